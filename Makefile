@@ -1,0 +1,128 @@
+# `make` alone lists the targets. Works with GNU make 3.81 (macOS) and later, also as `make -C /path`.
+
+# --- Python ------------------------------------------------------------------------------------------
+# The active conda environment if it is this project's (environment.yml); else .venv, which `setup`
+# builds once. PYTHON says what to build it with; unset, the first of these that is new enough is taken.
+PYTHON ?=
+CANDIDATES = $(if $(PYTHON),"$(PYTHON)",python3 python3.14 python3.13 python3.12 python3.11)
+
+ENVIRONMENT_NAME := kmnist-mlp
+CONDA := $(if $(CONDA_PREFIX),$(filter $(ENVIRONMENT_NAME),$(CONDA_DEFAULT_ENV)))
+PY := $(if $(CONDA),$(CONDA_PREFIX)/bin/python,.venv/bin/python)
+
+# Notebook kernels start in notebooks/, where an editable install decides which kmnist_mlp they import. In
+# a conda environment that may be another clone's; with this, it is always the checkout `make` runs in.
+export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
+# A conda environment would otherwise prefer what `pip install --user` once put into the home directory.
+export PYTHONNOUSERSITE := 1
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup report test test-unit test-notebooks notebooks lab data reference lint lock clean distclean
+
+help: ## List the targets
+	@echo "make report and make test do everything; the others are parts of them and tools:"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s%s\n", $$1, $$2 }' Makefile
+	@echo "PYTHON=python3.12 chooses the Python for .venv; PYTEST_ARGS, NBVAL_ARGS, LAB_ARGS pass options on."
+
+# --- The report --------------------------------------------------------------------------------------
+report: setup ## Run the notebooks and export them: build/report/index.html
+	@"$(PY)" -m kmnist_mlp.report
+
+notebooks: setup ## Run the committed notebooks again, in place
+	@"$(PY)" -m kmnist_mlp.report --in-place
+
+lab: setup ## Open JupyterLab on the notebooks
+	@"$(PY)" -m jupyterlab notebooks $(LAB_ARGS)
+
+data: setup ## Download and verify KMNIST, or say how to place it by hand
+	@"$(PY)" -c "import sys; from kmnist_mlp.official_files import main; sys.exit(main())"
+
+# --- Checks ------------------------------------------------------------------------------------------
+test: test-unit test-notebooks ## Run the unit tests, then the notebooks as tests
+
+test-unit: setup ## Run the unit tests
+	@"$(PY)" -m pytest tests $(PYTEST_ARGS)
+
+# Against an empty result cache, so that nothing old can pass for a result of the present code. The
+# experiments come first: together they fill all cores, which one notebook after the other would not.
+# nbval then shows no progress bars, as they would be outputs that no committed notebook has.
+test-notebooks: setup ## Run the notebooks afresh (one seed) and compare their outputs
+	@results=$$(mktemp -d) || exit 1; \
+	trap 'rm -rf "$$results"' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM HUP; \
+	export KMNIST_MLP_RESULTS="$$results" KMNIST_MLP_SEEDS=1; \
+	unset TQDM_DISABLE; \
+	"$(PY)" -m kmnist_mlp.experiments || exit; \
+	TQDM_DISABLE=1 "$(PY)" -m pytest --nbval --nbval-current-env -p no:cacheprovider notebooks $(NBVAL_ARGS)
+
+lint: setup ## Check style and format
+	@"$(PY)" -m ruff check .
+	@"$(PY)" -m ruff format --check .
+
+# --- For maintainers ---------------------------------------------------------------------------------
+reference: setup ## Measure the committed reference results again
+	@"$(PY)" -m kmnist_mlp.reference
+
+# One version of each package for all supported Pythons and systems ("fewest"), so that they all compute
+# with the same NumPy. `uv` is looked up next to Python because conda's package has no Python module.
+lock: setup ## Pin the newest versions of all packages in constraints.txt
+	@PATH="$$(dirname "$(PY)"):$$PATH"; export PATH; \
+	command -v uv >/dev/null || "$(PY)" -m pip install --quiet -c constraints.txt uv || exit; \
+	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --fork-strategy fewest \
+	  --upgrade --quiet --no-emit-index-url --annotation-style line \
+	  --custom-compile-command "make lock" --output-file constraints.txt && \
+	echo "constraints.txt is up to date; run 'make test' before you commit it."
+
+clean: ## Remove build/ and the tools' caches (not .venv, not the data)
+	rm -rf build .pytest_cache .ruff_cache *.egg-info
+	find . -name .venv -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
+
+distclean: clean ## Remove .venv too
+	rm -rf .venv
+
+# --- Setting up .venv --------------------------------------------------------------------------------
+# .venv/stamp is written last and holds what .venv was built from: this path (an environment does not
+# survive a move or copy) and the checksums of the two files. While it is true and Python still runs,
+# nothing is done. When only the files changed, pip brings the environment up to date; anything else (no
+# stamp: the last try was interrupted) is built anew, which is quick, as pip keeps its downloads.
+# PYTHONPATH is unset here because pip takes the checkout's *.egg-info on it for an installed package.
+setup: ## Build .venv; the targets above do so by themselves, once
+ifeq ($(CONDA),)
+	@unset PYTHONPATH; \
+	here=$$(pwd -P); sums=$$(cksum pyproject.toml constraints.txt); \
+	stamp=; if .venv/bin/python -c 'import pip' 2>/dev/null; then stamp=$$(cat .venv/stamp 2>/dev/null); fi; \
+	if [ "$$stamp" = "$$here $$sums" ]; then exit 0; fi; \
+	rm -f .venv/stamp; \
+	case "$$stamp" in \
+	"$$here "*) \
+	  echo "Bringing .venv up to date with pyproject.toml and constraints.txt ...";; \
+	*) \
+	  python=; found=; \
+	  for candidate in $(CANDIDATES); do \
+	    version=$$("$$candidate" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null) \
+	      || { found="$$found\n  $$candidate: not found, or does not run"; continue; }; \
+	    if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; \
+	      then python=$$candidate; break; fi; \
+	    found="$$found\n  $$candidate: Python $$version"; \
+	  done; \
+	  if [ -z "$$python" ]; then \
+	    printf '%b\n' "Python 3.11 or newer is needed. Looked at:$$found" >&2; \
+	    echo "Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; \
+	  fi; \
+	  if ! "$$python" -c 'import venv, ensurepip' 2>/dev/null; then \
+	    echo "$$python (Python $$version) has no working venv module, which is needed to build .venv." >&2; \
+	    echo "On Debian and Ubuntu: sudo apt-get install python3-venv" >&2; exit 1; \
+	  fi; \
+	  echo "Setting up .venv with Python $$version (once, a minute or two) ..."; \
+	  "$$python" -m venv --clear .venv || exit;; \
+	esac; \
+	if .venv/bin/python -m pip install --quiet -c constraints.txt -e '.[test]'; then \
+	  echo "$$here $$sums" > .venv/stamp; \
+	else \
+	  echo "Setting up .venv failed (see above); the next make tries again." >&2; \
+	  echo "The pinned versions are made for Python 3.11 to 3.14; name one: make PYTHON=python3.12" >&2; \
+	  exit 1; \
+	fi
+else
+	@:
+endif

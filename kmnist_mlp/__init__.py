@@ -1,0 +1,33 @@
+"""A multilayer perceptron from scratch in NumPy, and a report on Kuzushiji-MNIST made with it."""
+
+from typing import Any
+
+from kmnist_mlp.config import Config
+from kmnist_mlp.data import Dataset, load_kmnist, one_hot
+from kmnist_mlp.gradient_check import check_gradients
+from kmnist_mlp.network import MLP
+from kmnist_mlp.training import TrainingResult, evaluate, train
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "MLP",
+    "Config",
+    "Dataset",
+    "TrainingResult",
+    "check_gradients",
+    "evaluate",
+    "load_kmnist",
+    "one_hot",
+    "run",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import ``run`` only when it is asked for: it brings pandas and joblib."""
+    if name == "run":
+        from kmnist_mlp.experiments import run
+
+        return run
+    raise AttributeError(f"module 'kmnist_mlp' has no attribute {name!r}")

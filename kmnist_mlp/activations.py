@@ -1,0 +1,73 @@
+"""Activations of the hidden layers: each value beside its derivative, so one reads both at once.
+
+A derivative is written in terms of the *output* a = f(z), which backpropagation still holds,
+so that the weighted input z need not be kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Activation(NamedTuple):
+    """An elementwise function of an array of any shape, with its derivative.
+
+    Attributes
+    ----------
+    name : str
+        As the paper spells it.
+    value : callable
+        ``value(z, out=None)`` returns a = f(z); ``out`` may be ``z`` itself.
+    derivative : callable
+        ``derivative(a, out=None)`` returns f'(z) written in terms of a = f(z).
+    """
+
+    name: str
+    value: Callable[..., np.ndarray]
+    derivative: Callable[..., np.ndarray]
+
+
+def tanh(z: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """Return tanh(z), between -1 and 1."""
+    return np.tanh(z, out=out)
+
+
+def tanh_derivative(a: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """Return 1 - a**2."""
+    out = np.multiply(a, a, out=out)
+    return np.subtract(1, out, out=out)
+
+
+def sigmoid(z: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """Return 1 / (1 + exp(-z)), as (1 + tanh(z / 2)) / 2, which cannot overflow."""
+    out = np.multiply(z, 0.5, out=out)
+    np.tanh(out, out=out)
+    np.multiply(out, 0.5, out=out)
+    return np.add(out, 0.5, out=out)
+
+
+def sigmoid_derivative(a: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """Return a * (1 - a)."""
+    out = np.subtract(1, a, out=out)
+    return np.multiply(out, a, out=out)
+
+
+def relu(z: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """Return max(z, 0)."""
+    return np.maximum(z, 0, out=out)
+
+
+def relu_derivative(a: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """Return 1 where a > 0, else 0 (also at the kink)."""
+    out = np.empty_like(a) if out is None else out
+    return np.greater(a, 0, out=out)
+
+
+ACTIVATIONS: dict[str, Activation] = {
+    "tanh": Activation("tanh", tanh, tanh_derivative),
+    "sigmoid": Activation("sigmoid", sigmoid, sigmoid_derivative),
+    "ReLU": Activation("ReLU", relu, relu_derivative),
+}

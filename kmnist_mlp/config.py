@@ -1,0 +1,172 @@
+"""One place for every hyper-parameter of a run, under the paper's own key names, validated."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from numbers import Integral, Real
+from typing import Any
+
+ACTIVATION_NAMES = ("tanh", "sigmoid", "ReLU")
+
+
+@dataclass(frozen=True)
+class Config:
+    """Hyper-parameters of one training run; immutable, so that it can be a cache key.
+
+    Parameters
+    ----------
+    layer_specs : sequence of int
+        Units per layer: inputs, hidden layers (any number, also none), classes.
+    activation : str
+        Of the hidden layers: "tanh", "sigmoid" or "ReLU", in any letter case.
+    learning_rate : float
+        Step on the gradient of the cross-entropy *summed* over a mini-batch, > 0.
+    batch_size : int
+        Images per mini-batch, >= 1; the last mini-batch of an epoch may be smaller.
+    epochs : int
+        Passes over the training split at most, >= 1.
+    early_stop : bool
+        Stop when the validation loss no longer improves, and return the best epoch's weights.
+    early_stop_epoch : int
+        Patience: epochs in a row without a new lowest validation loss, >= 1.
+    L1_penalty, L2_penalty : float
+        Factor of ``||W||_1`` and of ``||W||^2`` in the loss, >= 0; biases are never penalised.
+    momentum : bool
+        Whether the step follows a running mean of the gradients.
+    momentum_gamma : float
+        Decay of that running mean, 0 <= gamma < 1.
+    seed : int
+        Decides the split, the initial weights and the order of the mini-batches, >= 0.
+
+    Raises
+    ------
+    ValueError
+        If a value has the wrong type or lies outside its range.
+
+    Examples
+    --------
+    >>> Config(layer_specs=(784, 256, 10), activation="relu").activation
+    'ReLU'
+    >>> Config.from_dict({"lerning_rate": 0.1})
+    Traceback (most recent call last):
+        ...
+    ValueError: unknown key 'lerning_rate': did you mean 'learning_rate'?
+    """
+
+    layer_specs: tuple[int, ...] = (784, 128, 10)
+    activation: str = "tanh"
+    learning_rate: float = 5e-4
+    batch_size: int = 128
+    epochs: int = 100
+    early_stop: bool = True
+    early_stop_epoch: int = 5
+    L1_penalty: float = 0.0
+    L2_penalty: float = 0.0
+    momentum: bool = True
+    momentum_gamma: float = 0.9
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Bring every field to its canonical type, or say what is wrong with it."""
+        checked = {
+            "layer_specs": layer_sizes(self.layer_specs),
+            "activation": activation_name(self.activation),
+            "learning_rate": _real("learning_rate", self.learning_rate, above=0.0),
+            "batch_size": _integer("batch_size", self.batch_size, 1),
+            "epochs": _integer("epochs", self.epochs, 1),
+            "early_stop": _boolean("early_stop", self.early_stop),
+            "early_stop_epoch": _integer("early_stop_epoch", self.early_stop_epoch, 1),
+            "L1_penalty": _real("L1_penalty", self.L1_penalty, at_least=0.0),
+            "L2_penalty": _real("L2_penalty", self.L2_penalty, at_least=0.0),
+            "momentum": _boolean("momentum", self.momentum),
+            "momentum_gamma": _real("momentum_gamma", self.momentum_gamma, at_least=0.0, below=1.0),
+            "seed": _integer("seed", self.seed, 0),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Config:
+        """Make a configuration from a dictionary such as the one printed in the paper's section 6.
+
+        Raises
+        ------
+        ValueError
+            For a key that is no hyper-parameter (with the nearest one that is), or a bad value.
+        """
+        if not isinstance(values, Mapping):
+            raise ValueError(f"a configuration is a dictionary of hyper-parameters; got {values!r}")
+        known = [field.name for field in fields(cls)]
+        for key in values:
+            if key not in known:
+                near = difflib.get_close_matches(str(key), known, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else f"known keys are {known}"
+                raise ValueError(f"unknown key {key!r}: {hint}")
+        return cls(**values)
+
+    def replace(self, **changes: Any) -> Config:
+        """Return a copy with some hyper-parameters changed, validated like a new one."""
+        return self.from_dict({**asdict(self), **changes})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the hyper-parameters as plain JSON values (``layer_specs`` as a list)."""
+        return {**asdict(self), "layer_specs": list(self.layer_specs)}
+
+
+def layer_sizes(values: Any) -> tuple[int, ...]:
+    """Return layer sizes as a tuple of int, or raise ValueError: two or more, each >= 1."""
+    if isinstance(values, str) or not hasattr(values, "__iter__"):
+        raise ValueError(f"layer_specs must be a sequence such as (784, 128, 10); got {values!r}")
+    sizes = tuple(_integer("each number in layer_specs", size, 1) for size in values)
+    if len(sizes) < 2:
+        raise ValueError(f"layer_specs needs at least inputs and classes; got {sizes}")
+    return sizes
+
+
+def activation_name(name: Any) -> str:
+    """Return the canonical spelling of an activation's name, whatever its letter case.
+
+    Raises
+    ------
+    ValueError
+        If there is no such activation.
+    """
+    for known in ACTIVATION_NAMES:
+        if isinstance(name, str) and name.lower() == known.lower():
+            return known
+    raise ValueError(f"activation must be one of {list(ACTIVATION_NAMES)}; got {name!r}")
+
+
+def _integer(name: str, value: Any, smallest: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < smallest:
+        raise ValueError(f"{name} must be a whole number >= {smallest}; got {value!r}")
+    return int(value)
+
+
+def _boolean(name: str, value: Any) -> bool:
+    if not (isinstance(value, bool) or type(value).__name__ == "bool"):  # also NumPy's bool
+        raise ValueError(f"{name} must be True or False; got {value!r}")
+    return bool(value)
+
+
+def _real(
+    name: str,
+    value: Any,
+    *,
+    above: float = -math.inf,
+    at_least: float = -math.inf,
+    below: float = math.inf,
+) -> float:
+    allowed = "a finite number" + "".join(
+        f" {sign} {bound:g}"
+        for sign, bound in ((">", above), (">=", at_least), ("<", below))
+        if math.isfinite(bound)
+    )
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+        raise ValueError(f"{name} must be {allowed}; got {value!r}")
+    if not (above < value and at_least <= value < below):
+        raise ValueError(f"{name} must be {allowed}; got {value!r}")
+    return float(value)

@@ -1,0 +1,333 @@
+"""Kuzushiji-MNIST or its announced stand-in: load, split, standardise."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kmnist_mlp.official_files import BY_HAND, SHA256, download, read_verified
+from kmnist_mlp.storage import cache_folder
+
+CLASS_NAMES = tuple("おきすつなはまやれを")
+ROMAJI = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
+
+
+class StandInWarning(UserWarning):
+    """The real data could not be had: everything that follows was measured on the stand-in."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images and labels for training and for test.
+
+    Parameters
+    ----------
+    train_images, test_images : ndarray of uint8, shape (n, height, width)
+    train_labels, test_labels : ndarray of int, shape (n,)
+        Class indices from 0 to ``len(class_names) - 1``.
+    name : str
+        "KMNIST" or "stand-in data", or what the user calls it.
+    class_names, romaji : tuple of str
+        The kana, and how each is read.
+
+    Raises
+    ------
+    ValueError
+        If a shape, type or label is not as above, or labels do not match their images.
+    """
+
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+    name: str = "KMNIST"
+    class_names: tuple[str, ...] = CLASS_NAMES
+    romaji: tuple[str, ...] = ROMAJI
+
+    def __post_init__(self) -> None:
+        """Refuse arrays that do not belong together."""
+        for part in ("train", "test"):
+            images = getattr(self, f"{part}_images")
+            labels = getattr(self, f"{part}_labels")
+            if images.ndim != 3 or images.dtype != np.uint8 or len(images) == 0:
+                raise ValueError(
+                    f"{part}_images must be uint8 of shape (n, height, width), n >= 1; "
+                    f"got {images.dtype} of shape {images.shape}"
+                )
+            if labels.shape != (len(images),) or not np.issubdtype(labels.dtype, np.integer):
+                raise ValueError(
+                    f"{part}_labels must be {len(images)} whole numbers, one per image; "
+                    f"got {labels.dtype} of shape {labels.shape}"
+                )
+            if labels.min() < 0 or labels.max() >= len(self.class_names):
+                raise ValueError(
+                    f"{part}_labels must lie between 0 and {len(self.class_names) - 1}; "
+                    f"got {labels.min()} to {labels.max()}"
+                )
+        if self.train_images.shape[1:] != self.test_images.shape[1:]:
+            raise ValueError(
+                f"training images are {self.train_images.shape[1:]} pixels, "
+                f"test images {self.test_images.shape[1:]}; they must be alike"
+            )
+
+    def __repr__(self) -> str:
+        """Name, sizes and the beginning of the fingerprint."""
+        return (
+            f"Dataset({self.name}, {len(self.train_images):,} training and "
+            f"{len(self.test_images):,} test images, fingerprint {self.fingerprint[:12]})"
+        )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of all images and labels, in hexadecimal: what a result was measured on."""
+        digest = hashlib.sha256()
+        for array in (self.train_images, self.train_labels, self.test_images, self.test_labels):
+            digest.update(repr((array.shape, array.dtype.str)).encode())
+            digest.update(np.ascontiguousarray(array))
+        return digest.hexdigest()
+
+    @property
+    def is_stand_in(self) -> bool:
+        """Whether this is the drawn stand-in instead of Kuzushiji-MNIST."""
+        return self.name == STAND_IN
+
+
+STAND_IN = "stand-in data"
+
+
+# ---- find, download, verify, load ----------------------------------------------------------------
+
+
+def load_kmnist(directory: str | os.PathLike | None = None) -> Dataset:
+    """Load Kuzushiji-MNIST, verified; without data and network the announced stand-in.
+
+    The four official files are looked for in ``directory``, else in the folder that the
+    environment variable KMNIST_MLP_DATA names, else in the user's cache folder, where they are
+    downloaded to. KMNIST_MLP_DATASET=kmnist makes the real data mandatory, =stand-in forces the
+    stand-in.
+
+    Returns
+    -------
+    Dataset
+        ``train_images (60000, 28, 28) uint8``, ``train_labels (60000,)``, ``test_images``,
+        ``test_labels``, ``class_names``, ``name``, ``fingerprint``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the named folder lacks a file, or the real data is mandatory and cannot be had.
+    ValueError
+        If a file is not the official one, naming the file and what was expected.
+
+    Warns
+    -----
+    StandInWarning
+        If the stand-in takes the place of the real data.
+    """
+    wanted = os.environ.get("KMNIST_MLP_DATASET", "").strip().lower()
+    if wanted not in ("", "kmnist", "stand-in"):
+        raise ValueError(f"KMNIST_MLP_DATASET must be 'kmnist' or 'stand-in'; got {wanted!r}")
+    if directory is None and wanted == "stand-in":
+        return _announced_stand_in("KMNIST_MLP_DATASET=stand-in asks for it")
+    folder = directory or os.environ.get("KMNIST_MLP_DATA")
+    if folder:
+        return _load_folder(str(Path(folder).expanduser().absolute()))
+    folder = cache_folder() / "data"
+    reason = download(folder, again=wanted == "kmnist")
+    if reason is None:
+        return _load_folder(str(folder))
+    if wanted == "kmnist":
+        raise FileNotFoundError(
+            f"KMNIST_MLP_DATASET=kmnist makes the real data mandatory, and {reason}.\n{BY_HAND}"
+        )
+    return _announced_stand_in(reason)
+
+
+@lru_cache(maxsize=2)  # a notebook asks more than once; the arrays are read-only
+def _load_folder(folder: str) -> Dataset:
+    arrays = [read_verified(Path(folder) / name) for name in SHA256]
+    return Dataset(*arrays)
+
+
+def _announced_stand_in(reason: str) -> Dataset:
+    warnings.warn(
+        f"STAND-IN DATA: this is not Kuzushiji-MNIST, because {reason}. All results are those of "
+        f"a small drawn data set. {BY_HAND}",
+        StandInWarning,
+        stacklevel=3,
+    )
+    return _stand_in()
+
+
+@lru_cache(maxsize=1)
+def _stand_in() -> Dataset:
+    from kmnist_mlp.stand_in import draw_stand_in
+
+    arrays = draw_stand_in()
+    for array in arrays:
+        array.flags.writeable = False
+    return Dataset(*arrays, name=STAND_IN)
+
+
+# ---- split and standardise -----------------------------------------------------------------------
+
+
+BLOCK = 128  # images that are standardised at once: they stay in the processor's cache
+
+
+class StandardisedImages:
+    """Rows of a uint8 image array as standardised numbers, made only when they are asked for.
+
+    ``(pixel - mean) / std``, shape (n, pixels); a slice of it is an ordinary float array.
+
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (all images, pixels)
+    rows : ndarray of int, shape (n,)
+        Which images, in which order.
+    mean, std : ndarray, shape (pixels,)
+        In the type of number that is wanted, float32 or float64.
+    """
+
+    def __init__(
+        self, images: np.ndarray, rows: np.ndarray, mean: np.ndarray, std: np.ndarray
+    ) -> None:
+        self.images, self.rows, self.mean, self.std = images, rows, mean, std
+        self.shape = (len(rows), images.shape[1])
+        # (pixel - mean) / std is computed as pixel * scale - shift. NumPy is twice as fast on two
+        # arrays of one shape as on an array and a row, so the rows are repeated for a block.
+        self.scale = np.tile(1 / std, (BLOCK, 1))
+        self.shift = np.tile(mean / std, (BLOCK, 1))
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.rows)
+
+    def __getitem__(self, part: slice) -> np.ndarray:
+        """Return standardised images, shape (of the slice, pixels)."""
+        rows = self.rows[part]
+        pixels = np.empty((min(BLOCK, len(rows)), self.shape[1]), np.uint8)
+        out = np.empty((len(rows), self.shape[1]), self.mean.dtype)
+        self.write(rows, pixels, out)
+        return out
+
+    def write(self, rows: np.ndarray, pixels: np.ndarray, out: np.ndarray) -> None:
+        """Write the images numbered ``rows`` (of all images) into ``out``.
+
+        ``pixels`` is uint8 scratch memory for one block, or for all rows if they are fewer.
+        """
+        for start in range(0, len(rows), BLOCK):
+            part = rows[start : start + BLOCK]
+            n = len(part)
+            # mode="clip" lets NumPy write without a copy; no row is ever out of range
+            np.take(self.images, part, axis=0, out=pixels[:n], mode="clip")
+            block = out[start : start + n]
+            np.copyto(block, pixels[:n])
+            block *= self.scale[:n]
+            block -= self.shift[:n]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """A data set divided into training, validation and test, standardised alike.
+
+    ``mean`` and ``std`` are those of each pixel over the *training* split.
+    """
+
+    train: StandardisedImages
+    train_labels: np.ndarray
+    validation: StandardisedImages
+    validation_labels: np.ndarray
+    test: StandardisedImages
+    test_labels: np.ndarray
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Mean of each pixel over the training split, shape (pixels,)."""
+        return self.train.mean
+
+    @property
+    def std(self) -> np.ndarray:
+        """Return the pixels' standard deviation over the training split; 1 where constant."""
+        return self.train.std
+
+
+def split_and_standardise(
+    data: Dataset, seed: int, validation_fraction: float = 0.2, dtype: Any = np.float32
+) -> Split:
+    """Shuffle the training images by ``seed``, hold out the last part, standardise all three.
+
+    Raises
+    ------
+    ValueError
+        If training or validation would be empty.
+    """
+    images = data.train_images.reshape(len(data.train_images), -1)
+    order = np.random.default_rng([seed, 1]).permutation(len(images))
+    held_out = round(len(images) * validation_fraction)
+    if not 0 < held_out < len(images):
+        raise ValueError(
+            f"{len(images)} training images cannot be split with validation_fraction "
+            f"{validation_fraction}: both parts need at least one image"
+        )
+    train_rows, validation_rows = order[:-held_out], order[-held_out:]
+    mean, std = (array.astype(dtype) for array in pixel_statistics(images, train_rows))
+    test_images = data.test_images.reshape(len(data.test_images), -1)
+    return Split(
+        StandardisedImages(images, train_rows, mean, std),
+        data.train_labels[train_rows],
+        StandardisedImages(images, validation_rows, mean, std),
+        data.train_labels[validation_rows],
+        StandardisedImages(test_images, np.arange(len(test_images)), mean, std),
+        data.test_labels,
+    )
+
+
+def pixel_statistics(images: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation of each pixel over some rows; a constant pixel has std 1.
+
+    Whole numbers below 2**53 are exact in float64, so the sums do not depend on their order.
+    """
+    sums, squares = np.zeros((2, images.shape[1]))
+    for start in range(0, len(rows), 2000):
+        chunk = images[rows[start : start + 2000]].astype(np.float64)
+        sums += chunk.sum(axis=0)
+        squares += np.square(chunk, out=chunk).sum(axis=0)
+    n = len(rows)
+    std = np.sqrt(n * squares - sums**2) / n
+    return sums / n, np.where(std == 0, 1.0, std)
+
+
+def one_hot(labels: np.ndarray, classes: int = 10) -> np.ndarray:
+    """Return a 1 in the column of each label and 0 elsewhere, shape (n, classes), float32."""
+    labels = np.asarray(labels)
+    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(
+            f"labels must be whole numbers of shape (n,); got {labels.dtype}, {labels.shape}"
+        )
+    if labels.size and not (labels.min() >= 0 and labels.max() < classes):
+        raise ValueError(
+            f"labels must lie between 0 and {classes - 1}; got {labels.min()} to {labels.max()}"
+        )
+    return np.eye(classes, dtype=np.float32)[labels]
+
+
+def pooled(data: Dataset, seed: int = 0) -> Dataset:
+    """Mix training and test images and deal them out anew in the same sizes.
+
+    After that, training and test come from the same hands: what is left of the difference
+    between validation and test accuracy is not due to the writers.
+    """
+    images = np.concatenate([data.train_images, data.test_images])
+    labels = np.concatenate([data.train_labels, data.test_labels])
+    order = np.random.default_rng([seed, 2]).permutation(len(images))
+    train, test = np.split(order, [len(data.train_images)])
+    name = f"{data.name}, pooled"
+    return Dataset(images[train], labels[train], images[test], labels[test], name)

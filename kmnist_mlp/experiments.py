@@ -1,0 +1,392 @@
+"""Many runs: configurations by seeds, in parallel processes, cached on disk, judged.
+
+The paper's claims are judged by one rule (:func:`judge`), a result of this module by its
+committed reference value (reference.py).
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import itertools
+import json
+import os
+import sys
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from kmnist_mlp.config import Config
+from kmnist_mlp.data import Dataset, load_kmnist
+from kmnist_mlp.gradient_check import check_paper_patterns
+from kmnist_mlp.network import MLP, pack_parameters, unpack_parameters
+from kmnist_mlp.paper import CLAIMS, EXPERIMENTS, Claim
+from kmnist_mlp.storage import cache_folder, load_arrays, save_arrays
+from kmnist_mlp.training import CURVES, TrainingResult, train
+
+# What decides a result: a change in one of these files makes every cached result unused.
+NUMERICAL_ROOMS = ("activations", "config", "data", "network", "optimizer", "training")
+SCALARS = (
+    "returned",
+    "best_epoch",
+    "stopped_epoch",
+    "diverged",
+    "test_loss",
+    "test_accuracy",
+    "seconds",
+)
+
+
+def default_seeds() -> list[int]:
+    """Return the report's seeds: 0 to 4, or as many as KMNIST_MLP_SEEDS says."""
+    text = os.environ.get("KMNIST_MLP_SEEDS", "5")
+    if not text.isdigit() or int(text) < 1:
+        raise ValueError(f"KMNIST_MLP_SEEDS must be a number of seeds >= 1; got {text!r}")
+    return list(range(int(text)))
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """Results of many runs, in the order in which they were asked for.
+
+    Attributes
+    ----------
+    runs : dict of (name, seed) to TrainingResult
+    frame : DataFrame
+        A row a run: experiment, seed, test_accuracy and test_loss, and the training and
+        validation loss and accuracy at the epoch whose weights the run returned, best_epoch,
+        stopped_epoch, diverged, seconds, cached. Accuracies are fractions.
+    data_name : str
+        What was measured on.
+    """
+
+    runs: dict[tuple[str, int], TrainingResult]
+    frame: pd.DataFrame
+    data_name: str
+
+    @classmethod
+    def empty(cls, data: Dataset) -> Results:
+        """Return the results of no run, for what needs none (the gradient check)."""
+        return cls({}, pd.DataFrame(), data.name)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the experiments, in order."""
+        return list(dict.fromkeys(name for name, _ in self.runs))
+
+    def of(self, name: str) -> list[TrainingResult]:
+        """Return the runs of one experiment, seed by seed."""
+        found = [run for (own, _), run in self.runs.items() if own == name]
+        if not found:
+            raise KeyError(f"no experiment {name!r} here; there are {self.names}")
+        return found
+
+    def values(self, quantity: str, name: str) -> pd.Series:
+        """Return one quantity of one experiment, indexed by seed; accuracies in per cent."""
+        self.of(name)
+        rows = self.frame[self.frame.experiment == name].set_index("seed")
+        return rows[quantity] * 100 if quantity.endswith("accuracy") else rows[quantity]
+
+    def _repr_html_(self) -> str:
+        return self.frame.round(4).to_html(index=False)
+
+
+# ---- running -------------------------------------------------------------------------------------
+
+
+def run(
+    configs: Iterable[str] | Mapping[str, Config] | Iterable[Config] | Config,
+    seeds: Iterable[int] | int | None = None,
+    n_jobs: int = -1,
+    data: Dataset | None = None,
+    cache: bool = True,
+) -> Results:
+    """Train every configuration with every seed, or take the result from the cache.
+
+    Parameters
+    ----------
+    configs : names of the paper's experiments, a dict of name to Config, or Configs
+        What to run; an unnamed configuration is named "run 1", "run 2", ...
+    seeds : iterable of int
+        Replace the configurations' own; by default those of the report (0 to 4).
+    n_jobs : int
+        Processes; -1 is one for each core. Results do not depend on it.
+    data : Dataset
+        By default what :func:`load_kmnist` gives.
+    cache : bool
+        Whether results are looked up and kept on disk.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, an empty list, or layers that do not fit the data.
+    """
+    named = _named(configs)
+    seeds = default_seeds() if seeds is None else [seeds] if isinstance(seeds, int) else list(seeds)
+    if not named or not seeds:
+        raise ValueError("nothing to run: give at least one configuration and one seed")
+    data = load_kmnist() if data is None else data
+    wanted = {
+        (name, seed): config.replace(seed=seed) for name, config in named.items() for seed in seeds
+    }
+    store = ResultCache(data) if cache else None
+    cached = {key: store.get(config) for key, config in wanted.items()} if store else {}
+    found: dict[tuple[str, int], TrainingResult] = {key: r for key, r in cached.items() if r}
+    todo = {key: config for key, config in wanted.items() if key not in found}
+    for key, result in _train_all(todo, data, n_jobs):
+        found[key] = result
+        if store:
+            store.put(result)
+    runs = {key: found[key] for key in wanted}
+    frame = pd.DataFrame([_row(*key, run, key not in todo) for key, run in runs.items()])
+    return Results(runs, frame, data.name)
+
+
+def _named(configs: Any) -> dict[str, Config]:
+    if isinstance(configs, (Config, str)):
+        configs = [configs]
+    if isinstance(configs, Mapping):
+        named = dict(configs)
+    else:
+        named = {}
+        for number, config in enumerate(configs, start=1):
+            if isinstance(config, str) and config not in EXPERIMENTS:
+                raise ValueError(f"no experiment {config!r}; the paper's are {list(EXPERIMENTS)}")
+            by_name = isinstance(config, str)
+            named[config if by_name else f"run {number}"] = (
+                EXPERIMENTS[config] if by_name else config
+            )
+    for name, config in named.items():
+        if not isinstance(config, Config):
+            raise ValueError(f"{name!r} must be a Config; got {config!r}")
+    return named
+
+
+def _cost(config: Config) -> int:
+    """Return a rough duration: multiplications per image by the most epochs there can be."""
+    layers = config.layer_specs
+    return config.epochs * sum(a * b for a, b in itertools.pairwise(layers))
+
+
+def _train_all(todo: dict, data: Dataset, n_jobs: int) -> Iterable[tuple[Any, TrainingResult]]:
+    """Yield (key, result) as they are finished, the longest first so that no core waits long."""
+    if not todo:
+        return
+    from joblib import Parallel, delayed
+
+    longest_first = sorted(todo, key=lambda key: -_cost(todo[key]))
+    parallel = Parallel(n_jobs=min(n_jobs, len(todo)), return_as="generator_unordered")
+    arrays = (data.train_images, data.train_labels, data.test_images, data.test_labels)
+    jobs = (delayed(_train_one)(key, todo[key], arrays, data.name) for key in longest_first)
+    with progress(len(todo), "training") as bar:
+        for key, result in parallel(jobs):
+            bar.update()
+            yield key, result
+
+
+def _train_one(key: Any, config: Config, arrays: tuple, name: str) -> tuple[Any, TrainingResult]:
+    # The four arrays travel by themselves: joblib hands large ones over as memory maps.
+    return key, train(config, Dataset(*arrays, name=name))
+
+
+def progress(total: int, what: str) -> Any:
+    """Return a progress bar: in a terminal and in JupyterLab, not in an exported page or a log."""
+    from tqdm.auto import tqdm
+
+    in_kernel = "ipykernel" in sys.modules
+    # JupyterLab's server names the notebook; a kernel that nbconvert or nbval starts has no name.
+    someone_looks = "JPY_SESSION_NAME" in os.environ if in_kernel else sys.stderr.isatty()
+    return tqdm(total=total, desc=what, unit="run", leave=False, disable=not someone_looks)
+
+
+def _row(name: str, seed: int, run: TrainingResult, cached: bool) -> dict[str, Any]:
+    return {
+        "experiment": name,
+        "seed": seed,
+        "test_accuracy": run.test_accuracy,
+        "test_loss": run.test_loss,
+        **run.returned,
+        "best_epoch": run.best_epoch,
+        "stopped_epoch": run.stopped_epoch,
+        "diverged": run.diverged,
+        "seconds": run.seconds,
+        "cached": cached,
+    }
+
+
+# ---- the cache -----------------------------------------------------------------------------------
+
+
+class ResultCache:
+    """Finished runs on disk, each one file under a key of everything that decides it.
+
+    The key is a hash of configuration (with seed), data, NumPy, BLAS and the source of the
+    numerical rooms. The folder is KMNIST_MLP_RESULTS, else ``results`` in the cache folder.
+    A file appears whole or not at all; a damaged one is recomputed, with a warning; where the
+    folder cannot be written, results are not kept, with a warning.
+    """
+
+    def __init__(self, data: Dataset) -> None:
+        self.fingerprint = data.fingerprint
+        given = os.environ.get("KMNIST_MLP_RESULTS")
+        self.folder = Path(given).expanduser().absolute() if given else cache_folder() / "results"
+
+    def path(self, config: Config) -> Path:
+        """Return the file of one configuration."""
+        key = json.dumps([config.to_dict(), self.fingerprint, *_environment()], sort_keys=True)
+        return self.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:40]}.npz"
+
+    def get(self, config: Config) -> TrainingResult | None:
+        """Return a kept result, or None."""
+        path = self.path(config)
+        try:
+            header, arrays = load_arrays(path)
+            model = MLP.from_parameters(config.activation, *unpack_parameters(arrays))
+            curves = {name: arrays[name] for name in CURVES}
+            return TrainingResult(config, model, curves, **{name: header[name] for name in SCALARS})
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError) as error:
+            warnings.warn(f"a cached result is damaged and is computed anew: {error}", stacklevel=3)
+            return None
+
+    def put(self, result: TrainingResult) -> None:
+        """Keep a result."""
+        arrays = pack_parameters(result.model)
+        header = {name: getattr(result, name) for name in SCALARS}
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            save_arrays(self.path(result.config), header, {**arrays, **result.curves})
+        except OSError as error:
+            warnings.warn(
+                f"results are not kept, as {self.folder} cannot be written: {error}", stacklevel=3
+            )
+
+
+@lru_cache(maxsize=1)
+def _environment() -> tuple[str, ...]:
+    """Return what decides a result besides configuration and data: sources, NumPy, BLAS."""
+    from threadpoolctl import threadpool_info
+
+    here = Path(__file__).parent
+    sources = "".join(_code((here / f"{room}.py").read_text("utf-8")) for room in NUMERICAL_ROOMS)
+    blas = {
+        f"{pool.get('internal_api')} {pool.get('version')} {pool.get('architecture')}"
+        for pool in threadpool_info()
+        if pool.get("user_api") == "blas" and "numpy" in pool.get("filepath", "")
+    }
+    return (hashlib.sha256(sources.encode()).hexdigest(), np.__version__, *sorted(blas))
+
+
+def _code(source: str) -> str:
+    """Return what a source does, without comments, layout and docstrings."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
+            node
+        ):
+            del node.body[0]
+    return ast.dump(tree)
+
+
+# ---- judging -------------------------------------------------------------------------------------
+
+# Two-sided 95 % quantiles of Student's t by degrees of freedom (seeds - 1).
+# Source: any table, e.g. NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.2.
+T_95 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
+
+
+def interval(values: Iterable[float]) -> tuple[float, float, float]:
+    """Return the mean over seeds and the ends of its 95 % confidence interval (Student's t).
+
+    One seed says nothing of the scatter: its interval is infinite.
+    """
+    values = np.asarray(list(values), dtype=float)
+    mean, n = float(values.mean()), len(values)
+    if n == 1:
+        return mean, -np.inf, np.inf
+    half = T_95.get(n - 1, 2.2) * float(values.std(ddof=1)) / np.sqrt(n)
+    return mean, mean - half, mean + half
+
+
+def verdict(low: float, high: float, claim: Claim) -> str:
+    """Judge an interval: inside the claimed range reproduced, outside not, across undecided."""
+    if claim.low <= low and high <= claim.high:
+        return "reproduced"
+    if high < claim.low or low > claim.high:
+        return "not reproduced"
+    return "undecided"
+
+
+def judge(
+    results: Results, gradients: Mapping[int, pd.DataFrame], claims: Iterable[Claim] = CLAIMS
+) -> pd.DataFrame:
+    """Judge every claim that these results speak of.
+
+    The rule: a claim is a range for a quantity, or for the difference of two experiments seed by
+    seed. If the 95 % confidence interval of our mean over seeds lies inside the range, the claim is
+    "reproduced"; if it lies wholly outside, "not reproduced"; else "undecided".
+
+    Parameters
+    ----------
+    results : Results
+    gradients : dict of seed to DataFrame
+        What :func:`check_paper_patterns` gave; the quantity is the largest difference.
+
+    Returns
+    -------
+    DataFrame
+        Columns section, claim, low, high (the claimed range), mean, ci_low, ci_high, verdict.
+    """
+    rows = []
+    for claim in claims:
+        if claim.quantity == "gradient_difference":
+            values = [table.difference.max() for table in gradients.values()]
+            if not values:
+                continue
+            # A bound on every check, not on a mean: the largest must keep it.
+            mean, low, high = float(np.mean(values)), min(values), max(values)
+        else:
+            if not {claim.experiment, claim.minus} - {None} <= set(results.names):
+                continue
+            values = results.values(claim.quantity, claim.experiment)
+            if claim.minus:
+                values = values - results.values(claim.quantity, claim.minus)
+            mean, low, high = interval(values)
+        rows.append(
+            {
+                "section": claim.section,
+                "claim": claim.statement,
+                "quantity": claim.quantity,
+                "low": claim.low,
+                "high": claim.high,
+                "mean": mean,
+                "ci_low": low,
+                "ci_high": high,
+                "verdict": verdict(low, high, claim),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def gradient_checks(data: Dataset, seeds: Iterable[int] | None = None) -> dict[int, pd.DataFrame]:
+    """Return the gradient check of the paper's three patterns for each seed."""
+    return {seed: check_paper_patterns(data, seed) for seed in seeds or default_seeds()}
+
+
+def main() -> int:
+    """Compute all experiments of the paper that are not in the cache yet."""
+    results = run(EXPERIMENTS)
+    computed = int((~results.frame.cached).sum())
+    print(f"{len(results.frame)} runs on {results.data_name}, {computed} of them computed now")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

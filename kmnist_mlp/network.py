@@ -1,0 +1,315 @@
+"""The multilayer perceptron: parameters, forward pass, loss, and backpropagation.
+
+It knows nothing of data sets, files of results or training. Shapes are ``(batch, units)``;
+``x`` is standardised, ``y`` holds class indices.
+"""
+
+from __future__ import annotations
+
+import os
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kmnist_mlp.activations import ACTIVATIONS
+from kmnist_mlp.config import activation_name, layer_sizes
+from kmnist_mlp.storage import load_arrays, save_arrays
+
+FORMAT = "kmnist_mlp.MLP 1"
+
+
+class MLP:
+    """Fully connected layers with one activation, and a softmax over the last layer's outputs.
+
+    Parameters
+    ----------
+    layer_specs : sequence of int
+        Units per layer: inputs, hidden layers, classes. ``(784, 10)`` is the linear softmax model.
+    activation : str
+        Of the hidden layers: "tanh", "sigmoid" or "ReLU".
+    seed : int
+        Of the initial weights: normal with variance 2 / fan-in (Source: He et al. 2015,
+        arXiv:1502.01852, eq. 10), every layer drawn independently; biases start at 0.
+    dtype : type
+        ``numpy.float32`` or ``numpy.float64``.
+
+    Attributes
+    ----------
+    weights : list of ndarray
+        ``weights[l]`` has shape (units of layer l, units of layer l + 1).
+    biases : list of ndarray
+        ``biases[l]`` has shape (units of layer l + 1,).
+
+    Examples
+    --------
+    >>> MLP((784, 128, 10), "tanh")
+    MLP(784-128-10, tanh, 101,770 parameters, float32)
+    >>> MLP((2, 3)).predict_proba(np.zeros((1, 2))).round(3)
+    array([[0.333, 0.333, 0.333]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        layer_specs: tuple[int, ...],
+        activation: str = "tanh",
+        seed: int = 0,
+        dtype: Any = np.float32,
+    ) -> None:
+        self.layer_specs = layer_sizes(layer_specs)
+        self.activation = activation_name(activation)
+        self.dtype = np.dtype(dtype)
+        if self.dtype not in (np.float32, np.float64):
+            raise ValueError(f"dtype must be float32 or float64; got {self.dtype}")
+        rng = np.random.default_rng(seed)
+        self.weights = [
+            (rng.standard_normal((fan_in, units)) * np.sqrt(2 / fan_in)).astype(self.dtype)
+            for fan_in, units in pairwise(self.layer_specs)
+        ]
+        self.biases = [np.zeros(units, self.dtype) for units in self.layer_specs[1:]]
+
+    def __repr__(self) -> str:
+        """Read like the architecture."""
+        layers = "-".join(map(str, self.layer_specs))
+        count = sum(array.size for array in self.weights + self.biases)
+        return f"MLP({layers}, {self.activation}, {count:,} parameters, {self.dtype})"
+
+    # ---- what a user calls -------------------------------------------------------------------
+
+    def predict_proba(self, x: np.ndarray) -> np.ndarray:
+        """Return the probability of each class, shape (batch, classes); rows sum to 1."""
+        x = self.checked_inputs(x)
+        return softmax(self.forward(x, Buffers(self, len(x), backward=False)))
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """Return the most probable class of each row of ``x``, shape (batch,)."""
+        return self.predict_proba(x).argmax(axis=1)
+
+    def loss(self, x: np.ndarray, y: np.ndarray) -> float:
+        """Return the cross-entropy *summed* over the batch: the function that training descends.
+
+        Parameters
+        ----------
+        x : ndarray, shape (batch, inputs)
+        y : ndarray of int, shape (batch,)
+            Class indices, not one-hot.
+        """
+        x = self.checked_inputs(x)
+        y = self.checked_labels(y, len(x))
+        logits = self.forward(x, Buffers(self, len(x), backward=False))
+        return float(cross_entropies(logits, y).sum())
+
+    def gradients(self, x: np.ndarray, y: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Return the gradient of exactly :meth:`loss`, in the shapes of weights and biases."""
+        x = self.checked_inputs(x)
+        y = self.checked_labels(y, len(x))
+        buffers = Buffers(self, len(x))
+        self.backpropagate(x, y, buffers)
+        return buffers.weight_gradients, buffers.bias_gradients
+
+    def save(self, path: str | os.PathLike) -> Path:
+        """Write the model to ``path`` (npz, no pickle); a file there is replaced in one step."""
+        path = Path(path)
+        save_arrays(path, {"format": FORMAT, "activation": self.activation}, pack_parameters(self))
+        return path
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> MLP:
+        """Read a model that :meth:`save` wrote.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If the file is damaged or no model.
+        """
+        path = Path(path)
+        header, arrays = load_arrays(path)
+        try:
+            if header["format"] != FORMAT:
+                raise ValueError(f"its format is {header['format']!r}, expected {FORMAT!r}")
+            return cls.from_parameters(header["activation"], *unpack_parameters(arrays))
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise ValueError(f"{path} holds no saved MLP: {error}") from error
+
+    @classmethod
+    def from_parameters(
+        cls, activation: str, weights: list[np.ndarray], biases: list[np.ndarray]
+    ) -> MLP:
+        """Make a network of copies of the given arrays, which also decide layers and dtype.
+
+        Raises
+        ------
+        ValueError
+            If the arrays do not fit together.
+        """
+        sizes = (weights[0].shape[0], *(len(b) for b in biases))
+        model = cls(sizes, activation, dtype=weights[0].dtype)
+        model.set_parameters(weights, biases)
+        return model
+
+    def set_parameters(self, weights: list[np.ndarray], biases: list[np.ndarray]) -> None:
+        """Replace all parameters by copies of the given arrays.
+
+        Raises
+        ------
+        ValueError
+            If a shape is not this network's.
+        """
+        for name, own, given in (
+            ("weights", self.weights, weights),
+            ("biases", self.biases, biases),
+        ):
+            shapes, expected = [np.shape(a) for a in given], [a.shape for a in own]
+            if shapes != expected:
+                raise ValueError(f"{name} must have the shapes {expected}; got {shapes}")
+        for own, given in zip(self.weights + self.biases, [*weights, *biases], strict=True):
+            own[...] = given
+
+    def copy(self) -> MLP:
+        """Return an independent copy with the same parameters."""
+        twin = object.__new__(MLP)
+        twin.__dict__.update(self.__dict__)
+        twin.weights = [array.copy() for array in self.weights]
+        twin.biases = [array.copy() for array in self.biases]
+        return twin
+
+    # ---- what training calls: no checks, and every array is written into given buffers -------
+
+    def forward(self, x: np.ndarray, buffers: Buffers) -> np.ndarray:
+        """Write each layer's outputs and return the last: the logits, shape (batch, classes).
+
+        Hidden layers: ``a_l = f(a_{l-1} @ W_l + b_l)``; the last one without f.
+        """
+        f = ACTIVATIONS[self.activation].value
+        outputs = buffers.outputs
+        inputs = x
+        for weights, biases, out in zip(self.weights, self.biases, outputs, strict=True):
+            np.matmul(inputs, weights, out=out)
+            out += biases
+            if out is not outputs[-1]:
+                f(out, out=out)
+            inputs = out
+        return outputs[-1]
+
+    def backpropagate(self, x: np.ndarray, y: np.ndarray, buffers: Buffers) -> None:
+        """Write the gradients of the summed cross-entropy into ``buffers``.
+
+        With softmax and cross-entropy the last layer's delta is ``p - one_hot(y)``; then, from
+        the last layer to the first, ``dW_l = a_{l-1}.T @ delta_l``, ``db_l = sum(delta_l)`` and
+        ``delta_{l-1} = (delta_l @ W_l.T) * f'(a_{l-1})``.
+        """
+        derivative = ACTIVATIONS[self.activation].derivative
+        delta = softmax(self.forward(x, buffers))
+        delta[np.arange(len(y)), y] -= 1
+        for layer in reversed(range(len(self.weights))):
+            inputs = buffers.outputs[layer - 1] if layer else x
+            np.matmul(inputs.T, delta, out=buffers.weight_gradients[layer])
+            np.add.reduce(delta, axis=0, out=buffers.bias_gradients[layer])
+            if layer:
+                upstream = np.matmul(delta, self.weights[layer].T, out=buffers.deltas[layer - 1])
+                upstream *= derivative(inputs, out=buffers.scratch[layer - 1])
+                delta = upstream
+
+    # ---- bad input ---------------------------------------------------------------------------
+
+    def checked_inputs(self, x: Any) -> np.ndarray:
+        """Return ``x`` in the model's type of number, or raise ValueError saying what is wrong."""
+        x = np.asarray(x)
+        if x.ndim != 2 or x.shape[1] != self.layer_specs[0]:
+            raise ValueError(
+                f"x must have the shape (batch, {self.layer_specs[0]}); got {x.shape}"
+                + ("; reshape images to one row each" if x.ndim == 3 else "")
+            )
+        if len(x) == 0:
+            raise ValueError("x holds no rows; at least one is needed")
+        if not (np.issubdtype(x.dtype, np.number) or x.dtype == bool) or np.iscomplexobj(x):
+            raise ValueError(f"x must hold real numbers; got dtype {x.dtype}")
+        x = x.astype(self.dtype, copy=False)
+        if not np.isfinite(x).all():
+            raise ValueError("x holds NaN or infinite values; all must be finite")
+        return x
+
+    def checked_labels(self, y: Any, rows: int) -> np.ndarray:
+        """Return ``y`` as an array of class indices, or raise ValueError."""
+        y, classes = np.asarray(y), self.layer_specs[-1]
+        if y.shape != (rows,):
+            one_hot = y.shape == (rows, classes)
+            raise ValueError(
+                f"y must have the shape ({rows},), one class index per row of x; got {y.shape}"
+                + ("; turn one-hot rows into indices with y.argmax(axis=1)" if one_hot else "")
+            )
+        if not np.issubdtype(y.dtype, np.integer):
+            raise ValueError(f"y must hold whole numbers (class indices); got dtype {y.dtype}")
+        if y.min() < 0 or y.max() >= classes:
+            raise ValueError(
+                f"y must hold class indices from 0 to {classes - 1}; got {y.min()} to {y.max()}"
+            )
+        return y
+
+
+class Buffers:
+    """All arrays that a forward and a backward pass of one batch size write into.
+
+    Training makes them once, so that a mini-batch allocates nothing of its size. Without
+    ``backward`` there are only ``outputs``, all that a forward pass needs.
+
+    Attributes
+    ----------
+    outputs, deltas, scratch : list of ndarray
+        One array (batch, units) per layer; deltas and scratch for the hidden layers only.
+    weight_gradients, bias_gradients : list of ndarray
+        In the shapes of the parameters.
+    """
+
+    def __init__(self, model: MLP, batch: int, backward: bool = True) -> None:
+        sizes = model.layer_specs[1:]
+        self.outputs = [np.empty((batch, units), model.dtype) for units in sizes]
+        if not backward:
+            return
+        self.deltas = [np.empty_like(array) for array in self.outputs[:-1]]
+        self.scratch = [np.empty_like(array) for array in self.outputs[:-1]]
+        self.weight_gradients = [np.empty_like(array) for array in model.weights]
+        self.bias_gradients = [np.empty_like(array) for array in model.biases]
+
+    def first(self, rows: int) -> Buffers:
+        """Return buffers for a smaller batch that share this one's memory."""
+        smaller = object.__new__(Buffers)
+        smaller.__dict__.update(self.__dict__)
+        for name in {"outputs", "deltas", "scratch"} & vars(self).keys():
+            setattr(smaller, name, [array[:rows] for array in getattr(self, name)])
+        return smaller
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Turn logits (batch, classes) into probabilities, in place; no logit can overflow it."""
+    logits -= logits.max(axis=1, keepdims=True)
+    np.exp(logits, out=logits)
+    logits /= logits.sum(axis=1, keepdims=True)
+    return logits
+
+
+def cross_entropies(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return ``-log softmax(logits)[y]`` of each row, shape (batch,), without rounding to -log 0.
+
+    ``log sum_k exp(z_k) - z_y``, with the largest logit subtracted first; overwrites ``logits``.
+    """
+    logits -= logits.max(axis=1, keepdims=True)
+    right = logits[np.arange(len(y)), y]
+    return np.log(np.exp(logits, out=logits).sum(axis=1)) - right
+
+
+def pack_parameters(model: MLP) -> dict[str, np.ndarray]:
+    """Return the parameters under the names weights_0, biases_0, weights_1, ..."""
+    packed = {}
+    for layer, (weights, biases) in enumerate(zip(model.weights, model.biases, strict=True)):
+        packed |= {f"weights_{layer}": weights, f"biases_{layer}": biases}
+    return packed
+
+
+def unpack_parameters(arrays: dict[str, np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return weights and biases from what :func:`pack_parameters` made."""
+    layers = range(sum(name.startswith("weights_") for name in arrays))
+    return [arrays[f"weights_{i}"] for i in layers], [arrays[f"biases_{i}"] for i in layers]

@@ -1,0 +1,114 @@
+"""What every notebook of the report does: begin, show a figure or table with its caption, say."""
+
+from __future__ import annotations
+
+import textwrap
+import warnings
+
+import pandas as pd
+from IPython.display import Markdown, display
+from matplotlib.figure import Figure
+from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+from kmnist_mlp import figures
+from kmnist_mlp.data import Dataset, StandInWarning, load_kmnist
+from kmnist_mlp.experiments import Results, default_seeds, interval
+from kmnist_mlp.tables import plus_minus, signed
+
+STAND_IN_BANNER = """
+> # ⚠ STAND-IN DATA
+> **This is not Kuzushiji-MNIST.** Neither the data nor a network was there, or the stand-in was
+> asked for: every number and figure below is that of a small drawn data set, and every comparison
+> with the paper compares **stand-in data** with KMNIST.
+>
+> {reason}
+"""
+
+
+def begin() -> Dataset:
+    """Set the style of figures, load the data, and say on what and how often is measured."""
+    figures.use_style()
+    set_matplotlib_formats("retina")  # twice the pixels, for sharp print and screens
+    with warnings.catch_warnings(record=True) as caught:  # the banner says it better
+        warnings.simplefilter("always", StandInWarning)
+        data = load_kmnist()
+    seeds = default_seeds()
+    for warning in caught:
+        say(STAND_IN_BANNER.format(reason=warning.message))
+    say(
+        f"**Data:** {data.name}, {len(data.train_images):,} training and {len(data.test_images):,} "
+        f"test images (fingerprint `{data.fingerprint[:12]}`). "
+        f"**Seeds:** {', '.join(map(str, seeds))}. "
+        + ("Values are mean ± standard deviation over the seeds." if len(seeds) > 1 else "")
+    )
+    return data
+
+
+def say(text: str) -> None:
+    """Show text as Markdown: a discussion whose numbers come from the results."""
+    display(Markdown(textwrap.dedent(text).strip()))
+
+
+def show(content: Figure | pd.DataFrame, caption: str) -> None:
+    """Show a figure with its caption below, or a table with its caption above."""
+    text = " ".join(textwrap.dedent(caption).split())
+    number, _, rest = text.partition(". ")
+    markdown = Markdown(f"**{number}.** {rest}")
+    if isinstance(content, Figure):
+        display(content, metadata={"image/png": {"alt": text}})
+        display(markdown)
+    else:
+        display(markdown)
+        display(content)
+
+
+def show_curves(results: Results, name: str) -> None:
+    """Show the learning curves of an experiment with the paper's figure numbers."""
+    from kmnist_mlp.paper import PAPER
+
+    entry = PAPER[name]
+    first, second = entry.figures
+    runs = results.of(name)
+    stop = "" if not entry.config.early_stop else ", early stopping"
+    setting = entry.title if "early stopping" in entry.title else entry.title + stop
+    end = "the last one" if not entry.config.early_stop else "that of the returned weights"
+    show(
+        figures.learning_curves(results, name),
+        f"""Figures {first} and {second}. {setting[0].upper() + setting[1:]}: training and
+        validation loss (Figure {first}) and accuracy (Figure {second}) by epoch. Thick: mean of
+        {len(runs)} seed{"s" * (len(runs) > 1)}, with one standard deviation, as long as all are
+        training; thin: each seed. Dashed: the mean epoch, {end}; the diamond is the test result.
+        The training curve is measured on a fixed part of the training split, as large as the
+        validation split.""",
+    )
+
+
+def percent(results: Results, name: str, quantity: str = "test_accuracy") -> str:
+    """Return an accuracy for a sentence, such as "83.84 ± 0.21 %"."""
+    return plus_minus(results.values(quantity, name), 2) + " %"
+
+
+def points(results: Results, name: str, minus: str, quantity: str = "test_accuracy") -> str:
+    """Return a difference for a sentence: "+3.02 points (95 % interval +2.71 to +3.33)"."""
+    difference = results.values(quantity, name) - results.values(quantity, minus)
+    mean, low, high = interval(difference)
+    known = len(difference) > 1
+    return f"{signed(mean, 2)} points" + (
+        f" (95 % interval {signed(low, 2)} to {signed(high, 2)})" if known else " (one seed)"
+    )
+
+
+def structure(*frames: pd.DataFrame) -> None:
+    """Print the rows and columns of tables: what must be the same on every machine and data set."""
+    for frame in frames:
+        print("rows:", ", ".join(map(str, frame.index)))
+        print("columns:", ", ".join(map(str, frame.columns)))
+
+
+def gradient_verdicts(checks: dict[int, pd.DataFrame]) -> None:
+    """Print for every checked gradient whether all seeds keep the bound."""
+    together = pd.concat(checks.values())
+    for key, rows in together.groupby(["pattern", "weight", "index"], sort=False):
+        worst = rows.difference.max()
+        verdict = "within 0.0001" if rows.within_tolerance.all() else f"TOO LARGE: {worst:.1e}"
+        print(f"{key[0]} image, {key[1]} [{key[2]}]: {verdict}")

@@ -1,0 +1,61 @@
+"""Evidence on why validation is so far above test: the test images come from other hands."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from kmnist_mlp.data import Dataset, pooled
+from kmnist_mlp.experiments import Results, run
+from kmnist_mlp.tables import plus_minus
+
+
+def pooled_comparison(data: Dataset, results: Results) -> pd.DataFrame:
+    """Return the baseline's accuracies on the published data and on :func:`data.pooled`.
+
+    Parameters
+    ----------
+    data : Dataset
+    results : Results
+        With the experiment "baseline"; the pooled runs use its seeds.
+    """
+    seeds = list(results.values("test_accuracy", "baseline").index)
+    mixed = run(["baseline"], seeds, data=pooled(data))
+    rows = {}
+    for name, these in (("as published", results), ("pooled and dealt out anew", mixed)):
+        validation = these.values("validation_accuracy", "baseline")
+        test = these.values("test_accuracy", "baseline")
+        rows[name] = {
+            "validation accuracy, %": plus_minus(validation, 2),
+            "test accuracy, %": plus_minus(test, 2),
+            "gap, points": plus_minus(validation - test, 2),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns="data")
+
+
+def nearest_distances(data: Dataset, seed: int = 0, count: int = 1000) -> dict[str, np.ndarray]:
+    """Return the distance of some validation and test images to the nearest training image.
+
+    Euclidean distance of the pixels as fractions of full ink, in chunks of the training split by
+    ``|a - b|^2 = |a|^2 - 2 a.b + |b|^2``.
+
+    Returns
+    -------
+    dict of str to ndarray
+        "validation" and "test", ``count`` distances each.
+    """
+    flat = data.train_images.reshape(len(data.train_images), -1)
+    order = np.random.default_rng([seed, 1]).permutation(len(flat))  # the split of this seed
+    held_out = round(len(flat) * 0.2)
+    train, validation = order[:-held_out], order[-held_out:][:count]
+    rng = np.random.default_rng([seed, 5])
+    chosen = rng.permutation(len(data.test_images))[:count]
+    test = data.test_images.reshape(len(data.test_images), -1)[chosen]
+    asked = np.concatenate([flat[validation], test]).astype(np.float32) / 255
+    nearest = np.full(len(asked), np.inf, np.float32)
+    for start in range(0, len(train), 4000):
+        chunk = flat[train[start : start + 4000]].astype(np.float32) / 255
+        squares = (chunk**2).sum(axis=1) - 2 * asked @ chunk.T
+        np.minimum(nearest, squares.min(axis=1), out=nearest)
+    distances = np.sqrt(np.maximum(nearest + (asked**2).sum(axis=1), 0))
+    return {"validation": distances[: len(validation)], "test": distances[len(validation) :]}

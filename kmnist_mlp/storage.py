@@ -1,0 +1,54 @@
+"""Files that are whole or absent: written beside their final name first, then renamed to it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+
+def cache_folder() -> Path:
+    """Return the user's cache folder of this project: KMNIST_MLP_CACHE, or the system's own."""
+    if given := os.environ.get("KMNIST_MLP_CACHE"):
+        return Path(given).expanduser().absolute()
+    import pooch  # only here: a reader of arrays does not wait for it
+
+    return Path(pooch.os_cache("kmnist_mlp"))
+
+
+@contextmanager
+def whole_file(path: str | os.PathLike) -> Iterator[IO[bytes]]:
+    """Open a file for writing that appears under its name only when all of it is on the disk."""
+    path = Path(path)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(part, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def save_arrays(path: Path, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+    """Write arrays and a JSON header as one npz file."""
+    with whole_file(path) as file:
+        np.savez(file, header=np.array(json.dumps(header)), **arrays)
+
+
+def load_arrays(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Read what :func:`save_arrays` wrote, header and arrays; ValueError if it is damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        return json.loads(str(arrays.pop("header"))), arrays
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # zipfile, zlib, NumPy and json each raise their own
+        raise ValueError(f"{path} is damaged or no archive of arrays: {error}") from error

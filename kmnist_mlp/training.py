@@ -1,0 +1,215 @@
+"""The training loop: mini-batches, learning curves, early stopping with the best weights."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from kmnist_mlp.config import Config
+from kmnist_mlp.data import Dataset, Split, StandardisedImages, split_and_standardise
+from kmnist_mlp.network import MLP, Buffers, cross_entropies
+from kmnist_mlp.optimizer import SGD
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CURVES = ("training_loss", "training_accuracy", "validation_loss", "validation_accuracy")
+CHUNK = 256  # images per forward pass when a model is evaluated: its arrays stay in the cache
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingResult:
+    """What one run of :func:`train` gives.
+
+    Attributes
+    ----------
+    config : Config
+    model : MLP
+        With the weights of ``best_epoch`` (early stopping), else of the last epoch.
+    curves : dict of str to ndarray, shape (epochs,)
+        The columns of :attr:`history`.
+    returned : dict of str to float
+        The same quantities of the returned model; finite also where the first epoch diverged.
+    best_epoch : int
+        Epoch of the lowest validation loss, counted from 1; 0 if the first one diverged.
+    stopped_epoch : int
+        The last epoch that was trained.
+    diverged : bool
+        Whether a loss became infinite or NaN; that epoch is not in the history, and the model is
+        that of ``best_epoch``.
+    test_loss : float
+        Reported loss on the test images.
+    test_accuracy : float
+        Fraction of the test images that is right.
+    seconds : float
+        Duration of the run.
+    """
+
+    config: Config
+    model: MLP
+    curves: dict[str, np.ndarray]
+    returned: dict[str, float]
+    best_epoch: int
+    stopped_epoch: int
+    diverged: bool
+    test_loss: float
+    test_accuracy: float
+    seconds: float
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """Columns epoch, training and validation loss and accuracy; one row per epoch."""
+        import pandas as pd  # only here: training itself does not wait for it
+
+        epochs = np.arange(1, len(self.curves["training_loss"]) + 1)
+        return pd.DataFrame({"epoch": epochs, **self.curves})
+
+    def __repr__(self) -> str:
+        """Say in one line how the run went."""
+        end = "diverged at" if self.diverged else "stopped after"
+        return (
+            f"TrainingResult({self.model!r}, {end} epoch {self.stopped_epoch}, best epoch "
+            f"{self.best_epoch}, test accuracy {self.test_accuracy:.2%})"
+        )
+
+
+def train(config: Config, data: Dataset, dtype: Any = np.float32) -> TrainingResult:
+    """Train a network on the training split, choose the epoch on validation, measure on test.
+
+    One BLAS thread is used whatever the environment says, so that a seed gives the same bits.
+
+    Parameters
+    ----------
+    config : Config
+    data : Dataset
+        Its pixels and classes must be the first and the last of ``config.layer_specs``.
+    dtype : type
+        ``numpy.float32`` or ``numpy.float64``.
+
+    Raises
+    ------
+    ValueError
+        If the layers do not fit the data.
+    """
+    began = time.perf_counter()
+    pixels, classes = data.train_images[0].size, len(data.class_names)
+    if (config.layer_specs[0], config.layer_specs[-1]) != (pixels, classes):
+        raise ValueError(
+            f"layer_specs must begin with the {pixels} pixels and end with the {classes} classes "
+            f"of {data.name}; got {config.layer_specs}"
+        )
+    split = split_and_standardise(data, config.seed, dtype=dtype)
+    model = MLP(config.layer_specs, config.activation, config.seed, dtype)
+    best_model, best_loss, best_epoch = model.copy(), np.inf, 0
+    optimizer = SGD(model, config)
+    trainer = _Epochs(model, optimizer, split, config)
+    measured: list[tuple[float, ...]] = []
+    diverged = False
+    with threadpool_limits(1, user_api="blas"), np.errstate(over="ignore", invalid="ignore"):
+        for epoch in range(1, config.epochs + 1):
+            trainer.train_one()
+            row = trainer.measure()
+            if not np.isfinite(row).all():
+                diverged = True
+                break
+            measured.append(row)
+            validation_loss = row[CURVES.index("validation_loss")]
+            if validation_loss < best_loss:
+                best_loss, best_epoch = validation_loss, epoch
+                best_model.set_parameters(model.weights, model.biases)
+            elif config.early_stop and epoch - best_epoch >= config.early_stop_epoch:
+                break
+        trainer.model = final = best_model if config.early_stop or diverged else model
+        at_end = measured[best_epoch - 1 if final is best_model else -1] if measured else None
+        returned = dict(zip(CURVES, at_end or trainer.measure(), strict=True))
+        test_loss, test_accuracy = evaluate(final, split.test, split.test_labels)
+    curves = dict(zip(CURVES, np.array(measured).reshape(-1, len(CURVES)).T, strict=True))
+    return TrainingResult(
+        config=config,
+        model=final,
+        curves=curves,
+        returned=returned,
+        best_epoch=best_epoch,
+        stopped_epoch=epoch,
+        diverged=diverged,
+        test_loss=test_loss,
+        test_accuracy=test_accuracy,
+        seconds=time.perf_counter() - began,
+    )
+
+
+class _Epochs:
+    """One epoch of training and its measurement, with every array made beforehand."""
+
+    def __init__(self, model: MLP, optimizer: SGD, split: Split, config: Config) -> None:
+        self.model, self.optimizer, self.split = model, optimizer, split
+        self.rng = np.random.default_rng([config.seed, 3])
+        size = min(config.batch_size, len(split.train))
+        self.buffers = Buffers(model, size)
+        self.pixels = np.empty((size, split.train.shape[1]), np.uint8)
+        self.batch = np.empty(self.pixels.shape, model.dtype)
+        # Measuring the whole training split after each epoch would cost half an epoch: a fixed,
+        # seeded part of it, as large as the validation split, gives the curve.
+        order = np.random.default_rng([config.seed, 4]).permutation(len(split.train))
+        self.measured = np.sort(order[: len(split.validation)])
+        train = split.train
+        self.measured_images = StandardisedImages(
+            train.images, train.rows[self.measured], train.mean, train.std
+        )
+
+    def train_one(self) -> None:
+        """Pass over the reshuffled training split; the last, smaller mini-batch counts, too."""
+        train, labels = self.split.train, self.split.train_labels
+        order = self.rng.permutation(len(train))
+        rows, labels = train.rows[order], labels[order]
+        for start in range(0, len(rows), len(self.batch)):
+            part = rows[start : start + len(self.batch)]
+            n = len(part)
+            train.write(part, self.pixels[:n], self.batch[:n])
+            buffers = self.buffers if n == len(self.batch) else self.buffers.first(n)
+            self.model.backpropagate(self.batch[:n], labels[start : start + n], buffers)
+            self.optimizer.step(buffers.weight_gradients, buffers.bias_gradients)
+
+    def measure(self) -> tuple[float, ...]:
+        """Return the values of :data:`CURVES`."""
+        split = self.split
+        return (
+            *evaluate(self.model, self.measured_images, split.train_labels[self.measured]),
+            *evaluate(self.model, split.validation, split.validation_labels),
+        )
+
+
+def evaluate(model: MLP, x: np.ndarray | StandardisedImages, y: np.ndarray) -> tuple[float, float]:
+    """Return the reported loss and the accuracy of a model.
+
+    The reported loss is the paper's: mean cross-entropy per example divided by the number of
+    classes, without penalty. The accuracy is the fraction of rows whose most probable class is
+    the right one.
+
+    Parameters
+    ----------
+    model : MLP
+    x : ndarray or StandardisedImages, shape (n, inputs)
+        Standardised images; read in chunks, so that no copy of the whole is made.
+    y : ndarray of int, shape (n,)
+        Class indices.
+
+    Returns
+    -------
+    loss, accuracy : float
+    """
+    if len(x) != len(y) or len(x) == 0:
+        raise ValueError(f"x and y must have the same length >= 1; got {len(x)} and {len(y)}")
+    buffers = Buffers(model, min(CHUNK, len(x)), backward=False)
+    loss, right = 0.0, 0
+    for start in range(0, len(x), CHUNK):
+        rows = model.checked_inputs(x[start : start + CHUNK])
+        labels = model.checked_labels(y[start : start + CHUNK], len(rows))
+        logits = model.forward(rows, buffers if len(rows) == CHUNK else buffers.first(len(rows)))
+        right += np.count_nonzero(logits.argmax(axis=1) == labels)
+        loss += cross_entropies(logits, labels).sum(dtype=np.float64)
+    return float(loss) / len(x) / model.layer_specs[-1], right / len(x)

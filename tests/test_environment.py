@@ -1,0 +1,183 @@
+"""The files that describe the environment agree with each other, and `make` does what it says."""
+
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parent.parent
+METADATA = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+CONDA = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILE, flags=re.MULTILINE))
+
+needs_make = pytest.mark.skipif(
+    os.name == "nt" or shutil.which("make") is None, reason="needs make and a POSIX shell"
+)
+
+
+def ranges(lines):
+    """Return {package: allowed versions} of requirement lines."""
+    requirements = [Requirement(line) for line in lines]
+    return {canonicalize_name(r.name): r.specifier for r in requirements}
+
+
+def declared():
+    """Return the ranges of pyproject.toml, extras included."""
+    extras = METADATA["optional-dependencies"].values()
+    return ranges([*METADATA["dependencies"], *(line for extra in extras for line in extra)])
+
+
+def pins():
+    """Return the requirements of constraints.txt, without comments."""
+    text = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    lines = (line.split("#")[0].strip() for line in text.splitlines())
+    return [Requirement(line) for line in lines if line]
+
+
+def run_make(*arguments, cwd=ROOT, **environment):
+    """Run make as from a fresh shell: not as a part of the `make test` that may run this test."""
+    ours = ("MAKE", "MFLAGS", "CONDA_", "PYTHON")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return subprocess.run(
+        ["make", *arguments],
+        cwd=cwd,
+        env=clean | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def write_program(path, script):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """Return a checkout without .venv, in a path with a space as real ones have."""
+    folder = tmp_path / "my checkout"
+    folder.mkdir()
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, folder)
+    return folder
+
+
+def test_conda_installs_the_packages_and_ranges_of_pyproject_and_no_others():
+    lines = [line for line in CONDA["dependencies"] if isinstance(line, str)]
+    conda = ranges(lines)
+    python = conda.pop("python")
+    del conda["pip"]  # conda's own need, for the last line of environment.yml
+    assert conda == declared()
+    assert python == Requirement(f"python{METADATA['requires-python']}").specifier
+
+
+def test_conda_takes_packages_from_conda_forge_alone_and_the_module_from_this_checkout():
+    assert CONDA["channels"] == ["conda-forge", "nodefaults"]
+    assert CONDA["dependencies"][-1] == {"pip": ["-e ."]}
+
+
+def test_constraints_are_exact_versions_without_addresses_or_paths():
+    for pin in pins():
+        assert re.fullmatch(r"==[^*,]+", str(pin.specifier)), pin
+        assert pin.url is None, pin
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13", "3.14"])
+@pytest.mark.parametrize(
+    ("sys_platform", "os_name", "platform_system"),
+    [("linux", "posix", "Linux"), ("darwin", "posix", "Darwin"), ("win32", "nt", "Windows")],
+)
+def test_constraints_pin_every_direct_dependency_once_within_its_range(
+    python, sys_platform, os_name, platform_system
+):
+    machine = {
+        "python_version": python,
+        "python_full_version": f"{python}.0",
+        "sys_platform": sys_platform,
+        "os_name": os_name,
+        "platform_system": platform_system,
+    }
+    applying = [pin for pin in pins() if pin.marker is None or pin.marker.evaluate(machine)]
+    for name, allowed in declared().items():
+        matching = [pin for pin in applying if canonicalize_name(pin.name) == name]
+        assert len(matching) == 1, name
+        (version,) = matching[0].specifier
+        assert version.version in allowed, matching[0]
+
+
+def test_every_make_command_in_the_readme_is_a_target():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^(?:\$ )?make\b([^#\n`]*)", readme, flags=re.MULTILINE)
+    commands += re.findall(r"`make\b([^`\n]*)`", readme)
+    words = [word for command in commands for word in re.sub(r"-C \S+", "", command).split()]
+    named = {word for word in words if re.fullmatch(r"[a-z-]+", word) and word[0] != "-"}
+    assert {"report", "test"} <= named
+    assert named <= TARGETS
+
+
+@needs_make
+def test_make_alone_lists_every_target_with_a_line():
+    shown = dict(re.findall(r"^  ([a-z-]+) +(\S.*)$", run_make().stdout, flags=re.MULTILINE))
+    assert shown.keys() == TARGETS
+
+
+@needs_make
+def test_make_uses_the_active_conda_environment_and_installs_nothing(checkout, tmp_path):
+    calls = tmp_path / "calls"
+    write_program(tmp_path / "conda env/bin/python", f'echo "$@" >> "{calls}"')
+    environment = {"CONDA_DEFAULT_ENV": CONDA["name"], "CONDA_PREFIX": str(tmp_path / "conda env")}
+    result = run_make("report", cwd=checkout, **environment)
+    assert result.returncode == 0, result.stderr
+    assert calls.read_text(encoding="utf-8").splitlines() == ["-m kmnist_mlp.report"]
+    assert not (checkout / ".venv").exists()
+
+
+@needs_make
+def test_make_ignores_another_projects_conda_environment(checkout, tmp_path):
+    python = write_program(tmp_path / "bin/python", "exit 1")
+    environment = {"CONDA_DEFAULT_ENV": "base", "CONDA_PREFIX": str(tmp_path)}
+    result = run_make("report", f"PYTHON={python}", cwd=checkout, **environment)
+    assert result.returncode != 0
+    assert "not found, or does not run" in result.stderr
+
+
+@needs_make
+def test_make_refuses_an_old_python_and_says_how_to_name_another(checkout, tmp_path):
+    # It answers the two questions that make asks: its version, and whether that is enough.
+    script = 'case "$2" in *exit*) exit 1;; esac; echo 3.8.10'
+    python = write_program(tmp_path / "python3.8", script)
+    result = run_make("report", f"PYTHON={python}", cwd=checkout)
+    assert result.returncode != 0
+    assert "Python 3.11 or newer is needed" in result.stderr
+    assert "Python 3.8.10" in result.stderr
+    assert "make PYTHON=python3.12 report" in result.stderr
+    assert not (checkout / ".venv").exists()
+
+
+@needs_make
+def test_make_does_not_call_a_failed_setup_done(checkout, tmp_path):
+    # A Python whose venv module "works", but leaves an environment in which pip fails.
+    log = tmp_path / "log"
+    script = f"""case "$*" in
+      *version_info*) echo 3.12.0;;
+      "-m venv "*) echo setup >> "{log}"; mkdir -p .venv/bin
+        printf '#!/bin/sh\\ncase "$*" in *install*) exit 1;; esac\\n' > .venv/bin/python
+        chmod +x .venv/bin/python;;
+    esac"""
+    python = write_program(tmp_path / "python3", script)
+    for _ in range(2):
+        result = run_make("test-unit", f"PYTHON={python}", cwd=checkout)
+        assert result.returncode != 0
+        assert "the next make tries again" in result.stderr
+    assert log.read_text(encoding="utf-8").splitlines() == ["setup", "setup"]
