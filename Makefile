@@ -85,7 +85,7 @@ distclean: clean ## Remove .venv too
 # survive a move or copy) and the checksums of the two files. While it is true and Python still runs,
 # nothing is done. When only the files changed, pip brings the environment up to date; anything else (no
 # stamp: the last try was interrupted) is built anew, which is quick, as pip keeps its downloads.
-# PYTHONPATH is unset here because pip takes the checkout's *.egg-info on it for an installed package.
+# PYTHONPATH is unset here: pip must see what is installed, not what merely lies in the checkout.
 setup: ## Build .venv; the targets above do so by themselves, once
 ifeq ($(CONDA),)
 	@unset PYTHONPATH; \
