@@ -10,7 +10,7 @@ from IPython.display import Markdown, display
 from matplotlib.figure import Figure
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
-from kmnist_mlp import figures
+from kmnist_mlp import figures, tables
 from kmnist_mlp.data import Dataset, StandInWarning, load_kmnist
 from kmnist_mlp.experiments import Results, default_seeds, interval
 from kmnist_mlp.tables import plus_minus, signed
@@ -59,7 +59,7 @@ def show(content: Figure | pd.DataFrame, caption: str) -> None:
         display(markdown)
     else:
         display(markdown)
-        display(content)
+        display({"text/html": tables.html(content), "text/plain": str(content)}, raw=True)
 
 
 def show_curves(results: Results, name: str) -> None:

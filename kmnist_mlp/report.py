@@ -32,9 +32,10 @@ from pygments.formatters import HtmlFormatter
 from kmnist_mlp import __version__
 from kmnist_mlp.data import Dataset, StandInWarning, load_kmnist
 from kmnist_mlp.experiments import Results, default_seeds, gradient_checks, judge, run
+from kmnist_mlp.figures import against_paper, use_style
 from kmnist_mlp.paper import EXPERIMENTS
 from kmnist_mlp.storage import whole_file
-from kmnist_mlp.tables import comparison, plus_minus, scoreboard, verdict_counts
+from kmnist_mlp.tables import comparison, html, plus_minus, scoreboard, verdict_counts
 
 PROJECT = Path(__file__).resolve().parents[1]
 TEMPLATES = Path(__file__).parent / "templates"
@@ -220,9 +221,9 @@ def build(notebook_folder: Path, output: Path) -> Path:
                 **shared,
                 abstract=_abstract(results, judged, data),
                 seeds=f"{len(default_seeds())} seeds",
-                comparison=comparison(results).to_html(border=0),
+                comparison=html(comparison(results)),
                 rule=RULE,
-                scoreboard=scoreboard(judged).to_html(border=0),
+                scoreboard=html(scoreboard(judged)),
                 how=render_markdown(HOW),
             ),
             encoding="utf-8",
@@ -252,7 +253,7 @@ def _replace_folder(fresh: Path, output: Path) -> None:
 
 def execute_in_place(notebook_folder: Path) -> list[Path]:
     """Re-execute the project's notebooks themselves; each is replaced only if all succeed."""
-    data, _ = _compute()
+    data, results = _compute()
     if data.is_stand_in:
         raise NotebookError("committed notebooks carry results of real KMNIST, not the stand-in's")
     paths = sorted(notebook_folder.glob("[0-9]*.ipynb"))
@@ -262,7 +263,25 @@ def execute_in_place(notebook_folder: Path) -> list[Path]:
         notebook.metadata["language_info"] = {"name": "python"}
         with whole_file(path) as file:
             file.write((nbformat.writes(notebook) + "\n").encode())
+    update_readme(notebook_folder.parent / "README.md", results)
     return paths
+
+
+def update_readme(readme: Path, results: Results) -> None:
+    """Write the table of findings between README's two marks, and the picture above it."""
+    table = comparison(results)[["test accuracy, %", "paper, %", "test loss", "paper loss"]]
+    lines = ["| experiment | " + " | ".join(table.columns) + " |", "|---" + "|---:" * 4 + "|"]
+    lines += [f"| {name} | " + " | ".join(row) + " |" for name, *row in table.itertuples()]
+    text = readme.read_text(encoding="utf-8")
+    before, _, rest = text.partition("<!-- findings")
+    mark, _, rest = rest.partition("-->\n")
+    _, _, after = rest.partition("<!-- end of findings")
+    body = "\n".join(lines)
+    with whole_file(readme) as file:
+        file.write(f"{before}<!-- findings{mark}-->\n{body}\n<!-- end of findings{after}".encode())
+    use_style()
+    with whole_file(readme.parent / "notebooks" / "against_paper.png") as file:
+        against_paper(results).savefig(file, format="png")
 
 
 def _compute() -> tuple[Dataset, Results]:

@@ -41,6 +41,11 @@ def signed(value: float, digits: int) -> str:
     return f"{value:+.{digits}f}".replace("-", "−")
 
 
+def html(table: pd.DataFrame) -> str:
+    """Return a table as HTML; class "long-text" lets a column of sentences break its lines."""
+    return table.to_html(border=0, classes="long-text" if "claim" in table.columns else None)
+
+
 def configurations(configs: Iterable[str] | Mapping[str, Config]) -> pd.DataFrame:
     """Return what was run: one row per experiment, one column per hyper-parameter."""
     if not isinstance(configs, Mapping):
