@@ -342,7 +342,8 @@ def judge(
     Returns
     -------
     DataFrame
-        Columns section, claim, low, high (the claimed range), mean, ci_low, ci_high, verdict.
+        Columns section, claim, quantity, minus, low, high (the claimed range), mean, ci_low,
+        ci_high, verdict.
     """
     rows = []
     for claim in claims:
@@ -364,6 +365,7 @@ def judge(
                 "section": claim.section,
                 "claim": claim.statement,
                 "quantity": claim.quantity,
+                "minus": claim.minus or "",
                 "low": claim.low,
                 "high": claim.high,
                 "mean": mean,

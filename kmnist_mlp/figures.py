@@ -31,13 +31,17 @@ BLUE, ORANGE, GREEN, GREY, PURPLE, SKY = (
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY)
 
 
-def use_style() -> None:
-    """Set fonts (with kana), colours and resolution for every figure of the process."""
+def japanese_font() -> Path:
+    """Return the file of a font with kana, IPAexGothic, which comes with a package."""
     import matplotlib_fontja
 
-    # The font comes as a file of this package; DejaVu stays first, for the Latin letters.
-    for font in (Path(matplotlib_fontja.__file__).parent / "fonts").glob("*.ttf"):
-        mpl.font_manager.fontManager.addfont(str(font))
+    return Path(matplotlib_fontja.__file__).parent / "fonts" / "ipaexg.ttf"
+
+
+def use_style() -> None:
+    """Set fonts (with kana), colours and resolution for every figure of the process."""
+    # DejaVu stays first, for the Latin letters.
+    mpl.font_manager.fontManager.addfont(str(japanese_font()))
     # It has no bold: saying so at every bold title would fill the notebooks with warnings.
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     mpl.rcParams.update(
@@ -113,9 +117,10 @@ def learning_curves(results: Results, name: str) -> Figure:
             axis.set_ylim(0, 1.05 * max(*tops, *test))
         axis.set_xlim(left=0)
         axis.set_xlabel("epoch")
-        axis.legend(loc="upper right" if quantity == "loss" else "lower right")
     for axis, kind, number in zip(axes, ("loss", "accuracy"), numbers or (None, None), strict=True):
         axis.set_title((f"Figure {number}. " if number else "") + kind.capitalize())
+    # above the panels: inside, it would hide the diamond of one run or another
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
     axes[0].set_ylabel("cross-entropy per example / 10")
     axes[1].set_ylabel("accuracy, %")
     return _finished(figure, results.data_name)

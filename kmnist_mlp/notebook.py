@@ -71,21 +71,36 @@ def show_curves(results: Results, name: str) -> None:
     runs = results.of(name)
     stop = "" if not entry.config.early_stop else ", early stopping"
     setting = entry.title if "early stopping" in entry.title else entry.title + stop
-    end = "the last one" if not entry.config.early_stop else "that of the returned weights"
+    end = (
+        "the last"
+        if not entry.config.early_stop
+        else "that of the returned weights, mean over seeds"
+    )
     show(
         figures.learning_curves(results, name),
         f"""Figures {first} and {second}. {setting[0].upper() + setting[1:]}: training and
         validation loss (Figure {first}) and accuracy (Figure {second}) by epoch. Thick: mean of
         {len(runs)} seed{"s" * (len(runs) > 1)}, with one standard deviation, as long as all are
-        training; thin: each seed. Dashed: the mean epoch, {end}; the diamond is the test result.
-        The training curve is measured on a fixed part of the training split, as large as the
-        validation split.""",
+        training; thin: each seed. Dashed: the epoch whose weights count ({end}); the diamond is
+        the test result. The training curve is measured on a fixed part of the training split, as
+        large as the validation split.""",
     )
 
 
 def percent(results: Results, name: str, quantity: str = "test_accuracy") -> str:
     """Return an accuracy for a sentence, such as "83.84 ± 0.21 %"."""
     return plus_minus(results.values(quantity, name), 2) + " %"
+
+
+def number(results: Results, name: str, quantity: str, digits: int = 1) -> str:
+    """Return any quantity for a sentence, such as "24.4 ± 1.1" (epochs)."""
+    return plus_minus(results.values(quantity, name), digits)
+
+
+def at_epoch(results: Results, name: str, epoch: int) -> str:
+    """Return the validation accuracy at an epoch (or the last before it) for a sentence."""
+    curves = [run.curves["validation_accuracy"] for run in results.of(name)]
+    return plus_minus([100 * curve[:epoch][-1] for curve in curves], 2) + " %"
 
 
 def points(results: Results, name: str, minus: str, quantity: str = "test_accuracy") -> str:
@@ -101,8 +116,8 @@ def points(results: Results, name: str, minus: str, quantity: str = "test_accura
 def structure(*frames: pd.DataFrame) -> None:
     """Print the rows and columns of tables: what must be the same on every machine and data set."""
     for frame in frames:
-        print("rows:", ", ".join(map(str, frame.index)))
-        print("columns:", ", ".join(map(str, frame.columns)))
+        print("rows:", *frame.index, sep="\n  ")
+        print("columns:", *frame.columns, sep="\n  ")
 
 
 def gradient_verdicts(checks: dict[int, pd.DataFrame]) -> None:

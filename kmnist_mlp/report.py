@@ -7,6 +7,8 @@ notebooks of the project themselves. A report appears whole or not at all.
 from __future__ import annotations
 
 import argparse
+import base64
+import io
 import os
 import platform
 import re
@@ -22,6 +24,8 @@ from pathlib import Path
 import jinja2
 import nbformat
 import numpy as np
+from fontTools import subset
+from fontTools.ttLib import TTFont
 from latex2mathml.converter import convert as mathml
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
@@ -30,9 +34,9 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from pygments.formatters import HtmlFormatter
 
 from kmnist_mlp import __version__
-from kmnist_mlp.data import Dataset, StandInWarning, load_kmnist
+from kmnist_mlp.data import CLASS_NAMES, Dataset, StandInWarning, load_kmnist
 from kmnist_mlp.experiments import Results, default_seeds, gradient_checks, judge, run
-from kmnist_mlp.figures import against_paper, use_style
+from kmnist_mlp.figures import against_paper, japanese_font, use_style
 from kmnist_mlp.paper import EXPERIMENTS
 from kmnist_mlp.storage import whole_file
 from kmnist_mlp.tables import comparison, html, plus_minus, scoreboard, verdict_counts
@@ -155,11 +159,24 @@ def _pages(notebooks: dict[Path, nbformat.NotebookNode]) -> list[Page]:
     return pages
 
 
+def _kana_font() -> str:
+    """Return a style that brings the ten kana along: a reader may have no Japanese font."""
+    font = TTFont(japanese_font())
+    glyphs = subset.Subsetter()
+    glyphs.populate(unicodes=[ord(kana) for kana in CLASS_NAMES])
+    glyphs.subset(font)
+    font.flavor = "woff"
+    content = io.BytesIO()
+    font.save(content)
+    data = base64.b64encode(content.getvalue()).decode()
+    return f'@font-face {{ font-family: "Kana"; src: url("data:font/woff;base64,{data}"); }}'
+
+
 def _style() -> str:
     light = HtmlFormatter(style="xcode", cssclass="highlight").get_style_defs()
     dark = HtmlFormatter(style="github-dark", cssclass="highlight").get_style_defs()
     own = (TEMPLATES / "report" / "style.css").read_text(encoding="utf-8")
-    return f"{light}\n@media (prefers-color-scheme: dark) {{ {dark} }}\n{own}"
+    return f"{_kana_font()}\n{light}\n@media (prefers-color-scheme: dark) {{ {dark} }}\n{own}"
 
 
 def _provenance(data: Dataset, results: Results) -> str:

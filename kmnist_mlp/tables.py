@@ -33,7 +33,7 @@ def plus_minus(values: Iterable[float], digits: int) -> str:
 
 
 def _rounded(value: float, digits: int) -> str:
-    return f"{value:.{digits}f}" if abs(value) < 1e4 else f"{value:.1e}"
+    return f"{value:.{digits}f}".replace("-", "−") if abs(value) < 1e4 else f"{value:.1e}"
 
 
 def signed(value: float, digits: int) -> str:
@@ -117,12 +117,12 @@ def gradient_table(ours: pd.DataFrame, pattern: str) -> pd.DataFrame:
         rows.append(
             {
                 "weight": f"{own['weight']} [{own['index']}]",
-                "approximated": f"{own['approximated_gradient']:.6f}",
-                "actual": f"{own['actual_gradient']:.6f}",
+                "approximated": f"{own['approximated_gradient']:.4g}",
+                "actual": f"{own['actual_gradient']:.4g}",
                 "difference": f"{own['difference']:.1e}",
                 "at most 1e-4": "yes" if own["within_tolerance"] else "NO",
-                "paper: approximated": f"{paper['approximated_gradient']:.6f}",
-                "paper: actual": f"{paper['actual_gradient']:.6f}",
+                "paper: approximated": f"{paper['approximated_gradient']:.4g}",
+                "paper: actual": f"{paper['actual_gradient']:.4g}",
                 "paper: difference": f"{paper['difference']:.1e}",
                 "paper agrees with itself": "yes" if agrees_with_itself(paper) else "no",
             }
@@ -145,7 +145,7 @@ def scoreboard(judged: pd.DataFrame) -> pd.DataFrame:
     """Return every claim with our mean, its 95 % interval, the claimed range and the verdict."""
     rows = []
     for row in judged.itertuples():
-        unit, digits = _unit(row.quantity)
+        unit, digits = _unit(row.quantity, bool(row.minus))
         interval = (
             "one seed: unknown"
             if np.isinf(row.ci_low)
@@ -168,15 +168,17 @@ def scoreboard(judged: pd.DataFrame) -> pd.DataFrame:
     return _cornered(pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1)), "no.")
 
 
-def _unit(quantity: str) -> tuple[str, int]:
+def _unit(quantity: str, difference: bool) -> tuple[str, int]:
     """Return the unit and the number of digits that a quantity is shown with."""
     if quantity.endswith("accuracy"):
-        return " %", 2
+        return (" points" if difference else " %"), 2
     return ("", 1) if quantity.endswith("epoch") else ("", 4)
 
 
 def _range(low: float, high: float, unit: str) -> str:
-    number = "{:.6g}".format
+    def number(value: float) -> str:
+        return f"{value:.6g}".replace("-", "−")
+
     if np.isinf(low):
         return f"at most {number(high)}{unit}"
     if np.isinf(high):

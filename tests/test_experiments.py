@@ -1,0 +1,504 @@
+"""Runs come in the order asked for, from any number of processes, and are judged by a rule."""
+
+import ast
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+import threadpoolctl
+
+from kmnist_mlp import experiments, storage
+from kmnist_mlp.config import Config
+from kmnist_mlp.experiments import (
+    NUMERICAL_ROOMS,
+    T_95,
+    ResultCache,
+    Results,
+    default_seeds,
+    interval,
+    judge,
+    progress,
+    run,
+    verdict,
+)
+from kmnist_mlp.paper import Claim
+
+CONFIG = Config(layer_specs=(36, 8, 10), learning_rate=0.01, batch_size=32, epochs=3)
+WIDE = CONFIG.replace(layer_specs=(36, 12, 10))
+WILD = CONFIG.replace(activation="ReLU", learning_rate=1e12, momentum=False, epochs=5)
+
+
+@pytest.fixture(autouse=True)
+def results_folder(tmp_path, monkeypatch):
+    """Give every test an empty cache of its own."""
+    monkeypatch.setenv("KMNIST_MLP_RESULTS", str(tmp_path / "results"))
+    monkeypatch.delenv("KMNIST_MLP_SEEDS", raising=False)
+    return tmp_path / "results"
+
+
+def same_weights(one, other):
+    pairs = zip(
+        one.model.weights + one.model.biases, other.model.weights + other.model.biases, strict=True
+    )
+    return all(a.dtype == b.dtype and np.array_equal(a, b) for a, b in pairs)
+
+
+def forbid_training(monkeypatch):
+    def fail(*_):
+        raise AssertionError("nothing must be trained")
+
+    monkeypatch.setattr(experiments, "_train_one", fail)
+
+
+# ---- what run() gives ----------------------------------------------------------------------------
+
+
+def test_there_is_a_row_for_every_run_in_the_order_asked_for(tiny10):
+    results = run({"b": CONFIG, "a": WIDE}, seeds=[3, 1], n_jobs=1, data=tiny10)
+    rows = list(results.frame[["experiment", "seed"]].itertuples(index=False, name=None))
+    assert rows == list(results.runs) == [("b", 3), ("b", 1), ("a", 3), ("a", 1)]
+    assert results.names == ["b", "a"]
+    assert results.data_name == tiny10.name
+
+
+def test_a_row_holds_what_the_run_gave(tiny10):
+    results = run({"a": CONFIG}, seeds=[2], n_jobs=1, data=tiny10)
+    (row,), (result,) = results.frame.to_dict("records"), results.of("a")
+    last = result.history.iloc[result.best_epoch - 1]
+    assert result.config == CONFIG.replace(seed=2)
+    for quantity in ("test_accuracy", "test_loss", "best_epoch", "stopped_epoch", "diverged"):
+        assert row[quantity] == getattr(result, quantity)
+    for quantity in ("training_loss", "validation_loss", "validation_accuracy"):
+        assert row[quantity] == last[quantity]
+    assert 0 <= row["test_accuracy"] <= 1 and row["seconds"] > 0
+
+
+def test_values_are_by_seed_and_accuracies_in_per_cent(tiny10):
+    results = run({"a": CONFIG}, seeds=[5, 2], n_jobs=1, data=tiny10)
+    accuracy = results.values("test_accuracy", "a")
+    assert list(accuracy.index) == [5, 2]
+    assert accuracy.tolist() == [r.test_accuracy * 100 for r in results.of("a")]
+    assert results.values("test_loss", "a").tolist() == [r.test_loss for r in results.of("a")]
+
+
+def test_asking_for_an_experiment_that_was_not_run_names_those_that_were(tiny10):
+    results = run({"a": CONFIG}, seeds=[0], n_jobs=1, data=tiny10)
+    for ask in (results.of, lambda name: results.values("test_loss", name)):
+        with pytest.raises(KeyError, match=r"no experiment 'b' here; there are \['a'\]"):
+            ask("b")
+
+
+@pytest.mark.parametrize("configs", [CONFIG, [CONFIG], (config for config in [CONFIG])])
+def test_a_configuration_without_a_name_is_numbered(tiny10, configs):
+    assert run(configs, seeds=0, n_jobs=1, data=tiny10).names == ["run 1"]
+
+
+def test_names_stand_for_the_papers_configurations(tiny10, monkeypatch):
+    monkeypatch.setattr(experiments, "EXPERIMENTS", {"baseline": CONFIG, "relu": WIDE})
+    results = run(["relu", CONFIG, "baseline"], seeds=[0], n_jobs=1, data=tiny10)
+    assert results.names == ["relu", "run 2", "baseline"]
+    assert results.of("relu")[0].config == WIDE
+    assert run("relu", seeds=[0], n_jobs=1, data=tiny10).names == ["relu"]
+
+
+def test_the_data_is_that_of_load_kmnist_unless_given(tiny10, monkeypatch):
+    monkeypatch.setattr(experiments, "load_kmnist", lambda: tiny10)
+    assert run({"a": CONFIG}, seeds=[0], n_jobs=1).data_name == tiny10.name
+
+
+@pytest.mark.parametrize(
+    ("configs", "seeds", "message"),
+    [
+        (["basline"], [0], "no experiment 'basline'; the paper's are .*'baseline'"),
+        ([], [0], "nothing to run"),
+        ({}, [0], "nothing to run"),
+        ({"a": CONFIG}, [], "nothing to run"),
+        ({"a": {"epochs": 3}}, [0], "'a' must be a Config; got"),
+        ([(36, 8, 10)], [0], "must be a Config; got"),
+        ({"a": Config()}, [0], "36 pixels"),
+        ({"a": CONFIG}, [-1], "seed must be a whole number >= 0; got -1"),
+    ],
+)
+def test_what_cannot_be_run_is_refused(tiny10, configs, seeds, message):
+    with pytest.raises(ValueError, match=message):
+        run(configs, seeds=seeds, n_jobs=1, data=tiny10)
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"), [(None, [0, 1, 2, 3, 4]), ("1", [0]), ("7", [0, 1, 2, 3, 4, 5, 6])]
+)
+def test_the_reports_seeds_are_five_or_as_many_as_the_variable_says(
+    monkeypatch, tiny10, text, seeds
+):
+    if text is not None:
+        monkeypatch.setenv("KMNIST_MLP_SEEDS", text)
+    assert default_seeds() == seeds
+    short = CONFIG.replace(epochs=1)
+    assert run({"a": short}, n_jobs=1, data=tiny10).frame.seed.tolist() == seeds
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", ""])
+def test_a_number_of_seeds_that_is_none_is_refused(monkeypatch, text):
+    monkeypatch.setenv("KMNIST_MLP_SEEDS", text)
+    with pytest.raises(ValueError, match="KMNIST_MLP_SEEDS must be a number of seeds >= 1"):
+        default_seeds()
+
+
+def test_results_do_not_depend_on_the_number_of_processes(tiny10):
+    configs = {"short": CONFIG, "long": WIDE}
+    one, two = (run(configs, [0, 1], n_jobs, tiny10, cache=False) for n_jobs in (1, 2))
+    assert list(one.runs) == list(two.runs)
+    assert all(same_weights(one.runs[key], two.runs[key]) for key in one.runs)
+    measured = one.frame.columns.difference(["seconds"])
+    pd.testing.assert_frame_equal(one.frame[measured], two.frame[measured], check_exact=True)
+
+
+@pytest.mark.parametrize("early_stop", [True, False])
+def test_a_diverging_run_is_a_row_of_finite_numbers(tiny10, early_stop):
+    wild = WILD.replace(early_stop=early_stop)
+    results = run({"wild": wild, "tame": CONFIG}, [0, 1], n_jobs=1, data=tiny10)
+    assert results.frame.diverged.tolist() == [True, True, False, False]
+    assert np.isfinite(results.frame.drop(columns="experiment").to_numpy(float)).all()
+    again = run({"wild": wild}, [0, 1], n_jobs=1, data=tiny10)
+    assert again.frame.cached.all() and again.frame.diverged.all()
+
+
+def test_no_progress_bar_is_drawn_where_nobody_looks(monkeypatch):
+    monkeypatch.delitem(experiments.sys.modules, "ipykernel", raising=False)
+    monkeypatch.setattr(experiments.sys.stderr, "isatty", lambda: False, raising=False)
+    assert progress(1, "training").disable
+
+
+# ---- the cache -----------------------------------------------------------------------------------
+
+
+def test_a_second_call_takes_everything_from_the_cache(tiny10, monkeypatch):
+    first = run({"a": CONFIG}, [0, 1], n_jobs=1, data=tiny10)
+    forbid_training(monkeypatch)
+    second = run({"other name": CONFIG}, [0, 1], n_jobs=1, data=tiny10)
+    assert not first.frame.cached.any() and second.frame.cached.all()
+    for before, after in zip(first.of("a"), second.of("other name"), strict=True):
+        assert same_weights(before, after) and before.config == after.config
+        pd.testing.assert_frame_equal(before.history, after.history, check_exact=True)
+    measured = first.frame.columns.difference(["experiment", "cached"])
+    pd.testing.assert_frame_equal(first.frame[measured], second.frame[measured], check_exact=True)
+
+
+def test_only_what_is_missing_is_trained(tiny10):
+    run({"a": CONFIG}, [0], n_jobs=1, data=tiny10)
+    results = run({"a": CONFIG}, [1, 0], n_jobs=1, data=tiny10)
+    assert results.frame.cached.tolist() == [False, True]
+
+
+def test_without_the_cache_nothing_is_read_or_written(tiny10, results_folder):
+    run({"a": CONFIG}, [0], n_jobs=1, data=tiny10, cache=False)
+    assert not results_folder.exists()
+    run({"a": CONFIG}, [0], n_jobs=1, data=tiny10)
+    assert not run({"a": CONFIG}, [0], n_jobs=1, data=tiny10, cache=False).frame.cached.any()
+
+
+def test_results_are_kept_in_the_users_cache_folder_unless_another_is_named(
+    tiny10, tmp_path, monkeypatch
+):
+    monkeypatch.delenv("KMNIST_MLP_RESULTS")
+    monkeypatch.setenv("KMNIST_MLP_CACHE", str(tmp_path / "cache"))
+    run({"a": CONFIG}, [0], n_jobs=1, data=tiny10)
+    assert len(list((tmp_path / "cache" / "results").iterdir())) == 1
+
+
+CHANGES = {
+    "layer_specs": (36, 9, 10),
+    "activation": "ReLU",
+    "learning_rate": 0.02,
+    "batch_size": 33,
+    "epochs": 4,
+    "early_stop": False,
+    "early_stop_epoch": 6,
+    "L1_penalty": 0.1,
+    "L2_penalty": 0.1,
+    "momentum": False,
+    "momentum_gamma": 0.8,
+    "seed": 1,
+}
+
+
+def test_every_hyper_parameter_and_the_seed_give_a_key_of_their_own(tiny10):
+    assert set(CHANGES) == set(CONFIG.to_dict())
+    store = ResultCache(tiny10)
+    changed = [CONFIG.replace(**{name: value}) for name, value in CHANGES.items()]
+    keys = {store.path(config) for config in [CONFIG, *changed]}
+    assert len(keys) == 1 + len(CHANGES)
+    assert store.path(Config.from_dict(CONFIG.to_dict())) == store.path(CONFIG)
+
+
+def test_other_data_give_another_key(tiny10, make_dataset):
+    other = make_dataset(classes=10, train=300, test=100, seed=1)
+    assert ResultCache(other).path(CONFIG) != ResultCache(tiny10).path(CONFIG)
+
+
+@pytest.fixture
+def key(tiny10, tmp_path, monkeypatch):
+    """Return a function that gives the key of one run, computed by a copy of the sources."""
+    here = Path(experiments.__file__).parent
+    for room in NUMERICAL_ROOMS:
+        shutil.copy(here / f"{room}.py", tmp_path)
+    monkeypatch.setattr(experiments, "__file__", str(tmp_path / "experiments.py"))
+
+    def key():
+        experiments._environment.cache_clear()
+        return ResultCache(tiny10).path(CONFIG).name
+
+    yield key
+    experiments._environment.cache_clear()
+
+
+@pytest.mark.parametrize("room", NUMERICAL_ROOMS)
+def test_a_changed_numerical_source_gives_another_key(key, tmp_path, room):
+    before, source = key(), (tmp_path / f"{room}.py").read_text("utf-8")
+    (tmp_path / f"{room}.py").write_text(source + "\nCHANGED = 1\n", "utf-8")
+    assert key() != before
+
+
+@pytest.mark.parametrize("room", NUMERICAL_ROOMS)
+def test_comments_docstrings_and_layout_leave_the_key_as_it_is(key, tmp_path, room):
+    before, source = key(), (tmp_path / f"{room}.py").read_text("utf-8")
+    commented = source.replace('."""', '. Indeed."""').replace("\n\n\n", "\n\n# why\n\n\n\n")
+    assert commented.count("Indeed") >= 2 and commented.count("# why") >= 2
+    (tmp_path / f"{room}.py").write_text(commented, "utf-8")
+    assert key() == before
+
+
+def test_another_numpy_gives_another_key(key, monkeypatch):
+    before = key()
+    monkeypatch.setattr(np, "__version__", "0.0.0")
+    assert key() != before
+
+
+@pytest.mark.parametrize(
+    "library", ["/env/lib/numpy.libs/libopenblas64.so", "/conda/envs/report/lib/libopenblas.so"]
+)
+def test_another_blas_gives_another_key_wherever_it_is_installed(key, monkeypatch, library):
+    keys = set()
+    for kernel in ("Haswell", "SkylakeX"):
+        blas = {"user_api": "blas", "internal_api": "openblas", "version": "1", "filepath": library}
+        pool = [{**blas, "architecture": kernel}]
+        monkeypatch.setattr(threadpoolctl, "threadpool_info", lambda pool=pool: pool)
+        keys.add(key())
+    assert len(keys) == 2
+
+
+def test_every_room_that_training_imports_decides_the_key():
+    here = Path(experiments.__file__).parent
+    # They move bytes or draw images: what they do shows in the data, whose fingerprint is a part.
+    harmless = {"storage", "official_files", "stand_in"}
+    seen, ahead = set(), {"training"}
+    while ahead:
+        room = ahead.pop()
+        seen.add(room)
+        for node in ast.walk(ast.parse((here / f"{room}.py").read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module.startswith("kmnist_mlp."):
+                ahead.add(node.module.partition(".")[2])
+        ahead -= seen
+    assert seen - harmless == set(NUMERICAL_ROOMS)
+
+
+def rewrite(path, header=None, lost=()):
+    """Write an entry anew with another header, or without some of its arrays."""
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files if name not in lost}
+    if header is not None:
+        arrays["header"] = np.array(json.dumps(header))
+    np.savez(path, **arrays)
+
+
+DAMAGES = {
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[:-100]),
+    "a flipped byte": lambda path: path.write_bytes(
+        path.read_bytes()[:700] + bytes([path.read_bytes()[700] ^ 255]) + path.read_bytes()[701:]
+    ),
+    "empty": lambda path: path.write_bytes(b""),
+    "text": lambda path: path.write_text("no result"),
+    "no header": lambda path: rewrite(path, lost=["header"]),
+    "an incomplete header": lambda path: rewrite(path, header={"test_loss": 1}),
+    "a header of another kind": lambda path: rewrite(path, header=[1, 2]),
+    "no curve": lambda path: rewrite(path, lost=["validation_loss"]),
+    "no biases": lambda path: rewrite(path, lost=["biases_0"]),
+    "no weights": lambda path: rewrite(path, lost=["weights_0", "weights_1"]),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_entry_is_computed_anew_with_a_warning(tiny10, results_folder, damage):
+    before = run({"a": CONFIG}, [0], n_jobs=1, data=tiny10)
+    (entry,) = results_folder.iterdir()
+    DAMAGES[damage](entry)
+    with pytest.warns(UserWarning, match="damaged and is computed anew"):
+        after = run({"a": CONFIG}, [0], n_jobs=1, data=tiny10)
+    assert not after.frame.cached.any() and same_weights(before.of("a")[0], after.of("a")[0])
+    assert run({"a": CONFIG}, [0], n_jobs=1, data=tiny10).frame.cached.all()
+
+
+def test_a_cache_folder_that_cannot_be_written_is_told_and_the_results_are_given(
+    tiny10, tmp_path, monkeypatch
+):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("KMNIST_MLP_RESULTS", str(tmp_path / "file"))
+    with pytest.warns(UserWarning) as caught:
+        results = run({"a": CONFIG}, [0, 1], n_jobs=1, data=tiny10)
+    said = {str(warning.message) for warning in caught}
+    assert len(results.frame) == 2
+    assert all("results are not kept" in text and str(tmp_path / "file") in text for text in said)
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_a_write_that_is_interrupted_leaves_no_entry(tiny10, results_folder, monkeypatch):
+    def savez(file, **arrays):
+        file.write(b"half")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as context, pytest.raises(KeyboardInterrupt):
+        context.setattr(storage.np, "savez", savez)
+        run({"a": CONFIG}, [0], n_jobs=1, data=tiny10)
+    assert list(results_folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_an_interruption_keeps_the_runs_that_were_finished(tiny10, monkeypatch, error):
+    train_one = experiments._train_one
+
+    def fails_for_seed_2(key, *arguments):
+        if key[1] == 2:
+            raise error
+        return train_one(key, *arguments)
+
+    with monkeypatch.context() as context, pytest.raises(error):
+        context.setattr(experiments, "_train_one", fails_for_seed_2)
+        run({"a": CONFIG}, [0, 1, 2, 3], n_jobs=1, data=tiny10)
+    assert run({"a": CONFIG}, [0, 1, 2], n_jobs=1, data=tiny10).frame.cached.tolist() == [
+        True,
+        True,
+        False,
+    ]
+
+
+def test_the_command_computes_what_is_missing_and_says_how_much(tiny10, monkeypatch, capsys):
+    monkeypatch.setattr(experiments, "EXPERIMENTS", {"baseline": CONFIG})
+    monkeypatch.setattr(experiments, "load_kmnist", lambda: tiny10)
+    monkeypatch.setenv("KMNIST_MLP_SEEDS", "2")
+    run({"a": CONFIG}, [0], n_jobs=1, data=tiny10)
+    assert experiments.main() == 0
+    assert capsys.readouterr().out == f"2 runs on {tiny10.name}, 1 of them computed now\n"
+
+
+# ---- judging -------------------------------------------------------------------------------------
+
+
+def test_the_table_of_students_t_is_that_of_scipy():
+    for freedom, quantile in T_95.items():
+        assert quantile == pytest.approx(scipy.stats.t.ppf(0.975, freedom), abs=6e-4)
+
+
+@pytest.mark.parametrize("n", range(2, 11))
+def test_the_interval_is_students(n):
+    values = np.random.default_rng(n).normal(84, 0.3, n)
+    expected = scipy.stats.t.interval(0.95, n - 1, values.mean(), scipy.stats.sem(values))
+    mean, low, high = interval(values)
+    assert mean == pytest.approx(values.mean())
+    assert (low, high) == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize("n", [11, 12, 20, 100])
+def test_the_interval_of_many_seeds_is_never_too_narrow(n):
+    values = np.random.default_rng(n).normal(0, 1, n)
+    low, high = scipy.stats.t.interval(0.95, n - 1, values.mean(), scipy.stats.sem(values))
+    _, ours_low, ours_high = interval(values)
+    assert ours_low <= low + 1e-4 and ours_high >= high - 1e-4
+
+
+def test_the_interval_of_one_seed_is_infinite():
+    assert interval([84.0]) == (84.0, -np.inf, np.inf)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (1.1, 1.9, "reproduced"),
+        (1.0, 2.0, "reproduced"),
+        (0.9, 1.5, "undecided"),
+        (1.5, 2.1, "undecided"),
+        (0.5, 2.5, "undecided"),
+        (0.1, 0.9, "not reproduced"),
+        (2.1, 2.9, "not reproduced"),
+        (-np.inf, np.inf, "undecided"),
+    ],
+)
+def test_a_verdict_compares_the_interval_with_the_claimed_range(low, high, expected):
+    assert verdict(low, high, Claim("1", "it is so", "test_loss", "a", 1.0, 2.0)) == expected
+
+
+def given(data_name="KMNIST", **accuracies):
+    """Results with these test accuracies in per cent, one per seed."""
+    rows = [
+        {"experiment": name, "seed": seed, "test_accuracy": value / 100, "test_loss": 0.06}
+        for name, values in accuracies.items()
+        for seed, value in enumerate(values)
+    ]
+    runs = {(row["experiment"], row["seed"]): None for row in rows}
+    return Results(runs, pd.DataFrame(rows), data_name)
+
+
+def claim(experiment="a", low=-np.inf, high=np.inf, minus=None):
+    return Claim("3", "it is so", "test_accuracy", experiment, low, high, minus)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([84.0, 84.1, 84.2], "reproduced"),
+        ([82.0, 84.0, 86.0], "undecided"),
+        ([70.0, 70.1, 70.2], "not reproduced"),
+        ([84.0], "undecided"),
+    ],
+)
+def test_a_claim_is_judged_by_the_interval_of_its_mean(values, expected):
+    judged = judge(given(a=values), {}, [claim(low=83, high=85)])
+    assert judged.verdict.tolist() == [expected]
+    mean, low, high = interval(values)
+    assert (judged[["low", "high"]].iloc[0] == [83, 85]).all()
+    assert judged["mean"].tolist() == pytest.approx([mean])
+    assert judged[["ci_low", "ci_high"]].iloc[0].tolist() == pytest.approx([low, high])
+
+
+def test_differences_are_taken_seed_by_seed():
+    scattered = given(a=[70.1, 80.2, 90.0], b=[69.0, 79.0, 89.0])
+    assert judge(scattered, {}, [claim(low=0, minus="b")]).verdict.tolist() == ["reproduced"]
+    assert judge(scattered, {}, [claim(high=0, minus="b")]).verdict.tolist() == ["not reproduced"]
+
+
+def test_claims_about_what_was_not_run_are_left_out():
+    claims = [claim("a"), claim("b"), claim("a", minus="b"), claim("b", minus="a")]
+    assert len(judge(given(a=[84.0, 84.1]), {}, claims)) == 1
+
+
+@pytest.mark.parametrize(
+    ("largest", "expected"),
+    [
+        ([1e-5, 5e-5], "reproduced"),
+        ([1e-5, 2e-4], "undecided"),
+        ([2e-4, 3e-4], "not reproduced"),
+        ([5e-5], "reproduced"),
+    ],
+)
+def test_the_gradient_claim_is_a_bound_on_the_largest_difference_of_every_seed(largest, expected):
+    gradients = {
+        seed: pd.DataFrame({"difference": [1e-9, value, 1e-7]})
+        for seed, value in enumerate(largest)
+    }
+    bound = Claim("1", "all are small", "gradient_difference", "gradients", high=1e-4)
+    judged = judge(given(a=[84.0]), gradients, [bound])
+    assert judged.verdict.tolist() == [expected] and judged.ci_high.tolist() == [max(largest)]
+    assert judge(given(a=[84.0]), {}, [bound]).empty

@@ -1,0 +1,147 @@
+"""A result that moved is named, with its value and its tolerance; one that did not agrees."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kmnist_mlp import reference
+from kmnist_mlp.experiments import Results
+from kmnist_mlp.paper import EXPERIMENTS
+from kmnist_mlp.reference import (
+    FACTOR,
+    QUANTITIES,
+    check,
+    deviations,
+    load_reference,
+    make_reference,
+    reference_file,
+)
+
+MEASURED = {
+    "test_accuracy": 0.84,
+    "test_loss": 0.06,
+    "validation_accuracy": 0.94,
+    "validation_loss": 0.03,
+    "best_epoch": 19,
+    "stopped_epoch": 24,
+    "diverged": False,
+}
+
+
+def results(data_name="KMNIST", names=("baseline", "relu"), seeds=(0, 1), **changes):
+    rows = [{"experiment": n, "seed": s, **MEASURED, **changes} for n in names for s in seeds]
+    return Results(
+        {(r["experiment"], r["seed"]): None for r in rows}, pd.DataFrame(rows), data_name
+    )
+
+
+def no_scatter(names=("baseline", "relu")):
+    return pd.DataFrame(0.0, index=list(names), columns=list(QUANTITIES))
+
+
+@pytest.fixture
+def kept():
+    """The reference of exactly the results above."""
+    return make_reference(results(), no_scatter())
+
+
+def test_equal_values_are_no_deviation(kept):
+    assert deviations(results(), kept) == {"baseline": [], "relu": []}
+
+
+@pytest.mark.parametrize("quantity", QUANTITIES)
+def test_a_value_just_inside_its_tolerance_passes_and_one_just_outside_is_named(kept, quantity):
+    value = float(MEASURED[quantity])
+    row = kept[(kept.experiment == "relu") & (kept.seed == 1) & (kept.quantity == quantity)]
+    tolerance = row.tolerance.item()
+    frame = results().frame.astype(dict.fromkeys(QUANTITIES, float))
+    here = (frame.experiment == "relu") & (frame.seed == 1)
+    for direction in (-1, 1):
+        frame.loc[here, quantity] = value + direction * tolerance * 0.99
+        assert deviations(Results(results().runs, frame, "KMNIST"), kept)["relu"] == []
+        moved = value + direction * (tolerance * 1.01 + 1e-6)
+        frame.loc[here, quantity] = moved
+        found = deviations(Results(results().runs, frame, "KMNIST"), kept)
+        assert found["baseline"] == [] and len(found["relu"]) == 1
+        assert found["relu"][0] == (
+            f"seed 1: {quantity} {moved:.6g}, reference {value:.6g}, tolerance {tolerance:.2g}"
+        )
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_a_value_that_is_no_number_is_a_deviation(kept, broken):
+    found = deviations(results(test_loss=broken), kept)
+    assert [len(sentences) for sentences in found.values()] == [2, 2]
+    assert f"test_loss {broken}" in found["relu"][0]
+
+
+def test_only_the_seeds_that_were_run_are_compared(kept):
+    assert deviations(results(seeds=[1]), kept) == {"baseline": [], "relu": []}
+    assert len(deviations(results(seeds=[1], best_epoch=20), kept)["relu"]) == 1
+
+
+def test_what_has_no_reference_is_not_in_the_result(kept):
+    assert list(deviations(results(names=["mine", "relu"]), kept)) == ["relu"]
+    assert deviations(results(seeds=[7]), kept) == {}
+
+
+def test_the_check_prints_the_same_line_for_each_experiment_that_agrees(kept, monkeypatch, capsys):
+    monkeypatch.setattr(reference, "load_reference", lambda name: kept)
+    for seeds in ((0,), (0, 1)):
+        check(results(seeds=seeds, test_loss=0.060001))
+        assert capsys.readouterr().out == (
+            "baseline: agrees with the reference results\nrelu: agrees with the reference results\n"
+        )
+
+
+def test_the_check_names_what_moved_and_what_has_no_reference(kept, monkeypatch, capsys):
+    monkeypatch.setattr(reference, "load_reference", lambda name: kept)
+    moved = results(names=["mine", "relu"], seeds=[0], test_accuracy=0.80, best_epoch=3)
+    check(moved)
+    none, relu = capsys.readouterr().out.splitlines()
+    assert none == "mine: NO REFERENCE for these seeds"
+    assert relu.startswith("relu: MOVED; seed 0: test_accuracy 0.8, reference 0.84, tolerance")
+    assert "; seed 0: best_epoch 3, reference 19, tolerance 0" in relu
+
+
+def test_the_check_holds_each_data_set_against_its_own_reference(kept, monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(reference, "load_reference", lambda name: asked.append(name) or kept)
+    check(results("stand-in data"))
+    assert asked == ["stand-in data"]
+
+
+def test_other_data_have_no_reference(capsys):
+    assert reference_file("my images") is None and load_reference("my images").empty
+    check(results("my images"))
+    assert capsys.readouterr().out.count("NO REFERENCE") == 2
+
+
+def test_the_tolerance_is_the_measured_scatter_times_a_factor_and_never_below_the_floor():
+    scatter = no_scatter()
+    scatter.loc["relu", "test_accuracy"] = 0.002
+    scatter.loc["relu", "best_epoch"] = 2
+    table = make_reference(results(), scatter).set_index(["experiment", "seed", "quantity"])
+    assert len(table) == 2 * 2 * len(QUANTITIES)
+    assert table.loc[("relu", 1, "test_accuracy"), "tolerance"] == pytest.approx(0.002 * FACTOR)
+    assert table.loc[("relu", 0, "best_epoch"), "tolerance"] == 2 * FACTOR
+    assert table.loc[("baseline", 0, "best_epoch"), "tolerance"] == 0
+    # two of ten thousand test images
+    assert table.loc[("baseline", 0, "test_accuracy"), "tolerance"] == pytest.approx(2e-4)
+    assert table.loc[("relu", 0, "diverged"), "value"] == 0
+
+
+def test_a_reference_survives_being_written_and_read(kept, tmp_path):
+    kept.to_csv(tmp_path / "kept.csv", index=False)
+    assert deviations(results(), pd.read_csv(tmp_path / "kept.csv")) == {"baseline": [], "relu": []}
+
+
+@pytest.mark.parametrize("data_name", ["KMNIST", "stand-in data"])
+def test_the_committed_reference_has_every_experiment_with_the_reports_five_seeds(data_name):
+    table = load_reference(data_name)
+    keys = set(table[["experiment", "seed", "quantity"]].itertuples(index=False, name=None))
+    assert keys == {(e, s, q) for e in EXPERIMENTS for s in range(5) for q in QUANTITIES}
+    assert len(table) == len(keys)
+    assert np.isfinite(table[["value", "tolerance"]].to_numpy()).all()
+    accuracy = table[table.quantity.str.contains("accuracy")]
+    assert (accuracy.tolerance >= 2e-4).all() and accuracy.value.between(0, 1).all()

@@ -1,0 +1,82 @@
+"""The stand-in is always the same, looks like Kuzushiji-MNIST, and its test hand is another one."""
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from kmnist_mlp.config import Config
+from kmnist_mlp.data import CLASS_NAMES, Dataset
+from kmnist_mlp.stand_in import CURVE_POINTS, KANA, _curve, draw_stand_in
+from kmnist_mlp.training import train
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return draw_stand_in()
+
+
+def test_its_shapes_and_types_are_those_of_kmnist(drawn):
+    train_images, train_labels, test_images, test_labels = drawn
+    assert train_images.shape == (6000, 28, 28) and train_labels.shape == (6000,)
+    assert test_images.shape == (1000, 28, 28) and test_labels.shape == (1000,)
+    assert {array.dtype for array in drawn} == {np.dtype(np.uint8)}
+
+
+def test_it_is_the_same_on_every_machine(drawn):
+    together = b"".join(array.tobytes() for array in drawn)
+    assert hashlib.sha256(together).hexdigest().startswith("b8b0a09f1fb8")
+
+
+def test_the_same_seed_draws_the_same_and_another_seed_another_set():
+    first, again, other = (draw_stand_in(30, 20, seed) for seed in (1, 1, 2))
+    assert all(map(np.array_equal, first, again))
+    assert not np.array_equal(first[0], other[0])
+
+
+def test_training_images_do_not_depend_on_how_many_test_images_there_are():
+    few, many = draw_stand_in(30, 10), draw_stand_in(30, 50)
+    assert np.array_equal(few[0], many[0]) and np.array_equal(few[1], many[1])
+
+
+def test_its_ten_classes_are_balanced_and_mixed(drawn):
+    for labels in (drawn[1], drawn[3]):
+        counts = np.bincount(labels)
+        assert counts.tolist() == [len(labels) / 10] * 10
+        assert len(set(labels[:50].tolist())) == 10, "the order must be random"
+
+
+def test_its_classes_are_the_ten_kana_in_order():
+    assert tuple(KANA) == CLASS_NAMES
+
+
+def test_its_images_use_the_full_range_of_grey_white_on_black(drawn):
+    for images in (drawn[0], drawn[2]):
+        assert images.min() == 0 and images.max() == 255
+        assert len(np.unique(images)) == 256
+        assert np.median(images) < 64, "most of an image is background"
+        assert (images.reshape(len(images), -1).max(axis=1) > 128).all(), "no image is empty"
+
+
+def test_no_image_is_drawn_twice(drawn):
+    images = np.concatenate([drawn[0], drawn[2]])
+    assert len({image.tobytes() for image in images}) == len(images)
+
+
+def test_every_form_of_every_kana_has_a_curve_of_evenly_spaced_points():
+    for forms in KANA.values():
+        assert len(forms) == 3
+        for strokes in forms:
+            control_points, basis, length = _curve(strokes)
+            points = basis @ control_points
+            assert points.shape == (CURVE_POINTS, 2) and np.abs(points).max() < 0.6
+            steps = np.hypot(*np.diff(points, axis=0).T)
+            # where the brush is lifted a step is longer; in sharp turns it is shorter
+            assert np.median(steps) == pytest.approx(length / CURVE_POINTS, rel=0.05)
+
+
+def test_its_test_images_are_harder_than_its_validation_images(drawn):
+    config = Config(layer_specs=(784, 48, 10), epochs=8)
+    result = train(config, Dataset(*drawn, name="stand-in data"))
+    assert result.returned["validation_accuracy"] > 0.8, "it can be learned"
+    assert result.returned["validation_accuracy"] - result.test_accuracy > 0.05
