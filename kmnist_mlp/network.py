@@ -41,6 +41,8 @@ class MLP:
         ``weights[l]`` has shape (units of layer l, units of layer l + 1).
     biases : list of ndarray
         ``biases[l]`` has shape (units of layer l + 1,).
+    parameters : ndarray
+        The memory of all of them, one after the other, weights first: (number of parameters,).
 
     Examples
     --------
@@ -62,18 +64,16 @@ class MLP:
         self.dtype = np.dtype(dtype)
         if self.dtype not in (np.float32, np.float64):
             raise ValueError(f"dtype must be float32 or float64; got {self.dtype}")
+        self.parameters, self.weights, self.biases = _allocate(self.layer_specs, self.dtype)
         rng = np.random.default_rng(seed)
-        self.weights = [
-            (rng.standard_normal((fan_in, units)) * np.sqrt(2 / fan_in)).astype(self.dtype)
-            for fan_in, units in pairwise(self.layer_specs)
-        ]
-        self.biases = [np.zeros(units, self.dtype) for units in self.layer_specs[1:]]
+        for weights in self.weights:
+            weights[...] = rng.standard_normal(weights.shape) * np.sqrt(2 / len(weights))
 
     def __repr__(self) -> str:
         """Read like the architecture."""
         layers = "-".join(map(str, self.layer_specs))
-        count = sum(array.size for array in self.weights + self.biases)
-        return f"MLP({layers}, {self.activation}, {count:,} parameters, {self.dtype})"
+        count = f"{self.parameters.size:,} parameters"
+        return f"MLP({layers}, {self.activation}, {count}, {self.dtype})"
 
     # ---- what a user calls -------------------------------------------------------------------
 
@@ -170,11 +170,7 @@ class MLP:
 
     def copy(self) -> MLP:
         """Return an independent copy with the same parameters."""
-        twin = object.__new__(MLP)
-        twin.__dict__.update(self.__dict__)
-        twin.weights = [array.copy() for array in self.weights]
-        twin.biases = [array.copy() for array in self.biases]
-        return twin
+        return MLP.from_parameters(self.activation, self.weights, self.biases)
 
     # ---- what training calls: no checks, and every array is written into given buffers -------
 
@@ -194,16 +190,21 @@ class MLP:
             inputs = out
         return outputs[-1]
 
-    def backpropagate(self, x: np.ndarray, y: np.ndarray, buffers: Buffers) -> None:
-        """Write the gradients of the summed cross-entropy into ``buffers``.
+    def backpropagate(
+        self, x: np.ndarray, y: np.ndarray, buffers: Buffers, scale: float = 1.0
+    ) -> None:
+        """Write the gradients of the summed cross-entropy, times ``scale``, into ``buffers``.
 
         With softmax and cross-entropy the last layer's delta is ``p - one_hot(y)``; then, from
         the last layer to the first, ``dW_l = a_{l-1}.T @ delta_l``, ``db_l = sum(delta_l)`` and
-        ``delta_{l-1} = (delta_l @ W_l.T) * f'(a_{l-1})``.
+        ``delta_{l-1} = (delta_l @ W_l.T) * f'(a_{l-1})``. All of it is linear in the last delta:
+        scaling that small array scales every gradient, without a pass over all parameters.
         """
         derivative = ACTIVATIONS[self.activation].derivative
         delta = softmax(self.forward(x, buffers))
         delta[np.arange(len(y)), y] -= 1
+        if scale != 1:
+            delta *= scale
         for layer in reversed(range(len(self.weights))):
             inputs = buffers.outputs[layer - 1] if layer else x
             np.matmul(inputs.T, delta, out=buffers.weight_gradients[layer])
@@ -262,6 +263,8 @@ class Buffers:
         One array (batch, units) per layer; deltas and scratch for the hidden layers only.
     weight_gradients, bias_gradients : list of ndarray
         In the shapes of the parameters.
+    gradient : ndarray
+        The memory of all gradients, in the order of :attr:`MLP.parameters`.
     """
 
     def __init__(self, model: MLP, batch: int, backward: bool = True) -> None:
@@ -271,8 +274,9 @@ class Buffers:
             return
         self.deltas = [np.empty_like(array) for array in self.outputs[:-1]]
         self.scratch = [np.empty_like(array) for array in self.outputs[:-1]]
-        self.weight_gradients = [np.empty_like(array) for array in model.weights]
-        self.bias_gradients = [np.empty_like(array) for array in model.biases]
+        self.gradient, self.weight_gradients, self.bias_gradients = _allocate(
+            model.layer_specs, model.dtype
+        )
 
     def first(self, rows: int) -> Buffers:
         """Return buffers for a smaller batch that share this one's memory."""
@@ -281,6 +285,20 @@ class Buffers:
         for name in {"outputs", "deltas", "scratch"} & vars(self).keys():
             setattr(smaller, name, [array[:rows] for array in getattr(self, name)])
         return smaller
+
+
+def _allocate(
+    layer_specs: tuple[int, ...], dtype: np.dtype
+) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
+    """Return one array of zeros for all parameters, and views of it as weights and biases."""
+    shapes = [*pairwise(layer_specs), *((units,) for units in layer_specs[1:])]
+    ends = np.cumsum([np.prod(shape) for shape in shapes])
+    memory = np.zeros(ends[-1], dtype)
+    views = [
+        part.reshape(shape) for part, shape in zip(np.split(memory, ends[:-1]), shapes, strict=True)
+    ]
+    layers = len(layer_specs) - 1
+    return memory, views[:layers], views[layers:]
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

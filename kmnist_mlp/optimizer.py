@@ -33,33 +33,44 @@ class SGD:
     Parameters
     ----------
     model : MLP
-        Its arrays are changed by :meth:`step`.
+        Its parameters are changed by :meth:`step`.
     config : Config
         Gives learning rate, momentum and penalties.
+
+    Attributes
+    ----------
+    scale : float
+        ``rate * (1 - gamma)``: what :meth:`step` wants the gradient multiplied by.
     """
 
     def __init__(self, model: MLP, config: Config) -> None:
-        self.model, self.config = model, config
-        self.velocities = [np.zeros_like(array) for array in model.weights + model.biases]
-        self.scratch = [np.empty_like(array) for array in model.weights]
+        self.gamma = config.momentum_gamma if config.momentum else 0.0
+        self.scale = config.learning_rate * (1 - self.gamma)
+        self.L1, self.L2 = config.L1_penalty, config.L2_penalty
+        self.parameters = model.parameters
+        self.weights = model.parameters[: sum(array.size for array in model.weights)]
+        self.velocity = np.zeros_like(self.parameters)  # multiplied by the learning rate
+        self.scratch = np.empty_like(self.weights)
 
-    def step(self, weight_gradients: list[np.ndarray], bias_gradients: list[np.ndarray]) -> None:
-        """Take one step; the gradients are overwritten."""
-        config = self.config
-        for gradient, weights, scratch in zip(
-            weight_gradients, self.model.weights, self.scratch, strict=True
-        ):
-            add_penalty_gradient(gradient, weights, config.L1_penalty, config.L2_penalty, scratch)
-        gamma = config.momentum_gamma if config.momentum else 0.0
-        for parameters, gradient, velocity in zip(
-            self.model.weights + self.model.biases,
-            weight_gradients + bias_gradients,
-            self.velocities,
-            strict=True,
-        ):
-            # v is kept multiplied by the learning rate, which saves a pass over memory:
-            # rate * v <- gamma * (rate * v) + rate * (1 - gamma) * g
-            gradient *= config.learning_rate * (1 - gamma)
-            velocity *= gamma
-            velocity += gradient
-            parameters -= velocity
+    def step(self, scaled_gradient: np.ndarray) -> None:
+        """Take one step.
+
+        ``rate * v <- gamma * (rate * v) + rate * (1 - gamma) * g`` and ``w <- w - rate * v``: with
+        the learning rate inside, each line is a single pass over the memory.
+
+        Parameters
+        ----------
+        scaled_gradient : ndarray, shape (number of parameters,)
+            :attr:`scale` times the gradient of the summed cross-entropy, without penalty.
+        """
+        velocity = self.velocity
+        velocity *= self.gamma
+        velocity += scaled_gradient
+        add_penalty_gradient(
+            velocity[: self.weights.size],
+            self.weights,
+            self.scale * self.L1,
+            self.scale * self.L2,
+            self.scratch,
+        )
+        self.parameters -= velocity

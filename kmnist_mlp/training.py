@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CURVES = ("training_loss", "training_accuracy", "validation_loss", "validation_accuracy")
-CHUNK = 256  # images per forward pass when a model is evaluated: its arrays stay in the cache
+CHUNK = 128  # images per forward pass when a model is evaluated: its arrays stay in the cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +121,7 @@ def train(config: Config, data: Dataset, dtype: Any = np.float32) -> TrainingRes
             validation_loss = row[CURVES.index("validation_loss")]
             if validation_loss < best_loss:
                 best_loss, best_epoch = validation_loss, epoch
-                best_model.set_parameters(model.weights, model.biases)
+                best_model.parameters[...] = model.parameters
             elif config.early_stop and epoch - best_epoch >= config.early_stop_epoch:
                 break
         trainer.model = final = best_model if config.early_stop or diverged else model
@@ -171,8 +172,9 @@ class _Epochs:
             n = len(part)
             train.write(part, self.pixels[:n], self.batch[:n])
             buffers = self.buffers if n == len(self.batch) else self.buffers.first(n)
-            self.model.backpropagate(self.batch[:n], labels[start : start + n], buffers)
-            self.optimizer.step(buffers.weight_gradients, buffers.bias_gradients)
+            scale = self.optimizer.scale
+            self.model.backpropagate(self.batch[:n], labels[start : start + n], buffers, scale)
+            self.optimizer.step(buffers.gradient)
 
     def measure(self) -> tuple[float, ...]:
         """Return the values of :data:`CURVES`."""
@@ -204,12 +206,29 @@ def evaluate(model: MLP, x: np.ndarray | StandardisedImages, y: np.ndarray) -> t
     """
     if len(x) != len(y) or len(x) == 0:
         raise ValueError(f"x and y must have the same length >= 1; got {len(x)} and {len(y)}")
+    y = model.checked_labels(y, len(x))
     buffers = Buffers(model, min(CHUNK, len(x)), backward=False)
+    chunk_of = _chunks_of(x, model)
     loss, right = 0.0, 0
     for start in range(0, len(x), CHUNK):
-        rows = model.checked_inputs(x[start : start + CHUNK])
-        labels = model.checked_labels(y[start : start + CHUNK], len(rows))
-        logits = model.forward(rows, buffers if len(rows) == CHUNK else buffers.first(len(rows)))
+        labels = y[start : start + CHUNK]
+        n = len(labels)
+        logits = model.forward(chunk_of(start, n), buffers if n == CHUNK else buffers.first(n))
         right += np.count_nonzero(logits.argmax(axis=1) == labels)
         loss += cross_entropies(logits, labels).sum(dtype=np.float64)
     return float(loss) / len(x) / model.layer_specs[-1], right / len(x)
+
+
+def _chunks_of(x: np.ndarray | StandardisedImages, model: MLP) -> Callable[[int, int], np.ndarray]:
+    """Return a function (start, n) that gives n rows of ``x``, in the same memory every time."""
+    if not isinstance(x, StandardisedImages):
+        checked = model.checked_inputs(x)
+        return lambda start, n: checked[start : start + n]
+    pixels = np.empty((min(CHUNK, len(x)), x.shape[1]), np.uint8)
+    out = np.empty(pixels.shape, model.dtype)
+
+    def write(start: int, n: int) -> np.ndarray:
+        x.write(x.rows[start : start + n], pixels[:n], out[:n])
+        return out[:n]
+
+    return write
