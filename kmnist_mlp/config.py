@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from numbers import Integral, Real
 from typing import Any
@@ -75,15 +75,15 @@ class Config:
             "layer_specs": layer_sizes(self.layer_specs),
             "activation": activation_name(self.activation),
             "learning_rate": _real("learning_rate", self.learning_rate, above=0.0),
-            "batch_size": _integer("batch_size", self.batch_size, 1),
-            "epochs": _integer("epochs", self.epochs, 1),
+            "batch_size": whole_number("batch_size", self.batch_size, 1),
+            "epochs": whole_number("epochs", self.epochs, 1),
             "early_stop": _boolean("early_stop", self.early_stop),
-            "early_stop_epoch": _integer("early_stop_epoch", self.early_stop_epoch, 1),
+            "early_stop_epoch": whole_number("early_stop_epoch", self.early_stop_epoch, 1),
             "L1_penalty": _real("L1_penalty", self.L1_penalty, at_least=0.0),
             "L2_penalty": _real("L2_penalty", self.L2_penalty, at_least=0.0),
             "momentum": _boolean("momentum", self.momentum),
             "momentum_gamma": _real("momentum_gamma", self.momentum_gamma, at_least=0.0, below=1.0),
-            "seed": _integer("seed", self.seed, 0),
+            "seed": whole_number("seed", self.seed, 0),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
@@ -118,9 +118,11 @@ class Config:
 
 def layer_sizes(values: Any) -> tuple[int, ...]:
     """Return layer sizes as a tuple of int, or raise ValueError: two or more, each >= 1."""
-    if isinstance(values, str) or not hasattr(values, "__iter__"):
+    if getattr(values, "ndim", None) == 1:  # an array, without importing NumPy for it
+        values = list(values)
+    if not isinstance(values, Sequence) or isinstance(values, (str, bytes)):
         raise ValueError(f"layer_specs must be a sequence such as (784, 128, 10); got {values!r}")
-    sizes = tuple(_integer("each number in layer_specs", size, 1) for size in values)
+    sizes = tuple(whole_number("each number in layer_specs", size, 1) for size in values)
     if len(sizes) < 2:
         raise ValueError(f"layer_specs needs at least inputs and classes; got {sizes}")
     return sizes
@@ -140,7 +142,8 @@ def activation_name(name: Any) -> str:
     raise ValueError(f"activation must be one of {list(ACTIVATION_NAMES)}; got {name!r}")
 
 
-def _integer(name: str, value: Any, smallest: int) -> int:
+def whole_number(name: str, value: Any, smallest: int) -> int:
+    """Return a whole number >= smallest as int, or raise ValueError naming it."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < smallest:
         raise ValueError(f"{name} must be a whole number >= {smallest}; got {value!r}")
     return int(value)
@@ -165,7 +168,11 @@ def _real(
         for sign, bound in ((">", above), (">=", at_least), ("<", below))
         if math.isfinite(bound)
     )
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+    try:
+        finite = not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
+    except OverflowError:  # a whole number too large for a float
+        finite = False
+    if not finite:
         raise ValueError(f"{name} must be {allowed}; got {value!r}")
     if not (above < value and at_least <= value < below):
         raise ValueError(f"{name} must be {allowed}; got {value!r}")

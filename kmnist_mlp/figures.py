@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments import Results
@@ -116,6 +117,7 @@ def learning_curves(results: Results, name: str) -> Figure:
         if quantity == "loss":
             axis.set_ylim(0, 1.05 * max(*tops, *test))
         axis.set_xlim(left=0)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.set_xlabel("epoch")
     for axis, kind, number in zip(axes, ("loss", "accuracy"), numbers or (None, None), strict=True):
         axis.set_title((f"Figure {number}. " if number else "") + kind.capitalize())

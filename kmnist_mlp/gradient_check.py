@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -79,8 +80,12 @@ def check_gradients(
 
     if model.dtype != np.float64:
         raise ValueError(f"gradients are checked in float64; this model is in {model.dtype}")
-    if not (np.isfinite(epsilon) and epsilon > 0):
+    if not isinstance(epsilon, Real) or not 0 < epsilon < np.inf:
         raise ValueError(f"epsilon must be a finite number > 0; got {epsilon!r}")
+    for name, kind, layer, index in parameters:
+        shape = getattr(model, kind)[layer].shape
+        if any(i >= size for i, size in zip(index, shape, strict=True)):
+            raise ValueError(f"{name} {index} is not in {kind} of shape {shape}; choose others")
     weight_gradients, bias_gradients = model.gradients(x, y)
     computed = {"weights": weight_gradients, "biases": bias_gradients}
     rows: list[dict[str, Any]] = []

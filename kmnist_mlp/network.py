@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from kmnist_mlp.activations import ACTIVATIONS
-from kmnist_mlp.config import activation_name, layer_sizes
+from kmnist_mlp.config import activation_name, layer_sizes, whole_number
 from kmnist_mlp.storage import load_arrays, save_arrays
 
 FORMAT = "kmnist_mlp.MLP 1"
@@ -61,11 +61,14 @@ class MLP:
     ) -> None:
         self.layer_specs = layer_sizes(layer_specs)
         self.activation = activation_name(activation)
-        self.dtype = np.dtype(dtype)
+        try:
+            self.dtype = np.dtype("None" if dtype is None else dtype)  # NumPy's None is float64
+        except TypeError:
+            raise ValueError(f"dtype must be float32 or float64; got {dtype!r}") from None
         if self.dtype not in (np.float32, np.float64):
             raise ValueError(f"dtype must be float32 or float64; got {self.dtype}")
         self.parameters, self.weights, self.biases = _allocate(self.layer_specs, self.dtype)
-        rng = np.random.default_rng(seed)
+        rng = np.random.default_rng(whole_number("seed", seed, 0))
         for weights in self.weights:
             weights[...] = rng.standard_normal(weights.shape) * np.sqrt(2 / len(weights))
 
@@ -166,11 +169,15 @@ class MLP:
             if shapes != expected:
                 raise ValueError(f"{name} must have the shapes {expected}; got {shapes}")
         for own, given in zip(self.weights + self.biases, [*weights, *biases], strict=True):
-            own[...] = given
+            np.copyto(own, given, casting="same_kind")
 
     def copy(self) -> MLP:
         """Return an independent copy with the same parameters."""
         return MLP.from_parameters(self.activation, self.weights, self.biases)
+
+    def __reduce__(self) -> tuple:
+        # Pickled as they are, parameters, weights and biases would no longer share their memory.
+        return MLP.from_parameters, (self.activation, self.weights, self.biases)
 
     # ---- what training calls: no checks, and every array is written into given buffers -------
 
@@ -218,7 +225,7 @@ class MLP:
 
     def checked_inputs(self, x: Any) -> np.ndarray:
         """Return ``x`` in the model's type of number, or raise ValueError saying what is wrong."""
-        x = np.asarray(x)
+        x = as_array("x", x)
         if x.ndim != 2 or x.shape[1] != self.layer_specs[0]:
             raise ValueError(
                 f"x must have the shape (batch, {self.layer_specs[0]}); got {x.shape}"
@@ -226,23 +233,24 @@ class MLP:
             )
         if len(x) == 0:
             raise ValueError("x holds no rows; at least one is needed")
-        if not (np.issubdtype(x.dtype, np.number) or x.dtype == bool) or np.iscomplexobj(x):
+        if x.dtype.kind not in "fiub":
             raise ValueError(f"x must hold real numbers; got dtype {x.dtype}")
-        x = x.astype(self.dtype, copy=False)
+        with np.errstate(over="ignore"):
+            x = x.astype(self.dtype, copy=False)
         if not np.isfinite(x).all():
-            raise ValueError("x holds NaN or infinite values; all must be finite")
+            raise ValueError(f"x holds NaN or infinite values; all must be finite in {self.dtype}")
         return x
 
     def checked_labels(self, y: Any, rows: int) -> np.ndarray:
         """Return ``y`` as an array of class indices, or raise ValueError."""
-        y, classes = np.asarray(y), self.layer_specs[-1]
+        y, classes = as_array("y", y), self.layer_specs[-1]
         if y.shape != (rows,):
             one_hot = y.shape == (rows, classes)
             raise ValueError(
                 f"y must have the shape ({rows},), one class index per row of x; got {y.shape}"
                 + ("; turn one-hot rows into indices with y.argmax(axis=1)" if one_hot else "")
             )
-        if not np.issubdtype(y.dtype, np.integer):
+        if y.dtype.kind not in "iu":
             raise ValueError(f"y must hold whole numbers (class indices); got dtype {y.dtype}")
         if y.min() < 0 or y.max() >= classes:
             raise ValueError(
@@ -299,6 +307,14 @@ def _allocate(
     ]
     layers = len(layer_specs) - 1
     return memory, views[:layers], views[layers:]
+
+
+def as_array(name: str, values: Any) -> np.ndarray:
+    """Return ``np.asarray(values)``, or raise ValueError if its rows differ in length."""
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{name} must be an array, all rows of one length; got {error}") from error
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -204,8 +204,8 @@ def evaluate(model: MLP, x: np.ndarray | StandardisedImages, y: np.ndarray) -> t
     -------
     loss, accuracy : float
     """
-    if len(x) != len(y) or len(x) == 0:
-        raise ValueError(f"x and y must have the same length >= 1; got {len(x)} and {len(y)}")
+    if not isinstance(x, StandardisedImages):
+        x = model.checked_inputs(x)
     y = model.checked_labels(y, len(x))
     buffers = Buffers(model, min(CHUNK, len(x)), backward=False)
     chunk_of = _chunks_of(x, model)
@@ -216,14 +216,13 @@ def evaluate(model: MLP, x: np.ndarray | StandardisedImages, y: np.ndarray) -> t
         logits = model.forward(chunk_of(start, n), buffers if n == CHUNK else buffers.first(n))
         right += np.count_nonzero(logits.argmax(axis=1) == labels)
         loss += cross_entropies(logits, labels).sum(dtype=np.float64)
-    return float(loss) / len(x) / model.layer_specs[-1], right / len(x)
+    return float(loss) / len(x) / model.layer_specs[-1], int(right) / len(x)
 
 
 def _chunks_of(x: np.ndarray | StandardisedImages, model: MLP) -> Callable[[int, int], np.ndarray]:
     """Return a function (start, n) that gives n rows of ``x``, in the same memory every time."""
     if not isinstance(x, StandardisedImages):
-        checked = model.checked_inputs(x)
-        return lambda start, n: checked[start : start + n]
+        return lambda start, n: x[start : start + n]
     pixels = np.empty((min(CHUNK, len(x)), x.shape[1]), np.uint8)
     out = np.empty(pixels.shape, model.dtype)
 

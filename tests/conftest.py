@@ -70,3 +70,9 @@ def tiny(make_dataset):
 def tiny10(make_dataset):
     """Images of 6 x 6 pixels in 10 classes, as many as KMNIST has."""
     return make_dataset(classes=10, train=300, test=100)
+
+
+def descend(sgd, weight_gradients, bias_gradients):
+    """Let an optimiser take a step with gradients as a textbook writes them."""
+    arrays = [*weight_gradients, *bias_gradients]
+    sgd.step(sgd.scale * np.concatenate([array.ravel() for array in arrays]))

@@ -250,7 +250,7 @@ BAD_INPUT = [
     (lambda _: evaluate(model(), X.reshape(4, 2, 3), Y), ValueError, ["reshape images"]),
     (lambda _: evaluate(model(), with_value(np.nan), Y), ValueError, ["NaN", "finite"]),
     (lambda _: evaluate(model(), X, Y[:3]), ValueError, ["4", "3"]),
-    (lambda _: evaluate(model(), X[:0], Y[:0]), ValueError, ["x", "0", "one"]),
+    (lambda _: evaluate(model(), X[:0], Y[:0]), ValueError, ["no rows", "at least one"]),
     (lambda _: evaluate(model(), X, 1), ValueError, ["y must", "(4,)", "()"]),
     (lambda _: evaluate(model(), None, Y), ValueError, ["x must", "()"]),
     (lambda _: evaluate(model(), FAR_X, np.eye(3)[FAR_Y]), ValueError, ["(300, 3)", "argmax"]),
@@ -273,7 +273,9 @@ BAD_INPUT = [
 ]
 
 
-@pytest.mark.parametrize(("call", "exception", "words"), BAD_INPUT)
+@pytest.mark.parametrize(
+    ("call", "exception", "words"), BAD_INPUT, ids=[" ".join(words) for *_, words in BAD_INPUT]
+)
 def test_bad_input_is_refused_with_what_was_given_and_what_is_allowed(
     tmp_path, call, exception, words
 ):

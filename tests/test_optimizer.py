@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import descend
 from sklearn.neural_network import MLPClassifier
 
 from kmnist_mlp import MLP, Config
@@ -32,7 +33,7 @@ def steps(config, gradients, count=1):
     sgd = SGD(model, config)
     for _ in range(count):
         before = model.copy()
-        sgd.step(*([g.copy() for g in part] for part in gradients))
+        descend(sgd, *gradients)
     return (
         [new - old for new, old in zip(model.weights, before.weights, strict=True)],
         [new - old for new, old in zip(model.biases, before.biases, strict=True)],
@@ -97,7 +98,7 @@ def test_biases_other_than_zero_are_not_penalised_either():
     for b in model.biases:
         b += 3
     config = configuration(L1_penalty=0.5, L2_penalty=0.5, momentum=False)
-    SGD(model, config).step(*([np.zeros_like(a) for a in p] for p in (model.weights, model.biases)))
+    SGD(model, config).step(np.zeros_like(model.parameters))
     assert all(np.all(b == 3) for b in model.biases)
 
 
@@ -105,7 +106,7 @@ def test_l1_leaves_a_weight_of_exactly_zero_alone():
     model = MLP(LAYERS, dtype=np.float64)
     model.weights[0][2, 3] = 0
     config = configuration(L1_penalty=0.5, momentum=False)
-    SGD(model, config).step(*([np.zeros_like(a) for a in p] for p in (model.weights, model.biases)))
+    SGD(model, config).step(np.zeros_like(model.parameters))
     assert model.weights[0][2, 3] == 0
 
 
@@ -168,8 +169,8 @@ def test_200_steps_agree_with_the_plain_formulas(dtype, tolerance, activation, t
     buffers, sgd = Buffers(model, 16), SGD(model, config)
     for x, y in batches(200, 16):
         x = x.astype(dtype)
-        model.backpropagate(x, y, buffers)
-        sgd.step(buffers.weight_gradients, buffers.bias_gradients)
+        model.backpropagate(x, y, buffers, sgd.scale)
+        sgd.step(buffers.gradient)
         weights, biases, velocities = plain_step(
             weights, biases, velocities, x.astype(np.float64), y, config
         )
@@ -207,7 +208,7 @@ def test_50_mini_batches_leave_the_weights_that_scikit_learn_has(activation, its
     )
     start, sgd = model.copy(), SGD(model, config)
     for x, y in data:
-        sgd.step(*model.gradients(x, y))
+        descend(sgd, *model.gradients(x, y))
         theirs.partial_fit(x, y)
     assert np.abs(model.weights[0] - start.weights[0]).max() > 0.01
     assert_all_close(model.weights, theirs.coefs_, rtol=1e-10, atol=1e-12)

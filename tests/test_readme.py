@@ -1,0 +1,27 @@
+"""What README says of results is what the committed reference results say."""
+
+from pathlib import Path
+
+from kmnist_mlp.paper import PAPER
+from kmnist_mlp.reference import load_reference
+from kmnist_mlp.tables import plus_minus
+
+README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_table_of_findings_holds_the_reference_results_of_every_experiment():
+    reference = load_reference("KMNIST").set_index(["experiment", "quantity"]).value
+    for name, entry in PAPER.items():
+        accuracy = plus_minus(reference.loc[name, "test_accuracy"] * 100, 2)
+        loss = plus_minus(reference.loc[name, "test_loss"], 4)
+        row = next(line for line in README.splitlines() if line.startswith(f"| {entry.title} |"))
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        assert (cells[1], cells[3]) == (accuracy, loss), name
+
+
+def test_every_picture_and_file_that_readme_links_to_exists():
+    folder = Path(__file__).resolve().parent.parent
+    targets = [part.split(")")[0] for part in README.split("](")[1:]]
+    local = [target for target in targets if not target.startswith(("http", "#"))]
+    assert local
+    assert all((folder / target).is_file() for target in local), local
