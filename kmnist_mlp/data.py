@@ -96,7 +96,7 @@ class Dataset:
     @property
     def is_stand_in(self) -> bool:
         """Whether this is the drawn stand-in instead of Kuzushiji-MNIST."""
-        return self.name == STAND_IN
+        return self.name.startswith(STAND_IN)  # also when it is pooled
 
 
 STAND_IN = "stand-in data"
@@ -111,7 +111,7 @@ def load_kmnist(directory: str | os.PathLike | None = None) -> Dataset:
     The four official files are looked for in ``directory``, else in the folder that the
     environment variable KMNIST_MLP_DATA names, else in the user's cache folder, where they are
     downloaded to. KMNIST_MLP_DATASET=kmnist makes the real data mandatory, =stand-in forces the
-    stand-in.
+    stand-in, unless a ``directory`` is given.
 
     Returns
     -------

@@ -250,7 +250,7 @@ class ResultCache:
             model = MLP.from_parameters(config.activation, *unpack_parameters(arrays))
             curves = {name: arrays[name] for name in CURVES}
             return TrainingResult(config, model, curves, **{name: header[name] for name in SCALARS})
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError, KeyError) as error:
             warnings.warn(f"a cached result is damaged and is computed anew: {error}", stacklevel=3)
@@ -276,10 +276,12 @@ def _environment() -> tuple[str, ...]:
 
     here = Path(__file__).parent
     sources = "".join(_code((here / f"{room}.py").read_text("utf-8")) for room in NUMERICAL_ROOMS)
+    pools = [pool for pool in threadpool_info() if pool.get("user_api") == "blas"]
+    # NumPy's own, if it brought one (SciPy brings another); else the one that all of conda shares
+    pools = [pool for pool in pools if "numpy" in pool.get("filepath", "")] or pools
     blas = {
         f"{pool.get('internal_api')} {pool.get('version')} {pool.get('architecture')}"
-        for pool in threadpool_info()
-        if pool.get("user_api") == "blas" and "numpy" in pool.get("filepath", "")
+        for pool in pools
     }
     return (hashlib.sha256(sources.encode()).hexdigest(), np.__version__, *sorted(blas))
 
@@ -311,7 +313,7 @@ def interval(values: Iterable[float]) -> tuple[float, float, float]:
     mean, n = float(values.mean()), len(values)
     if n == 1:
         return mean, -np.inf, np.inf
-    half = T_95.get(n - 1, 2.2) * float(values.std(ddof=1)) / np.sqrt(n)
+    half = T_95.get(n - 1, 2.262) * float(values.std(ddof=1)) / np.sqrt(n)
     return mean, mean - half, mean + half
 
 

@@ -110,7 +110,7 @@ def learning_curves(results: Results, name: str) -> Figure:
             epochs, mean, spread = np.arange(1, shared + 1), together.mean(0), together.std(0)
             axis.plot(epochs, mean, color=colour, lw=2, label=part)
             axis.fill_between(epochs, mean - spread, mean + spread, color=colour, alpha=0.2, lw=0)
-            tops.append(max(curve.max() for curve in curves))
+            tops += [curve.max() for curve in curves if len(curve)]  # none: diverged at once
         test = [getattr(run, f"test_{quantity}") * factor for run in runs]
         axis.axvline(returned, color=GREY, ls="--", lw=1)
         axis.plot(returned, np.mean(test), "D", color=GREEN, ms=7, label="test", zorder=5)
@@ -272,7 +272,7 @@ def gallery(
     columns: int = 8,
 ) -> Figure:  # fmt: skip
     """Draw images with their right and predicted characters and the probability of the latter."""
-    rows = -(-len(images) // columns)
+    rows = max(1, -(-len(images) // columns))
     figure, axes = plt.subplots(rows, columns, figsize=(9.5, 1.62 * rows), squeeze=False)
     for axis in axes.flat:
         axis.axis("off")

@@ -47,12 +47,12 @@ def read_verified(path: Path) -> np.ndarray:
         if array.shape != SHAPES[path.name] or array.dtype != np.uint8:
             problem = f"it holds {array.dtype} of shape {array.shape}"
     except Exception as error:  # zipfile, zlib and NumPy each raise their own
-        pickled = "allow_pickle" in str(error)
-        problem = (
-            "it holds pickled objects, which are never loaded"
-            if pickled
-            else f"it cannot be read as npz, perhaps it is cut off ({error})"
-        )
+        if not content.startswith(b"PK"):  # NumPy takes whatever it does not know for a pickle
+            problem = "it is no npz file (a web page that was saved under its name, perhaps)"
+        elif "allow_pickle" in str(error):
+            problem = "it holds pickled objects, which are never loaded"
+        else:
+            problem = f"it cannot be read as npz, perhaps it is cut off ({error})"
     if problem:
         raise ValueError(
             f"{path} is refused: {problem}. Expected: uint8 of shape {SHAPES[path.name]}, "

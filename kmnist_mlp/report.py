@@ -78,7 +78,10 @@ def execute(path: Path) -> nbformat.NotebookNode:
     NotebookError
         Naming notebook, cell and error.
     """
-    notebook = nbformat.read(path, as_version=4)
+    try:
+        notebook = nbformat.read(path, as_version=4)
+    except Exception as error:  # nbformat raises whatever it stumbles over
+        raise NotebookError(f"{path.name} is no notebook: {error}") from None
     client = NotebookClient(
         notebook,
         timeout=None,
@@ -92,14 +95,14 @@ def execute(path: Path) -> nbformat.NotebookNode:
     except CellExecutionError as error:
         number, cell = next(
             (number, cell)
-            for number, cell in enumerate(notebook.cells, start=1)
+            for number, cell in reversed(list(enumerate(notebook.cells, start=1)))
             if any(out.output_type == "error" for out in cell.get("outputs", []))
         )
         last_line = next(line for line in reversed(cell.source.splitlines()) if line.strip())
         raise NotebookError(
             f"{path.name}, cell {number} (ends with `{last_line}`): {error.ename}: {error.evalue}"
         ) from None
-    except Exception as error:  # a kernel that dies, a notebook that is none
+    except Exception as error:  # a kernel that dies
         raise NotebookError(f"{path.name}: {type(error).__name__}: {error}") from None
     return notebook
 
@@ -264,7 +267,12 @@ def _replace_folder(fresh: Path, output: Path) -> None:
     old = output.with_name(f".{output.name}.{os.getpid()}.old")
     if output.exists():
         output.rename(old)
-    fresh.rename(output)
+    try:
+        fresh.rename(output)
+    except OSError:
+        if old.exists():
+            old.rename(output)
+        raise
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -274,13 +282,14 @@ def execute_in_place(notebook_folder: Path) -> list[Path]:
     if data.is_stand_in:
         raise NotebookError("committed notebooks carry results of real KMNIST, not the stand-in's")
     paths = sorted(notebook_folder.glob("[0-9]*.ipynb"))
-    for path, notebook in zip(paths, _execute_all(paths), strict=True):
+    executed = _execute_all(paths)
+    update_readme(notebook_folder.parent / "README.md", results)  # refuses before it writes
+    for path, notebook in zip(paths, executed, strict=True):
         for cell in notebook.cells:
             cell.metadata.pop("execution", None)
         notebook.metadata["language_info"] = {"name": "python"}
         with whole_file(path) as file:
             file.write((nbformat.writes(notebook) + "\n").encode())
-    update_readme(notebook_folder.parent / "README.md", results)
     return paths
 
 
@@ -290,6 +299,8 @@ def update_readme(readme: Path, results: Results) -> None:
     lines = ["| experiment | " + " | ".join(table.columns) + " |", "|---" + "|---:" * 4 + "|"]
     lines += [f"| {name} | " + " | ".join(row) + " |" for name, *row in table.itertuples()]
     text = readme.read_text(encoding="utf-8")
+    if not 0 <= text.find("<!-- findings") < text.find("<!-- end of findings"):
+        raise NotebookError(f"{readme} lacks its marks of the findings; see `update_readme`")
     before, _, rest = text.partition("<!-- findings")
     mark, _, rest = rest.partition("-->\n")
     _, _, after = rest.partition("<!-- end of findings")

@@ -53,7 +53,7 @@ def load_arrays(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         if checksum != _checksum(text, arrays):
             raise ValueError("its content does not agree with its checksum")
         return json.loads(text), arrays
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise
     except Exception as error:  # zipfile, zlib, NumPy and json each raise their own
         raise ValueError(f"{path} is damaged or no archive of arrays: {error}") from error

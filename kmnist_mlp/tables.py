@@ -38,7 +38,7 @@ def _rounded(value: float, digits: int) -> str:
 
 def signed(value: float, digits: int) -> str:
     """Return a difference with its sign."""
-    return f"{value:+.{digits}f}".replace("-", "−")
+    return f"{value:+.{digits}f}".replace("-", "−") if np.isfinite(value) else "not finite"
 
 
 def html(table: pd.DataFrame) -> str:
