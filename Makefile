@@ -18,7 +18,7 @@ export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup report test test-unit test-notebooks notebooks lab data reference lint lock clean distclean
+.PHONY: help setup report test test-unit test-notebooks notebooks lab data bench reference lint lock clean distclean
 
 help: ## List the targets
 	@echo "make report and make test do everything; the others are parts of them and tools:"
@@ -46,18 +46,19 @@ test-unit: setup ## Run the unit tests
 
 # Against an empty result cache, so that nothing old can pass for a result of the present code. The
 # experiments come first: together they fill all cores, which one notebook after the other would not.
-# nbval then shows no progress bars, as they would be outputs that no committed notebook has.
 test-notebooks: setup ## Run the notebooks afresh (one seed) and compare their outputs
 	@results=$$(mktemp -d) || exit 1; \
 	trap 'rm -rf "$$results"' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM HUP; \
 	export KMNIST_MLP_RESULTS="$$results" KMNIST_MLP_SEEDS=1; \
-	unset TQDM_DISABLE; \
 	"$(PY)" -m kmnist_mlp.experiments || exit; \
-	TQDM_DISABLE=1 "$(PY)" -m pytest --nbval --nbval-current-env -p no:cacheprovider notebooks $(NBVAL_ARGS)
+	"$(PY)" -m pytest --nbval --nbval-current-env -p no:cacheprovider notebooks $(NBVAL_ARGS)
 
 lint: setup ## Check style and format
 	@"$(PY)" -m ruff check .
 	@"$(PY)" -m ruff format --check .
+
+bench: setup ## Time training on one core against its matrix products
+	@"$(PY)" -m kmnist_mlp.bench
 
 # --- For maintainers ---------------------------------------------------------------------------------
 reference: setup ## Measure the committed reference results again

@@ -60,8 +60,9 @@ class Results:
     runs : dict of (name, seed) to TrainingResult
     frame : DataFrame
         A row a run: experiment, seed, test_accuracy and test_loss, and the training and
-        validation loss and accuracy at the epoch whose weights the run returned, best_epoch,
-        stopped_epoch, diverged, seconds, cached. Accuracies are fractions.
+        validation loss and accuracy at the epoch whose weights the run returned,
+        excess_accuracy (training minus validation), best_epoch, stopped_epoch, diverged,
+        seconds, cached. Accuracies are fractions.
     data_name : str
         What was measured on.
     """
@@ -212,6 +213,7 @@ def _row(name: str, seed: int, run: TrainingResult, cached: bool) -> dict[str, A
         "test_accuracy": run.test_accuracy,
         "test_loss": run.test_loss,
         **run.returned,
+        "excess_accuracy": run.returned["training_accuracy"] - run.returned["validation_accuracy"],
         "best_epoch": run.best_epoch,
         "stopped_epoch": run.stopped_epoch,
         "diverged": run.diverged,
@@ -333,7 +335,8 @@ def judge(
 
     The rule: a claim is a range for a quantity, or for the difference of two experiments seed by
     seed. If the 95 % confidence interval of our mean over seeds lies inside the range, the claim is
-    "reproduced"; if it lies wholly outside, "not reproduced"; else "undecided".
+    "reproduced"; if it lies wholly outside, "not reproduced"; else "undecided". The bound on the
+    gradient check must hold in every seed: there, the interval is the range over the seeds.
 
     Parameters
     ----------
@@ -376,7 +379,9 @@ def judge(
                 "verdict": verdict(low, high, claim),
             }
         )
-    return pd.DataFrame(rows)
+    judged = pd.DataFrame(rows)
+    judged.attrs["data_name"] = results.data_name
+    return judged
 
 
 def gradient_checks(data: Dataset, seeds: Iterable[int] | None = None) -> dict[int, pd.DataFrame]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Iterable
 from pathlib import Path
@@ -26,7 +27,7 @@ BLUE, ORANGE, GREEN, GREY, PURPLE, SKY = (
     "#D55E00",
     "#009E73",
     "#595959",
-    "#AA4499",
+    "#CC79A7",
     "#56B4E9",
 )
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY)
@@ -107,7 +108,8 @@ def learning_curves(results: Results, name: str) -> Figure:
             for curve in curves:
                 axis.plot(np.arange(1, len(curve) + 1), curve, color=colour, lw=0.6, alpha=0.45)
             together = np.array([curve[:shared] for curve in curves])
-            epochs, mean, spread = np.arange(1, shared + 1), together.mean(0), together.std(0)
+            epochs, mean = np.arange(1, shared + 1), together.mean(0)
+            spread = together.std(0, ddof=1) if len(curves) > 1 else np.zeros(shared)
             axis.plot(epochs, mean, color=colour, lw=2, label=part)
             axis.fill_between(epochs, mean - spread, mean + spread, color=colour, alpha=0.2, lw=0)
             tops += [curve.max() for curve in curves if len(curve)]  # none: diverged at once
@@ -134,7 +136,7 @@ def overlay(
     """Draw one quantity by epoch for several experiments: mean over seeds, thin lines the seeds."""
     figure, (axis,) = _panels(1)
     factor = 100 if quantity.endswith("accuracy") else 1
-    for name, colour in zip(names, COLOURS, strict=False):
+    for name, colour in zip(names, itertools.cycle(COLOURS), strict=False):
         curves = [run.history[quantity].to_numpy() * factor for run in results.of(name)]
         for curve in curves:
             axis.plot(np.arange(1, len(curve) + 1), curve, color=colour, lw=0.6, alpha=0.5)

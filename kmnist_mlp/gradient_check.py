@@ -135,7 +135,9 @@ def check_paper_patterns(data: Dataset, seed: int = 0) -> pd.DataFrame:
         table = check_gradients(model, x, y)
         table.insert(0, "pattern", pattern)
         tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+    together = pd.concat(tables, ignore_index=True)
+    together.attrs["data_name"] = data.name
+    return together
 
 
 def differences_by_epsilon(data: Dataset, seed: int = 0) -> pd.DataFrame:

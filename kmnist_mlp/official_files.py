@@ -153,8 +153,9 @@ def _short(error: Exception) -> str:
 
 def main() -> int:
     """Fetch and verify the data (`make data`); say exactly what to do where that fails."""
-    folder = Path(os.environ.get("KMNIST_MLP_DATA") or cache_folder() / "data").absolute()
-    if not os.environ.get("KMNIST_MLP_DATA"):
+    given = os.environ.get("KMNIST_MLP_DATA")
+    folder = Path(given).expanduser().absolute() if given else cache_folder() / "data"
+    if not given:
         print(f"Fetching KMNIST into {folder} ...", flush=True)
         if reason := download(folder, again=True):
             print(f"Not fetched: {reason}.\n{BY_HAND}", file=sys.stderr)

@@ -10,25 +10,27 @@ from kmnist_mlp.experiments import Results, run
 from kmnist_mlp.tables import plus_minus
 
 
-def pooled_comparison(data: Dataset, results: Results) -> pd.DataFrame:
-    """Return the baseline's accuracies on the published data and on :func:`data.pooled`.
-
-    Parameters
-    ----------
-    data : Dataset
-    results : Results
-        With the experiment "baseline"; the pooled runs use its seeds.
-    """
+def pooled_runs(data: Dataset, results: Results) -> Results:
+    """Train the baseline on :func:`data.pooled`, with the seeds it has in ``results``."""
     seeds = list(results.values("test_accuracy", "baseline").index)
-    mixed = run(["baseline"], seeds, data=pooled(data))
+    return run(["baseline"], seeds, data=pooled(data))
+
+
+def gap(results: Results, name: str = "baseline") -> pd.Series:
+    """Return validation minus test accuracy in percentage points, by seed."""
+    return results.values("validation_accuracy", name) - results.values("test_accuracy", name)
+
+
+def pooled_comparison(results: Results, mixed: Results) -> pd.DataFrame:
+    """Return the baseline's accuracies on the published data and on the pooled one."""
     rows = {}
     for name, these in (("as published", results), ("pooled and dealt out anew", mixed)):
-        validation = these.values("validation_accuracy", "baseline")
-        test = these.values("test_accuracy", "baseline")
         rows[name] = {
-            "validation accuracy, %": plus_minus(validation, 2),
-            "test accuracy, %": plus_minus(test, 2),
-            "gap, points": plus_minus(validation - test, 2),
+            "validation accuracy, %": plus_minus(
+                these.values("validation_accuracy", "baseline"), 2
+            ),
+            "test accuracy, %": plus_minus(these.values("test_accuracy", "baseline"), 2),
+            "gap, points": plus_minus(gap(these), 2),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns="data")
 

@@ -77,12 +77,12 @@ def comparison(results: Results, names: Iterable[str] | None = None) -> pd.DataF
         diverged = int(results.values("diverged", name).sum())
         rows[title(name)] = {
             "test accuracy, %": plus_minus(accuracy, 2),
-            "paper, %": MISSING if paper_accuracy is None else f"{paper_accuracy:.2f}",
+            "paper, %": MISSING if paper_accuracy is None else f"{paper_accuracy:g}",
             "difference": MISSING
             if paper_accuracy is None
             else signed(accuracy.mean() - paper_accuracy, 2),
             "test loss": plus_minus(loss, 4),
-            "paper loss": MISSING if paper_loss is None else f"{paper_loss:.4f}",
+            "paper loss": MISSING if paper_loss is None else f"{paper_loss:g}",
             "loss difference": MISSING
             if paper_loss is None
             else signed(loss.mean() - paper_loss, 4),
@@ -91,12 +91,14 @@ def comparison(results: Results, names: Iterable[str] | None = None) -> pd.DataF
             "stopped at epoch": plus_minus(results.values("stopped_epoch", name), 1)
             + (f", {diverged} diverged" if diverged else ""),
         }
-    return _data_named(pd.DataFrame.from_dict(rows, orient="index"), "experiment", results)
+    return _data_named(
+        pd.DataFrame.from_dict(rows, orient="index"), "experiment", results.data_name
+    )
 
 
-def _data_named(table: pd.DataFrame, index: str, results: Results) -> pd.DataFrame:
+def _data_named(table: pd.DataFrame, index: str, data_name: str) -> pd.DataFrame:
     """Name the index; on the stand-in say so in the table itself."""
-    stand_in = f" ({results.data_name.upper()})" if results.data_name.startswith("stand-in") else ""
+    stand_in = f" ({data_name.upper()})" if data_name.startswith("stand-in") else ""
     return _cornered(table, index + stand_in)
 
 
@@ -121,13 +123,14 @@ def gradient_table(ours: pd.DataFrame, pattern: str) -> pd.DataFrame:
                 "actual": f"{own['actual_gradient']:.4g}",
                 "difference": f"{own['difference']:.1e}",
                 "at most 1e-4": "yes" if own["within_tolerance"] else "NO",
-                "paper: approximated": f"{paper['approximated_gradient']:.4g}",
-                "paper: actual": f"{paper['actual_gradient']:.4g}",
-                "paper: difference": f"{paper['difference']:.1e}",
+                "paper: approximated": f"{paper['approximated_gradient']:.5g}",
+                "paper: actual": f"{paper['actual_gradient']:.5g}",
+                "paper: difference": f"{paper['difference']:.5g}",
                 "paper agrees with itself": "yes" if agrees_with_itself(paper) else "no",
             }
         )
-    return _cornered(pd.DataFrame(rows).set_index("weight"), "weight")
+    table = pd.DataFrame(rows).set_index("weight")
+    return _data_named(table, "weight", ours.attrs.get("data_name", ""))
 
 
 def agrees_with_itself(row: Mapping[str, float]) -> bool:
@@ -165,7 +168,8 @@ def scoreboard(judged: pd.DataFrame) -> pd.DataFrame:
                 "verdict": row.verdict,
             }
         )
-    return _cornered(pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1)), "no.")
+    table = pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1))
+    return _data_named(table, "no.", judged.attrs.get("data_name", ""))
 
 
 def _unit(quantity: str, difference: bool) -> tuple[str, int]:

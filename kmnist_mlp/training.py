@@ -107,7 +107,7 @@ def train(config: Config, data: Dataset, dtype: Any = np.float32) -> TrainingRes
     model = MLP(config.layer_specs, config.activation, config.seed, dtype)
     best_model, best_loss, best_epoch = model.copy(), np.inf, 0
     optimizer = SGD(model, config)
-    trainer = _Epochs(model, optimizer, split, config)
+    trainer = Epochs(model, optimizer, split, config)
     measured: list[tuple[float, ...]] = []
     diverged = False
     with threadpool_limits(1, user_api="blas"), np.errstate(over="ignore", invalid="ignore"):
@@ -143,7 +143,7 @@ def train(config: Config, data: Dataset, dtype: Any = np.float32) -> TrainingRes
     )
 
 
-class _Epochs:
+class Epochs:
     """One epoch of training and its measurement, with every array made beforehand."""
 
     def __init__(self, model: MLP, optimizer: SGD, split: Split, config: Config) -> None:

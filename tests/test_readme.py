@@ -1,7 +1,14 @@
 """What README says of results is what the committed reference results say."""
 
+import doctest
+import re
 from pathlib import Path
 
+import numpy as np
+import pytest
+
+from kmnist_mlp import config, network
+from kmnist_mlp.config import Config
 from kmnist_mlp.paper import PAPER
 from kmnist_mlp.reference import load_reference
 from kmnist_mlp.tables import plus_minus
@@ -25,3 +32,24 @@ def test_every_picture_and_file_that_readme_links_to_exists():
     local = [target for target in targets if not target.startswith(("http", "#"))]
     assert local
     assert all((folder / target).is_file() for target in local), local
+
+
+PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize("block", PYTHON, ids=range(len(PYTHON)))
+def test_the_python_in_readme_runs(block, kmnist, monkeypatch, tmp_path):
+    """One epoch each, without the plot's window; on whatever data there is."""
+    monkeypatch.setenv("KMNIST_MLP_RESULTS", str(tmp_path))
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    monkeypatch.setattr("kmnist_mlp.load_kmnist", lambda: kmnist)
+    monkeypatch.setattr("kmnist_mlp.experiments.load_kmnist", lambda: kmnist)
+    short = block.replace("Config(layer", "Config(epochs=1, layer")
+    assert short != block
+    exec(compile(short, "README.md", "exec"), {})
+
+
+@pytest.mark.parametrize("module", [config, network])
+def test_the_examples_in_docstrings_hold(module):
+    outcome = doctest.testmod(module, extraglobs={"np": np, "Config": Config})
+    assert outcome.attempted and not outcome.failed
