@@ -129,7 +129,9 @@ def scatter(kernels: tuple[str, ...], seeds: int) -> pd.DataFrame:
     return largest
 
 
-def make_reference(results: Results, largest: pd.DataFrame, previous: pd.DataFrame) -> pd.DataFrame:
+def make_reference(
+    results: Results, largest: pd.DataFrame, previous: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Return the table of reference values with tolerances by the rule above.
 
     Parameters
@@ -138,9 +140,11 @@ def make_reference(results: Results, largest: pd.DataFrame, previous: pd.DataFra
     largest : DataFrame
         What :func:`scatter` measured.
     previous : DataFrame
-        The reference until now; may be empty.
+        The reference until now, if there is one.
     """
-    before = previous.groupby(["experiment", "quantity"]).tolerance.max()
+    before = {}
+    if previous is not None:
+        before = previous.groupby(["experiment", "quantity"]).tolerance.max().to_dict()
     rows = []
     for record in results.frame.to_dict("records"):
         for quantity in QUANTITIES:

@@ -4,6 +4,7 @@ import doctest
 import re
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -47,6 +48,7 @@ def test_the_python_in_readme_runs(block, kmnist, monkeypatch, tmp_path):
     short = block.replace("Config(layer", "Config(epochs=1, layer")
     assert short != block
     exec(compile(short, "README.md", "exec"), {})
+    plt.close("all")
 
 
 @pytest.mark.parametrize("module", [config, network])

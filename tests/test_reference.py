@@ -131,6 +131,14 @@ def test_the_tolerance_is_the_measured_scatter_times_a_factor_and_never_below_th
     assert table.loc[("relu", 0, "diverged"), "value"] == 0
 
 
+def test_measuring_anew_never_makes_a_tolerance_smaller():
+    scatter = no_scatter()
+    scatter.loc["relu", "test_accuracy"] = 0.002
+    before = make_reference(results(), scatter)
+    after = make_reference(results(), no_scatter(), before)
+    pd.testing.assert_frame_equal(after, before)
+
+
 def test_a_reference_survives_being_written_and_read(kept, tmp_path):
     kept.to_csv(tmp_path / "kept.csv", index=False)
     assert deviations(results(), pd.read_csv(tmp_path / "kept.csv")) == {"baseline": [], "relu": []}
