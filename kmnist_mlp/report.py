@@ -173,7 +173,9 @@ def _kana_font() -> str:
     content = io.BytesIO()
     font.save(content)
     data = base64.b64encode(content.getvalue()).decode()
-    return f'@font-face {{ font-family: "Kana"; src: url("data:font/woff;base64,{data}"); }}'
+    source = f'url("data:font/woff;base64,{data}")'
+    only = ", ".join(f"U+{ord(kana):X}" for kana in CLASS_NAMES)
+    return f'@font-face {{ font-family: "Kana"; src: {source}; unicode-range: {only}; }}'
 
 
 def _style() -> str:
