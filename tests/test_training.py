@@ -63,7 +63,7 @@ def measured(monkeypatch):
             networks.append(self.model.copy())
             return (1.0, 0.5, next(remaining), 0.25)
 
-        monkeypatch.setattr(training._Epochs, "measure", measure)
+        monkeypatch.setattr(training.Epochs, "measure", measure)
         return networks
 
     return let
@@ -554,7 +554,7 @@ def prepared(make_dataset):
     config = Config(L1_penalty=1e-4, L2_penalty=1e-4)
     split = split_and_standardise(data, seed=0)
     model = MLP(config.layer_specs)
-    return training._Epochs(model, SGD(model, config), split, config)
+    return training.Epochs(model, SGD(model, config), split, config)
 
 
 def test_an_epoch_allocates_no_array_of_a_mini_batch_or_of_the_weights(prepared):
