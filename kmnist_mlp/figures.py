@@ -201,7 +201,7 @@ def by_parameters(results: Results, names: Iterable[str]) -> Figure:
     figure, (axis,) = _panels(1)
     for number, name in enumerate(names):
         model = results.of(name)[0].model
-        size = sum(array.size for array in model.weights + model.biases)
+        size = model.parameters.size
         values = results.values("test_accuracy", name)
         axis.plot([size] * len(values), values, "|", color=BLUE, ms=10, alpha=0.7)
         axis.plot(size, values.mean(), "o", color=BLUE)
