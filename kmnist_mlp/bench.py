@@ -40,7 +40,7 @@ def products(config: Config, images: int) -> Callable[[], None]:
     return epoch
 
 
-def measure(config: Config, data: Dataset, rounds: int = 5) -> dict[str, float]:
+def measure(config: Config, data: Dataset, rounds: int = 12) -> dict[str, float]:
     """Return the fastest of some alternating rounds, in seconds per epoch.
 
     Keys "products", "training" and "evaluation" (of the learning curves).

@@ -179,7 +179,7 @@ def _stand_in() -> Dataset:
 # ---- split and standardise -----------------------------------------------------------------------
 
 
-BLOCK = 128  # images that are standardised at once: they stay in the processor's cache
+BLOCK = 256  # images that are standardised at once: they stay in the processor's cache
 
 
 class StandardisedImages:

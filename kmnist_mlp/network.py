@@ -278,6 +278,9 @@ class Buffers:
     def __init__(self, model: MLP, batch: int, backward: bool = True) -> None:
         sizes = model.layer_specs[1:]
         self.outputs = [np.empty((batch, units), model.dtype) for units in sizes]
+        # A class beside a class for all images: maxima and sums over the few classes are then
+        # taken over whole columns, which is twice as fast as many short rows.
+        self.outputs[-1] = np.empty((sizes[-1], batch), model.dtype).T
         if not backward:
             return
         self.deltas = [np.empty_like(array) for array in self.outputs[:-1]]
