@@ -18,12 +18,12 @@ export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup report test test-unit test-notebooks notebooks lab data bench reference lint lock clean distclean
+.PHONY: help setup report test test-unit test-notebooks notebooks lab data bench grid reference lint lock clean distclean
 
 help: ## List the targets
 	@echo "make report and make test do everything; the others are parts of them and tools:"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s%s\n", $$1, $$2 }' Makefile
-	@echo "PYTHON=python3.12 chooses the Python for .venv; PYTEST_ARGS, NBVAL_ARGS, LAB_ARGS pass options on."
+	@echo "PYTHON=python3.12 chooses the Python for .venv; PYTEST_ARGS, NBVAL_ARGS, LAB_ARGS, BENCH_ARGS pass options on."
 
 # --- The report --------------------------------------------------------------------------------------
 report: setup ## Run the notebooks and export them: build/report/index.html
@@ -57,8 +57,11 @@ lint: setup ## Check style and format
 	@"$(PY)" -m ruff check .
 	@"$(PY)" -m ruff format --check .
 
-bench: setup ## Time training on one core against its matrix products
-	@"$(PY)" -m kmnist_mlp.bench
+bench: setup ## Time training beside its matrix products and other libraries
+	@"$(PY)" -m kmnist_mlp.bench $(BENCH_ARGS)
+
+grid: setup ## Measure the example of a sweep again (notebook 6; half an hour)
+	@"$(PY)" -m kmnist_mlp.grid
 
 # --- For maintainers ---------------------------------------------------------------------------------
 reference: setup ## Measure the committed reference results again
@@ -69,7 +72,7 @@ reference: setup ## Measure the committed reference results again
 lock: setup ## Pin the newest versions of all packages in constraints.txt
 	@PATH="$$(dirname "$(PY)"):$$PATH"; export PATH; \
 	command -v uv >/dev/null || "$(PY)" -m pip install --quiet -c constraints.txt uv || exit; \
-	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --fork-strategy fewest \
+	uv pip compile pyproject.toml --extra test --extra cluster --extra lock --universal --python-version 3.11 --fork-strategy fewest \
 	  --upgrade --quiet --no-emit-index-url --annotation-style line \
 	  --custom-compile-command "make lock" --output-file constraints.txt && \
 	echo "constraints.txt is up to date; run 'make test' before you commit it."

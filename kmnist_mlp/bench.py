@@ -1,34 +1,58 @@
-"""How fast training is, beside the matrix products that it cannot do without (`make bench`)."""
+"""How long training takes, beside the matrix products that it cannot do without (`make bench`).
+
+Every figure is a ratio or a duration within one run: contenders take turns, so that a busy
+machine slows all of them alike. Nothing here ever fails because of a duration.
+"""
 
 from __future__ import annotations
 
+import argparse
+import importlib.util
+import json
+import os
+import platform
+import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_info, threadpool_limits
 
+from kmnist_mlp.activations import ACTIVATIONS
 from kmnist_mlp.config import Config
-from kmnist_mlp.data import Dataset, load_kmnist, split_and_standardise
-from kmnist_mlp.network import MLP, Buffers
+from kmnist_mlp.data import Split, StandardisedImages, load_kmnist, split_and_standardise
+from kmnist_mlp.network import MLP, Buffers, softmax
 from kmnist_mlp.optimizer import SGD
-from kmnist_mlp.paper import EXPERIMENTS
+from kmnist_mlp.storage import whole_file
 from kmnist_mlp.training import Epochs
 
+CONFIGS = {
+    "784-128-10, tanh": Config(),
+    "784-256-256-10, ReLU": Config(layer_specs=(784, 256, 256, 10), activation="ReLU"),
+}
+Epoch = Callable[[], Any]
 
-def products(config: Config, images: int) -> Callable[[], None]:
+
+# ---- one epoch of training, by each contender ----------------------------------------------------
+
+
+def products(config: Config, split: Split) -> Epoch:
     """Return a function that does the matrix products of one epoch, and nothing else."""
     model = MLP(config.layer_specs)
     buffers = Buffers(model, config.batch_size)
     rng = np.random.default_rng(0)
+    shape = (config.batch_size, -1)
     inputs = [
-        rng.standard_normal((config.batch_size, units)).astype(np.float32)
+        rng.standard_normal(config.batch_size * units).astype(np.float32).reshape(shape)
         for units in config.layer_specs
     ]
 
     def epoch() -> None:
-        for _ in range(-(-images // config.batch_size)):
+        for _ in range(len(split.train) // config.batch_size):
             for layer, weights in enumerate(model.weights):
                 np.matmul(inputs[layer], weights, out=buffers.outputs[layer])
             for layer in reversed(range(len(model.weights))):
@@ -40,41 +64,398 @@ def products(config: Config, images: int) -> Callable[[], None]:
     return epoch
 
 
-def measure(config: Config, data: Dataset, rounds: int = 12) -> dict[str, float]:
-    """Return the fastest of some alternating rounds, in seconds per epoch.
-
-    Keys "products", "training" and "evaluation" (of the learning curves).
-    """
-    split = split_and_standardise(data, config.seed)
+def ours(config: Config, split: Split) -> Epoch:
+    """Return one epoch of :func:`kmnist_mlp.train`."""
     model = MLP(config.layer_specs, config.activation)
-    epochs = Epochs(model, SGD(model, config), split, config)
-    parts = {
-        "products": products(config, len(split.train)),
-        "training": epochs.train_one,
-        "evaluation": epochs.measure,
+    return Epochs(model, SGD(model, config), split, config).train_one
+
+
+def evaluation(config: Config, split: Split) -> Epoch:
+    """Return the measurement of the learning curves after an epoch."""
+    model = MLP(config.layer_specs, config.activation)
+    return Epochs(model, SGD(model, config), split, config).measure
+
+
+def plain_numpy(config: Config, split: Split) -> Epoch:
+    """Return one epoch of a preallocated loop that is written without any thought of speed."""
+    model, size = MLP(config.layer_specs, config.activation), config.batch_size
+    f = ACTIVATIONS[config.activation]
+    parameters = model.weights + model.biases
+    velocities = [np.zeros_like(array) for array in parameters]
+    images, labels = split.train.images[split.train.rows], split.train_labels
+    mean, std = split.mean, split.std
+    hidden = [np.empty((size, units), np.float32) for units in config.layer_specs[1:-1]]
+    gradients = [np.empty_like(array) for array in parameters]
+    layers, rng = len(model.weights), np.random.default_rng(0)
+
+    def epoch() -> None:
+        order = rng.permutation(len(images))
+        for start in range(0, len(images) - size + 1, size):
+            rows = order[start : start + size]
+            outputs = [(images[rows] - mean) / std]
+            for layer, out in enumerate(hidden):
+                np.matmul(outputs[-1], model.weights[layer], out=out)
+                np.add(out, model.biases[layer], out=out)
+                outputs.append(f.value(out, out=out))
+            delta = softmax(outputs[-1] @ model.weights[-1] + model.biases[-1])
+            delta[np.arange(size), labels[rows]] -= 1
+            for layer in reversed(range(layers)):
+                np.matmul(outputs[layer].T, delta, out=gradients[layer])
+                np.sum(delta, axis=0, out=gradients[layers + layer])
+                if layer:
+                    delta = (delta @ model.weights[layer].T) * f.derivative(outputs[layer])
+            for w, v, g in zip(parameters, velocities, gradients, strict=True):
+                v *= config.momentum_gamma
+                g *= 1 - config.momentum_gamma
+                v += g
+                w -= config.learning_rate * v
+
+    return epoch
+
+
+def scikit_learn(config: Config, split: Split) -> Epoch:
+    """Return one epoch of ``MLPClassifier.fit``, on images that are standardised beforehand."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.neural_network import MLPClassifier
+
+    x, y = split.train[:], split.train_labels
+    theirs = MLPClassifier(
+        config.layer_specs[1:-1],
+        activation=config.activation.lower(),
+        solver="sgd",
+        alpha=0,
+        batch_size=config.batch_size,
+        learning_rate_init=config.learning_rate * (1 - config.momentum_gamma) * config.batch_size,
+        momentum=config.momentum_gamma,
+        nesterovs_momentum=False,
+        max_iter=1,
+    )
+
+    def epoch() -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # one epoch is what we ask for
+            theirs.fit(x, y)
+
+    return epoch
+
+
+def pytorch(config: Config, split: Split) -> Epoch:
+    """Return one epoch of eager PyTorch, on images that are standardised beforehand."""
+    import torch
+
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    layers: list[Any] = []
+    for i, o in zip(config.layer_specs, config.layer_specs[1:], strict=False):
+        layers += [torch.nn.Linear(i, o), torch.nn.Tanh() if "tanh" in config.activation else None]
+        layers[-1] = layers[-1] or torch.nn.ReLU()
+    model = torch.nn.Sequential(*layers[:-1])
+    gamma = config.momentum_gamma
+    sgd = torch.optim.SGD(
+        model.parameters(), lr=config.learning_rate, momentum=gamma, dampening=gamma
+    )
+    loss = torch.nn.CrossEntropyLoss(reduction="sum")
+    x, y = torch.from_numpy(split.train[:]), torch.from_numpy(split.train_labels.astype(np.int64))
+
+    def epoch() -> None:
+        for rows in torch.randperm(len(x)).split(config.batch_size):
+            sgd.zero_grad()
+            loss(model(x[rows]), y[rows]).backward()
+            sgd.step()
+
+    return epoch
+
+
+def jax(config: Config, split: Split) -> Epoch:
+    """Return one epoch of JAX: jitted as a whole, the loop over mini-batches in ``lax.scan``."""
+    import jax
+    import jax.numpy as jnp
+
+    model = MLP(config.layer_specs)
+    f = jnp.tanh if config.activation == "tanh" else jax.nn.relu
+    state = jax.tree.map(jnp.array, (model.weights, model.biases))
+    state = (state, jax.tree.map(jnp.zeros_like, state))
+    x, y = jnp.array(split.train[:]), jnp.array(split.train_labels.astype(np.int32))
+    gamma, rate, size = config.momentum_gamma, config.learning_rate, config.batch_size
+    rng = np.random.default_rng(0)
+
+    def loss(parameters: Any, x: Any, y: Any) -> Any:
+        weights, biases = parameters
+        for w, b in zip(weights[:-1], biases[:-1], strict=True):
+            x = f(x @ w + b)
+        logits = jax.nn.log_softmax(x @ weights[-1] + biases[-1])
+        return -jnp.take_along_axis(logits, y[:, None], axis=1).sum()
+
+    def step(state: Any, rows: Any) -> Any:
+        parameters, velocity = state
+        gradient = jax.grad(loss)(parameters, x[rows], y[rows])
+        velocity = jax.tree.map(lambda v, g: gamma * v + (1 - gamma) * g, velocity, gradient)
+        return (jax.tree.map(lambda p, v: p - rate * v, parameters, velocity), velocity), None
+
+    whole = jax.jit(lambda state, rows: jax.lax.scan(step, state, rows)[0], donate_argnums=0)
+
+    def epoch() -> None:
+        nonlocal state
+        count = len(x) // size
+        rows = rng.permutation(len(x))[: count * size].reshape(count, size)
+        state = jax.block_until_ready(whole(state, rows))
+
+    return epoch
+
+
+CONTENDERS: dict[str, tuple[str, Callable[[Config, Split], Epoch]]] = {
+    "matrix products alone": ("numpy", products),
+    "this project": ("numpy", ours),
+    "its learning curves": ("numpy", evaluation),
+    "JAX, jitted, lax.scan": ("jax", jax),
+    "plain preallocated NumPy": ("numpy", plain_numpy),
+    "scikit-learn MLPClassifier": ("sklearn", scikit_learn),
+    "PyTorch, eager": ("torch", pytorch),
+}
+
+
+# ---- measuring -----------------------------------------------------------------------------------
+
+
+def alternate(epochs: dict[str, Epoch], rounds: int) -> dict[str, list[float]]:
+    """Return the durations of each function, in seconds, over rounds in which all take turns."""
+    durations: dict[str, list[float]] = {name: [] for name in epochs}
+    for epoch in epochs.values():
+        epoch()  # compiles, and touches its memory for the first time
+    for _ in range(rounds):
+        for name, epoch in epochs.items():
+            began = time.perf_counter()
+            epoch()
+            durations[name].append(time.perf_counter() - began)
+    return durations
+
+
+def contest(split: Split, rounds: int) -> dict[str, dict[str, list[float]]]:
+    """Return the durations of one epoch of every installed contender, for both topologies."""
+    return {
+        title: alternate(
+            {
+                name: make(config, split)
+                for name, (package, make) in CONTENDERS.items()
+                if importlib.util.find_spec(package)
+            },
+            rounds,
+        )
+        for title, config in CONFIGS.items()
     }
-    fastest = dict.fromkeys(parts, np.inf)
-    with threadpool_limits(1, user_api="blas"):
-        for _ in range(rounds):
-            for name, part in parts.items():
-                began = time.perf_counter()
-                part()
-                fastest[name] = min(fastest[name], time.perf_counter() - began)
-    return fastest
 
 
-def main() -> int:
-    """Print the table for the baseline and the final model."""
+def parts(config: Config, split: Split, rounds: int = 300) -> dict[str, float]:
+    """Return what each part of one mini-batch takes when it is done alone, in microseconds."""
+    model = MLP(config.layer_specs, config.activation)
+    trainer = Epochs(model, SGD(model, config), split, config)
+    f, buffers, size = ACTIVATIONS[config.activation], trainer.buffers, config.batch_size
+    rng = np.random.default_rng(0)
+    rows = rng.permutation(split.train.rows)
+    logits = buffers.outputs[-1]
+    hidden = list(zip(model.biases, buffers.outputs, buffers.scratch, buffers.deltas, strict=False))
+    position = 0
+
+    def gather() -> None:
+        nonlocal position
+        position = (position + size) % (len(rows) - size)
+        part = rows[position : position + size]
+        np.take(split.train.images, part, axis=0, out=trainer.pixels, mode="clip")
+
+    def prepare() -> None:
+        nonlocal position
+        position = (position + size) % (len(rows) - size)
+        split.train.write(rows[position : position + size], trainer.pixels, trainer.batch)
+
+    def activate() -> None:
+        for biases, out, _, _ in hidden:
+            out += biases
+            f.value(out, out=out)
+
+    def derive() -> None:
+        for _, out, scratch, delta in hidden:
+            delta *= f.derivative(out, out=scratch)
+
+    def sums() -> None:
+        for _, _, _, delta in hidden:
+            np.add.reduce(delta, axis=0)
+
+    one_batch = products(config, _first(split, size))
+    measured = {
+        "matrix products": one_batch,
+        "gathering the images": gather,
+        "gathering and standardising": prepare,
+        "biases and activation": activate,
+        "softmax": lambda: softmax(logits),
+        "derivative of the activation": derive,
+        "gradients of the biases": sums,
+        "momentum and update": lambda: trainer.optimizer.step(buffers.gradient),
+    }
+    buffers.gradient[:] = 0
+    for array in (*buffers.outputs, *buffers.deltas):
+        array[:] = rng.standard_normal(array.shape)
+    return {name: min(t) * 1e6 for name, t in alternate(measured, rounds).items()}
+
+
+def _first(split: Split, images: int) -> Split:
+    """Return a split with fewer training images."""
+    train = split.train
+    fewer = StandardisedImages(train.images, train.rows[:images], train.mean, train.std)
+    return Split(fewer, split.train_labels[:images], *(getattr(split, name) for name in SPLIT_REST))
+
+
+SPLIT_REST = ("validation", "validation_labels", "test", "test_labels")
+
+
+def growth(split: Split, rounds: int) -> dict[str, list[dict[str, float]]]:
+    """Return seconds per epoch against hidden units, batch size and number of images."""
+    images = len(split.train)
+    few = _first(split, min(images, 8192))
+    cases: dict[str, list[tuple[int, Config, Split]]] = {
+        "hidden units": [
+            (n, Config(layer_specs=(784, n, 10)), few) for n in (32, 64, 128, 256, 512, 1024, 2048)
+        ],
+        "batch size": [(n, Config(batch_size=n), few) for n in (16, 64, 128, 256, 1024, 4096)],
+        "training images": [
+            (n, Config(), _first(split, n)) for n in (750, 1500, 3000, 6000, 12000, 24000, 48000)
+        ],
+    }
+    found: dict[str, list[dict[str, float]]] = {}
+    for quantity, points in cases.items():
+        found[quantity] = []
+        for n, config, part in points:
+            if n > images and quantity == "training images" or config.batch_size > len(part.train):
+                continue
+            t = alternate({"training": ours(config, part), "floor": products(config, part)}, rounds)
+            done = len(part.train) // config.batch_size * config.batch_size
+            found[quantity].append(
+                {
+                    "value": n,
+                    "training": min(t["training"]) / len(part.train),
+                    "floor": min(t["floor"]) / done,
+                }
+            )
+    return found
+
+
+def measure(what: str, rounds: int) -> dict[str, Any]:
+    """Return one kind of measurement, in this process, on the cores that it may use."""
+    split = split_and_standardise(load_kmnist(), seed=0)
+    if what == "all cores":
+        return contest(split, rounds)
+    with threadpool_limits(1):
+        return {
+            "one core": contest(split, rounds),
+            "parts": {title: parts(config, split) for title, config in CONFIGS.items()},
+            "growth": growth(split, rounds=3),
+        }
+
+
+def _measure_elsewhere(what: str, rounds: int) -> dict[str, Any]:
+    """Measure in a new process; for one core it is pinned before any library counts the cores."""
+    command = [sys.executable, "-m", "kmnist_mlp.bench", "--measure", what, "--rounds", f"{rounds}"]
+
+    def pin() -> None:
+        if what == "one core" and hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+    done = subprocess.run(command, stdout=subprocess.PIPE, preexec_fn=pin, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+# ---- showing -------------------------------------------------------------------------------------
+
+
+def table(durations: dict[str, dict[str, list[float]]]) -> str:
+    """Return the durations as a Markdown table of ratios to the matrix products: min (median)."""
+    titles = list(durations)
+    lines = [f"| | {' | '.join(titles)} |", f"|---|{'---:|' * len(titles)}"]
+    for name in durations[titles[0]]:
+        cells = []
+        for title in titles:
+            own, base = durations[title][name], durations[title]["matrix products alone"]
+            cells.append(f"{min(own) / min(base):.2f} ({np.median(own) / np.median(base):.2f})")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def figure(result: dict[str, Any], path: Path) -> None:
+    """Draw how the time of an epoch grows, with the floor in it."""
+    import matplotlib.pyplot as plt
+
+    from kmnist_mlp.figures import use_style
+
+    use_style()
+    panels = result["growth"]
+    fig, axes = plt.subplots(1, len(panels), figsize=(11, 3.4), sharey=True, layout="constrained")
+    for ax, (quantity, points) in zip(axes, panels.items(), strict=True):
+        x = [point["value"] for point in points]
+        ax.plot(x, [p["training"] * 1e6 for p in points], "o-", label="training")
+        ax.plot(x, [p["floor"] * 1e6 for p in points], "s--", label="matrix products alone")
+        ax.set(xscale="log", yscale="log", xlabel=quantity)
+        ax.set_xticks(x, [f"{n:,}" for n in x], rotation=40)
+        ax.minorticks_off()
+    axes[0].set_ylabel("microseconds per image and epoch")
+    axes[0].legend()
+    fig.suptitle(f"784-128-10, tanh, batches of 128 where nothing else is said; {result['cpu']}")
+    with whole_file(path) as file:
+        fig.savefig(file, format="png", dpi=150)
+    plt.close(fig)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the tables; write bench.json and bench.png."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--to", default="build", type=Path, help="folder of bench.json, bench.png")
+    parser.add_argument("--rounds", type=int, default=7, help="alternating rounds (default 7)")
+    parser.add_argument("--measure", choices=("one core", "all cores"), help=argparse.SUPPRESS)
+    given = parser.parse_args(arguments)
+    if given.measure:
+        print(json.dumps(measure(given.measure, given.rounds)))
+        return 0
     data = load_kmnist()
-    print(f"{data!r}, one core, fastest of five rounds; 1.00 is the matrix products alone")
-    print(f"{'layers':18}{'products':>12}{'training':>12}{'evaluation':>12}")
-    for name in ("baseline", "final"):
-        config = EXPERIMENTS[name]
-        fastest = measure(config, data)
-        ratios = "".join(f"{fastest[part] / fastest['products']:12.2f}" for part in fastest)
-        seconds = fastest["training"] + fastest["evaluation"]
-        print(f"{'-'.join(map(str, config.layer_specs)):18}{ratios}   {seconds:.2f} s an epoch")
+    blas = [p for p in threadpool_info() if p["user_api"] == "blas"][0]
+    result = {
+        "data": data.name,
+        "training_images": len(data.train_images) * 4 // 5,
+        "cpu": _cpu(),
+        "blas": f"{blas['internal_api']} {blas.get('version')} {blas.get('architecture', '')}",
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "rounds": given.rounds,
+    }
+    print(f"{data!r}, {result['cpu']}, {result['blas']}, NumPy {np.__version__}")
+    missing = [n for n, (package, _) in CONTENDERS.items() if not importlib.util.find_spec(package)]
+    if missing:
+        print(f"Not installed: {', '.join(missing)} (pip install -e '.[bench]' brings them).")
+    result |= _measure_elsewhere("one core", given.rounds)
+    result["all cores"] = _measure_elsewhere("all cores", given.rounds)
+    for cores in ("one core", "all cores"):
+        print(f"\nOne epoch on {cores}; 1.00 is the matrix products alone: fastest (median)\n")
+        print(table(result[cores]))
+    print("\nOne mini-batch on one core, each part done alone, in microseconds\n")
+    print(_parts_table(result["parts"]))
+    given.to.mkdir(parents=True, exist_ok=True)
+    with whole_file(given.to / "bench.json") as file:
+        file.write((json.dumps(result, indent=1) + "\n").encode())
+    figure(result, given.to / "bench.png")
+    print(f"\nWritten: {given.to / 'bench.json'}, {given.to / 'bench.png'}")
     return 0
+
+
+def _parts_table(found: dict[str, dict[str, float]]) -> str:
+    titles = list(found)
+    lines = [f"| | {' | '.join(titles)} |", f"|---|{'---:|' * len(titles)}"]
+    for name in found[titles[0]]:
+        lines.append(f"| {name} | {' | '.join(f'{found[t][name]:.0f}' for t in titles)} |")
+    return "\n".join(lines)
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

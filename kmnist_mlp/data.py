@@ -227,7 +227,7 @@ class StandardisedImages:
             part = rows[start : start + BLOCK]
             n = len(part)
             # mode="clip" lets NumPy write without a copy; no row is ever out of range
-            np.take(self.images, part, axis=0, out=pixels[:n], mode="clip")
+            self.images.take(part, axis=0, out=pixels[:n], mode="clip")
             block = out[start : start + n]
             np.copyto(block, pixels[:n])
             block *= self.scale[:n]

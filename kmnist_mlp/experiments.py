@@ -14,6 +14,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterable, Mapping
+from concurrent.futures import BrokenExecutor, CancelledError
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -117,7 +118,8 @@ def run(
     seeds : iterable of int
         Replace the configurations' own; by default those of the report (0 to 4).
     n_jobs : int
-        Processes; -1 is one for each core. Results do not depend on it.
+        Processes; -1 is one for each core. Results do not depend on it. Under
+        ``joblib.parallel_config(backend="dask")`` the runs go to that cluster.
     data : Dataset
         By default what :func:`load_kmnist` gives.
     cache : bool
@@ -127,7 +129,15 @@ def run(
     ------
     ValueError
         For an unknown name, an empty list, or layers that do not fit the data.
+
+    Notes
+    -----
+    Each run is kept as soon as it is finished: an interrupted call resumes where it was. A
+    worker process that dies (killed, out of memory) costs no result: what it had not finished
+    is tried again, up to twice.
     """
+    if not isinstance(n_jobs, int) or isinstance(n_jobs, bool) or n_jobs == 0:
+        raise ValueError(f"n_jobs must be a number of processes, or -1 for all; got {n_jobs!r}")
     named = _named(configs)
     seeds = default_seeds() if seeds is None else [seeds] if isinstance(seeds, int) else list(seeds)
     if not named or not seeds:
@@ -181,29 +191,47 @@ def _train_all(todo: dict, data: Dataset, n_jobs: int) -> Iterable[tuple[Any, Tr
         return
     from joblib import Parallel, delayed
 
-    longest_first = sorted(todo, key=lambda key: -_cost(todo[key]))
-    parallel = Parallel(n_jobs=min(n_jobs, len(todo)), return_as="generator_unordered")
+    left = dict(sorted(todo.items(), key=lambda item: -_cost(item[1])))
     arrays = (data.train_images, data.train_labels, data.test_images, data.test_labels)
-    jobs = (delayed(_train_one)(key, todo[key], arrays, data.name) for key in longest_first)
-    with progress(len(todo), "training") as bar:
-        for key, result in parallel(jobs):
-            bar.update()
-            yield key, result
+    with progress(sum(map(_cost, left.values())), f"training {len(todo)} networks") as bar:
+        for tries_left in (2, 1, 0):
+            parallel = Parallel(n_jobs=min(n_jobs, len(left)), return_as="generator_unordered")
+            jobs = [delayed(_train_one)(*item, data.name, *arrays) for item in left.items()]
+            try:
+                for key, result in parallel(jobs):
+                    bar.update(_cost(left.pop(key)))
+                    yield key, result
+                return
+            except (BrokenExecutor, CancelledError, OSError) as error:
+                if not tries_left:
+                    raise
+                warnings.warn(
+                    f"a worker was lost ({type(error).__name__}); {len(left)} of {len(todo)} runs "
+                    "are not finished and are tried again",
+                    stacklevel=3,
+                )
 
 
-def _train_one(key: Any, config: Config, arrays: tuple, name: str) -> tuple[Any, TrainingResult]:
-    # The four arrays travel by themselves: joblib hands large ones over as memory maps.
+def _train_one(
+    key: Any, config: Config, name: str, *arrays: np.ndarray
+) -> tuple[Any, TrainingResult]:
+    # The four arrays are arguments of their own: joblib hands large ones over as memory maps, and
+    # a cluster sends each to a worker once, not with every run.
     return key, train(config, Dataset(*arrays, name=name))
 
 
-def progress(total: int, what: str) -> Any:
-    """Return a progress bar: in a terminal and in JupyterLab, not in an exported page or a log."""
+def progress(total: float, what: str) -> Any:
+    """Return a progress bar: in a terminal and in JupyterLab, not in an exported page or a log.
+
+    ``total`` is an amount of work, as runs differ much in duration.
+    """
     from tqdm.auto import tqdm
 
     in_kernel = "ipykernel" in sys.modules
     # JupyterLab's server names the notebook; a kernel that nbconvert or nbval starts has no name.
     someone_looks = "JPY_SESSION_NAME" in os.environ if in_kernel else sys.stderr.isatty()
-    return tqdm(total=total, desc=what, unit="run", leave=False, disable=not someone_looks)
+    layout = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}, {remaining} to go"
+    return tqdm(total=total, desc=what, bar_format=layout, leave=False, disable=not someone_looks)
 
 
 def _row(name: str, seed: int, run: TrainingResult, cached: bool) -> dict[str, Any]:

@@ -318,3 +318,31 @@ def by_epsilon(differences: pd.DataFrame, data_name: str) -> Figure:
     axis.set_xlabel("step epsilon")
     axis.set_ylabel("difference of the gradients")
     return _finished(figure, data_name)
+
+
+def heat_maps(grid: pd.DataFrame, quantity: str, data_name: str) -> Figure:
+    """Draw one map of learning rate by momentum for each L2 penalty; mean over seeds, in per cent.
+
+    The best cell has a frame. A cell of which a run diverged stays empty.
+    """
+    penalties = sorted(grid.L2_penalty.unique())
+    figure, axes = _panels(len(penalties), height=2.9)
+    finite = grid[~grid.diverged]
+    mean = 100 * finite.groupby(["L2_penalty", "momentum_gamma", "learning_rate"])[quantity].mean()
+    low, high = mean.quantile(0.25) - 1, mean.max()  # few bad cells shall not hide the others
+    for axis, penalty in zip(axes, penalties, strict=True):
+        cells = mean[penalty].unstack()
+        image = axis.imshow(cells, cmap="cividis", vmin=low, vmax=high, aspect="auto")
+        for (row, column), value in np.ndenumerate(cells.to_numpy()):
+            colour = "white" if value < (low + high) / 2 else "black"
+            axis.text(column, row, f"{value:.1f}", ha="center", va="center", color=colour)
+            if value == high:
+                frame = {"fill": False, "edgecolor": ORANGE, "lw": 3}
+                axis.add_patch(plt.Rectangle((column - 0.47, row - 0.47), 0.94, 0.94, **frame))
+        axis.set_xticks(range(cells.shape[1]), [f"{rate:g}" for rate in cells.columns])
+        axis.set_yticks(range(cells.shape[0]), [f"{gamma:g}" for gamma in cells.index])
+        axis.set(title=f"L2 penalty {penalty:g}", xlabel="learning rate")
+        axis.grid(False)
+    axes[0].set_ylabel("momentum")
+    figure.colorbar(image, ax=axes, label="accuracy, %", extend="min")
+    return _finished(figure, data_name)

@@ -209,7 +209,7 @@ class MLP:
         """
         derivative = ACTIVATIONS[self.activation].derivative
         delta = softmax(self.forward(x, buffers))
-        delta[np.arange(len(y)), y] -= 1
+        delta -= buffers.identity.take(y, axis=0)  # one_hot(y)
         if scale != 1:
             delta *= scale
         for layer in reversed(range(len(self.weights))):
@@ -269,6 +269,8 @@ class Buffers:
     ----------
     outputs, deltas, scratch : list of ndarray
         One array (batch, units) per layer; deltas and scratch for the hidden layers only.
+    identity : ndarray, shape (classes, classes)
+        Its rows are the one-hot labels.
     weight_gradients, bias_gradients : list of ndarray
         In the shapes of the parameters.
     gradient : ndarray
@@ -285,6 +287,7 @@ class Buffers:
             return
         self.deltas = [np.empty_like(array) for array in self.outputs[:-1]]
         self.scratch = [np.empty_like(array) for array in self.outputs[:-1]]
+        self.identity = np.eye(sizes[-1], dtype=model.dtype)
         self.gradient, self.weight_gradients, self.bias_gradients = _allocate(
             model.layer_specs, model.dtype
         )
@@ -322,9 +325,9 @@ def as_array(name: str, values: Any) -> np.ndarray:
 
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Turn logits (batch, classes) into probabilities, in place; no logit can overflow it."""
-    logits -= logits.max(axis=1, keepdims=True)
+    logits -= np.maximum.reduce(logits, axis=1, keepdims=True)  # .max() takes twice as long
     np.exp(logits, out=logits)
-    logits /= logits.sum(axis=1, keepdims=True)
+    logits /= np.add.reduce(logits, axis=1, keepdims=True)
     return logits
 
 

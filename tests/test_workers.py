@@ -1,0 +1,99 @@
+"""A sweep over worker processes gives the same bits as one process, also when one is killed."""
+
+import os
+import signal
+import threading
+import time
+
+import joblib
+import numpy as np
+import psutil
+import pytest
+from distributed import Client, LocalCluster
+
+from kmnist_mlp import Config, run
+
+CONFIGS = {f"rate {rate}": Config(learning_rate=rate, epochs=20) for rate in (1e-4, 3e-4, 1e-3)}
+SEEDS = range(3)
+
+
+@pytest.fixture(scope="module")
+def data(make_dataset):
+    return make_dataset(classes=10, train=2000, test=200, side=28)
+
+
+@pytest.fixture(scope="module")
+def expected(data):
+    return run(CONFIGS, SEEDS, n_jobs=1, data=data, cache=False)
+
+
+@pytest.fixture(autouse=True)
+def results_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("KMNIST_MLP_RESULTS", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def client():
+    with (
+        LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address=None,
+            silence_logs=50,
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+def kill_at_the_first_result(folder, workers):
+    """Kill one of ``workers()`` as soon as a first result is in the folder; return the thread."""
+
+    def wait_and_kill():
+        while not list(folder.glob("*.npz")):
+            time.sleep(0.01)
+        os.kill(workers()[0], signal.SIGKILL)
+
+    thread = threading.Thread(target=wait_and_kill, daemon=True)
+    thread.start()
+    return thread
+
+
+def assert_complete_and_the_same(results, expected, folder):
+    for column in ("experiment", "seed", "test_accuracy", "test_loss", "best_epoch"):
+        assert list(results.frame[column]) == list(expected.frame[column])
+    for key, result in expected.runs.items():
+        assert np.array_equal(results.runs[key].model.parameters, result.model.parameters)
+    assert len(list(folder.glob("*.npz"))) == len(results.frame) == 9
+    assert not results.frame.cached.any()
+
+
+def test_two_processes_give_the_bits_of_one(data, expected, results_folder):
+    results = run(CONFIGS, SEEDS, n_jobs=2, data=data)
+    assert_complete_and_the_same(results, expected, results_folder)
+
+
+def test_a_killed_process_costs_no_result_and_is_reported(data, expected, results_folder):
+    def workers():
+        children = psutil.Process().children(recursive=True)
+        return [p.pid for p in children if any("popen_loky" in word for word in p.cmdline())]
+
+    killer = kill_at_the_first_result(results_folder, workers)
+    with pytest.warns(UserWarning, match="a worker was lost .*of 9 runs"):
+        results = run(CONFIGS, SEEDS, n_jobs=2, data=data)
+    killer.join()
+    assert_complete_and_the_same(results, expected, results_folder)
+
+
+def test_a_killed_worker_of_a_cluster_costs_no_result(client, data, expected, results_folder):
+    pids = list(client.run(os.getpid).values())
+    assert len({*pids, os.getpid()}) == 3  # two processes, and this one
+    killer = kill_at_the_first_result(results_folder, lambda: pids)
+    with joblib.parallel_config(backend="dask"):
+        results = run(CONFIGS, SEEDS, data=data)
+    killer.join()
+    assert pids[0] not in client.run(os.getpid).values()
+    assert_complete_and_the_same(results, expected, results_folder)
