@@ -64,8 +64,8 @@ grid: setup ## Measure the example of a sweep again (notebook 6; half an hour)
 	@"$(PY)" -m kmnist_mlp.grid
 
 # --- For maintainers ---------------------------------------------------------------------------------
-reference: setup ## Measure the committed reference results again
-	@"$(PY)" -m kmnist_mlp.reference
+reference: setup ## Measure the reference results and their tolerances again
+	@"$(PY)" -m kmnist_mlp.reference $(REFERENCE_ARGS)
 
 # One version of each package for all supported Pythons and systems ("fewest"), so that they all compute
 # with the same NumPy. `uv` is looked up next to Python because conda's package has no Python module.

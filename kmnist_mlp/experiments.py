@@ -159,6 +159,15 @@ def run(
     return Results(runs, frame, data.name)
 
 
+def run_in_float64(names: Iterable[str], seeds: Iterable[int], data: Dataset) -> Results:
+    """Run experiments of the paper with twice the digits; nothing is kept on disk."""
+    wanted = {(n, seed): EXPERIMENTS[n].replace(seed=seed) for n in names for seed in seeds}
+    found = dict(_train_all(wanted, data, -1, np.float64))
+    runs = {key: found[key] for key in wanted}
+    frame = pd.DataFrame([_row(*key, run, False) for key, run in runs.items()])
+    return Results(runs, frame, data.name)
+
+
 def _named(configs: Any) -> dict[str, Config]:
     if isinstance(configs, (Config, str)):
         configs = [configs]
@@ -185,7 +194,9 @@ def _cost(config: Config) -> int:
     return config.epochs * sum(a * b for a, b in itertools.pairwise(layers))
 
 
-def _train_all(todo: dict, data: Dataset, n_jobs: int) -> Iterable[tuple[Any, TrainingResult]]:
+def _train_all(
+    todo: dict, data: Dataset, n_jobs: int, dtype: Any = np.float32
+) -> Iterable[tuple[Any, TrainingResult]]:
     """Yield (key, result) as they are finished, the longest first so that no core waits long."""
     if not todo:
         return
@@ -196,7 +207,7 @@ def _train_all(todo: dict, data: Dataset, n_jobs: int) -> Iterable[tuple[Any, Tr
     with progress(sum(map(_cost, left.values())), f"training {len(todo)} networks") as bar:
         for tries_left in (2, 1, 0):
             parallel = Parallel(n_jobs=min(n_jobs, len(left)), return_as="generator_unordered")
-            jobs = [delayed(_train_one)(*item, data.name, *arrays) for item in left.items()]
+            jobs = [delayed(_train_one)(*item, dtype, data.name, *arrays) for item in left.items()]
             try:
                 for key, result in parallel(jobs):
                     bar.update(_cost(left.pop(key)))
@@ -213,11 +224,11 @@ def _train_all(todo: dict, data: Dataset, n_jobs: int) -> Iterable[tuple[Any, Tr
 
 
 def _train_one(
-    key: Any, config: Config, name: str, *arrays: np.ndarray
+    key: Any, config: Config, dtype: Any, name: str, *arrays: np.ndarray
 ) -> tuple[Any, TrainingResult]:
     # The four arrays are arguments of their own: joblib hands large ones over as memory maps, and
     # a cluster sends each to a worker once, not with every run.
-    return key, train(config, Dataset(*arrays, name=name))
+    return key, train(config, Dataset(*arrays, name=name), dtype)
 
 
 def progress(total: float, what: str) -> Any:

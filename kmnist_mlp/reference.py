@@ -1,7 +1,9 @@
 """Whether a change of the module has moved a result: held against committed reference results.
 
 ``reference/kmnist.csv`` and ``reference/stand-in.csv`` hold, per experiment, seed and quantity, a
-value and the tolerance within which every machine gave it. `make reference` measures them anew.
+value and the tolerance within which every machine shall give it. The tolerances follow from
+``reference/*-scatter.csv``: how far results moved under other BLAS kernels, another type of number
+or another processor. `make reference` measures both anew; nothing else writes them.
 """
 
 from __future__ import annotations
@@ -11,17 +13,16 @@ import os
 import subprocess
 import sys
 import tempfile
-from importlib.resources import files
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from kmnist_mlp.data import load_kmnist
-from kmnist_mlp.experiments import Results, default_seeds, run
+from kmnist_mlp.experiments import Results, default_seeds, run, run_in_float64
 from kmnist_mlp.paper import EXPERIMENTS
 from kmnist_mlp.storage import whole_file
 
+FOLDER = Path(__file__).parent / "reference"
 QUANTITIES = (
     "test_accuracy",
     "test_loss",
@@ -31,21 +32,22 @@ QUANTITIES = (
     "stopped_epoch",
     "diverged",
 )
-# Kernels of OpenBLAS for older and other processors: they add in another order, and with other
-# instructions, than this machine's own. One that a processor cannot execute is left out.
+# OpenBLAS's kernels for older and other processors add in another order, and with other
+# instructions, than this machine's own; float64 rounds elsewhere altogether. The number of BLAS
+# threads is no variant: a training run always uses one (tests/test_training.py). A kernel that a
+# processor cannot execute is left out.
 KERNELS = ("Haswell", "SkylakeX", "Zen", "Sandybridge", "Prescott")
-# The rule: a tolerance is twice the largest deviation that was ever measured in any seed of the
-# experiment, between kernels or between two ways of writing the same arithmetic, and at least this
-# much (two test images; rounding of a loss). What was seen once can happen again: measuring anew
-# never makes a tolerance smaller.
-FLOOR = {"accuracy": 2e-4, "loss": 2e-5, "epoch": 0.0, "diverged": 0.0}
+VARIANTS = (*KERNELS, "float64")
+# The rule: a tolerance is FACTOR times the largest deviation that any variant ever showed in any
+# seed of the experiment, and at least FLOOR (two test images of KMNIST; a loss's rounding).
+FLOOR = {"accuracy": 2e-4, "loss": 2e-6, "epoch": 0.0, "diverged": 0.0}
 FACTOR = 2
 
 
 def reference_file(data_name: str) -> Path | None:
     """Return the file with the reference results of a data set; None if there is none."""
     stem = {"KMNIST": "kmnist", "stand-in data": "stand-in"}.get(data_name)
-    return None if stem is None else Path(str(files("kmnist_mlp"))) / "reference" / f"{stem}.csv"
+    return None if stem is None else FOLDER / f"{stem}.csv"
 
 
 def load_reference(data_name: str) -> pd.DataFrame:
@@ -92,66 +94,60 @@ def check(results: Results) -> None:
 # ---- measuring them anew (`make reference`) ------------------------------------------------------
 
 
-def scatter(kernels: tuple[str, ...], seeds: int) -> pd.DataFrame:
-    """Return the largest deviation of any kernel from this machine's own, per experiment.
-
-    Every kernel runs all experiments with the first seeds in a process of its own.
-
-    Returns
-    -------
-    DataFrame
-        Index experiment, one column per quantity.
-    """
-    here = run(EXPERIMENTS, range(seeds)).frame.set_index(["experiment", "seed"])
-    largest = pd.DataFrame(0.0, index=list(EXPERIMENTS), columns=list(QUANTITIES))
-    for kernel in kernels:
-        with tempfile.TemporaryDirectory() as folder:
-            table = Path(folder) / "frame.csv"
-            code = (
-                "import sys; from kmnist_mlp.experiments import run, EXPERIMENTS\n"
-                "run(EXPERIMENTS, range(int(sys.argv[1]))).frame.to_csv(sys.argv[2], index=False)"
-            )
-            done = subprocess.run(
-                [sys.executable, "-c", code, str(seeds), str(table)],
-                env={**os.environ, "OPENBLAS_CORETYPE": kernel},
-            )
-            if done.returncode:
-                print(f"  {kernel}: not executable here, left out")
-                continue
-            other = pd.read_csv(table).set_index(["experiment", "seed"])
-        difference = (
-            other[list(QUANTITIES)].astype(float) - here[list(QUANTITIES)].astype(float)
-        ).abs()
-        per_experiment = difference.groupby(level="experiment").max()
-        largest = np.maximum(largest, per_experiment.loc[largest.index])
-        print(f"  {kernel}: largest deviation of a test accuracy "
-              f"{per_experiment.test_accuracy.max() * 100:.2f} points", flush=True)  # fmt: skip
-    return largest
+def load_scatter(data_name: str) -> pd.DataFrame:
+    """Return variant, experiment, quantity, deviation (the largest of any seed), seeds."""
+    path = _scatter_file(data_name)
+    if path is None or not path.is_file():
+        return pd.DataFrame(columns=["variant", "experiment", "quantity", "deviation", "seeds"])
+    return pd.read_csv(path)
 
 
-def make_reference(
-    results: Results, largest: pd.DataFrame, previous: pd.DataFrame | None = None
-) -> pd.DataFrame:
-    """Return the table of reference values with tolerances by the rule above.
+def _scatter_file(data_name: str) -> Path | None:
+    path = reference_file(data_name)
+    return None if path is None else path.with_name(f"{path.stem}-scatter.csv")
+
+
+def _measured_as(variant: str, seeds: int) -> pd.DataFrame | None:
+    """Return experiment, seed and quantities of all experiments; None if not executable here."""
+    environment = {"OPENBLAS_CORETYPE": variant} if variant in KERNELS else {}
+    with tempfile.TemporaryDirectory() as folder:
+        table = Path(folder) / "frame.csv"
+        own = [sys.executable, "-m", "kmnist_mlp.reference", "--seeds", str(seeds)]
+        done = subprocess.run(
+            [*own, "--measure", variant, str(table)], env={**os.environ, **environment}
+        )
+        return None if done.returncode else pd.read_csv(table)
+
+
+def scatter_of(variant: str, other: pd.DataFrame, here: pd.DataFrame) -> pd.DataFrame:
+    """Return how far two frames of results are apart: rows of :func:`load_scatter`."""
+    keys, columns = ["experiment", "seed"], list(QUANTITIES)
+    a, b = (frame.set_index(keys)[columns].astype(float) for frame in (other, here))
+    apart = (a - b).abs().dropna(how="all")  # seeds that only one of them has
+    largest = apart.groupby(level="experiment").max().rename_axis(columns="quantity")
+    rows = largest.stack().rename("deviation").reset_index()
+    rows["deviation"] = [float(f"{value:.3g}") for value in rows.deviation]
+    rows.insert(0, "variant", variant)
+    rows["seeds"] = apart.index.get_level_values("seed").nunique()
+    return rows
+
+
+def make_reference(results: Results, scatter: pd.DataFrame) -> pd.DataFrame:
+    """Return the table of reference values, with tolerances by the rule above.
 
     Parameters
     ----------
     results : Results
-    largest : DataFrame
-        What :func:`scatter` measured.
-    previous : DataFrame
-        The reference until now, if there is one.
+    scatter : DataFrame
+        Columns experiment, quantity, deviation, as :func:`load_scatter` has them.
     """
-    before = {}
-    if previous is not None:
-        before = previous.groupby(["experiment", "quantity"]).tolerance.max().to_dict()
+    largest = scatter.groupby(["experiment", "quantity"]).deviation.max().to_dict()
     rows = []
     for record in results.frame.to_dict("records"):
+        name = record["experiment"]
         for quantity in QUANTITIES:
             floor = next(value for kind, value in FLOOR.items() if kind in quantity)
-            name = record["experiment"]
-            kept = before.get((name, quantity), 0.0)
-            tolerance = max(floor, kept, FACTOR * largest.loc[name, quantity])
+            tolerance = max(floor, FACTOR * largest.get((name, quantity), 0.0))
             rows.append(
                 {
                     "experiment": name,
@@ -164,27 +160,53 @@ def make_reference(
     return pd.DataFrame(rows)
 
 
-def main() -> int:
-    """Measure values and tolerances, show what moved, write the file."""
-    parser = argparse.ArgumentParser(
-        prog="python -m kmnist_mlp.reference", description=main.__doc__
-    )
-    parser.add_argument("--seeds", type=int, default=1, help="seeds per other kernel (default 1)")
-    parser.add_argument("--kernels", nargs="*", default=KERNELS, help="OpenBLAS kernels to compare")
-    arguments = parser.parse_args()
-    data = load_kmnist()
-    path = reference_file(data.name)
-    print(f"{data!r}: {len(EXPERIMENTS)} experiments, seeds {default_seeds()}", flush=True)
-    results = run(EXPERIMENTS, data=data)
-    previous = load_reference(data.name)
-    moved = deviations(results, previous)
-    for name, sentences in moved.items():
-        print(f"{name}: " + ("; ".join(sentences) or "as before"))
-    table = make_reference(results, scatter(tuple(arguments.kernels), arguments.seeds), previous)
-    path.parent.mkdir(exist_ok=True)
+def _write(table: pd.DataFrame, path: Path) -> None:
     with whole_file(path) as file:
         file.write(table.to_csv(index=False, lineterminator="\n").encode())
-    print(f"{path}: {len(table)} values")
+    print(f"{path}: {len(table)} rows")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure values and scatter, show what moved, write both files."""
+    parser = argparse.ArgumentParser(prog="make reference", description=main.__doc__)
+    parser.add_argument("--seeds", type=int, default=1, help="seeds per variant (default 1)")
+    parser.add_argument(
+        "--variants", nargs="*", default=VARIANTS, help="measure these; keep the others' scatter"
+    )
+    parser.add_argument(
+        "--count-old-as", metavar="NAME", help="the old values are scatter, too, under this name"
+    )
+    parser.add_argument("--measure", nargs=2, metavar=("VARIANT", "FILE"), help=argparse.SUPPRESS)
+    given = parser.parse_args(arguments)
+    data = load_kmnist()
+    if given.measure:
+        variant, path = given.measure
+        many = run_in_float64 if variant == "float64" else run
+        many(EXPERIMENTS, range(given.seeds), data=data).frame.to_csv(path, index=False)
+        return 0
+    print(f"{data!r}: {len(EXPERIMENTS)} experiments, seeds {default_seeds()}", flush=True)
+    results = run(EXPERIMENTS, data=data)
+    old = load_reference(data.name)
+    for name, sentences in deviations(results, old).items():
+        print(f"{name}: " + ("; ".join(sentences) or "as before"))
+    new = []
+    if given.count_old_as and not old.empty:
+        before = old.pivot(index=["experiment", "seed"], columns="quantity", values="value")
+        new.append(scatter_of(given.count_old_as, before.reset_index(), results.frame))
+    for variant in given.variants:
+        other = _measured_as(variant, given.seeds)
+        if other is None:
+            print(f"  {variant}: not executable here, what is known of it is kept")
+            continue
+        new.append(scatter_of(variant, other, results.frame))
+        points = 100 * new[-1][new[-1].quantity == "test_accuracy"].deviation.max()
+        print(f"  {variant}: a test accuracy moved by {points:.2f} points at most", flush=True)
+    scatter = load_scatter(data.name)
+    measured = {name for rows in new for name in rows.variant}
+    scatter = pd.concat([scatter[~scatter.variant.isin(measured)], *new], ignore_index=True)
+    FOLDER.mkdir(exist_ok=True)
+    _write(scatter, _scatter_file(data.name))
+    _write(make_reference(results, scatter), reference_file(data.name))
     return 0
 
 

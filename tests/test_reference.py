@@ -9,12 +9,15 @@ from kmnist_mlp.experiments import Results
 from kmnist_mlp.paper import EXPERIMENTS
 from kmnist_mlp.reference import (
     FACTOR,
+    FLOOR,
     QUANTITIES,
     check,
     deviations,
     load_reference,
+    load_scatter,
     make_reference,
     reference_file,
+    scatter_of,
 )
 
 MEASURED = {
@@ -35,14 +38,14 @@ def results(data_name="KMNIST", names=("baseline", "relu"), seeds=(0, 1), **chan
     )
 
 
-def no_scatter(names=("baseline", "relu")):
-    return pd.DataFrame(0.0, index=list(names), columns=list(QUANTITIES))
+def scatter(*rows):
+    return pd.DataFrame(rows, columns=["variant", "experiment", "quantity", "deviation"])
 
 
 @pytest.fixture
 def kept():
     """The reference of exactly the results above."""
-    return make_reference(results(), no_scatter())
+    return make_reference(results(), scatter())
 
 
 def test_equal_values_are_no_deviation(kept):
@@ -117,11 +120,13 @@ def test_other_data_have_no_reference(capsys):
     assert capsys.readouterr().out.count("NO REFERENCE") == 2
 
 
-def test_the_tolerance_is_the_measured_scatter_times_a_factor_and_never_below_the_floor():
-    scatter = no_scatter()
-    scatter.loc["relu", "test_accuracy"] = 0.002
-    scatter.loc["relu", "best_epoch"] = 2
-    table = make_reference(results(), scatter).set_index(["experiment", "seed", "quantity"])
+def test_the_tolerance_is_the_largest_scatter_times_a_factor_and_never_below_the_floor():
+    measured = scatter(
+        ("Haswell", "relu", "test_accuracy", 0.002),
+        ("Prescott", "relu", "test_accuracy", 0.001),
+        ("Prescott", "relu", "best_epoch", 2),
+    )
+    table = make_reference(results(), measured).set_index(["experiment", "seed", "quantity"])
     assert len(table) == 2 * 2 * len(QUANTITIES)
     assert table.loc[("relu", 1, "test_accuracy"), "tolerance"] == pytest.approx(0.002 * FACTOR)
     assert table.loc[("relu", 0, "best_epoch"), "tolerance"] == 2 * FACTOR
@@ -131,12 +136,29 @@ def test_the_tolerance_is_the_measured_scatter_times_a_factor_and_never_below_th
     assert table.loc[("relu", 0, "diverged"), "value"] == 0
 
 
-def test_measuring_anew_never_makes_a_tolerance_smaller():
-    scatter = no_scatter()
-    scatter.loc["relu", "test_accuracy"] = 0.002
-    before = make_reference(results(), scatter)
-    after = make_reference(results(), no_scatter(), before)
-    pd.testing.assert_frame_equal(after, before)
+def test_the_scatter_of_a_variant_is_its_largest_deviation_in_any_seed_that_both_have():
+    here = results(seeds=[0, 1, 2]).frame
+    other = results(seeds=[0, 1]).frame.astype({"test_accuracy": float, "best_epoch": float})
+    other.loc[other.experiment == "relu", "test_accuracy"] += [0.001, -0.003]
+    other.loc[other.experiment == "relu", "best_epoch"] -= [0, 4]
+    rows = scatter_of("Zen", other, here)
+    assert set(rows.variant) == {"Zen"} and set(rows.seeds) == {2}
+    rows = rows.set_index(["experiment", "quantity"]).deviation
+    assert rows["relu", "test_accuracy"] == pytest.approx(0.003)
+    assert rows["relu", "best_epoch"] == 4
+    assert rows.drop([("relu", "test_accuracy"), ("relu", "best_epoch")]).eq(0).all()
+    assert len(rows) == 2 * len(QUANTITIES)
+
+
+@pytest.mark.parametrize("data_name", ["KMNIST", "stand-in data"])
+def test_the_committed_tolerances_follow_from_the_committed_scatter_by_the_rule(data_name):
+    table = load_reference(data_name).set_index(["experiment", "quantity", "seed"]).tolerance
+    measured = load_scatter(data_name)
+    assert {"Haswell", "SkylakeX", "Zen", "Prescott", "float64"} <= set(measured.variant)
+    for (name, quantity), deviation in measured.groupby(["experiment", "quantity"]).deviation:
+        floor = next(value for kind, value in FLOOR.items() if kind in quantity)
+        expected = float(f"{max(floor, FACTOR * deviation.max()):.2g}")
+        assert set(table[name, quantity]) == {expected}, (name, quantity)
 
 
 def test_a_reference_survives_being_written_and_read(kept, tmp_path):
