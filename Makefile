@@ -18,7 +18,7 @@ export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup report test test-unit test-notebooks notebooks lab data bench grid reference lint lock clean distclean
+.PHONY: help setup report test test-unit test-notebooks test-machines notebooks lab data bench grid reference lint lock clean distclean
 
 help: ## List the targets
 	@echo "make report and make test do everything; the others are parts of them and tools:"
@@ -52,6 +52,18 @@ test-notebooks: setup ## Run the notebooks afresh (one seed) and compare their o
 	export KMNIST_MLP_RESULTS="$$results" KMNIST_MLP_SEEDS=1; \
 	"$(PY)" -m kmnist_mlp.experiments || exit; \
 	"$(PY)" -m pytest --nbval --nbval-current-env -p no:cacheprovider notebooks $(NBVAL_ARGS)
+
+# A result may depend on none of this: BLAS kernel : number of threads. The time zone, language and
+# width of the terminal are unusual throughout.
+MACHINES ?= Haswell:1 SkylakeX:2 Zen:2 Prescott:1
+test-machines: setup ## Run the notebooks as tests as on other processors
+	@for machine in $(MACHINES); do \
+	  export OPENBLAS_CORETYPE=$${machine%:*} OPENBLAS_NUM_THREADS=$${machine#*:}; \
+	  echo "=== kernel $${machine%:*}, $${machine#*:} thread(s)"; \
+	  "$(PY)" -c 'import numpy; a = numpy.ones((300, 300), "f"); a @ a' 2>/dev/null \
+	    || { echo "This processor cannot execute it: left out."; continue; }; \
+	  TZ=Asia/Tokyo LC_ALL=C COLUMNS=40 $(MAKE) --no-print-directory test-notebooks || exit; \
+	done
 
 lint: setup ## Check style and format
 	@"$(PY)" -m ruff check .
