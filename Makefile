@@ -18,7 +18,7 @@ export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup report test test-unit test-notebooks test-machines notebooks lab data bench grid reference lint lock clean distclean
+.PHONY: help setup report test test-unit test-notebooks test-machines notebooks lab data bench grid reference mutants lint lock clean distclean
 
 help: ## List the targets
 	@echo "make report and make test do everything; the others are parts of them and tools:"
@@ -79,18 +79,26 @@ grid: setup ## Measure the example of a sweep again (notebook 6; half an hour)
 reference: setup ## Measure the reference results and their tolerances again
 	@"$(PY)" -m kmnist_mlp.reference $(REFERENCE_ARGS)
 
+# Some 2,000 small changes to the rooms that decide a number, one at a time, against their unit tests.
+# mutmut cannot run inside another process' coverage or on Windows; it is installed when it is needed.
+mutants: setup ## Change the numerical code in 2,000 ways: do the tests notice? (half an hour)
+	@"$(PY)" -c 'import mutmut' 2>/dev/null || "$(PY)" -m pip install --quiet -c constraints.txt mutmut || exit; \
+	rm -rf mutants; unset PYTHONPATH KMNIST_MLP_DATA; \
+	export KMNIST_MLP_DATASET=stand-in OMP_NUM_THREADS=1; \
+	"$(PY)" -m mutmut run $(MUTMUT_ARGS) >/dev/null && "$(PY)" tests/surviving_mutants.py
+
 # One version of each package for all supported Pythons and systems ("fewest"), so that they all compute
 # with the same NumPy. `uv` is looked up next to Python because conda's package has no Python module.
 lock: setup ## Pin the newest versions of all packages in constraints.txt
 	@PATH="$$(dirname "$(PY)"):$$PATH"; export PATH; \
 	command -v uv >/dev/null || "$(PY)" -m pip install --quiet -c constraints.txt uv || exit; \
-	uv pip compile pyproject.toml --extra test --extra cluster --extra lock --universal --python-version 3.11 --fork-strategy fewest \
+	uv pip compile pyproject.toml --extra test --extra cluster --extra lock --extra mutants --universal --python-version 3.11 --fork-strategy fewest \
 	  --upgrade --quiet --no-emit-index-url --annotation-style line \
 	  --custom-compile-command "make lock" --output-file constraints.txt && \
 	echo "constraints.txt is up to date; run 'make test' before you commit it."
 
 clean: ## Remove build/ and the tools' caches (not .venv, not the data)
-	rm -rf build .pytest_cache .ruff_cache *.egg-info
+	rm -rf build mutants .pytest_cache .ruff_cache .hypothesis *.egg-info
 	find . -name .venv -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
 distclean: clean ## Remove .venv too

@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
 import sys
 import threading
 import time
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from kmnist_mlp.storage import cache_folder, whole_file
+from kmnist_mlp.storage import cache_folder, full_path, whole_file
 
 CREDIT = (
     '"KMNIST Dataset" (created by CODH), adapted from "Kuzushiji Dataset" (created by NIJL and '
@@ -43,9 +46,11 @@ def read_verified(path: Path) -> np.ndarray:
     problem = None if digest == SHA256[path.name] else "its content differs from the official file"
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            array = file["arr_0"]
-        if array.shape != SHAPES[path.name] or array.dtype != np.uint8:
-            problem = f"it holds {array.dtype} of shape {array.shape}"
+            shape, dtype = _header(file.zip)
+            if (shape, dtype) != (SHAPES[path.name], np.uint8) and not dtype.hasobject:
+                problem = f"it holds {dtype} of shape {shape}"  # and is not unpacked
+            else:
+                array = file["arr_0"]
     except Exception as error:  # zipfile, zlib and NumPy each raise their own
         if not content.startswith(b"PK"):  # NumPy takes whatever it does not know for a pickle
             problem = "it is no npz file (a web page that was saved under its name, perhaps)"
@@ -63,6 +68,15 @@ def read_verified(path: Path) -> np.ndarray:
     return array
 
 
+def _header(archive: zipfile.ZipFile) -> tuple[tuple[int, ...], np.dtype]:
+    """Return shape and type of the array in an official file without unpacking it."""
+    with archive.open("arr_0.npy") as member:
+        first = np.lib.format.read_magic(member) == (1, 0)
+        read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(member)
+    return shape, dtype
+
+
 def download(folder: Path, again: bool = False) -> str | None:
     """Fetch what is missing or damaged in ``folder``; return None, or why that was not possible.
 
@@ -76,15 +90,17 @@ def download(folder: Path, again: bool = False) -> str | None:
     pooch.get_logger().setLevel("ERROR")
     failure = folder / "last_failure.json"
     fetcher = pooch.create(folder, address, registry=SHA256, retry_if_failed=1, allow_updates=True)
-    downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=5)
-    if all(_is_official(folder / name) for name in SHA256):
-        return None
+    try:
+        if all(_is_official(folder / name) for name in SHA256):
+            return None
+    except OSError as error:
+        return f"the cache folder cannot be read: {_short(error)}"
     if not again and (told := _recent_failure(failure, address)):
         return f"{told} (the address is asked once a day; `make data` asks again now)"
     try:
         _ask(address + next(iter(SHA256)))
         for name in SHA256:
-            fetcher.fetch(name, downloader=downloader)
+            fetcher.fetch(name, downloader=_download)
     except (OSError, ValueError, requests.RequestException) as error:
         reason = f"the download from {address} failed: {_short(error)}"
     else:
@@ -124,6 +140,37 @@ def _ask(address: str, seconds: float = 9.0) -> None:
         raise problem
 
 
+def _download(url: str, output: str, fetcher: Any, seconds: float = 30.0) -> None:
+    """Fetch one file for pooch; give up where hardly anything arrives, or more than it can have."""
+    import pooch
+
+    most = math.prod(SHAPES[url.rpartition("/")[2]]) + 100_000
+    fetch = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=5)
+    outcome: list[Exception | None] = []
+
+    def run() -> None:
+        try:
+            fetch(url, output, fetcher)
+            outcome.append(None)
+        except Exception as error:
+            outcome.append(error)
+
+    fetching = threading.Thread(target=run, daemon=True)
+    fetching.start()
+    size, last, checked = 0, 0, time.monotonic()
+    while not outcome and fetching.is_alive():
+        fetching.join(0.5)
+        size = os.path.getsize(output)
+        if size > most:
+            raise OSError(f"it sends more than the {most:,} bytes that the file can have")
+        if time.monotonic() - checked > seconds:
+            if size - last < 1000 * seconds and not outcome:
+                raise TimeoutError(f"less than {1000 * seconds:,.0f} bytes in {seconds:g} seconds")
+            last, checked = size, time.monotonic()
+    if outcome[0] is not None:
+        raise outcome[0]
+
+
 def _is_official(path: Path) -> bool:
     return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == SHA256[path.name]
 
@@ -131,9 +178,10 @@ def _is_official(path: Path) -> bool:
 def _recent_failure(path: Path, address: str) -> str | None:
     try:
         told = json.loads(path.read_text())
-        recent = time.time() - path.stat().st_mtime < ONE_DAY
+        # The clock may have been wrong then, or may be now: a mark from the future does not count.
+        recent = 0 <= time.time() - path.stat().st_mtime < ONE_DAY
         return told["reason"] if recent and told["address"] == address else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -154,7 +202,7 @@ def _short(error: Exception) -> str:
 def main() -> int:
     """Fetch and verify the data (`make data`); say exactly what to do where that fails."""
     given = os.environ.get("KMNIST_MLP_DATA")
-    folder = Path(given).expanduser().absolute() if given else cache_folder() / "data"
+    folder = full_path("KMNIST_MLP_DATA", given) if given else cache_folder() / "data"
     if not given:
         print(f"Fetching KMNIST into {folder} ...", flush=True)
         if reason := download(folder, again=True):
