@@ -1,8 +1,10 @@
-"""Figures of results, in one style: white ground, colour-blind safe, kana in a Japanese font."""
+"""Figures of results, in one style: white ground, colour-blind safe, kana in a Japanese font.
+
+Each carries what is behind it (behind.py): its numbers and, in words, what it shows.
+"""
 
 from __future__ import annotations
 
-import itertools
 import logging
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,10 +17,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from kmnist_mlp.behind import Behind
 from kmnist_mlp.data import Dataset
-from kmnist_mlp.experiments import Results
+from kmnist_mlp.experiments import Results, interval
 from kmnist_mlp.paper import PAPER
-from kmnist_mlp.tables import title
+from kmnist_mlp.tables import signed, title
 
 # Okabe and Ito's palette, distinguishable with every common colour vision.
 # Source: Wong, Nature Methods 8, 441 (2011), doi:10.1038/nmeth.1618.
@@ -31,6 +34,7 @@ BLUE, ORANGE, GREEN, GREY, PURPLE, SKY = (
     "#56B4E9",
 )
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY)
+DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))  # told apart without any colour
 
 
 def japanese_font() -> Path:
@@ -70,8 +74,9 @@ def use_style() -> None:
     )
 
 
-def _finished(figure: Figure, data_name: str) -> Figure:
-    """Mark a figure of the stand-in, so that it cannot be taken for the real thing."""
+def _finished(figure: Figure, data_name: str, behind: Behind) -> Figure:
+    """Attach what is behind a figure; mark one of the stand-in, lest it be taken for real."""
+    figure.behind = behind
     if data_name.startswith("stand-in"):
         figure.text(
             0.995, 0.995, "STAND-IN DATA, not KMNIST", ha="right", va="top", fontsize=9,
@@ -98,15 +103,15 @@ def learning_curves(results: Results, name: str) -> Figure:
     numbers = PAPER[name].figures if name in PAPER else ()
     figure, axes = _panels(2)
     shared = min(len(run.history) for run in runs)
-    returned = np.mean(
-        [run.best_epoch if run.config.early_stop else run.stopped_epoch for run in runs]
-    )
+    ends = [run.best_epoch if run.config.early_stop else run.stopped_epoch for run in runs]
+    returned, stopped = np.mean(ends), np.mean([run.stopped_epoch for run in runs])
     for axis, quantity, factor in ((axes[0], "loss", 1), (axes[1], "accuracy", 100)):
         tops = []
         for part, colour in (("training", BLUE), ("validation", ORANGE)):
             curves = [run.history[f"{part}_{quantity}"].to_numpy() * factor for run in runs]
             for curve in curves:
                 axis.plot(np.arange(1, len(curve) + 1), curve, color=colour, lw=0.6, alpha=0.45)
+                axis.plot([len(curve)] * len(curve[-1:]), curve[-1:], "|", color=colour, ms=7)
             together = np.array([curve[:shared] for curve in curves])
             epochs, mean = np.arange(1, shared + 1), together.mean(0)
             spread = together.std(0, ddof=1) if len(curves) > 1 else np.zeros(shared)
@@ -114,7 +119,9 @@ def learning_curves(results: Results, name: str) -> Figure:
             axis.fill_between(epochs, mean - spread, mean + spread, color=colour, alpha=0.2, lw=0)
             tops += [curve.max() for curve in curves if len(curve)]  # none: diverged at once
         test = [getattr(run, f"test_{quantity}") * factor for run in runs]
-        axis.axvline(returned, color=GREY, ls="--", lw=1)
+        axis.axvline(returned, color=GREY, ls="--", lw=1, label=f"weights of epoch {returned:.4g}")
+        if stopped != returned:
+            axis.axvline(stopped, color=GREY, ls=":", lw=1, label=f"stopped at {stopped:.4g}")
         axis.plot(returned, np.mean(test), "D", color=GREEN, ms=7, label="test", zorder=5)
         if quantity == "loss":
             axis.set_ylim(0, 1.05 * max(*tops, *test))
@@ -124,52 +131,201 @@ def learning_curves(results: Results, name: str) -> Figure:
     for axis, kind, number in zip(axes, ("loss", "accuracy"), numbers or (None, None), strict=True):
         axis.set_title((f"Figure {number}. " if number else "") + kind.capitalize())
     # above the panels: inside, it would hide the diamond of one run or another
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=5)
     axes[0].set_ylabel("cross-entropy per example / 10")
     axes[1].set_ylabel("accuracy, %")
-    return _finished(figure, results.data_name)
+    return _finished(figure, results.data_name, _behind_curves(results, name))
 
 
-def overlay(
-    results: Results, names: Iterable[str], quantity: str = "validation_accuracy"
-) -> Figure:
-    """Draw one quantity by epoch for several experiments: mean over seeds, thin lines the seeds."""
-    figure, (axis,) = _panels(1)
-    factor = 100 if quantity.endswith("accuracy") else 1
-    for name, colour in zip(names, itertools.cycle(COLOURS), strict=False):
-        curves = [run.history[quantity].to_numpy() * factor for run in results.of(name)]
-        for curve in curves:
-            axis.plot(np.arange(1, len(curve) + 1), curve, color=colour, lw=0.6, alpha=0.5)
-        shared = min(map(len, curves))
-        mean = np.mean([curve[:shared] for curve in curves], axis=0)
-        axis.plot(np.arange(1, shared + 1), mean, color=colour, lw=2, label=title(name))
-    axis.set_xlabel("epoch")
-    axis.set_ylabel(quantity.replace("_", " ") + (", %" if factor == 100 else ""))
-    axis.set_xlim(left=0)
-    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    return _finished(figure, results.data_name)
+def _behind_curves(results: Results, name: str) -> Behind:
+    """Return every seed's history, its test result in the row of the epoch that is returned."""
+    histories = []
+    for (_, seed), run in ((key, run) for key, run in results.runs.items() if key[0] == name):
+        history = run.history
+        history.insert(0, "seed", seed)
+        epoch = run.best_epoch if run.config.early_stop else run.stopped_epoch
+        for quantity in ("test_loss", "test_accuracy"):
+            history[quantity] = np.where(history.epoch == epoch, getattr(run, quantity), np.nan)
+        histories.append(history)
+    mean = {
+        quantity: results.values(quantity, name).mean()
+        for quantity in (*QUANTITIES, "best_epoch", "stopped_epoch")
+    }
+    finding = (
+        f"{title(name)}: the validation loss is lowest at epoch {mean['best_epoch']:.1f} and "
+        f"training ends at epoch {mean['stopped_epoch']:.1f}. The weights that are returned have "
+        f"{mean['training_accuracy']:.1f} % training, {mean['validation_accuracy']:.1f} % "
+        f"validation and {mean['test_accuracy']:.1f} % test accuracy; loss "
+        f"{mean['training_loss']:.3f}, {mean['validation_loss']:.3f} and {mean['test_loss']:.3f}."
+    )
+    quantities = (*QUANTITIES, "excess_accuracy", "stopped_epoch", "best_epoch")
+    return Behind.of(pd.concat(histories), finding, results, [name], quantities)
+
+
+QUANTITIES = tuple(
+    f"{part}_{quantity}"
+    for part in ("training", "validation", "test")
+    for quantity in ("loss", "accuracy")
+)
+
+
+def overlay(results: Results, names: Iterable[str], *quantities: str) -> Figure:
+    """Draw quantities by epoch, a panel each, for several experiments.
+
+    Thick: the mean over seeds as long as all are training; thin: the seeds. Validation accuracy
+    if no quantity is named.
+    """
+    names, quantities = list(names), quantities or ("validation_accuracy",)
+    figure, axes = _panels(len(quantities))
+    rows, finding = [], []
+    for axis, quantity in zip(axes, quantities, strict=True):
+        accuracy = quantity.endswith("accuracy")
+        best = []
+        for number, name in enumerate(names):
+            style = {"color": COLOURS[number % len(COLOURS)], "ls": DASHES[number % len(DASHES)]}
+            curves = [run.curves[quantity] * (100 if accuracy else 1) for run in results.of(name)]
+            for seed, curve in zip(results.values("seconds", name).index, curves, strict=True):
+                axis.plot(np.arange(1, len(curve) + 1), curve, lw=0.6, alpha=0.4, **style)
+                epochs = enumerate(curve, start=1)
+                rows += [(quantity, name, seed, epoch, value) for epoch, value in epochs]
+            shared = min(map(len, curves))
+            mean = np.mean([curve[:shared] for curve in curves], axis=0)
+            axis.plot(np.arange(1, shared + 1), mean, lw=2, label=title(name), **style)
+            if shared:
+                epoch = int(mean.argmax() if accuracy else mean.argmin())
+                value = f"{mean[epoch]:.1f} %" if accuracy else f"{mean[epoch]:.4f}"
+                best.append(f"{title(name)} {value} (epoch {epoch + 1})")
+        finding.append(f"Best mean {quantity.replace('_', ' ')}: {', '.join(best)}.")
+        axis.set_xlabel("epoch")
+        axis.set_ylabel(quantity.replace("_", " ") + (", %" if accuracy else ""))
+        axis.set_xlim(left=0)
+    figure.legend(
+        *axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=min(4, len(names))
+    )
+    numbers = pd.DataFrame(rows, columns=["quantity", "experiment", "seed", "epoch", "value"])
+    behind = Behind.of(numbers, " ".join(finding), results, names, quantities)
+    return _finished(figure, results.data_name, behind)
 
 
 def against_paper(results: Results, names: Iterable[str] | None = None) -> Figure:
     """Draw every experiment's test accuracy: seeds, mean, and the paper's value beside it."""
     names = list(names or results.names)
     figure, (axis,) = _panels(1, height=0.36 * len(names) + 1.1)
+    differences, numbers = {}, []
     for row, name in enumerate(names):
         values = results.values("test_accuracy", name)
         paper = PAPER[name].test_accuracy if name in PAPER else None
         if paper is not None:
             axis.plot([values.mean(), paper], [row, row], color="#BBBBBB", lw=1.5, zorder=1)
             axis.plot(paper, row, "s", color=ORANGE, ms=6, label="paper", zorder=2)
+            differences[name] = values.mean() - paper
         axis.plot(values, [row] * len(values), "|", color=BLUE, ms=11, alpha=0.7, label="our seeds")
         axis.plot(values.mean(), row, "o", color=BLUE, ms=6, label="our mean", zorder=3)
+        numbers += [(name, seed, value, paper) for seed, value in values.items()]
     axis.set_yticks(range(len(names)), [title(name) for name in names])
     axis.invert_yaxis()
     axis.grid(visible=False, axis="y")
     axis.set_xlabel("test accuracy, %")
     handles, labels = axis.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
-    axis.legend(unique.values(), unique.keys(), loc="center left", bbox_to_anchor=(1, 0.5))
-    return _finished(figure, results.data_name)
+    figure.legend(unique.values(), unique.keys(), loc="outside upper left", ncols=3)
+    means = {name: results.values("test_accuracy", name).mean() for name in names}
+    best, worst = max(means, key=means.get), min(means, key=means.get)
+    finding = (
+        f"Test accuracy lies between {means[worst]:.1f} % ({title(worst)}) and "
+        f"{means[best]:.1f} % ({title(best)})."
+    )
+    if differences:
+        near = sum(abs(value) <= 1 for value in differences.values())
+        far = max(differences, key=lambda name: abs(differences[name]))
+        finding += (
+            f" In {near} of {len(differences)} experiments with a published value our mean is "
+            f"within 1 point of it; farthest is {title(far)}, {signed(differences[far], 1)} points."
+        )
+    columns = ["experiment", "seed", "test_accuracy_percent", "paper_test_accuracy_percent"]
+    behind = Behind.of(
+        pd.DataFrame(numbers, columns=columns), finding, results, names, ["test_accuracy"]
+    )
+    return _finished(figure, results.data_name, behind)
+
+
+def ladder(results: Results, start: str, rungs: Iterable[str], end: str) -> Figure:
+    """Draw the way from one experiment to another: each change by itself, and all together.
+
+    The changes (``rungs``, each measured alone against ``start``) are stacked as if they added up;
+    the last rung but one is what is missing or left over to the measured ``end``.
+    """
+    rungs = list(rungs)
+    base = results.values("test_accuracy", start)
+    gains = {name: results.values("test_accuracy", name) - base for name in [*rungs, end]}
+    rest = gains[end] - sum(gains[name] for name in rungs)
+    figure, (axis,) = _panels(1, height=0.5 * (len(rungs) + 3) + 0.8)
+    steps = [(f"+ {title(name)}", gains[name], BLUE) for name in rungs]
+    steps.append((f"rest: overlap, and what only the {title(end)} has", rest, ORANGE))
+    level, labels, numbers = base.mean(), [], []
+    axis.plot(level, 0, "D", color=GREEN, ms=8)
+    axis.text(level, -0.38, f"{level:.1f} %", ha="center", fontsize=9)
+    for row, (label, gain, colour) in enumerate(steps, start=1):
+        mean, low, high = interval(gain)
+        axis.plot([level, level], [row - 1, row], color="#BBBBBB", lw=1, zorder=1)
+        axis.barh(row, mean, left=level, height=0.5, color=colour)
+        if np.isfinite(low):
+            axis.plot([level + low, level + high], [row, row], color="black", lw=1.2, zorder=4)
+        right = level + max(mean, high if np.isfinite(high) else mean, 0)
+        axis.text(right + 0.12, row, signed(mean, 2), va="center", fontsize=9)
+        level += mean
+        labels.append(label)
+        numbers += [(label, seed, value) for seed, value in gain.items()]
+    axis.plot([level, level], [len(steps), len(steps) + 1], color="#BBBBBB", lw=1, zorder=1)
+    axis.plot(level, len(steps) + 1, "D", color=GREEN, ms=8)
+    axis.text(level, len(steps) + 0.62, f"{level:.1f} %", ha="center", fontsize=9)
+    axis.set_yticks(range(len(steps) + 2), [title(start), *labels, title(end)])
+    axis.set_ylim(len(steps) + 1.5, -0.8)
+    axis.margins(x=0.08)
+    axis.grid(visible=False, axis="y")
+    axis.set_xlabel("test accuracy, %")
+    finding = (
+        f"From {title(start)} ({base.mean():.1f} %) to {title(end)} ({level:.1f} %) it is "
+        f"{signed(gains[end].mean(), 1)} points. Alone, "
+        + ", ".join(f"{title(name)} gives {signed(gains[name].mean(), 1)}" for name in rungs)
+        + f"; the rest is {signed(rest.mean(), 1)} points."
+    )
+    frame = pd.DataFrame(numbers, columns=["step", "seed", "points"])
+    behind = Behind.of(frame, finding, results, [start, *rungs, end], ["test_accuracy"])
+    return _finished(figure, results.data_name, behind)
+
+
+def first_layer(results: Results, names: Iterable[str], units: int = 10) -> Figure:
+    """Draw the incoming weights of some hidden units as images, a row an experiment (first seed).
+
+    The units with the largest weights (Euclidean norm), each on its own symmetric scale.
+    """
+    names = list(names)
+    figure, axes = plt.subplots(
+        len(names), units, figsize=(9.5, 1.22 * len(names) + 0.2), squeeze=False
+    )
+    rows, smooth = [], []
+    for line, name in zip(axes, names, strict=True):
+        weights = results.of(name)[0].model.weights[0]
+        side = round(len(weights) ** 0.5)
+        largest = np.argsort(-np.linalg.norm(weights, axis=0))[:units]
+        images = weights.T.reshape(-1, side, side)
+        left, right = images[:, :, :-1].ravel(), images[:, :, 1:].ravel()
+        smooth.append(f"{title(name)} {np.corrcoef(left, right)[0, 1]:.2f}")
+        for axis in line:
+            axis.axis("off")
+        for axis, unit in zip(line, largest, strict=False):
+            limit = abs(images[unit]).max()
+            axis.imshow(images[unit], cmap="RdBu_r", vmin=-limit, vmax=limit)
+            rows.append([name, int(unit), *weights[:, unit]])
+        line[0].set_title(title(name), fontsize=9.5)
+    columns = ["experiment", "unit", *(f"pixel_{i}" for i in range(len(rows[0]) - 2))]
+    numbers = pd.DataFrame(rows, columns=columns).round(4)
+    finding = (
+        "Correlation of the weights of neighbouring pixels, over all hidden units: "
+        f"{', '.join(smooth)}. The higher it is, the more the images show strokes and not noise."
+    )
+    return _finished(figure, results.data_name, Behind.of(numbers, finding, results, names))
 
 
 def by_penalty(results: Results, paths: dict[str, list[tuple[float, str]]]) -> Figure:
@@ -179,11 +335,20 @@ def by_penalty(results: Results, paths: dict[str, list[tuple[float, str]]]) -> F
     the left of a logarithmic axis.
     """
     figure, axes = _panels(len(paths))
+    numbers, finding = [], []
     for axis, (kind, path) in zip(axes, paths.items(), strict=True):
+        tests = {value: results.values("test_accuracy", name).mean() for value, name in path}
+        best = max(tests, key=tests.get)
+        finding.append(
+            f"{kind}: test accuracy is highest at {best:g} ({tests[best]:.1f} %), lowest at "
+            f"{min(tests, key=tests.get):g} ({min(tests.values()):.1f} %)."
+        )
         positions = range(len(path))
         for quantity, colour in (("validation_accuracy", ORANGE), ("test_accuracy", GREEN)):
             values = [results.values(quantity, name) for _, name in path]
             spread = [0 if len(v) == 1 else v.std() for v in values]
+            for (penalty, _), seeds in zip(path, values, strict=True):
+                numbers += [(kind, penalty, quantity, *item) for item in seeds.items()]
             axis.errorbar(
                 positions, [v.mean() for v in values], spread, fmt="o-", color=colour, capsize=4,
                 label=quantity.split("_")[0],
@@ -192,29 +357,42 @@ def by_penalty(results: Results, paths: dict[str, list[tuple[float, str]]]) -> F
         axis.set_title(kind)
         axis.set_xlabel("penalty λ (0: none)")
         axis.set_ylabel("accuracy, %")
-        axis.legend()
-    return _finished(figure, results.data_name)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
+    frame = pd.DataFrame(numbers, columns=["kind", "penalty", "quantity", "seed", "percent"])
+    names = dict.fromkeys(name for path in paths.values() for _, name in path)
+    quantities = ["validation_accuracy", "test_accuracy"]
+    behind = Behind.of(frame, " ".join(finding), results, names, quantities)
+    return _finished(figure, results.data_name, behind)
 
 
 def by_parameters(results: Results, names: Iterable[str]) -> Figure:
     """Draw test accuracy by the number of parameters, for several topologies."""
     figure, (axis,) = _panels(1)
+    names, rows, points = list(names), [], {}
     for number, name in enumerate(names):
         model = results.of(name)[0].model
         size = model.parameters.size
         values = results.values("test_accuracy", name)
         axis.plot([size] * len(values), values, "|", color=BLUE, ms=10, alpha=0.7)
         axis.plot(size, values.mean(), "o", color=BLUE)
+        layers = "-".join(map(str, model.layer_specs))
+        rows += [(name, layers, size, *item) for item in values.items()]
+        points[name] = f"{values.mean():.1f} % with {size:,} parameters ({layers})"
         above = number % 2 == 0
         axis.annotate(
-            "-".join(map(str, model.layer_specs)), (size, values.max() if above else values.min()),
+            layers, (size, values.max() if above else values.min()),
             xytext=(0, 8 if above else -16), textcoords="offset points", ha="center",
         )  # fmt: skip
     axis.set_xscale("log")
     axis.margins(0.16, 0.22)
     axis.set_xlabel("number of parameters")
     axis.set_ylabel("test accuracy, %")
-    return _finished(figure, results.data_name)
+    columns = ["experiment", "layers", "parameters", "seed", "test_accuracy_percent"]
+    finding = f"Test accuracy by size: {'; '.join(points[name] for name in names)}."
+    behind = Behind.of(
+        pd.DataFrame(rows, columns=columns), finding, results, names, ["test_accuracy"]
+    )
+    return _finished(figure, results.data_name, behind)
 
 
 def classes(data: Dataset, per_class: int = 10) -> Figure:
@@ -224,12 +402,15 @@ def classes(data: Dataset, per_class: int = 10) -> Figure:
     count = len(data.class_names)
     canvas = np.full((count * (side + 2), (2 * per_class + 1) * (side + 2)), 255, np.uint8)
     parts = (
-        (data.train_images, data.train_labels, 0),
-        (data.test_images, data.test_labels, per_class + 1),
+        ("training", data.train_images, data.train_labels, 0),
+        ("test", data.test_images, data.test_labels, per_class + 1),
     )
-    for images, labels, first in parts:
+    shown = []
+    for part, images, labels, first in parts:
         for label in range(count):
-            for place, image in enumerate(images[labels == label][:per_class]):
+            rows = np.flatnonzero(labels == label)[:per_class]
+            shown += [(data.romaji[label], part, int(row)) for row in rows]
+            for place, image in enumerate(images[rows]):
                 top, left = label * (side + 2), (first + place) * (side + 2)
                 canvas[top : top + side, left : left + side] = 255 - image
     axis.imshow(canvas, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
@@ -240,7 +421,19 @@ def classes(data: Dataset, per_class: int = 10) -> Figure:
     axis.tick_params(length=0)
     axis.grid(visible=False)
     axis.spines[:].set_visible(False)
-    return _finished(figure, data.name)
+    # how far the images of a character lie from their mean, pixel by pixel, in grey levels
+    scatter = [
+        float((data.train_images[data.train_labels == label][:500] / 255).std(axis=0).mean())
+        for label in range(count)
+    ]
+    most, least = int(np.argmax(scatter)), int(np.argmin(scatter))
+    finding = (
+        f"Ten rows of handwriting, one a character. {labels[most]} varies most from image to "
+        f"image (standard deviation of a pixel {scatter[most]:.2f} of full ink), {labels[least]} "
+        f"least ({scatter[least]:.2f})."
+    )
+    numbers = pd.DataFrame(shown, columns=["character", "part", "index_in_data_set"])
+    return _finished(figure, data.name, Behind.of(numbers, finding))
 
 
 def confusion(matrix: np.ndarray, data: Dataset) -> Figure:
@@ -266,7 +459,15 @@ def confusion(matrix: np.ndarray, data: Dataset) -> Figure:
     axis.set_xlabel("predicted")
     axis.set_ylabel("right character")
     figure.colorbar(image, label="mistakes, % of the character", shrink=0.8)
-    return _finished(figure, data.name)
+    right, (row, column) = np.diag(share), divmod(int(mistakes.argmax()), len(names))
+    finding = (
+        f"Between {right.min():.1f} % ({names[right.argmin()]}) and {right.max():.1f} % "
+        f"({names[right.argmax()]}) of a character are recognised. The most frequent mistake: "
+        f"{names[row]} taken for {names[column]}, {share[row, column]:.1f} %."
+    )
+    numbers = pd.DataFrame(share, columns=data.romaji)
+    numbers.insert(0, "right_character", data.romaji)
+    return _finished(figure, data.name, Behind.of(numbers, finding))
 
 
 def gallery(
@@ -286,7 +487,19 @@ def gallery(
             f"{data.class_names[label]} → {data.class_names[guess]}  {p:.0%}",
             fontsize=9.5, loc="center", weight="normal",
         )  # fmt: skip
-    return _finished(figure, data.name)
+    readings = np.array(data.romaji)
+    numbers = pd.DataFrame(
+        {"right": readings[right], "answer": readings[predicted], "probability": sure}
+    )
+    finding = "There is no mistake to show."
+    if len(numbers):
+        pairs = numbers.value_counts(["right", "answer"])
+        pair, times = pairs.idxmax(), pairs.max()
+        finding = (
+            f"{len(numbers)} test images with a wrong answer of probability {sure.min():.1%} or "
+            f"more; the commonest pair is {pair[0]} taken for {pair[1]} ({times} of them)."
+        )
+    return _finished(figure, data.name, Behind.of(numbers, finding))
 
 
 def distances(parts: dict[str, np.ndarray], data: Dataset) -> Figure:
@@ -300,7 +513,13 @@ def distances(parts: dict[str, np.ndarray], data: Dataset) -> Figure:
     axis.set_xlabel("distance to the most similar training image (grey levels, 0 to 1, 784 pixels)")
     axis.set_ylabel("density")
     axis.legend()
-    return _finished(figure, data.name)
+    medians = ", ".join(f"{name} {np.median(values):.2f}" for name, values in parts.items())
+    finding = f"Median distance to the most similar training image: {medians}."
+    numbers = pd.DataFrame(
+        [(name, value) for name, values in parts.items() for value in values],
+        columns=["part", "distance"],
+    )
+    return _finished(figure, data.name, Behind.of(numbers, finding))
 
 
 def by_epsilon(differences: pd.DataFrame, data_name: str) -> Figure:
@@ -317,4 +536,13 @@ def by_epsilon(differences: pd.DataFrame, data_name: str) -> Figure:
     axis.set_yscale("log")
     axis.set_xlabel("step epsilon")
     axis.set_ylabel("difference of the gradients")
-    return _finished(figure, data_name)
+    largest = differences.max(axis=1)
+    papers = largest.iloc[np.abs(np.log10(epsilon) + 2).argmin()]
+    finding = (
+        f"With the paper's step of 0.01 the largest of {differences.shape[1]} differences is "
+        f"{papers:.1e}, {'below' if papers <= 1e-4 else 'ABOVE'} the bound of 0.0001; it is "
+        f"smallest, {largest.min():.1e}, with a step of {largest.idxmin():.0e}."
+    )
+    numbers = differences.rename_axis(index="epsilon").reset_index()
+    behind = Behind.of(numbers, finding, quantities=["gradient_difference"])
+    return _finished(figure, data_name, behind)
