@@ -1,19 +1,14 @@
-"""Figures of results, in one style: white ground, colour-blind safe, kana in a Japanese font.
+"""Figures of results, each with what is behind it (behind.py): numbers and finding.
 
-Each carries what is behind it (behind.py): its numbers and, in words, what it shows.
+Pictures of images and weights are in pictures.py, the style of all in style.py.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
-from pathlib import Path
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -21,75 +16,24 @@ from kmnist_mlp.behind import Behind
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments import Results, interval
 from kmnist_mlp.paper import PAPER
+from kmnist_mlp.pictures import classes, confusion, first_layer, gallery
+from kmnist_mlp.style import (
+    BLUE,
+    COLOURS,
+    DASHES,
+    GREEN,
+    GREY,
+    ORANGE,
+    finished,
+    panels,
+    use_style,
+)  # fmt: skip
 from kmnist_mlp.tables import signed, title
 
-# Okabe and Ito's palette, distinguishable with every common colour vision.
-# Source: Wong, Nature Methods 8, 441 (2011), doi:10.1038/nmeth.1618.
-BLUE, ORANGE, GREEN, GREY, PURPLE, SKY = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#595959",
-    "#CC79A7",
-    "#56B4E9",
-)
-COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY)
-DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))  # told apart without any colour
-
-
-def japanese_font() -> Path:
-    """Return the file of a font with kana, IPAexGothic, which comes with a package."""
-    import matplotlib_fontja
-
-    return Path(matplotlib_fontja.__file__).parent / "fonts" / "ipaexg.ttf"
-
-
-def use_style() -> None:
-    """Set fonts (with kana), colours and resolution for every figure of the process."""
-    # DejaVu stays first, for the Latin letters.
-    mpl.font_manager.fontManager.addfont(str(japanese_font()))
-    # It has no bold: saying so at every bold title would fill the notebooks with warnings.
-    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
-    mpl.rcParams.update(
-        {
-            "font.family": ["DejaVu Sans", "IPAexGothic"],
-            "font.size": 10,
-            "axes.titlesize": 10.5,
-            "axes.titleweight": "bold",
-            "axes.titlelocation": "left",
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.grid": True,
-            "grid.color": "#E4E4E4",
-            "axes.axisbelow": True,
-            "axes.prop_cycle": mpl.cycler(color=COLOURS),
-            "legend.edgecolor": "white",
-            "legend.framealpha": 0.9,
-            "figure.facecolor": "white",
-            "savefig.facecolor": "white",
-            "figure.dpi": 100,
-            "savefig.dpi": 200,
-            "figure.constrained_layout.use": True,
-        }
-    )
-
-
-def _finished(figure: Figure, data_name: str, behind: Behind) -> Figure:
-    """Attach what is behind a figure; mark one of the stand-in, lest it be taken for real."""
-    figure.behind = behind
-    if data_name.startswith("stand-in"):
-        figure.text(
-            0.995, 0.995, "STAND-IN DATA, not KMNIST", ha="right", va="top", fontsize=9,
-            color="white", weight="bold", zorder=10,
-            bbox={"facecolor": "#B00020", "edgecolor": "none", "pad": 3},
-        )  # fmt: skip
-    plt.close(figure)  # the notebook shows it once, where it is told to
-    return figure
-
-
-def _panels(columns: int, height: float = 3.5, width: float = 9.5) -> tuple[Figure, list[Axes]]:
-    figure, axes = plt.subplots(1, columns, figsize=(width, height), squeeze=False)
-    return figure, list(axes[0])
+__all__ = [
+    "against_paper", "by_epsilon", "by_parameters", "by_penalty", "classes", "confusion",
+    "distances", "first_layer", "gallery", "ladder", "learning_curves", "overlay", "use_style",
+]  # fmt: skip
 
 
 def learning_curves(results: Results, name: str) -> Figure:
@@ -101,7 +45,7 @@ def learning_curves(results: Results, name: str) -> Figure:
     """
     runs = results.of(name)
     numbers = PAPER[name].figures if name in PAPER else ()
-    figure, axes = _panels(2)
+    figure, axes = panels(2)
     shared = min(len(run.history) for run in runs)
     ends = [run.best_epoch if run.config.early_stop else run.stopped_epoch for run in runs]
     returned, stopped = np.mean(ends), np.mean([run.stopped_epoch for run in runs])
@@ -134,7 +78,7 @@ def learning_curves(results: Results, name: str) -> Figure:
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=5)
     axes[0].set_ylabel("cross-entropy per example / 10")
     axes[1].set_ylabel("accuracy, %")
-    return _finished(figure, results.data_name, _behind_curves(results, name))
+    return finished(figure, results.data_name, _behind_curves(results, name))
 
 
 def _behind_curves(results: Results, name: str) -> Behind:
@@ -176,7 +120,7 @@ def overlay(results: Results, names: Iterable[str], *quantities: str) -> Figure:
     if no quantity is named.
     """
     names, quantities = list(names), quantities or ("validation_accuracy",)
-    figure, axes = _panels(len(quantities))
+    figure, axes = panels(len(quantities))
     rows, finding = [], []
     for axis, quantity in zip(axes, quantities, strict=True):
         accuracy = quantity.endswith("accuracy")
@@ -204,13 +148,13 @@ def overlay(results: Results, names: Iterable[str], *quantities: str) -> Figure:
     )
     numbers = pd.DataFrame(rows, columns=["quantity", "experiment", "seed", "epoch", "value"])
     behind = Behind.of(numbers, " ".join(finding), results, names, quantities)
-    return _finished(figure, results.data_name, behind)
+    return finished(figure, results.data_name, behind)
 
 
 def against_paper(results: Results, names: Iterable[str] | None = None) -> Figure:
     """Draw every experiment's test accuracy: seeds, mean, and the paper's value beside it."""
     names = list(names or results.names)
-    figure, (axis,) = _panels(1, height=0.36 * len(names) + 1.1)
+    figure, (axis,) = panels(1, height=0.36 * len(names) + 1.1)
     differences, numbers = {}, []
     for row, name in enumerate(names):
         values = results.values("test_accuracy", name)
@@ -246,7 +190,7 @@ def against_paper(results: Results, names: Iterable[str] | None = None) -> Figur
     behind = Behind.of(
         pd.DataFrame(numbers, columns=columns), finding, results, names, ["test_accuracy"]
     )
-    return _finished(figure, results.data_name, behind)
+    return finished(figure, results.data_name, behind)
 
 
 def ladder(results: Results, start: str, rungs: Iterable[str], end: str) -> Figure:
@@ -259,7 +203,7 @@ def ladder(results: Results, start: str, rungs: Iterable[str], end: str) -> Figu
     base = results.values("test_accuracy", start)
     gains = {name: results.values("test_accuracy", name) - base for name in [*rungs, end]}
     rest = gains[end] - sum(gains[name] for name in rungs)
-    figure, (axis,) = _panels(1, height=0.5 * (len(rungs) + 3) + 0.8)
+    figure, (axis,) = panels(1, height=0.5 * (len(rungs) + 3) + 0.8)
     steps = [(f"+ {title(name)}", gains[name], BLUE) for name in rungs]
     steps.append((f"rest: overlap, and what only the {title(end)} has", rest, ORANGE))
     level, labels, numbers = base.mean(), [], []
@@ -292,40 +236,7 @@ def ladder(results: Results, start: str, rungs: Iterable[str], end: str) -> Figu
     )
     frame = pd.DataFrame(numbers, columns=["step", "seed", "points"])
     behind = Behind.of(frame, finding, results, [start, *rungs, end], ["test_accuracy"])
-    return _finished(figure, results.data_name, behind)
-
-
-def first_layer(results: Results, names: Iterable[str], units: int = 10) -> Figure:
-    """Draw the incoming weights of some hidden units as images, a row an experiment (first seed).
-
-    The units with the largest weights (Euclidean norm), each on its own symmetric scale.
-    """
-    names = list(names)
-    figure, axes = plt.subplots(
-        len(names), units, figsize=(9.5, 1.22 * len(names) + 0.2), squeeze=False
-    )
-    rows, smooth = [], []
-    for line, name in zip(axes, names, strict=True):
-        weights = results.of(name)[0].model.weights[0]
-        side = round(len(weights) ** 0.5)
-        largest = np.argsort(-np.linalg.norm(weights, axis=0))[:units]
-        images = weights.T.reshape(-1, side, side)
-        left, right = images[:, :, :-1].ravel(), images[:, :, 1:].ravel()
-        smooth.append(f"{title(name)} {np.corrcoef(left, right)[0, 1]:.2f}")
-        for axis in line:
-            axis.axis("off")
-        for axis, unit in zip(line, largest, strict=False):
-            limit = abs(images[unit]).max()
-            axis.imshow(images[unit], cmap="RdBu_r", vmin=-limit, vmax=limit)
-            rows.append([name, int(unit), *weights[:, unit]])
-        line[0].set_title(title(name), fontsize=9.5)
-    columns = ["experiment", "unit", *(f"pixel_{i}" for i in range(len(rows[0]) - 2))]
-    numbers = pd.DataFrame(rows, columns=columns).round(4)
-    finding = (
-        "Correlation of the weights of neighbouring pixels, over all hidden units: "
-        f"{', '.join(smooth)}. The higher it is, the more the images show strokes and not noise."
-    )
-    return _finished(figure, results.data_name, Behind.of(numbers, finding, results, names))
+    return finished(figure, results.data_name, behind)
 
 
 def by_penalty(results: Results, paths: dict[str, list[tuple[float, str]]]) -> Figure:
@@ -334,7 +245,7 @@ def by_penalty(results: Results, paths: dict[str, list[tuple[float, str]]]) -> F
     ``paths`` maps a panel's title to (penalty, experiment) pairs in rising order; 0 is drawn at
     the left of a logarithmic axis.
     """
-    figure, axes = _panels(len(paths))
+    figure, axes = panels(len(paths))
     numbers, finding = [], []
     for axis, (kind, path) in zip(axes, paths.items(), strict=True):
         tests = {value: results.values("test_accuracy", name).mean() for value, name in path}
@@ -362,12 +273,12 @@ def by_penalty(results: Results, paths: dict[str, list[tuple[float, str]]]) -> F
     names = dict.fromkeys(name for path in paths.values() for _, name in path)
     quantities = ["validation_accuracy", "test_accuracy"]
     behind = Behind.of(frame, " ".join(finding), results, names, quantities)
-    return _finished(figure, results.data_name, behind)
+    return finished(figure, results.data_name, behind)
 
 
 def by_parameters(results: Results, names: Iterable[str]) -> Figure:
     """Draw test accuracy by the number of parameters, for several topologies."""
-    figure, (axis,) = _panels(1)
+    figure, (axis,) = panels(1)
     names, rows, points = list(names), [], {}
     for number, name in enumerate(names):
         model = results.of(name)[0].model
@@ -392,119 +303,12 @@ def by_parameters(results: Results, names: Iterable[str]) -> Figure:
     behind = Behind.of(
         pd.DataFrame(rows, columns=columns), finding, results, names, ["test_accuracy"]
     )
-    return _finished(figure, results.data_name, behind)
-
-
-def classes(data: Dataset, per_class: int = 10) -> Figure:
-    """Draw the ten characters: training examples in the left half, test examples in the right."""
-    figure, axis = plt.subplots(figsize=(9.5, 5.3))
-    side = data.train_images.shape[1]
-    count = len(data.class_names)
-    canvas = np.full((count * (side + 2), (2 * per_class + 1) * (side + 2)), 255, np.uint8)
-    parts = (
-        ("training", data.train_images, data.train_labels, 0),
-        ("test", data.test_images, data.test_labels, per_class + 1),
-    )
-    shown = []
-    for part, images, labels, first in parts:
-        for label in range(count):
-            rows = np.flatnonzero(labels == label)[:per_class]
-            shown += [(data.romaji[label], part, int(row)) for row in rows]
-            for place, image in enumerate(images[rows]):
-                top, left = label * (side + 2), (first + place) * (side + 2)
-                canvas[top : top + side, left : left + side] = 255 - image
-    axis.imshow(canvas, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-    labels = [f"{k}  {r}" for k, r in zip(data.class_names, data.romaji, strict=True)]
-    axis.set_yticks((np.arange(count) + 0.5) * (side + 2), labels, fontsize=12)
-    half = per_class * (side + 2)
-    axis.set_xticks([half / 2, half * 1.5 + side + 2], ["training images", "test images"])
-    axis.tick_params(length=0)
-    axis.grid(visible=False)
-    axis.spines[:].set_visible(False)
-    # how far the images of a character lie from their mean, pixel by pixel, in grey levels
-    scatter = [
-        float((data.train_images[data.train_labels == label][:500] / 255).std(axis=0).mean())
-        for label in range(count)
-    ]
-    most, least = int(np.argmax(scatter)), int(np.argmin(scatter))
-    finding = (
-        f"Ten rows of handwriting, one a character. {labels[most]} varies most from image to "
-        f"image (standard deviation of a pixel {scatter[most]:.2f} of full ink), {labels[least]} "
-        f"least ({scatter[least]:.2f})."
-    )
-    numbers = pd.DataFrame(shown, columns=["character", "part", "index_in_data_set"])
-    return _finished(figure, data.name, Behind.of(numbers, finding))
-
-
-def confusion(matrix: np.ndarray, data: Dataset) -> Figure:
-    """Draw a confusion matrix (mean counts), rows the right class; the diagonal is left pale."""
-    figure, axis = plt.subplots(figsize=(7.2, 6))
-    share = matrix / matrix.sum(axis=1, keepdims=True) * 100
-    mistakes = share.copy()
-    np.fill_diagonal(mistakes, 0)
-    image = axis.imshow(mistakes, cmap="Oranges", vmin=0)
-    names = [f"{k} {r}" for k, r in zip(data.class_names, data.romaji, strict=True)]
-    axis.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
-    axis.set_yticks(range(len(names)), names)
-    for row, column in np.ndindex(share.shape):
-        value = share[row, column]
-        if value >= 0.05:
-            dark = mistakes[row, column] > 0.6 * mistakes.max()
-            axis.text(
-                column, row, f"{value:.1f}", ha="center", va="center", fontsize=8,
-                color="white" if dark else "black", weight="bold" if row == column else "normal",
-            )  # fmt: skip
-    axis.grid(visible=False)
-    axis.spines[:].set_visible(False)
-    axis.set_xlabel("predicted")
-    axis.set_ylabel("right character")
-    figure.colorbar(image, label="mistakes, % of the character", shrink=0.8)
-    right, (row, column) = np.diag(share), divmod(int(mistakes.argmax()), len(names))
-    finding = (
-        f"Between {right.min():.1f} % ({names[right.argmin()]}) and {right.max():.1f} % "
-        f"({names[right.argmax()]}) of a character are recognised. The most frequent mistake: "
-        f"{names[row]} taken for {names[column]}, {share[row, column]:.1f} %."
-    )
-    numbers = pd.DataFrame(share, columns=data.romaji)
-    numbers.insert(0, "right_character", data.romaji)
-    return _finished(figure, data.name, Behind.of(numbers, finding))
-
-
-def gallery(
-    images: np.ndarray, right: np.ndarray, predicted: np.ndarray, sure: np.ndarray, data: Dataset,
-    columns: int = 8,
-) -> Figure:  # fmt: skip
-    """Draw images with their right and predicted characters and the probability of the latter."""
-    rows = max(1, -(-len(images) // columns))
-    figure, axes = plt.subplots(rows, columns, figsize=(9.5, 1.62 * rows), squeeze=False)
-    for axis in axes.flat:
-        axis.axis("off")
-    for axis, image, label, guess, p in zip(
-        axes.flat, images, right, predicted, sure, strict=False
-    ):
-        axis.imshow(255 - image, cmap="gray", vmin=0, vmax=255)
-        axis.set_title(
-            f"{data.class_names[label]} → {data.class_names[guess]}  {p:.0%}",
-            fontsize=9.5, loc="center", weight="normal",
-        )  # fmt: skip
-    readings = np.array(data.romaji)
-    numbers = pd.DataFrame(
-        {"right": readings[right], "answer": readings[predicted], "probability": sure}
-    )
-    finding = "There is no mistake to show."
-    if len(numbers):
-        pairs = numbers.value_counts(["right", "answer"])
-        pair, times = pairs.idxmax(), pairs.max()
-        finding = (
-            f"{len(numbers)} test images with a wrong answer of probability {sure.min():.1%} or "
-            f"more; the commonest pair is {pair[0]} taken for {pair[1]} ({times} of them)."
-        )
-    return _finished(figure, data.name, Behind.of(numbers, finding))
+    return finished(figure, results.data_name, behind)
 
 
 def distances(parts: dict[str, np.ndarray], data: Dataset) -> Figure:
     """Draw histograms of the distance from an image to the most similar training image."""
-    figure, (axis,) = _panels(1, height=3)
+    figure, (axis,) = panels(1, height=3)
     bins = np.linspace(0, max(values.max() for values in parts.values()), 50)
     for (name, values), colour in zip(parts.items(), (ORANGE, GREEN, GREY), strict=False):
         label = f"{name} (median {np.median(values):.1f})"
@@ -519,12 +323,12 @@ def distances(parts: dict[str, np.ndarray], data: Dataset) -> Figure:
         [(name, value) for name, values in parts.items() for value in values],
         columns=["part", "distance"],
     )
-    return _finished(figure, data.name, Behind.of(numbers, finding))
+    return finished(figure, data.name, Behind.of(numbers, finding))
 
 
 def by_epsilon(differences: pd.DataFrame, data_name: str) -> Figure:
     """Draw the differences of a gradient check against the step, both axes logarithmic."""
-    figure, (axis,) = _panels(1)
+    figure, (axis,) = panels(1)
     epsilon = differences.index.to_numpy()
     # an exact agreement has no logarithm; it is drawn at the bottom
     axis.plot(epsilon, differences.clip(lower=1e-17), color=BLUE, lw=0.8, alpha=0.7)
@@ -545,4 +349,4 @@ def by_epsilon(differences: pd.DataFrame, data_name: str) -> Figure:
     )
     numbers = differences.rename_axis(index="epsilon").reset_index()
     behind = Behind.of(numbers, finding, quantities=["gradient_difference"])
-    return _finished(figure, data_name, behind)
+    return finished(figure, data_name, behind)

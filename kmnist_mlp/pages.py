@@ -22,7 +22,7 @@ from pygments.formatters import HtmlFormatter
 from kmnist_mlp import tables
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import CLASS_NAMES, STAND_IN
-from kmnist_mlp.figures import japanese_font
+from kmnist_mlp.style import japanese_font
 
 TEMPLATES = Path(__file__).parent / "templates"
 

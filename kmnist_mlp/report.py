@@ -23,12 +23,13 @@ from kmnist_mlp import execute
 from kmnist_mlp.data import Dataset, StandInWarning, load_kmnist
 from kmnist_mlp.execute import NotebookError, key_of, source_hash
 from kmnist_mlp.experiments import Results, default_seeds, run
-from kmnist_mlp.figures import against_paper, use_style
+from kmnist_mlp.figures import against_paper
 from kmnist_mlp.index import TITLE, index_content
 from kmnist_mlp.pages import Site, environment, make_pages
 from kmnist_mlp.paper import EXPERIMENTS
 from kmnist_mlp.provenance import PROJECT
 from kmnist_mlp.storage import whole_file
+from kmnist_mlp.style import use_style
 from kmnist_mlp.tables import comparison
 
 MARK = '<meta name="made-from" content="{}">'
