@@ -65,5 +65,5 @@ class Behind:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON takes it."""
-        return asdict(self)
+        """Return it as JSON takes it, experiments as pairs: notebooks sort the names of a dict."""
+        return {**asdict(self), "experiments": list(self.experiments.items())}

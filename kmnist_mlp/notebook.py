@@ -51,7 +51,7 @@ def begin() -> Dataset:
         f"**Seeds:** {', '.join(map(str, seeds))}. "
         + ("Values are mean ± standard deviation over the seeds." if len(seeds) > 1 else ""),
         role="provenance",
-        facts=facts(data, seeds),
+        facts=list(facts(data, seeds).items()),  # notebooks would sort the names of a dict
     )
     return data
 

@@ -150,7 +150,7 @@ def make_pages(notebooks: dict[Path, nbformat.NotebookNode]) -> list[Page]:
         page = Page(path.stem, title, short, summary)
         for own, output in owned(notebook):
             if own["role"] == "exhibit":
-                behind = {"experiments": {}, "seeds": [], "cached": 0, "quantities": [], **own}
+                behind = {**own, "experiments": dict(own["experiments"])}
                 page.exhibits.append(
                     Exhibit(own["number"], own["caption"], page.stem, behind, output)
                 )

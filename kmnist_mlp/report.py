@@ -81,7 +81,7 @@ def _sign(notebook: nbformat.NotebookNode, sweep: str, **own: str) -> None:
     """Say in a notebook's metadata how long it took and where its runs came from."""
     seconds = notebook.metadata.get("kmnist_mlp", {}).get("seconds", 0)
     notebook.metadata["kmnist_mlp"] = {
-        "facts": {"this page": f"executed in {seconds:.0f} s", "experiments": sweep},
+        "facts": [("this page", f"executed in {seconds:.0f} s"), ("experiments", sweep)],
         **own,
     }
 

@@ -92,10 +92,12 @@ def notebooks(results, judged, kana):
         monkeypatch.setenv("KMNIST_MLP_SEEDS", "2")
         first = [new_markdown_cell("# 1 One\n\nThe first.\n\n## Same\n\n## Same\n\n### $x^2$")]
         second = [new_markdown_cell("# 2 Two\n\nThe second.\n\n## Same")]
-        return {
+        books = {
             Path("01_one.ipynb"): new_notebook(cells=first + cells(monkeypatch, begin, curves)),
             Path("02_two.ipynb"): new_notebook(cells=second + cells(monkeypatch, begin, end)),
         }
+    # as they come back from the disk
+    return {path: nbformat.reads(nbformat.writes(b), as_version=4) for path, b in books.items()}
 
 
 def parsed(notebooks, single=False):
@@ -174,6 +176,11 @@ def test_every_page_has_its_landmarks_and_a_way_past_the_navigation(pages, singl
 def test_each_page_ends_with_what_it_was_made_with(pages, kana):
     (block,) = pages["01_one"].select("section.provenance")
     said = block.get_text()
+    assert [name.get_text() for name in block.find_all("dt")][:3] == [
+        "data",
+        "fingerprint",
+        "seeds",
+    ]
     for part in (kana.fingerprint, "NumPy", "BLAS", "processor", "Python", "commit", "seeds"):
         assert part in said
     assert re.search("clean tree|with uncommitted changes|not a git checkout", said)
@@ -302,7 +309,7 @@ def test_the_banner_of_the_stand_in_is_on_every_page_and_only_then(notebooks, is
         assert "STAND-IN" not in page.get_text()
     stand_in = {path: nbformat.from_dict(dict(book)) for path, book in notebooks.items()}
     for path, book in stand_in.items():
-        text = nbformat.writes(book).replace('"data": "KMNIST"', '"data": "stand-in data"')
+        text = nbformat.writes(book).replace('"KMNIST"', '"stand-in data"')
         stand_in[path] = nbformat.reads(text, as_version=4)
     for page in parsed(stand_in, is_single).values():
         assert page.header.find(class_="banner").get_text().startswith("STAND-IN DATA.")
