@@ -205,7 +205,7 @@ def ladder(results: Results, start: str, rungs: Iterable[str], end: str) -> Figu
     rest = gains[end] - sum(gains[name] for name in rungs)
     figure, (axis,) = panels(1, height=0.5 * (len(rungs) + 3) + 0.8)
     steps = [(f"+ {title(name)}", gains[name], BLUE) for name in rungs]
-    steps.append((f"rest: overlap, and what only the {title(end)} has", rest, ORANGE))
+    steps.append((f"rest: overlap, and what\nonly the {title(end)} has", rest, ORANGE))
     level, labels, numbers = base.mean(), [], []
     axis.plot(level, 0, "D", color=GREEN, ms=8)
     axis.text(level, -0.38, f"{level:.1f} %", ha="center", fontsize=9)
@@ -219,6 +219,7 @@ def ladder(results: Results, start: str, rungs: Iterable[str], end: str) -> Figu
         axis.text(right + 0.12, row, signed(mean, 2), va="center", fontsize=9)
         level += mean
         labels.append(label)
+        label = label.replace("\n", " ")
         numbers += [(label, seed, value) for seed, value in gain.items()]
     axis.plot([level, level], [len(steps), len(steps) + 1], color="#BBBBBB", lw=1, zorder=1)
     axis.plot(level, len(steps) + 1, "D", color=GREEN, ms=8)
@@ -284,7 +285,7 @@ def by_parameters(results: Results, names: Iterable[str]) -> Figure:
         model = results.of(name)[0].model
         size = model.parameters.size
         values = results.values("test_accuracy", name)
-        axis.plot([size] * len(values), values, "|", color=BLUE, ms=10, alpha=0.7)
+        axis.plot([size] * len(values), values, "_", color=BLUE, ms=10, alpha=0.7)
         axis.plot(size, values.mean(), "o", color=BLUE)
         layers = "-".join(map(str, model.layer_specs))
         rows += [(name, layers, size, *item) for item in values.items()]
