@@ -18,7 +18,7 @@ export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup report test test-unit test-notebooks test-machines notebooks lab data bench grid reference mutants lint lock clean distclean
+.PHONY: help setup report report-single html test test-unit test-notebooks test-machines notebooks lab data bench grid reference mutants lint lock clean distclean
 
 help: ## List the targets
 	@echo "make report and make test do everything; the others are parts of them and tools:"
@@ -28,6 +28,12 @@ help: ## List the targets
 # --- The report --------------------------------------------------------------------------------------
 report: setup ## Run the notebooks and export them: build/report/index.html
 	@"$(PY)" -m kmnist_mlp.report
+
+report-single: setup ## The same report as one file: build/kmnist_report.html
+	@"$(PY)" -m kmnist_mlp.report --single
+
+html: setup ## Export the committed notebooks as they are: build/html/index.html
+	@"$(PY)" -m kmnist_mlp.report --committed
 
 notebooks: setup ## Run the committed notebooks again, in place
 	@"$(PY)" -m kmnist_mlp.report --in-place

@@ -405,8 +405,8 @@ def judge(
     Returns
     -------
     DataFrame
-        Columns section, claim, quantity, minus, low, high (the claimed range), mean, ci_low,
-        ci_high, verdict.
+        Columns section, claim, quantity, experiment, minus, low, high (the claimed range), mean,
+        ci_low, ci_high, verdict.
     """
     rows = []
     for claim in claims:
@@ -428,6 +428,7 @@ def judge(
                 "section": claim.section,
                 "claim": claim.statement,
                 "quantity": claim.quantity,
+                "experiment": claim.experiment,
                 "minus": claim.minus or "",
                 "low": claim.low,
                 "high": claim.high,

@@ -1,4 +1,10 @@
-"""What every notebook of the report does: begin, show a figure or table with its caption, say."""
+"""What every notebook of the report does: begin, show a figure or table with its caption, say.
+
+A notebook reads well by itself in any viewer. What the exported pages need besides (captions that
+belong to their figure, numbers to download, provenance) lies in the metadata of its outputs, under
+"kmnist_mlp". Figures and tables have the paper's numbers; those of our own are numbered within
+their section, "Figure S2.1" being the first of section 2.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +17,10 @@ from matplotlib.figure import Figure
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 from kmnist_mlp import figures, tables
+from kmnist_mlp.behind import Behind
 from kmnist_mlp.data import Dataset, StandInWarning, load_kmnist
 from kmnist_mlp.experiments import Results, default_seeds, interval
+from kmnist_mlp.provenance import facts
 from kmnist_mlp.tables import plus_minus, signed
 
 STAND_IN_BANNER = """
@@ -36,32 +44,55 @@ def begin() -> Dataset:
     for warning in caught:
         if not issubclass(warning.category, StandInWarning):
             continue
-        say(STAND_IN_BANNER.format(reason=warning.message))
+        say(STAND_IN_BANNER.format(reason=warning.message), role="banner")
     say(
         f"**Data:** {data.name}, {len(data.train_images):,} training and {len(data.test_images):,} "
         f"test images (fingerprint `{data.fingerprint[:12]}`). "
         f"**Seeds:** {', '.join(map(str, seeds))}. "
-        + ("Values are mean ± standard deviation over the seeds." if len(seeds) > 1 else "")
+        + ("Values are mean ± standard deviation over the seeds." if len(seeds) > 1 else ""),
+        role="provenance",
+        facts=list(facts(data, seeds).items()),  # notebooks would sort the names of a dict
     )
     return data
 
 
-def say(text: str) -> None:
+def say(text: str, **own: object) -> None:
     """Show text as Markdown: a discussion whose numbers come from the results."""
-    display(Markdown(textwrap.dedent(text).strip()))
+    display(Markdown(textwrap.dedent(text).strip()), metadata={"kmnist_mlp": own} if own else None)
 
 
-def show(content: Figure | pd.DataFrame, caption: str) -> None:
-    """Show a figure with its caption below, or a table with its caption above."""
+def show(content: Figure | pd.DataFrame, caption: str, role: str | None = None) -> None:
+    """Show a figure with its caption below, or a table with its caption above.
+
+    Parameters
+    ----------
+    content : Figure or DataFrame
+        With what is behind it (behind.py) as attribute or in ``attrs``, else the table itself.
+    caption : str
+        "Figure S2.1. What is seen." Up to the first full stop and space it is the number.
+    role : str
+        "results", "scoreboard" or "picture": the index page takes this one for itself.
+    """
     text = " ".join(textwrap.dedent(caption).split())
     number, _, rest = text.partition(". ")
-    markdown = Markdown(f"**{number}.** {rest}")
-    if isinstance(content, Figure):
-        display(content, metadata={"image/png": {"alt": text}})
-        display(markdown)
+    is_figure = isinstance(content, Figure)
+    behind = getattr(content, "behind", None) if is_figure else content.attrs.get("behind")
+    if behind is None:
+        behind = Behind("") if is_figure else Behind.of(content.reset_index())
+    own = {"role": "exhibit", "number": number, "caption": rest, "index": role, **behind.to_dict()}
+    if is_figure:
+        display(
+            content,
+            metadata={"image/png": {"alt": behind.finding or text}, "kmnist_mlp": own},
+        )
+        say(f"**{number}.** {rest}", role="caption")
     else:
-        display(markdown)
-        display({"text/html": tables.html(content), "text/plain": str(content)}, raw=True)
+        say(f"**{number}.** {rest}", role="caption")
+        display(
+            {"text/html": tables.html(content), "text/plain": str(content)},
+            raw=True,
+            metadata={"kmnist_mlp": own},
+        )
 
 
 def show_curves(results: Results, name: str) -> None:
@@ -83,9 +114,10 @@ def show_curves(results: Results, name: str) -> None:
         f"""Figures {first} and {second}. {setting[0].upper() + setting[1:]}: training and
         validation loss (Figure {first}) and accuracy (Figure {second}) by epoch. Thick: mean of
         {len(runs)} seed{"s" * (len(runs) > 1)}, with one standard deviation, as long as all are
-        training; thin: each seed. Dashed: the epoch whose weights count ({end}); the diamond is
-        the test result. The training curve is measured on a fixed part of the training split, as
-        large as the validation split.""",
+        training; thin: each seed, with a stroke where it stopped. Dashed: the epoch whose weights
+        count ({end}); dotted: where training stopped; the diamond is the test result. The training
+        curve is measured on a fixed part of the training split, as large as the validation
+        split.""",
     )
 
 

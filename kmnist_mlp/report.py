@@ -1,273 +1,180 @@
 """Make the report: execute the notebooks, export each as a page, write the index page.
 
-`python -m kmnist_mlp.report` writes ``build/report``; with ``--in-place`` it re-executes the
-notebooks of the project themselves. A report appears whole or not at all.
+`python -m kmnist_mlp.report` writes ``build/report``; with ``--committed`` it exports the notebooks
+as they are, to ``build/html``; with ``--single`` it writes one file instead of a folder; with
+``--in-place`` it executes the notebooks of the project themselves. A report appears whole or not at
+all, and one that would not change is left alone.
 """
 
 from __future__ import annotations
 
 import argparse
-import base64
-import io
+import hashlib
 import os
-import platform
-import re
 import shutil
 import sys
 import time
 import warnings
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 
-import jinja2
 import nbformat
-import numpy as np
-from fontTools import subset
-from fontTools.ttLib import TTFont
-from latex2mathml.converter import convert as mathml
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
-from nbconvert import HTMLExporter
-from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
-from pygments.formatters import HtmlFormatter
 
-from kmnist_mlp import __version__
-from kmnist_mlp.data import CLASS_NAMES, Dataset, StandInWarning, load_kmnist
-from kmnist_mlp.experiments import Results, default_seeds, gradient_checks, judge, run
-from kmnist_mlp.figures import against_paper, japanese_font, use_style
+from kmnist_mlp import execute
+from kmnist_mlp.data import Dataset, StandInWarning, load_kmnist
+from kmnist_mlp.execute import NotebookError, key_of, source_hash
+from kmnist_mlp.experiments import Results, default_seeds, run
+from kmnist_mlp.figures import against_paper
+from kmnist_mlp.index import TITLE, index_content
+from kmnist_mlp.pages import Site, environment, make_pages
 from kmnist_mlp.paper import EXPERIMENTS
+from kmnist_mlp.provenance import PROJECT
 from kmnist_mlp.storage import whole_file
-from kmnist_mlp.tables import comparison, html, plus_minus, scoreboard, verdict_counts
+from kmnist_mlp.style import use_style
+from kmnist_mlp.tables import comparison
 
-PROJECT = Path(__file__).resolve().parents[1]
-TEMPLATES = Path(__file__).parent / "templates"
-RULE = (
-    "A claim is a range for a quantity, or for the difference of two experiments seed by seed. If "
-    "the 95 % confidence interval of our mean over the seeds (Student's t) lies inside the range, "
-    "the claim is reproduced; if it lies wholly outside, not reproduced; else undecided. A "
-    "published accuracy holds within 1 percentage point, a published loss within 0.005. The bound "
-    "on the gradient check must hold in every seed: there, the interval is the range over seeds."
-)
+MARK = '<meta name="made-from" content="{}">'
 
 
-class NotebookError(Exception):
-    """A notebook failed; the message names notebook, cell and error."""
+# ---- notebooks with outputs ----------------------------------------------------------------------
 
 
-@dataclass
-class Page:
-    """One page of the report, and its place among the others."""
-
-    file: str
-    title: str
-    short: str
-    summary: str = ""
-    previous: Page | None = field(default=None, repr=False)
-    next: Page | None = field(default=None, repr=False)
+def notebooks_in(folder: Path) -> list[Path]:
+    """Return the numbered notebooks of a folder, at least one."""
+    paths = sorted(folder.glob("[0-9]*.ipynb"))
+    if not paths:
+        raise NotebookError(f"there are no notebooks in {folder}")
+    return paths
 
 
-# ---- executing -----------------------------------------------------------------------------------
+def executed(folder: Path, store: Path) -> dict[Path, nbformat.NotebookNode]:
+    """Execute the notebooks of a folder, or take what is left of their last execution.
 
-
-def execute(path: Path) -> nbformat.NotebookNode:
-    """Run a notebook from top to bottom in a fresh kernel and return it with its outputs.
-
-    Raises
-    ------
-    NotebookError
-        Naming notebook, cell and error.
+    An execution is kept in ``store`` with the key of all that decides it (:func:`key_of`).
     """
+    paths = notebooks_in(folder)
+    data = _load()
+    keys = {path: key_of(path, data.fingerprint, data.name, default_seeds()) for path in paths}
+    kept = {path: _kept(store / path.name, keys[path]) for path in paths}
+    stale = [path for path in paths if kept[path] is None]
+    if stale:
+        results, sweep = _compute(data)
+        _say(f"Executing {len(stale)} of {len(paths)} notebooks ...")
+        store.mkdir(parents=True, exist_ok=True)
+        for path, notebook in zip(stale, execute.execute_all(stale), strict=True):
+            _sign(notebook, sweep, key=keys[path])
+            execute.write(notebook, store / path.name)
+            kept[path] = notebook
+    return kept
+
+
+def _kept(path: Path, key: str) -> nbformat.NotebookNode | None:
+    if not path.exists():
+        return None
     try:
-        notebook = nbformat.read(path, as_version=4)
-    except Exception as error:  # nbformat raises whatever it stumbles over
-        raise NotebookError(f"{path.name} is no notebook: {error}") from None
-    client = NotebookClient(
-        notebook,
-        timeout=None,
-        kernel_name="python3",
-        resources={"metadata": {"path": str(path.parent)}},
-        record_timing=False,
-        extra_arguments=["--log-level=ERROR"],  # not a warning per kernel on the console
+        notebook = execute.read(path)
+    except NotebookError:
+        return None
+    return notebook if notebook.metadata.get("kmnist_mlp", {}).get("key") == key else None
+
+
+def _sign(notebook: nbformat.NotebookNode, sweep: str, **own: str) -> None:
+    """Say in a notebook's metadata how long it took and where its runs came from."""
+    seconds = notebook.metadata.get("kmnist_mlp", {}).get("seconds", 0)
+    notebook.metadata["kmnist_mlp"] = {
+        "facts": [("this page", f"executed in {seconds:.0f} s"), ("experiments", sweep)],
+        **own,
+    }
+
+
+def _load() -> Dataset:
+    """Load the data, and say on the console when it is the stand-in."""
+    try:
+        default_seeds()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", StandInWarning)
+            data = load_kmnist()
+    except (OSError, ValueError) as error:
+        raise NotebookError(str(error)) from None
+    for warning in caught:
+        _say(f"{warning.message}")
+    if data.is_stand_in:
+        _say("`make html` exports the committed notebooks, with their results of real KMNIST.")
+    return data
+
+
+def _compute(data: Dataset) -> tuple[Results, str]:
+    """Compute all experiments in one sweep, so that the notebooks find them in the cache."""
+    _say(f"Training on {data!r} ...")
+    began = time.perf_counter()
+    results = run(EXPERIMENTS, data=data)
+    computed = int((~results.frame.cached).sum())
+    sweep = (
+        f"{len(results.frame)} runs, {computed} computed in {time.perf_counter() - began:.0f} s, "
+        f"{len(results.frame) - computed} from the cache"
     )
-    try:
-        client.execute()
-    except CellExecutionError as error:
-        number, cell = next(
-            (number, cell)
-            for number, cell in reversed(list(enumerate(notebook.cells, start=1)))
-            if any(out.output_type == "error" for out in cell.get("outputs", []))
-        )
-        last_line = next(line for line in reversed(cell.source.splitlines()) if line.strip())
-        raise NotebookError(
-            f"{path.name}, cell {number} (ends with `{last_line}`): {error.ename}: {error.evalue}"
-        ) from None
-    except Exception as error:  # a kernel that dies
-        raise NotebookError(f"{path.name}: {type(error).__name__}: {error}") from None
-    return notebook
-
-
-def _execute_all(paths: list[Path]) -> list[nbformat.NotebookNode]:
-    """Execute notebooks side by side, each in a process that waits for its kernel."""
-    workers = min(len(paths), os.cpu_count() or 1)
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        return list(pool.map(execute, paths))
+    _say(f"{sweep}.")
+    return results, sweep
 
 
 # ---- pages ---------------------------------------------------------------------------------------
 
 
-class _MathMLRenderer(IPythonRenderer):
-    """Formulas become MathML, which a browser shows without any script."""
-
-    def block_math(self, body: str) -> str:
-        return mathml(body.strip(), display="block")
-
-    def inline_math(self, body: str) -> str:
-        return mathml(body.strip())
-
-
-class PageExporter(HTMLExporter):
-    """nbconvert's HTML exporter with this project's template and MathML formulas."""
-
-    def __init__(self, **options: object) -> None:
-        super().__init__(
-            template_name="report", extra_template_basedirs=[str(TEMPLATES)], **options
-        )
-        self.exclude_input_prompt = self.exclude_output_prompt = True
-
-    @jinja2.pass_context
-    def markdown2html(self, context: object, source: str) -> str:
-        """Render Markdown; the filter of that name in the template."""
-        return render_markdown(source)
-
-
-def render_markdown(source: str) -> str:
-    """Return HTML of a Markdown text with formulas."""
-    return MarkdownWithMath(renderer=_MathMLRenderer(escape=False)).render(source)
-
-
-def _pages(notebooks: dict[Path, nbformat.NotebookNode]) -> list[Page]:
-    """Return the index and a page per notebook, with titles from their first cell."""
-    pages = [Page("index.html", "Report", "Report")]
+def export(notebooks: dict[Path, nbformat.NotebookNode], output: Path, single: bool) -> Path:
+    """Write the report of executed notebooks, a folder or one file; return its first page."""
     for path, notebook in notebooks.items():
-        first = notebook.cells[0].source if notebook.cells else ""
-        lines = [line.strip() for line in first.splitlines() if line.strip()]
-        title = lines[0].lstrip("# ") if lines else path.stem
-        summary = lines[1] if len(lines) > 1 else ""
-        short = re.sub(r"^(\d+)_", r"\1 ", path.stem).replace("_", " ").lstrip("0")
-        pages.append(Page(f"{path.stem}.html", title, short, summary))
-    for before, after in zip(pages, pages[1:], strict=False):
-        before.next, after.previous = after, before
-    return pages
-
-
-def _kana_font() -> str:
-    """Return a style that brings the ten kana along: a reader may have no Japanese font."""
-    font = TTFont(japanese_font())
-    glyphs = subset.Subsetter()
-    glyphs.populate(unicodes=[ord(kana) for kana in CLASS_NAMES])
-    glyphs.subset(font)
-    font.flavor = "woff"
-    content = io.BytesIO()
-    font.save(content)
-    data = base64.b64encode(content.getvalue()).decode()
-    source = f'url("data:font/woff;base64,{data}")'
-    only = ", ".join(f"U+{ord(kana):X}" for kana in CLASS_NAMES)
-    return f'@font-face {{ font-family: "Kana"; src: {source}; unicode-range: {only}; }}'
-
-
-def _style() -> str:
-    light = HtmlFormatter(style="xcode", cssclass="highlight").get_style_defs()
-    dark = HtmlFormatter(style="github-dark", cssclass="highlight").get_style_defs()
-    own = (TEMPLATES / "report" / "style.css").read_text(encoding="utf-8")
-    return f"{_kana_font()}\n{light}\n@media (prefers-color-scheme: dark) {{ {dark} }}\n{own}"
-
-
-def _provenance(data: Dataset, results: Results) -> str:
-    cached = int(results.frame.cached.sum())
-    return (
-        f"kmnist_mlp {__version__}; {data.name}, fingerprint {data.fingerprint[:16]}; seeds "
-        f"{', '.join(map(str, default_seeds()))}; Python {platform.python_version()}, NumPy "
-        f"{np.__version__}, {platform.machine()}; {len(results.frame)} training runs, {cached} of "
-        f"them from the cache; made {time.strftime('%Y-%m-%d %H:%M %Z')}."
-    )
-
-
-def _seeds() -> str:
-    count = len(default_seeds())
-    return "one seed" if count == 1 else f"{count} seeds"
-
-
-def _abstract(results: Results, judged, data: Dataset) -> str:
-    def accuracy(name: str) -> str:
-        return plus_minus(results.values("test_accuracy", name), 1) + " %"
-
-    return render_markdown(
-        "A published course report trained a multilayer perceptron on Kuzushiji-MNIST, 28 × 28 "
-        "images of ten cursive Japanese characters, and described what momentum, early stopping, "
-        "penalties, activations and topology do to it. This report repeats every experiment with "
-        f"a network written from scratch in NumPy, over {_seeds()}, and holds each result "
-        f"against the published one. On {'**stand-in data**' if data.is_stand_in else data.name} "
-        f"the baseline (784-128-10, tanh, early stopping) reaches {accuracy('baseline')} test "
-        f"accuracy where the paper has 84.47 %, an L2 penalty of 0.2 {accuracy('l2_0.2')} (86.26 "
-        f"%), ReLU {accuracy('relu')} (86.42 %), the final model {accuracy('final')} (89 %); the "
-        f"linear softmax model stays at {accuracy('linear')}. Of {len(judged)} claims, "
-        f"{verdict_counts(judged)}."
-    )
-
-
-def build(notebook_folder: Path, output: Path) -> Path:
-    """Execute all notebooks and write the whole report; return its index page."""
-    paths = sorted(notebook_folder.glob("[0-9]*.ipynb"))
-    if not paths:
-        raise NotebookError(f"there are no notebooks in {notebook_folder}")
-    data, results = _compute()
-    _say(f"Executing {len(paths)} notebooks ...")
-    notebooks = dict(zip(paths, _execute_all(paths), strict=True))
-    judged = judge(results, gradient_checks(data))
-    pages = _pages(notebooks)
-    shared = {
-        "pages": pages,
-        "style": _style(),
-        "stand_in": data.is_stand_in,
-        "provenance": _provenance(data, results),
-    }
+        code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source]
+        if code and all(cell.execution_count is None for cell in code):
+            raise NotebookError(f"{path.name} has no outputs; `make report` executes it")
+    first = output if single else output / "index.html"
+    texts = [nbformat.writes(notebook) for notebook in notebooks.values()]
+    templates = source_hash(lambda file: file.suffix != ".csv")
+    key = hashlib.sha256(repr((texts, templates, single)).encode()).hexdigest()
+    names = {"index.html", *(f"{path.stem}.html" for path in notebooks)}
+    if _is_up_to_date([output] if single else [output / name for name in names], output, key):
+        _say("Nothing has changed since this report was made.")
+        return first
+    files = render(notebooks, Site(single), key)
+    if single:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(output) as file:
+            file.write(files["index"].encode())
+        return first
     fresh = output.with_name(f".{output.name}.{os.urandom(8).hex()}.new")
     fresh.mkdir(parents=True)
     try:
-        exporter = PageExporter()
-        for page, notebook in zip(pages[1:], notebooks.values(), strict=True):
-            resources = {**shared, "title": page.title, "here": page.file}
-            body, _ = exporter.from_notebook_node(notebook, resources=resources)
-            (fresh / page.file).write_text(body, encoding="utf-8")
-        loader = jinja2.FileSystemLoader(TEMPLATES / "report")
-        index = jinja2.Environment(loader=loader).get_template("start.html.j2")
-        (fresh / "index.html").write_text(
-            index.render(
-                **shared,
-                abstract=_abstract(results, judged, data),
-                seeds=_seeds(),
-                comparison=html(comparison(results)),
-                rule=RULE,
-                scoreboard=html(scoreboard(judged)),
-                how=render_markdown(HOW),
-            ),
-            encoding="utf-8",
-        )
+        for stem, text in files.items():
+            (fresh / f"{stem}.html").write_text(text, encoding="utf-8")
         _replace_folder(fresh, output)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
-    return output / "index.html"
+    return first
 
 
-HOW = """
-Every page is a notebook of the project, executed from top to bottom; the code behind each figure
-is one click away. The network, its training and the experiments are the Python module `kmnist_mlp`
-in plain NumPy. `make report` makes these pages anew, every experiment is held against
-committed reference results, with all seeds here and with one in `make test`.
-"""
+def render(
+    notebooks: dict[Path, nbformat.NotebookNode], site: Site, key: str = ""
+) -> dict[str, str]:
+    """Return the HTML of every page by its stem; of a single file, "index" alone."""
+    pages = make_pages(notebooks)
+    for before, after in zip(pages, pages[1:], strict=False):
+        before.next, after.previous = after, before
+    templates = environment(site)
+    templates.globals.update(
+        pages=pages, key=key, title=TITLE, stand_in=any(page.is_stand_in for page in pages)
+    )
+    front = templates.get_template("single.html.j2" if site.single else "start.html.j2")
+    files = {"index": front.render(**index_content(pages, site), here="index")}
+    if not site.single:
+        template = templates.get_template("page.html.j2")
+        files |= {page.stem: template.render(page=page, here=page.stem) for page in pages}
+    return files
+
+
+def _is_up_to_date(files: list[Path], output: Path, key: str) -> bool:
+    """Whether these files and no others are there, each made from the same sources."""
+    if output.is_dir() and set(output.iterdir()) != set(files):
+        return False
+    mark = MARK.format(key).encode()
+    return all(file.is_file() and mark in file.read_bytes()[:1000] for file in files)
 
 
 def _replace_folder(fresh: Path, output: Path) -> None:
@@ -284,20 +191,21 @@ def _replace_folder(fresh: Path, output: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
+# ---- the project's own notebooks -----------------------------------------------------------------
+
+
 def execute_in_place(notebook_folder: Path) -> list[Path]:
     """Re-execute the project's notebooks themselves; each is replaced only if all succeed."""
-    data, results = _compute()
+    data = _load()
     if data.is_stand_in:
         raise NotebookError("committed notebooks carry results of real KMNIST, not the stand-in's")
-    paths = sorted(notebook_folder.glob("[0-9]*.ipynb"))
-    executed = _execute_all(paths)
+    results, sweep = _compute(data)
+    paths = notebooks_in(notebook_folder)
+    notebooks = execute.execute_all(paths)
     update_readme(notebook_folder.parent / "README.md", results)  # refuses before it writes
-    for path, notebook in zip(paths, executed, strict=True):
-        for cell in notebook.cells:
-            cell.metadata.pop("execution", None)
-        notebook.metadata["language_info"] = {"name": "python"}
-        with whole_file(path) as file:
-            file.write((nbformat.writes(notebook) + "\n").encode())
+    for path, notebook in zip(paths, notebooks, strict=True):
+        _sign(notebook, sweep)
+        execute.write(notebook, path)
     return paths
 
 
@@ -320,25 +228,6 @@ def update_readme(readme: Path, results: Results) -> None:
         against_paper(results).savefig(file, format="png")
 
 
-def _compute() -> tuple[Dataset, Results]:
-    """Compute all experiments in one sweep, so that the notebooks find them in the cache."""
-    try:
-        default_seeds()
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", StandInWarning)
-            data = load_kmnist()
-    except (OSError, ValueError) as error:
-        raise NotebookError(str(error)) from None
-    for warning in caught:
-        _say(f"{warning.message}")
-    _say(f"Training on {data!r} ...")
-    began = time.perf_counter()
-    results = run(EXPERIMENTS, data=data)
-    computed = int((~results.frame.cached).sum())
-    _say(f"{len(results.frame)} runs, {computed} computed in {time.perf_counter() - began:.0f} s.")
-    return data, results
-
-
 def _say(text: str) -> None:
     print(text, flush=True)
 
@@ -346,21 +235,31 @@ def _say(text: str) -> None:
 def main() -> int:
     """Command line; the exit status is 1 if a notebook failed."""
     parser = argparse.ArgumentParser(prog="python -m kmnist_mlp.report", description=__doc__)
+    parser.add_argument("--committed", action="store_true", help="export the notebooks as they are")
+    parser.add_argument("--single", action="store_true", help="write one file, not a folder")
     parser.add_argument(
         "--in-place", action="store_true", help="re-execute the notebooks themselves"
     )
     parser.add_argument(
         "--notebooks", type=Path, default=PROJECT / "notebooks", help="their folder"
     )
-    parser.add_argument("--output", type=Path, default=PROJECT / "build" / "report")
+    parser.add_argument("--output", type=Path, help="folder or file to write")
     arguments = parser.parse_args()
+    folder = arguments.notebooks.resolve()
+    name = "html" if arguments.committed else "report"
+    name = f"kmnist_{name}.html" if arguments.single else name
+    output = (arguments.output or PROJECT / "build" / name).resolve()
     try:
         if arguments.in_place:
-            for path in execute_in_place(arguments.notebooks.resolve()):
+            for path in execute_in_place(folder):
                 _say(f"{path}")
+            return 0
+        if arguments.committed:
+            notebooks = {path: execute.read(path) for path in notebooks_in(folder)}
         else:
-            index = build(arguments.notebooks.resolve(), arguments.output.resolve())
-            _say(f"The report is ready: {index}")
+            notebooks = executed(folder, output.parent / "executed")
+        first = export(notebooks, output, arguments.single)
+        _say(f"The report is ready: {first}")
     except (NotebookError, OSError) as error:  # a full disk, for instance
         print(f"The report was not made. {error}", file=sys.stderr)
         return 1

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup, escape
 
+from kmnist_mlp.behind import Behind
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments import Results
@@ -42,8 +44,39 @@ def signed(value: float, digits: int) -> str:
 
 
 def html(table: pd.DataFrame) -> str:
-    """Return a table as HTML; class "long-text" lets a column of sentences break its lines."""
-    return table.to_html(border=0, classes="long-text" if "claim" in table.columns else None)
+    """Return a table as HTML with scoped headers; a cell that is ``Markup`` stays as it is.
+
+    Class "number" aligns a column of numbers, "long-text" lets a column of sentences break lines.
+    """
+    numeric = [all(map(_is_number, table[column])) for column in table.columns]
+    head = Markup("").join(
+        Markup('<th scope="col"{}>{}</th>').format(_class(number), column)
+        for column, number in zip(table.columns, numeric, strict=True)
+    )
+    body = Markup("").join(
+        Markup('<tr><th scope="row">{}</th>{}</tr>\n').format(
+            label,
+            Markup("").join(
+                Markup("<td{}>{}</td>").format(_class(number), cell)
+                for cell, number in zip(cells, numeric, strict=True)
+            ),
+        )
+        for label, *cells in table.itertuples(name=None)
+    )
+    kind = Markup(' class="long-text"') if "claim" in table.columns else ""
+    corner = escape(table.columns.name or "")
+    corner = Markup('<th scope="col">{}</th>').format(corner) if corner else Markup("<td></td>")
+    page = Markup("<table{}>\n<thead><tr>{}{}</tr></thead>\n<tbody>\n{}</tbody>\n</table>")
+    return str(page.format(kind, corner, head, body))
+
+
+def _is_number(cell: object) -> bool:
+    """Whether a cell is a number, a range or spread of numbers, or missing."""
+    return str(cell) == MISSING or str(cell).startswith(tuple("0123456789+−-"))
+
+
+def _class(number: bool) -> Markup:
+    return Markup(' class="number"') if number else Markup("")
 
 
 def configurations(configs: Iterable[str] | Mapping[str, Config]) -> pd.DataFrame:
@@ -69,7 +102,8 @@ def configurations(configs: Iterable[str] | Mapping[str, Config]) -> pd.DataFram
 def comparison(results: Results, names: Iterable[str] | None = None) -> pd.DataFrame:
     """Return our test results (mean ± standard deviation over seeds) beside the paper's."""
     rows = {}
-    for name in names or results.names:
+    names = list(names or results.names)
+    for name in names:
         entry = PAPER.get(name)
         accuracy, loss = (results.values(q, name) for q in ("test_accuracy", "test_loss"))
         paper_accuracy = entry.test_accuracy if entry else None
@@ -91,9 +125,12 @@ def comparison(results: Results, names: Iterable[str] | None = None) -> pd.DataF
             "stopped at epoch": plus_minus(results.values("stopped_epoch", name), 1)
             + (f", {diverged} diverged" if diverged else ""),
         }
-    return _data_named(
+    table = _data_named(
         pd.DataFrame.from_dict(rows, orient="index"), "experiment", results.data_name
     )
+    frame = results.frame[results.frame.experiment.isin(names)].drop(columns="cached")
+    table.attrs["behind"] = Behind.of(frame, "", results, names, ["test_accuracy", "test_loss"])
+    return table
 
 
 def _data_named(table: pd.DataFrame, index: str, data_name: str) -> pd.DataFrame:
@@ -130,7 +167,12 @@ def gradient_table(ours: pd.DataFrame, pattern: str) -> pd.DataFrame:
             }
         )
     table = pd.DataFrame(rows).set_index("weight")
-    return _data_named(table, "weight", ours.attrs.get("data_name", ""))
+    table = _data_named(table, "weight", ours.attrs.get("data_name", ""))
+    numbers = ours[ours.pattern == pattern].reset_index(drop=True)
+    gradients = ["approximated_gradient", "actual_gradient", "difference"]
+    numbers = numbers.join(pd.DataFrame(printed)[gradients].add_prefix("paper_"))
+    table.attrs["behind"] = Behind.of(numbers)
+    return table
 
 
 def agrees_with_itself(row: Mapping[str, float]) -> bool:
@@ -169,7 +211,9 @@ def scoreboard(judged: pd.DataFrame) -> pd.DataFrame:
             }
         )
     table = pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1))
-    return _data_named(table, "no.", judged.attrs.get("data_name", ""))
+    table = _data_named(table, "no.", judged.attrs.get("data_name", ""))
+    table.attrs["behind"] = Behind.of(judged)
+    return table
 
 
 def _unit(quantity: str, difference: bool) -> tuple[str, int]:

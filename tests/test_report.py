@@ -11,19 +11,13 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from kmnist_mlp import report
+from kmnist_mlp import execute, report
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import CLASS_NAMES, ROMAJI
+from kmnist_mlp.execute import NotebookError
 from kmnist_mlp.experiments import run
-from kmnist_mlp.paper import CLAIMS
-from kmnist_mlp.report import (
-    NotebookError,
-    execute,
-    execute_in_place,
-    main,
-    render_markdown,
-    update_readme,
-)
+from kmnist_mlp.pages import render_markdown
+from kmnist_mlp.report import execute_in_place, main, update_readme
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 COMMITTED = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
@@ -69,13 +63,19 @@ def failing(folder):
 
 
 def one_after_the_other(paths):
-    return [execute(path) for path in paths]
+    return [execute.execute(path) for path in paths]
 
 
 @pytest.fixture
 def in_process(monkeypatch):
     """Execute notebooks one after the other in this process: quicker for one of them."""
-    monkeypatch.setattr(report, "_execute_all", one_after_the_other)
+    monkeypatch.setattr(execute, "execute_all", one_after_the_other)
+
+
+def pretend(monkeypatch, data, results):
+    """Let the report find this data and these results, without any training."""
+    monkeypatch.setattr(report, "_load", lambda: data)
+    monkeypatch.setattr(report, "_compute", lambda _: (results, f"{len(results.frame)} runs"))
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def computed(measured, monkeypatch):
     monkeypatch.setenv("KMNIST_MLP_SEEDS", "1")
 
     def on(name):
-        monkeypatch.setattr(report, "_compute", lambda: measured[name])
+        pretend(monkeypatch, *measured[name])
 
     on("stand-in data")
     return on
@@ -120,8 +120,8 @@ def made(measured, tmp_path_factory):
     good(folder / "notebooks", "02_second_steps.ipynb")
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("KMNIST_MLP_SEEDS", "1")
-        monkeypatch.setattr(report, "_compute", lambda: measured["stand-in data"])
-        monkeypatch.setattr(report, "_execute_all", one_after_the_other)
+        pretend(monkeypatch, *measured["stand-in data"])
+        monkeypatch.setattr(execute, "execute_all", one_after_the_other)
         output = folder / "build" / "report"
         assert call(monkeypatch, "--notebooks", folder / "notebooks", "--output", output) == 0
     return output
@@ -236,43 +236,45 @@ def test_outputs_are_on_the_page_with_the_alternative_text_of_figures(pages):
     assert all(Page(page).alt), "every image says what it shows"
 
 
-def test_every_page_of_the_stand_in_carries_the_banner(pages):
-    for text in pages.values():
-        assert 'class="banner"' in text and "STAND-IN DATA" in Page(text).text
-
-
-def test_the_index_has_abstract_contents_results_scoreboard_and_how_it_was_made(pages):
-    text = Page(pages["index.html"]).text
-    for part in (
-        "84.47 %",
-        "baseline, early stopping",
-        "linear softmax",
-        "fingerprint",
-        "CC BY-SA",
-    ):
-        assert part in text
-    assert "It is, as a" in text, "each notebook is summarised"
-    judged = [claim for claim in CLAIMS if claim.statement in text]
-    assert len(judged) > 5 and "undecided" in text
-
-
 def test_a_title_with_special_characters_is_shown_as_it_is(pages):
     for text in pages.values():
         assert "loss < 1 &" not in text, "the characters must be escaped"
     assert "1 Is the loss < 1 & finite?" in Page(pages["index.html"]).text
 
 
-def test_nothing_but_the_report_is_left_behind(made):
-    assert [path.name for path in made.parent.iterdir()] == ["report"]
+def test_nothing_but_the_report_and_its_notebooks_is_left_behind(made):
+    assert sorted(path.name for path in made.parent.iterdir()) == ["executed", "report"]
+    executed = sorted(path.name for path in (made.parent / "executed").iterdir())
+    assert executed == ["01_first_steps.ipynb", "02_second_steps.ipynb"]
 
 
-def test_a_report_on_real_data_has_no_banner(computed, in_process, tmp_path):
+def test_a_report_that_would_not_change_is_left_alone(
+    computed, monkeypatch, tmp_path, previous, capsys
+):
+    calls = []
+    monkeypatch.setattr(
+        execute, "execute_all", lambda paths: calls.append(paths) or one_after_the_other(paths)
+    )
+    notebooks = tmp_path / "notebooks"
+    first = write(notebooks / "01_one.ipynb", new_markdown_cell("# 1 One"))
+    second = write(notebooks / "02_two.ipynb", new_markdown_cell("# 2 Two"))
+    arguments = ("--notebooks", notebooks, "--output", previous)
+    assert call(monkeypatch, *arguments) == 0 and calls == [[first, second]]
+    before = {path: path.stat().st_ino for path in previous.iterdir()}
+    assert call(monkeypatch, *arguments) == 0 and len(calls) == 1
+    assert {path: path.stat().st_ino for path in previous.iterdir()} == before
+    assert "Nothing has changed" in capsys.readouterr().out
+    # a page that is gone is made again, without executing anything
+    (previous / "01_one.html").unlink()
+    assert call(monkeypatch, *arguments) == 0 and len(calls) == 1
+    assert (previous / "01_one.html").exists()
+    # only the notebook that changed is executed again
+    write(second, new_markdown_cell("# 2 Two, changed"))
+    assert call(monkeypatch, *arguments) == 0 and calls[1:] == [[second]]
+    assert "2 Two, changed" in (previous / "02_two.html").read_text("utf-8")
+    # another data set, another report
     computed("KMNIST")
-    write(tmp_path / "notebooks" / "01_one.ipynb", new_markdown_cell("# 1 One"))
-    index = report.build(tmp_path / "notebooks", tmp_path / "report")
-    assert index == tmp_path / "report" / "index.html"
-    for path in index.parent.iterdir():
-        assert "stand-in" not in Page(path.read_text("utf-8")).text.lower()
+    assert call(monkeypatch, *arguments) == 0 and calls[2:] == [[first, second]]
 
 
 # ---- what goes wrong -----------------------------------------------------------------------------
@@ -288,7 +290,7 @@ def previous(tmp_path):
 
 def is_left_whole(previous):
     return (
-        [path.name for path in previous.parent.iterdir()] == ["report"]
+        {path.name for path in previous.parent.iterdir()} <= {"executed", "report"}
         and [path.name for path in previous.iterdir()] == ["index.html"]
         and (previous / "index.html").read_text() == "the previous one"
     )
@@ -324,23 +326,22 @@ def test_an_export_that_fails_leaves_the_previous_report(
 ):
     write(tmp_path / "notebooks" / "01_one.ipynb", new_markdown_cell("# 1 One"))
 
-    def fail(*_):
+    def fail(*_, **__):
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(report, "scoreboard", fail)
+    monkeypatch.setattr(Path, "write_text", fail)
     with pytest.raises(OSError, match="disk is full"):
-        report.build(tmp_path / "notebooks", previous)
+        call(monkeypatch, "--notebooks", tmp_path / "notebooks", "--output", previous)
     assert is_left_whole(previous)
 
 
 def test_a_new_report_takes_the_place_of_the_whole_previous_one(
-    computed, in_process, tmp_path, previous
+    computed, in_process, monkeypatch, tmp_path, previous
 ):
     (previous / "09_gone.html").write_text("a page of a notebook that is no more")
     write(tmp_path / "notebooks" / "01_one.ipynb", new_markdown_cell("# 1 One"))
-    report.build(tmp_path / "notebooks", previous)
+    assert call(monkeypatch, "--notebooks", tmp_path / "notebooks", "--output", previous) == 0
     assert sorted(path.name for path in previous.iterdir()) == ["01_one.html", "index.html"]
-    assert [path.name for path in previous.parent.iterdir()] == ["report"]
 
 
 def test_an_expected_error_in_an_earlier_cell_is_not_blamed(tmp_path):
@@ -350,7 +351,15 @@ def test_an_expected_error_in_an_earlier_cell_is_not_blamed(tmp_path):
         new_code_cell("int('x')"),
     )
     with pytest.raises(NotebookError, match=r"cell 2 .*int\('x'\).*ValueError"):
-        execute(path)
+        execute.execute(path)
+
+
+def test_notebooks_without_outputs_are_not_exported_as_they_are(monkeypatch, tmp_path, capsys):
+    good(tmp_path / "notebooks")
+    arguments = ("--committed", "--notebooks", tmp_path / "notebooks", "--output", tmp_path / "o")
+    assert call(monkeypatch, *arguments) == 1
+    assert "01_first_steps.ipynb has no outputs" in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()
 
 
 # ---- README --------------------------------------------------------------------------------------

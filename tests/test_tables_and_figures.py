@@ -2,6 +2,7 @@
 
 import inspect as python_inspect
 import io
+import re
 import warnings
 from dataclasses import replace
 
@@ -10,10 +11,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from markupsafe import Markup
 from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix as sklearn_confusion_matrix
 
 from kmnist_mlp import experiments, figures, mistakes, notebook, other_hands, tables
+from kmnist_mlp import style as style_room
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import CLASS_NAMES, ROMAJI, StandInWarning, split_and_standardise
 from kmnist_mlp.experiments import Results, judge, run
@@ -211,6 +214,28 @@ def test_the_scoreboard_of_one_seed_calls_the_interval_unknown(one_seed):
     assert (board.verdict == "undecided").all()
 
 
+def test_html_escapes_text_but_not_markup_and_aligns_columns_of_numbers():
+    table = pd.DataFrame(
+        {"loss < 1": ["0.5", "–"], "link": [Markup("<a>b</a>"), "<i>"]}, index=["a & b", "c"]
+    )
+    page = tables.html(table)
+    assert '<th scope="col" class="number">loss &lt; 1</th>' in page
+    assert '<th scope="row">a &amp; b</th><td class="number">0.5</td>' in page
+    assert "<td><a>b</a></td>" in page and "<td>&lt;i&gt;</td>" in page
+
+
+def test_the_numbers_behind_tables_are_not_rounded(results, checks):
+    frame = pd.read_csv(io.StringIO(tables.comparison(results, ["mine"]).attrs["behind"].csv))
+    expected = results.frame[results.frame.experiment == "mine"]
+    assert frame.test_loss.tolist() == pytest.approx(expected.test_loss.tolist(), rel=1e-6)
+    gradients = tables.gradient_table(checks[0], "sixth").attrs["behind"].csv
+    gradients = pd.read_csv(io.StringIO(gradients))
+    printed = [row for row in published_gradients() if row["pattern"] == "sixth"]
+    assert gradients.paper_difference.tolist() == [row["difference"] for row in printed]
+    board = pd.read_csv(io.StringIO(tables.scoreboard(judge(results, checks)).attrs["behind"].csv))
+    assert {"experiment", "minus", "low", "high", "mean", "verdict"} <= set(board.columns)
+
+
 def test_the_verdicts_are_counted_in_words():
     judged = pd.DataFrame({"verdict": ["reproduced", "undecided", "reproduced"]})
     assert tables.verdict_counts(judged) == "2 reproduced, 0 not reproduced, 1 undecided"
@@ -328,6 +353,8 @@ DRAWN = {
     "learning_curves": lambda r, d: figures.learning_curves(r, "baseline"),
     "overlay": lambda r, d: figures.overlay(r, ["baseline", "l2_0.2", "mine"]),
     "against_paper": lambda r, d: figures.against_paper(r, ["baseline", "l2_0.2", "linear"]),
+    "ladder": lambda r, d: figures.ladder(r, "linear", ["baseline", "l2_0.2"], "mine"),
+    "first_layer": lambda r, d: figures.first_layer(r, ["baseline", "linear"], units=5),
     "by_penalty": lambda r, d: figures.by_penalty(
         r, {"L2": [(0, "baseline"), (0.2, "l2_0.2")], "L1": [(0, "baseline")]}
     ),
@@ -362,7 +389,7 @@ def test_every_function_of_the_room_is_drawn_here():
     makers = {
         name
         for name, function in functions
-        if function.__module__ == figures.__name__
+        if function.__module__ != style_room.__name__
         and not name.startswith("_")
         and python_inspect.signature(function).return_annotation == "Figure"
     }
@@ -383,7 +410,60 @@ def test_each_figure_is_drawn_with_real_glyphs_closed_and_marked_on_the_stand_in
     assert len(marks(stand_in)) == 1
 
 
-@pytest.mark.parametrize("name", ["learning_curves", "overlay", "against_paper", "by_penalty"])
+@pytest.mark.parametrize("name", DRAWN)
+def test_each_figure_carries_its_numbers_and_a_finding_from_them(name, results, kana, style):
+    behind = DRAWN[name](results, kana).behind
+    numbers = pd.read_csv(io.StringIO(behind.csv))
+    assert len(numbers) and not numbers.columns.str.startswith("Unnamed").any()
+    assert re.search(r"\d", behind.finding) and behind.finding.endswith(".")
+    assert len(behind.finding) < 600, "it is read out in one go"
+    assert not re.search(r"\bnan\b", behind.finding)
+
+
+def test_what_is_behind_a_figure_names_configurations_seeds_and_cache(results, style):
+    behind = figures.overlay(results, ["baseline", "mine"]).behind
+    assert list(behind.experiments) == ["baseline", "mine"] and behind.seeds == (0, 1)
+    assert Config.from_dict(behind.experiments["mine"]) == CONFIGS["mine"]
+    assert behind.cached == 0 and behind.quantities == ("validation_accuracy",)
+
+
+def test_the_rungs_of_the_ladder_add_up_to_the_measured_difference(results, style):
+    figure = figures.ladder(results, "linear", ["baseline", "l2_0.2"], "mine")
+    steps = pd.read_csv(io.StringIO(figure.behind.csv)).groupby("step", sort=False).points.mean()
+    end, start = (results.values("test_accuracy", name).mean() for name in ("mine", "linear"))
+    assert steps.sum() == pytest.approx(end - start, abs=1e-5)
+    bars = [(bar.get_x(), bar.get_width()) for bar in figure.axes[0].patches]
+    assert [width for _, width in bars] == pytest.approx(list(steps), abs=1e-5)
+    assert bars[0][0] == pytest.approx(start)
+    for (left, width), (following, _) in zip(bars, bars[1:], strict=False):
+        assert left + width == pytest.approx(following)
+
+
+def test_the_first_layer_shows_the_units_with_the_largest_weights(results, style):
+    figure = figures.first_layer(results, ["baseline"], units=3)
+    weights = results.of("baseline")[0].model.weights[0]
+    largest = np.argsort(-np.linalg.norm(weights, axis=0))[:3]
+    drawn = [axis.images[0].get_array() for axis in figure.axes]
+    for image, unit in zip(drawn, largest, strict=True):
+        np.testing.assert_array_equal(image.ravel(), weights[:, unit])
+        assert image.shape == (6, 6)
+
+
+def test_each_seed_has_a_stroke_where_it_stopped(results, style):
+    accuracy = figures.learning_curves(results, "baseline").axes[1]
+    strokes = [line.get_xdata()[0] for line in accuracy.lines if line.get_marker() == "|"]
+    assert strokes == 2 * [len(run.history) for run in results.of("baseline")]
+
+
+def test_curves_are_told_apart_without_colour(results, style):
+    (axis,) = figures.overlay(results, ["baseline", "l2_0.2", "linear", "mine"]).axes
+    dashes = [line.get_linestyle() for line in axis.lines if line.get_linewidth() == 2]
+    assert len(dashes) == len(set(dashes)) == 4
+
+
+@pytest.mark.parametrize(
+    "name", ["learning_curves", "overlay", "against_paper", "by_penalty", "ladder"]
+)
 def test_figures_of_a_single_seed_are_drawn_without_a_warning(name, one_seed, kana, style):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
