@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from kmnist_mlp.behind import Behind
@@ -379,7 +380,7 @@ def heat_maps(sweep: pd.DataFrame, quantity: str) -> Figure:
             axis.text(column, row, text, ha="center", va="center", color=colour)
             if value == high:
                 frame = {"fill": False, "edgecolor": ORANGE, "lw": 3}
-                axis.add_patch(plt.Rectangle((column - 0.46, row - 0.46), 0.92, 0.92, **frame))
+                axis.add_patch(Rectangle((column - 0.46, row - 0.46), 0.92, 0.92, **frame))
         axis.set_xticks(range(grid.shape[1]), [f"{rate:g}" for rate in grid.columns])
         axis.set_yticks(range(grid.shape[0]), [f"{gamma:g}" for gamma in grid.index])
         axis.set(title=f"L2 penalty {penalty:g}", xlabel="learning rate")

@@ -12,6 +12,7 @@ from kmnist_mlp.behind import Behind
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments import Results
+from kmnist_mlp.grid import AXES, means
 from kmnist_mlp.paper import PAPER, published_gradients
 
 MISSING = "–"
@@ -282,3 +283,31 @@ def most_confused(matrices: list[np.ndarray], data: Dataset, count: int = 8) -> 
             }
         )
     return _cornered(pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1)), "rank")
+
+
+def sweep_table(sweep: pd.DataFrame, count: int = 5) -> pd.DataFrame:
+    """Return the best combinations on the validation split, and the paper's, with their accuracies.
+
+    Parameters
+    ----------
+    sweep : DataFrame
+        What :func:`kmnist_mlp.grid.load` gives.
+    """
+    ranked = means(sweep).reset_index(drop=True)
+    paper = PAPER["final"].config
+    is_papers = (ranked[AXES] == [getattr(paper, axis) for axis in AXES]).all(axis=1)
+    rows = []
+    for place in sorted({*range(count), *np.flatnonzero(is_papers)}):
+        chosen = ranked.loc[place, AXES]
+        runs = sweep[(sweep[AXES] == chosen).all(axis=1)]
+        rows.append(
+            {
+                "learning rate": f"{chosen.learning_rate:g}",
+                "momentum": f"{chosen.momentum_gamma:g}",
+                "L2 penalty": f"{chosen.L2_penalty:g}" + (" (paper)" if is_papers[place] else ""),
+                "validation accuracy, %": plus_minus(100 * runs.validation_accuracy, 2),
+                "test accuracy, %": plus_minus(100 * runs.test_accuracy, 2),
+            }
+        )
+        rows[-1]["place"] = place + 1
+    return _cornered(pd.DataFrame(rows).set_index("place"), "place")
