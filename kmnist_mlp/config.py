@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, fields
 from numbers import Integral, Real
 from typing import Any
 
+import numpy as np
+
 ACTIVATION_NAMES = ("tanh", "sigmoid", "ReLU")
 
 
@@ -74,15 +76,17 @@ class Config:
         checked = {
             "layer_specs": layer_sizes(self.layer_specs),
             "activation": activation_name(self.activation),
-            "learning_rate": _real("learning_rate", self.learning_rate, above=0.0),
+            "learning_rate": real_number("learning_rate", self.learning_rate, above=0.0),
             "batch_size": whole_number("batch_size", self.batch_size, 1),
             "epochs": whole_number("epochs", self.epochs, 1),
             "early_stop": _boolean("early_stop", self.early_stop),
             "early_stop_epoch": whole_number("early_stop_epoch", self.early_stop_epoch, 1),
-            "L1_penalty": _real("L1_penalty", self.L1_penalty, at_least=0.0),
-            "L2_penalty": _real("L2_penalty", self.L2_penalty, at_least=0.0),
+            "L1_penalty": real_number("L1_penalty", self.L1_penalty, at_least=0.0),
+            "L2_penalty": real_number("L2_penalty", self.L2_penalty, at_least=0.0),
             "momentum": _boolean("momentum", self.momentum),
-            "momentum_gamma": _real("momentum_gamma", self.momentum_gamma, at_least=0.0, below=1.0),
+            "momentum_gamma": real_number(
+                "momentum_gamma", self.momentum_gamma, at_least=0.0, below=1.0
+            ),
             "seed": whole_number("seed", self.seed, 0),
         }
         for name, value in checked.items():
@@ -118,9 +122,9 @@ class Config:
 
 def layer_sizes(values: Any) -> tuple[int, ...]:
     """Return layer sizes as a tuple of int, or raise ValueError: two or more, each >= 1."""
-    if getattr(values, "ndim", None) == 1:  # an array, without importing NumPy for it
+    if isinstance(values, np.ndarray) and values.ndim == 1:
         values = list(values)
-    if not isinstance(values, Sequence) or isinstance(values, (str, bytes)):
+    if not isinstance(values, Sequence) or isinstance(values, (str, bytes, bytearray)):
         raise ValueError(f"layer_specs must be a sequence such as (784, 128, 10); got {values!r}")
     sizes = tuple(whole_number("each number in layer_specs", size, 1) for size in values)
     if len(sizes) < 2:
@@ -150,12 +154,12 @@ def whole_number(name: str, value: Any, smallest: int) -> int:
 
 
 def _boolean(name: str, value: Any) -> bool:
-    if not (isinstance(value, bool) or type(value).__name__ == "bool"):  # also NumPy's bool
+    if not isinstance(value, (bool, np.bool_)):
         raise ValueError(f"{name} must be True or False; got {value!r}")
     return bool(value)
 
 
-def _real(
+def real_number(
     name: str,
     value: Any,
     *,
@@ -163,17 +167,40 @@ def _real(
     at_least: float = -math.inf,
     below: float = math.inf,
 ) -> float:
-    allowed = "a finite number" + "".join(
-        f" {sign} {bound:g}"
-        for sign, bound in ((">", above), (">=", at_least), ("<", below))
-        if math.isfinite(bound)
-    )
+    """Return a finite number within the bounds as float, or raise ValueError naming it."""
+    bounds = ((">", above), (">=", at_least), ("<", below))
+    limits = " and ".join(f"{sign} {bound:g}" for sign, bound in bounds if math.isfinite(bound))
     try:
-        finite = not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
+        right = not isinstance(value, bool) and isinstance(value, Real)
+        number = float(value) if right else math.nan
     except OverflowError:  # a whole number too large for a float
-        finite = False
-    if not finite:
-        raise ValueError(f"{name} must be {allowed}; got {value!r}")
-    if not (above < value and at_least <= value < below):
-        raise ValueError(f"{name} must be {allowed}; got {value!r}")
-    return float(value)
+        number = math.inf
+    if not (math.isfinite(number) and above < number and at_least <= number < below):
+        raise ValueError(f"{name} must be a finite number {limits}".rstrip() + f"; got {value!r}")
+    return number
+
+
+def float_type(dtype: Any) -> np.dtype:
+    """Return float32 or float64 as NumPy's type, or raise ValueError."""
+    try:
+        found = np.dtype("None" if dtype is None else dtype)  # NumPy's None is float64
+    except (TypeError, ValueError):
+        raise ValueError(f"dtype must be float32 or float64; got {dtype!r}") from None
+    if found not in (np.float32, np.float64):
+        raise ValueError(f"dtype must be float32 or float64; got {found}")
+    return found
+
+
+def as_array(name: str, values: Any) -> np.ndarray:
+    """Return ``np.asarray(values)``, or raise ValueError if its rows differ in length."""
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{name} must be an array, all rows of one length; got {error}") from error
+
+
+def instance(name: str, value: Any, kind: type) -> Any:
+    """Return ``value`` if it is of that kind, or raise ValueError naming it."""
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} must be of the kind {kind.__name__}; got {value!r}")
+    return value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -12,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from kmnist_mlp.config import as_array, float_type, instance, real_number, whole_number
 from kmnist_mlp.official_files import BY_HAND, SHA256, download, read_verified
-from kmnist_mlp.storage import cache_folder
+from kmnist_mlp.storage import cache_folder, full_path
 
 CLASS_NAMES = tuple("おきすつなはまやれを")
 ROMAJI = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
@@ -53,15 +55,19 @@ class Dataset:
 
     def __post_init__(self) -> None:
         """Refuse arrays that do not belong together."""
+        for name in ("class_names", "romaji"):
+            values = getattr(self, name)
+            if not isinstance(values, Sequence) or len(values) < max(1, len(self.class_names)):
+                raise ValueError(f"{name} must be a tuple of one name per class; got {values!r}")
         for part in ("train", "test"):
-            images = getattr(self, f"{part}_images")
-            labels = getattr(self, f"{part}_labels")
-            if images.ndim != 3 or images.dtype != np.uint8 or len(images) == 0:
+            images = instance(f"{part}_images", getattr(self, f"{part}_images"), np.ndarray)
+            labels = instance(f"{part}_labels", getattr(self, f"{part}_labels"), np.ndarray)
+            if images.ndim != 3 or images.dtype != np.uint8 or images.size == 0:
                 raise ValueError(
-                    f"{part}_images must be uint8 of shape (n, height, width), n >= 1; "
+                    f"{part}_images must be uint8 of shape (n, height, width), each >= 1; "
                     f"got {images.dtype} of shape {images.shape}"
                 )
-            if labels.shape != (len(images),) or not np.issubdtype(labels.dtype, np.integer):
+            if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
                 raise ValueError(
                     f"{part}_labels must be {len(images)} whole numbers, one per image; "
                     f"got {labels.dtype} of shape {labels.shape}"
@@ -136,9 +142,10 @@ def load_kmnist(directory: str | os.PathLike | None = None) -> Dataset:
         raise ValueError(f"KMNIST_MLP_DATASET must be 'kmnist' or 'stand-in'; got {wanted!r}")
     if directory is None and wanted == "stand-in":
         return _announced_stand_in("KMNIST_MLP_DATASET=stand-in asks for it")
-    folder = directory or os.environ.get("KMNIST_MLP_DATA")
-    if folder:
-        return _load_folder(str(Path(folder).expanduser().absolute()))
+    if directory is not None:
+        return _load_folder(str(full_path("directory", directory)))
+    if folder := os.environ.get("KMNIST_MLP_DATA"):
+        return _load_folder(str(full_path("KMNIST_MLP_DATA", folder)))
     folder = cache_folder() / "data"
     reason = download(folder, again=wanted == "kmnist")
     if reason is None:
@@ -267,8 +274,11 @@ def split_and_standardise(
     Raises
     ------
     ValueError
-        If training or validation would be empty.
+        If training or validation would be empty, or an argument is of the wrong kind.
     """
+    instance("data", data, Dataset)
+    seed, dtype = whole_number("seed", seed, 0), float_type(dtype)
+    validation_fraction = real_number("validation_fraction", validation_fraction, above=0, below=1)
     images = data.train_images.reshape(len(data.train_images), -1)
     order = np.random.default_rng([seed, 1]).permutation(len(images))
     held_out = round(len(images) * validation_fraction)
@@ -307,10 +317,11 @@ def pixel_statistics(images: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, 
 
 def one_hot(labels: np.ndarray, classes: int = 10) -> np.ndarray:
     """Return a 1 in the column of each label and 0 elsewhere, shape (n, classes), float32."""
-    labels = np.asarray(labels)
-    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+    labels, classes = as_array("labels", labels), whole_number("classes", classes, 1)
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise ValueError(
-            f"labels must be whole numbers of shape (n,); got {labels.dtype}, {labels.shape}"
+            f"labels must be whole numbers of shape (n,); got {labels.dtype} of shape "
+            f"{labels.shape}"
         )
     if labels.size and not (labels.min() >= 0 and labels.max() < classes):
         raise ValueError(
@@ -330,4 +341,5 @@ def pooled(data: Dataset, seed: int = 0) -> Dataset:
     order = np.random.default_rng([seed, 2]).permutation(len(images))
     train, test = np.split(order, [len(data.train_images)])
     name = f"{data.name}, pooled"
-    return Dataset(images[train], labels[train], images[test], labels[test], name)
+    parts = (images[train], labels[train], images[test], labels[test])
+    return Dataset(*parts, name, data.class_names, data.romaji)

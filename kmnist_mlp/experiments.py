@@ -17,18 +17,19 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import BrokenExecutor, CancelledError
 from dataclasses import dataclass
 from functools import lru_cache
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from kmnist_mlp.config import Config
+from kmnist_mlp.config import Config, instance, whole_number
 from kmnist_mlp.data import Dataset, load_kmnist
 from kmnist_mlp.gradient_check import check_paper_patterns
 from kmnist_mlp.network import MLP, pack_parameters, unpack_parameters
 from kmnist_mlp.paper import CLAIMS, EXPERIMENTS, Claim
-from kmnist_mlp.storage import cache_folder, load_arrays, save_arrays
+from kmnist_mlp.storage import cache_folder, full_path, load_arrays, save_arrays
 from kmnist_mlp.training import CURVES, TrainingResult, train
 
 # What decides a result: a change in one of these files makes every cached result unused.
@@ -47,7 +48,7 @@ SCALARS = (
 def default_seeds() -> list[int]:
     """Return the report's seeds: 0 to 4, or as many as KMNIST_MLP_SEEDS says."""
     text = os.environ.get("KMNIST_MLP_SEEDS", "5")
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise ValueError(f"KMNIST_MLP_SEEDS must be a number of seeds >= 1; got {text!r}")
     return list(range(int(text)))
 
@@ -139,10 +140,18 @@ def run(
     if not isinstance(n_jobs, int) or isinstance(n_jobs, bool) or n_jobs == 0:
         raise ValueError(f"n_jobs must be a number of processes, or -1 for all; got {n_jobs!r}")
     named = _named(configs)
-    seeds = default_seeds() if seeds is None else [seeds] if isinstance(seeds, int) else list(seeds)
+    if seeds is None:
+        seeds = default_seeds()
+    elif isinstance(seeds, Integral):
+        seeds = [seeds]
+    elif not isinstance(seeds, Iterable):
+        raise ValueError(f"seeds must be a whole number >= 0, or some of them; got {seeds!r}")
+    seeds = [whole_number("seed", seed, 0) for seed in seeds]
+    if isinstance(n_jobs, bool) or not isinstance(n_jobs, Integral) or n_jobs == 0:
+        raise ValueError(f"n_jobs must be a whole number >= 1, or -1 for all cores; got {n_jobs!r}")
     if not named or not seeds:
         raise ValueError("nothing to run: give at least one configuration and one seed")
-    data = load_kmnist() if data is None else data
+    data = load_kmnist() if data is None else instance("data", data, Dataset)
     wanted = {
         (name, seed): config.replace(seed=seed) for name, config in named.items() for seed in seeds
     }
@@ -164,6 +173,8 @@ def _named(configs: Any) -> dict[str, Config]:
         configs = [configs]
     if isinstance(configs, Mapping):
         named = dict(configs)
+    elif not isinstance(configs, Iterable):
+        raise ValueError(f"configs must be a Config, names or several of them; got {configs!r}")
     else:
         named = {}
         for number, config in enumerate(configs, start=1):
@@ -265,31 +276,39 @@ class ResultCache:
     def __init__(self, data: Dataset) -> None:
         self.fingerprint = data.fingerprint
         given = os.environ.get("KMNIST_MLP_RESULTS")
-        self.folder = Path(given).expanduser().absolute() if given else cache_folder() / "results"
+        named = full_path("KMNIST_MLP_RESULTS", given) if given else None
+        self.folder = named or cache_folder() / "results"
+
+    def key(self, config: Config) -> str:
+        """Return everything that decides the result of one configuration."""
+        return json.dumps([config.to_dict(), self.fingerprint, *_environment()], sort_keys=True)
 
     def path(self, config: Config) -> Path:
         """Return the file of one configuration."""
-        key = json.dumps([config.to_dict(), self.fingerprint, *_environment()], sort_keys=True)
-        return self.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:40]}.npz"
+        digest = hashlib.sha256(self.key(config).encode()).hexdigest()
+        return self.folder / f"{digest[:40]}.npz"
 
     def get(self, config: Config) -> TrainingResult | None:
         """Return a kept result, or None."""
         path = self.path(config)
         try:
             header, arrays = load_arrays(path)
+            if header["key"] != self.key(config):
+                raise ValueError(f"{path} holds the result of another run")
             model = MLP.from_parameters(config.activation, *unpack_parameters(arrays))
             curves = {name: arrays[name] for name in CURVES}
             return TrainingResult(config, model, curves, **{name: header[name] for name in SCALARS})
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             warnings.warn(f"a cached result is damaged and is computed anew: {error}", stacklevel=3)
             return None
 
     def put(self, result: TrainingResult) -> None:
         """Keep a result."""
         arrays = pack_parameters(result.model)
-        header = {name: getattr(result, name) for name in SCALARS}
+        header = {"key": self.key(result.config)}
+        header |= {name: getattr(result, name) for name in SCALARS}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             save_arrays(self.path(result.config), header, {**arrays, **result.curves})

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kmnist_mlp.config import instance, real_number
 from kmnist_mlp.data import Dataset, split_and_standardise
 from kmnist_mlp.network import MLP
 
@@ -74,18 +74,15 @@ def check_gradients(
     Raises
     ------
     ValueError
-        If the model is not in float64 or epsilon is not a positive number.
+        If the model is not in float64, epsilon is not a positive number, or the model has no such
+        parameter.
     """
     import pandas as pd
 
-    if model.dtype != np.float64:
+    if instance("model", model, MLP).dtype != np.float64:
         raise ValueError(f"gradients are checked in float64; this model is in {model.dtype}")
-    if not isinstance(epsilon, Real) or not 0 < epsilon < np.inf:
-        raise ValueError(f"epsilon must be a finite number > 0; got {epsilon!r}")
-    for name, kind, layer, index in parameters:
-        shape = getattr(model, kind)[layer].shape
-        if any(i >= size for i, size in zip(index, shape, strict=True)):
-            raise ValueError(f"{name} {index} is not in {kind} of shape {shape}; choose others")
+    epsilon = real_number("epsilon", epsilon, above=0)
+    _check_places(model, parameters)
     weight_gradients, bias_gradients = model.gradients(x, y)
     computed = {"weights": weight_gradients, "biases": bias_gradients}
     rows: list[dict[str, Any]] = []
@@ -103,6 +100,25 @@ def check_gradients(
             }
         )
     return pd.DataFrame(rows)
+
+
+def _check_places(model: MLP, parameters: Any) -> None:
+    """Raise ValueError if one of the parameters to check is none of the model's."""
+    if not isinstance(parameters, (tuple, list)) or not parameters:
+        raise ValueError(f"parameters must be a tuple of entries to check; got {parameters!r}")
+    layers = len(model.weights)
+    for entry in parameters:
+        try:
+            name, kind, layer, index = entry
+            shape = {"weights": model.weights, "biases": model.biases}[kind][layer].shape
+            inside = all(0 <= int(i) == i < n for i, n in zip(index, shape, strict=True))
+        except (TypeError, ValueError, KeyError, IndexError):
+            raise ValueError(
+                'each of parameters must be (name, "weights" or "biases", layer, index), with a '
+                f"layer from {-layers} to {layers - 1} and a tuple as index; got {entry!r}"
+            ) from None
+        if not inside:
+            raise ValueError(f"{name} {index} is not in {kind} of shape {shape}; choose others")
 
 
 def paper_patterns(

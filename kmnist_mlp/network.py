@@ -6,16 +6,17 @@ It knows nothing of data sets, files of results or training. Shapes are ``(batch
 
 from __future__ import annotations
 
+import math
 import os
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kmnist_mlp.activations import ACTIVATIONS
-from kmnist_mlp.config import activation_name, layer_sizes, whole_number
-from kmnist_mlp.storage import load_arrays, save_arrays
+from kmnist_mlp.config import activation_name, as_array, float_type, layer_sizes, whole_number
+from kmnist_mlp.storage import checked_path, load_arrays, save_arrays
 
 FORMAT = "kmnist_mlp.MLP 1"
 
@@ -61,12 +62,7 @@ class MLP:
     ) -> None:
         self.layer_specs = layer_sizes(layer_specs)
         self.activation = activation_name(activation)
-        try:
-            self.dtype = np.dtype("None" if dtype is None else dtype)  # NumPy's None is float64
-        except TypeError:
-            raise ValueError(f"dtype must be float32 or float64; got {dtype!r}") from None
-        if self.dtype not in (np.float32, np.float64):
-            raise ValueError(f"dtype must be float32 or float64; got {self.dtype}")
+        self.dtype = float_type(dtype)
         self.parameters, self.weights, self.biases = _allocate(self.layer_specs, self.dtype)
         rng = np.random.default_rng(whole_number("seed", seed, 0))
         for weights in self.weights:
@@ -113,7 +109,7 @@ class MLP:
 
     def save(self, path: str | os.PathLike) -> Path:
         """Write the model to ``path`` (npz, no pickle); a file there is replaced in one step."""
-        path = Path(path)
+        path = checked_path("path", path)
         save_arrays(path, {"format": FORMAT, "activation": self.activation}, pack_parameters(self))
         return path
 
@@ -128,7 +124,7 @@ class MLP:
         ValueError
             If the file is damaged or no model.
         """
-        path = Path(path)
+        path = checked_path("path", path)
         header, arrays = load_arrays(path)
         try:
             if header["format"] != FORMAT:
@@ -148,7 +144,8 @@ class MLP:
         ValueError
             If the arrays do not fit together.
         """
-        sizes = (weights[0].shape[0], *(len(b) for b in biases))
+        weights, biases = _array_list("weights", weights), _array_list("biases", biases)
+        sizes = (*weights[0].shape[:1], *(size for b in biases for size in b.shape))
         model = cls(sizes, activation, dtype=weights[0].dtype)
         model.set_parameters(weights, biases)
         return model
@@ -159,25 +156,33 @@ class MLP:
         Raises
         ------
         ValueError
-            If a shape is not this network's.
+            If a shape is not this network's, or a value is no finite number.
         """
+        checked = []
         for name, own, given in (
             ("weights", self.weights, weights),
             ("biases", self.biases, biases),
         ):
-            shapes, expected = [np.shape(a) for a in given], [a.shape for a in own]
+            given, expected = _array_list(name, given), [a.shape for a in own]
+            shapes = [a.shape for a in given]
             if shapes != expected:
                 raise ValueError(f"{name} must have the shapes {expected}; got {shapes}")
-        for own, given in zip(self.weights + self.biases, [*weights, *biases], strict=True):
-            np.copyto(own, given, casting="same_kind")
+            checked += [_finite(name, array, self.dtype) for array in given]
+        for own, given in zip(self.weights + self.biases, checked, strict=True):
+            own[...] = given
 
     def copy(self) -> MLP:
         """Return an independent copy with the same parameters."""
-        return MLP.from_parameters(self.activation, self.weights, self.biases)
+        twin = MLP(self.layer_specs, self.activation, dtype=self.dtype)
+        twin.__setstate__(self.parameters)
+        return twin
 
     def __reduce__(self) -> tuple:
         # Pickled as they are, parameters, weights and biases would no longer share their memory.
-        return MLP.from_parameters, (self.activation, self.weights, self.biases)
+        return MLP, (self.layer_specs, self.activation, 0, self.dtype), self.parameters
+
+    def __setstate__(self, parameters: np.ndarray) -> None:
+        self.parameters[...] = parameters
 
     # ---- what training calls: no checks, and every array is written into given buffers -------
 
@@ -233,13 +238,7 @@ class MLP:
             )
         if len(x) == 0:
             raise ValueError("x holds no rows; at least one is needed")
-        if x.dtype.kind not in "fiub":
-            raise ValueError(f"x must hold real numbers; got dtype {x.dtype}")
-        with np.errstate(over="ignore"):
-            x = x.astype(self.dtype, copy=False)
-        if not np.isfinite(x).all():
-            raise ValueError(f"x holds NaN or infinite values; all must be finite in {self.dtype}")
-        return x
+        return _finite("x", x, self.dtype)
 
     def checked_labels(self, y: Any, rows: int) -> np.ndarray:
         """Return ``y`` as an array of class indices, or raise ValueError."""
@@ -306,8 +305,14 @@ def _allocate(
 ) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
     """Return one array of zeros for all parameters, and views of it as weights and biases."""
     shapes = [*pairwise(layer_specs), *((units,) for units in layer_specs[1:])]
-    ends = np.cumsum([np.prod(shape) for shape in shapes])
-    memory = np.zeros(ends[-1], dtype)
+    ends = list(accumulate(map(math.prod, shapes)))
+    try:
+        memory = np.zeros(ends[-1], dtype)
+    except (MemoryError, OverflowError, ValueError):
+        raise ValueError(
+            f"layer_specs {tuple(layer_specs)} are {ends[-1]:,} parameters; there is no memory for "
+            "so many"
+        ) from None
     views = [
         part.reshape(shape) for part, shape in zip(np.split(memory, ends[:-1]), shapes, strict=True)
     ]
@@ -315,12 +320,22 @@ def _allocate(
     return memory, views[:layers], views[layers:]
 
 
-def as_array(name: str, values: Any) -> np.ndarray:
-    """Return ``np.asarray(values)``, or raise ValueError if its rows differ in length."""
-    try:
-        return np.asarray(values)
-    except ValueError as error:
-        raise ValueError(f"{name} must be an array, all rows of one length; got {error}") from error
+def _array_list(name: str, arrays: Any) -> list[np.ndarray]:
+    """Return a list of at least one array, or raise ValueError."""
+    if not isinstance(arrays, (list, tuple)) or not arrays:
+        raise ValueError(f"{name} must be a list of arrays, one per layer; got {arrays!r}")
+    return [as_array(f"each of {name}", array) for array in arrays]
+
+
+def _finite(name: str, array: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Return an array in that type of number, or raise ValueError if it holds anything else."""
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"{name} must hold real numbers; got dtype {array.dtype}")
+    with np.errstate(over="ignore"):
+        array = array.astype(dtype, copy=False)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} holds NaN or infinite values; all must be finite in {dtype}")
+    return array
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

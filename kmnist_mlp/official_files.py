@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
 import sys
 import threading
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kmnist_mlp.storage import cache_folder, whole_file
+from kmnist_mlp.storage import cache_folder, full_path, whole_file
 
 CREDIT = (
     '"KMNIST Dataset" (created by CODH), adapted from "Kuzushiji Dataset" (created by NIJL and '
@@ -43,6 +44,9 @@ def read_verified(path: Path) -> np.ndarray:
     problem = None if digest == SHA256[path.name] else "its content differs from the official file"
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            size = file.zip.getinfo("arr_0.npy").file_size
+            if size > 8 * math.prod(SHAPES[path.name]) + 1000:  # so much is not even unpacked
+                raise ValueError(f"it would unpack to {size:,} bytes")
             array = file["arr_0"]
         if array.shape != SHAPES[path.name] or array.dtype != np.uint8:
             problem = f"it holds {array.dtype} of shape {array.shape}"
@@ -77,8 +81,11 @@ def download(folder: Path, again: bool = False) -> str | None:
     failure = folder / "last_failure.json"
     fetcher = pooch.create(folder, address, registry=SHA256, retry_if_failed=1, allow_updates=True)
     downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=5)
-    if all(_is_official(folder / name) for name in SHA256):
-        return None
+    try:
+        if all(_is_official(folder / name) for name in SHA256):
+            return None
+    except OSError as error:
+        return f"the cache folder cannot be read: {_short(error)}"
     if not again and (told := _recent_failure(failure, address)):
         return f"{told} (the address is asked once a day; `make data` asks again now)"
     try:
@@ -131,9 +138,10 @@ def _is_official(path: Path) -> bool:
 def _recent_failure(path: Path, address: str) -> str | None:
     try:
         told = json.loads(path.read_text())
-        recent = time.time() - path.stat().st_mtime < ONE_DAY
+        # The clock may have been wrong then, or may be now: a mark from the future does not count.
+        recent = 0 <= time.time() - path.stat().st_mtime < ONE_DAY
         return told["reason"] if recent and told["address"] == address else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -154,7 +162,7 @@ def _short(error: Exception) -> str:
 def main() -> int:
     """Fetch and verify the data (`make data`); say exactly what to do where that fails."""
     given = os.environ.get("KMNIST_MLP_DATA")
-    folder = Path(given).expanduser().absolute() if given else cache_folder() / "data"
+    folder = full_path("KMNIST_MLP_DATA", given) if given else cache_folder() / "data"
     if not given:
         print(f"Fetching KMNIST into {folder} ...", flush=True)
         if reason := download(folder, again=True):

@@ -16,19 +16,37 @@ import numpy as np
 def cache_folder() -> Path:
     """Return the user's cache folder of this project: KMNIST_MLP_CACHE, or the system's own."""
     if given := os.environ.get("KMNIST_MLP_CACHE"):
-        return Path(given).expanduser().absolute()
+        return full_path("KMNIST_MLP_CACHE", given)
     import pooch  # only here: a reader of arrays does not wait for it
 
     return Path(pooch.os_cache("kmnist_mlp"))
+
+
+def checked_path(name: str, path: Any) -> Path:
+    """Return a path as Path, or raise ValueError naming what was given in its place."""
+    text = path if isinstance(path, str) else getattr(path, "__fspath__", lambda: None)()
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise ValueError(f"{name} must be a path (str or pathlib.Path); got {path!r}")
+    return Path(text)
+
+
+def full_path(name: str, path: Any) -> Path:
+    """Return a path from the root on, with ``~`` as the user's home folder."""
+    return Path(os.path.expanduser(checked_path(name, path))).absolute()
 
 
 @contextmanager
 def whole_file(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     """Open a file for writing that appears under its name only when all of it is on the disk."""
     path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} cannot be written: a folder has this name")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path} cannot be written: there is no folder {path.parent}")
+    # A random name: a process id is only unique on one machine, and the folder may be shared.
+    part = path.with_name(f".{os.urandom(8).hex()}.part")
     try:
-        with open(part, "wb") as file:
+        with open(part, "xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -47,7 +65,9 @@ def save_arrays(path: Path, header: dict[str, Any], arrays: dict[str, np.ndarray
 def load_arrays(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Read what :func:`save_arrays` wrote, header and arrays; ValueError if it is damaged."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
+            if any(member.compress_type for member in file.zip.infolist()):
+                raise ValueError("it is compressed, which this project's files never are")
             arrays = {name: file[name] for name in file.files}
         text, checksum = map(str, arrays.pop("header"))
         if checksum != _checksum(text, arrays):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from kmnist_mlp.config import Config
+from kmnist_mlp.config import Config, instance
 from kmnist_mlp.data import Dataset, Split, StandardisedImages, split_and_standardise
 from kmnist_mlp.network import MLP, Buffers, cross_entropies
 from kmnist_mlp.optimizer import SGD
@@ -94,9 +94,11 @@ def train(config: Config, data: Dataset, dtype: Any = np.float32) -> TrainingRes
     Raises
     ------
     ValueError
-        If the layers do not fit the data.
+        If the layers do not fit the data, or an argument is of the wrong kind.
     """
     began = time.perf_counter()
+    instance("config", config, Config)
+    instance("data", data, Dataset)
     pixels, classes = data.train_images[0].size, len(data.class_names)
     if (config.layer_specs[0], config.layer_specs[-1]) != (pixels, classes):
         raise ValueError(
@@ -204,8 +206,11 @@ def evaluate(model: MLP, x: np.ndarray | StandardisedImages, y: np.ndarray) -> t
     -------
     loss, accuracy : float
     """
+    instance("model", model, MLP)
     if not isinstance(x, StandardisedImages):
         x = model.checked_inputs(x)
+    elif x.shape[1] != model.layer_specs[0]:
+        raise ValueError(f"x must have the shape (n, {model.layer_specs[0]}); got {x.shape}")
     y = model.checked_labels(y, len(x))
     buffers = Buffers(model, min(CHUNK, len(x)), backward=False)
     chunk_of = _chunks_of(x, model)
