@@ -10,7 +10,9 @@ import os
 import sys
 import threading
 import time
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -44,12 +46,11 @@ def read_verified(path: Path) -> np.ndarray:
     problem = None if digest == SHA256[path.name] else "its content differs from the official file"
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            size = file.zip.getinfo("arr_0.npy").file_size
-            if size > 8 * math.prod(SHAPES[path.name]) + 1000:  # so much is not even unpacked
-                raise ValueError(f"it would unpack to {size:,} bytes")
-            array = file["arr_0"]
-        if array.shape != SHAPES[path.name] or array.dtype != np.uint8:
-            problem = f"it holds {array.dtype} of shape {array.shape}"
+            shape, dtype = _header(file.zip)
+            if (shape, dtype) != (SHAPES[path.name], np.uint8) and not dtype.hasobject:
+                problem = f"it holds {dtype} of shape {shape}"  # and is not unpacked
+            else:
+                array = file["arr_0"]
     except Exception as error:  # zipfile, zlib and NumPy each raise their own
         if not content.startswith(b"PK"):  # NumPy takes whatever it does not know for a pickle
             problem = "it is no npz file (a web page that was saved under its name, perhaps)"
@@ -67,6 +68,15 @@ def read_verified(path: Path) -> np.ndarray:
     return array
 
 
+def _header(archive: zipfile.ZipFile) -> tuple[tuple[int, ...], np.dtype]:
+    """Return shape and type of the array in an official file without unpacking it."""
+    with archive.open("arr_0.npy") as member:
+        first = np.lib.format.read_magic(member) == (1, 0)
+        read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(member)
+    return shape, dtype
+
+
 def download(folder: Path, again: bool = False) -> str | None:
     """Fetch what is missing or damaged in ``folder``; return None, or why that was not possible.
 
@@ -80,7 +90,6 @@ def download(folder: Path, again: bool = False) -> str | None:
     pooch.get_logger().setLevel("ERROR")
     failure = folder / "last_failure.json"
     fetcher = pooch.create(folder, address, registry=SHA256, retry_if_failed=1, allow_updates=True)
-    downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=5)
     try:
         if all(_is_official(folder / name) for name in SHA256):
             return None
@@ -91,7 +100,7 @@ def download(folder: Path, again: bool = False) -> str | None:
     try:
         _ask(address + next(iter(SHA256)))
         for name in SHA256:
-            fetcher.fetch(name, downloader=downloader)
+            fetcher.fetch(name, downloader=_download)
     except (OSError, ValueError, requests.RequestException) as error:
         reason = f"the download from {address} failed: {_short(error)}"
     else:
@@ -129,6 +138,37 @@ def _ask(address: str, seconds: float = 9.0) -> None:
         problem = OSError("the answer was empty")
     if problem is not None:
         raise problem
+
+
+def _download(url: str, output: str, fetcher: Any, seconds: float = 30.0) -> None:
+    """Fetch one file for pooch; give up where hardly anything arrives, or more than it can have."""
+    import pooch
+
+    most = math.prod(SHAPES[url.rpartition("/")[2]]) + 100_000
+    fetch = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=5)
+    outcome: list[Exception | None] = []
+
+    def run() -> None:
+        try:
+            fetch(url, output, fetcher)
+            outcome.append(None)
+        except Exception as error:
+            outcome.append(error)
+
+    fetching = threading.Thread(target=run, daemon=True)
+    fetching.start()
+    size, last, checked = 0, 0, time.monotonic()
+    while not outcome and fetching.is_alive():
+        fetching.join(0.5)
+        size = os.path.getsize(output)
+        if size > most:
+            raise OSError(f"it sends more than the {most:,} bytes that the file can have")
+        if time.monotonic() - checked > seconds:
+            if size - last < 1000 * seconds and not outcome:
+                raise TimeoutError(f"less than {1000 * seconds:,.0f} bytes in {seconds:g} seconds")
+            last, checked = size, time.monotonic()
+    if outcome[0] is not None:
+        raise outcome[0]
 
 
 def _is_official(path: Path) -> bool:

@@ -234,7 +234,7 @@ def build(notebook_folder: Path, output: Path) -> Path:
         "stand_in": data.is_stand_in,
         "provenance": _provenance(data, results),
     }
-    fresh = output.with_name(f".{output.name}.{os.getpid()}.new")
+    fresh = output.with_name(f".{output.name}.{os.urandom(8).hex()}.new")
     fresh.mkdir(parents=True)
     try:
         exporter = PageExporter()
@@ -272,7 +272,7 @@ committed reference results, with all seeds here and with one in `make test`.
 
 def _replace_folder(fresh: Path, output: Path) -> None:
     """Put the new folder in the old one's place; the old one is whole until then."""
-    old = output.with_name(f".{output.name}.{os.getpid()}.old")
+    old = fresh.with_suffix(".old")
     if output.exists():
         output.rename(old)
     try:
@@ -361,7 +361,7 @@ def main() -> int:
         else:
             index = build(arguments.notebooks.resolve(), arguments.output.resolve())
             _say(f"The report is ready: {index}")
-    except NotebookError as error:
+    except (NotebookError, OSError) as error:  # a full disk, for instance
         print(f"The report was not made. {error}", file=sys.stderr)
         return 1
     return 0

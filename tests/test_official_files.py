@@ -2,12 +2,12 @@
 
 import hashlib
 import io
-import json
 import os
 import pickle
 import socket
 import threading
 import time
+import tracemalloc
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -92,6 +92,36 @@ def test_an_empty_file_is_refused(contents, folder):
 def test_an_altered_file_is_refused_although_its_shape_is_right(contents, folder):
     altered = np.arange(20).astype(np.uint8)[::-1] % 10
     assert "differs from the official file" in refusal(folder, TEST_LABELS, npz(altered))
+
+
+def test_images_in_the_place_of_labels_are_refused(contents, folder):
+    message = refusal(folder, TEST_LABELS, contents[TEST_IMAGES])
+    assert "shape (20, 28, 28)" in message and "Expected: uint8 of shape (20,)" in message
+
+
+def test_a_right_array_under_a_wrong_name_is_refused(contents, folder, monkeypatch):
+    file = io.BytesIO()
+    np.savez_compressed(file, images=np.zeros((20, 28, 28), np.uint8))
+    monkeypatch.setitem(official_files.SHA256, TEST_IMAGES, sha256(file.getvalue()))
+    assert "arr_0" in refusal(folder, TEST_IMAGES, file.getvalue())
+
+
+def test_a_small_file_that_unpacks_to_a_huge_one_is_not_unpacked(contents, folder):
+    content = npz(np.zeros(30_000_000, np.uint8))
+    assert len(content) < 100_000
+    tracemalloc.start()
+    message = refusal(folder, TEST_IMAGES, content)
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
+    assert "shape (30000000,)" in message
+
+
+def test_a_folder_under_the_name_of_a_file_is_no_file(contents, folder, serve):
+    serve(sending(contents))
+    (folder / TRAIN_IMAGES).mkdir(parents=True)
+    with pytest.raises(FileNotFoundError, match=TRAIN_IMAGES):
+        read_verified(folder / TRAIN_IMAGES)
+    assert "directory" in download(folder)
 
 
 def test_the_label_file_of_the_other_part_is_refused(contents, folder):
@@ -241,7 +271,71 @@ BAD_ANSWERS = {
     "empty": (lambda h, name, over: send(h, b""), "empty"),
     "web page with status 200": (lambda h, name, over: send(h, b"<html>Hello</html>"), "SHA-256"),
     "wrong bytes": (lambda h, name, over: send(h, npz(np.zeros(3))), "SHA-256"),
+    "a server's failure": (lambda h, name, over: send(h, b"oops", 500), "500"),
+    "no http": (lambda h, name, over: h.wfile.write(b"220 ready\r\n"), "no connection"),
+    "redirected in a circle": (lambda h, name, over: redirect(h, h.path), "redirects"),
+    "redirected to nowhere": (lambda h, name, over: redirect(h, "ftp://127.0.0.1/"), "ftp"),
+    "another encoding than it says": (lambda h, name, over: mislabelled(h), "failed"),
 }
+
+
+def redirect(handler, address):
+    handler.send_response(302)
+    handler.send_header("Location", address)
+    handler.end_headers()
+
+
+def mislabelled(handler):
+    handler.send_response(200)
+    handler.send_header("Content-Encoding", "gzip")
+    handler.end_headers()
+    handler.wfile.write(b"not compressed at all")
+
+
+def test_a_redirection_to_the_right_file_is_followed(contents, folder, serve):
+    def moved(handler, name, over):
+        if "/new/" in handler.path:
+            send(handler, contents[name])
+        else:
+            redirect(handler, f"/new/{name}")
+
+    serve(moved)
+    assert download(folder) is None
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == contents
+
+
+def test_files_under_each_others_names_are_refused(contents, folder, serve):
+    other = dict(zip(NAMES, [*NAMES[1:], NAMES[0]], strict=True))
+    serve(lambda handler, name, over: send(handler, contents[other[name]]))
+    assert "SHA-256" in download(folder)
+    assert files_in(folder) == [NOTE]
+
+
+def test_an_answer_without_end_is_given_up(contents, folder, serve, monkeypatch):
+    def floods(handler, name, over):
+        handler.send_response(200)
+        handler.end_headers()
+        while not over.is_set():
+            handler.wfile.write(bytes(2**16))
+
+    serve(floods)
+    assert "more than" in download(folder)
+    assert files_in(folder) == [NOTE]
+
+
+def test_an_answer_that_only_trickles_is_given_up(contents, folder, serve, monkeypatch):
+    def trickles(handler, name, over):
+        handler.send_response(200)
+        handler.end_headers()
+        while not over.wait(0.05):
+            handler.wfile.write(b"P")
+            handler.wfile.flush()
+
+    serve(trickles)
+    impatient = partial(official_files._download, seconds=0.2)
+    monkeypatch.setattr(official_files, "_download", impatient)
+    assert "did not answer in time" in download(folder)
+    assert files_in(folder) == [NOTE]
 
 
 @pytest.mark.parametrize("kind", BAD_ANSWERS)
@@ -345,9 +439,17 @@ def test_a_failed_address_is_asked_again_when_that_is_wanted(failed_before, fold
 
 
 def test_a_failed_address_is_asked_again_after_a_day(failed_before, folder):
-    for age, expected in ((ONE_DAY - 60, False), (ONE_DAY + 60, True)):
+    for age, expected in ((60, False), (ONE_DAY - 60, False), (ONE_DAY + 60, True)):
         os.utime(folder / NOTE, (time.time() - age,) * 2)
         assert (download(folder) is None) == expected
+
+
+@pytest.mark.parametrize("ahead", [60, ONE_DAY, 3650 * ONE_DAY])
+def test_a_failure_that_a_wrong_clock_put_into_the_future_does_not_count(
+    failed_before, folder, ahead
+):
+    os.utime(folder / NOTE, (time.time() + ahead,) * 2)
+    assert download(folder) is None
 
 
 def test_another_address_is_asked_although_the_first_one_failed(
@@ -357,7 +459,7 @@ def test_another_address_is_asked_although_the_first_one_failed(
     assert download(folder) is None
 
 
-@pytest.mark.parametrize("note", [b"", b"\xff\xfe", b"[]", b"{}", json.dumps("no").encode()])
+@pytest.mark.parametrize("note", [b"", b"\xff\xfe", b"[]", b"{}", b'"no"', b"[" * 10**5])
 def test_a_damaged_note_of_a_failure_is_ignored(failed_before, folder, note):
     (folder / NOTE).write_bytes(note)
     assert download(folder) is None
@@ -367,6 +469,7 @@ def test_a_cache_folder_that_cannot_be_made_is_told(contents, tmp_path, serve):
     serve(sending(contents))
     (tmp_path / "file").write_text("in the way")
     assert "failed" in download(tmp_path / "file" / "data")
+    assert "cannot be read" in download(tmp_path / ("a long name" * 100) / "data")
 
 
 # ---- the command ---------------------------------------------------------------------------------
