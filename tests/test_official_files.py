@@ -10,6 +10,7 @@ import time
 import tracemalloc
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import numpy as np
 import pooch
@@ -205,6 +206,8 @@ def serve(monkeypatch):
         return asked
 
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    # pooch waits a second before it tries again; nothing else of its use of time matters here
+    monkeypatch.setattr(pooch.core, "time", SimpleNamespace(sleep=lambda seconds: None))
     yield start
     over.set()
     for server in servers:
