@@ -72,13 +72,14 @@ reference: setup ## Measure the committed reference results again
 lock: setup ## Pin the newest versions of all packages in constraints.txt
 	@PATH="$$(dirname "$(PY)"):$$PATH"; export PATH; \
 	command -v uv >/dev/null || "$(PY)" -m pip install --quiet -c constraints.txt uv || exit; \
-	uv pip compile pyproject.toml --extra test --extra cluster --extra lock --universal --python-version 3.11 --fork-strategy fewest \
+	uv pip compile pyproject.toml --extra test --extra cluster --extra mutants \
+	  --extra lock --universal --python-version 3.11 --fork-strategy fewest \
 	  --upgrade --quiet --no-emit-index-url --annotation-style line \
 	  --custom-compile-command "make lock" --output-file constraints.txt && \
 	echo "constraints.txt is up to date; run 'make test' before you commit it."
 
 clean: ## Remove build/ and the tools' caches (not .venv, not the data)
-	rm -rf build .pytest_cache .ruff_cache *.egg-info
+	rm -rf build mutants .pytest_cache .ruff_cache .hypothesis *.egg-info
 	find . -name .venv -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
 distclean: clean ## Remove .venv too

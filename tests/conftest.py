@@ -5,9 +5,16 @@ import warnings
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from kmnist_mlp import Dataset, load_kmnist
 from kmnist_mlp.data import StandInWarning
+
+# The same examples every time, on a fast machine as on a slow one, and nothing kept on disk.
+settings.register_profile(
+    "the same everywhere", derandomize=True, deadline=None, database=None, max_examples=100
+)
+settings.load_profile("the same everywhere")
 
 USERS_CACHE = os.environ.get("KMNIST_MLP_CACHE")
 
