@@ -18,7 +18,7 @@ export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup report test test-unit test-notebooks notebooks lab data bench grid reference lint lock clean distclean
+.PHONY: help setup report test test-unit test-notebooks notebooks lab data bench grid reference mutants lint lock clean distclean
 
 help: ## List the targets
 	@echo "make report and make test do everything; the others are parts of them and tools:"
@@ -66,6 +66,14 @@ grid: setup ## Measure the example of a sweep again (notebook 6; half an hour)
 # --- For maintainers ---------------------------------------------------------------------------------
 reference: setup ## Measure the committed reference results again
 	@"$(PY)" -m kmnist_mlp.reference
+
+# Some 2,000 small changes to the rooms that decide a number, one at a time, against their unit tests.
+# mutmut cannot run inside another process' coverage or on Windows; it is installed when it is needed.
+mutants: setup ## Change the numerical code in 2,000 ways: do the tests notice? (half an hour)
+	@"$(PY)" -c 'import mutmut' 2>/dev/null || "$(PY)" -m pip install --quiet -c constraints.txt mutmut || exit; \
+	rm -rf mutants; unset PYTHONPATH KMNIST_MLP_DATA; \
+	export KMNIST_MLP_DATASET=stand-in OMP_NUM_THREADS=1; \
+	"$(PY)" -m mutmut run $(MUTMUT_ARGS) >/dev/null && "$(PY)" tests/surviving_mutants.py
 
 # One version of each package for all supported Pythons and systems ("fewest"), so that they all compute
 # with the same NumPy. `uv` is looked up next to Python because conda's package has no Python module.

@@ -3,6 +3,7 @@
 What is bad about a *file* of data or results is in test_official_files.py and test_faults.py.
 """
 
+import re
 import traceback
 import warnings
 from fractions import Fraction
@@ -140,7 +141,7 @@ BAD_INPUT = [
     (config(learning_rate=None), ValueError, ["learning_rate", "finite number", "None"]),
     (config(learning_rate=True), ValueError, ["learning_rate", "finite number", "True"]),
     (config(learning_rate=1j), ValueError, ["learning_rate", "finite number", "1j"]),
-    (config(learning_rate=10**400), ValueError, ["learning_rate", "finite number", "10000"]),
+    (config(learning_rate=10**400), ValueError, ["learning_rate", "finite number"]),
     (config(batch_size=0), ValueError, ["batch_size", ">= 1", "got 0"]),
     (config(batch_size=-1), ValueError, ["batch_size", ">= 1", "-1"]),
     (config(batch_size=128.0), ValueError, ["batch_size", "whole number", "128.0"]),
@@ -166,7 +167,11 @@ BAD_INPUT = [
     (config(seed=1.5), ValueError, ["seed", "whole number", "1.5"]),
     (config(seed=None), ValueError, ["seed", "whole number", "None"]),
     # configurations as dictionaries
-    (dictionary({"lerning_rate": 1}), ValueError, ["'lerning_rate'", "did you mean 'learning_rat"]),
+    (
+        dictionary({"lerning_rate": 1}),
+        ValueError,
+        ["'lerning_rate'", "did you mean 'learning_rate'"],
+    ),
     (dictionary({"l2_penalty": 1}), ValueError, ["'l2_penalty'", "did you mean 'L2_penalty'"]),
     (dictionary({"layers": []}), ValueError, ["unknown key 'layers'", "layer_specs"]),
     (dictionary({"xyz": 1}), ValueError, ["unknown key 'xyz'", "layer_specs", "seed"]),
@@ -183,7 +188,7 @@ BAD_INPUT = [
         ["momentum_gamma", ">= 0 and < 1", "got Fraction"],
     ),
     (config(layer_specs=bytearray(b"ab")), ValueError, ["layer_specs", "sequence", "bytearray"]),
-    (config(layer_specs={784, 10}), ValueError, ["layer_specs", "sequence", "{"]),
+    (config(layer_specs={784}), ValueError, ["layer_specs", "sequence", "{784}"]),
     (
         config(layer_specs=np.ones((2, 2), int)),
         ValueError,
@@ -192,7 +197,7 @@ BAD_INPUT = [
     (config(early_stop=np.array([True, False])), ValueError, ["early_stop", "True or False"]),
     (config(activation=np.array(["tanh"])), ValueError, ["activation", "tanh", "array(['tanh']"]),
     (lambda _: Config(784, 128, 10), ValueError, ["layer_specs", "sequence", "784"]),
-    (lambda _: Config.from_dict(Config()), ValueError, ["dictionary", "Config("]),
+    (lambda _: Config.from_dict(Config()), ValueError, ["dictionary", "Config"]),
     (dictionary({None: 1}), ValueError, ["unknown key None", "layer_specs"]),
     (lambda _: Config().replace(seed=-1), ValueError, ["seed", ">= 0", "-1"]),
     # networks
@@ -260,36 +265,56 @@ BAD_INPUT = [
     # arrays
     (lambda _: model().predict_proba(X[:, :5]), ValueError, ["(batch, 6)", "(4, 5)"]),
     (lambda _: model().predict_proba(X[0]), ValueError, ["(batch, 6)", "(6,)"]),
-    (lambda _: model().predict(X.reshape(4, 2, 3)), ValueError, ["(batch, 6)", "reshape images"]),
+    (
+        lambda _: model().predict(X.reshape(4, 2, 3)),
+        ValueError,
+        ["(batch, 6)", "; reshape images to one row each"],
+    ),
     (lambda _: model().predict_proba(1.0), ValueError, ["(batch, 6)", "()"]),
     (lambda _: model().predict_proba(None), ValueError, ["(batch, 6)", "()"]),
-    (lambda _: model().predict_proba(X[:0]), ValueError, ["no rows", "at least one"]),
+    (
+        lambda _: model().predict_proba(X[:0]),
+        ValueError,
+        ["x holds no rows; at least one is needed"],
+    ),
     (lambda _: model().predict_proba(with_value(np.nan)), ValueError, ["NaN", "finite"]),
     (lambda _: model().predict_proba(with_value(np.inf)), ValueError, ["infinite", "finite"]),
     (lambda _: model().predict(with_value(-np.inf)), ValueError, ["infinite", "finite"]),
-    (lambda _: model().predict_proba(X.astype(str)), ValueError, ["real numbers", "<U"]),
+    (lambda _: model().predict_proba(X.astype(str)), ValueError, ["real numbers", "<U32"]),
     (lambda _: model().predict_proba(X.astype(object)), ValueError, ["real numbers", "object"]),
     (lambda _: model().predict_proba(X * 1j), ValueError, ["real numbers", "complex128"]),
-    (lambda _: model().predict_proba(X.astype("m8[s]")), ValueError, ["real numbers", "timedel"]),
+    (
+        lambda _: model().predict_proba(X.astype("m8[s]")),
+        ValueError,
+        ["real numbers", "timedelta64[s]"],
+    ),
     (lambda _: model().predict_proba(X * 1e39), ValueError, ["infinite", "finite", "float32"]),
     (lambda _: model().predict_proba([[1, 2], [3]]), ValueError, ["x must", "one length"]),
     (lambda _: model().loss(X[:, :5], Y), ValueError, ["(batch, 6)", "(4, 5)"]),
     (lambda _: model().loss(with_value(np.nan), Y), ValueError, ["NaN", "finite"]),
-    (lambda _: model().loss(X[:0], Y[:0]), ValueError, ["no rows", "at least one"]),
+    (lambda _: model().loss(X[:0], Y[:0]), ValueError, ["x holds no rows; at least one is needed"]),
     (lambda _: model().loss(X, Y[:3]), ValueError, ["(4,)", "got (3,)"]),
     (lambda _: model().loss(X, Y[:, None]), ValueError, ["(4,)", "got (4, 1)"]),
     (lambda _: model().loss(X, 1), ValueError, ["(4,)", "got ()"]),
-    (lambda _: model().loss(X, np.eye(3)[Y]), ValueError, ["(4,)", "(4, 3)", "argmax(axis=1)"]),
+    (
+        lambda _: model().loss(X, np.eye(3)[Y]),
+        ValueError,
+        ["(4,)", "(4, 3)", "; turn one-hot rows into indices with y.argmax(axis=1)"],
+    ),
     (lambda _: model().loss(X, Y + 1), ValueError, ["from 0 to 2", "got 1 to 3"]),
     (lambda _: model().loss(X, Y - 1), ValueError, ["from 0 to 2", "got -1 to 1"]),
     (lambda _: model().loss(X, Y.astype(float)), ValueError, ["whole numbers", "float64"]),
     (lambda _: model().loss(X, Y > 0), ValueError, ["whole numbers", "bool"]),
     (lambda _: model().loss(X, list("abca")), ValueError, ["whole numbers", "<U1"]),
-    (lambda _: model().loss(X, Y.astype("m8[s]")), ValueError, ["whole numbers", "timedelta"]),
+    (lambda _: model().loss(X, Y.astype("m8[s]")), ValueError, ["whole numbers", "timedelta64[s]"]),
     (lambda _: model().loss(X, [[1], [1, 2], 3, 4]), ValueError, ["y must", "one length"]),
     (lambda _: model().gradients(X[:, :5], Y), ValueError, ["(batch, 6)", "(4, 5)"]),
     (lambda _: model().gradients(with_value(np.inf), Y), ValueError, ["infinite", "finite"]),
-    (lambda _: model().gradients(X[:0], Y[:0]), ValueError, ["no rows", "at least one"]),
+    (
+        lambda _: model().gradients(X[:0], Y[:0]),
+        ValueError,
+        ["x holds no rows; at least one is needed"],
+    ),
     (lambda _: model().gradients(X, np.eye(3)[Y]), ValueError, ["(4, 3)", "argmax(axis=1)"]),
     (lambda _: model().gradients(X, Y + 1), ValueError, ["from 0 to 2", "got 1 to 3"]),
     (lambda _: model().gradients(X, Y[:3]), ValueError, ["(4,)", "got (3,)"]),
@@ -297,7 +322,11 @@ BAD_INPUT = [
     (lambda _: evaluate(model(), X.reshape(4, 2, 3), Y), ValueError, ["reshape images"]),
     (lambda _: evaluate(model(), with_value(np.nan), Y), ValueError, ["NaN", "finite"]),
     (lambda _: evaluate(model(), X, Y[:3]), ValueError, ["4", "3"]),
-    (lambda _: evaluate(model(), X[:0], Y[:0]), ValueError, ["no rows", "at least one"]),
+    (
+        lambda _: evaluate(model(), X[:0], Y[:0]),
+        ValueError,
+        ["x holds no rows; at least one is needed"],
+    ),
     (lambda _: evaluate(model(), X, 1), ValueError, ["y must", "(4,)", "()"]),
     (lambda _: evaluate(model(), None, Y), ValueError, ["x must", "()"]),
     (lambda _: evaluate(model(), FAR_X, np.eye(3)[FAR_Y]), ValueError, ["(300, 3)", "argmax"]),
@@ -335,7 +364,7 @@ BAD_INPUT = [
     (data(train_images=IMAGES.reshape(40, 36)), ValueError, ["(n, height, width)", "(40, 36)"]),
     (data(train_images=IMAGES / 255), ValueError, ["train_images must be uint8", "float64"]),
     (data(train_images=IMAGES.astype(int)), ValueError, ["train_images must be uint8", "int64"]),
-    (data(train_images=IMAGES.tolist()), ValueError, ["train_images", "ndarray", "[[["]),
+    (data(train_images=[1, 2]), ValueError, ["train_images", "ndarray", "[1, 2]"]),
     (data(test_images=None), ValueError, ["test_images", "ndarray", "None"]),
     (data(test_images=IMAGES[:9, 1:]), ValueError, ["(6, 6)", "(5, 6)", "must be alike"]),
     (data(train_labels=LABELS[1:]), ValueError, ["must be 40 whole numbers", "(39,)"]),
@@ -362,6 +391,7 @@ BAD_INPUT = [
     (split(validation_fraction=1.0), ValueError, ["validation_fraction", "> 0 and < 1", "1.0"]),
     (split(validation_fraction=np.nan), ValueError, ["validation_fraction", "> 0 and < 1", "nan"]),
     (split(validation_fraction="a"), ValueError, ["validation_fraction", "> 0 and < 1", "'a'"]),
+    (split(validation_fraction=0.999), ValueError, ["40 training images", "0.999", "at least one"]),
     (split(validation_fraction=0.001), ValueError, ["40 training images", "0.001", "at least one"]),
     (lambda _: one_hot(None), ValueError, ["labels", "(n,)", "object"]),
     (lambda _: one_hot([[1], [1, 2]]), ValueError, ["labels", "one length"]),
@@ -401,7 +431,7 @@ BAD_INPUT = [
     (training(config={"epochs": 1}), ValueError, ["config", "Config", "{'epochs': 1}"]),
     (training(config=(36, 4, 3)), ValueError, ["config", "Config", "(36, 4, 3)"]),
     (lambda _: train(None, dataset()), ValueError, ["config", "Config", "None"]),
-    (lambda _: train(dataset(), Config()), ValueError, ["config", "Config", "Dataset("]),
+    (lambda _: train(dataset(), Config()), ValueError, ["config", "Config", "Dataset"]),
     (lambda _: train(Config(), None), ValueError, ["data", "Dataset", "None"]),
     (training(data=(IMAGES, LABELS)), ValueError, ["data", "Dataset", "array("]),
     (training(data="/data"), ValueError, ["data", "Dataset", "'/data'"]),
@@ -496,7 +526,9 @@ def test_bad_input_is_refused_with_what_was_given_and_what_is_allowed(
     assert caught.type is exception
     raised_in = Path(traceback.extract_tb(caught.tb)[-1].filename)
     assert "kmnist_mlp" in raised_in.parts, f"raised inside {raised_in}"
-    assert [word for word in words if word not in str(caught.value)] == []
+    told = str(caught.value)
+    missing = [w for w in words if not re.search(rf"(?<!\w){re.escape(w)}(?!\w)", told)]
+    assert missing == [], told
 
 
 @pytest.mark.parametrize("layers", [(35, 8, 3), (36, 8, 10), (784, 128, 10)])

@@ -114,8 +114,9 @@ def test_an_empty_cache_is_filled_by_a_download(fill, tmp_path, monkeypatch):
 
 def test_without_data_and_network_the_stand_in_is_announced(monkeypatch):
     monkeypatch.setattr(data_room, "download", offline)
-    with pytest.warns(StandInWarning, match="STAND-IN.*http://nowhere/.*KMNIST_MLP_DATA"):
+    with pytest.warns(StandInWarning, match="STAND-IN.*http://nowhere/.*KMNIST_MLP_DATA") as told:
         data = load_kmnist()
+    assert [warning.filename for warning in told] == [__file__], "it points to who asked for data"
     assert data.is_stand_in and data.name == "stand-in data"
 
 
@@ -240,7 +241,15 @@ def test_the_fingerprint_changes_with_every_array(name):
 
 
 def test_a_data_set_is_shown_by_name_and_sizes():
-    assert repr(small_data()).startswith("Dataset(small, 40 training and 20 test images")
+    data = small_data()
+    shown = f"Dataset(small, 40 training and 20 test images, fingerprint {data.fingerprint[:12]})"
+    assert repr(data) == shown
+
+
+def test_one_class_with_one_image_of_one_pixel_is_a_data_set():
+    image, label = np.zeros((1, 1, 1), np.uint8), np.zeros(1, int)
+    data = Dataset(image, label, image, label, "least", ("a",), ("a",))
+    assert len(data.train_images) == 1 and not data.is_stand_in
 
 
 # ---- split and standardise -----------------------------------------------------------------------
@@ -287,6 +296,15 @@ def test_a_constant_pixel_is_divided_by_one():
     assert mean[7] == 200 and std[7] == 1
 
 
+@pytest.mark.parametrize("rows", [1999, 2000, 2001, 2002, 4001, 4100])
+def test_statistics_are_taken_over_every_image_once_in_parts_of_any_number(rows):
+    images = np.random.default_rng(0).integers(0, 256, (5000, 3)).astype(np.uint8)
+    chosen = np.random.default_rng(1).permutation(5000)[:rows]
+    mean, std = pixel_statistics(images, chosen)
+    np.testing.assert_allclose(mean, images[chosen].mean(axis=0), rtol=1e-14)
+    np.testing.assert_allclose(std, images[chosen].std(axis=0), rtol=1e-12)
+
+
 def test_standardised_images_are_the_same_in_whole_and_in_parts_of_any_size():
     split = split_and_standardise(small_data(n_train=10 * BLOCK // 3, n_test=20), seed=0)
     whole = split.train[:]
@@ -303,6 +321,9 @@ def test_a_split_without_validation_images_is_refused():
 
 def test_one_hot_marks_the_column_of_each_label():
     assert one_hot(np.array([2, 0]), classes=3).tolist() == [[0, 0, 1], [1, 0, 0]]
+    assert one_hot([0, 0], classes=1).tolist() == [[1], [1]]
+    assert one_hot([9]).tolist() == [[0] * 9 + [1]]
+    assert one_hot([9]).dtype == np.float32
 
 
 def test_pooling_deals_the_same_images_out_anew_with_their_labels():
@@ -319,6 +340,18 @@ def test_pooling_deals_the_same_images_out_anew_with_their_labels():
         )
 
     assert pairs(mixed) == pairs(data)
+
+
+def test_pooling_is_decided_by_its_seed_and_keeps_the_names_of_the_classes():
+    data = small_data()
+    images = np.concatenate([data.train_images, data.test_images])
+    order = np.random.default_rng([0, 2]).permutation(60)
+    assert np.array_equal(pooled(data).train_images, images[order[:40]])
+    assert np.array_equal(pooled(data, seed=0).test_images, images[order[40:]])
+    assert not np.array_equal(pooled(data, seed=1).train_images, images[order[:40]])
+    arrays = data.train_images, data.train_labels % 2, data.test_images, data.test_labels % 2
+    two = pooled(Dataset(*arrays, "two", ("a", "b"), ("c", "d")))
+    assert (two.class_names, two.romaji) == (("a", "b"), ("c", "d"))
 
 
 def test_pooled_stand_in_data_are_not_taken_for_the_real_thing():

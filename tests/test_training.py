@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import tracemalloc
 
 import numpy as np
@@ -168,6 +169,7 @@ def test_the_training_split_is_reshuffled_every_epoch(tiny, batches):
     train(quick(batch_size=200, epochs=3), tiny)
     orders = [rows_of(x) for x, _ in batches]
     assert len(orders) == 3
+    assert {x.dtype for x, _ in batches} == {np.dtype(np.float32)}
     assert orders[0] != orders[1] != orders[2] != orders[0]
     assert sorted(orders[0]) == sorted(orders[1]) == sorted(orders[2])
 
@@ -325,6 +327,21 @@ def test_the_training_curve_is_measured_on_the_same_training_images_every_epoch(
     assert history.to_numpy().tolist() == [list(values) for _, _, values in subsets]
 
 
+def test_that_subset_is_drawn_by_the_seed_from_a_stream_of_its_own(tiny):
+    split = split_and_standardise(tiny, seed=7)
+    model = MLP(LAYERS, seed=7)
+    config = quick(seed=7)
+    loop = training.Epochs(model, SGD(model, config), split, config)
+    drawn = np.random.default_rng([7, 4]).permutation(192)[:48]
+    assert loop.measured.tolist() == sorted(drawn)
+
+
+def test_images_measured_in_parts_have_the_bits_of_those_measured_as_an_array(tiny):
+    split, model = split_and_standardise(tiny, seed=0), MLP(LAYERS)
+    for part, labels in ((split.train, split.train_labels), (split.test, split.test_labels)):
+        assert evaluate(model, part, labels) == evaluate(model, part[:], labels)
+
+
 def test_the_test_images_decide_nothing(tiny, make_dataset):
     other = make_dataset(seed=5)
     data = Dataset(
@@ -416,7 +433,7 @@ def test_divergence_ends_training_with_the_best_weights_before_it(
 ):
     networks = measured([3, 1, 2, broken])
     result = train(quick(epochs=50, early_stop=early_stop), tiny)
-    assert result.diverged
+    assert result.diverged is True
     assert (result.best_epoch, result.stopped_epoch) == (2, 4)
     assert result.history["validation_loss"].tolist() == [3, 1, 2]
     assert_same_parameters(result.model, networks[1])
@@ -446,8 +463,10 @@ def test_no_learning_rate_puts_a_nan_into_a_result(tiny, activation, early_stop)
 
 
 def test_a_run_that_ends_well_has_not_diverged(tiny):
+    began = time.perf_counter()
     result = train(quick(), tiny)
-    assert not result.diverged
+    assert 0 < result.seconds <= time.perf_counter() - began
+    assert result.diverged is False
     assert_finite_everywhere(result)
     assert "stopped after epoch 4" in repr(result)
 
