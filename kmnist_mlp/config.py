@@ -167,7 +167,7 @@ def real_number(
     at_least: float = -math.inf,
     below: float = math.inf,
 ) -> float:
-    """Return a finite number within the bounds as float, or raise ValueError naming it."""
+    """Return a finite number within one or more bounds as float, or raise ValueError naming it."""
     bounds = ((">", above), (">=", at_least), ("<", below))
     limits = " and ".join(f"{sign} {bound:g}" for sign, bound in bounds if math.isfinite(bound))
     try:
@@ -176,7 +176,7 @@ def real_number(
     except OverflowError:  # a whole number too large for a float
         number = math.inf
     if not (math.isfinite(number) and above < number and at_least <= number < below):
-        raise ValueError(f"{name} must be a finite number {limits}".rstrip() + f"; got {value!r}")
+        raise ValueError(f"{name} must be a finite number {limits}; got {value!r}")
     return number
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kmnist_mlp import MLP, check_gradients
+from kmnist_mlp import MLP, check_gradients, gradient_check
 from kmnist_mlp.data import split_and_standardise
 from kmnist_mlp.gradient_check import (
     PAPER_PARAMETERS,
@@ -11,6 +11,7 @@ from kmnist_mlp.gradient_check import (
     central_difference,
     check_paper_patterns,
     differences_by_epsilon,
+    paper_patterns,
 )
 
 COLUMNS = [
@@ -142,6 +143,29 @@ def test_tables_1_to_3_take_the_first_sixth_and_last_training_pattern(tiny10):
         expected = check_gradients(model, train[[row]], split.train_labels[[row]])
         given = table.iloc[6 * block : 6 * block + 6, 1:].reset_index(drop=True)
         assert given.equals(expected)
+
+
+def test_a_difference_that_equals_the_tolerance_is_within_it(pattern, monkeypatch):
+    differences = check_gradients(*pattern)["difference"]
+    for tolerance in (differences.max(), differences.min()):
+        monkeypatch.setattr(gradient_check, "TOLERANCE", tolerance)
+        table = check_gradients(*pattern)
+        assert table["within_tolerance"].tolist() == (differences <= tolerance).tolist()
+
+
+def test_the_seed_is_0_unless_given_and_decides_network_and_patterns(tiny10):
+    for table in (check_paper_patterns, differences_by_epsilon):
+        assert table(tiny10).equals(table(tiny10, seed=0))
+        assert not table(tiny10).equals(table(tiny10, seed=1))
+    drawn, given = (next(paper_patterns(tiny10, *seed)) for seed in ((), (0,)))
+    assert np.array_equal(drawn[2], given[2]) and repr(drawn[1]) == repr(given[1])
+
+
+def test_the_tables_say_what_they_hold(tiny10):
+    table = check_paper_patterns(tiny10)
+    assert table.attrs["data_name"] == tiny10.name
+    assert table.index.tolist() == list(range(18))
+    assert differences_by_epsilon(tiny10).index.name == "epsilon"
 
 
 def test_every_gradient_of_the_paper_is_within_its_tolerance(kmnist):
