@@ -336,6 +336,8 @@ def pooled(data: Dataset, seed: int = 0) -> Dataset:
     After that, training and test come from the same hands: what is left of the difference
     between validation and test accuracy is not due to the writers.
     """
+    instance("data", data, Dataset)
+    seed = whole_number("seed", seed, 0)
     images = np.concatenate([data.train_images, data.test_images])
     labels = np.concatenate([data.train_labels, data.test_labels])
     order = np.random.default_rng([seed, 2]).permutation(len(images))

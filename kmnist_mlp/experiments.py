@@ -93,6 +93,8 @@ class Results:
     def values(self, quantity: str, name: str) -> pd.Series:
         """Return one quantity of one experiment, indexed by seed; accuracies in per cent."""
         self.of(name)
+        if quantity not in self.frame:
+            raise KeyError(f"no quantity {quantity!r} here; there are {list(self.frame)}")
         rows = self.frame[self.frame.experiment == name].set_index("seed")
         return rows[quantity] * 100 if quantity.endswith("accuracy") else rows[quantity]
 

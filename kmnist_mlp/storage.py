@@ -32,7 +32,10 @@ def checked_path(name: str, path: Any) -> Path:
 
 def full_path(name: str, path: Any) -> Path:
     """Return a path from the root on, with ``~`` as the user's home folder."""
-    return Path(os.path.expanduser(checked_path(name, path))).absolute()
+    found = Path(os.path.expanduser(checked_path(name, path)))
+    if found.parts[:1] and found.parts[0].startswith("~"):
+        raise ValueError(f"{name} must be a path; in {path!r}, {found.parts[0]} is no user")
+    return found.absolute()
 
 
 @contextmanager

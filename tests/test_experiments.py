@@ -90,6 +90,8 @@ def test_asking_for_an_experiment_that_was_not_run_names_those_that_were(tiny10)
     for ask in (results.of, lambda name: results.values("test_loss", name)):
         with pytest.raises(KeyError, match=r"no experiment 'b' here; there are \['a'\]"):
             ask("b")
+    with pytest.raises(KeyError, match=r"no quantity 'loss' here; there are .*'test_loss'"):
+        results.values("loss", "a")
 
 
 @pytest.mark.parametrize("configs", [CONFIG, [CONFIG], (config for config in [CONFIG])])
