@@ -139,8 +139,6 @@ def run(
     worker process that dies (killed, out of memory) costs no result: what it had not finished
     is tried again, up to twice.
     """
-    if not isinstance(n_jobs, int) or isinstance(n_jobs, bool) or n_jobs == 0:
-        raise ValueError(f"n_jobs must be a number of processes, or -1 for all; got {n_jobs!r}")
     named = _named(configs)
     if seeds is None:
         seeds = default_seeds()
