@@ -98,7 +98,8 @@ mutants: setup ## Change the numerical code in 2,000 ways: do the tests notice? 
 lock: setup ## Pin the newest versions of all packages in constraints.txt
 	@PATH="$$(dirname "$(PY)"):$$PATH"; export PATH; \
 	command -v uv >/dev/null || "$(PY)" -m pip install --quiet -c constraints.txt uv || exit; \
-	uv pip compile pyproject.toml --extra test --extra cluster --extra lock --extra mutants --universal --python-version 3.11 --fork-strategy fewest \
+	uv pip compile pyproject.toml --extra test --extra cluster --extra mutants \
+	  --extra lock --universal --python-version 3.11 --fork-strategy fewest \
 	  --upgrade --quiet --no-emit-index-url --annotation-style line \
 	  --custom-compile-command "make lock" --output-file constraints.txt && \
 	echo "constraints.txt is up to date; run 'make test' before you commit it."
