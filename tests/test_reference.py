@@ -1,5 +1,9 @@
 """A result that moved is named, with its value and its tolerance; one that did not agrees."""
 
+import subprocess
+import sys
+
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -175,3 +179,31 @@ def test_the_committed_reference_has_every_experiment_with_the_reports_five_seed
     assert np.isfinite(table[["value", "tolerance"]].to_numpy()).all()
     accuracy = table[table.quantity.str.contains("accuracy")]
     assert (accuracy.tolerance >= 2e-4).all() and accuracy.value.between(0, 1).all()
+
+
+CHECKED = """
+from kmnist_mlp.experiments import Results
+from kmnist_mlp.reference import check, load_reference
+
+kept = load_reference("stand-in data").query("experiment == 'baseline' and seed == 0")
+frame = kept.pivot(index=["experiment", "seed"], columns="quantity", values="value").reset_index()
+frame["test_loss"] += {shift}
+check(Results({{("baseline", 0): None}}, frame, "stand-in data"))
+"""
+
+
+@pytest.mark.parametrize("shift", [0, 1e-3])
+def test_nbval_fails_when_a_result_leaves_its_tolerance_and_shows_what_moved(shift, tmp_path):
+    cell = nbformat.v4.new_code_cell(CHECKED.format(shift=shift), execution_count=1)
+    committed = "baseline: agrees with the reference results\n"
+    cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text=committed)]
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "checked.ipynb")
+    nbval = ["--nbval", "--nbval-current-env", "-p", "no:cacheprovider", "checked.ipynb"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *nbval], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == (1 if shift else 0), done.stdout
+    said = "baseline: MOVED; seed 0: test_loss 0"
+    assert (said in done.stdout) == bool(shift)
+    if shift:
+        assert "reference 0" in done.stdout and "tolerance 2" in done.stdout
