@@ -379,6 +379,7 @@ def test_every_activation_and_depth_learns(tiny, activation, layers):
         pytest.param([1, 9, 8, 7, 6, 5], 4, 1, 5, id="better-than-the-last-is-not-enough"),
         pytest.param([2, 1, 1, 1, 1, 1], 3, 2, 5, id="as-good-is-not-better"),
         pytest.param([3, 2, 2, 1.5, 1.6, 1.7], 2, 4, 6, id="patience-starts-anew"),
+        pytest.param([1, 1 - 1e-15, 2, 2], 2, 2, 4, id="the-smallest-improvement-counts"),
     ],
 )
 def test_training_stops_after_exactly_the_patience(
