@@ -394,7 +394,7 @@ def figure(result: dict[str, Any], path: Path) -> None:
         ax.set(xscale="log", yscale="log", xlabel=quantity)
         ax.set_xticks(x, [f"{n:,}" for n in x], rotation=40)
         ax.minorticks_off()
-    axes[0].set_ylabel("microseconds per image and epoch")
+    axes[0].set_ylabel("microseconds per image")
     axes[0].legend()
     fig.suptitle(f"784-128-10, tanh, batches of 128 where nothing else is said; {result['cpu']}")
     with whole_file(path) as file:

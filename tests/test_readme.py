@@ -1,6 +1,7 @@
 """What README says of results is what the committed reference results say."""
 
 import doctest
+import json
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from kmnist_mlp import config, network
+from kmnist_mlp.bench import table
 from kmnist_mlp.config import Config
 from kmnist_mlp.paper import PAPER
 from kmnist_mlp.reference import load_reference
@@ -33,6 +35,14 @@ def test_every_picture_and_file_that_readme_links_to_exists():
     local = [target for target in targets if not target.startswith(("http", "#"))]
     assert local
     assert all((folder / target).is_file() for target in local), local
+
+
+def test_the_tables_of_durations_are_those_of_the_committed_benchmark():
+    folder = Path(__file__).resolve().parent.parent
+    measured = json.loads((folder / "notebooks" / "bench.json").read_text(encoding="utf-8"))
+    assert measured["data"] == "KMNIST"
+    assert table(measured["one core"]) in README
+    assert table(measured["all cores"]) in README
 
 
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
