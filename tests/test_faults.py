@@ -5,6 +5,7 @@ is as sudden as `kill -9` from outside, and happens at the same moment every tim
 """
 
 import hashlib
+import itertools
 import json
 import os
 import signal
@@ -20,7 +21,7 @@ import numpy as np
 import pytest
 from nbformat.v4 import new_markdown_cell, new_notebook
 
-from kmnist_mlp import MLP, Dataset, official_files, report, storage
+from kmnist_mlp import MLP, Dataset, execute, official_files, report, storage
 from kmnist_mlp import experiments as room
 from kmnist_mlp.config import Config
 from kmnist_mlp.experiments import ResultCache, run
@@ -176,19 +177,18 @@ def test_a_parallel_sweep_that_is_killed_from_outside_is_continued(results_folde
 
 
 @pytest.fixture
-def small_report(tiny10, monkeypatch, tmp_path):
-    """Return a function that builds a report of one page in this process."""
-    names = "baseline", "l2_0.2", "relu", "final", "linear"
-    results = run(dict.fromkeys(names, CONFIG), [0, 1], n_jobs=1, data=tiny10)
-    monkeypatch.setattr(report, "_compute", lambda: (tiny10, results))
-    monkeypatch.setattr(report, "gradient_checks", lambda data: {})
-    monkeypatch.setattr(report, "_execute_all", lambda paths: [report.execute(p) for p in paths])
-    monkeypatch.setattr(report, "execute", lambda path: nbformat.read(path, as_version=4))
-    (tmp_path / "notebooks").mkdir()
-    nbformat.write(
-        new_notebook(cells=[new_markdown_cell("# 1 One")]), tmp_path / "notebooks" / "01_one.ipynb"
-    )
-    return lambda: report.build(tmp_path / "notebooks", tmp_path / "build" / "report")
+def small_report(tmp_path):
+    """Return a function that exports a notebook which is another one each time."""
+    path = tmp_path / "notebooks" / "01_one.ipynb"
+    path.parent.mkdir()
+    numbers = itertools.count()
+
+    def make():
+        text = f"# 1 One\n\nVersion {next(numbers)}"
+        nbformat.write(new_notebook(cells=[new_markdown_cell(text)]), path)
+        return report.export({path: execute.read(path)}, tmp_path / "build" / "report", False)
+
+    return make
 
 
 def pages(tmp_path):
@@ -199,7 +199,7 @@ def pages(tmp_path):
 @pytest.mark.parametrize(
     ("owner", "name", "after"),
     [
-        pytest.param(report, "scoreboard", 0, id="while-pages-are-written"),
+        pytest.param(Path, "write_text", 1, id="while-pages-are-written"),
         pytest.param(Path, "rename", 0, id="before-the-old-report-is-moved"),
         pytest.param(report.shutil, "rmtree", 0, id="before-the-old-report-is-removed"),
     ],
@@ -274,8 +274,10 @@ def test_on_a_full_disk_the_command_says_why_there_is_no_report(
 ):
     index = small_report()
     before = index.read_bytes()
+    new = new_notebook(cells=[new_markdown_cell("# 1 Another")])
+    nbformat.write(new, tmp_path / "notebooks" / "01_one.ipynb")
     folders = "--notebooks", str(tmp_path / "notebooks"), "--output", str(index.parent)
-    monkeypatch.setattr(sys, "argv", ["report", *folders])
+    monkeypatch.setattr(sys, "argv", ["report", "--committed", *folders])
     assert on_a_full_disk(lambda: [report.main()]) == [1]
     told = "The report was not made. [Errno 27] File too large"
     assert told in capfd.readouterr().err
