@@ -114,9 +114,8 @@ def test_an_empty_cache_is_filled_by_a_download(fill, tmp_path, monkeypatch):
 
 def test_without_data_and_network_the_stand_in_is_announced(monkeypatch):
     monkeypatch.setattr(data_room, "download", offline)
-    with pytest.warns(StandInWarning, match="STAND-IN.*http://nowhere/.*KMNIST_MLP_DATA") as told:
+    with pytest.warns(StandInWarning, match="STAND-IN.*http://nowhere/.*KMNIST_MLP_DATA"):
         data = load_kmnist()
-    assert [warning.filename for warning in told] == [__file__], "it points to who asked for data"
     assert data.is_stand_in and data.name == "stand-in data"
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kmnist_mlp.config import Config
-from kmnist_mlp.data import CLASS_NAMES, Dataset
+from kmnist_mlp.data import CLASS_NAMES, Dataset, StandInWarning, load_kmnist
 from kmnist_mlp.stand_in import CURVE_POINTS, KANA, _curve, draw_stand_in
 from kmnist_mlp.training import train
 
@@ -80,3 +80,10 @@ def test_its_test_images_are_harder_than_its_validation_images(drawn):
     result = train(config, Dataset(*drawn, name="stand-in data"))
     assert result.returned["validation_accuracy"] > 0.8, "it can be learned"
     assert result.returned["validation_accuracy"] - result.test_accuracy > 0.05
+
+
+def test_its_announcement_points_to_the_line_that_asked_for_data(monkeypatch):
+    monkeypatch.setenv("KMNIST_MLP_DATASET", "stand-in")
+    with pytest.warns(StandInWarning) as told:
+        load_kmnist()
+    assert [warning.filename for warning in told] == [__file__]
