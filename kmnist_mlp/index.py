@@ -60,8 +60,9 @@ def _abstract(
     data = facts.get("data", "Kuzushiji-MNIST")
     text = (
         "A published course report trained a multilayer perceptron on Kuzushiji-MNIST, "
-        "28\u00a0×\u00a028 images of ten cursive Japanese characters, and described what momentum, early stopping, "
-        "penalties, activations and topology do to it. This report repeats every experiment with "
+        "28\u00a0×\u00a028 images of ten cursive Japanese characters, and described what "
+        "momentum, early stopping, penalties, activations and topology do to it. "
+        "This report repeats every experiment with "
         f"a network written from scratch in NumPy, over {seeds} seed{'s' * (seeds > 1)}, and holds "
         "each result against the published one."
     )
