@@ -227,6 +227,7 @@ def ladder(results: Results, start: str, rungs: Iterable[str], end: str) -> Figu
     axis.text(level, len(steps) + 0.62, f"{level:.1f} %", ha="center", fontsize=9)
     axis.set_yticks(range(len(steps) + 2), [title(start), *labels, title(end)])
     axis.set_ylim(len(steps) + 1.5, -0.8)
+    axis.use_sticky_edges = False  # a bar would end the axis, and cut the diamond in two
     axis.margins(x=0.08)
     axis.grid(visible=False, axis="y")
     axis.set_xlabel("test accuracy, %")

@@ -59,9 +59,10 @@ def _abstract(
     seeds = facts.get("seeds", "0").count(",") + 1
     data = facts.get("data", "Kuzushiji-MNIST")
     text = (
-        "A published course report trained a multilayer perceptron on Kuzushiji-MNIST, 28 × 28 "
-        "images of ten cursive Japanese characters, and described what momentum, early stopping, "
-        "penalties, activations and topology do to it. This report repeats every experiment with "
+        "A published course report trained a multilayer perceptron on Kuzushiji-MNIST, "
+        "28\u00a0×\u00a028 images of ten cursive Japanese characters, and described what "
+        "momentum, early stopping, penalties, activations and topology do to it. "
+        "This report repeats every experiment with "
         f"a network written from scratch in NumPy, over {seeds} seed{'s' * (seeds > 1)}, and holds "
         "each result against the published one."
     )
