@@ -82,6 +82,11 @@ def test_huge_inputs_neither_overflow_nor_warn(name):
     np.testing.assert_array_equal(slope, [0, 1, 0, 1] if name == "ReLU" else [0, 0, 0, 0])
 
 
+@each_activation
+def test_a_list_is_taken_like_an_array(name):
+    np.testing.assert_array_equal(ACTIVATIONS[name].value(Z.tolist()), ACTIVATIONS[name].value(Z))
+
+
 def test_relu_has_slope_zero_at_its_kink():
     relu = ACTIVATIONS["ReLU"]
     assert relu.derivative(relu.value(np.array([0.0, -0.0]))).tolist() == [0, 0]

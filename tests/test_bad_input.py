@@ -226,10 +226,15 @@ BAD_INPUT = [
     (lambda _: MLP((6, 3), dtype=object()), ValueError, ["float32 or float64", "<object"]),
     (lambda _: MLP((6, 3), dtype=[1, 2]), ValueError, ["float32 or float64", "[1, 2]"]),
     (lambda _: MLP((6, 3), seed=True), ValueError, ["seed", "whole number", "True"]),
-    (lambda _: MLP((2**40, 2**40)), ValueError, ["(1099511627776, 1099511627776)", "no memory"]),
-    (lambda _: MLP((2**32, 2**32)), ValueError, ["18,446,744,078,004,518,912 parameters"]),
+    (
+        lambda _: MLP((2**40, 2**40)),
+        ValueError,
+        ["(1099511627776, 1099511627776)", "there is no memory for so many"],
+    ),
+    (lambda _: MLP((2**32, 2**32, 2)), ValueError, ["18,446,744,086,594,453,506 parameters"]),
     (lambda _: MLP.from_parameters("tanh", [], []), ValueError, ["weights", "one per layer", "[]"]),
     (lambda _: MLP.from_parameters("tanh", None, None), ValueError, ["weights", "list", "None"]),
+    (lambda _: MLP.from_parameters("tanh", [X], None), ValueError, ["biases must", "list", "None"]),
     (lambda _: MLP.from_parameters("tanh", [X], [1.0]), ValueError, ["inputs and classes", "(4,)"]),
     (
         lambda _: MLP.from_parameters("tanh", [np.ones(3)], [np.ones(3)]),
@@ -493,10 +498,10 @@ BAD_INPUT = [
     # files
     (lambda folder: MLP.load(folder), ValueError, ["damaged", "directory"]),
     (lambda _: MLP.load(Path(__file__) / "a.npz"), NotADirectoryError, ["a.npz"]),
-    (lambda _: MLP.load(None), ValueError, ["path", "str", "None"]),
+    (lambda _: MLP.load(None), ValueError, ["path must be", "str", "None"]),
     (lambda _: MLP.load(3), ValueError, ["path", "str", "got 3"]),
     (lambda _: MLP.load("a\0b"), ValueError, ["path", "str", r"'a\x00b'"]),
-    (lambda _: model().save(None), ValueError, ["path", "str", "None"]),
+    (lambda _: model().save(None), ValueError, ["path must be", "str", "None"]),
     (lambda _: model().save(3), ValueError, ["path", "str", "got 3"]),
     (lambda _: model().save(""), ValueError, ["path", "str", "''"]),
     (lambda folder: model().save(folder), IsADirectoryError, ["cannot be written", "folder"]),
@@ -531,6 +536,21 @@ def test_bad_input_is_refused_with_what_was_given_and_what_is_allowed(
     told = str(caught.value)
     missing = [w for w in words if not re.search(rf"(?<!\w){re.escape(w)}(?!\w)", told)]
     assert missing == [], told
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        (X[0], Y, "x must have the shape (batch, 6); got (6,)"),
+        (X, Y[:3], "y must have the shape (4,), one class index per row of x; got (3,)"),
+        (X * np.nan, Y, "x holds NaN or infinite values; all must be finite in float32"),
+        (X > 0, Y > 0, "y must hold whole numbers (class indices); got dtype bool"),
+    ],
+)
+def test_a_message_says_no_more_than_what_fits(x, y, message):
+    with pytest.raises(ValueError) as caught:
+        model().loss(x, y)
+    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize("layers", [(35, 8, 3), (36, 8, 10), (784, 128, 10)])

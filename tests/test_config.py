@@ -1,5 +1,6 @@
 """Hyper-parameters have one canonical form, and cannot be changed behind a run's back."""
 
+import json
 from dataclasses import FrozenInstanceError
 
 import numpy as np
@@ -61,6 +62,26 @@ def test_equal_configurations_are_one_cache_key():
     assert len(set(spellings)) == 1
     assert len({repr(config) for config in spellings}) == 1
     assert spellings[0] != Config((784, 10), "ReLU", 1.0, seed=4)
+
+
+def test_numbers_of_numpy_become_pythons_own():
+    whole, real, truth = np.int16(7), np.float32(0.5), np.bool_(True)
+    given = Config(
+        layer_specs=np.array([36, 10], np.uint8),
+        learning_rate=real,
+        batch_size=whole,
+        epochs=whole,
+        early_stop=truth,
+        early_stop_epoch=whole,
+        L1_penalty=real,
+        L2_penalty=real,
+        momentum=truth,
+        momentum_gamma=real,
+        seed=whole,
+    )
+    plain = Config((36, 10), "tanh", 0.5, 7, 7, True, 7, 0.5, 0.5, True, 0.5, 7)
+    assert repr(given) == repr(plain) and vars(given) == vars(plain)
+    assert json.loads(json.dumps(given.to_dict())) == plain.to_dict()
 
 
 def test_a_configuration_cannot_be_changed_but_replaced():

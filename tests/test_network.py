@@ -194,6 +194,16 @@ def test_buffers_for_a_smaller_batch_share_memory_and_give_the_same_gradients(la
         np.testing.assert_array_equal(given, expected)
 
 
+@pytest.mark.parametrize("scale", [0.25, 1.0, 2.0, 3.0])
+def test_gradients_are_scaled_as_asked(scale):
+    model = some_model((5, 4, 3))
+    x, y = some_batch((5, 4, 3))
+    plain, scaled = Buffers(model, len(x)), Buffers(model, len(x))
+    model.backpropagate(x, y, plain)
+    model.backpropagate(x, y, scaled, scale)
+    np.testing.assert_allclose(scaled.gradient, scale * plain.gradient, rtol=1e-13)
+
+
 def test_nothing_that_a_user_calls_changes_inputs_labels_or_parameters():
     model = some_model((5, 4, 3))
     x, y = some_batch((5, 4, 3))

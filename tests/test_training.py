@@ -467,6 +467,7 @@ def test_a_run_that_ends_well_has_not_diverged(tiny):
     began = time.perf_counter()
     result = train(quick(), tiny)
     assert 0 < result.seconds <= time.perf_counter() - began
+    assert result.config == quick()
     assert result.diverged is False
     assert_finite_everywhere(result)
     assert "stopped after epoch 4" in repr(result)
