@@ -215,10 +215,11 @@ def _train_all(
 
     left = dict(sorted(todo.items(), key=lambda item: -_cost(item[1])))
     arrays = (data.train_images, data.train_labels, data.test_images, data.test_labels)
+    names = (data.name, data.class_names, data.romaji)
     with progress(sum(map(_cost, left.values())), f"training {len(todo)} networks") as bar:
         for tries_left in (2, 1, 0):
             parallel = Parallel(n_jobs=min(n_jobs, len(left)), return_as="generator_unordered")
-            jobs = [delayed(_train_one)(*item, dtype, data.name, *arrays) for item in left.items()]
+            jobs = [delayed(_train_one)(*item, dtype, names, *arrays) for item in left.items()]
             try:
                 for key, result in parallel(jobs):
                     bar.update(_cost(left.pop(key)))
@@ -235,11 +236,11 @@ def _train_all(
 
 
 def _train_one(
-    key: Any, config: Config, dtype: Any, name: str, *arrays: np.ndarray
+    key: Any, config: Config, dtype: Any, names: tuple, *arrays: np.ndarray
 ) -> tuple[Any, TrainingResult]:
     # The four arrays are arguments of their own: joblib hands large ones over as memory maps, and
     # a cluster sends each to a worker once, not with every run.
-    return key, train(config, Dataset(*arrays, name=name), dtype)
+    return key, train(config, Dataset(*arrays, *names), dtype)
 
 
 def progress(total: float, what: str) -> Any:

@@ -486,3 +486,9 @@ def test_the_gradient_claim_is_a_bound_on_the_largest_difference_of_every_seed(l
     judged = judge(given(a=[84.0]), gradients, [bound])
     assert judged.verdict.tolist() == [expected] and judged.ci_high.tolist() == [max(largest)]
     assert judge(given(a=[84.0]), {}, [bound]).empty
+
+
+def test_a_data_set_may_have_other_classes_than_kmnist(tiny):
+    config = Config(layer_specs=(36, 4, 3), epochs=1)
+    results = run({"three": config}, [0, 1], n_jobs=1, data=tiny, cache=False)
+    assert len(results.frame) == 2 and results.data_name == tiny.name
