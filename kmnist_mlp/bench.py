@@ -16,17 +16,20 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import threadpool_limits
 
 from kmnist_mlp.activations import ACTIVATIONS
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Split, StandardisedImages, load_kmnist, split_and_standardise
 from kmnist_mlp.network import MLP, Buffers, softmax
 from kmnist_mlp.optimizer import SGD
+from kmnist_mlp.provenance import blas, processor
 from kmnist_mlp.storage import whole_file
 from kmnist_mlp.training import Epochs
 
@@ -144,10 +147,10 @@ def pytorch(config: Config, split: Split) -> Epoch:
     import torch
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
+    activation = torch.nn.Tanh if config.activation == "tanh" else torch.nn.ReLU
     layers: list[Any] = []
-    for i, o in zip(config.layer_specs, config.layer_specs[1:], strict=False):
-        layers += [torch.nn.Linear(i, o), torch.nn.Tanh() if "tanh" in config.activation else None]
-        layers[-1] = layers[-1] or torch.nn.ReLU()
+    for inputs, units in pairwise(config.layer_specs):
+        layers += [torch.nn.Linear(inputs, units), activation()]
     model = torch.nn.Sequential(*layers[:-1])
     gamma = config.momentum_gamma
     sgd = torch.optim.SGD(
@@ -300,10 +303,7 @@ def _first(split: Split, images: int) -> Split:
     """Return a split with fewer training images."""
     train = split.train
     fewer = StandardisedImages(train.images, train.rows[:images], train.mean, train.std)
-    return Split(fewer, split.train_labels[:images], *(getattr(split, name) for name in SPLIT_REST))
-
-
-SPLIT_REST = ("validation", "validation_labels", "test", "test_labels")
+    return replace(split, train=fewer, train_labels=split.train_labels[:images])
 
 
 def growth(split: Split, rounds: int) -> dict[str, list[dict[str, float]]]:
@@ -367,14 +367,24 @@ def _measure_elsewhere(what: str, rounds: int) -> dict[str, Any]:
 
 def table(durations: dict[str, dict[str, list[float]]]) -> str:
     """Return the durations as a Markdown table of ratios to the matrix products: min (median)."""
-    titles = list(durations)
-    lines = [f"| | {' | '.join(titles)} |", f"|---|{'---:|' * len(titles)}"]
-    for name in durations[titles[0]]:
-        cells = []
-        for title in titles:
-            own, base = durations[title][name], durations[title]["matrix products alone"]
-            cells.append(f"{min(own) / min(base):.2f} ({np.median(own) / np.median(base):.2f})")
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+
+    def ratios(own: list[float], base: list[float]) -> str:
+        return f"{min(own) / min(base):.2f} ({np.median(own) / np.median(base):.2f})"
+
+    return _markdown(
+        {
+            title: {name: ratios(own, t["matrix products alone"]) for name, own in t.items()}
+            for title, t in durations.items()
+        }
+    )
+
+
+def _markdown(columns: dict[str, dict[str, str]]) -> str:
+    """Return a Markdown table of columns that have the same rows."""
+    lines = [f"| | {' | '.join(columns)} |", f"|---|{'---:|' * len(columns)}"]
+    for name in next(iter(columns.values())):
+        cells = " | ".join(column[name] for column in columns.values())
+        lines.append(f"| {name} | {cells} |")
     return "\n".join(lines)
 
 
@@ -413,12 +423,11 @@ def main(arguments: list[str] | None = None) -> int:
         print(json.dumps(measure(given.measure, given.rounds)))
         return 0
     data = load_kmnist()
-    blas = [p for p in threadpool_info() if p["user_api"] == "blas"][0]
     result = {
         "data": data.name,
         "training_images": len(data.train_images) * 4 // 5,
-        "cpu": _cpu(),
-        "blas": f"{blas['internal_api']} {blas.get('version')} {blas.get('architecture', '')}",
+        "cpu": processor(),
+        "blas": blas(),
         "numpy": np.__version__,
         "python": platform.python_version(),
         "rounds": given.rounds,
@@ -433,29 +442,17 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"\nOne epoch on {cores}; 1.00 is the matrix products alone: fastest (median)\n")
         print(table(result[cores]))
     print("\nOne mini-batch on one core, each part done alone, in microseconds\n")
-    print(_parts_table(result["parts"]))
+    rounded = {
+        title: {name: f"{microseconds:.0f}" for name, microseconds in found.items()}
+        for title, found in result["parts"].items()
+    }
+    print(_markdown(rounded))
     given.to.mkdir(parents=True, exist_ok=True)
     with whole_file(given.to / "bench.json") as file:
         file.write((json.dumps(result, indent=1) + "\n").encode())
     figure(result, given.to / "bench.png")
     print(f"\nWritten: {given.to / 'bench.json'}, {given.to / 'bench.png'}")
     return 0
-
-
-def _parts_table(found: dict[str, dict[str, float]]) -> str:
-    titles = list(found)
-    lines = [f"| | {' | '.join(titles)} |", f"|---|{'---:|' * len(titles)}"]
-    for name in found[titles[0]]:
-        lines.append(f"| {name} | {' | '.join(f'{found[t][name]:.0f}' for t in titles)} |")
-    return "\n".join(lines)
-
-
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

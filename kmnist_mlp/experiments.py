@@ -163,8 +163,13 @@ def run(
         found[key] = result
         if store:
             store.put(result)
+    return _in_order(wanted, found, todo, data)
+
+
+def _in_order(wanted: Mapping, found: Mapping, computed: Mapping, data: Dataset) -> Results:
+    """Return what was found in the order in which it was wanted."""
     runs = {key: found[key] for key in wanted}
-    frame = pd.DataFrame([_row(*key, run, key not in todo) for key, run in runs.items()])
+    frame = pd.DataFrame([_row(*key, run, key not in computed) for key, run in runs.items()])
     return Results(runs, frame, data.name)
 
 
@@ -172,9 +177,7 @@ def run_in_float64(names: Iterable[str], seeds: Iterable[int], data: Dataset) ->
     """Run experiments of the paper with twice the digits; nothing is kept on disk."""
     wanted = {(n, seed): EXPERIMENTS[n].replace(seed=seed) for n in names for seed in seeds}
     found = dict(_train_all(wanted, data, -1, np.float64))
-    runs = {key: found[key] for key in wanted}
-    frame = pd.DataFrame([_row(*key, run, False) for key, run in runs.items()])
-    return Results(runs, frame, data.name)
+    return _in_order(wanted, found, wanted, data)
 
 
 def _named(configs: Any) -> dict[str, Config]:
@@ -333,18 +336,22 @@ class ResultCache:
 @lru_cache(maxsize=1)
 def _environment() -> tuple[str, ...]:
     """Return what decides a result besides configuration and data: sources, NumPy, BLAS."""
-    from threadpoolctl import threadpool_info
-
     here = Path(__file__).parent
     sources = "".join(_code((here / f"{room}.py").read_text("utf-8")) for room in NUMERICAL_ROOMS)
-    pools = [pool for pool in threadpool_info() if pool.get("user_api") == "blas"]
-    # NumPy's own, if it brought one (SciPy brings another); else the one that all of conda shares
-    pools = [pool for pool in pools if "numpy" in pool.get("filepath", "")] or pools
     blas = {
         f"{pool.get('internal_api')} {pool.get('version')} {pool.get('architecture')}"
-        for pool in pools
+        for pool in blas_pools()
     }
     return (hashlib.sha256(sources.encode()).hexdigest(), np.__version__, *sorted(blas))
+
+
+def blas_pools() -> list[dict[str, Any]]:
+    """Return what threadpoolctl tells of the BLAS that NumPy multiplies matrices with."""
+    from threadpoolctl import threadpool_info
+
+    pools = [pool for pool in threadpool_info() if pool.get("user_api") == "blas"]
+    # NumPy's own, if it brought one (SciPy brings another); else the one that all of conda shares
+    return [pool for pool in pools if "numpy" in pool.get("filepath", "")] or pools
 
 
 def _code(source: str) -> str:

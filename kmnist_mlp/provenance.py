@@ -9,10 +9,10 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from threadpoolctl import threadpool_info
 
 from kmnist_mlp import __version__
 from kmnist_mlp.data import Dataset
+from kmnist_mlp.experiments import blas_pools
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -56,7 +56,6 @@ def _git(*arguments: str) -> str:
 
 def blas() -> str:
     """Return library, kernel and threads of the BLAS that NumPy multiplies matrices with."""
-    pools = [pool for pool in threadpool_info() if pool.get("user_api") == "blas"]
     found = {
         " ".join(
             str(pool[key])
@@ -64,7 +63,7 @@ def blas() -> str:
             if pool.get(key) is not None
         )
         + f", {pool['num_threads']} threads"
-        for pool in [pool for pool in pools if "numpy" in pool.get("filepath", "")] or pools
+        for pool in blas_pools()
     }
     return ("; ".join(sorted(found)) or "unknown") + " (one per training run)"
 
