@@ -13,22 +13,17 @@ def penalty(weights: list[np.ndarray], L1: float = 0.0, L2: float = 0.0) -> floa
     return float(sum(L1 * np.abs(w).sum() + L2 * np.square(w).sum() for w in weights))
 
 
-def add_penalty_gradient(
-    gradient: np.ndarray, weights: np.ndarray, L1: float, L2: float, scratch: np.ndarray
-) -> None:
-    """Add ``L1 * sign(w) + 2 * L2 * w`` to ``gradient``; ``scratch`` is overwritten."""
-    if L1:
-        gradient += np.multiply(np.sign(weights, out=scratch), L1, out=scratch)
-    if L2:
-        gradient += np.multiply(weights, 2 * L2, out=scratch)
-
-
 class SGD:
     """Updates a model's parameters in place, one mini-batch after the other.
 
     With momentum of unit gain: ``v <- gamma * v + (1 - gamma) * g`` and ``w <- w - rate * v``;
     without: ``w <- w - rate * g``. Here g is the gradient of the summed cross-entropy plus, for
-    weights, that of the penalty.
+    weights, that of the penalty: ``L1 * sign(w) + 2 * L2 * w``.
+
+    Large networks wait for memory here, so a step makes as few passes over it as it can. It keeps
+    ``rate * v`` as ``decay * u``: to multiply the velocity by gamma then takes one multiplication
+    of the number ``decay``, and u only grows by the gradient divided by ``decay``. Before that
+    gets too small, u is multiplied by it and ``decay`` starts again at 1.
 
     Parameters
     ----------
@@ -40,37 +35,41 @@ class SGD:
     Attributes
     ----------
     scale : float
-        ``rate * (1 - gamma)``: what :meth:`step` wants the gradient multiplied by.
+        ``rate * (1 - gamma) / decay``: what the next :meth:`step` wants the gradient multiplied by.
     """
 
+    SMALLEST_DECAY = 1e-3
+
     def __init__(self, model: MLP, config: Config) -> None:
+        from scipy.linalg.blas import get_blas_funcs  # only here: it takes a moment to import
+
         self.gamma = config.momentum_gamma if config.momentum else 0.0
-        self.scale = config.learning_rate * (1 - self.gamma)
+        self.rate = config.learning_rate * (1 - self.gamma)
         self.L1, self.L2 = config.L1_penalty, config.L2_penalty
         self.parameters = model.parameters
         self.weights = model.parameters[: sum(array.size for array in model.weights)]
-        self.velocity = np.zeros_like(self.parameters)  # multiplied by the learning rate
-        self.scratch = np.empty_like(self.weights)
+        self.u, self.decay, self.scale = np.zeros_like(self.parameters), 1.0, self.rate
+        self.scratch = np.empty_like(self.weights) if self.L1 else None
+        self.add = get_blas_funcs("axpy", dtype=model.dtype)  # add(x, y, a=a): y <- y + a * x
 
     def step(self, scaled_gradient: np.ndarray) -> None:
         """Take one step.
-
-        ``rate * v <- gamma * (rate * v) + rate * (1 - gamma) * g`` and ``w <- w - rate * v``: with
-        the learning rate inside, each line is a single pass over the memory.
 
         Parameters
         ----------
         scaled_gradient : ndarray, shape (number of parameters,)
             :attr:`scale` times the gradient of the summed cross-entropy, without penalty.
         """
-        velocity = self.velocity
-        velocity *= self.gamma
-        velocity += scaled_gradient
-        add_penalty_gradient(
-            velocity[: self.weights.size],
-            self.weights,
-            self.scale * self.L1,
-            self.scale * self.L2,
-            self.scratch,
-        )
-        self.parameters -= velocity
+        u = self.u
+        u += scaled_gradient
+        if self.L1:
+            signs = np.sign(self.weights, out=self.scratch)
+            self.add(signs, u[: signs.size], a=self.scale * self.L1)
+        if self.L2:
+            self.add(self.weights, u[: self.weights.size], a=self.scale * 2 * self.L2)
+        self.add(u, self.parameters, a=-self.decay)
+        self.decay *= self.gamma
+        if self.decay < self.SMALLEST_DECAY:
+            u *= self.decay
+            self.decay = 1.0
+        self.scale = self.rate / self.decay

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CURVES = ("training_loss", "training_accuracy", "validation_loss", "validation_accuracy")
-CHUNK = 128  # images per forward pass when a model is evaluated: its arrays stay in the cache
+CHUNK = 256  # images per forward pass when a model is evaluated: its arrays stay in the cache
 
 
 @dataclass(frozen=True, eq=False)
