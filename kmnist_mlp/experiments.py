@@ -1,24 +1,18 @@
-"""Many runs: configurations by seeds, in parallel processes, cached on disk, judged.
+"""Many runs: configurations by seeds, in parallel processes, kept on disk (result_cache.py).
 
-The paper's claims are judged by one rule (:func:`judge`), a result of this module by its
-committed reference value (reference.py).
+The paper's claims are judged by them in judging.py; whether they have moved says reference.py.
 """
 
 from __future__ import annotations
 
-import ast
-import hashlib
 import itertools
-import json
 import os
 import sys
 import warnings
 from collections.abc import Iterable, Mapping
 from concurrent.futures import BrokenExecutor, CancelledError
 from dataclasses import dataclass
-from functools import lru_cache
 from numbers import Integral
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,22 +21,9 @@ import pandas as pd
 from kmnist_mlp.config import Config, instance, whole_number
 from kmnist_mlp.data import Dataset, load_kmnist
 from kmnist_mlp.gradient_check import check_paper_patterns
-from kmnist_mlp.network import MLP, pack_parameters, unpack_parameters
-from kmnist_mlp.paper import CLAIMS, EXPERIMENTS, Claim
-from kmnist_mlp.storage import cache_folder, full_path, load_arrays, save_arrays
-from kmnist_mlp.training import CURVES, TrainingResult, train
-
-# What decides a result: a change in one of these files makes every cached result unused.
-NUMERICAL_ROOMS = ("activations", "config", "data", "network", "optimizer", "training")
-SCALARS = (
-    "returned",
-    "best_epoch",
-    "stopped_epoch",
-    "diverged",
-    "test_loss",
-    "test_accuracy",
-    "seconds",
-)
+from kmnist_mlp.paper import EXPERIMENTS
+from kmnist_mlp.result_cache import ResultCache
+from kmnist_mlp.training import TrainingResult, train
 
 
 def default_seeds() -> list[int]:
@@ -274,181 +255,6 @@ def _row(name: str, seed: int, run: TrainingResult, cached: bool) -> dict[str, A
         "seconds": run.seconds,
         "cached": cached,
     }
-
-
-# ---- the cache -----------------------------------------------------------------------------------
-
-
-class ResultCache:
-    """Finished runs on disk, each one file under a key of everything that decides it.
-
-    The key is a hash of configuration (with seed), data, NumPy, BLAS and the source of the
-    numerical rooms. The folder is KMNIST_MLP_RESULTS, else ``results`` in the cache folder.
-    A file appears whole or not at all; a damaged one is recomputed, with a warning; where the
-    folder cannot be written, results are not kept, with a warning.
-    """
-
-    def __init__(self, data: Dataset) -> None:
-        self.fingerprint = data.fingerprint
-        given = os.environ.get("KMNIST_MLP_RESULTS")
-        named = full_path("KMNIST_MLP_RESULTS", given) if given else None
-        self.folder = named or cache_folder() / "results"
-
-    def key(self, config: Config) -> str:
-        """Return everything that decides the result of one configuration."""
-        return json.dumps([config.to_dict(), self.fingerprint, *_environment()], sort_keys=True)
-
-    def path(self, config: Config) -> Path:
-        """Return the file of one configuration."""
-        digest = hashlib.sha256(self.key(config).encode()).hexdigest()
-        return self.folder / f"{digest[:40]}.npz"
-
-    def get(self, config: Config) -> TrainingResult | None:
-        """Return a kept result, or None."""
-        path = self.path(config)
-        try:
-            header, arrays = load_arrays(path)
-            if header["key"] != self.key(config):
-                raise ValueError(f"{path} holds the result of another run")
-            model = MLP.from_parameters(config.activation, *unpack_parameters(arrays))
-            curves = {name: arrays[name] for name in CURVES}
-            return TrainingResult(config, model, curves, **{name: header[name] for name in SCALARS})
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            warnings.warn(f"a cached result is damaged and is computed anew: {error}", stacklevel=3)
-            return None
-
-    def put(self, result: TrainingResult) -> None:
-        """Keep a result."""
-        arrays = pack_parameters(result.model)
-        header = {"key": self.key(result.config)}
-        header |= {name: getattr(result, name) for name in SCALARS}
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            save_arrays(self.path(result.config), header, {**arrays, **result.curves})
-        except OSError as error:
-            warnings.warn(
-                f"results are not kept, as {self.folder} cannot be written: {error}", stacklevel=3
-            )
-
-
-@lru_cache(maxsize=1)
-def _environment() -> tuple[str, ...]:
-    """Return what decides a result besides configuration and data: sources, NumPy, BLAS."""
-    here = Path(__file__).parent
-    sources = "".join(_code((here / f"{room}.py").read_text("utf-8")) for room in NUMERICAL_ROOMS)
-    blas = {
-        f"{pool.get('internal_api')} {pool.get('version')} {pool.get('architecture')}"
-        for pool in blas_pools()
-    }
-    return (hashlib.sha256(sources.encode()).hexdigest(), np.__version__, *sorted(blas))
-
-
-def blas_pools() -> list[dict[str, Any]]:
-    """Return what threadpoolctl tells of the BLAS that NumPy multiplies matrices with."""
-    from threadpoolctl import threadpool_info
-
-    pools = [pool for pool in threadpool_info() if pool.get("user_api") == "blas"]
-    # NumPy's own, if it brought one (SciPy brings another); else the one that all of conda shares
-    return [pool for pool in pools if "numpy" in pool.get("filepath", "")] or pools
-
-
-def _code(source: str) -> str:
-    """Return what a source does, without comments, layout and docstrings."""
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
-            node
-        ):
-            del node.body[0]
-    return ast.dump(tree)
-
-
-# ---- judging -------------------------------------------------------------------------------------
-
-# Two-sided 95 % quantiles of Student's t by degrees of freedom (seeds - 1).
-# Source: any table, e.g. NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.2.
-T_95 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
-
-
-def interval(values: Iterable[float]) -> tuple[float, float, float]:
-    """Return the mean over seeds and the ends of its 95 % confidence interval (Student's t).
-
-    One seed says nothing of the scatter: its interval is infinite.
-    """
-    values = np.asarray(list(values), dtype=float)
-    mean, n = float(values.mean()), len(values)
-    if n == 1:
-        return mean, -np.inf, np.inf
-    half = T_95.get(n - 1, 2.262) * float(values.std(ddof=1)) / np.sqrt(n)
-    return mean, mean - half, mean + half
-
-
-def verdict(low: float, high: float, claim: Claim) -> str:
-    """Judge an interval: inside the claimed range reproduced, outside not, across undecided."""
-    if claim.low <= low and high <= claim.high:
-        return "reproduced"
-    if high < claim.low or low > claim.high:
-        return "not reproduced"
-    return "undecided"
-
-
-def judge(
-    results: Results, gradients: Mapping[int, pd.DataFrame], claims: Iterable[Claim] = CLAIMS
-) -> pd.DataFrame:
-    """Judge every claim that these results speak of.
-
-    The rule: a claim is a range for a quantity, or for the difference of two experiments seed by
-    seed. If the 95 % confidence interval of our mean over seeds lies inside the range, the claim is
-    "reproduced"; if it lies wholly outside, "not reproduced"; else "undecided". The bound on the
-    gradient check must hold in every seed: there, the interval is the range over the seeds.
-
-    Parameters
-    ----------
-    results : Results
-    gradients : dict of seed to DataFrame
-        What :func:`check_paper_patterns` gave; the quantity is the largest difference.
-
-    Returns
-    -------
-    DataFrame
-        Columns section, claim, quantity, experiment, minus, low, high (the claimed range), mean,
-        ci_low, ci_high, verdict.
-    """
-    rows = []
-    for claim in claims:
-        if claim.quantity == "gradient_difference":
-            values = [table.difference.max() for table in gradients.values()]
-            if not values:
-                continue
-            # A bound on every check, not on a mean: the largest must keep it.
-            mean, low, high = float(np.mean(values)), min(values), max(values)
-        else:
-            if not {claim.experiment, claim.minus} - {None} <= set(results.names):
-                continue
-            values = results.values(claim.quantity, claim.experiment)
-            if claim.minus:
-                values = values - results.values(claim.quantity, claim.minus)
-            mean, low, high = interval(values)
-        rows.append(
-            {
-                "section": claim.section,
-                "claim": claim.statement,
-                "quantity": claim.quantity,
-                "experiment": claim.experiment,
-                "minus": claim.minus or "",
-                "low": claim.low,
-                "high": claim.high,
-                "mean": mean,
-                "ci_low": low,
-                "ci_high": high,
-                "verdict": verdict(low, high, claim),
-            }
-        )
-    judged = pd.DataFrame(rows)
-    judged.attrs["data_name"] = results.data_name
-    return judged
 
 
 def gradient_checks(data: Dataset, seeds: Iterable[int] | None = None) -> dict[int, pd.DataFrame]:

@@ -15,7 +15,8 @@ from matplotlib.ticker import MaxNLocator
 
 from kmnist_mlp.behind import Behind
 from kmnist_mlp.data import Dataset
-from kmnist_mlp.experiments import Results, interval
+from kmnist_mlp.experiments import Results
+from kmnist_mlp.judging import interval
 from kmnist_mlp.paper import PAPER
 from kmnist_mlp.pictures import classes, confusion, first_layer, gallery
 from kmnist_mlp.style import (

@@ -8,18 +8,12 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from kmnist_mlp.judging import RULE
 from kmnist_mlp.pages import Exhibit, Page, Site, render_markdown
 from kmnist_mlp.paper import PAPER
 from kmnist_mlp.tables import html, plus_minus, scoreboard, verdict_counts
 
 TITLE = "A neural network from scratch on Kuzushiji-MNIST"
-RULE = (
-    "A claim is a range for a quantity, or for the difference of two experiments seed by seed. If "
-    "the 95 % confidence interval of our mean over the seeds (Student's t) lies inside the range, "
-    "the claim is reproduced; if it lies wholly outside, not reproduced; else undecided. A "
-    "published accuracy holds within 1 percentage point, a published loss within 0.005. The bound "
-    "on the gradient check must hold in every seed: there, the interval is the range over seeds."
-)
 HEADLINES = {
     "baseline": "the baseline (784-128-10, tanh, early stopping)",
     "l2_0.2": "an L2 penalty of 0.2",

@@ -19,7 +19,8 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from kmnist_mlp import figures, tables
 from kmnist_mlp.behind import Behind
 from kmnist_mlp.data import Dataset, StandInWarning, load_kmnist
-from kmnist_mlp.experiments import Results, default_seeds, interval
+from kmnist_mlp.experiments import Results, default_seeds
+from kmnist_mlp.judging import interval
 from kmnist_mlp.provenance import facts
 from kmnist_mlp.tables import plus_minus, signed
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from kmnist_mlp import __version__
 from kmnist_mlp.data import Dataset
-from kmnist_mlp.experiments import blas_pools
+from kmnist_mlp.result_cache import blas_pools
 
 PROJECT = Path(__file__).resolve().parents[1]
 

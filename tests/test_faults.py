@@ -24,7 +24,8 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 from kmnist_mlp import MLP, Dataset, execute, official_files, report, storage
 from kmnist_mlp import experiments as room
 from kmnist_mlp.config import Config
-from kmnist_mlp.experiments import ResultCache, run
+from kmnist_mlp.experiments import run
+from kmnist_mlp.result_cache import ResultCache
 from kmnist_mlp.storage import load_arrays, save_arrays, whole_file
 
 CONFIG = Config(layer_specs=(36, 4, 10), learning_rate=0.01, batch_size=32, epochs=2)

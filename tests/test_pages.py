@@ -16,8 +16,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from kmnist_mlp import figures, notebook, tables
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import CLASS_NAMES, ROMAJI
-from kmnist_mlp.experiments import judge, run
+from kmnist_mlp.experiments import run
 from kmnist_mlp.index import showing
+from kmnist_mlp.judging import judge
 from kmnist_mlp.pages import Exhibit, Site
 from kmnist_mlp.paper import claims_of
 from kmnist_mlp.report import render

@@ -19,8 +19,9 @@ from kmnist_mlp import experiments, figures, grid, mistakes, notebook, other_han
 from kmnist_mlp import style as style_room
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import CLASS_NAMES, ROMAJI, StandInWarning, split_and_standardise
-from kmnist_mlp.experiments import Results, judge, run
+from kmnist_mlp.experiments import Results, run
 from kmnist_mlp.gradient_check import check_paper_patterns, differences_by_epsilon
+from kmnist_mlp.judging import judge
 from kmnist_mlp.paper import CLAIMS, EXPERIMENTS, published_gradients
 
 SMALL = Config(layer_specs=(36, 8, 10), learning_rate=0.01, batch_size=32, epochs=4)
