@@ -48,6 +48,9 @@ class TrainingResult:
         Fraction of the test images that is right.
     seconds : float
         Duration of the run.
+    interrupted : bool
+        Whether ``on_epoch`` or, watching live, the stop button ended the run; the model is that of
+        ``best_epoch``.
     """
 
     config: Config
@@ -60,6 +63,7 @@ class TrainingResult:
     test_loss: float
     test_accuracy: float
     seconds: float
+    interrupted: bool = False
 
     @property
     def history(self) -> pd.DataFrame:
@@ -71,14 +75,43 @@ class TrainingResult:
 
     def __repr__(self) -> str:
         """Say in one line how the run went."""
-        end = "diverged at" if self.diverged else "stopped after"
+        end = "interrupted" if self.interrupted else "stopped"
+        end = "diverged at" if self.diverged else f"{end} after"
         return (
             f"TrainingResult({self.model!r}, {end} epoch {self.stopped_epoch}, best epoch "
             f"{self.best_epoch}, test accuracy {self.test_accuracy:.2%})"
         )
 
 
-def train(config: Config, data: Dataset, dtype: Any = np.float32) -> TrainingResult:
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """What a run has done so far, as ``on_epoch`` sees it.
+
+    Attributes
+    ----------
+    epoch, best_epoch : int
+        The epoch that has just been measured, and that of the lowest validation loss.
+    curves : dict of str to ndarray, shape (epoch,)
+    model, best_model : MLP
+        With the present weights and with those of ``best_epoch``. Training goes on with this
+        memory: copy what is to be kept.
+    """
+
+    epoch: int
+    best_epoch: int
+    curves: dict[str, np.ndarray]
+    model: MLP
+    best_model: MLP
+
+
+def train(
+    config: Config,
+    data: Dataset,
+    dtype: Any = np.float32,
+    *,
+    live: bool = False,
+    on_epoch: Callable[[Progress], object] | None = None,
+) -> TrainingResult:
     """Train a network on the training split, choose the epoch on validation, measure on test.
 
     One BLAS thread is used whatever the environment says, so that a seed gives the same bits.
@@ -90,6 +123,13 @@ def train(config: Config, data: Dataset, dtype: Any = np.float32) -> TrainingRes
         Its pixels and classes must be the first and the last of ``config.layer_specs``.
     dtype : type
         ``numpy.float32`` or ``numpy.float64``.
+    live : bool
+        Whether to show how it goes: growing curves in a notebook, one line in a terminal. The stop
+        button (Ctrl-C) then ends training after the epoch that is running and *keeps* the best
+        model so far; else it raises KeyboardInterrupt, as everywhere. The bits are the same.
+    on_epoch : callable
+        Called with a :class:`Progress` after each epoch; if it returns true, training ends there
+        and the best model so far is kept. What it raises is passed on.
 
     Raises
     ------
@@ -99,6 +139,16 @@ def train(config: Config, data: Dataset, dtype: Any = np.float32) -> TrainingRes
     began = time.perf_counter()
     instance("config", config, Config)
     instance("data", data, Dataset)
+    instance("live", live, bool)
+    if on_epoch is not None and not callable(on_epoch):
+        raise ValueError(f"on_epoch must be callable; got {on_epoch!r}")
+    if live:
+        from kmnist_mlp.live import Live  # only here: others need no display
+
+        with Live(config, data.name, on_epoch) as watch:
+            result = train(config, data, dtype, on_epoch=watch)
+            watch.finish(result)
+        return result
     pixels, classes = data.train_images[0].size, len(data.class_names)
     if (config.layer_specs[0], config.layer_specs[-1]) != (pixels, classes):
         raise ValueError(
@@ -111,7 +161,7 @@ def train(config: Config, data: Dataset, dtype: Any = np.float32) -> TrainingRes
     optimizer = SGD(model, config)
     trainer = Epochs(model, optimizer, split, config)
     measured: list[tuple[float, ...]] = []
-    diverged = False
+    diverged = interrupted = False
     with threadpool_limits(1, user_api="blas"), np.errstate(over="ignore", invalid="ignore"):
         for epoch in range(1, config.epochs + 1):
             trainer.train_one()
@@ -124,17 +174,20 @@ def train(config: Config, data: Dataset, dtype: Any = np.float32) -> TrainingRes
             if validation_loss < best_loss:
                 best_loss, best_epoch = validation_loss, epoch
                 best_model.parameters[...] = model.parameters
-            elif config.early_stop and epoch - best_epoch >= config.early_stop_epoch:
+            if on_epoch is not None:
+                progress = Progress(epoch, best_epoch, _columns(measured), model, best_model)
+                interrupted = bool(on_epoch(progress))
+            if interrupted or (config.early_stop and epoch - best_epoch >= config.early_stop_epoch):
                 break
-        trainer.model = final = best_model if config.early_stop or diverged else model
+        keeps_best = config.early_stop or diverged or interrupted
+        trainer.model = final = best_model if keeps_best else model
         at_end = measured[best_epoch - 1 if final is best_model else -1] if measured else None
         returned = dict(zip(CURVES, at_end or trainer.measure(), strict=True))
         test_loss, test_accuracy = evaluate(final, split.test, split.test_labels)
-    curves = dict(zip(CURVES, np.array(measured).reshape(-1, len(CURVES)).T, strict=True))
     return TrainingResult(
         config=config,
         model=final,
-        curves=curves,
+        curves=_columns(measured),
         returned=returned,
         best_epoch=best_epoch,
         stopped_epoch=epoch,
@@ -142,7 +195,13 @@ def train(config: Config, data: Dataset, dtype: Any = np.float32) -> TrainingRes
         test_loss=test_loss,
         test_accuracy=test_accuracy,
         seconds=time.perf_counter() - began,
+        interrupted=interrupted,
     )
+
+
+def _columns(measured: list[tuple[float, ...]]) -> dict[str, np.ndarray]:
+    """Return the rows of what was measured as a column for each of :data:`CURVES`."""
+    return dict(zip(CURVES, np.array(measured).reshape(-1, len(CURVES)).T, strict=True))
 
 
 class Epochs:
