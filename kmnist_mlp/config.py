@@ -12,6 +12,16 @@ from typing import Any
 import numpy as np
 
 ACTIVATION_NAMES = ("tanh", "sigmoid", "ReLU")
+SCHEDULE_NAMES = ("constant", "cosine")
+BEYOND_THE_PAPER = (
+    "distortion",
+    "batch_normalisation",
+    "dropout",
+    "label_smoothing",
+    "schedule",
+    "warm_up",
+    "validation_fraction",
+)
 
 
 @dataclass(frozen=True)
@@ -43,6 +53,24 @@ class Config:
     seed : int
         Decides the split, the initial weights and the order of the mini-batches, >= 0.
 
+    The rest goes beyond the paper, and is off by default:
+
+    distortion : float
+        Strength of the random distortions of the training images (augmentation.py), >= 0.
+    batch_normalisation : bool
+        Normalise what each hidden unit gets over the mini-batch (training_layers.py).
+    dropout : float
+        Share of the hidden units that is silent for an image, 0 <= share < 1.
+    label_smoothing : float
+        Share of the label that is dealt out to all classes alike, 0 <= share < 1.
+    schedule : str
+        Of the learning rate (schedules.py): "constant", or "cosine", which ends at 0.
+    warm_up : float
+        Epochs in which the learning rate rises from 0, >= 0.
+    validation_fraction : float
+        Share of the training images that is held out, 0.2 in the paper, 0 <= share < 1. With 0
+        all are trained on; that needs ``early_stop=False``.
+
     Raises
     ------
     ValueError
@@ -70,6 +98,13 @@ class Config:
     momentum: bool = True
     momentum_gamma: float = 0.9
     seed: int = 0
+    distortion: float = 0.0
+    batch_normalisation: bool = False
+    dropout: float = 0.0
+    label_smoothing: float = 0.0
+    schedule: str = "constant"
+    warm_up: float = 0.0
+    validation_fraction: float = 0.2
 
     def __post_init__(self) -> None:
         """Bring every field to its canonical type, or say what is wrong with it."""
@@ -88,9 +123,25 @@ class Config:
                 "momentum_gamma", self.momentum_gamma, at_least=0.0, below=1.0
             ),
             "seed": whole_number("seed", self.seed, 0),
+            "distortion": real_number("distortion", self.distortion, at_least=0.0),
+            "batch_normalisation": _boolean("batch_normalisation", self.batch_normalisation),
+            "schedule": _one_of("schedule", self.schedule, SCHEDULE_NAMES),
+            "warm_up": real_number("warm_up", self.warm_up, at_least=0.0),
         }
+        for name in ("dropout", "label_smoothing", "validation_fraction"):
+            checked[name] = real_number(name, getattr(self, name), at_least=0.0, below=1.0)
         for name, value in checked.items():
             object.__setattr__(self, name, value)
+        if self.early_stop and not self.validation_fraction:
+            raise ValueError(
+                "early_stop must be False where validation_fraction is 0: without validation "
+                "images there is no loss to stop by"
+            )
+
+    def __repr__(self) -> str:
+        """Read like the call that makes it; what goes beyond the paper only where it is used."""
+        values = {**self.to_dict(), "layer_specs": self.layer_specs}
+        return f"Config({', '.join(f'{name}={value!r}' for name, value in values.items())})"
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Config:
@@ -116,8 +167,17 @@ class Config:
         return self.from_dict({**asdict(self), **changes})
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the hyper-parameters as plain JSON values (``layer_specs`` as a list)."""
-        return {**asdict(self), "layer_specs": list(self.layer_specs)}
+        """Return the hyper-parameters as plain JSON values (``layer_specs`` as a list).
+
+        Of those that go beyond the paper, only what differs from its default.
+        """
+        default = {field.name: field.default for field in fields(self)}
+        values = {**asdict(self), "layer_specs": list(self.layer_specs)}
+        return {
+            name: value
+            for name, value in values.items()
+            if name not in BEYOND_THE_PAPER or value != default[name]
+        }
 
 
 def layer_sizes(values: Any) -> tuple[int, ...]:
@@ -140,10 +200,14 @@ def activation_name(name: Any) -> str:
     ValueError
         If there is no such activation.
     """
-    for known in ACTIVATION_NAMES:
-        if isinstance(name, str) and name.lower() == known.lower():
+    return _one_of("activation", name, ACTIVATION_NAMES)
+
+
+def _one_of(name: str, value: Any, allowed: Sequence[str]) -> str:
+    for known in allowed:
+        if isinstance(value, str) and value.lower() == known.lower():
             return known
-    raise ValueError(f"activation must be one of {list(ACTIVATION_NAMES)}; got {name!r}")
+    raise ValueError(f"{name} must be one of {list(allowed)}; got {value!r}")
 
 
 def whole_number(name: str, value: Any, smallest: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -225,10 +225,17 @@ class StandardisedImages:
         self.write(rows, pixels, out)
         return out
 
-    def write(self, rows: np.ndarray, pixels: np.ndarray, out: np.ndarray) -> None:
+    def write(
+        self,
+        rows: np.ndarray,
+        pixels: np.ndarray,
+        out: np.ndarray,
+        distort: Callable[[np.ndarray, np.ndarray], Any] = np.copyto,
+    ) -> None:
         """Write the images numbered ``rows`` (of all images) into ``out``.
 
-        ``pixels`` is uint8 scratch memory for one block, or for all rows if they are fewer.
+        ``pixels`` is uint8 scratch memory for one block, or for all rows if they are fewer;
+        ``distort(out, pixels)`` turns it into numbers from 0 to 255.
         """
         for start in range(0, len(rows), BLOCK):
             part = rows[start : start + BLOCK]
@@ -236,7 +243,7 @@ class StandardisedImages:
             # mode="clip" lets NumPy write without a copy; no row is ever out of range
             self.images.take(part, axis=0, out=pixels[:n], mode="clip")
             block = out[start : start + n]
-            np.copyto(block, pixels[:n])
+            distort(block, pixels[:n])
             block *= self.scale[:n]
             block -= self.shift[:n]
 
@@ -245,7 +252,8 @@ class StandardisedImages:
 class Split:
     """A data set divided into training, validation and test, standardised alike.
 
-    ``mean`` and ``std`` are those of each pixel over the *training* split.
+    ``mean`` and ``std`` are those of each pixel over the *training* split; ``shape`` is (height,
+    width) of the images.
     """
 
     train: StandardisedImages
@@ -254,6 +262,7 @@ class Split:
     validation_labels: np.ndarray
     test: StandardisedImages
     test_labels: np.ndarray
+    shape: tuple[int, int]
 
     @property
     def mean(self) -> np.ndarray:
@@ -271,6 +280,8 @@ def split_and_standardise(
 ) -> Split:
     """Shuffle the training images by ``seed``, hold out the last part, standardise all three.
 
+    With a ``validation_fraction`` of 0 all are trained on, and the validation part is empty.
+
     Raises
     ------
     ValueError
@@ -278,16 +289,18 @@ def split_and_standardise(
     """
     instance("data", data, Dataset)
     seed, dtype = whole_number("seed", seed, 0), float_type(dtype)
-    validation_fraction = real_number("validation_fraction", validation_fraction, above=0, below=1)
+    validation_fraction = real_number(
+        "validation_fraction", validation_fraction, at_least=0, below=1
+    )
     images = data.train_images.reshape(len(data.train_images), -1)
     order = np.random.default_rng([seed, 1]).permutation(len(images))
     held_out = round(len(images) * validation_fraction)
-    if not 0 < held_out < len(images):
+    if not (validation_fraction == 0 or 0 < held_out < len(images)):
         raise ValueError(
             f"{len(images)} training images cannot be split with validation_fraction "
             f"{validation_fraction}: both parts need at least one image"
         )
-    train_rows, validation_rows = order[:-held_out], order[-held_out:]
+    train_rows, validation_rows = np.split(order, [len(images) - held_out])
     mean, std = (array.astype(dtype) for array in pixel_statistics(images, train_rows))
     test_images = data.test_images.reshape(len(data.test_images), -1)
     return Split(
@@ -297,6 +310,7 @@ def split_and_standardise(
         data.train_labels[validation_rows],
         StandardisedImages(test_images, np.arange(len(test_images)), mean, std),
         data.test_labels,
+        data.train_images.shape[1:],
     )
 
 

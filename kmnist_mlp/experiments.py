@@ -234,11 +234,10 @@ def progress(total: float, what: str) -> Any:
     """
     from tqdm.auto import tqdm
 
-    in_kernel = "ipykernel" in sys.modules
-    # JupyterLab's server names the notebook; a kernel that nbconvert or nbval starts has no name.
-    someone_looks = "JPY_SESSION_NAME" in os.environ if in_kernel else sys.stderr.isatty()
+    from kmnist_mlp.live import someone_looks
+
     layout = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}, {remaining} to go"
-    return tqdm(total=total, desc=what, bar_format=layout, leave=False, disable=not someone_looks)
+    return tqdm(total=total, desc=what, bar_format=layout, leave=False, disable=not someone_looks())
 
 
 def _row(name: str, seed: int, run: TrainingResult, cached: bool) -> dict[str, Any]:

@@ -44,6 +44,9 @@ class MLP:
         ``biases[l]`` has shape (units of layer l + 1,).
     parameters : ndarray
         The memory of all of them, one after the other, weights first: (number of parameters,).
+    standardisation : tuple of ndarray, or None
+        Mean and standard deviation of each input, (inputs,) each, as in training: a network that
+        has them takes images of uint8 as they are.
 
     Examples
     --------
@@ -52,6 +55,8 @@ class MLP:
     >>> MLP((2, 3)).predict_proba(np.zeros((1, 2))).round(3)
     array([[0.333, 0.333, 0.333]], dtype=float32)
     """
+
+    extra = 0  # parameters behind weights and biases: those of networks in training
 
     def __init__(
         self,
@@ -63,7 +68,10 @@ class MLP:
         self.layer_specs = layer_sizes(layer_specs)
         self.activation = activation_name(activation)
         self.dtype = float_type(dtype)
-        self.parameters, self.weights, self.biases = _allocate(self.layer_specs, self.dtype)
+        self.parameters, self.weights, self.biases = _allocate(
+            self.layer_specs, self.dtype, self.extra
+        )
+        self.standardisation: tuple[np.ndarray, np.ndarray] | None = None
         rng = np.random.default_rng(whole_number("seed", seed, 0))
         for weights in self.weights:
             weights[...] = rng.standard_normal(weights.shape) * np.sqrt(2 / len(weights))
@@ -77,12 +85,22 @@ class MLP:
     # ---- what a user calls -------------------------------------------------------------------
 
     def predict_proba(self, x: np.ndarray) -> np.ndarray:
-        """Return the probability of each class, shape (batch, classes); rows sum to 1."""
+        """Return the probability of each class, shape (batch, classes); rows sum to 1.
+
+        Parameters
+        ----------
+        x : ndarray, shape (batch, inputs)
+            Standardised numbers. Or uint8, if the network knows its :attr:`standardisation`:
+            images of shape (batch, height, width), or one of them, or rows of pixels.
+        """
         x = self.checked_inputs(x)
         return softmax(self.forward(x, Buffers(self, len(x), backward=False)))
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        """Return the most probable class of each row of ``x``, shape (batch,)."""
+        """Return the most probable class of each row of ``x``, shape (batch,).
+
+        ``x`` is as in :meth:`predict_proba`; one image (height, width) is a batch of one.
+        """
         return self.predict_proba(x).argmax(axis=1)
 
     def loss(self, x: np.ndarray, y: np.ndarray) -> float:
@@ -107,10 +125,23 @@ class MLP:
         self.backpropagate(x, y, buffers)
         return buffers.weight_gradients, buffers.bias_gradients
 
-    def save(self, path: str | os.PathLike) -> Path:
-        """Write the model to ``path`` (npz, no pickle); a file there is replaced in one step."""
+    def save(self, path: str | os.PathLike, half: bool = False) -> Path:
+        """Write the model to ``path`` (npz, no pickle); a file there is replaced in one step.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+        half : bool
+            Round weights to float16, for half the size; :meth:`load` makes them float32 again.
+        """
         path = checked_path("path", path)
-        save_arrays(path, {"format": FORMAT, "activation": self.activation}, pack_parameters(self))
+        arrays = pack_parameters(self)
+        if half:
+            with np.errstate(over="ignore"):
+                rounded = {n: a.astype(np.float16) for n, a in arrays.items() if "weights" in n}
+            for name, array in rounded.items():
+                arrays[name] = _finite(f"{name} in float16", array, array.dtype)
+        save_arrays(path, {"format": FORMAT, "activation": self.activation}, arrays)
         return path
 
     @classmethod
@@ -135,7 +166,11 @@ class MLP:
 
     @classmethod
     def from_parameters(
-        cls, activation: str, weights: list[np.ndarray], biases: list[np.ndarray]
+        cls,
+        activation: str,
+        weights: list[np.ndarray],
+        biases: list[np.ndarray],
+        standardisation: tuple[np.ndarray, np.ndarray] | None = None,
     ) -> MLP:
         """Make a network of copies of the given arrays, which also decide layers and dtype.
 
@@ -148,6 +183,14 @@ class MLP:
         sizes = (*weights[0].shape[:1], *(size for b in biases for size in b.shape))
         model = cls(sizes, activation, dtype=weights[0].dtype)
         model.set_parameters(weights, biases)
+        if standardisation is not None:
+            mean, std = (_finite("mean and std", a, model.dtype) for a in standardisation)
+            if mean.shape != sizes[:1] or std.shape != sizes[:1] or not (std > 0).all():
+                raise ValueError(
+                    f"mean and std must have the shape {sizes[:1]}, and std be > 0; got "
+                    f"{mean.shape} and {std.shape}, smallest std {std.min(initial=np.inf)}"
+                )
+            model.standardisation = mean, std
         return model
 
     def set_parameters(self, weights: list[np.ndarray], biases: list[np.ndarray]) -> None:
@@ -174,15 +217,16 @@ class MLP:
     def copy(self) -> MLP:
         """Return an independent copy with the same parameters."""
         twin = MLP(self.layer_specs, self.activation, dtype=self.dtype)
-        twin.__setstate__(self.parameters)
+        twin.__setstate__((self.parameters, self.standardisation))
         return twin
 
     def __reduce__(self) -> tuple:
         # Pickled as they are, parameters, weights and biases would no longer share their memory.
-        return MLP, (self.layer_specs, self.activation, 0, self.dtype), self.parameters
+        state = self.parameters, self.standardisation
+        return MLP, (self.layer_specs, self.activation, 0, self.dtype), state
 
-    def __setstate__(self, parameters: np.ndarray) -> None:
-        self.parameters[...] = parameters
+    def __setstate__(self, state: tuple) -> None:
+        self.parameters[...], self.standardisation = state
 
     # ---- what training calls: no checks, and every array is written into given buffers -------
 
@@ -231,6 +275,8 @@ class MLP:
     def checked_inputs(self, x: Any) -> np.ndarray:
         """Return ``x`` in the model's type of number, or raise ValueError saying what is wrong."""
         x = as_array("x", x)
+        if x.dtype == np.uint8 and self.standardisation is not None:
+            return self._standardised(x)
         if x.ndim != 2 or x.shape[1] != self.layer_specs[0]:
             raise ValueError(
                 f"x must have the shape (batch, {self.layer_specs[0]}); got {x.shape}"
@@ -239,6 +285,19 @@ class MLP:
         if len(x) == 0:
             raise ValueError("x holds no rows; at least one is needed")
         return _finite("x", x, self.dtype)
+
+    def _standardised(self, images: np.ndarray) -> np.ndarray:
+        """Return images of uint8 as standardised rows, or raise ValueError."""
+        inputs, shape = self.layer_specs[0], images.shape
+        if images.ndim in (2, 3) and images.size and inputs == math.prod(shape[-2:]):
+            images = images.reshape(-1, inputs)
+        if images.ndim != 2 or images.shape[1] != inputs or not images.size:
+            raise ValueError(
+                f"x of uint8 must be one image of {inputs} pixels, (n, height, width) of them or "
+                f"(n, {inputs}), n >= 1; got {shape}"
+            )
+        mean, std = self.standardisation
+        return (images - mean) / std
 
     def checked_labels(self, y: Any, rows: int) -> np.ndarray:
         """Return ``y`` as an array of class indices, or raise ValueError."""
@@ -276,6 +335,8 @@ class Buffers:
         The memory of all gradients, in the order of :attr:`MLP.parameters`.
     """
 
+    PER_IMAGE = ("outputs", "deltas", "scratch")
+
     def __init__(self, model: MLP, batch: int, backward: bool = True) -> None:
         sizes = model.layer_specs[1:]
         self.outputs = [np.empty((batch, units), model.dtype) for units in sizes]
@@ -288,33 +349,34 @@ class Buffers:
         self.scratch = [np.empty_like(array) for array in self.outputs[:-1]]
         self.identity = np.eye(sizes[-1], dtype=model.dtype)
         self.gradient, self.weight_gradients, self.bias_gradients = _allocate(
-            model.layer_specs, model.dtype
+            model.layer_specs, model.dtype, model.extra
         )
 
     def first(self, rows: int) -> Buffers:
         """Return buffers for a smaller batch that share this one's memory."""
-        smaller = object.__new__(Buffers)
+        smaller = object.__new__(type(self))
         smaller.__dict__.update(self.__dict__)
-        for name in {"outputs", "deltas", "scratch"} & vars(self).keys():
+        for name in set(self.PER_IMAGE) & vars(self).keys():
             setattr(smaller, name, [array[:rows] for array in getattr(self, name)])
         return smaller
 
 
 def _allocate(
-    layer_specs: tuple[int, ...], dtype: np.dtype
+    layer_specs: tuple[int, ...], dtype: np.dtype, extra: int = 0
 ) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
     """Return one array of zeros for all parameters, and views of it as weights and biases."""
     shapes = [*pairwise(layer_specs), *((units,) for units in layer_specs[1:])]
     ends = list(accumulate(map(math.prod, shapes)))
     try:
-        memory = np.zeros(ends[-1], dtype)
+        memory = np.zeros(ends[-1] + extra, dtype)
     except (MemoryError, OverflowError, ValueError):
         raise ValueError(
             f"layer_specs {tuple(layer_specs)} are {ends[-1]:,} parameters; there is no memory for "
             "so many"
         ) from None
     views = [
-        part.reshape(shape) for part, shape in zip(np.split(memory, ends[:-1]), shapes, strict=True)
+        part.reshape(shape)
+        for part, shape in zip(np.split(memory, ends)[: len(shapes)], shapes, strict=True)
     ]
     layers = len(layer_specs) - 1
     return memory, views[:layers], views[layers:]
@@ -357,14 +419,22 @@ def cross_entropies(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def pack_parameters(model: MLP) -> dict[str, np.ndarray]:
-    """Return the parameters under the names weights_0, biases_0, weights_1, ..."""
+    """Return the parameters under the names weights_0, biases_0, weights_1, ...; mean and std."""
     packed = {}
+    if model.standardisation is not None:
+        packed["mean"], packed["std"] = model.standardisation
     for layer, (weights, biases) in enumerate(zip(model.weights, model.biases, strict=True)):
         packed |= {f"weights_{layer}": weights, f"biases_{layer}": biases}
     return packed
 
 
-def unpack_parameters(arrays: dict[str, np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Return weights and biases from what :func:`pack_parameters` made."""
+def unpack_parameters(
+    arrays: dict[str, np.ndarray],
+) -> tuple[list[np.ndarray], list[np.ndarray], tuple[np.ndarray, np.ndarray] | None]:
+    """Return weights, biases and standardisation from what :func:`pack_parameters` made."""
     layers = range(sum(name.startswith("weights_") for name in arrays))
-    return [arrays[f"weights_{i}"] for i in layers], [arrays[f"biases_{i}"] for i in layers]
+    weights = [arrays[f"weights_{i}"] for i in layers]
+    if any(array.dtype == np.float16 for array in weights):
+        weights = [array.astype(np.float32) for array in weights]
+    own = (arrays["mean"], arrays["std"]) if "mean" in arrays else None
+    return weights, [arrays[f"biases_{i}"] for i in layers], own

@@ -20,7 +20,18 @@ from kmnist_mlp.storage import cache_folder, full_path, load_arrays, save_arrays
 from kmnist_mlp.training import CURVES, TrainingResult
 
 # What decides a result: a change in one of these files makes every cached result unused.
-NUMERICAL_ROOMS = ("activations", "config", "data", "network", "optimizer", "training")
+NUMERICAL_ROOMS = (
+    "activations",
+    "augmentation",
+    "checkpoints",
+    "config",
+    "data",
+    "network",
+    "optimizer",
+    "schedules",
+    "training",
+    "training_layers",
+)
 SCALARS = (
     "returned",
     "best_epoch",

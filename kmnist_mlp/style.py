@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from kmnist_mlp.behind import Behind
+if TYPE_CHECKING:
+    from kmnist_mlp.behind import Behind
 
 # Okabe and Ito's palette, distinguishable with every common colour vision.
 # Source: Wong, Nature Methods 8, 441 (2011), doi:10.1038/nmeth.1618.

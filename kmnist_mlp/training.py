@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,10 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from kmnist_mlp.augmentation import Distortion
+from kmnist_mlp.checkpoints import Checkpoint, State
 from kmnist_mlp.config import Config, instance
 from kmnist_mlp.data import Dataset, Split, StandardisedImages, split_and_standardise
 from kmnist_mlp.network import MLP, Buffers, cross_entropies
 from kmnist_mlp.optimizer import SGD
+from kmnist_mlp.schedules import rate_factor
+from kmnist_mlp.training_layers import TrainingBuffers, TrainingMLP, network
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +53,9 @@ class TrainingResult:
         Fraction of the test images that is right.
     seconds : float
         Duration of the run.
+    interrupted : bool
+        Whether ``on_epoch`` or, watching live, the stop button ended the run; the model is that of
+        ``best_epoch``.
     """
 
     config: Config
@@ -60,6 +68,7 @@ class TrainingResult:
     test_loss: float
     test_accuracy: float
     seconds: float
+    interrupted: bool = False
 
     @property
     def history(self) -> pd.DataFrame:
@@ -71,14 +80,44 @@ class TrainingResult:
 
     def __repr__(self) -> str:
         """Say in one line how the run went."""
-        end = "diverged at" if self.diverged else "stopped after"
+        end = "interrupted" if self.interrupted else "stopped"
+        end = "diverged at" if self.diverged else f"{end} after"
         return (
             f"TrainingResult({self.model!r}, {end} epoch {self.stopped_epoch}, best epoch "
             f"{self.best_epoch}, test accuracy {self.test_accuracy:.2%})"
         )
 
 
-def train(config: Config, data: Dataset, dtype: Any = np.float32) -> TrainingResult:
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """What a run has done so far, as ``on_epoch`` sees it.
+
+    Attributes
+    ----------
+    epoch, best_epoch : int
+        The epoch that has just been measured, and that of the lowest validation loss.
+    curves : dict of str to ndarray, shape (epoch,)
+    model, best_model : MLP
+        With the present weights and with those of ``best_epoch``. Training goes on with this
+        memory: copy what is to be kept.
+    """
+
+    epoch: int
+    best_epoch: int
+    curves: dict[str, np.ndarray]
+    model: MLP
+    best_model: MLP
+
+
+def train(
+    config: Config,
+    data: Dataset,
+    dtype: Any = np.float32,
+    *,
+    checkpoint: str | os.PathLike | None = None,
+    live: bool = False,
+    on_epoch: Callable[[Progress], object] | None = None,
+) -> TrainingResult:
     """Train a network on the training split, choose the epoch on validation, measure on test.
 
     One BLAS thread is used whatever the environment says, so that a seed gives the same bits.
@@ -90,100 +129,142 @@ def train(config: Config, data: Dataset, dtype: Any = np.float32) -> TrainingRes
         Its pixels and classes must be the first and the last of ``config.layer_specs``.
     dtype : type
         ``numpy.float32`` or ``numpy.float64``.
+    checkpoint : path
+        File that holds the state after each epoch. If it is there, training goes on from it, and
+        ends with the same bits as without the interruption.
+    live : bool
+        Whether to show how it goes: growing curves in a notebook, one line in a terminal. The stop
+        button (Ctrl-C) then ends training after the epoch that is running and *keeps* the best
+        model so far; else it raises KeyboardInterrupt, as everywhere. The bits are the same.
+    on_epoch : callable
+        Called with a :class:`Progress` after each epoch; if it returns true, training ends there
+        and the best model so far is kept. What it raises is passed on.
 
     Raises
     ------
     ValueError
-        If the layers do not fit the data, or an argument is of the wrong kind.
+        If the layers do not fit the data, an argument is of the wrong kind, or the checkpoint is
+        that of another run.
     """
     began = time.perf_counter()
     instance("config", config, Config)
     instance("data", data, Dataset)
+    instance("live", live, bool)
+    if on_epoch is not None and not callable(on_epoch):
+        raise ValueError(f"on_epoch must be callable; got {on_epoch!r}")
+    if live:
+        from kmnist_mlp.live import Live  # only here: others need no display
+
+        with Live(config, data.name, on_epoch) as watch:
+            result = train(config, data, dtype, on_epoch=watch)
+            watch.finish(result)
+        return result
     pixels, classes = data.train_images[0].size, len(data.class_names)
     if (config.layer_specs[0], config.layer_specs[-1]) != (pixels, classes):
         raise ValueError(
             f"layer_specs must begin with the {pixels} pixels and end with the {classes} classes "
             f"of {data.name}; got {config.layer_specs}"
         )
-    split = split_and_standardise(data, config.seed, dtype=dtype)
-    model = MLP(config.layer_specs, config.activation, config.seed, dtype)
-    best_model, best_loss, best_epoch = model.copy(), np.inf, 0
-    optimizer = SGD(model, config)
-    trainer = Epochs(model, optimizer, split, config)
-    measured: list[tuple[float, ...]] = []
-    diverged = False
+    split = split_and_standardise(data, config.seed, config.validation_fraction, dtype)
+    model = network(config, dtype)
+    trainer = Epochs(model, SGD(model, config), split, config)
+    state = State(config, trainer.current().copy())
+    kept = checkpoint is not None and Checkpoint(checkpoint, data.fingerprint, trainer, state)
+    before, interrupted = state.seconds, False
     with threadpool_limits(1, user_api="blas"), np.errstate(over="ignore", invalid="ignore"):
-        for epoch in range(1, config.epochs + 1):
+        while not (state.ended or interrupted):
             trainer.train_one()
-            row = trainer.measure()
-            if not np.isfinite(row).all():
-                diverged = True
-                break
-            measured.append(row)
-            validation_loss = row[CURVES.index("validation_loss")]
-            if validation_loss < best_loss:
-                best_loss, best_epoch = validation_loss, epoch
-                best_model.parameters[...] = model.parameters
-            elif config.early_stop and epoch - best_epoch >= config.early_stop_epoch:
-                break
-        trainer.model = final = best_model if config.early_stop or diverged else model
-        at_end = measured[best_epoch - 1 if final is best_model else -1] if measured else None
-        returned = dict(zip(CURVES, at_end or trainer.measure(), strict=True))
+            now = trainer.current()
+            state.add(trainer.measure(), now)
+            if kept and not state.diverged:
+                state.seconds = before + time.perf_counter() - began
+                kept.save()
+            if on_epoch is not None and not state.diverged:
+                curves = _columns(state.measured)
+                seen = Progress(state.epoch, state.best_epoch, curves, now, state.best_model)
+                interrupted = bool(on_epoch(seen))
+        keeps_best = config.early_stop or state.diverged or interrupted
+        trainer.model = final = state.best_model if keeps_best else trainer.current()
+        row = state.best_epoch - 1 if keeps_best else -1
+        at_end = state.measured[row] if state.measured else trainer.measure()
+        returned = dict(zip(CURVES, at_end, strict=True))
         test_loss, test_accuracy = evaluate(final, split.test, split.test_labels)
-    curves = dict(zip(CURVES, np.array(measured).reshape(-1, len(CURVES)).T, strict=True))
+    final.standardisation = split.mean, split.std
     return TrainingResult(
         config=config,
         model=final,
-        curves=curves,
+        curves=_columns(state.measured),
         returned=returned,
-        best_epoch=best_epoch,
-        stopped_epoch=epoch,
-        diverged=diverged,
+        best_epoch=state.best_epoch,
+        stopped_epoch=state.epoch,
+        diverged=state.diverged,
         test_loss=test_loss,
         test_accuracy=test_accuracy,
-        seconds=time.perf_counter() - began,
+        seconds=before + time.perf_counter() - began,
+        interrupted=interrupted,
     )
+
+
+def _columns(measured: list[tuple[float, ...]]) -> dict[str, np.ndarray]:
+    """Return the rows of what was measured as a column for each of :data:`CURVES`."""
+    return dict(zip(CURVES, np.array(measured).reshape(-1, len(CURVES)).T, strict=True))
 
 
 class Epochs:
     """One epoch of training and its measurement, with every array made beforehand."""
 
     def __init__(self, model: MLP, optimizer: SGD, split: Split, config: Config) -> None:
-        self.model, self.optimizer, self.split = model, optimizer, split
+        self.model, self.optimizer, self.split, self.config = model, optimizer, split, config
+        self.epoch = 0
         self.rng = np.random.default_rng([config.seed, 3])
         size = min(config.batch_size, len(split.train))
-        self.buffers = Buffers(model, size)
+        self.buffers = (TrainingBuffers if isinstance(model, TrainingMLP) else Buffers)(model, size)
         self.pixels = np.empty((size, split.train.shape[1]), np.uint8)
         self.batch = np.empty(self.pixels.shape, model.dtype)
         # Measuring the whole training split after each epoch would cost half an epoch: a fixed,
         # seeded part of it, as large as the validation split, gives the curve.
         order = np.random.default_rng([config.seed, 4]).permutation(len(split.train))
-        self.measured = np.sort(order[: len(split.validation)])
+        self.measured = np.sort(order[: len(split.validation) or -(-len(order) // 5)])
         train = split.train
+        self.distort = np.copyto
+        if config.distortion:
+            self.distort = Distortion(split.shape, config.distortion, [config.seed, 5])
         self.measured_images = StandardisedImages(
             train.images, train.rows[self.measured], train.mean, train.std
         )
+
+    def current(self) -> MLP:
+        """Return the network as it is without what it has only while it trains."""
+        return self.model.folded() if isinstance(self.model, TrainingMLP) else self.model
 
     def train_one(self) -> None:
         """Pass over the reshuffled training split; the last, smaller mini-batch counts, too."""
         train, labels = self.split.train, self.split.train_labels
         order = self.rng.permutation(len(train))
         rows, labels = train.rows[order], labels[order]
+        varies = self.config.warm_up or self.config.schedule != "constant"
         for start in range(0, len(rows), len(self.batch)):
             part = rows[start : start + len(self.batch)]
             n = len(part)
-            train.write(part, self.pixels[:n], self.batch[:n])
+            train.write(part, self.pixels[:n], self.batch[:n], self.distort)
             buffers = self.buffers if n == len(self.batch) else self.buffers.first(n)
+            if varies:
+                middle = self.epoch + (start + n / 2) / len(rows)
+                self.optimizer.scale *= rate_factor(self.config, middle)
             scale = self.optimizer.scale
             self.model.backpropagate(self.batch[:n], labels[start : start + n], buffers, scale)
             self.optimizer.step(buffers.gradient)
+        self.epoch += 1
 
     def measure(self) -> tuple[float, ...]:
-        """Return the values of :data:`CURVES`."""
-        split = self.split
+        """Return the values of :data:`CURVES`; NaN for a validation part that is empty."""
+        split, model = self.split, self.current()
+        validation = (np.nan, np.nan)
+        if len(split.validation):
+            validation = evaluate(model, split.validation, split.validation_labels)
         return (
-            *evaluate(self.model, self.measured_images, split.train_labels[self.measured]),
-            *evaluate(self.model, split.validation, split.validation_labels),
+            *evaluate(model, self.measured_images, split.train_labels[self.measured]),
+            *validation,
         )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from kmnist_mlp import Config
+from kmnist_mlp.config import BEYOND_THE_PAPER
 
 PAPER_SECTION_6 = {
     "layer_specs": [784, 256, 256, 10],
@@ -51,6 +52,22 @@ def test_a_configuration_survives_the_way_through_its_dictionary():
     config = Config((9, 3), "ReLU", 0.1, 7, 3, False, 2, 0.1, 0.2, False, 0.5, 11)
     assert Config.from_dict(config.to_dict()) == config
     assert type(config.to_dict()["layer_specs"]) is list
+
+
+def test_what_goes_beyond_the_paper_is_off_and_is_told_only_where_it_is_on():
+    """Cache keys, pages and printed configurations of the paper's runs stay what they were."""
+    plain, changes = Config(), {"distortion": 0.5, "schedule": "cosine", "validation_fraction": 0.1}
+    assert not {*BEYOND_THE_PAPER} & {*plain.to_dict()}
+    assert not any(name in repr(plain) for name in BEYOND_THE_PAPER)
+    for name, default in zip(BEYOND_THE_PAPER, (0, False, 0, 0, "constant", 0, 0.2), strict=True):
+        assert getattr(plain, name) == default
+    changed = plain.replace(**changes)
+    assert changed.to_dict() == {**plain.to_dict(), **changes}
+    assert Config.from_dict(changed.to_dict()) == changed != plain
+    assert repr(changed).endswith(
+        "seed=0, distortion=0.5, schedule='cosine', validation_fraction=0.1)"
+    )
+    assert eval(repr(changed)) == changed and eval(repr(plain)) == plain
 
 
 def test_equal_configurations_are_one_cache_key():

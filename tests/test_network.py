@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 import warnings
 from pathlib import Path
 
@@ -412,6 +413,80 @@ def test_saving_uses_the_given_name_and_leaves_no_other_file(tmp_path):
     some_model((5, 3), seed=1).save(str(tmp_path / "first"))
     assert [p.name for p in tmp_path.iterdir()] == ["first"]
     assert_same_model(MLP.load(str(tmp_path / "first")), some_model((5, 3), seed=1))
+
+
+def standardised_model(layers=(12, 5, 3), shape=(3, 4)):
+    """Return a network with a standardisation, and images of uint8 for it."""
+    model, rng = some_model(layers, dtype=np.float32), np.random.default_rng(4)
+    model.standardisation = (
+        rng.uniform(20, 200, layers[0]).astype(np.float32),
+        rng.uniform(1, 90, layers[0]).astype(np.float32),
+    )
+    return model, rng.integers(0, 256, (6, *shape)).astype(np.uint8)
+
+
+def test_a_network_that_knows_its_standardisation_takes_images_as_they_are(tmp_path):
+    model, images = standardised_model()
+    mean, std = model.standardisation
+    expected = model.predict_proba((images.reshape(6, 12) - mean) / std)
+    for form in (images, images.reshape(6, 12)):
+        np.testing.assert_array_equal(model.predict_proba(form), expected)
+        np.testing.assert_array_equal(model.predict(form), expected.argmax(axis=1))
+    one = model.predict_proba(images[2])
+    assert one.shape == (1, 3)
+    np.testing.assert_allclose(one, expected[[2]], rtol=1e-5)
+    for twin in (
+        MLP.load(model.save(tmp_path / "model.npz")),
+        model.copy(),
+        pickle.loads(pickle.dumps(model)),
+    ):
+        np.testing.assert_array_equal(twin.predict_proba(images), expected)
+
+
+def test_numbers_that_are_not_uint8_are_taken_as_standardised():
+    model, images = standardised_model()
+    rows = images.reshape(6, 12)
+    plain = MLP.from_parameters("tanh", model.weights, model.biases)
+    np.testing.assert_array_equal(model.predict_proba(rows / 255), plain.predict_proba(rows / 255))
+    np.testing.assert_array_equal(plain.predict_proba(rows), model.predict_proba(rows.astype(int)))
+
+
+@pytest.mark.parametrize("shape", [(6, 4, 4), (11,), (12,), (0, 3, 4), (2, 6, 3, 4), (6, 13), ()])
+def test_images_of_another_size_are_refused(shape):
+    model, _ = standardised_model()
+    with pytest.raises(ValueError, match=rf"12 pixels.*got {re.escape(str(shape))}"):
+        model.predict(np.zeros(shape, np.uint8))
+
+
+def test_half_precision_halves_the_file_and_changes_little(tmp_path):
+    model, images = standardised_model((784, 200, 10), (28, 28))
+    whole, half = (model.save(tmp_path / name, half=name == "half") for name in ("whole", "half"))
+    assert half.stat().st_size < 0.52 * whole.stat().st_size
+    loaded = MLP.load(half)
+    assert loaded.dtype == np.float32
+    np.testing.assert_allclose(loaded.weights[0], model.weights[0], rtol=2**-11, atol=1e-7)
+    np.testing.assert_array_equal(loaded.biases[0], model.biases[0])
+    np.testing.assert_allclose(loaded.predict_proba(images), model.predict_proba(images), atol=0.02)
+
+
+def test_weights_too_large_for_half_precision_are_refused_and_nothing_is_written(tmp_path):
+    model = some_model((5, 3))
+    model.weights[0][0, 0] = 1e5
+    with pytest.raises(ValueError, match="weights_0 in float16 holds NaN or infinite"):
+        model.save(tmp_path / "model", half=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("mean", "std"),
+    [(np.zeros(4), np.ones(5)), (np.zeros(5), np.ones(6)), (np.zeros(5), np.zeros(5))],
+)
+def test_a_standardisation_that_does_not_fit_is_refused(mean, std):
+    model = some_model((5, 3))
+    with pytest.raises(
+        ValueError, match=r"mean and std must have the shape \(5,\), and std be > 0"
+    ):
+        MLP.from_parameters("tanh", model.weights, model.biases, (mean, std))
 
 
 def test_a_failed_save_leaves_the_old_file_whole_and_no_part_of_the_new(saved, monkeypatch):

@@ -42,7 +42,7 @@ def test_a_changed_numerical_source_gives_another_key(key, tmp_path, room):
 def test_comments_docstrings_and_layout_leave_the_key_as_it_is(key, tmp_path, room):
     before, source = key(), (tmp_path / f"{room}.py").read_text("utf-8")
     commented = source.replace('."""', '. Indeed."""').replace("\n\n\n", "\n\n# why\n\n\n\n")
-    assert commented.count("Indeed") >= 2 and commented.count("# why") >= 2
+    assert commented.count("Indeed") >= 1 and commented.count("# why") >= 1
     (tmp_path / f"{room}.py").write_text(commented, "utf-8")
     assert key() == before
 
@@ -68,8 +68,9 @@ def test_another_blas_gives_another_key_wherever_it_is_installed(key, monkeypatc
 
 def test_every_room_that_training_imports_decides_the_key():
     here = Path(result_cache.__file__).parent
-    # They move bytes or draw images: what they do shows in the data, whose fingerprint is a part.
-    harmless = {"storage", "official_files", "stand_in"}
+    # They move bytes or draw images, which shows in the data, whose fingerprint is a part; or they
+    # show how a run goes.
+    harmless = {"storage", "official_files", "stand_in", "live", "svg"}
     seen, ahead = set(), {"training"}
     while ahead:
         room = ahead.pop()
