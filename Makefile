@@ -48,7 +48,7 @@ data: setup ## Download and verify KMNIST, or say how to place it by hand
 test: test-unit test-notebooks ## Run the unit tests, then the notebooks as tests
 
 test-unit: setup ## Run the unit tests
-	@"$(PY)" -m pytest tests $(PYTEST_ARGS)
+	@"$(PY)" -m pytest -n auto --dist loadfile tests $(PYTEST_ARGS)
 
 # Against an empty result cache, so that nothing old can pass for a result of the present code. The
 # experiments come first: together they fill all cores, which one notebook after the other would not.
@@ -57,7 +57,7 @@ test-notebooks: setup ## Run the notebooks afresh (one seed) and compare their o
 	trap 'rm -rf "$$results"' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM HUP; \
 	export KMNIST_MLP_RESULTS="$$results" KMNIST_MLP_SEEDS=1; \
 	"$(PY)" -m kmnist_mlp.experiments || exit; \
-	"$(PY)" -m pytest --nbval --nbval-current-env -p no:cacheprovider notebooks $(NBVAL_ARGS)
+	"$(PY)" -m pytest -n auto --dist loadfile --nbval --nbval-current-env -p no:cacheprovider notebooks $(NBVAL_ARGS)
 
 # A result may depend on none of this: BLAS kernel : number of threads. The time zone, language and
 # width of the terminal are unusual throughout.
