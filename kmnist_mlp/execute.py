@@ -22,8 +22,8 @@ from nbclient.exceptions import CellExecutionError
 from kmnist_mlp.provenance import PROJECT, blas, commit
 from kmnist_mlp.storage import whole_file
 
-# These rooms make pages of executed notebooks: a change in them asks for no execution.
-PAGE_ROOMS = {"report.py", "pages.py", "index.py"}
+# These make pages of executed notebooks: a change in them asks for no execution.
+PAGE_ROOMS = {"report.py", "pages.py", "index.py", "style.css"}
 
 
 class NotebookError(Exception):
@@ -96,14 +96,15 @@ def execute_all(paths: list[Path]) -> list[nbformat.NotebookNode]:
 def key_of(path: Path, *conditions: object) -> str:
     """Return a hash of all that decides a notebook's outputs.
 
-    Its cells, the module (all but the rooms that make pages), the versions and the commit that its
-    provenance names, and the given conditions: the data, the seeds.
+    Its cells, the module with its drawing pad (all but what makes pages), the versions and the
+    commit that its provenance names, and the given conditions: the data, the seeds.
     """
     versions = [package.__version__ for package in (np, pd, mpl)]
     digest = hashlib.sha256(repr((conditions, commit(), blas(), sys.version, versions)).encode())
     cells = [(cell.cell_type, cell.source, cell.metadata) for cell in read(path).cells]
     digest.update(json.dumps(cells, sort_keys=True).encode())
-    digest.update(source_hash(lambda file: file.suffix in (".py", ".csv"), PAGE_ROOMS).encode())
+    kinds = (".py", ".csv", ".js", ".css", ".html")
+    digest.update(source_hash(lambda file: file.suffix in kinds, PAGE_ROOMS).encode())
     return digest.hexdigest()
 
 

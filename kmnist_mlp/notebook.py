@@ -19,6 +19,7 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from kmnist_mlp import figures, tables
 from kmnist_mlp.behind import Behind
 from kmnist_mlp.data import Dataset, StandInWarning, load_kmnist
+from kmnist_mlp.drawing import DrawingPad
 from kmnist_mlp.experiments import Results, default_seeds
 from kmnist_mlp.judging import interval
 from kmnist_mlp.provenance import facts
@@ -62,12 +63,14 @@ def say(text: str, **own: object) -> None:
     display(Markdown(textwrap.dedent(text).strip()), metadata={"kmnist_mlp": own} if own else None)
 
 
-def show(content: Figure | pd.DataFrame, caption: str, role: str | None = None) -> None:
-    """Show a figure with its caption below, or a table with its caption above.
+def show(
+    content: Figure | DrawingPad | pd.DataFrame, caption: str, role: str | None = None
+) -> None:
+    """Show a figure or drawing pad with its caption below, or a table with its caption above.
 
     Parameters
     ----------
-    content : Figure or DataFrame
+    content : Figure, DrawingPad or DataFrame
         With what is behind it (behind.py) as attribute or in ``attrs``, else the table itself.
     caption : str
         "Figure S2.1. What is seen." Up to the first full stop and space it is the number.
@@ -76,12 +79,12 @@ def show(content: Figure | pd.DataFrame, caption: str, role: str | None = None) 
     """
     text = " ".join(textwrap.dedent(caption).split())
     number, _, rest = text.partition(". ")
-    is_figure = isinstance(content, Figure)
-    behind = getattr(content, "behind", None) if is_figure else content.attrs.get("behind")
+    is_table = isinstance(content, pd.DataFrame)
+    behind = content.attrs.get("behind") if is_table else getattr(content, "behind", None)
     if behind is None:
-        behind = Behind("") if is_figure else Behind.of(content.reset_index())
+        behind = Behind.of(content.reset_index()) if is_table else Behind("")
     own = {"role": "exhibit", "number": number, "caption": rest, "index": role, **behind.to_dict()}
-    if is_figure:
+    if not is_table:
         display(
             content,
             metadata={"image/png": {"alt": behind.finding or text}, "kmnist_mlp": own},

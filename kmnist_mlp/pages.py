@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,8 +10,6 @@ from typing import Any
 
 import jinja2
 import nbformat
-from fontTools import subset
-from fontTools.ttLib import TTFont
 from latex2mathml.converter import convert as mathml
 from markupsafe import Markup
 from nbconvert import HTMLExporter
@@ -22,7 +19,7 @@ from pygments.formatters import HtmlFormatter
 from kmnist_mlp import tables
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import CLASS_NAMES, STAND_IN
-from kmnist_mlp.style import japanese_font
+from kmnist_mlp.style import web_font
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -201,15 +198,7 @@ def environment(site: Site) -> jinja2.Environment:
 
 def _kana_font() -> str:
     """Return a style that brings the ten kana along: a reader may have no Japanese font."""
-    font = TTFont(japanese_font())
-    glyphs = subset.Subsetter()
-    glyphs.populate(unicodes=[ord(kana) for kana in CLASS_NAMES])
-    glyphs.subset(font)
-    font.flavor = "woff"
-    content = io.BytesIO()
-    font.save(content)
-    data = base64.b64encode(content.getvalue()).decode()
-    source = f'url("data:font/woff;base64,{data}")'
+    source = f'url("{web_font("".join(CLASS_NAMES))}")'
     only = ", ".join(f"U+{ord(kana):X}" for kana in CLASS_NAMES)
     return f'@font-face {{ font-family: "Kana"; src: {source}; unicode-range: {only}; }}'
 

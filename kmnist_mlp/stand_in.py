@@ -133,6 +133,24 @@ def _draw(n: int, hand: Hand, rng: Generator) -> tuple[np.ndarray, np.ndarray]:
     return images, labels
 
 
+def stroke_points(strokes: str) -> list[np.ndarray]:
+    """Return the control points of each stroke of a form in `KANA`, (points, 2), in the square."""
+    return [np.array([divmod(int(p), 100) for p in s.split()]) / 100 for s in strokes.split("/")]
+
+
+def spline(points: np.ndarray) -> np.ndarray:
+    """Return the Catmull-Rom spline through points (n, d): 16 of its points a piece, both ends in.
+
+    Source: E. Catmull and R. Rom, A class of local interpolating splines, in Computer Aided
+    Geometric Design, Academic Press, 1974.
+    """
+    t = np.linspace(0, 1, 16)[:, None]
+    knots = points[[0, *range(len(points)), len(points) - 1]][:, None]
+    a, b, c, d = knots[:-3], knots[1:-2], knots[2:-1], knots[3:]
+    bow = (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3
+    return (b + bow / 2).reshape(-1, points.shape[1])
+
+
 def _curve(strokes: str) -> tuple[np.ndarray, np.ndarray, float]:
     """Prepare the smooth curve through the control points of each stroke.
 
@@ -145,17 +163,13 @@ def _curve(strokes: str) -> tuple[np.ndarray, np.ndarray, float]:
     basis : ``(CURVE_POINTS, control points)``: `basis @ control_points` is evenly on the curve.
     length : of the curve, all strokes together.
     """
-    lines = [np.array([divmod(int(p), 100) for p in s.split()]) / 100 for s in strokes.split("/")]
+    lines = stroke_points(strokes)
     control_points = np.concatenate(lines) - 0.5
     one_hot = np.eye(len(control_points))
-    t = np.linspace(0, 1, 16)[:, None]
     rows, steps, start = [], [], 0
     for line in lines:
         stop = start + len(line)
-        knots = one_hot[[start, *range(start, stop), stop - 1]][:, None]
-        a, b, c, d = knots[:-3], knots[1:-2], knots[2:-1], knots[3:]
-        bow = (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3
-        rows.append((b + bow / 2).reshape(-1, len(one_hot)))
+        rows.append(spline(one_hot[start:stop]))
         # No step leads from one stroke to the next: there the brush is lifted.
         steps.append(np.append(0, np.hypot(*np.diff(rows[-1] @ control_points, axis=0).T)))
         start = stop

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import logging
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +36,22 @@ def japanese_font() -> Path:
     import matplotlib_fontja
 
     return Path(matplotlib_fontja.__file__).parent / "fonts" / "ipaexg.ttf"
+
+
+@lru_cache(maxsize=4)
+def web_font(text: str) -> str:
+    """Return the characters of a text in that font as an address for web pages: WOFF in base64."""
+    from fontTools import subset
+    from fontTools.ttLib import TTFont
+
+    font = TTFont(japanese_font(), recalcTimestamp=False)  # the same bytes every time
+    glyphs = subset.Subsetter()
+    glyphs.populate(text=text)
+    glyphs.subset(font)
+    font.flavor = "woff"
+    content = io.BytesIO()
+    font.save(content)
+    return f"data:font/woff;base64,{base64.b64encode(content.getvalue()).decode()}"
 
 
 def use_style() -> None:

@@ -17,6 +17,10 @@ FLAGS = (
     "--disable-background-networking --disable-component-update --disable-dev-shm-usage "
     "--hide-scrollbars --remote-debugging-port=0 about:blank"
 ).split()
+KEYS = {
+    "Tab": 9, "Enter": 13, " ": 32,
+    "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40,
+}  # fmt: skip
 
 
 def find_browser():
@@ -119,14 +123,29 @@ class Tab:
         return result["result"].get("value")
 
     def press(self, key):
-        """Press a key: "Tab" or "Enter"."""
-        code = {"Tab": 9, "Enter": 13}[key]
-        text = {"text": "\r"} if key == "Enter" else {}
-        for kind in ("keyDown", "keyUp"):
-            self.call(
-                "Input.dispatchKeyEvent", type=kind, key=key, code=key,
-                windowsVirtualKeyCode=code, **(text if kind == "keyDown" else {}),
-            )  # fmt: skip
+        """Press a key and let it go."""
+        self.key("keyDown", key)
+        self.key("keyUp", key)
+
+    def key(self, kind, key):
+        """Press a key or let it go: kind is "keyDown" or "keyUp"."""
+        text = {"Enter": "\r", " ": " "}.get(key) if kind == "keyDown" else None
+        self.call(
+            "Input.dispatchKeyEvent", type=kind, key=key, code="Space" if key == " " else key,
+            windowsVirtualKeyCode=KEYS[key], **({"text": text} if text else {}),
+        )  # fmt: skip
+
+    def mouse(self, kind, x, y):
+        """Move the mouse, or press or release its left button: "Moved", "Pressed", "Released"."""
+        self.call(
+            "Input.dispatchMouseEvent", type=f"mouse{kind}", x=x, y=y,
+            button="left", buttons=0 if kind == "Released" else 1, clickCount=1,
+        )  # fmt: skip
+
+    def touch(self, kind, *points):
+        """Put fingers down, move or lift them: "Start", "Move" or "End" and [x, y] of each."""
+        fingers = [{"x": x, "y": y} for x, y in points]
+        self.call("Input.dispatchTouchEvent", type=f"touch{kind}", touchPoints=fingers)
 
     def pdf(self):
         """Print the page as its style sheet says, and return the PDF."""

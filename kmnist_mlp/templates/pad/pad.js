@@ -1,0 +1,346 @@
+/*
+ * A pad to draw a character on, read by a multilayer perceptron in the page itself.
+ *
+ *   networkOf   the forward pass of kmnist_mlp/network.py
+ *   imageOf     strokes as an image like those of the data; the same as image_of in kmnist_mlp/drawing.py
+ *   startPad    pen, keys, buttons, bars
+ *
+ * All of a pad is in one shadow tree and one closure, so that several on a page do not meet and the page's
+ * styles stay outside. Nothing is loaded and nothing leaves the page; the drawing is kept as strokes and
+ * never read back from a canvas, which some browsers falsify to protect their users.
+ *
+ * A point is [x, y] in hundredths of the pad's side, a stroke a list of points.
+ */
+
+/** The bytes of a base64 text. */
+function bytesOf(base64) {
+  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+}
+
+/** Numbers of 16 bits (IEEE 754 binary16, little-endian, finite) as Float32Array. */
+function halvesOf(bytes) {
+  return Float32Array.from(new Uint16Array(bytes.buffer), (bits) => {
+    const exponent = (bits >> 10) & 31;
+    const fraction = bits & 1023;
+    const size = exponent ? (1024 + fraction) * 2 ** (exponent - 25) : fraction * 2 ** -24;
+    return bits >> 15 ? -size : size;
+  });
+}
+
+const ACTIVATIONS = {
+  tanh: Math.tanh,
+  sigmoid: (z) => (1 + Math.tanh(z / 2)) / 2,
+  ReLU: (z) => Math.max(z, 0),
+};
+
+/**
+ * Return a function from pixels (grey levels, row by row) to the probabilities of the classes.
+ *
+ * `layers` are the units of each layer; `parameters` all weights, layer by layer and each (inputs, outputs)
+ * row by row, then all biases, in 16 bits; `statistics` mean and standard deviation of each pixel, in 32.
+ */
+function networkOf({ layers, activation, parameters, statistics }) {
+  const numbers = halvesOf(bytesOf(parameters));
+  const pixelStatistics = new Float32Array(bytesOf(statistics).buffer);
+  const mean = pixelStatistics.subarray(0, layers[0]);
+  const std = pixelStatistics.subarray(layers[0]);
+  let used = 0;
+  const next = (count) => numbers.subarray(used, (used += count));
+  const weights = layers.slice(1).map((units, l) => next(layers[l] * units));
+  const biases = layers.slice(1).map((units) => next(units));
+
+  return (pixels) => {
+    let values = Float64Array.from(mean, (m, i) => (pixels[i] - m) / std[i]);
+    weights.forEach((matrix, l) => {
+      const sums = Float64Array.from(biases[l]);
+      values.forEach((value, i) => {
+        for (let j = 0; j < sums.length; j++) sums[j] += value * matrix[i * sums.length + j];
+      });
+      values = l < weights.length - 1 ? sums.map(ACTIVATIONS[activation]) : sums;
+    });
+    const largest = Math.max(...values);
+    const powers = values.map((logit) => Math.exp(logit - largest));
+    const total = powers.reduce((sum, power) => sum + power);
+    return Array.from(powers, (power) => power / total);
+  };
+}
+
+/**
+ * Return the image of strokes: side * side grey levels, row by row, white on black.
+ *
+ * The ink is scaled until the longer side of its bounding box fills the frame, and the box is centred.
+ * `radius` is half the width of the pen and `edge` the width of its soft edge, both in pixels of the image;
+ * a drawing of a smaller `extent` than that (a dot) is not blown up any further.
+ */
+function imageOf(strokes, { side, radius, edge, extent }) {
+  const image = new Uint8ClampedArray(side * side);
+  const points = strokes.flat();
+  if (!points.length) return image;
+  const low = [0, 1].map((axis) => points.reduce((least, p) => Math.min(least, p[axis]), Infinity));
+  const high = [0, 1].map((axis) => points.reduce((most, p) => Math.max(most, p[axis]), -Infinity));
+  const scale = (side - 2 * radius) / Math.max(high[0] - low[0], high[1] - low[1], extent);
+  const place = (point) => point.map((v, axis) => side / 2 + (v - (low[axis] + high[axis]) / 2) * scale);
+
+  const nearest = new Float64Array(side * side).fill(Infinity); // distance of each pixel's centre to the line
+  const reach = radius + edge;
+  for (const stroke of strokes) {
+    const line = stroke.map(place);
+    line.forEach((a, i) => {
+      const b = line[Math.min(i + 1, line.length - 1)];
+      const way = [b[0] - a[0], b[1] - a[1]];
+      const length2 = way[0] ** 2 + way[1] ** 2 || 1;
+      const around = (axis) => [
+        Math.max(0, Math.floor(Math.min(a[axis], b[axis]) - reach)),
+        Math.min(side - 1, Math.ceil(Math.max(a[axis], b[axis]) + reach)),
+      ];
+      const [left, right] = around(0);
+      const [top, bottom] = around(1);
+      for (let row = top; row <= bottom; row++) {
+        for (let column = left; column <= right; column++) {
+          const [x, y] = [column + 0.5 - a[0], row + 0.5 - a[1]];
+          const t = Math.min(Math.max((x * way[0] + y * way[1]) / length2, 0), 1);
+          const distance = Math.hypot(x - t * way[0], y - t * way[1]);
+          const pixel = row * side + column;
+          if (distance < nearest[pixel]) nearest[pixel] = distance;
+        }
+      }
+    });
+  }
+  return image.map((_, pixel) => {
+    const t = Math.min(Math.max((radius - nearest[pixel]) / edge + 0.5, 0), 1);
+    return Math.round(255 * t * t * (3 - 2 * t));
+  });
+}
+
+const STEP = 3; // of the arrow keys, in hundredths of the pad
+const CLOSE = 0.5; // points nearer than this to the last one are left out
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const PLAY = 1200; // milliseconds that an example takes
+const QUIET = 700; // milliseconds without a change before the answer is spoken
+
+/**
+ * Make a pad of the element `host`; what it holds stays visible on paper alone.
+ *
+ * `host.pad` is for tests and the console: `probabilities(pixels)`, `image()`, `draw(strokes)`.
+ */
+function startPad(host, { markup, font, classes, about, standIn, shape, network }) {
+  if (host.shadowRoot) return;
+  const shadow = host.attachShadow({ mode: "open" });
+  shadow.innerHTML = markup;
+  host.dataset.lmSuppressShortcuts = "true"; // JupyterLab's own keys are silent while the pad has the focus
+  const $ = (selector) => shadow.querySelector(selector);
+  if (![...document.fonts].some((face) => /^"?Kana"?$/.test(face.family))) {
+    const text = classes.map(({ name }) => name).join("");
+    const range = [...text].map((c) => `U+${c.codePointAt(0).toString(16)}`).join(", ");
+    document.fonts.add(new FontFace("Kana", `url(${font})`, { unicodeRange: range }));
+  }
+  const probabilitiesOf = networkOf(network);
+  const paper = $(".paper");
+  const canvas = $(".image");
+  canvas.width = canvas.height = shape.side;
+  $(".size").textContent = `${shape.side} × ${shape.side}`;
+  $(".about").textContent = about;
+  $(".banner").hidden = !standIn;
+
+  let strokes = [];
+  let pen = null; // what holds the pen down: a pointer's number, "key", or nothing
+  let cursor = [50, 50]; // of the keyboard
+  let moved = false; // whether the cursor moved since Space set the pen down
+  const pressed = new Set(); // arrow keys
+  let answer = "";
+  let [frame, player, quiet] = [0, 0, 0]; // what is due: a picture, the next of an example, the spoken answer
+
+  // ---- the answer --------------------------------------------------------------------------------
+
+  const row = $(".bars li");
+  const bars = classes.map(({ name, reading, examples }) => {
+    const bar = row.parentNode.appendChild(row.cloneNode(true));
+    const button = bar.querySelector(".kana");
+    const label = Object.assign(document.createElement("b"), { textContent: name });
+    button.append(label, reading);
+    let shown = 0;
+    const play = () => playBack(examples[shown++ % examples.length]);
+    if (examples.length) {
+      button.setAttribute("aria-label", `${name} ${reading}: show an example`);
+      button.title = "Show an example";
+      button.addEventListener("click", play);
+    } else {
+      button.disabled = true;
+    }
+    return { bar, width: bar.querySelector(".bar").style, share: bar.querySelector(".share"), play: examples.length ? play : null };
+  });
+  row.remove();
+
+  const percent = (p) => `${p > 0 && p < 0.005 ? "<1" : Math.round(100 * p)} %`;
+
+  /** Show strokes, image and bars; at most once a frame, however many events there are. */
+  function changed() {
+    frame ||= requestAnimationFrame(render);
+    clearTimeout(quiet);
+    quiet = setTimeout(speak, QUIET);
+  }
+
+  function render() {
+    frame = 0;
+    const image = imageOf(strokes, shape);
+    const drawn = strokes.length > 0;
+    const line = (points) => `M${points.map((p) => p.map((v) => v.toFixed(1)).join(" ")).join("L")}`;
+    $(".ink").setAttribute("d", strokes.map((s) => line(s.length > 1 ? s : [s[0], s[0]])).join(""));
+    $(".hint").style.display = drawn ? "none" : "";
+    const pixels = new ImageData(shape.side, shape.side);
+    image.forEach((grey, i) => pixels.data.set([grey, grey, grey, 255], 4 * i));
+    canvas.getContext("2d").putImageData(pixels, 0, 0);
+    const shares = drawn ? probabilitiesOf(image) : [];
+    const first = shares.indexOf(Math.max(...shares));
+    bars.forEach(({ bar, width, share }, i) => {
+      bar.classList.toggle("first", i === first);
+      width.width = `${100 * (shares[i] ?? 0)}%`;
+      share.textContent = drawn ? percent(shares[i]) : "–";
+    });
+    if (drawn) {
+      const { name, reading } = classes[first];
+      const large = Object.assign(document.createElement("b"), { textContent: name });
+      $(".best").replaceChildren(large, `${reading}, ${percent(shares[first])}`);
+      answer = `Best guess: ${name}, ${reading}, ${percent(shares[first])}`;
+    } else {
+      $(".best").textContent = "Probability of each character";
+      answer = "The pad is empty";
+    }
+  }
+
+  /** Tell the answer to those who listen, when nothing has changed for a moment. */
+  function speak() {
+    const status = $("[role=status]");
+    if (status.textContent !== answer) status.textContent = answer;
+  }
+
+  // ---- the pen -----------------------------------------------------------------------------------
+
+  function begin(by, point) {
+    stopPlaying();
+    pen = by;
+    strokes.push([point]);
+    changed();
+  }
+
+  function extend(point) {
+    const stroke = strokes.at(-1);
+    const last = stroke.at(-1);
+    if (Math.hypot(point[0] - last[0], point[1] - last[1]) < CLOSE) return;
+    stroke.push(point);
+    changed();
+  }
+
+  function lift() {
+    pen = null;
+    showCursor();
+    changed();
+  }
+
+  const inside = (v) => Math.min(Math.max(v, 0), 100);
+
+  function pointOf(event) {
+    const box = paper.getBoundingClientRect();
+    return [
+      inside((100 * (event.clientX - box.left)) / box.width),
+      inside((100 * (event.clientY - box.top)) / box.height),
+    ];
+  }
+
+  paper.addEventListener("pointerdown", (event) => {
+    if (!event.isPrimary || event.button) return;
+    paper.setPointerCapture(event.pointerId);
+    begin(event.pointerId, pointOf(event));
+  });
+  paper.addEventListener("pointermove", (event) => {
+    if (pen !== event.pointerId) return;
+    const between = event.getCoalescedEvents?.() ?? [];
+    for (const one of between.length ? between : [event]) extend(pointOf(one));
+  });
+  for (const kind of ["pointerup", "pointercancel"]) {
+    paper.addEventListener(kind, (event) => pen === event.pointerId && lift());
+  }
+
+  // ---- keys: arrows move; Space, pressed briefly, sets the pen down or lifts it; held, as long as it is held
+
+  function showCursor() {
+    $(".cursor").setAttribute("cx", cursor[0]);
+    $(".cursor").setAttribute("cy", cursor[1]);
+    $(".cursor").classList.toggle("down", pen === "key");
+  }
+
+  paper.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    if (event.key in ARROWS) {
+      pressed.add(event.key); // two at once go diagonally
+      for (const axis of [0, 1]) {
+        const steps = [...pressed].reduce((sum, key) => sum + ARROWS[key][axis], 0);
+        cursor[axis] = inside(cursor[axis] + STEP * steps);
+      }
+      if (pen === "key") extend([...cursor]);
+      moved = true;
+    } else if (event.key === " ") {
+      if (pen === "key" && !event.repeat) lift();
+      else if (pen === null) {
+        begin("key", [...cursor]);
+        moved = false;
+      }
+    } else {
+      return;
+    }
+    event.preventDefault();
+    showCursor();
+  });
+  paper.addEventListener("keyup", (event) => {
+    pressed.delete(event.key);
+    if (event.key === " " && pen === "key" && moved) lift();
+  });
+  paper.addEventListener("blur", () => {
+    pressed.clear();
+    if (pen === "key") lift();
+  });
+
+  // ---- buttons -----------------------------------------------------------------------------------
+
+  function stopPlaying() {
+    cancelAnimationFrame(player);
+    player = 0;
+  }
+
+  function draw(lines) {
+    stopPlaying();
+    pen = null;
+    strokes = [...lines];
+    changed();
+  }
+
+  /** Draw an example as a hand would, or at once for those who want nothing to move. */
+  function playBack(lines) {
+    const count = lines.flat().length;
+    const began = performance.now();
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const step = (now) => {
+      const due = still ? count : Math.ceil((count * Math.max(now - began, 1)) / PLAY);
+      const shown = [];
+      let left = due;
+      for (const line of lines) {
+        if (left > 0) shown.push(line.slice(0, left));
+        left -= line.length;
+      }
+      draw(shown);
+      if (due < count) player = requestAnimationFrame(step);
+    };
+    step(began);
+  }
+
+  $(".clear").addEventListener("click", () => draw([]));
+  $(".undo").addEventListener("click", () => draw(strokes.slice(0, -1)));
+  const playable = bars.filter(({ play }) => play);
+  let turn = 0;
+  $(".example").hidden = $(".tip").hidden = !playable.length;
+  $(".example").addEventListener("click", () => playable[turn++ % playable.length].play());
+
+  showCursor();
+  render();
+  host.pad = { probabilities: probabilitiesOf, image: () => Array.from(imageOf(strokes, shape)), draw };
+}

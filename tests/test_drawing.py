@@ -1,0 +1,422 @@
+"""The drawing pad: the page's network and images are Python's, and every way to draw works."""
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from browser import find_browser, running_browser
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from kmnist_mlp import MLP, Config, train
+from kmnist_mlp.data import split_and_standardise
+from kmnist_mlp.drawing import EXTENT, SIDE, WITHOUT_SCRIPTS, drawing_pad, examples, image_of
+from kmnist_mlp.pages import Site
+from kmnist_mlp.report import render
+
+ROOT = Path(__file__).resolve().parents[1]
+AXE = Path(os.environ.get("AXE_CORE", ROOT / "node_modules" / "axe-core" / "axe.min.js"))
+needs_browser = pytest.mark.skipif(
+    find_browser() is None,
+    reason="no Chromium was found (Debian: apt-get install chromium; or set CHROMIUM)",
+)
+CONFIG = Config(layer_specs=(784, 48, 32, 10), activation="ReLU", epochs=2, learning_rate=0.002)
+
+
+@pytest.fixture(scope="module")
+def run(kmnist):
+    return train(CONFIG, kmnist)
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory):
+    with running_browser(tmp_path_factory.mktemp("profile")) as tab:
+        yield tab
+
+
+@pytest.fixture(scope="module")
+def page(run, kmnist, tmp_path_factory):
+    """A file with text above the pad, and below it so much that the page scrolls."""
+    path = tmp_path_factory.mktemp("page") / "page.html"
+    pad = drawing_pad(run, kmnist).html
+    body = f"<main><h1>Pad</h1><p>Above</p>{pad}<p style='height:3000px'>Below</p></main>"
+    head = '<meta charset="utf-8"><title>Pad</title>'
+    path.write_text(f'<!DOCTYPE html><html lang="en">{head}{body}</html>', encoding="utf-8")
+    return path
+
+
+class Pad:
+    """A pad on the page that a tab shows; the first, if no other is named."""
+
+    def __init__(self, tab, number=0):
+        self.tab, self.host = tab, f"document.querySelectorAll('.drawing-pad')[{number}]"
+
+    def js(self, expression):
+        """Evaluate, with `host`, `pad` and `$` (an element of the pad), after the next frame."""
+        return self.tab.js(
+            f"""new Promise(done => requestAnimationFrame(() => setTimeout(done))).then(() => {{
+            const host = {self.host}, pad = host.pad, $ = s => host.shadowRoot.querySelector(s);
+            return {expression}; }})"""
+        )
+
+    @property
+    def image(self):
+        return np.array(self.js("pad.image()"), np.uint8).reshape(SIDE, SIDE)
+
+    @property
+    def bars(self):
+        """Lengths of the bars, 0 to 1."""
+        bars = "[...$('.bars').querySelectorAll('.bar')].map(b => parseFloat(b.style.width) / 100)"
+        return np.array(self.js(bars))
+
+    def window(self, *points):
+        """Turn points of the pad, 0 to 100, into points of the window."""
+        left, top, side = self.js(
+            "(b => [b.left, b.top, b.width])($('.paper').getBoundingClientRect())"
+        )
+        return [(left + side * x / 100, top + side * y / 100) for x, y in points]
+
+    def stroke(self, *points):
+        """Draw with the mouse."""
+        first, *others = self.window(*points)
+        self.tab.mouse("Pressed", *first)
+        for point in others:
+            self.tab.mouse("Moved", *point)
+        self.tab.mouse("Released", *(others or [first])[-1])
+
+    def focus(self):
+        self.js("$('.paper').focus()")
+
+    def press(self, button):
+        self.js(f"$('.{button}').click()")
+
+
+@pytest.fixture
+def pad(tab, page):
+    tab.look()
+    tab.open(page.as_uri())
+    return Pad(tab)
+
+
+def box(image):
+    """Return left, top, right, bottom of the ink: the margins to the frame."""
+    rows, columns = np.nonzero(image > 127)
+    return columns.min(), rows.min(), SIDE - 1 - columns.max(), SIDE - 1 - rows.max()
+
+
+# ---- a drawing becomes an image ------------------------------------------------------------------
+
+
+def test_the_ink_fills_the_frame_along_its_longer_side_and_is_centred_along_the_other():
+    for drawing in ([[[2, 3], [9, 21]]], [[[60, 99], [99, 95]], [[80, 90], [81, 91]]]):
+        left, top, right, bottom = box(image_of([np.array(stroke) for stroke in drawing]))
+        assert abs(left - right) <= 1 and abs(top - bottom) <= 1
+        assert min(left, top) == 0 < max(left, top)
+
+
+def test_an_image_does_not_depend_on_where_and_how_large_one_draws():
+    (drawing,) = examples("き")
+    moved = [0.4 * stroke + [55, 10] for stroke in drawing]
+    assert np.abs(image_of(moved).astype(int) - image_of(drawing)).max() <= 1
+
+
+def test_a_dot_is_no_disc_and_nothing_drawn_is_black():
+    dot = image_of([np.array([[80, 20]])])
+    assert 0 < (dot > 127).sum() <= 9
+    assert image_of([]).sum() == 0
+    assert box(image_of([np.array([[50, 50], [50 + EXTENT / 2, 50]])]))[0] > 5
+
+
+def test_every_kana_has_examples_that_stay_on_the_pad(kmnist):
+    for name in kmnist.class_names:
+        assert examples(name)
+        for drawing in examples(name):
+            points = np.concatenate(drawing)
+            assert points.min() >= 0 and points.max() <= 100
+    assert examples("A") == []
+
+
+# ---- the element ---------------------------------------------------------------------------------
+
+
+def test_the_pad_is_the_same_every_time_and_small(run, kmnist):
+    final = replace(run, model=MLP((784, 256, 256, 10), "ReLU"))
+    html = drawing_pad(final, kmnist).html
+    assert html == drawing_pad(final, kmnist).html
+    assert len(html) < 1_000_000
+
+
+def test_names_of_classes_cannot_end_the_script(run, kmnist):
+    names = ("</script><i>", "<!--", *"cdefghij")
+    pad = drawing_pad(run, replace(kmnist, class_names=names, romaji=names))
+    script = pad.html.partition("<script>")[2]
+    assert script.count("</script") == 1 and "<i>" not in pad.html and "<!--" not in pad.html
+
+
+def test_what_is_no_network_for_28_x_28_pixels_is_refused(run, kmnist, tiny10):
+    with pytest.raises(ValueError, match="run must be of the kind TrainingResult"):
+        drawing_pad(run.model, kmnist)
+    with pytest.raises(ValueError, match=r"28 x 28 pixels; data has \(6, 6\)"):
+        drawing_pad(run, tiny10)
+    with pytest.raises(ValueError, match="784 inputs and 10 outputs is needed; got MLP"):
+        drawing_pad(replace(run, model=MLP((784, 9))), kmnist)
+    huge = MLP((784, 10))
+    huge.weights[0][5, 5] = 1e5
+    with pytest.raises(ValueError, match="larger than 65504"):
+        drawing_pad(replace(run, model=huge), kmnist)
+
+
+# ---- the page's network and images are Python's --------------------------------------------------
+
+
+@needs_browser
+@pytest.mark.parametrize(
+    "layers", [None, "tanh 784 24 10", "sigmoid 784 24 16 12 10", "ReLU 784 10"]
+)
+def test_the_page_reads_200_test_images_as_python_does(tab, run, kmnist, tmp_path, layers):
+    if layers:
+        activation, *sizes = layers.split()
+        run = replace(run, model=MLP(tuple(map(int, sizes)), activation, seed=3))
+    (tmp_path / "page.html").write_text(drawing_pad(run, kmnist).html, encoding="utf-8")
+    tab.open((tmp_path / "page.html").as_uri())
+    images = kmnist.test_images[:200].reshape(200, -1)
+    given = json.dumps(images.tolist())
+    there = np.array(Pad(tab).js(f"{given}.map(pixels => pad.probabilities(pixels))"))
+    here = run.model.predict_proba(split_and_standardise(kmnist, run.config.seed).test[:200])
+    assert (there.argmax(axis=1) == here.argmax(axis=1)).sum() >= 199
+    assert np.abs(there - here).max() <= 0.01
+    assert there.sum(axis=1) == pytest.approx(1)
+
+
+@needs_browser
+def test_a_drawing_becomes_the_same_image_in_the_page_and_in_python(pad):
+    rng = np.random.default_rng(0)
+    scribble = [rng.uniform(0, 100, (n, 2)) for n in (9, 1, 30)]
+    small = [np.array([[10.0, 90.0], [12.0, 88.0]])]
+    for drawing in (scribble, small, [np.array([[3.0, 4.0]])], *examples("お"), []):
+        strokes = json.dumps([stroke.tolist() for stroke in drawing])
+        there = np.array(pad.js(f"(pad.draw({strokes}), pad.image())")).reshape(SIDE, SIDE)
+        assert np.abs(there - image_of(drawing)).max() <= 1
+
+
+# ---- drawing -------------------------------------------------------------------------------------
+
+
+@needs_browser
+def test_nothing_is_asked_of_a_network_and_the_pad_begins_empty(pad, tab, page):
+    assert [url for url in tab.requests if not url.startswith("data:")] == [page.as_uri()]
+    assert not pad.bars.any() and not pad.image.any()
+    assert pad.js("document.fonts.load('20px Kana', 'き').then(faces => faces.length)") == 1
+
+
+@needs_browser
+def test_a_stroke_of_the_mouse_moves_the_bars_while_it_is_drawn(pad, tab, run, kmnist):
+    points = pad.window((80, 70), (85, 80), (95, 98))
+    tab.mouse("Pressed", *points[0])
+    tab.mouse("Moved", *points[1])
+    begun = pad.bars
+    assert begun.sum() == pytest.approx(1, abs=1e-3)
+    tab.mouse("Moved", *points[2])
+    tab.mouse("Released", *points[2])
+    tab.mouse("Moved", *pad.window((5, 5))[0])  # the pen is up
+    left, top, right, bottom = box(pad.image)
+    assert (top, bottom) == (0, 0) and abs(left - right) <= 1, "in a corner, and centred"
+    split = split_and_standardise(kmnist, run.config.seed)
+    answer = run.model.predict_proba((pad.image.reshape(1, -1) - split.mean) / split.std)[0]
+    assert pad.bars == pytest.approx(answer, abs=0.01)
+    assert not np.allclose(pad.bars, begun)
+    best = kmnist.class_names[int(pad.bars.argmax())]
+    assert pad.js("$('.best b').textContent") == best
+    assert pad.js("$('.first .kana b').textContent") == best
+    pixels = "[...$('.image').getContext('2d').getImageData(0, 0, 28, 28).data]"
+    assert (np.array(pad.js(pixels)).reshape(SIDE, SIDE, 4)[:, :, 0] == pad.image).all()
+
+
+@needs_browser
+def test_undo_takes_back_one_stroke_and_clear_all(pad):
+    pad.stroke((20, 20), (80, 25))
+    one = pad.image
+    pad.stroke((50, 10), (45, 90))
+    assert (pad.image != one).any()
+    pad.press("undo")
+    assert (pad.image == one).all()
+    pad.stroke((50, 50))
+    pad.press("clear")
+    assert not pad.image.any() and not pad.bars.any()
+    pad.press("undo")
+    assert not pad.image.any()
+
+
+@needs_browser
+def test_a_finger_draws_and_does_not_scroll_the_page(pad, tab):
+    points = pad.window((50, 90), (50, 60), (52, 10))
+    tab.touch("Start", points[0])
+    for point in points[1:]:
+        tab.touch("Move", point)
+    tab.touch("End")
+    assert box(pad.image)[1::2] == (0, 0)
+    assert tab.js("scrollY") == 0
+    one = pad.image
+    tab.touch("Start", *pad.window((10, 10), (90, 90)))  # of two fingers, only the first draws
+    tab.touch("End")
+    assert (pad.image != one).any() and pad.js("$('.ink').getAttribute('d').split('M').length") == 3
+
+
+@needs_browser
+def test_keys_alone_reach_the_pad_draw_and_press_the_buttons(pad, tab):
+    tab.press("Tab")
+    assert pad.js("host.shadowRoot.activeElement == $('.paper')")
+    assert pad.js("getComputedStyle($('.cursor')).display") == "inline"
+    tab.press("ArrowLeft")
+    assert not pad.image.any(), "the pen is up"
+    tab.press(" ")  # sets it down
+    for _ in range(9):
+        tab.press("ArrowDown")
+    tab.press(" ")  # lifts it
+    vertical = pad.image
+    assert box(vertical)[1::2] == (0, 0) and box(vertical)[0] > 10
+    tab.press("ArrowRight")
+    assert (pad.image == vertical).all()
+    tab.key("keyDown", " ")  # held
+    tab.key("keyDown", "ArrowRight")
+    tab.key("keyDown", "ArrowUp")  # with the other still held: diagonally
+    tab.key("keyUp", "ArrowRight")
+    tab.key("keyUp", "ArrowUp")
+    tab.key("keyUp", " ")
+    drawn = pad.image
+    assert (drawn != vertical).any()
+    tab.press("ArrowRight")
+    assert (pad.image == drawn).all(), "Space was let go"
+    assert tab.js("scrollY") == 0
+    tab.press("Tab")
+    tab.press("Enter")  # Undo
+    assert (pad.image == vertical).all()
+    tab.press("Tab")
+    tab.press("Enter")  # Clear
+    assert not pad.image.any()
+
+
+@needs_browser
+def test_a_character_shows_its_examples_in_turn(pad, tab):
+    still = [{"name": "prefers-reduced-motion", "value": "reduce"}]
+    tab.call("Emulation.setEmulatedMedia", features=still)
+    for example in (*examples("お"), examples("お")[0]):
+        pad.press("kana")
+        assert np.abs(pad.image.astype(int) - image_of(example)).max() <= 1
+    pad.press("example")
+    assert pad.image.any()
+    moving = [{"name": "prefers-reduced-motion", "value": "no-preference"}]
+    tab.call("Emulation.setEmulatedMedia", features=moving)
+    pad.press("clear")
+    pad.press("kana")
+    assert pad.js("$('.ink').getAttribute('d').length") < 200, "it is drawn little by little"
+    pad.stroke((10, 10), (90, 10))
+    assert pad.js(
+        "new Promise(d => setTimeout(d, 100)).then(() => $('.ink').getAttribute('d'))"
+    ).endswith("M10.0 10.0L90.0 10.0"), "who draws is not interrupted by the example"
+
+
+@needs_browser
+def test_the_answer_is_spoken_once_when_the_pen_rests(pad):
+    pad.js(
+        """(host.said = [], new MutationObserver(() => host.said.push($('[role=status]').textContent))
+        .observe($('[role=status]'), {childList: true}), 0)"""
+    )
+    pad.stroke((20, 20), (40, 60), (80, 70))
+    said = "new Promise(done => setTimeout(done, 900)).then(() => host.said)"
+    assert pad.js("host.said") == []
+    (sentence,) = pad.js(said)
+    assert sentence.startswith("Best guess: ") and sentence.endswith(" %")
+
+
+@needs_browser
+def test_two_pads_on_a_page_do_not_meet(tab, run, kmnist, tmp_path):
+    other = replace(run, model=MLP((784, 10), "tanh", seed=1))
+    pads = drawing_pad(run, kmnist).html + drawing_pad(other, kmnist).html
+    (tmp_path / "page.html").write_text(f"<meta charset=utf-8>{pads}", encoding="utf-8")
+    before = "Object.keys(window).length"
+    tab.open((tmp_path / "page.html").as_uri())
+    known = tab.js(before)
+    first, second = Pad(tab, 0), Pad(tab, 1)
+    first.stroke((20, 20), (80, 60))
+    assert first.bars.any() and not second.bars.any()
+    second.js("host.scrollIntoView()")
+    second.stroke((20, 20), (80, 60))
+    assert (first.image == second.image).all() and not np.allclose(first.bars, second.bars)
+    assert tab.js("document.fonts.size") == 1 and tab.js(before) == known
+    assert tab.js("typeof startPad") == "undefined"
+
+
+# ---- where no script runs, on paper, and in the report -------------------------------------------
+
+
+@needs_browser
+def test_without_scripts_there_are_a_picture_and_a_sentence(tab, page):
+    tab.call("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        tab.open(page.as_uri())
+        assert WITHOUT_SCRIPTS in tab.js("document.querySelector('main').innerText")
+        assert "Undo" not in tab.js("document.querySelector('main').innerText")
+        assert tab.js("document.images[0].naturalWidth") > 500
+        assert tab.js("document.images[0].alt").startswith("A drawn character")
+    finally:
+        tab.call("Emulation.setScriptExecutionDisabled", value=False)
+
+
+@needs_browser
+def test_paper_shows_the_picture_in_place_of_the_pad(pad, tab):
+    shown = "[document.images[0].checkVisibility(), $('.frame').checkVisibility()]"
+    assert pad.js(shown) == [False, True]
+    tab.look(width=688, medium="print")
+    assert pad.js(shown) == [True, False]
+
+
+@pytest.fixture(scope="module")
+def reports(run, kmnist):
+    """A notebook with the pad as `show` leaves it, as a page and in the single file."""
+    html = drawing_pad(run, kmnist).html
+    own = {"role": "exhibit", "number": "Figure S6.7", "caption": "Draw & see.", "index": None}
+    own |= {"csv": "", "finding": "", "quantities": [], "experiments": [], "seeds": [], "cached": 0}
+    output = new_output("display_data", {"text/html": html}, metadata={"kmnist_mlp": own})
+    cells = [new_markdown_cell("# 6 Six"), new_code_cell("", execution_count=1, outputs=[output])]
+    book = nbformat.reads(nbformat.writes(new_notebook(cells=cells)), as_version=4)
+    return {single: render({Path("06_six.ipynb"): book}, Site(single)) for single in (False, True)}
+
+
+@needs_browser
+@pytest.mark.parametrize("single", [False, True])
+@pytest.mark.parametrize("width", [1400, 360])
+def test_the_pad_works_in_the_exported_report(tab, reports, tmp_path, single, width):
+    (tmp_path / "page.html").write_text(reports[single]["index" if single else "06_six"], "utf-8")
+    tab.look(width)
+    tab.open((tmp_path / "page.html").as_uri())
+    assert [url for url in tab.requests if not url.startswith("data:")] == [
+        (tmp_path / "page.html").as_uri()
+    ]
+    pad = Pad(tab)
+    pad.js("host.scrollIntoView()")
+    pad.stroke((20, 20), (80, 60))
+    assert pad.bars.sum() == pytest.approx(1, abs=1e-3)
+    assert tab.js("document.documentElement.scrollWidth") <= width
+    assert tab.js("document.querySelector('#figure-s6-7 figcaption').textContent").startswith(
+        "Figure S6.7. Draw & see."
+    )
+
+
+@needs_browser
+@pytest.mark.skipif(
+    not AXE.is_file(), reason="no axe-core (npm install --no-save axe-core, or set AXE_CORE)"
+)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_violation_in_the_pad(tab, reports, tmp_path, scheme):
+    (tmp_path / "page.html").write_text(reports[False]["06_six"], "utf-8")
+    tab.look(dark=scheme == "dark")
+    tab.open((tmp_path / "page.html").as_uri())
+    Pad(tab).stroke((20, 20), (80, 60))
+    tab.js("typeof axe == 'undefined' && (0, eval)(" + json.dumps(AXE.read_text("utf-8")) + ") + 0")
+    violations = """axe.run().then(found => found.violations.map(v => [v.id, v.nodes.length,
+        v.nodes[0].html.slice(0, 200), v.nodes[0].failureSummary.slice(0, 300)]))"""
+    assert tab.js(violations) == []
