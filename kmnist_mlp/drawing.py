@@ -17,10 +17,11 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 
+from kmnist_mlp.behind import Behind
 from kmnist_mlp.config import instance
 from kmnist_mlp.data import Dataset, split_and_standardise
 from kmnist_mlp.stand_in import KANA, spline, stroke_points
-from kmnist_mlp.style import BLUE, SKY, use_style, web_font
+from kmnist_mlp.style import BLUE, SKY, finished, use_style, web_font
 from kmnist_mlp.training import TrainingResult
 
 PAD = Path(__file__).parent / "templates" / "pad"
@@ -223,7 +224,7 @@ def _picture(run: TrainingResult, data: Dataset, mean: np.ndarray, std: np.ndarr
         bars.set(title="Its answer", xlim=(0, 100), xlabel="probability, %")
         bars.invert_yaxis()
         bars.grid(visible=False, axis="y")
-        plt.close(figure)
+        finished(figure, data.name, Behind(""))
         content = io.BytesIO()
         figure.savefig(content, format="png", dpi=100, metadata={"Software": None})
     alt = (

@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -32,17 +33,32 @@ def run(kmnist):
 
 
 @pytest.fixture(scope="module")
+def html_of(run, kmnist):
+    """Return a function that gives the pad of the trained network, or of another, made once."""
+
+    @cache
+    def html_of(*model):
+        return drawing_pad(run_of(run, *model), kmnist).html
+
+    return html_of
+
+
+def run_of(run, layers=(), activation="tanh"):
+    """Return the run as if it had trained another network."""
+    return replace(run, model=MLP(layers, activation, seed=3)) if layers else run
+
+
+@pytest.fixture(scope="module")
 def tab(tmp_path_factory):
     with running_browser(tmp_path_factory.mktemp("profile")) as tab:
         yield tab
 
 
 @pytest.fixture(scope="module")
-def page(run, kmnist, tmp_path_factory):
+def page(html_of, tmp_path_factory):
     """A file with text above the pad, and below it so much that the page scrolls."""
     path = tmp_path_factory.mktemp("page") / "page.html"
-    pad = drawing_pad(run, kmnist).html
-    body = f"<main><h1>Pad</h1><p>Above</p>{pad}<p style='height:3000px'>Below</p></main>"
+    body = f"<main><h1>Pad</h1><p>Above</p>{html_of()}<p style='height:3000px'>Below</p></main>"
     head = '<meta charset="utf-8"><title>Pad</title>'
     path.write_text(f'<!DOCTYPE html><html lang="en">{head}{body}</html>', encoding="utf-8")
     return path
@@ -174,18 +190,17 @@ def test_what_is_no_network_for_28_x_28_pixels_is_refused(run, kmnist, tiny10):
 
 @needs_browser
 @pytest.mark.parametrize(
-    "layers", [None, "tanh 784 24 10", "sigmoid 784 24 16 12 10", "ReLU 784 10"]
+    "model",
+    [(), ((784, 24, 10), "tanh"), ((784, 24, 16, 12, 10), "sigmoid"), ((784, 10), "ReLU")],
+    ids=lambda model: " ".join(map(str, model)) or "trained",
 )
-def test_the_page_reads_200_test_images_as_python_does(tab, run, kmnist, tmp_path, layers):
-    if layers:
-        activation, *sizes = layers.split()
-        run = replace(run, model=MLP(tuple(map(int, sizes)), activation, seed=3))
-    (tmp_path / "page.html").write_text(drawing_pad(run, kmnist).html, encoding="utf-8")
+def test_the_page_reads_200_test_images_as_python_does(tab, run, html_of, kmnist, tmp_path, model):
+    (tmp_path / "page.html").write_text(html_of(*model), encoding="utf-8")
     tab.open((tmp_path / "page.html").as_uri())
-    images = kmnist.test_images[:200].reshape(200, -1)
-    given = json.dumps(images.tolist())
-    there = np.array(Pad(tab).js(f"{given}.map(pixels => pad.probabilities(pixels))"))
-    here = run.model.predict_proba(split_and_standardise(kmnist, run.config.seed).test[:200])
+    images = json.dumps(kmnist.test_images[:200].reshape(200, -1).tolist())
+    there = np.array(Pad(tab).js(f"{images}.map(pixels => pad.probabilities(pixels))"))
+    x = split_and_standardise(kmnist, run.config.seed).test[:200]
+    here = run_of(run, *model).model.predict_proba(x)
     assert (there.argmax(axis=1) == here.argmax(axis=1)).sum() >= 199
     assert np.abs(there - here).max() <= 0.01
     assert there.sum(axis=1) == pytest.approx(1)
@@ -321,10 +336,9 @@ def test_a_character_shows_its_examples_in_turn(pad, tab):
 
 @needs_browser
 def test_the_answer_is_spoken_once_when_the_pen_rests(pad):
-    pad.js(
-        """(host.said = [], new MutationObserver(() => host.said.push($('[role=status]').textContent))
-        .observe($('[role=status]'), {childList: true}), 0)"""
-    )
+    pad.js("""(host.said = [],
+        new MutationObserver(() => host.said.push($('[role=status]').textContent))
+        .observe($('[role=status]'), {childList: true}), 0)""")
     pad.stroke((20, 20), (40, 60), (80, 70))
     said = "new Promise(done => setTimeout(done, 900)).then(() => host.said)"
     assert pad.js("host.said") == []
@@ -333,9 +347,8 @@ def test_the_answer_is_spoken_once_when_the_pen_rests(pad):
 
 
 @needs_browser
-def test_two_pads_on_a_page_do_not_meet(tab, run, kmnist, tmp_path):
-    other = replace(run, model=MLP((784, 10), "tanh", seed=1))
-    pads = drawing_pad(run, kmnist).html + drawing_pad(other, kmnist).html
+def test_two_pads_on_a_page_do_not_meet(tab, html_of, tmp_path):
+    pads = html_of() + html_of((784, 24, 10), "tanh")
     (tmp_path / "page.html").write_text(f"<meta charset=utf-8>{pads}", encoding="utf-8")
     before = "Object.keys(window).length"
     tab.open((tmp_path / "page.html").as_uri())
@@ -375,12 +388,11 @@ def test_paper_shows_the_picture_in_place_of_the_pad(pad, tab):
 
 
 @pytest.fixture(scope="module")
-def reports(run, kmnist):
+def reports(html_of):
     """A notebook with the pad as `show` leaves it, as a page and in the single file."""
-    html = drawing_pad(run, kmnist).html
     own = {"role": "exhibit", "number": "Figure S6.7", "caption": "Draw & see.", "index": None}
     own |= {"csv": "", "finding": "", "quantities": [], "experiments": [], "seeds": [], "cached": 0}
-    output = new_output("display_data", {"text/html": html}, metadata={"kmnist_mlp": own})
+    output = new_output("display_data", {"text/html": html_of()}, metadata={"kmnist_mlp": own})
     cells = [new_markdown_cell("# 6 Six"), new_code_cell("", execution_count=1, outputs=[output])]
     book = nbformat.reads(nbformat.writes(new_notebook(cells=cells)), as_version=4)
     return {single: render({Path("06_six.ipynb"): book}, Site(single)) for single in (False, True)}

@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from kmnist_mlp import config, network
+from kmnist_mlp import config, drawing, network
 from kmnist_mlp.bench import table
 from kmnist_mlp.config import Config
 from kmnist_mlp.paper import PAPER
@@ -63,7 +63,7 @@ def test_the_python_in_readme_runs(block, kmnist, monkeypatch, tmp_path):
     plt.close("all")
 
 
-@pytest.mark.parametrize("module", [config, network])
+@pytest.mark.parametrize("module", [config, drawing, network])
 def test_the_examples_in_docstrings_hold(module):
     outcome = doctest.testmod(module, extraglobs={"np": np, "Config": Config})
     assert outcome.attempted and not outcome.failed
