@@ -83,8 +83,8 @@ def image_of(strokes: list[np.ndarray]) -> np.ndarray:
     Examples
     --------
     >>> image_of([np.array([[10, 50], [90, 50]])])[13:15, :3]
-    array([[122, 208, 222],
-           [122, 208, 222]], dtype=uint8)
+    array([[204, 248, 248],
+           [204, 248, 248]], dtype=uint8)
     """
     if not strokes:
         return np.zeros((SIDE, SIDE), np.uint8)
