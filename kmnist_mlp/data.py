@@ -43,6 +43,20 @@ class Dataset:
     ------
     ValueError
         If a shape, type or label is not as above, or labels do not match their images.
+
+    Examples
+    --------
+    Two dark and two bright images of 3 x 3 pixels:
+
+    >>> images = np.repeat(np.array([20, 30, 220, 230], np.uint8), 9).reshape(4, 3, 3)
+    >>> labels, names = np.array([0, 0, 1, 1]), ("dark", "bright")
+    >>> mine = Dataset(images, labels, images[1:3], labels[1:3], "shades", names, names)
+    >>> mine.train_images.shape, mine.is_stand_in
+    ((4, 3, 3), False)
+    >>> Dataset(images, labels + 9, images, labels)
+    Traceback (most recent call last):
+        ...
+    ValueError: train_labels must lie between 0 and 9; got 9 to 10
     """
 
     train_images: np.ndarray
@@ -119,6 +133,11 @@ def load_kmnist(directory: str | os.PathLike | None = None) -> Dataset:
     downloaded to. KMNIST_MLP_DATASET=kmnist makes the real data mandatory, =stand-in forces the
     stand-in, unless a ``directory`` is given.
 
+    Parameters
+    ----------
+    directory : path, optional
+        Folder with the four official files.
+
     Returns
     -------
     Dataset
@@ -136,6 +155,18 @@ def load_kmnist(directory: str | os.PathLike | None = None) -> Dataset:
     -----
     StandInWarning
         If the stand-in takes the place of the real data.
+
+    Examples
+    --------
+    >>> data = load_kmnist()
+    >>> data.train_images.shape[1:], data.train_images.dtype
+    ((28, 28), dtype('uint8'))
+    >>> "".join(data.class_names)
+    'おきすつなはまやれを'
+    >>> load_kmnist("/no/such/folder")
+    Traceback (most recent call last):
+        ...
+    FileNotFoundError: ...kmnist-train-imgs.npz is missing. To place the data by hand: ...
     """
     wanted = os.environ.get("KMNIST_MLP_DATASET", "").strip().lower()
     if wanted not in ("", "kmnist", "stand-in"):
@@ -201,6 +232,16 @@ class StandardisedImages:
         Which images, in which order.
     mean, std : ndarray, shape (pixels,)
         In the type of number that is wanted, float32 or float64.
+
+    Examples
+    --------
+    >>> images = np.array([[0, 10], [4, 10]], np.uint8)  # two images of two pixels
+    >>> mean, std = pixel_statistics(images, np.arange(2))
+    >>> mean, std
+    (array([ 2., 10.]), array([2., 1.]))
+    >>> StandardisedImages(images, np.array([1, 0, 0]), mean, std)[:2]
+    array([[ 1.,  0.],
+           [-1.,  0.]])
     """
 
     def __init__(
@@ -280,12 +321,39 @@ def split_and_standardise(
 ) -> Split:
     """Shuffle the training images by ``seed``, hold out the last part, standardise all three.
 
-    With a ``validation_fraction`` of 0 all are trained on, and the validation part is empty.
+    Parameters
+    ----------
+    data : Dataset
+    seed : int
+        Decides which images are held out.
+    validation_fraction : float
+        Held-out part of the training images, 0 or more, below 1. With 0 all are trained on, and
+        the validation part is empty.
+    dtype : type
+        Of the standardised numbers, ``numpy.float32`` or ``numpy.float64``.
+
+    Returns
+    -------
+    Split
+        All three parts standardised with the statistics of the *training* part: a network may not
+        know anything of the images that it is judged by.
 
     Raises
     ------
     ValueError
         If training or validation would be empty, or an argument is of the wrong kind.
+
+    Examples
+    --------
+    >>> data = load_kmnist()
+    >>> split = split_and_standardise(data, seed=0, dtype=np.float64)
+    >>> len(split.validation) / len(data.train_images)
+    0.2
+    >>> middle = split.train[:][:, 28 * 14 + 14]  # a pixel in the middle, over the training split
+    >>> print(f"mean {abs(middle.mean()):.3f}, standard deviation {middle.std():.3f}")
+    mean 0.000, standard deviation 1.000
+    >>> abs(split.validation[:].mean()) > 1e-6  # the others only nearly so
+    np.True_
     """
     instance("data", data, Dataset)
     seed, dtype = whole_number("seed", seed, 0), float_type(dtype)
@@ -318,6 +386,16 @@ def pixel_statistics(images: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, 
     """Return mean and standard deviation of each pixel over some rows; a constant pixel has std 1.
 
     Whole numbers below 2**53 are exact in float64, so the sums do not depend on their order.
+
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (all images, pixels)
+    rows : ndarray of int
+        Which images count.
+
+    Returns
+    -------
+    mean, std : ndarray of float64, shape (pixels,)
     """
     sums, squares = np.zeros((2, images.shape[1]))
     for start in range(0, len(rows), 2000):
@@ -330,7 +408,29 @@ def pixel_statistics(images: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, 
 
 
 def one_hot(labels: np.ndarray, classes: int = 10) -> np.ndarray:
-    """Return a 1 in the column of each label and 0 elsewhere, shape (n, classes), float32."""
+    """Return a 1 in the column of each label and 0 elsewhere.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (n,)
+        Class indices.
+    classes : int
+
+    Returns
+    -------
+    ndarray of float32, shape (n, classes)
+
+    Raises
+    ------
+    ValueError
+        If labels are no whole numbers of one dimension, or lie outside 0 to ``classes - 1``.
+
+    Examples
+    --------
+    >>> one_hot([2, 0], classes=3)
+    array([[0., 0., 1.],
+           [1., 0., 0.]], dtype=float32)
+    """
     labels, classes = as_array("labels", labels), whole_number("classes", classes, 1)
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise ValueError(
@@ -349,6 +449,29 @@ def pooled(data: Dataset, seed: int = 0) -> Dataset:
 
     After that, training and test come from the same hands: what is left of the difference
     between validation and test accuracy is not due to the writers.
+
+    Parameters
+    ----------
+    data : Dataset
+    seed : int
+        Decides who goes where.
+
+    Returns
+    -------
+    Dataset
+        Named "..., pooled".
+
+    Raises
+    ------
+    ValueError
+        If an argument is of the wrong kind.
+
+    Examples
+    --------
+    >>> data = load_kmnist()
+    >>> mixed = pooled(data)
+    >>> mixed.train_images.shape == data.train_images.shape, mixed.name.endswith(", pooled")
+    (True, True)
     """
     instance("data", data, Dataset)
     seed = whole_number("seed", seed, 0)

@@ -32,7 +32,29 @@ def central_difference(
 ) -> float:  # fmt: skip
     """Return ``(E(w + epsilon) - E(w - epsilon)) / (2 epsilon)`` for one entry of a parameter.
 
-    ``parameter`` is one of the model's own arrays; its entry is restored afterwards.
+    Parameters
+    ----------
+    model : MLP
+    parameter : ndarray
+        One of the model's own arrays; its entry is restored afterwards.
+    index : tuple of int
+        Of that entry.
+    x, y : ndarray, shapes (batch, inputs) and (batch,)
+    epsilon : float
+        The error of the result falls with its square, until rounding takes over.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> model = MLP((2, 3, 2), dtype=np.float64)
+    >>> x, y = np.array([[0.5, -1.0]]), np.array([1])
+    >>> slope = central_difference(model, model.weights[0], (0, 2), x, y, 1e-2)
+    >>> weight_gradients, _ = model.gradients(x, y)
+    >>> abs(slope - weight_gradients[0][0, 2]) < 1e-4
+    np.True_
     """
     kept = parameter[index]
     try:
@@ -76,6 +98,19 @@ def check_gradients(
     ValueError
         If the model is not in float64, epsilon is not a positive number, or the model has no such
         parameter.
+
+    Examples
+    --------
+    >>> model = MLP((8, 6, 6), dtype=np.float64)
+    >>> x, y = np.linspace(-1, 1, 8).reshape(1, 8), np.array([2])
+    >>> check_gradients(model, x, y)[["weight", "index", "within_tolerance"]]
+                 weight index  within_tolerance
+    0       output bias     0              True
+    1       hidden bias     0              True
+    2   input to hidden   0,2              True
+    3   input to hidden   4,5              True
+    4  hidden to output   0,2              True
+    5  hidden to output   4,5              True
     """
     import pandas as pd
 
