@@ -36,7 +36,15 @@ class Mistakes:
 
 
 def confusion_matrix(right: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """Return counts, shape (classes, classes): row the right class, column the predicted one."""
+    """Return counts, shape (classes, classes): row the right class, column the predicted one.
+
+    Examples
+    --------
+    >>> confusion_matrix(np.array([0, 0, 1, 2]), np.array([0, 1, 1, 0]), classes=3)
+    array([[1, 1, 0],
+           [0, 1, 0],
+           [1, 0, 0]])
+    """
     pairs = right.astype(np.int64) * classes + predicted
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 

@@ -40,7 +40,21 @@ def full_path(name: str, path: Any) -> Path:
 
 @contextmanager
 def whole_file(path: str | os.PathLike) -> Iterator[IO[bytes]]:
-    """Open a file for writing that appears under its name only when all of it is on the disk."""
+    """Open a file for writing that appears under its name only when all of it is on the disk.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "results.txt"
+    ...     with whole_file(path) as file:
+    ...         sent = file.write(b"half of it, ")
+    ...         print(path.exists())
+    ...         sent = file.write(b"and the rest")
+    ...     print(path.read_text())
+    False
+    half of it, and the rest
+    """
     path = Path(path)
     if path.is_dir():
         raise IsADirectoryError(f"{path} cannot be written: a folder has this name")

@@ -25,7 +25,13 @@ def title(name: str) -> str:
 
 
 def plus_minus(values: Iterable[float], digits: int) -> str:
-    """Return "mean ± standard deviation" over seeds, or just the value of a single seed."""
+    """Return "mean ± standard deviation" over seeds, or just the value of a single seed.
+
+    Examples
+    --------
+    >>> plus_minus([84.1, 84.3, 84.2], 2), plus_minus([84.1], 2)
+    ('84.20\xa0±\xa00.10', '84.10')
+    """
     values = np.asarray(list(values), dtype=float)
     if not np.isfinite(values).all():
         return "not finite"
@@ -40,7 +46,13 @@ def _rounded(value: float, digits: int) -> str:
 
 
 def signed(value: float, digits: int) -> str:
-    """Return a difference with its sign."""
+    """Return a difference with its sign.
+
+    Examples
+    --------
+    >>> signed(0.251, 2), signed(-1.7, 2)
+    ('+0.25', '−1.70')
+    """
     return f"{value:+.{digits}f}".replace("-", "−") if np.isfinite(value) else "not finite"
 
 
@@ -81,7 +93,15 @@ def _class(number: bool) -> Markup:
 
 
 def configurations(configs: Iterable[str] | Mapping[str, Config]) -> pd.DataFrame:
-    """Return what was run: one row per experiment, one column per hyper-parameter."""
+    """Return what was run: one row per experiment, one column per hyper-parameter.
+
+    Examples
+    --------
+    >>> configurations(["baseline", "relu"])[["layers", "activation", "patience"]]
+    experiment                    layers activation  patience
+    baseline, early stopping  784-128-10       tanh         5
+    ReLU                      784-128-10       ReLU         5
+    """
     if not isinstance(configs, Mapping):
         configs = {name: PAPER[name].config for name in configs}
     rows = {}
