@@ -147,10 +147,25 @@ class Config:
     def from_dict(cls, values: Mapping[str, Any]) -> Config:
         """Make a configuration from a dictionary such as the one printed in the paper's section 6.
 
+        Parameters
+        ----------
+        values : mapping of str to value
+            What is missing keeps its default.
+
+        Returns
+        -------
+        Config
+
         Raises
         ------
         ValueError
             For a key that is no hyper-parameter (with the nearest one that is), or a bad value.
+
+        Examples
+        --------
+        >>> config = Config.from_dict({"layer_specs": [784, 256, 10], "L2_penalty": 0.2})
+        >>> config.layer_specs, config.L2_penalty, config.batch_size
+        ((784, 256, 10), 0.2, 128)
         """
         if not isinstance(values, Mapping):
             raise ValueError(f"a configuration is a dictionary of hyper-parameters; got {values!r}")
@@ -163,13 +178,45 @@ class Config:
         return cls(**values)
 
     def replace(self, **changes: Any) -> Config:
-        """Return a copy with some hyper-parameters changed, validated like a new one."""
+        """Return a copy with some hyper-parameters changed.
+
+        Parameters
+        ----------
+        **changes
+            New values by the names of the hyper-parameters.
+
+        Returns
+        -------
+        Config
+
+        Raises
+        ------
+        ValueError
+            As :meth:`from_dict`.
+
+        Examples
+        --------
+        >>> Config().replace(momentum_gamma=1)
+        Traceback (most recent call last):
+            ...
+        ValueError: momentum_gamma must be a finite number >= 0 and < 1; got 1
+        """
         return self.from_dict({**asdict(self), **changes})
 
     def to_dict(self) -> dict[str, Any]:
         """Return the hyper-parameters as plain JSON values (``layer_specs`` as a list).
 
         Of those that go beyond the paper, only what differs from its default.
+
+        Returns
+        -------
+        dict
+
+        Examples
+        --------
+        >>> values = Config(layer_specs=(784, 10)).to_dict()
+        >>> values["layer_specs"], Config.from_dict(values) == Config(layer_specs=(784, 10))
+        ([784, 10], True)
         """
         default = {field.name: field.default for field in fields(self)}
         values = {**asdict(self), "layer_specs": list(self.layer_specs)}
@@ -181,7 +228,15 @@ class Config:
 
 
 def layer_sizes(values: Any) -> tuple[int, ...]:
-    """Return layer sizes as a tuple of int, or raise ValueError: two or more, each >= 1."""
+    """Return layer sizes as a tuple of int, or raise ValueError: two or more, each >= 1.
+
+    Examples
+    --------
+    >>> layer_sizes([784, 0, 10])
+    Traceback (most recent call last):
+        ...
+    ValueError: each number in layer_specs must be a whole number >= 1; got 0
+    """
     if isinstance(values, np.ndarray) and values.ndim == 1:
         values = list(values)
     if not isinstance(values, Sequence) or isinstance(values, (str, bytes, bytearray)):

@@ -24,6 +24,9 @@ FORMAT = "kmnist_mlp.MLP 1"
 class MLP:
     """Fully connected layers with one activation, and a softmax over the last layer's outputs.
 
+    In all methods, ``x`` has the shape (batch, inputs) and holds standardised images, a row each;
+    ``y`` has the shape (batch,) and holds class indices, not one-hot.
+
     Parameters
     ----------
     layer_specs : sequence of int
@@ -47,6 +50,12 @@ class MLP:
     standardisation : tuple of ndarray, or None
         Mean and standard deviation of each input, (inputs,) each, as in training: a network that
         has them takes images of uint8 as they are.
+
+    Raises
+    ------
+    ValueError
+        If an argument is of the wrong kind; from all methods: if ``x`` or ``y`` has another shape
+        or type, no rows, a number that is not finite, a label that is no class.
 
     Examples
     --------
@@ -92,6 +101,12 @@ class MLP:
         x : ndarray, shape (batch, inputs)
             Standardised numbers. Or uint8, if the network knows its :attr:`standardisation`:
             images of shape (batch, height, width), or one of them, or rows of pixels.
+
+        Examples
+        --------
+        >>> p = MLP((4, 3), seed=1).predict_proba(np.eye(4)[:2])
+        >>> p.shape, p.sum(axis=1).round(6)
+        ((2, 3), array([1., 1.], dtype=float32))
         """
         x = self.checked_inputs(x)
         return softmax(self.forward(x, Buffers(self, len(x), backward=False)))
@@ -100,17 +115,24 @@ class MLP:
         """Return the most probable class of each row of ``x``, shape (batch,).
 
         ``x`` is as in :meth:`predict_proba`; one image (height, width) is a batch of one.
+
+        Examples
+        --------
+        >>> model = MLP.from_parameters("tanh", [np.eye(3)], [np.zeros(3)])
+        >>> model.predict([[0, 5, 1], [2, 0, 0]])  # class k looks at input k alone
+        array([1, 0])
         """
         return self.predict_proba(x).argmax(axis=1)
 
     def loss(self, x: np.ndarray, y: np.ndarray) -> float:
         """Return the cross-entropy *summed* over the batch: the function that training descends.
 
-        Parameters
-        ----------
-        x : ndarray, shape (batch, inputs)
-        y : ndarray of int, shape (batch,)
-            Class indices, not one-hot.
+        Examples
+        --------
+        >>> model = MLP((4, 10))
+        >>> model.weights[0][...] = 0  # all ten classes alike: log 10 for each image
+        >>> round(model.loss(np.eye(4)[:2], [3, 7]), 4), round(2 * math.log(10), 4)
+        (4.6052, 4.6052)
         """
         x = self.checked_inputs(x)
         y = self.checked_labels(y, len(x))
@@ -118,7 +140,21 @@ class MLP:
         return float(cross_entropies(logits, y).sum())
 
     def gradients(self, x: np.ndarray, y: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Return the gradient of exactly :meth:`loss`, in the shapes of weights and biases."""
+        """Return the gradient of exactly :meth:`loss`, in the shapes of weights and biases.
+
+        Examples
+        --------
+        A small step against the gradient lowers the loss by the step times its squared length:
+
+        >>> model = MLP((3, 4, 2), "tanh", dtype=np.float64)
+        >>> x, y, step = np.eye(3), np.array([0, 1, 1]), 1e-6
+        >>> before, (dW, db) = model.loss(x, y), model.gradients(x, y)
+        >>> for own, gradient in zip(model.weights + model.biases, dW + db, strict=True):
+        ...     own -= step * gradient
+        >>> squared_length = sum(np.square(gradient).sum() for gradient in dW + db)
+        >>> print(f"{(before - model.loss(x, y)) / (step * squared_length):.3f}")
+        1.000
+        """
         x = self.checked_inputs(x)
         y = self.checked_labels(y, len(x))
         buffers = Buffers(self, len(x))
@@ -133,6 +169,23 @@ class MLP:
         path : str or os.PathLike
         half : bool
             Round weights to float16, for half the size; :meth:`load` makes them float32 again.
+
+        Returns
+        -------
+        Path
+            Of the file.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written; a file that is there stays as it is.
+
+        Examples
+        --------
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     MLP.load(MLP((784, 16, 10), "ReLU").save(f"{folder}/model.npz"))
+        MLP(784-16-10, ReLU, 12,730 parameters, float32)
         """
         path = checked_path("path", path)
         arrays = pack_parameters(self)
@@ -146,7 +199,7 @@ class MLP:
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> MLP:
-        """Read a model that :meth:`save` wrote.
+        """Return the model that :meth:`save` wrote to ``path``.
 
         Raises
         ------
@@ -154,6 +207,13 @@ class MLP:
             If there is no such file.
         ValueError
             If the file is damaged or no model.
+
+        Examples
+        --------
+        >>> MLP.load(__file__)
+        Traceback (most recent call last):
+            ...
+        ValueError: ...network.py is damaged or no archive of arrays: ...
         """
         path = checked_path("path", path)
         header, arrays = load_arrays(path)
@@ -172,12 +232,25 @@ class MLP:
         biases: list[np.ndarray],
         standardisation: tuple[np.ndarray, np.ndarray] | None = None,
     ) -> MLP:
-        """Make a network of copies of the given arrays, which also decide layers and dtype.
+        """Return a network of copies of the given arrays, which also decide layers and dtype.
+
+        ``weights``, ``biases`` and ``standardisation`` are as the attributes of these names,
+        ``activation`` as in MLP.
 
         Raises
         ------
         ValueError
             If the arrays do not fit together.
+
+        Examples
+        --------
+        "Exactly one of two" by hand, which no linear model can tell:
+
+        >>> weights = [np.array([[1.0, 1.0], [1.0, 1.0]]), np.array([[0.0, 4.0], [0.0, -8.0]])]
+        >>> biases = [np.array([0.0, -1.0]), np.array([2.0, 0.0])]
+        >>> model = MLP.from_parameters("ReLU", weights, biases)
+        >>> model.predict([[0, 0], [0, 1], [1, 0], [1, 1]])
+        array([0, 1, 1, 0])
         """
         weights, biases = _array_list("weights", weights), _array_list("biases", biases)
         sizes = (*weights[0].shape[:1], *(size for b in biases for size in b.shape))
@@ -194,12 +267,19 @@ class MLP:
         return model
 
     def set_parameters(self, weights: list[np.ndarray], biases: list[np.ndarray]) -> None:
-        """Replace all parameters by copies of the given arrays.
+        """Replace all parameters by copies of ``weights`` and ``biases``, lists of arrays.
 
         Raises
         ------
         ValueError
             If a shape is not this network's, or a value is no finite number.
+
+        Examples
+        --------
+        >>> model = MLP((3, 2))
+        >>> model.set_parameters([np.ones((3, 2))], [[5, 6]])
+        >>> model.parameters
+        array([1., 1., 1., 1., 1., 1., 5., 6.], dtype=float32)
         """
         checked = []
         for name, own, given in (
@@ -215,7 +295,15 @@ class MLP:
             own[...] = given
 
     def copy(self) -> MLP:
-        """Return an independent copy with the same parameters."""
+        """Return an independent copy with the same parameters.
+
+        Examples
+        --------
+        >>> model = MLP((3, 2))
+        >>> model.copy().biases[0][...] = 7
+        >>> model.biases[0]
+        array([0., 0.], dtype=float32)
+        """
         twin = MLP(self.layer_specs, self.activation, dtype=self.dtype)
         twin.__setstate__((self.parameters, self.standardisation))
         return twin
@@ -233,7 +321,15 @@ class MLP:
     def forward(self, x: np.ndarray, buffers: Buffers) -> np.ndarray:
         """Write each layer's outputs and return the last: the logits, shape (batch, classes).
 
-        Hidden layers: ``a_l = f(a_{l-1} @ W_l + b_l)``; the last one without f.
+        Hidden layers: ``a_l = f(a_{l-1} @ W_l + b_l)``; the last one without f. ``buffers`` is
+        made for as many rows as ``x`` has; the next pass overwrites it.
+
+        Examples
+        --------
+        >>> model, x = MLP((3, 4, 2), "tanh"), np.eye(3, dtype=np.float32)
+        >>> by_hand = np.tanh(x @ model.weights[0]) @ model.weights[1]  # the biases are 0
+        >>> np.allclose(model.forward(x, Buffers(model, 3)), by_hand, atol=1e-6)
+        True
         """
         f = ACTIVATIONS[self.activation].value
         outputs = buffers.outputs
@@ -255,6 +351,15 @@ class MLP:
         the last layer to the first, ``dW_l = a_{l-1}.T @ delta_l``, ``db_l = sum(delta_l)`` and
         ``delta_{l-1} = (delta_l @ W_l.T) * f'(a_{l-1})``. All of it is linear in the last delta:
         scaling that small array scales every gradient, without a pass over all parameters.
+        Source: Rumelhart, Hinton and Williams, Nature 323, 533 (1986), doi:10.1038/323533a0.
+
+        Examples
+        --------
+        >>> model = MLP((3, 2), dtype=np.float64)  # no hidden layer: one line is all of it
+        >>> x, y, buffers = np.array([[1.0, 2.0, 3.0]]), np.array([1]), Buffers(model, 1)
+        >>> model.backpropagate(x, y, buffers)
+        >>> np.allclose(buffers.weight_gradients[0], x.T @ (model.predict_proba(x) - [[0, 1]]))
+        True
         """
         derivative = ACTIVATIONS[self.activation].derivative
         delta = softmax(self.forward(x, buffers))
@@ -273,7 +378,15 @@ class MLP:
     # ---- bad input ---------------------------------------------------------------------------
 
     def checked_inputs(self, x: Any) -> np.ndarray:
-        """Return ``x`` in the model's type of number, or raise ValueError saying what is wrong."""
+        """Return ``x`` in the model's type of number, or raise ValueError saying what is wrong.
+
+        Examples
+        --------
+        >>> MLP((784, 10)).checked_inputs(np.zeros((5, 28)))
+        Traceback (most recent call last):
+            ...
+        ValueError: x must have the shape (batch, 784); got (5, 28)
+        """
         x = as_array("x", x)
         if x.dtype == np.uint8 and self.standardisation is not None:
             return self._standardised(x)
@@ -300,7 +413,15 @@ class MLP:
         return (images - mean) / std
 
     def checked_labels(self, y: Any, rows: int) -> np.ndarray:
-        """Return ``y`` as an array of class indices, or raise ValueError."""
+        """Return ``y`` as an array of ``rows`` class indices, or raise ValueError.
+
+        Examples
+        --------
+        >>> MLP((784, 10)).checked_labels([3, 12], rows=2)
+        Traceback (most recent call last):
+            ...
+        ValueError: y must hold class indices from 0 to 9; got 3 to 12
+        """
         y, classes = as_array("y", y), self.layer_specs[-1]
         if y.shape != (rows,):
             one_hot = y.shape == (rows, classes)
@@ -333,6 +454,11 @@ class Buffers:
         In the shapes of the parameters.
     gradient : ndarray
         The memory of all gradients, in the order of :attr:`MLP.parameters`.
+
+    Examples
+    --------
+    >>> [array.shape for array in Buffers(MLP((784, 128, 10)), batch=32).outputs]
+    [(32, 128), (32, 10)]
     """
 
     PER_IMAGE = ("outputs", "deltas", "scratch")
@@ -401,7 +527,16 @@ def _finite(name: str, array: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Turn logits (batch, classes) into probabilities, in place; no logit can overflow it."""
+    """Turn logits (batch, classes) into probabilities, in place; no logit can overflow it.
+
+    ``p_k = exp(z_k) / sum_j exp(z_j)``, with the largest logit subtracted from all first.
+
+    Examples
+    --------
+    >>> softmax(np.array([[0.0, np.log(3.0)], [1e4, -1e4]])).round(6)
+    array([[0.25, 0.75],
+           [1.  , 0.  ]])
+    """
     logits -= np.maximum.reduce(logits, axis=1, keepdims=True)  # .max() takes twice as long
     np.exp(logits, out=logits)
     logits /= np.add.reduce(logits, axis=1, keepdims=True)
@@ -412,6 +547,11 @@ def cross_entropies(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return ``-log softmax(logits)[y]`` of each row, shape (batch,), without rounding to -log 0.
 
     ``log sum_k exp(z_k) - z_y``, with the largest logit subtracted first; overwrites ``logits``.
+
+    Examples
+    --------
+    >>> cross_entropies(np.array([[0.0, np.log(3.0)], [-1e4, 1e4]]), np.array([1, 0])).round(4)
+    array([2.877e-01, 2.000e+04])
     """
     logits -= logits.max(axis=1, keepdims=True)
     right = logits[np.arange(len(y)), y]
