@@ -48,6 +48,14 @@ class Results:
         seconds, cached. Accuracies are fractions.
     data_name : str
         What was measured on.
+
+    Examples
+    --------
+    >>> results = run(Config(layer_specs=(784, 10), epochs=2), seeds=[0, 1], n_jobs=1, cache=False)
+    >>> results.names, len(results.of("run 1"))
+    (['run 1'], 2)
+    >>> results.values("stopped_epoch", "run 1").to_dict()
+    {0: 2, 1: 2}
     """
 
     runs: dict[tuple[str, int], TrainingResult]
@@ -109,6 +117,11 @@ def run(
     cache : bool
         Whether results are looked up and kept on disk.
 
+    Returns
+    -------
+    Results
+        With a table, ``.frame``, of a row a run, and every :class:`TrainingResult`.
+
     Raises
     ------
     ValueError
@@ -119,6 +132,18 @@ def run(
     Each run is kept as soon as it is finished: an interrupted call resumes where it was. A
     worker process that dies (killed, out of memory) costs no result: what it had not finished
     is tried again, up to twice.
+
+    Examples
+    --------
+    >>> small = Config(layer_specs=(784, 8, 10), epochs=1)
+    >>> configs = {"gentle": small, "bold": small.replace(learning_rate=5e-3)}
+    >>> results = run(configs, seeds=[0, 1], n_jobs=1, cache=False)
+    >>> results.frame[["experiment", "seed", "stopped_epoch", "diverged"]]
+      experiment  seed  stopped_epoch  diverged
+    0     gentle     0              1     False
+    1     gentle     1              1     False
+    2       bold     0              1     False
+    3       bold     1              1     False
     """
     named = _named(configs)
     if seeds is None:
@@ -154,9 +179,11 @@ def _in_order(wanted: Mapping, found: Mapping, computed: Mapping, data: Dataset)
     return Results(runs, frame, data.name)
 
 
-def run_in_float64(names: Iterable[str], seeds: Iterable[int], data: Dataset) -> Results:
-    """Run experiments of the paper with twice the digits; nothing is kept on disk."""
-    wanted = {(n, seed): EXPERIMENTS[n].replace(seed=seed) for n in names for seed in seeds}
+def run_in_float64(configs: Mapping[str, Config], seeds: Iterable[int], data: Dataset) -> Results:
+    """Run named configurations with twice the digits; nothing is kept on disk."""
+    wanted = {
+        (n, seed): config.replace(seed=seed) for n, config in configs.items() for seed in seeds
+    }
     found = dict(_train_all(wanted, data, -1, np.float64))
     return _in_order(wanted, found, wanted, data)
 

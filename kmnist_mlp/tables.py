@@ -25,7 +25,7 @@ def title(name: str) -> str:
 
 
 def plus_minus(values: Iterable[float], digits: int) -> str:
-    """Return "mean ± standard deviation" over seeds, or just the value of a single seed.
+    r"""Return "mean ± standard deviation" over seeds, or just the value of a single seed.
 
     Examples
     --------

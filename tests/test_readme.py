@@ -1,17 +1,13 @@
 """What README says of results is what the committed reference results say."""
 
-import doctest
 import json
 import re
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pytest
 
-from kmnist_mlp import config, drawing, network
 from kmnist_mlp.bench import table
-from kmnist_mlp.config import Config
 from kmnist_mlp.paper import PAPER
 from kmnist_mlp.reference import load_reference
 from kmnist_mlp.tables import plus_minus
@@ -61,9 +57,3 @@ def test_the_python_in_readme_runs(block, kmnist, monkeypatch, tmp_path):
     short = short.replace("range(16, 336, 16)", "(16, 32)")
     exec(compile(short, "README.md", "exec"), {"__name__": "__main__"})
     plt.close("all")
-
-
-@pytest.mark.parametrize("module", [config, drawing, network])
-def test_the_examples_in_docstrings_hold(module):
-    outcome = doctest.testmod(module, extraglobs={"np": np, "Config": Config})
-    assert outcome.attempted and not outcome.failed
