@@ -11,6 +11,7 @@ from __future__ import annotations
 import textwrap
 import warnings
 
+import numpy as np
 import pandas as pd
 from IPython.display import Markdown, display
 from matplotlib.figure import Figure
@@ -22,8 +23,10 @@ from kmnist_mlp.data import Dataset, StandInWarning, load_kmnist
 from kmnist_mlp.drawing import DrawingPad
 from kmnist_mlp.experiments import Results, default_seeds
 from kmnist_mlp.judging import interval
+from kmnist_mlp.mistakes import Mistakes
 from kmnist_mlp.provenance import facts
 from kmnist_mlp.tables import plus_minus, signed
+from kmnist_mlp.training import TrainingResult
 
 STAND_IN_BANNER = """
 > # ⚠ STAND-IN DATA
@@ -156,6 +159,21 @@ def structure(*frames: pd.DataFrame) -> None:
     for frame in frames:
         print("rows:", *frame.index, sep="\n  ")
         print("columns:", *frame.columns, sep="\n  ")
+
+
+def mistakes_add_up(mistakes: Mistakes, runs: list[TrainingResult], data: Dataset) -> None:
+    """Print whether the confusion matrices hold every test image, and the accuracies of the runs.
+
+    Two images of difference are allowed: in chunks of another size, BLAS rounds differently.
+    """
+    counts = np.bincount(data.test_labels, minlength=len(data.class_names))
+    for seed, (matrix, run) in enumerate(zip(mistakes.matrices, runs, strict=True)):
+        if (rows := matrix.sum(axis=1)).tolist() != counts.tolist():
+            print(f"confusion matrix {seed}: WRONG; its rows are {rows} images, not {counts}")
+        right = run.test_accuracy * counts.sum()
+        if abs(np.trace(matrix) - right) > 2.5:
+            print(f"confusion matrix {seed}: WRONG; {np.trace(matrix)} right, not {right:.0f}")
+    print("confusion matrices: compared with the test labels and the test accuracy")
 
 
 def gradient_verdicts(checks: dict[int, pd.DataFrame]) -> None:

@@ -4,6 +4,10 @@
 value and the tolerance within which every machine shall give it. The tolerances follow from
 ``reference/*-scatter.csv``: how far results moved under other BLAS kernels, another type of number
 or another processor. `make reference` measures both anew; nothing else writes them.
+
+Besides the experiments there are, in the same form: the baseline on pooled data, the gradient
+check of Tables 1 to 3 (sums over the six gradients of a pattern) and the distances from
+validation and test images to the training images.
 """
 
 from __future__ import annotations
@@ -13,12 +17,15 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from kmnist_mlp.data import load_kmnist
-from kmnist_mlp.experiments import Results, default_seeds, run, run_in_float64
+from kmnist_mlp.data import Dataset, load_kmnist, pooled
+from kmnist_mlp.experiments import Results, default_seeds, gradient_checks, run, run_in_float64
+from kmnist_mlp.other_hands import POOLED, nearest_distances
 from kmnist_mlp.paper import EXPERIMENTS
 from kmnist_mlp.storage import whole_file
 
@@ -28,10 +35,21 @@ QUANTITIES = (
     "test_loss",
     "validation_accuracy",
     "validation_loss",
+    "training_accuracy",
+    "training_loss",
     "best_epoch",
     "stopped_epoch",
     "diverged",
 )
+GRADIENTS, DISTANCES = "gradient check", "nearest distances"
+OTHER_QUANTITIES = {
+    GRADIENTS: tuple(
+        f"{pattern}_{sums}"
+        for pattern in ("first", "sixth", "last")
+        for sums in ("gradient", "difference")
+    ),
+    DISTANCES: ("validation_distance", "test_distance"),
+}
 # OpenBLAS's kernels for older and other processors add in another order, and with other
 # instructions, than this machine's own; float64 rounds elsewhere altogether. The number of BLAS
 # threads is no variant: a training run always uses one (tests/test_training.py). A kernel that a
@@ -40,13 +58,24 @@ KERNELS = ("Haswell", "SkylakeX", "Zen", "Sandybridge", "Prescott")
 VARIANTS = (*KERNELS, "float64")
 # The rule: a tolerance is FACTOR times the largest deviation that any variant ever showed in any
 # seed of the experiment, and at least FLOOR (two test images of KMNIST; a loss's rounding).
-FLOOR = {"accuracy": 2e-4, "loss": 2e-6, "epoch": 0.0, "diverged": 0.0}
+# A training quantity is measured like its validation quantity, on as many images of the same
+# network, so the latter's scatter counts for it, too.
+FLOOR = {
+    "accuracy": 2e-4,
+    "loss": 2e-6,
+    "epoch": 0.0,
+    "diverged": 0.0,
+    "gradient": 1e-6,
+    "difference": 1e-9,
+    "distance": 1e-3,
+}
 FACTOR = 2
 
 
 def reference_file(data_name: str) -> Path | None:
     """Return the file with the reference results of a data set; None if there is none."""
-    stem = {"KMNIST": "kmnist", "stand-in data": "stand-in"}.get(data_name)
+    published = data_name.removesuffix(", pooled")  # the pooled baseline stands with the others
+    stem = {"KMNIST": "kmnist", "stand-in data": "stand-in"}.get(published)
     return None if stem is None else FOLDER / f"{stem}.csv"
 
 
@@ -62,6 +91,14 @@ def deviations(results: Results, reference: pd.DataFrame) -> dict[str, list[str]
     """Return, per experiment, a sentence for every value that left its tolerance.
 
     An experiment without any reference value is not in the result.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame([{"experiment": "baseline", "seed": 0, "best_epoch": 18}])
+    >>> row = {"experiment": "baseline", "seed": 0, "quantity": "best_epoch"}
+    >>> reference = pd.DataFrame([{**row, "value": 19, "tolerance": 0}])
+    >>> deviations(Results({("baseline", 0): None}, frame, "KMNIST"), reference)
+    {'baseline': ['seed 0: best_epoch 18, reference 19, tolerance 0']}
     """
     found: dict[str, list[str]] = {}
     measured = results.frame.set_index(["experiment", "seed"])
@@ -91,6 +128,30 @@ def check(results: Results) -> None:
             print(f"{name}: agrees with the reference results")
 
 
+def gradient_results(checks: Mapping[int, pd.DataFrame], data_name: str) -> Results:
+    """Return Tables 1 to 3 in the form of results: sums over the six gradients of a pattern."""
+    rows = {}
+    for seed, table in checks.items():
+        sums = table.assign(gradient=table.actual_gradient.abs()).groupby("pattern")
+        rows[seed] = {
+            f"{pattern}_{column}": value
+            for column in ("gradient", "difference")
+            for pattern, value in sums[column].sum().items()
+        }
+    return _as_results(GRADIENTS, rows, data_name)
+
+
+def distance_results(parts: Mapping[str, np.ndarray], data_name: str) -> Results:
+    """Return the medians of :func:`nearest_distances` (seed 0) in the form of results."""
+    medians = {f"{part}_distance": float(np.median(values)) for part, values in parts.items()}
+    return _as_results(DISTANCES, {0: medians}, data_name)
+
+
+def _as_results(name: str, rows: dict[int, dict[str, float]], data_name: str) -> Results:
+    frame = pd.DataFrame([{"experiment": name, "seed": seed, **row} for seed, row in rows.items()])
+    return Results({(name, seed): None for seed in rows}, frame, data_name)
+
+
 # ---- measuring them anew (`make reference`) ------------------------------------------------------
 
 
@@ -107,6 +168,24 @@ def _scatter_file(data_name: str) -> Path | None:
     return None if path is None else path.with_name(f"{path.stem}-scatter.csv")
 
 
+def measure(data: Dataset, seeds: Iterable[int], many: Callable[..., Results] = run) -> Results:
+    """Return everything that has a reference; ``many`` runs the experiments."""
+    seeds = list(seeds)
+    parts = (
+        many(EXPERIMENTS, seeds, data=data),
+        many({POOLED: EXPERIMENTS["baseline"]}, seeds, data=pooled(data)),
+        gradient_results(gradient_checks(data, seeds), data.name),
+        distance_results(nearest_distances(data), data.name),
+    )
+    frame = pd.concat([part.frame for part in parts], ignore_index=True)
+    return Results({key: None for part in parts for key in part.runs}, frame, data.name)
+
+
+def quantities_of(experiment: str) -> tuple[str, ...]:
+    """Return what is compared of one experiment."""
+    return OTHER_QUANTITIES.get(experiment, QUANTITIES)
+
+
 def _measured_as(variant: str, seeds: int) -> pd.DataFrame | None:
     """Return experiment, seed and quantities of all experiments; None if not executable here."""
     environment = {"OPENBLAS_CORETYPE": variant} if variant in KERNELS else {}
@@ -121,11 +200,13 @@ def _measured_as(variant: str, seeds: int) -> pd.DataFrame | None:
 
 def scatter_of(variant: str, other: pd.DataFrame, here: pd.DataFrame) -> pd.DataFrame:
     """Return how far two frames of results are apart: rows of :func:`load_scatter`."""
-    keys, columns = ["experiment", "seed"], list(QUANTITIES)
+    keys = ["experiment", "seed"]
+    compared = {*QUANTITIES, *sum(OTHER_QUANTITIES.values(), ())}
+    columns = [quantity for quantity in here if quantity in compared & {*other}]
     a, b = (frame.set_index(keys)[columns].astype(float) for frame in (other, here))
     apart = (a - b).abs().dropna(how="all")  # seeds that only one of them has
     largest = apart.groupby(level="experiment").max().rename_axis(columns="quantity")
-    rows = largest.stack().rename("deviation").reset_index()
+    rows = largest.stack().dropna().rename("deviation").reset_index()
     rows["deviation"] = [float(f"{value:.3g}") for value in rows.deviation]
     rows.insert(0, "variant", variant)
     rows["seeds"] = apart.index.get_level_values("seed").nunique()
@@ -145,9 +226,10 @@ def make_reference(results: Results, scatter: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for record in results.frame.to_dict("records"):
         name = record["experiment"]
-        for quantity in QUANTITIES:
+        for quantity in quantities_of(name):
             floor = next(value for kind, value in FLOOR.items() if kind in quantity)
-            tolerance = max(floor, FACTOR * largest.get((name, quantity), 0.0))
+            alike = (quantity, quantity.replace("training", "validation"))
+            tolerance = max(floor, *(FACTOR * largest.get((name, q), 0.0) for q in alike))
             rows.append(
                 {
                     "experiment": name,
@@ -182,10 +264,10 @@ def main(arguments: list[str] | None = None) -> int:
     if given.measure:
         variant, path = given.measure
         many = run_in_float64 if variant == "float64" else run
-        many(EXPERIMENTS, range(given.seeds), data=data).frame.to_csv(path, index=False)
+        measure(data, range(given.seeds), many).frame.to_csv(path, index=False)
         return 0
     print(f"{data!r}: {len(EXPERIMENTS)} experiments, seeds {default_seeds()}", flush=True)
-    results = run(EXPERIMENTS, data=data)
+    results = measure(data, default_seeds())
     old = load_reference(data.name)
     for name, sentences in deviations(results, old).items():
         print(f"{name}: " + ("; ".join(sentences) or "as before"))

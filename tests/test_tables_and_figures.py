@@ -15,7 +15,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix as sklearn_confusion_matrix
 
-from kmnist_mlp import experiments, figures, grid, mistakes, notebook, other_hands, tables
+from kmnist_mlp import figures, grid, mistakes, notebook, other_hands, tables
 from kmnist_mlp import style as style_room
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import CLASS_NAMES, ROMAJI, StandInWarning, split_and_standardise
@@ -333,7 +333,7 @@ def test_a_test_image_that_is_also_a_training_image_is_at_no_distance(kana):
 
 def test_the_pooled_comparison_uses_the_seeds_of_the_results(kana, results, monkeypatch, tmp_path):
     monkeypatch.setenv("KMNIST_MLP_RESULTS", str(tmp_path))
-    monkeypatch.setattr(experiments, "EXPERIMENTS", {"baseline": SMALL})
+    monkeypatch.setattr(other_hands, "EXPERIMENTS", {"baseline": SMALL})
     mixed = other_hands.pooled_runs(kana, results)
     table = other_hands.pooled_comparison(results, mixed)
     assert list(table.index) == ["as published", "pooled and dealt out anew"]
