@@ -18,11 +18,11 @@ export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup report report-single html test test-unit test-notebooks test-machines notebooks lab data bench grid reference mutants lint lock clean distclean
+.PHONY: help setup report report-single html test test-unit test-notebooks test-machines notebooks lab data bench grid reference mutants mutants-notebooks lint lock clean distclean
 
 help: ## List the targets
 	@echo "make report and make test do everything; the others are parts of them and tools:"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-19s%s\n", $$1, $$2 }' Makefile
 	@echo "PYTHON=python3.12 chooses the Python for .venv; PYTEST_ARGS, NBVAL_ARGS, LAB_ARGS, BENCH_ARGS pass options on."
 
 # --- The report --------------------------------------------------------------------------------------
@@ -93,6 +93,9 @@ mutants: setup ## Change the numerical code in 2,000 ways: do the tests notice? 
 	export KMNIST_MLP_DATASET=stand-in OMP_NUM_THREADS=1; \
 	"$(PY)" -m mutmut run $(MUTMUT_ARGS) >build/mutants.log 2>&1 || { tail -n 40 build/mutants.log; exit 1; }; \
 	"$(PY)" tests/surviving_mutants.py
+
+mutants-notebooks: setup ## Some 40 such mistakes by hand: do the notebooks notice? (10 minutes)
+	@"$(PY)" tests/nbval_mutants.py $(MUTANTS_ARGS)
 
 # One version of each package for all supported Pythons and systems ("fewest"), so that they all compute
 # with the same NumPy. `uv` is looked up next to Python because conda's package has no Python module.
