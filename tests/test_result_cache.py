@@ -41,7 +41,8 @@ def test_a_changed_numerical_source_gives_another_key(key, tmp_path, room):
 @pytest.mark.parametrize("room", NUMERICAL_ROOMS)
 def test_comments_docstrings_and_layout_leave_the_key_as_it_is(key, tmp_path, room):
     before, source = key(), (tmp_path / f"{room}.py").read_text("utf-8")
-    commented = source.replace('."""', '. Indeed."""').replace("\n\n\n", "\n\n# why\n\n\n\n")
+    commented = source.replace('."""', '. Indeed."""').replace('    """\n', 'Indeed.\n    """\n')
+    commented = commented.replace("\n\n\n", "\n\n# why\n\n\n\n")
     assert commented.count("Indeed") >= 1 and commented.count("# why") >= 1
     (tmp_path / f"{room}.py").write_text(commented, "utf-8")
     assert key() == before
