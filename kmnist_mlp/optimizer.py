@@ -24,7 +24,8 @@ class SGD:
 
     With momentum of unit gain: ``v <- gamma * v + (1 - gamma) * g`` and ``w <- w - rate * v``;
     without: ``w <- w - rate * g``. Here g is the gradient of the summed cross-entropy plus, for
-    weights, that of the penalty: ``L1 * sign(w) + 2 * L2 * w``.
+    weights, that of the penalty: ``L1 * sign(w) + 2 * L2 * w``. Source of momentum: Polyak 1964,
+    doi:10.1016/0041-5553(64)90137-5.
 
     Large networks wait for memory here, so a step makes as few passes over it as it can. It keeps
     ``rate * v`` as ``decay * u``: to multiply the velocity by gamma then takes one multiplication
