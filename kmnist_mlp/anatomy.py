@@ -274,7 +274,8 @@ class Backpropagation:
                 )
             )
             if array is not None:
-                text = f"{array[row, column]:.2f}".replace("-", "−")
+                rounded = round(float(array[row, column]), 2) + 0.0  # never -0.00
+                text = f"{rounded:.2f}".replace("-", "−")
                 axis.text(
                     left + column + 0.5,
                     top + row + 0.53,

@@ -227,9 +227,9 @@ class Laboratory:
             If the hidden layers are no whole numbers >= 1.
         """
         values = {name: control.value for name, control in self.controls.items()}
-        text = values.pop("hidden")
-        sizes = re.split(r"[^0-9]+", text.strip()) if text.strip() else []
-        if not re.fullmatch(r"[0-9 ,\-]*", text) or "" in sizes:
+        text = values.pop("hidden").strip()
+        sizes = [size.strip() for size in re.split("[,-]", text)] if text else []
+        if not all(size.isdecimal() for size in sizes):
             raise ValueError(f"hidden layers must be whole numbers such as 128, 64; got {text!r}")
         layers = (self.first.layer_specs[0], *map(int, sizes), self.first.layer_specs[-1])
         gamma = values.pop("momentum_gamma")

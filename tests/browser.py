@@ -93,6 +93,10 @@ class Tab:
             self.failures.append(event["params"]["errorText"])
         elif event.get("method") == "Page.loadEventFired":
             self.loaded = True
+        elif event.get("method") == "Page.javascriptDialogOpening":  # "Leave this page?" Yes.
+            answer = {"id": next(self.number), "method": "Page.handleJavaScriptDialog"}
+            answer |= {"params": {"accept": True}, "sessionId": self.session}
+            self.socket.send(json.dumps(answer))
         return event
 
     def open(self, address):
@@ -145,8 +149,8 @@ class Tab:
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     def press(self, key):
-        """Press a key: "Tab", "Enter" or an arrow."""
-        code = {"Tab": 9, "Enter": 13, "ArrowLeft": 37, "ArrowRight": 39, "ArrowDown": 40}[key]
+        """Press a key: "Tab", "Enter", "End" or an arrow."""
+        code = {"Tab": 9, "Enter": 13, "End": 35, "ArrowLeft": 37, "ArrowRight": 39}[key]
         text = {"text": "\r"} if key == "Enter" else {}
         for kind in ("keyDown", "keyUp"):
             self.call(
