@@ -124,7 +124,7 @@ class Live:
         if self.bar is not None:
             accuracy = progress.curves["validation_accuracy"][-1]
             self.bar.set_postfix_str(f"validation accuracy {accuracy:.2%}", refresh=False)
-            self.bar.update(1)
+            self.bar.update(progress.epoch - self.bar.n)  # a checkpoint may have begun later
         elif self.looks:
             self.throttle.draw(lambda: self._show(self._picture(progress, self._how_far(progress))))
         return stop

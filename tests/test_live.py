@@ -26,14 +26,21 @@ def same(one, other):
     )
 
 
+class Pictures(list):
+    """What was displayed, and how often not in the place of another."""
+
+    displays = 0
+
+
 @pytest.fixture
 def shown(monkeypatch):
     """Pretend to be a notebook that someone looks at; return the list of what it displays."""
-    pictures = []
+    pictures = Pictures()
 
     def display(data, metadata=None, raw=False, display_id=None):
-        assert raw and display_id is True and not pictures, "one display, then updates of it"
+        assert raw and display_id is True, "a display that can be updated"
         pictures.append((data, metadata))
+        pictures.displays += 1
         return DisplayHandle()
 
     def update(self, data, metadata=None, raw=False):
@@ -111,7 +118,7 @@ def test_a_bad_argument_is_named(tiny, given, told):
 
 def test_a_picture_grows_in_its_place_and_the_last_one_stays(tiny, shown):
     result = train(CONFIG, tiny, live=True)
-    assert len(shown) == CONFIG.epochs + 1
+    assert len(shown) == CONFIG.epochs + 1 and shown.displays == 1
     for epoch, (data, _) in enumerate(shown[:-1], start=1):
         assert f"epoch {epoch} of 6" in data["text/html"] and "to go" in data["text/html"]
         points = data["text/html"].split('<polyline points="')[1].split('"')[0]
@@ -186,6 +193,14 @@ def test_in_another_thread_it_is_watched_without_a_stop_button(tiny, shown):
     thread.start()
     thread.join()
     assert same(results[0], train(CONFIG, tiny)) and len(shown) == 7
+
+
+def test_a_watched_run_goes_on_from_its_checkpoint(tiny, shown, tmp_path):
+    path = tmp_path / "state.npz"
+    train(CONFIG, tiny, checkpoint=path, live=True, on_epoch=lambda now: now.epoch == 2)
+    pictures = len(shown)
+    result = train(CONFIG, tiny, checkpoint=path, live=True)
+    assert same(result, train(CONFIG, tiny)) and len(shown) - pictures == CONFIG.epochs - 2 + 1
 
 
 # ---- in a terminal and a log ---------------------------------------------------------------------

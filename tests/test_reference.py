@@ -158,9 +158,7 @@ def test_the_scatter_of_a_variant_is_its_largest_deviation_in_any_seed_that_both
 def test_the_committed_tolerances_follow_from_the_committed_scatter_by_the_rule(data_name):
     table = load_reference(data_name).set_index(["experiment", "quantity", "seed"]).sort_index()
     measured = load_scatter(data_name)
-    assert {"Haswell", "SkylakeX", "Zen", "Prescott", "float64"} <= {
-        *measured.variant
-    }
+    assert {"Haswell", "SkylakeX", "Zen", "Prescott", "float64"} <= {*measured.variant}
     for (name, quantity), deviation in measured.groupby(["experiment", "quantity"]).deviation:
         floor = next(value for kind, value in FLOOR.items() if kind in quantity)
         expected = float(f"{max(floor, FACTOR * deviation.max()):.2g}")
