@@ -43,7 +43,7 @@ result = train(config, data, live=True)"""
 KEPT = """split = split_and_standardise(data, 0)
 loss, _ = evaluate(result.model, split.validation, split.validation_labels)
 best = result.history.validation_loss.min()
-print("interrupted:", result.interrupted, "best kept:", loss == best, len(result.history) > 1)"""
+print("interrupted:", result.interrupted, "best kept:", abs(loss - best) < 1e-6)"""
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +191,7 @@ def test_the_curves_grow_in_one_place_and_the_stop_button_keeps_the_best_model(t
     tab.wait_for(DONE, 60)
     assert_no_error(tab)
     text = "\n".join(tab.js(TEXT))
-    assert "interrupted: True best kept: True True" in text
+    assert "interrupted: True best kept: True" in text
     last = f"[...document.querySelectorAll('{CELLS} [data-mime-type=\"image/svg+xml\"] img')]"
     assert tab.js(f"{last}.length") == 1 and tab.js(f"{last}[0].naturalWidth > 0")
     assert "stopped by hand after" in tab.js(f"decodeURIComponent({last}[0].src)")
@@ -233,10 +233,8 @@ def move(tab, name, key):
 
 def test_the_laboratory_runs_and_shows_a_widget_in_the_place_of_each_figure(tab, laboratory):
     assert_no_error(tab)
-    assert tab.js(KINDS).count("application/vnd.jupyter.widget-view+json") == 4
-    assert "お" in tab.js("document.body.innerText") or tab.js(
-        "[...document.querySelectorAll('.widget-html img')].length"
-    )
+    widgets = f"[...document.querySelectorAll('{CELLS} .jp-OutputArea-output')].filter("
+    assert tab.js(f"{widgets}e => e.querySelector('.jupyter-widgets')).length") == 4
     assert "image/png" not in tab.js(KINDS), "the static figure is for pages"
     assert tab.js("[...document.querySelectorAll('.widget-html img')].length") == 3
     assert "agrees with the reference results" in "\n".join(tab.js(TEXT))
@@ -275,5 +273,6 @@ def test_a_run_in_the_background_leaves_the_kernel_free_and_stop_keeps_its_model
     assert "run 2" in table and "784-512-512-10" in table and "stopped by hand" in table
     assert tab.js(f"{PRESSED.format('Train')}.disabled") is False
     assert tab.js(f"{PRESSED.format('Stop')}.disabled") is True
-    assert "run 2" in tab.js(f"{CONTROL.format('run')}.innerText"), "its units can be looked at"
+    menu = tab.js(f"{CONTROL.format('run')}.innerText").replace("\xa0", " ")
+    assert "run 2" in menu, "its units can be looked at"
     assert_no_error(tab)

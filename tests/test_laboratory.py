@@ -3,13 +3,11 @@
 What a reader does with mouse and keyboard is in tests/test_jupyterlab.py.
 """
 
-import subprocess
-import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
-import nbformat
 import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
@@ -304,34 +302,31 @@ def test_an_explorer_draws_only_where_someone_looks_and_then_at_each_change(monk
     assert 'alt="Step 4 of 10' in box.children[1].value and "base64," in box.children[1].value
 
 
-SHOW = [
-    """
-from kmnist_mlp.figures import use_style
-use_style()
-""",
-    """
-import ipywidgets, matplotlib.pyplot as plt
-from kmnist_mlp import notebook
-notebook.someone_looks = lambda: {looks}
-figure = plt.figure(figsize=(1, 1))
-plt.close(figure)
-notebook.show(figure, "Figure S8.1. A figure.", widget=ipywidgets.IntSlider(description="step"))
-""",
-]
+PICTURE = {"image/png": "iVBORw0KGgo=", "text/plain": "<Figure>"}
 
 
 @pytest.mark.parametrize("looks", [True, False])
-def test_a_widget_takes_the_figures_place_in_jupyterlab_and_the_figure_in_a_page(tmp_path, looks):
-    path = tmp_path / "08_laboratory.ipynb"
-    cells = [new_code_cell(source.format(looks=looks)) for source in SHOW]
-    nbformat.write(new_notebook(cells=cells), path)
-    command = [sys.executable, "-m", "nbconvert", "--execute", "--inplace", "--to", "notebook"]
-    subprocess.run([*command, path], check=True, capture_output=True, cwd=tmp_path)
-    book = nbformat.read(path, as_version=4)
-    kinds = set(book.cells[1].outputs[0].data)
+def test_a_widget_takes_the_figures_place_in_jupyterlab_and_the_figure_in_a_page(
+    monkeypatch, looks
+):
+    outputs = []
+
+    def display(content, metadata=None, raw=False):
+        data = content if raw else PICTURE
+        outputs.append(new_output("display_data", data=data, metadata=metadata))
+
+    formatter = SimpleNamespace(format=lambda _: (PICTURE, {}))
+    shell = SimpleNamespace(display_formatter=formatter)
+    monkeypatch.setattr(notebook, "get_ipython", lambda: shell)
+    monkeypatch.setattr(notebook, "display", display)
+    monkeypatch.setattr(notebook, "say", lambda *_, **__: None)
+    monkeypatch.setattr(notebook, "someone_looks", lambda: looks)
+    figure = Backpropagation().figure(1)
+    notebook.show(figure, "Figure S8.1. A figure.", widget=slider("step", 10))
     widget = {"application/vnd.jupyter.widget-view+json"} if looks else set()
-    assert kinds == {"image/png", "text/plain"} | widget
-    (page,) = make_pages({path: book})
+    assert set(outputs[0].data) == {"image/png", "text/plain"} | widget
+    cell = new_code_cell("1", outputs=outputs, execution_count=1)
+    (page,) = make_pages({Path("08_laboratory.ipynb"): new_notebook(cells=[cell])})
     assert page.content.count("<img") == 1 and page.exhibits[0].number == "Figure S8.1"
     for trace in ("widget", "IntSlider", "<script", "unpkg", "require"):
         assert trace not in page.content
