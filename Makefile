@@ -18,7 +18,7 @@ export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup report report-single html test test-unit test-notebooks test-machines notebooks lab data bench grid reference mutants mutants-notebooks lint lock clean distclean
+.PHONY: help setup report report-single html test test-unit test-notebooks test-lab test-machines notebooks lab data bench grid reference mutants mutants-notebooks lint lock clean distclean
 
 help: ## List the targets
 	@echo "make report and make test do everything; the others are parts of them and tools:"
@@ -48,7 +48,7 @@ data: setup ## Download and verify KMNIST, or say how to place it by hand
 test: test-unit test-notebooks ## Run the unit tests, then the notebooks as tests
 
 test-unit: setup ## Run the unit tests
-	@"$(PY)" -m pytest -n auto --dist loadfile tests $(PYTEST_ARGS)
+	@"$(PY)" -m pytest -n auto --dist loadfile tests --ignore=tests/test_jupyterlab.py $(PYTEST_ARGS)
 
 # Against an empty result cache, so that nothing old can pass for a result of the present code. The
 # experiments come first: together they fill all cores, which one notebook after the other would not.
@@ -58,6 +58,10 @@ test-notebooks: setup ## Run the notebooks afresh (one seed) and compare their o
 	export KMNIST_MLP_RESULTS="$$results" KMNIST_MLP_SEEDS=1; \
 	"$(PY)" -m kmnist_mlp.experiments || exit; \
 	"$(PY)" -m pytest -n auto --dist loadfile --nbval --nbval-current-env -p no:cacheprovider notebooks $(NBVAL_ARGS)
+
+# Its own target: minutes, for what has no number. The data is the stand-in whatever is there.
+test-lab: setup ## Use every notebook in JupyterLab with a headless browser (stand-in)
+	@"$(PY)" -m pytest tests/test_jupyterlab.py $(PYTEST_ARGS)
 
 # A result may depend on none of this: BLAS kernel : number of threads. The time zone, language and
 # width of the terminal are unusual throughout.

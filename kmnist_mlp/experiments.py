@@ -67,6 +67,12 @@ class Results:
         """Return the results of no run, for what needs none (the gradient check)."""
         return cls({}, pd.DataFrame(), data.name)
 
+    def plus(self, name: str, run: TrainingResult) -> Results:
+        """Return these results and one more run."""
+        key = (name, run.config.seed)
+        frame = pd.concat([self.frame, pd.DataFrame([_row(*key, run, False)])], ignore_index=True)
+        return Results({**self.runs, key: run}, frame, self.data_name)
+
     @property
     def names(self) -> list[str]:
         """Names of the experiments, in order."""

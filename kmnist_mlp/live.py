@@ -40,6 +40,21 @@ def someone_looks() -> bool:
     return "JPY_SESSION_NAME" in os.environ if in_notebook() else sys.stderr.isatty()
 
 
+class Throttle:
+    """Lets a picture be drawn when the last one is old enough for its cost."""
+
+    def __init__(self) -> None:
+        self.next = 0.0
+
+    def draw(self, picture: Callable[[], None]) -> None:
+        """Draw it, or leave it out; a picture that took long makes the next one wait."""
+        began = time.perf_counter()
+        if began >= self.next:
+            picture()
+            ended = time.perf_counter()
+            self.next = ended + max(SHORTEST, (ended - began) / SHARE)
+
+
 class Live:
     """Shows one run of :func:`kmnist_mlp.train`, and lets the stop button end it.
 
@@ -67,7 +82,7 @@ class Live:
         self.handle: Any = None  # of the picture, once there is one
         self.looks = someone_looks()
         self.asked: float | None = None  # when the stop button was pressed
-        self.began = self.next_picture = time.perf_counter()
+        self.began, self.throttle = time.perf_counter(), Throttle()
 
     def __enter__(self) -> Live:
         """Watch the stop button; start the line in a terminal."""
@@ -106,16 +121,12 @@ class Live:
         """Show the state after an epoch; return whether training is to end."""
         stop = self.on_epoch is not None and bool(self.on_epoch(progress))
         stop = stop or self.asked is not None
-        began = time.perf_counter()
         if self.bar is not None:
             accuracy = progress.curves["validation_accuracy"][-1]
             self.bar.set_postfix_str(f"validation accuracy {accuracy:.2%}", refresh=False)
-            self.bar.update(1)
-        elif self.looks and began >= self.next_picture:
-            text = time_left(progress.epoch, self.config, began - self.began)
-            self._show(self._picture(progress, text))
-            ended = time.perf_counter()
-            self.next_picture = ended + max(SHORTEST, (ended - began) / SHARE)
+            self.bar.update(progress.epoch - self.bar.n)  # a checkpoint may have begun later
+        elif self.looks:
+            self.throttle.draw(lambda: self._show(self._picture(progress, self._how_far(progress))))
         return stop
 
     def finish(self, result: TrainingResult) -> None:
@@ -124,6 +135,9 @@ class Live:
             return
         text = ended(result)
         self._show(self._picture(result, text), alt=f"Learning curves: {text}.")
+
+    def _how_far(self, progress: Progress) -> str:
+        return time_left(progress.epoch, self.config, time.perf_counter() - self.began)
 
     def _picture(self, run: Progress | TrainingResult, text: str) -> str:
         panels = {

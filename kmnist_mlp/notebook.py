@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import textwrap
 import warnings
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from IPython import get_ipython
 from IPython.display import Markdown, display
 from matplotlib.figure import Figure
 from matplotlib_inline.backend_inline import set_matplotlib_formats
@@ -23,6 +25,7 @@ from kmnist_mlp.data import Dataset, StandInWarning, load_kmnist
 from kmnist_mlp.drawing import DrawingPad
 from kmnist_mlp.experiments import Results, default_seeds
 from kmnist_mlp.judging import interval
+from kmnist_mlp.live import someone_looks
 from kmnist_mlp.mistakes import Mistakes
 from kmnist_mlp.provenance import facts
 from kmnist_mlp.tables import plus_minus, signed
@@ -67,7 +70,10 @@ def say(text: str, **own: object) -> None:
 
 
 def show(
-    content: Figure | DrawingPad | pd.DataFrame, caption: str, role: str | None = None
+    content: Figure | DrawingPad | pd.DataFrame,
+    caption: str,
+    role: str | None = None,
+    widget: Any = None,
 ) -> None:
     """Show a figure or drawing pad with its caption below, or a table with its caption above.
 
@@ -79,6 +85,9 @@ def show(
         "Figure S2.1. What is seen." Up to the first full stop and space it is the number.
     role : str
         "results", "scoreboard" or "picture": the index page takes this one for itself.
+    widget : Widget
+        Takes the place of a figure where it works: in JupyterLab, with its kernel. Pages, and
+        viewers of notebooks, show the figure.
     """
     text = " ".join(textwrap.dedent(caption).split())
     number, _, rest = text.partition(". ")
@@ -88,10 +97,13 @@ def show(
         behind = Behind.of(content.reset_index()) if is_table else Behind("")
     own = {"role": "exhibit", "number": number, "caption": rest, "index": role, **behind.to_dict()}
     if not is_table:
-        display(
-            content,
-            metadata={"image/png": {"alt": behind.finding or text}, "kmnist_mlp": own},
-        )
+        alt = {"image/png": {"alt": behind.finding or text}}
+        if widget is not None and someone_looks():
+            data, _ = get_ipython().display_formatter.format(content)
+            view = {kind: v for kind, v in widget._repr_mimebundle_().items() if "widget" in kind}
+            display(data | view, raw=True, metadata={**alt, "kmnist_mlp": own})
+        else:
+            display(content, metadata={**alt, "kmnist_mlp": own})
         say(f"**{number}.** {rest}", role="caption")
     else:
         say(f"**{number}.** {rest}", role="caption")

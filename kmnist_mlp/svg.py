@@ -14,7 +14,8 @@ import numpy as np
 
 WIDTH, HEIGHT = 960, 372
 LEFTS, TOP, BOTTOM, ACROSS = (60, 550), 110, 318, 390  # of two panels side by side
-GREY, PALE, GREEN = "#595959", "#E4E4E4", "#009E73"
+PALE, GREEN = "#E4E4E4", "#009E73"
+MARK = 'stroke="#595959" stroke-dasharray="4 3"'
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +78,9 @@ def chart(
         parts.append(f'<path d="M{across} 60h24" {line.style}/>')
         parts.append(_text(across + 30, 64, line.name))
         across += 50 + 8 * len(line.name)
+    if marked:
+        parts.append(f'<path d="M{across} 60h24" {MARK}/>')
+        parts.append(_text(across + 30, 64, f"lowest validation loss: epoch {marked}"))
     for left, (title, lines) in zip(LEFTS, panels.items(), strict=True):
         parts += _panel(left, title, lines, marked)
     if data_name.startswith("stand-in"):
@@ -114,13 +118,7 @@ def _panel(left: int, title: str, lines: list[Line], marked: int) -> list[str]:
     parts.append(f'<path d="M{left} {TOP}V{BOTTOM}h{ACROSS}" stroke="black" fill="none"/>')
     parts.append(_text(left + ACROSS / 2, BOTTOM + 38, "epoch", 'text-anchor="middle"'))
     if marked:
-        dashed = f'stroke="{GREY}" stroke-dasharray="4 3"'
-        parts.append(f'<path d="M{x(marked):.1f} {TOP}V{BOTTOM}" {dashed}/>')
-        if left == LEFTS[0]:
-            before = marked > last / 2
-            style = f'text-anchor="{"end" if before else "start"}" fill="{GREY}" font-size="12"'
-            place = x(marked) + (-6 if before else 6)
-            parts.append(_text(place, TOP + 10, f"lowest validation loss: epoch {marked}", style))
+        parts.append(f'<path d="M{x(marked):.1f} {TOP}V{BOTTOM}" {MARK}/>')
     for line in lines:
         points = " ".join(f"{x(i):.1f},{y(v):.1f}" for i, v in enumerate(line.values, start=1))
         parts.append(f'<polyline points="{points}" {line.style}/>')

@@ -182,7 +182,7 @@ def train(
         from kmnist_mlp.live import Live  # only here: others need no display
 
         with Live(config, data.name, on_epoch) as watch:
-            result = train(config, data, dtype, on_epoch=watch)
+            result = train(config, data, dtype, checkpoint=checkpoint, on_epoch=watch)
             watch.finish(result)
         return result
     pixels, classes = data.train_images[0].size, len(data.class_names)

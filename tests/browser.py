@@ -1,4 +1,4 @@
-"""A headless Chromium with a fresh profile and without any network, driven by its DevTools."""
+"""A headless Chromium with a fresh profile, driven by its DevTools; offline, if not told else."""
 
 import base64
 import itertools
@@ -18,7 +18,7 @@ FLAGS = (
     "--hide-scrollbars --remote-debugging-port=0 about:blank"
 ).split()
 KEYS = {
-    "Tab": 9, "Enter": 13, " ": 32,
+    "Tab": 9, "Enter": 13, " ": 32, "End": 35,
     "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40,
 }  # fmt: skip
 
@@ -30,9 +30,13 @@ def find_browser():
 
 
 @contextmanager
-def running_browser(profile):
-    """Start a browser and give a Tab of it; end it and all its processes afterwards."""
-    command = [find_browser(), *FLAGS, f"--user-data-dir={profile}"]
+def running_browser(profile, offline=True):
+    """Start a browser and give a Tab of it; end it and all its processes afterwards.
+
+    It has no network at all, or (not ``offline``) only that of this machine: servers of the tests.
+    """
+    resolver = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
+    command = [find_browser(), *FLAGS, f"--user-data-dir={profile}", resolver]
     log = open(profile / "log", "wb")
     process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
@@ -41,7 +45,7 @@ def running_browser(profile):
             if process.poll() is not None:
                 break
             if port.exists() and len(lines := port.read_text().split()) == 2:
-                yield Tab(f"ws://127.0.0.1:{lines[0]}{lines[1]}", profile / "downloads")
+                yield Tab(f"ws://127.0.0.1:{lines[0]}{lines[1]}", profile / "downloads", offline)
                 return
             time.sleep(0.1)
         raise RuntimeError(f"the browser did not start: {(profile / 'log').read_text()[-2000:]}")
@@ -58,7 +62,7 @@ def running_browser(profile):
 class Tab:
     """One page of the browser. `requests` and `failures` are the addresses it asked for."""
 
-    def __init__(self, address, downloads):
+    def __init__(self, address, downloads, offline=True):
         self.socket = websocket.create_connection(address, suppress_origin=True, timeout=60)
         self.number, self.session = itertools.count(1), None
         self.requests, self.failures, self.loaded = [], [], False
@@ -69,8 +73,8 @@ class Tab:
         self.session = attached["sessionId"]
         for domain in ("Page", "Network", "Runtime"):
             self.call(f"{domain}.enable")
-        offline = {"latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
-        self.call("Network.emulateNetworkConditions", offline=True, **offline)
+        nothing = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+        self.call("Network.emulateNetworkConditions", offline=offline, **nothing)
 
     def call(self, method, **parameters):
         """Send a command and return its result; take note of the events that come before it."""
@@ -93,6 +97,10 @@ class Tab:
             self.failures.append(event["params"]["errorText"])
         elif event.get("method") == "Page.loadEventFired":
             self.loaded = True
+        elif event.get("method") == "Page.javascriptDialogOpening":  # "Leave this page?" Yes.
+            answer = {"id": next(self.number), "method": "Page.handleJavaScriptDialog"}
+            answer |= {"params": {"accept": True}, "sessionId": self.session}
+            self.socket.send(json.dumps(answer))
         return event
 
     def open(self, address):
@@ -121,6 +129,28 @@ class Tab:
         if "exceptionDetails" in result:
             raise RuntimeError(json.dumps(result["exceptionDetails"])[:2000])
         return result["result"].get("value")
+
+    def wait_for(self, expression, seconds=60):
+        """Wait until a JavaScript expression is true, and return its value."""
+        deadline = time.monotonic() + seconds
+        while not (value := self.js(expression)):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"after {seconds} s not yet true: {expression}")
+            time.sleep(0.1)
+        return value
+
+    def click(self, element):
+        """Click with the mouse on the middle of an element, given as a JavaScript expression."""
+        self.wait_for(f"!!({element})")
+        x, y = self.js(
+            f"""(async () => {{ const e = {element}; e.scrollIntoView({{block: "center"}});
+            await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+            const box = e.getBoundingClientRect();
+            return [box.x + box.width / 2, box.y + box.height / 2] }})()"""
+        )
+        self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+        for kind in ("mousePressed", "mouseReleased"):
+            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     def press(self, key):
         """Press a key and let it go."""
