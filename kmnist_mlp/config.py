@@ -20,6 +20,7 @@ BEYOND_THE_PAPER = (
     "label_smoothing",
     "schedule",
     "warm_up",
+    "each_pixel",
     "validation_fraction",
 )
 
@@ -67,6 +68,9 @@ class Config:
         Of the learning rate (schedules.py): "constant", or "cosine", which ends at 0.
     warm_up : float
         Epochs in which the learning rate rises from 0, >= 0.
+    each_pixel : bool
+        Standardise each pixel by its own mean and standard deviation, as the paper does; else all
+        by those of all pixels together.
     validation_fraction : float
         Share of the training images that is held out, 0.2 in the paper, 0 <= share < 1. With 0
         all are trained on; that needs ``early_stop=False``.
@@ -104,6 +108,7 @@ class Config:
     label_smoothing: float = 0.0
     schedule: str = "constant"
     warm_up: float = 0.0
+    each_pixel: bool = True
     validation_fraction: float = 0.2
 
     def __post_init__(self) -> None:
@@ -126,6 +131,7 @@ class Config:
             "distortion": real_number("distortion", self.distortion, at_least=0.0),
             "batch_normalisation": _boolean("batch_normalisation", self.batch_normalisation),
             "schedule": _one_of("schedule", self.schedule, SCHEDULE_NAMES),
+            "each_pixel": _boolean("each_pixel", self.each_pixel),
             "warm_up": real_number("warm_up", self.warm_up, at_least=0.0),
         }
         for name in ("dropout", "label_smoothing", "validation_fraction"):

@@ -317,7 +317,11 @@ class Split:
 
 
 def split_and_standardise(
-    data: Dataset, seed: int, validation_fraction: float = 0.2, dtype: Any = np.float32
+    data: Dataset,
+    seed: int,
+    validation_fraction: float = 0.2,
+    dtype: Any = np.float32,
+    each_pixel: bool = True,
 ) -> Split:
     """Shuffle the training images by ``seed``, hold out the last part, standardise all three.
 
@@ -331,6 +335,9 @@ def split_and_standardise(
         the validation part is empty.
     dtype : type
         Of the standardised numbers, ``numpy.float32`` or ``numpy.float64``.
+    each_pixel : bool
+        Without, all pixels have one mean and one standard deviation: distorted strokes come to
+        pixels that are rarely inked, and are not magnified there.
 
     Returns
     -------
@@ -369,7 +376,8 @@ def split_and_standardise(
             f"{validation_fraction}: both parts need at least one image"
         )
     train_rows, validation_rows = np.split(order, [len(images) - held_out])
-    mean, std = (array.astype(dtype) for array in pixel_statistics(images, train_rows))
+    statistics = pixel_statistics(images, train_rows, each_pixel)
+    mean, std = (array.astype(dtype) for array in statistics)
     test_images = data.test_images.reshape(len(data.test_images), -1)
     return Split(
         StandardisedImages(images, train_rows, mean, std),
@@ -382,7 +390,9 @@ def split_and_standardise(
     )
 
 
-def pixel_statistics(images: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def pixel_statistics(
+    images: np.ndarray, rows: np.ndarray, each_pixel: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and standard deviation of each pixel over some rows; a constant pixel has std 1.
 
     Whole numbers below 2**53 are exact in float64, so the sums do not depend on their order.
@@ -392,6 +402,8 @@ def pixel_statistics(images: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, 
     images : ndarray of uint8, shape (all images, pixels)
     rows : ndarray of int
         Which images count.
+    each_pixel : bool
+        Without, the statistics are those of all pixels together, repeated for each.
 
     Returns
     -------
@@ -402,6 +414,8 @@ def pixel_statistics(images: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, 
         chunk = images[rows[start : start + 2000]].astype(np.float64)
         sums += chunk.sum(axis=0)
         squares += np.square(chunk, out=chunk).sum(axis=0)
+    if not each_pixel:
+        sums, squares = (np.full_like(total, total.mean()) for total in (sums, squares))
     n = len(rows)
     std = np.sqrt(n * squares - sums**2) / n
     return sums / n, np.where(std == 0, 1.0, std)

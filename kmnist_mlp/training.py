@@ -191,7 +191,9 @@ def train(
             f"layer_specs must begin with the {pixels} pixels and end with the {classes} classes "
             f"of {data.name}; got {config.layer_specs}"
         )
-    split = split_and_standardise(data, config.seed, config.validation_fraction, dtype)
+    split = split_and_standardise(
+        data, config.seed, config.validation_fraction, dtype, config.each_pixel
+    )
     model = network(config, dtype)
     trainer = Epochs(model, SGD(model, config), split, config)
     state = State(config, trainer.current().copy())

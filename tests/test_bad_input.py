@@ -173,6 +173,7 @@ BAD_INPUT = [
     (config(label_smoothing="a"), ValueError, ["label_smoothing", "finite number", "'a'"]),
     (config(schedule="linear"), ValueError, ["schedule", "constant", "cosine", "'linear'"]),
     (config(schedule=None), ValueError, ["schedule", "constant", "cosine", "None"]),
+    (config(each_pixel=0), ValueError, ["each_pixel", "True or False", "0"]),
     (config(warm_up=-1), ValueError, ["warm_up", ">= 0", "-1"]),
     (config(warm_up=float("nan")), ValueError, ["warm_up", "finite", "nan"]),
     (config(validation_fraction=1), ValueError, ["validation_fraction", ">= 0 and < 1", "got 1"]),

@@ -59,7 +59,9 @@ def test_what_goes_beyond_the_paper_is_off_and_is_told_only_where_it_is_on():
     plain, changes = Config(), {"distortion": 0.5, "schedule": "cosine", "validation_fraction": 0.1}
     assert not {*BEYOND_THE_PAPER} & {*plain.to_dict()}
     assert not any(name in repr(plain) for name in BEYOND_THE_PAPER)
-    for name, default in zip(BEYOND_THE_PAPER, (0, False, 0, 0, "constant", 0, 0.2), strict=True):
+    for name, default in zip(
+        BEYOND_THE_PAPER, (0, False, 0, 0, "constant", 0, True, 0.2), strict=True
+    ):
         assert getattr(plain, name) == default
     changed = plain.replace(**changes)
     assert changed.to_dict() == {**plain.to_dict(), **changes}

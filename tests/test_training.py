@@ -129,6 +129,16 @@ def test_pixels_are_standardised_with_the_statistics_of_the_training_split_alone
     np.testing.assert_allclose(split.train[:].std(axis=0)[1:], 1, rtol=1e-10)
 
 
+def test_all_pixels_can_be_standardised_alike(tiny):
+    split = split_and_standardise(tiny, seed=0, dtype=np.float64, each_pixel=False)
+    pixels = raw(split, split.train).astype(np.float64)
+    np.testing.assert_allclose(split.mean, np.full(36, pixels.mean()), rtol=1e-12)
+    np.testing.assert_allclose(split.std, np.full(36, pixels.std()), rtol=1e-12)
+    np.testing.assert_allclose(split.train[:], (pixels - pixels.mean()) / pixels.std(), atol=1e-10)
+    model = train(quick(each_pixel=False), tiny).model
+    assert len(set(model.standardisation[0])) == len(set(model.standardisation[1])) == 1
+
+
 def test_a_constant_pixel_is_divided_by_one(tiny):
     test_images = tiny.test_images.copy()
     test_images[:, 0, 0] = 9  # 7 in all training images
