@@ -18,7 +18,7 @@ export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup report report-single html test test-unit test-notebooks test-lab test-machines notebooks lab data bench grid reference mutants mutants-notebooks lint lock clean distclean
+.PHONY: help setup report report-single html test test-unit test-notebooks test-lab test-machines notebooks lab data bench grid beyond reference mutants mutants-notebooks lint lock clean distclean
 
 help: ## List the targets
 	@echo "make report and make test do everything; the others are parts of them and tools:"
@@ -84,6 +84,9 @@ bench: setup ## Time training beside its matrix products and other libraries
 
 grid: setup ## Measure the example of a sweep again (notebook 6; half an hour)
 	@"$(PY)" -m kmnist_mlp.grid
+
+beyond: setup ## Train the networks beyond the paper again (notebook 7; hours, resumable)
+	@"$(PY)" -m kmnist_mlp.beyond
 
 # --- For maintainers ---------------------------------------------------------------------------------
 reference: setup ## Measure the reference results and their tolerances again

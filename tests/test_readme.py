@@ -52,7 +52,7 @@ def test_the_python_in_readme_runs(block, kmnist, monkeypatch, tmp_path):
     monkeypatch.setattr("kmnist_mlp.load_kmnist", lambda: kmnist)
     monkeypatch.setattr("kmnist_mlp.experiments.load_kmnist", lambda: kmnist)
     short = block.replace("Config(layer", "Config(epochs=1, layer")
-    assert short != block
+    assert short != block or "Config" not in block
     short = re.sub(r"for rate in \(.*\)", "for rate in (1e-4,)", short)
     short = short.replace("range(16, 336, 16)", "(16, 32)")
     exec(compile(short, "README.md", "exec"), {"__name__": "__main__"})
