@@ -172,15 +172,15 @@ def test_everything_is_written_and_read_again(tiny10, tmp_path, monkeypatch):
 def test_make_beyond_trains_all_that_is_planned_and_writes_it(
     tiny10, tmp_path, monkeypatch, capsys
 ):
-    plan = [("wide", SMALL), ("best", SMALL.replace(seed=1)), ("member", SMALL.replace(seed=2))]
+    plan = [("wide", SMALL), ("best", SMALL.replace(seed=1)), ("even_long", SMALL.replace(seed=2))]
     monkeypatch.setattr(beyond, "FOLDER", tmp_path / "best")
     monkeypatch.setattr(beyond, "plan", lambda: plan)
     monkeypatch.setattr(beyond, "load_kmnist", lambda: tiny10)
     monkeypatch.setenv("KMNIST_MLP_RESULTS", str(tmp_path / "results"))
     assert beyond.main() == 0
-    assert "member, seed 2: epoch 3 of 3; 0 min to go for all" in capsys.readouterr().out
+    assert "even_long, seed 2: epoch 3 of 3; 0 min to go for all" in capsys.readouterr().out
     runs = beyond.load_runs()
-    assert runs.name.tolist() == ["wide", "best", "member"] and runs.seed.tolist() == [0, 1, 2]
+    assert runs.name.tolist() == ["wide", "best", "even_long"] and runs.seed.tolist() == [0, 1, 2]
     best = train(SMALL.replace(seed=1), tiny10).model
     np.testing.assert_allclose(beyond.load_best().weights[0], best.weights[0], rtol=1e-3)
     capsys.readouterr()
