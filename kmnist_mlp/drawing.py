@@ -25,6 +25,7 @@ from kmnist_mlp.style import BLUE, SKY, finished, use_style, web_font
 from kmnist_mlp.training import TrainingResult
 
 PAD = Path(__file__).parent / "templates" / "pad"
+UNSEEN = "STAND-IN DATA: this network has never seen Kuzushiji-MNIST."
 SIDE = 28
 
 # Measured on KMNIST's 60,000 training images: the ink's bounding box fills the frame along its
@@ -165,7 +166,7 @@ def drawing_pad(run: TrainingResult, data: Dataset) -> DrawingPad:
             for name, reading in names
         ],
         "about": about,
-        "standIn": data.is_stand_in,
+        "warning": UNSEEN if data.is_stand_in else "",
         "shape": {"side": SIDE, "radius": RADIUS, "edge": EDGE, "extent": EXTENT},
         "network": {
             "layers": model.layer_specs,

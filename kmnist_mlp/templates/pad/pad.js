@@ -123,7 +123,7 @@ const QUIET = 700; // milliseconds without a change before the answer is spoken
  *
  * `host.pad` is for tests and the console: `probabilities(pixels)`, `image()`, `draw(strokes)`.
  */
-function startPad(host, { markup, font, classes, about, standIn, shape, network }) {
+function startPad(host, { markup, font, classes, about, warning, shape, network }) {
   if (host.shadowRoot) return;
   const shadow = host.attachShadow({ mode: "open" });
   shadow.innerHTML = markup;
@@ -140,7 +140,8 @@ function startPad(host, { markup, font, classes, about, standIn, shape, network 
   canvas.width = canvas.height = shape.side;
   $(".size").textContent = `${shape.side} × ${shape.side}`;
   $(".about").textContent = about;
-  $(".banner").hidden = !standIn;
+  $(".banner").textContent = warning;
+  $(".banner").hidden = !warning;
 
   let strokes = [];
   let pen = null; // what holds the pen down: a pointer's number, "key", or nothing
