@@ -113,7 +113,10 @@ class _Renderer(IPythonRenderer):
 def render_markdown(source: str, prefix: str = "", headings: list | None = None) -> str:
     """Return HTML of a Markdown text with formulas; note its headings in the given list."""
     renderer = _Renderer(prefix, [] if headings is None else headings)
-    return MarkdownWithMath(renderer=renderer).render(source)
+    text = MarkdownWithMath(renderer=renderer).render(source)
+    # A table may be wider than a phone.
+    box = '<div class="scroll" tabindex="0" role="group" aria-label="Table">'
+    return text.replace("<table>", f"{box}<table>").replace("</table>", "</table></div>")
 
 
 class PageExporter(HTMLExporter):
