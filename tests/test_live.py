@@ -183,8 +183,13 @@ def test_without_live_the_stop_button_raises_as_everywhere(tiny):
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.01)
 
-    with pytest.raises(KeyboardInterrupt):
-        train(CONFIG, tiny, on_epoch=press)
+    # Where a shell started the tests in the background, they ignore the signal from the beginning.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            train(CONFIG, tiny, on_epoch=press)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_in_another_thread_it_is_watched_without_a_stop_button(tiny, shown):
