@@ -35,12 +35,14 @@ else:
 FIVE_AT_ONCE = """
 import json, threading, psutil
 peak, done = {}, threading.Event()
+# In two pieces: a child that has not yet replaced its program bears this very text as its command line.
+worker = "popen_" + "loky"
 
 def watch():
     while not done.wait(0.05):
         for process in psutil.Process().children(recursive=True):
             try:
-                if any("popen_loky" in word for word in process.cmdline()):
+                if any(worker in word for word in process.cmdline()):
                     used = process.memory_full_info().pss
                     peak[process.pid] = max(used, peak.get(process.pid, 0))
             except psutil.Error:
