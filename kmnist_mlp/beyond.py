@@ -27,6 +27,7 @@ from kmnist_mlp.experiments import Results, run
 from kmnist_mlp.network import MLP
 from kmnist_mlp.optimizer import SGD
 from kmnist_mlp.paper import EXPERIMENTS
+from kmnist_mlp.reliability import over_shifts
 from kmnist_mlp.result_cache import ResultCache
 from kmnist_mlp.storage import load_arrays, save_arrays, whole_file
 from kmnist_mlp.training import CURVES, Progress, TrainingResult, train
@@ -42,10 +43,10 @@ class Rung:
     Attributes
     ----------
     title : str
-        What is new against the rung before it; beside the ladder, against "normalised".
+        What is new against the rung before it; beside the ladder, against "even".
     config : Config
     seeds : int
-        How many.
+        How many, from that of the configuration on.
     """
 
     title: str
@@ -58,37 +59,49 @@ DISTORTED = WIDE.replace(distortion=1.0, epochs=20, early_stop=False)
 COSINE = DISTORTED.replace(schedule="cosine", warm_up=1, learning_rate=2e-3)
 NORMALISED = COSINE.replace(batch_normalisation=True, learning_rate=4e-3, batch_size=256)
 SMALL = NORMALISED.replace(layer_specs=(784, 256, 256, 10))
-BEST = NORMALISED.replace(layer_specs=(784, 1024, 1024, 10), epochs=100, validation_fraction=0.0)
 EVEN = NORMALISED.replace(each_pixel=False)
+DECAYED = EVEN.replace(L2_penalty=0.05)
+BEST = DECAYED.replace(layer_specs=(784, 1024, 1024, 10), epochs=200, validation_fraction=0.0)
+LONG = BEST.replace(L2_penalty=0.0)
 
 LADDER = {
-    "baseline": Rung("the paper's baseline", EXPERIMENTS["baseline"]),
-    "relu": Rung("ReLU", EXPERIMENTS["relu"]),
-    "wide": Rung("two layers of 512", WIDE),
-    "distorted": Rung("distorted images, 20 epochs", DISTORTED),
-    "cosine": Rung("cosine schedule, larger steps", COSINE),
-    "normalised": Rung("batch normalisation", NORMALISED),
-    "best": Rung("two layers of 1024, 100 epochs, all images", BEST),
+    "baseline": Rung("the paper's baseline", EXPERIMENTS["baseline"], seeds=5),
+    "relu": Rung("ReLU", EXPERIMENTS["relu"], seeds=5),
+    "wide": Rung("two layers of 512", WIDE, seeds=5),
+    "distorted": Rung("distorted images, 20 epochs", DISTORTED, seeds=5),
+    "cosine": Rung("cosine schedule, larger steps", COSINE, seeds=5),
+    "normalised": Rung("batch normalisation", NORMALISED, seeds=5),
+    "even": Rung("all pixels standardised alike", EVEN, seeds=5),
+    "decayed": Rung("L2 penalty of 0.05", DECAYED, seeds=5),
+    "best": Rung("two layers of 1024, 200 epochs, all images", BEST),
 }
 COMMITTEE = {
-    "even_long": Rung("all pixels alike, 50 epochs", BEST.replace(each_pixel=False, epochs=50)),
+    "again": Rung("another seed, 100 epochs", BEST.replace(epochs=100, seed=1)),
+}
+LARGE = {  # as large and on all images, too, but without the penalty: no members
+    "longer": Rung("no penalty, 300 epochs", LONG.replace(epochs=300)),
+    "uneven_long": Rung(
+        "no penalty, each pixel standardised by itself, 100 epochs",
+        LONG.replace(each_pixel=True, epochs=100),
+    ),
+    "even_long": Rung("no penalty, 50 epochs", LONG.replace(epochs=50)),
     "weaker_long": Rung(
-        "the same, distortions half as strong, 60 epochs",
-        BEST.replace(each_pixel=False, epochs=60, distortion=0.5),
+        "no penalty, distortions half as strong, 60 epochs",
+        LONG.replace(epochs=60, distortion=0.5),
     ),
 }
 BESIDE = {
-    "even": Rung("all pixels standardised alike", EVEN),
-    "weaker": Rung("the same, distortions half as strong", EVEN.replace(distortion=0.5)),
+    "weaker": Rung("distortions half as strong", EVEN.replace(distortion=0.5)),
+    "light": Rung("L2 penalty of 0.01", EVEN.replace(L2_penalty=0.01)),
 }
 
 
 def plan() -> list[tuple[str, Config]]:
     """Return every run: the first seed of all rungs, then the second, and so on."""
-    rungs = LADDER | BESIDE | COMMITTEE
+    rungs = LADDER | BESIDE | COMMITTEE | LARGE
     most = max(rung.seeds for rung in rungs.values())
     return [
-        (name, rung.config.replace(seed=seed))
+        (name, rung.config.replace(seed=rung.config.seed + seed))
         for seed, (name, rung) in product(range(most), rungs.items())
         if seed < rung.seeds
     ]
@@ -186,14 +199,15 @@ def load_best() -> MLP:
     return MLP.load(FOLDER / "weights.npz")
 
 
-def load_committee() -> tuple[list[str], np.ndarray]:
+def load_committee() -> tuple[list[str], np.ndarray, np.ndarray]:
     """Return the members' names and their probabilities of KMNIST's test images.
 
-    The shape is (members, images, classes). Of the network that is shipped they are not a part:
-    it can be asked itself.
+    Twice, as the images are and as the mean over nine shifts, each of the shape (members, images,
+    classes). The network that is shipped is not among them: it can be asked itself.
     """
     header, arrays = load_arrays(FOLDER / "committee.npz")
-    return header["members"], arrays["probabilities"].astype(np.float32)
+    plain, shifted = (arrays[key].astype(np.float32) for key in ("probabilities", "over_shifts"))
+    return header["members"], plain, shifted
 
 
 def check(data: Dataset) -> None:
@@ -206,7 +220,7 @@ def check(data: Dataset) -> None:
         half precision moves a few answers.
     """
     runs, best = load_runs(), load_best()
-    names, answers = load_committee()
+    names, answers, _ = load_committee()
     own, members = runs[runs.name == "best"].iloc[0], runs[runs.name.isin(list(COMMITTEE))]
     whole = best.parameters.size == own.parameters and len(members) == len(names)
     print(f"{best}, and a committee with {len(names)} more: {'as recorded' if whole else 'MOVED'}")
@@ -238,7 +252,7 @@ def write(
     rows: list[dict[str, Any]],
     histories: list[pd.DataFrame],
     best: MLP,
-    members: dict[str, np.ndarray],
+    members: dict[str, MLP],
     data: Dataset,
     folder: Path,
 ) -> None:
@@ -251,8 +265,8 @@ def write(
     histories : list of DataFrame
         With the columns of :func:`load_histories`.
     best : MLP
-    members : dict of str to ndarray, shape (images, classes)
-        Probabilities of the test images.
+    members : dict of str to MLP
+        The committee's other networks, of which the answers to the test images are kept.
     data : Dataset
     folder : Path
     """
@@ -262,9 +276,13 @@ def write(
         with whole_file(folder / f"{name}.csv") as file:
             file.write(table.to_csv(index=False, float_format="%.6g").encode())
     path = best.save(folder / "weights.npz", half=True)
-    answers = np.array(list(members.values())).astype(np.float16)
+    ask = {"probabilities": test_probabilities, "over_shifts": shifted_probabilities}
+    answers = {
+        key: np.array([f(model, data.test_images) for model in members.values()], np.float16)
+        for key, f in ask.items()
+    }
     header = {"members": list(members), "data": data.fingerprint}
-    save_arrays(folder / "committee.npz", header, {"probabilities": answers})
+    save_arrays(folder / "committee.npz", header, answers)
     with whole_file(folder / "MODEL_CARD.md") as file:
         file.write(model_card(MLP.load(path), data, pd.DataFrame(rows)).encode())
 
@@ -321,6 +339,11 @@ def test_probabilities(model: MLP, images: np.ndarray) -> np.ndarray:
     )
 
 
+def shifted_probabilities(model: MLP, images: np.ndarray) -> np.ndarray:
+    """Return the mean of :func:`test_probabilities` over each image and its eight shifts."""
+    return over_shifts(lambda moved: test_probabilities(model, moved), images)
+
+
 class Clock:
     """Says after each epoch how long all the runs to come will take.
 
@@ -372,7 +395,7 @@ def main() -> int:
         if name == "best":
             best = result.model
         if name in COMMITTEE:
-            members[COMMITTEE[name].title] = test_probabilities(result.model, data.test_images)
+            members[COMMITTEE[name].title] = result.model
     write(rows, histories, best, members, data, FOLDER)
     print(f"Written: {FOLDER}")
     return 0

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from kmnist_mlp.augmentation import Distortion
 from kmnist_mlp.behind import Behind
-from kmnist_mlp.beyond import BESIDE, LADDER, wilson
+from kmnist_mlp.beyond import BESIDE, COMMITTEE, LADDER, LARGE, wilson
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments import Results
 from kmnist_mlp.reliability import expected_calibration_error
@@ -113,27 +113,47 @@ def ladder_figure(runs: pd.DataFrame, committee: dict[str, float]) -> Figure:
 
 
 def beside_table(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return what was tried in the place of a part of the rung "normalised"."""
-    base = runs[(runs.name == "normalised") & (runs.seed == 0)].iloc[0]
+    """Return what was tried in the place of a part of the rung "even"."""
+    base = runs[(runs.name == "even") & (runs.seed == 0)].iloc[0]
     rows = {}
-    for name in ["normalised", *BESIDE]:
+    for name in ["even", *BESIDE]:
         own = runs[(runs.name == name) & (runs.seed == 0)]
         if own.empty:
             continue
         own = own.iloc[0]
-        rows["as it is" if name == "normalised" else BESIDE[name].title] = {
+        rows["as it is" if name == "even" else BESIDE[name].title] = {
             "validation accuracy, %": f"{100 * own.validation_accuracy:.2f}",
             "change": MISSING
-            if name == "normalised"
+            if name == "even"
             else signed(100 * (own.validation_accuracy - base.validation_accuracy), 2),
             "test accuracy, %": f"{100 * own.test_accuracy:.2f}",
             "test change": MISSING
-            if name == "normalised"
+            if name == "even"
             else signed(100 * (own.test_accuracy - base.test_accuracy), 2),
             "test loss": f"{own.test_loss:.4f}",
         }
     table = pd.DataFrame.from_dict(rows, orient="index")
     table.columns.name = "instead"
+    return table
+
+
+def long_table(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return all large networks by themselves: the best, the committee's other, and more."""
+    titles = {"best": "best network"}
+    titles |= {name: rung.title for name, rung in (COMMITTEE | LARGE).items()}
+    own = runs[runs.name.isin(list(titles))].set_index("name")
+    own = own.loc[[name for name in titles if name in own.index]]
+    table = pd.DataFrame(
+        {
+            "in the committee": ["no" if name in LARGE else "yes" for name in own.index],
+            "epochs": own.epochs.astype(str),
+            "test accuracy, %": [f"{100 * value:.2f}" for value in own.test_accuracy],
+            "test loss": [f"{value:.4f}" for value in own.test_loss],
+        }
+    )
+    table.index = pd.Index([titles[name] for name in own.index])
+    table.columns.name = "network"
+    table.attrs["behind"] = Behind.of(own.reset_index())
     return table
 
 

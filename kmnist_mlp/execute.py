@@ -85,12 +85,15 @@ def execute(path: Path) -> nbformat.NotebookNode:
 
 
 def execute_all(paths: list[Path]) -> list[nbformat.NotebookNode]:
-    """Execute notebooks side by side, each in a process that waits for its kernel."""
+    """Execute notebooks side by side, each in a process that waits for its kernel.
+
+    The last begins first: later notebooks take longer, and none should be left for one core alone.
+    """
     if not paths:
         return []
     workers = min(len(paths), os.cpu_count() or 1)
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        return list(pool.map(execute, paths))
+        return list(pool.map(execute, paths[::-1]))[::-1]
 
 
 def key_of(path: Path, *conditions: object) -> str:

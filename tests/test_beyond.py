@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from kmnist_mlp import MLP, Config, beyond, load_kmnist, train
-from kmnist_mlp.beyond import BESIDE, COMMITTEE, FOLDER, LADDER
+from kmnist_mlp.beyond import BESIDE, COMMITTEE, FOLDER, LADDER, LARGE
 from kmnist_mlp.paper import EXPERIMENTS
 from kmnist_mlp.result_cache import ResultCache
 
@@ -16,7 +16,7 @@ RUNS, HISTORIES = beyond.load_runs(), beyond.load_histories()
 def test_the_ladder_begins_with_the_papers_baseline_and_no_rung_looks_at_test_images_to_stop():
     assert LADDER["baseline"].config == EXPERIMENTS["baseline"]
     assert LADDER["relu"].config == EXPERIMENTS["relu"]
-    for rung in (LADDER | BESIDE | COMMITTEE).values():
+    for rung in (LADDER | BESIDE | COMMITTEE | LARGE).values():
         assert rung.config.layer_specs[0] == 784 and rung.config.layer_specs[-1] == 10
         assert rung.config.early_stop == (
             rung.config.validation_fraction > 0 and rung.config.epochs == 100
@@ -26,7 +26,7 @@ def test_the_ladder_begins_with_the_papers_baseline_and_no_rung_looks_at_test_im
 def test_every_run_is_planned_once_the_first_seeds_first():
     plan = beyond.plan()
     assert len({config for _, config in plan}) == len(plan)
-    seeds = [config.seed for _, config in plan]
+    seeds = [config.seed for name, config in plan if name in LADDER]
     assert seeds == sorted(seeds)
 
 
@@ -102,7 +102,7 @@ def test_the_interval_of_a_share_holds_what_a_normal_test_would_not_reject(right
 
 def test_what_is_shipped_is_small_and_complete():
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 10e6
-    for name in LADDER | BESIDE:
+    for name in LADDER | BESIDE | COMMITTEE | LARGE:
         assert (RUNS.name == name).any(), name
     keys = RUNS[["name", "seed"]].apply(tuple, axis=1)
     assert keys.is_unique
@@ -117,9 +117,10 @@ def test_the_shipped_network_takes_images_as_they_are():
     assert model.parameters.size == RUNS[RUNS.name == "best"].parameters.item()
     images = np.random.default_rng(0).integers(0, 256, (3, 28, 28)).astype(np.uint8)
     assert model.predict(images).shape == (3,) and model.predict(images[0]).shape == (1,)
-    names, answers = beyond.load_committee()
-    assert answers.shape == (len(names), 10_000, 10)
-    np.testing.assert_allclose(answers.sum(axis=2), 1, atol=0.005)
+    names, *answers = beyond.load_committee()
+    for own in answers:
+        assert own.shape == (len(names), 10_000, 10)
+        np.testing.assert_allclose(own.sum(axis=2), 1, atol=0.005)
 
 
 def kmnist_or_skip():
@@ -139,9 +140,9 @@ def test_on_kmnist_everything_shipped_has_its_recorded_accuracy_and_the_card_say
 
 def test_on_kmnist_an_accuracy_that_moved_is_noticed(monkeypatch):
     data = kmnist_or_skip()
-    names, answers = beyond.load_committee()
+    names, answers, shifted = beyond.load_committee()
     answers[-1, :100] = answers[-1, :100, ::-1]
-    monkeypatch.setattr(beyond, "load_committee", lambda: (names, answers))
+    monkeypatch.setattr(beyond, "load_committee", lambda: (names, answers, shifted))
     with pytest.raises(ValueError, match=f"{names[-1]} has an accuracy of .*; recorded is"):
         beyond.check(data)
 
@@ -149,12 +150,11 @@ def test_on_kmnist_an_accuracy_that_moved_is_noticed(monkeypatch):
 def test_everything_is_written_and_read_again(tiny10, tmp_path, monkeypatch):
     monkeypatch.setattr(beyond, "FOLDER", tmp_path / "best")
     result = train(SMALL, tiny10)
-    answers = {"seed 1": beyond.test_probabilities(result.model, tiny10.test_images)}
     beyond.write(
         [beyond.row_of("best", result)],
         [beyond.history_of("best", result)],
         result.model,
-        answers,
+        {"seed 1": result.model},
         tiny10,
         tmp_path / "best",
     )
@@ -163,7 +163,11 @@ def test_everything_is_written_and_read_again(tiny10, tmp_path, monkeypatch):
         beyond.load_histories().drop(columns=["name", "seed"]), result.history, rtol=1e-5
     )
     assert isinstance(beyond.load_best(), MLP)
-    assert beyond.load_committee()[0] == ["seed 1"]
+    names, plain, shifted = beyond.load_committee()
+    assert names == ["seed 1"]
+    p = result.model.predict_proba(tiny10.test_images)
+    np.testing.assert_allclose(plain[0], p, atol=1e-3)
+    assert shifted.shape == plain.shape and np.abs(shifted - plain).max() > 0.01
     card = (tmp_path / "best" / "MODEL_CARD.md").read_text("utf-8")
     low, high = beyond.wilson(round(result.test_accuracy * 100), 100)
     assert f"{low:.2f} to {high:.2f} %" in card and "{" not in card.replace("{'layer", "")
@@ -172,15 +176,15 @@ def test_everything_is_written_and_read_again(tiny10, tmp_path, monkeypatch):
 def test_make_beyond_trains_all_that_is_planned_and_writes_it(
     tiny10, tmp_path, monkeypatch, capsys
 ):
-    plan = [("wide", SMALL), ("best", SMALL.replace(seed=1)), ("even_long", SMALL.replace(seed=2))]
+    plan = [("wide", SMALL), ("best", SMALL.replace(seed=1)), ("again", SMALL.replace(seed=2))]
     monkeypatch.setattr(beyond, "FOLDER", tmp_path / "best")
     monkeypatch.setattr(beyond, "plan", lambda: plan)
     monkeypatch.setattr(beyond, "load_kmnist", lambda: tiny10)
     monkeypatch.setenv("KMNIST_MLP_RESULTS", str(tmp_path / "results"))
     assert beyond.main() == 0
-    assert "even_long, seed 2: epoch 3 of 3; 0 min to go for all" in capsys.readouterr().out
+    assert "again, seed 2: epoch 3 of 3; 0 min to go for all" in capsys.readouterr().out
     runs = beyond.load_runs()
-    assert runs.name.tolist() == ["wide", "best", "even_long"] and runs.seed.tolist() == [0, 1, 2]
+    assert runs.name.tolist() == ["wide", "best", "again"] and runs.seed.tolist() == [0, 1, 2]
     best = train(SMALL.replace(seed=1), tiny10).model
     np.testing.assert_allclose(beyond.load_best().weights[0], best.weights[0], rtol=1e-3)
     capsys.readouterr()

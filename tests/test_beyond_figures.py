@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from kmnist_mlp import beyond, beyond_figures
-from kmnist_mlp.beyond import BESIDE, LADDER
+from kmnist_mlp.beyond import BESIDE, LADDER, LARGE
 from kmnist_mlp.reliability import calibration
 
 ACCURACIES = {"baseline": [0.80, 0.82], "relu": [0.86], "best": [0.95]}
@@ -17,7 +17,7 @@ ACCURACIES = {"baseline": [0.80, 0.82], "relu": [0.86], "best": [0.95]}
 def runs():
     rows = [
         (name, seed, 101_770, 10 + seed, 60, accuracy + 0.01, accuracy, 0.05)
-        for name, values in {**ACCURACIES, "normalised": [0.9], "even": [0.91]}.items()
+        for name, values in {**ACCURACIES, "even": [0.9], "weaker": [0.91]}.items()
         for seed, accuracy in enumerate(values)
     ]
     columns = ["name", "seed", "parameters", "epochs", "seconds", "validation_accuracy"]
@@ -32,9 +32,7 @@ def numbers_behind(figure):
 
 def test_a_rung_of_the_table_has_its_mean_spread_and_change(runs):
     table = beyond_figures.ladder_table(runs)
-    assert list(table.index) == [
-        LADDER[n].title for n in ("baseline", "relu", "normalised", "best")
-    ]
+    assert list(table.index) == [LADDER[n].title for n in ("baseline", "relu", "even", "best")]
     assert table["test accuracy, %"].tolist() == [
         "81.00\u00a0±\u00a01.41",
         "86.00",
@@ -55,9 +53,17 @@ def test_the_figure_of_the_ladder_has_every_seed_and_what_comes_on_top(runs):
     assert "From 81.0 % to 97.0 %" in figure.behind.finding
 
 
+def test_the_large_networks_stand_side_by_side(runs):
+    runs.loc[runs.name == "weaker", "name"] = "even_long"
+    table = beyond_figures.long_table(runs)
+    assert list(table.index) == ["best network", LARGE["even_long"].title]
+    assert table["test accuracy, %"].tolist() == ["95.00", "91.00"]
+    assert table["in the committee"].tolist() == ["yes", "no"]
+
+
 def test_what_was_tried_stands_against_its_rung(runs):
     table = beyond_figures.beside_table(runs)
-    assert list(table.index) == ["as it is", BESIDE["even"].title]
+    assert list(table.index) == ["as it is", BESIDE["weaker"].title]
     assert table["test change"].tolist() == ["–", "+1.00"]
 
 

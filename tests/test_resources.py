@@ -35,7 +35,7 @@ else:
 FIVE_AT_ONCE = """
 import json, threading, psutil
 peak, done = {}, threading.Event()
-# In two pieces: a child that has not yet replaced its program bears this very text as its command line.
+# In two pieces: until a child has replaced its program, this text is its command line, too.
 worker = "popen_" + "loky"
 
 def watch():
