@@ -140,3 +140,9 @@ def test_a_run_that_diverges_diverges_after_an_interruption_too(tiny, tmp_path):
     whole = train(wild, tiny, checkpoint=path)
     assert whole.diverged
     assert_same(train(wild, tiny, checkpoint=path), whole)
+
+
+def test_the_seconds_in_the_file_are_those_since_training_began(tiny, tmp_path):
+    path = tmp_path / "run.npz"
+    result = train(PLAIN, tiny, checkpoint=path)
+    assert 0 < load_arrays(path)[0]["seconds"] <= result.seconds

@@ -1,5 +1,6 @@
 """Hyper-parameters have one canonical form, and cannot be changed behind a run's back."""
 
+import dataclasses
 import json
 from dataclasses import FrozenInstanceError
 
@@ -124,3 +125,22 @@ def test_a_configuration_cannot_be_changed_but_replaced():
 def test_the_edges_of_what_is_allowed_are_allowed(edge):
     config = Config(**edge)
     assert all(getattr(config, name) == value for name, value in edge.items())
+
+
+def test_every_number_and_truth_of_numpy_becomes_pythons_own():
+    """Where a checked value is not put into its own field, it stays what was given."""
+    given = {
+        field.name: np.array(field.default)[()]
+        for field in dataclasses.fields(Config)
+        if isinstance(field.default, (bool, int, float, str))
+    }
+    given |= {"schedule": np.str_("cosine")}
+    config = Config(**given)
+    for name, value in given.items():
+        kept = getattr(config, name)
+        assert kept == value and type(kept) in (bool, int, float, str), name
+
+
+def test_stopping_early_without_validation_images_is_refused_with_the_reason():
+    with pytest.raises(ValueError, match=r"validation_fraction is 0: without validation images th"):
+        Config(validation_fraction=0)

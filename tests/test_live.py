@@ -310,3 +310,17 @@ def test_live_is_no_part_of_the_display_where_training_fails(tiny, shown):
         train(CONFIG.replace(layer_specs=(784, 3)), tiny, live=True)
     assert shown == [] and signal.getsignal(signal.SIGINT) is before
     assert Live(CONFIG, "KMNIST").asked is None
+
+
+def test_on_epoch_sees_the_best_model_and_a_watched_run_has_the_precision_asked_for(tiny, shown):
+    seen = []
+    result = train(
+        CONFIG,
+        tiny,
+        np.float64,
+        live=True,
+        on_epoch=lambda now: seen.append(now.best_model.parameters.copy()),
+    )
+    assert result.model.dtype == np.float64
+    np.testing.assert_array_equal(seen[result.best_epoch - 1], seen[-1])
+    assert np.isfinite(seen[-1]).all()

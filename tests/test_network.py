@@ -638,3 +638,13 @@ def test_a_pickled_file_is_not_run(saved, tmp_path):
 def test_a_missing_file_is_reported_as_missing(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere.npz"):
         MLP.load(tmp_path / "nowhere.npz")
+
+
+def test_deviations_below_one_are_as_good_as_others_and_what_is_wrong_is_named():
+    weights, biases, mean = [np.ones((3, 2))], [np.zeros(2)], np.zeros(3)
+    model = MLP.from_parameters("tanh", weights, biases, (mean, mean + 0.5))
+    assert model.standardisation[1].tolist() == [0.5] * 3
+    with pytest.raises(ValueError, match=r"^mean and std "):
+        MLP.from_parameters("tanh", weights, biases, (mean, mean + np.nan))
+    with pytest.raises(ValueError, match=r"got \(0,\) and \(0,\), smallest std inf"):
+        MLP.from_parameters("tanh", weights, biases, (mean[:0], mean[:0]))

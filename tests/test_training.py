@@ -597,3 +597,20 @@ def test_an_epoch_allocates_no_array_of_a_mini_batch_or_of_the_weights(prepared)
 def test_measuring_makes_no_copy_of_the_images(prepared):
     images = prepared.split.validation[:].nbytes * 2
     assert peak(prepared.measure) < images / 1.5
+
+
+def test_without_validation_images_the_curve_is_of_a_fifth_of_all(tiny):
+    config = quick(validation_fraction=0, early_stop=False, epochs=1, distortion=1)
+    split = split_and_standardise(tiny, 0, 0.0, np.float32, True)
+    model = MLP(LAYERS)
+    epochs = training.Epochs(model, SGD(model, config), split, config)
+    assert len(epochs.measured) == -(-len(tiny.train_images) // 5) == len(set(epochs.measured))
+    # the stream that the shipped networks were trained with
+    known = np.random.default_rng([config.seed, 5]).bit_generator.state
+    assert epochs.distort.rng.bit_generator.state == known
+
+
+def test_a_schedule_needs_no_warm_up_to_count(tiny):
+    config = quick(early_stop=False)
+    constant, cosine = train(config, tiny), train(config.replace(schedule="cosine"), tiny)
+    assert np.abs(constant.model.parameters - cosine.model.parameters).max() > 1e-3
