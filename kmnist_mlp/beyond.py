@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import pairwise, product
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -99,12 +99,12 @@ BESIDE = {
 def plan() -> list[tuple[str, Config]]:
     """Return every run: the first seed of all rungs, then the second, and so on."""
     rungs = LADDER | BESIDE | COMMITTEE | LARGE
-    most = max(rung.seeds for rung in rungs.values())
-    return [
-        (name, rung.config.replace(seed=rung.config.seed + seed))
-        for seed, (name, rung) in product(range(most), rungs.items())
-        if seed < rung.seeds
+    runs = [
+        (name, rung.config.replace(seed=rung.config.seed + i))
+        for name, rung in rungs.items()
+        for i in range(rung.seeds)
     ]
+    return sorted(runs, key=lambda run: run[1].seed)
 
 
 def run_one(

@@ -83,20 +83,22 @@ def ladder_figure(runs: pd.DataFrame, committee: dict[str, float]) -> Figure:
     """Draw the test accuracy of each rung, its seeds and their mean, and what comes on top."""
     names = [name for name in LADDER if (runs.name == name).any()]
     figure, (axis,) = panels(1, height=0.38 * (len(names) + len(committee)) + 1.0)
-    labels, means, numbers = [], [], []
+    labels, means, ends, numbers = [], [], [], []
     for row, name in enumerate(names):
         values = 100 * runs[runs.name == name].test_accuracy.to_numpy()
         axis.plot(values, [row] * len(values), "|", color=BLUE, ms=11, alpha=0.7)
         labels.append(LADDER[name].title)
         means.append(values.mean())
+        ends.append(values.max())
         numbers += [(LADDER[name].title, value) for value in values]
     for title, value in committee.items():
         labels.append(title)
         means.append(100 * value)
+        ends.append(100 * value)
         numbers.append((title, 100 * value))
     axis.plot(means, range(len(means)), "-o", color=BLUE, ms=6, lw=1)
-    for row, mean in enumerate(means):
-        axis.annotate(f"{mean:.2f}", (mean, row), (8, 0), textcoords="offset points", va="center")
+    for row, (mean, end) in enumerate(zip(means, ends, strict=True)):
+        axis.annotate(f"{mean:.2f}", (end, row), (8, 0), textcoords="offset points", va="center")
     axis.set_yticks(range(len(labels)), labels)
     axis.invert_yaxis()
     axis.grid(visible=False, axis="y")
@@ -121,15 +123,15 @@ def beside_table(runs: pd.DataFrame) -> pd.DataFrame:
         if own.empty:
             continue
         own = own.iloc[0]
+        validation, test = (
+            MISSING if name == "even" else signed(100 * (own[key] - base[key]), 2)
+            for key in ("validation_accuracy", "test_accuracy")
+        )
         rows["as it is" if name == "even" else BESIDE[name].title] = {
             "validation accuracy, %": f"{100 * own.validation_accuracy:.2f}",
-            "change": MISSING
-            if name == "even"
-            else signed(100 * (own.validation_accuracy - base.validation_accuracy), 2),
+            "change": validation,
             "test accuracy, %": f"{100 * own.test_accuracy:.2f}",
-            "test change": MISSING
-            if name == "even"
-            else signed(100 * (own.test_accuracy - base.test_accuracy), 2),
+            "test change": test,
             "test loss": f"{own.test_loss:.4f}",
         }
     table = pd.DataFrame.from_dict(rows, orient="index")

@@ -180,7 +180,11 @@ BAD_INPUT = [
     (
         config(validation_fraction=0),
         ValueError,
-        ["early_stop must be False", "validation_fraction"],
+        [
+            "early_stop must be False",
+            "validation_fraction",
+            "without validation images there is no",
+        ],
     ),
     (training(checkpoint=3), ValueError, ["checkpoint", "path", "3"]),
     (training(checkpoint=""), ValueError, ["checkpoint", "path", "''"]),
