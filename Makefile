@@ -27,22 +27,22 @@ help: ## List the targets
 
 # --- The report --------------------------------------------------------------------------------------
 report: setup ## Run the notebooks and export them: build/report/index.html
-	@"$(PY)" -m kmnist_mlp.report
+	@"$(PY)" -m kmnist_mlp.report.build
 
 report-single: setup ## The same report as one file: build/kmnist_report.html
-	@"$(PY)" -m kmnist_mlp.report --single
+	@"$(PY)" -m kmnist_mlp.report.build --single
 
 html: setup ## Export the committed notebooks as they are: build/html/index.html
-	@"$(PY)" -m kmnist_mlp.report --committed
+	@"$(PY)" -m kmnist_mlp.report.build --committed
 
 notebooks: setup ## Run the committed notebooks again, in place
-	@"$(PY)" -m kmnist_mlp.report --in-place
+	@"$(PY)" -m kmnist_mlp.report.build --in-place
 
 lab: setup ## Open JupyterLab on the notebooks
 	@"$(PY)" -m jupyterlab notebooks $(LAB_ARGS)
 
 data: setup ## Download and verify KMNIST, or say how to place it by hand
-	@"$(PY)" -c "import sys; from kmnist_mlp.official_files import main; sys.exit(main())"
+	@"$(PY)" -c "import sys; from kmnist_mlp.datasets.official_files import main; sys.exit(main())"
 
 # --- Checks ------------------------------------------------------------------------------------------
 test: test-unit test-notebooks ## Run the unit tests, then the notebooks as tests
@@ -56,7 +56,7 @@ test-notebooks: setup ## Run the notebooks afresh (one seed) and compare their o
 	@results=$$(mktemp -d) || exit 1; \
 	trap 'rm -rf "$$results"' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM HUP; \
 	export KMNIST_MLP_RESULTS="$$results" KMNIST_MLP_SEEDS=1; \
-	"$(PY)" -m kmnist_mlp.experiments || exit; \
+	"$(PY)" -m kmnist_mlp.experiments.runs || exit; \
 	"$(PY)" -m pytest -n auto --dist loadfile --nbval --nbval-current-env -p no:cacheprovider notebooks $(NBVAL_ARGS)
 
 # Its own target: minutes, for what has no number. The data is the stand-in whatever is there.
@@ -80,17 +80,17 @@ lint: setup ## Check style and format
 	@"$(PY)" -m ruff format --check .
 
 bench: setup ## Time training beside its matrix products and other libraries
-	@"$(PY)" -m kmnist_mlp.bench $(BENCH_ARGS)
+	@"$(PY)" -m kmnist_mlp.benchmark.measure $(BENCH_ARGS)
 
 grid: setup ## Measure the example of a sweep again (notebook 6; half an hour)
-	@"$(PY)" -m kmnist_mlp.grid
+	@"$(PY)" -m kmnist_mlp.experiments.sweep
 
 beyond: setup ## Train the networks beyond the paper again (notebook 7; hours, resumable)
-	@"$(PY)" -m kmnist_mlp.beyond
+	@"$(PY)" -m kmnist_mlp.beyond.runs
 
 # --- For maintainers ---------------------------------------------------------------------------------
 reference: setup ## Measure the reference results and their tolerances again
-	@"$(PY)" -m kmnist_mlp.reference $(REFERENCE_ARGS)
+	@"$(PY)" -m kmnist_mlp.experiments.reference $(REFERENCE_ARGS)
 
 # Small changes to the rooms that decide a number, one at a time, against their unit tests. mutmut needs
 # fork (no Windows); it does not change constants, properties and cached functions.

@@ -3,7 +3,8 @@
 from typing import Any
 
 from kmnist_mlp.config import Config
-from kmnist_mlp.data import Dataset, load_kmnist, one_hot
+from kmnist_mlp.data import Dataset, one_hot
+from kmnist_mlp.datasets.kmnist import load_kmnist
 from kmnist_mlp.gradient_check import check_gradients
 from kmnist_mlp.network import MLP
 from kmnist_mlp.training import TrainingResult, evaluate, train
@@ -27,7 +28,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Import ``run`` only when it is asked for: it brings pandas and joblib."""
     if name == "run":
-        from kmnist_mlp.experiments import run
+        from kmnist_mlp.experiments.runs import run
 
         return run
     raise AttributeError(f"module 'kmnist_mlp' has no attribute {name!r}")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from numbers import Integral, Real
 from typing import Any
 
-import numpy as np
+from kmnist_mlp.support.checks import boolean, layer_sizes, one_of, real_number, whole_number
 
 ACTIVATION_NAMES = ("tanh", "sigmoid", "ReLU")
 SCHEDULE_NAMES = ("constant", "cosine")
@@ -119,19 +117,19 @@ class Config:
             "learning_rate": real_number("learning_rate", self.learning_rate, above=0.0),
             "batch_size": whole_number("batch_size", self.batch_size, 1),
             "epochs": whole_number("epochs", self.epochs, 1),
-            "early_stop": _boolean("early_stop", self.early_stop),
+            "early_stop": boolean("early_stop", self.early_stop),
             "early_stop_epoch": whole_number("early_stop_epoch", self.early_stop_epoch, 1),
             "L1_penalty": real_number("L1_penalty", self.L1_penalty, at_least=0.0),
             "L2_penalty": real_number("L2_penalty", self.L2_penalty, at_least=0.0),
-            "momentum": _boolean("momentum", self.momentum),
+            "momentum": boolean("momentum", self.momentum),
             "momentum_gamma": real_number(
                 "momentum_gamma", self.momentum_gamma, at_least=0.0, below=1.0
             ),
             "seed": whole_number("seed", self.seed, 0),
             "distortion": real_number("distortion", self.distortion, at_least=0.0),
-            "batch_normalisation": _boolean("batch_normalisation", self.batch_normalisation),
-            "schedule": _one_of("schedule", self.schedule, SCHEDULE_NAMES),
-            "each_pixel": _boolean("each_pixel", self.each_pixel),
+            "batch_normalisation": boolean("batch_normalisation", self.batch_normalisation),
+            "schedule": one_of("schedule", self.schedule, SCHEDULE_NAMES),
+            "each_pixel": boolean("each_pixel", self.each_pixel),
             "warm_up": real_number("warm_up", self.warm_up, at_least=0.0),
         }
         for name in ("dropout", "label_smoothing", "validation_fraction"):
@@ -233,26 +231,6 @@ class Config:
         }
 
 
-def layer_sizes(values: Any) -> tuple[int, ...]:
-    """Return layer sizes as a tuple of int, or raise ValueError: two or more, each >= 1.
-
-    Examples
-    --------
-    >>> layer_sizes([784, 0, 10])
-    Traceback (most recent call last):
-        ...
-    ValueError: each number in layer_specs must be a whole number >= 1; got 0
-    """
-    if isinstance(values, np.ndarray) and values.ndim == 1:
-        values = list(values)
-    if not isinstance(values, Sequence) or isinstance(values, (str, bytes, bytearray)):
-        raise ValueError(f"layer_specs must be a sequence such as (784, 128, 10); got {values!r}")
-    sizes = tuple(whole_number("each number in layer_specs", size, 1) for size in values)
-    if len(sizes) < 2:
-        raise ValueError(f"layer_specs needs at least inputs and classes; got {sizes}")
-    return sizes
-
-
 def activation_name(name: Any) -> str:
     """Return the canonical spelling of an activation's name, whatever its letter case.
 
@@ -261,71 +239,4 @@ def activation_name(name: Any) -> str:
     ValueError
         If there is no such activation.
     """
-    return _one_of("activation", name, ACTIVATION_NAMES)
-
-
-def _one_of(name: str, value: Any, allowed: Sequence[str]) -> str:
-    for known in allowed:
-        if isinstance(value, str) and value.lower() == known.lower():
-            return known
-    raise ValueError(f"{name} must be one of {list(allowed)}; got {value!r}")
-
-
-def whole_number(name: str, value: Any, smallest: int) -> int:
-    """Return a whole number >= smallest as int, or raise ValueError naming it."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < smallest:
-        raise ValueError(f"{name} must be a whole number >= {smallest}; got {value!r}")
-    return int(value)
-
-
-def _boolean(name: str, value: Any) -> bool:
-    if not isinstance(value, (bool, np.bool_)):
-        raise ValueError(f"{name} must be True or False; got {value!r}")
-    return bool(value)
-
-
-def real_number(
-    name: str,
-    value: Any,
-    *,
-    above: float = -math.inf,
-    at_least: float = -math.inf,
-    below: float = math.inf,
-) -> float:
-    """Return a finite number within one or more bounds as float, or raise ValueError naming it."""
-    bounds = ((">", above), (">=", at_least), ("<", below))
-    limits = " and ".join(f"{sign} {bound:g}" for sign, bound in bounds if math.isfinite(bound))
-    try:
-        right = not isinstance(value, bool) and isinstance(value, Real)
-        number = float(value) if right else math.nan
-    except OverflowError:  # a whole number too large for a float
-        number = math.inf
-    if not (math.isfinite(number) and above < number and at_least <= number < below):
-        raise ValueError(f"{name} must be a finite number {limits}; got {value!r}")
-    return number
-
-
-def float_type(dtype: Any) -> np.dtype:
-    """Return float32 or float64 as NumPy's type, or raise ValueError."""
-    try:
-        found = np.dtype("None" if dtype is None else dtype)  # NumPy's None is float64
-    except (TypeError, ValueError):
-        raise ValueError(f"dtype must be float32 or float64; got {dtype!r}") from None
-    if found not in (np.float32, np.float64):
-        raise ValueError(f"dtype must be float32 or float64; got {found}")
-    return found
-
-
-def as_array(name: str, values: Any) -> np.ndarray:
-    """Return ``np.asarray(values)``, or raise ValueError if its rows differ in length."""
-    try:
-        return np.asarray(values)
-    except ValueError as error:
-        raise ValueError(f"{name} must be an array, all rows of one length; got {error}") from error
-
-
-def instance(name: str, value: Any, kind: type) -> Any:
-    """Return ``value`` if it is of that kind, or raise ValueError naming it."""
-    if not isinstance(value, kind):
-        raise ValueError(f"{name} must be of the kind {kind.__name__}; got {value!r}")
-    return value
+    return one_of("activation", name, ACTIVATION_NAMES)

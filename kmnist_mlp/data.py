@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from kmnist_mlp.config import as_array, float_type, instance, real_number, whole_number
-from kmnist_mlp.official_files import BY_HAND, SHA256, download, read_verified
-from kmnist_mlp.storage import cache_folder, full_path
+from kmnist_mlp.support.checks import as_array, float_type, instance, real_number, whole_number
 
 CLASS_NAMES = tuple("おきすつなはまやれを")
 ROMAJI = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
-
-
-class StandInWarning(UserWarning):
-    """The real data could not be had: everything that follows was measured on the stand-in."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,98 +111,6 @@ class Dataset:
 
 
 STAND_IN = "stand-in data"
-
-
-# ---- find, download, verify, load ----------------------------------------------------------------
-
-
-def load_kmnist(directory: str | os.PathLike | None = None) -> Dataset:
-    """Load Kuzushiji-MNIST, verified; without data and network the announced stand-in.
-
-    The four official files are looked for in ``directory``, else in the folder that the
-    environment variable KMNIST_MLP_DATA names, else in the user's cache folder, where they are
-    downloaded to. KMNIST_MLP_DATASET=kmnist makes the real data mandatory, =stand-in forces the
-    stand-in, unless a ``directory`` is given.
-
-    Parameters
-    ----------
-    directory : path, optional
-        Folder with the four official files.
-
-    Returns
-    -------
-    Dataset
-        ``train_images (60000, 28, 28) uint8``, ``train_labels (60000,)``, ``test_images``,
-        ``test_labels``, ``class_names``, ``name``, ``fingerprint``.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the named folder lacks a file, or the real data is mandatory and cannot be had.
-    ValueError
-        If a file is not the official one, naming the file and what was expected.
-
-    Warns
-    -----
-    StandInWarning
-        If the stand-in takes the place of the real data.
-
-    Examples
-    --------
-    >>> data = load_kmnist()
-    >>> data.train_images.shape[1:], data.train_images.dtype
-    ((28, 28), dtype('uint8'))
-    >>> "".join(data.class_names)
-    'おきすつなはまやれを'
-    >>> load_kmnist("/no/such/folder")
-    Traceback (most recent call last):
-        ...
-    FileNotFoundError: ...kmnist-train-imgs.npz is missing. To place the data by hand: ...
-    """
-    wanted = os.environ.get("KMNIST_MLP_DATASET", "").strip().lower()
-    if wanted not in ("", "kmnist", "stand-in"):
-        raise ValueError(f"KMNIST_MLP_DATASET must be 'kmnist' or 'stand-in'; got {wanted!r}")
-    if directory is None and wanted == "stand-in":
-        return _announced_stand_in("KMNIST_MLP_DATASET=stand-in asks for it")
-    if directory is not None:
-        return _load_folder(str(full_path("directory", directory)))
-    if folder := os.environ.get("KMNIST_MLP_DATA"):
-        return _load_folder(str(full_path("KMNIST_MLP_DATA", folder)))
-    folder = cache_folder() / "data"
-    reason = download(folder, again=wanted == "kmnist")
-    if reason is None:
-        return _load_folder(str(folder))
-    if wanted == "kmnist":
-        raise FileNotFoundError(
-            f"KMNIST_MLP_DATASET=kmnist makes the real data mandatory, and {reason}.\n{BY_HAND}"
-        )
-    return _announced_stand_in(reason)
-
-
-@lru_cache(maxsize=2)  # a notebook asks more than once; the arrays are read-only
-def _load_folder(folder: str) -> Dataset:
-    arrays = [read_verified(Path(folder) / name) for name in SHA256]
-    return Dataset(*arrays)
-
-
-def _announced_stand_in(reason: str) -> Dataset:
-    warnings.warn(
-        f"STAND-IN DATA: this is not Kuzushiji-MNIST, because {reason}. All results are those of "
-        f"a small drawn data set. {BY_HAND}",
-        StandInWarning,
-        stacklevel=3,
-    )
-    return _stand_in()
-
-
-@lru_cache(maxsize=1)
-def _stand_in() -> Dataset:
-    from kmnist_mlp.stand_in import draw_stand_in
-
-    arrays = draw_stand_in()
-    for array in arrays:
-        array.flags.writeable = False
-    return Dataset(*arrays, name=STAND_IN)
 
 
 # ---- split and standardise -----------------------------------------------------------------------

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kmnist_mlp.config import instance, real_number
 from kmnist_mlp.data import Dataset, split_and_standardise
 from kmnist_mlp.network import MLP
+from kmnist_mlp.support.checks import instance, real_number
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from kmnist_mlp.activations import ACTIVATIONS
-from kmnist_mlp.config import activation_name, as_array, float_type, layer_sizes, whole_number
-from kmnist_mlp.storage import checked_path, load_arrays, save_arrays
+from kmnist_mlp.config import activation_name
+from kmnist_mlp.support.checks import as_array, float_type, layer_sizes, whole_number
+from kmnist_mlp.support.files import checked_path, load_arrays, save_arrays
 
 FORMAT = "kmnist_mlp.MLP 1"
 

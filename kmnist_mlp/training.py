@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from kmnist_mlp.augmentation import Distortion
-from kmnist_mlp.checkpoints import Checkpoint, State
-from kmnist_mlp.config import Config, instance
+from kmnist_mlp.callbacks.checkpoint import Checkpoint, State
+from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset, Split, StandardisedImages, split_and_standardise
+from kmnist_mlp.extensions.augmentation import Distortion
+from kmnist_mlp.extensions.regularised_mlp import TrainingBuffers, TrainingMLP, network
 from kmnist_mlp.network import MLP, Buffers, cross_entropies
 from kmnist_mlp.optimizer import SGD
 from kmnist_mlp.schedules import rate_factor
-from kmnist_mlp.training_layers import TrainingBuffers, TrainingMLP, network
+from kmnist_mlp.support.checks import instance
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -179,7 +180,7 @@ def train(
     if on_epoch is not None and not callable(on_epoch):
         raise ValueError(f"on_epoch must be callable; got {on_epoch!r}")
     if live:
-        from kmnist_mlp.live import Live  # only here: others need no display
+        from kmnist_mlp.callbacks.live import Live  # only here: others need no display
 
         with Live(config, data.name, on_epoch) as watch:
             result = train(config, data, dtype, checkpoint=checkpoint, on_epoch=watch)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 
 from kmnist_mlp import Dataset, load_kmnist
-from kmnist_mlp.data import StandInWarning
+from kmnist_mlp.datasets.kmnist import StandInWarning
 
 # The same examples every time, on a fast machine as on a slow one, and nothing kept on disk.
 settings.register_profile(

@@ -30,12 +30,12 @@ TELLING = (
 CHECKS = """
 import contextlib, io, sys, warnings
 from kmnist_mlp import load_kmnist, run
-from kmnist_mlp.experiments import gradient_checks
-from kmnist_mlp.mistakes import inspect
-from kmnist_mlp.notebook import gradient_verdicts, mistakes_add_up
-from kmnist_mlp.other_hands import nearest_distances, pooled_runs
-from kmnist_mlp.paper import EXPERIMENTS
-from kmnist_mlp.reference import check, distance_results, gradient_results
+from kmnist_mlp.experiments.runs import gradient_checks
+from kmnist_mlp.experiments.error_analysis import inspect
+from kmnist_mlp.report.notebook import gradient_verdicts, mistakes_add_up
+from kmnist_mlp.experiments.distribution_shift import nearest_distances, pooled_runs
+from kmnist_mlp.experiments.paper import EXPERIMENTS
+from kmnist_mlp.experiments.reference import check, distance_results, gradient_results
 
 warnings.simplefilter("ignore")
 data = load_kmnist()

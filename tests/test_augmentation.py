@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from kmnist_mlp.augmentation import CHUNK, ELASTIC, Distortion
+from kmnist_mlp.extensions.augmentation import CHUNK, ELASTIC, Distortion
 
 SHAPE = (9, 12)  # not a square: height and width cannot be mistaken for each other
 

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from kmnist_mlp import Config, bench, contenders
+from kmnist_mlp import Config
+from kmnist_mlp.benchmark import alternatives as contenders
+from kmnist_mlp.benchmark import measure as bench
 from kmnist_mlp.data import split_and_standardise
 
 

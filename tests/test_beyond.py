@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kmnist_mlp import MLP, Config, beyond, load_kmnist, train
-from kmnist_mlp.beyond import BESIDE, COMMITTEE, FOLDER, LADDER, LARGE
-from kmnist_mlp.paper import EXPERIMENTS
-from kmnist_mlp.result_cache import ResultCache
+from kmnist_mlp import MLP, Config, load_kmnist, train
+from kmnist_mlp.beyond import runs as beyond
+from kmnist_mlp.beyond.runs import BESIDE, COMMITTEE, FOLDER, LADDER, LARGE
+from kmnist_mlp.experiments.paper import EXPERIMENTS
+from kmnist_mlp.experiments.result_cache import ResultCache
 
 SMALL = Config((36, 8, 10), learning_rate=0.01, batch_size=32, epochs=3, distortion=1)
 RUNS, HISTORIES = beyond.load_runs(), beyond.load_histories()
@@ -91,7 +92,7 @@ def test_fewer_images_are_the_first_ones_and_all_networks_see_equally_many(tiny1
 @pytest.mark.parametrize(("right", "n"), [(9700, 10_000), (5, 10), (0, 20), (20, 20)])
 def test_the_interval_of_a_share_holds_what_a_normal_test_would_not_reject(right, n):
     """Wilson's bounds p solve (p - right / n)**2 = z**2 * p * (1 - p) / n."""
-    low, high = (bound / 100 for bound in beyond.wilson(right, n))
+    low, high = (bound / 100 for bound in beyond.wilson_interval(right, n))
     assert 0 <= low < high <= 1 + 1e-12 and low <= right / n <= high + 1e-12
     for p in (low, high):
         assert (p - right / n) ** 2 == pytest.approx(1.959964**2 * p * (1 - p) / n, abs=1e-12)
@@ -169,7 +170,7 @@ def test_everything_is_written_and_read_again(tiny10, tmp_path, monkeypatch):
     np.testing.assert_allclose(plain[0], p, atol=1e-3)
     assert shifted.shape == plain.shape and np.abs(shifted - plain).max() > 0.01
     card = (tmp_path / "best" / "MODEL_CARD.md").read_text("utf-8")
-    low, high = beyond.wilson(round(result.test_accuracy * 100), 100)
+    low, high = beyond.wilson_interval(round(result.test_accuracy * 100), 100)
     assert f"{low:.2f} to {high:.2f} %" in card and "{" not in card.replace("{'layer", "")
 
 

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kmnist_mlp import beyond, beyond_figures
-from kmnist_mlp.beyond import BESIDE, LADDER, LARGE
-from kmnist_mlp.reliability import calibration
+from kmnist_mlp.beyond import figures as beyond_figures
+from kmnist_mlp.beyond import runs as beyond
+from kmnist_mlp.beyond.robustness import calibration
+from kmnist_mlp.beyond.runs import BESIDE, LADDER, LARGE
 
 ACCURACIES = {"baseline": [0.80, 0.82], "relu": [0.86], "best": [0.95]}
 

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from browser import find_browser, running_browser
 
-from kmnist_mlp import execute, report
+from kmnist_mlp.report import build as report
+from kmnist_mlp.report import execute
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ["index", *(path.stem for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb")))]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kmnist_mlp import Config, train
-from kmnist_mlp.storage import load_arrays, save_arrays
+from kmnist_mlp.support.files import load_arrays, save_arrays
 from kmnist_mlp.training import Epochs
 
 PLAIN = Config((36, 8, 3), learning_rate=0.01, batch_size=32, epochs=8, early_stop=False)

@@ -7,19 +7,18 @@ import numpy as np
 import pytest
 
 from kmnist_mlp import data as data_room
-from kmnist_mlp import official_files
 from kmnist_mlp.data import (
     BLOCK,
     CLASS_NAMES,
     ROMAJI,
     Dataset,
-    StandInWarning,
-    load_kmnist,
     one_hot,
     pixel_statistics,
     pooled,
     split_and_standardise,
 )
+from kmnist_mlp.datasets import official_files
+from kmnist_mlp.datasets.kmnist import StandInWarning, load_kmnist
 
 NAMES = list(official_files.SHA256)
 

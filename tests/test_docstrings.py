@@ -13,7 +13,9 @@ import pytest
 
 import kmnist_mlp
 
-MODULES = sorted(module.name for module in pkgutil.iter_modules(kmnist_mlp.__path__))
+MODULES = sorted(
+    module.name for module in pkgutil.walk_packages(kmnist_mlp.__path__, "kmnist_mlp.")
+)
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -23,10 +25,10 @@ def stand_in(monkeypatch):
     monkeypatch.setenv("KMNIST_MLP_DATASET", "stand-in")
 
 
-@pytest.mark.filterwarnings("ignore::kmnist_mlp.data.StandInWarning")
+@pytest.mark.filterwarnings("ignore::kmnist_mlp.datasets.kmnist.StandInWarning")
 @pytest.mark.parametrize("name", MODULES)
 def test_the_examples_of_a_module_run_and_print_what_they_say(name, stand_in):
-    module = importlib.import_module(f"kmnist_mlp.{name}")
+    module = importlib.import_module(name)
     failed, _ = doctest.testmod(module, optionflags=OPTIONS)
     assert not failed, "see the captured output"
 
@@ -105,7 +107,7 @@ def test_an_exported_name_has_an_example(name):
 
 @pytest.mark.parametrize("name", MODULES)
 def test_every_public_function_and_class_has_a_docstring(name):
-    module = importlib.import_module(f"kmnist_mlp.{name}")
+    module = importlib.import_module(name)
     for own, member in vars(module).items():
         public = (inspect.isfunction(member) or inspect.isclass(member)) and own[0] != "_"
         if public and member.__module__ == module.__name__:

@@ -14,9 +14,16 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from kmnist_mlp import MLP, Config, train
 from kmnist_mlp.data import split_and_standardise
-from kmnist_mlp.drawing import EXTENT, SIDE, WITHOUT_SCRIPTS, drawing_pad, examples, image_of
-from kmnist_mlp.pages import Site
-from kmnist_mlp.report import render
+from kmnist_mlp.laboratory.drawing_pad import (
+    EXTENT,
+    SIDE,
+    WITHOUT_SCRIPTS,
+    drawing_pad,
+    examples,
+    image_of,
+)
+from kmnist_mlp.report.build import render
+from kmnist_mlp.report.pages import Site
 
 ROOT = Path(__file__).resolve().parents[1]
 AXE = Path(os.environ.get("AXE_CORE", ROOT / "node_modules" / "axe-core" / "axe.min.js"))

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kmnist_mlp import experiments, storage
 from kmnist_mlp.config import Config
-from kmnist_mlp.experiments import default_seeds, progress, run
-from kmnist_mlp.result_cache import ResultCache
+from kmnist_mlp.experiments import runs as experiments
+from kmnist_mlp.experiments.result_cache import ResultCache
+from kmnist_mlp.experiments.runs import default_seeds, progress, run
+from kmnist_mlp.support import files as storage
 
 CONFIG = Config(layer_specs=(36, 8, 10), learning_rate=0.01, batch_size=32, epochs=3)
 WIDE = CONFIG.replace(layer_specs=(36, 12, 10))

@@ -21,12 +21,16 @@ import numpy as np
 import pytest
 from nbformat.v4 import new_markdown_cell, new_notebook
 
-from kmnist_mlp import MLP, Dataset, execute, official_files, report, storage
-from kmnist_mlp import experiments as room
+from kmnist_mlp import MLP, Dataset
 from kmnist_mlp.config import Config
-from kmnist_mlp.experiments import run
-from kmnist_mlp.result_cache import ResultCache
-from kmnist_mlp.storage import load_arrays, save_arrays, whole_file
+from kmnist_mlp.datasets import official_files
+from kmnist_mlp.experiments import runs as room
+from kmnist_mlp.experiments.result_cache import ResultCache
+from kmnist_mlp.experiments.runs import run
+from kmnist_mlp.report import build as report
+from kmnist_mlp.report import execute
+from kmnist_mlp.support import files as storage
+from kmnist_mlp.support.files import load_arrays, save_arrays, whole_file
 
 CONFIG = Config(layer_specs=(36, 4, 10), learning_rate=0.01, batch_size=32, epochs=2)
 OLD, NEW = MLP((5, 4, 3), seed=1), MLP((5, 4, 3), seed=2)

@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 import scipy.stats
 
-from kmnist_mlp.experiments import Results
-from kmnist_mlp.judging import interval, judge, verdict
-from kmnist_mlp.paper import Claim
+from kmnist_mlp.experiments.claims import judge, verdict
+from kmnist_mlp.experiments.paper import Claim
+from kmnist_mlp.experiments.runs import Results
+from kmnist_mlp.support.statistics import interval
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 10, 30])

@@ -35,7 +35,7 @@ SETTINGS = {  # nothing pops up, and every cell is in the page, whether it is in
 }
 WATCHED = """from kmnist_mlp import Config, evaluate, train
 from kmnist_mlp.data import split_and_standardise
-from kmnist_mlp.notebook import begin
+from kmnist_mlp.report.notebook import begin
 
 data = begin()
 config = Config(layer_specs=(784, 16, 10), epochs=100_000, early_stop=False)

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from kmnist_mlp import MLP, Config, notebook, run
-from kmnist_mlp.anatomy import STEPS, Backpropagation, HiddenUnits
+from kmnist_mlp import MLP, Config, run
 from kmnist_mlp.data import CLASS_NAMES, ROMAJI, split_and_standardise
-from kmnist_mlp.laboratory import Laboratory, explorer, how_it_ended, slider
-from kmnist_mlp.loss_surface import RATES, LossSurface, stages
+from kmnist_mlp.laboratory.anatomy import STEPS, Backpropagation, HiddenUnits
+from kmnist_mlp.laboratory.loss_surface import RATES, LossSurface, stages
+from kmnist_mlp.laboratory.panel import Laboratory, explorer, how_it_ended, slider
 from kmnist_mlp.optimizer import SGD
-from kmnist_mlp.pages import make_pages
+from kmnist_mlp.report import notebook
+from kmnist_mlp.report.pages import make_pages
 
 BASELINE = Config(layer_specs=(36, 8, 10), learning_rate=0.01, batch_size=32, epochs=4)
 
@@ -96,7 +97,7 @@ def test_stop_ends_the_run_and_keeps_its_best_model(laboratory, monkeypatch):
             enough.set()
 
     monkeypatch.setattr(laboratory, "_draw", record)
-    monkeypatch.setattr("kmnist_mlp.live.SHORTEST", 0.0)
+    monkeypatch.setattr("kmnist_mlp.callbacks.live.SHORTEST", 0.0)
     laboratory.start(BASELINE.replace(epochs=100_000, early_stop=False))
     assert laboratory.train_button.disabled and not laboratory.stop_button.disabled
     with pytest.raises(ValueError, match="a run is going on"):
@@ -294,7 +295,7 @@ def test_an_explorer_draws_only_where_someone_looks_and_then_at_each_change(monk
 
     silent = explorer(draw, number=slider("step", 10))
     assert seen == [] and silent.children[1].value == ""
-    monkeypatch.setattr("kmnist_mlp.laboratory.someone_looks", lambda: True)
+    monkeypatch.setattr("kmnist_mlp.laboratory.panel.someone_looks", lambda: True)
     control = slider("step", 10)
     box = explorer(draw, number=control)
     control.value = 4

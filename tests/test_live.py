@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from IPython.display import DisplayHandle
 
-from kmnist_mlp import Config, live, train
-from kmnist_mlp.live import Live, Throttle, clock, ended, time_left
-from kmnist_mlp.svg import Line, chart
+from kmnist_mlp import Config, train
+from kmnist_mlp.callbacks import live
+from kmnist_mlp.callbacks.live import Live, Throttle, clock, ended, time_left
+from kmnist_mlp.callbacks.svg import Line, chart
 
 CONFIG = Config(layer_specs=(36, 8, 3), learning_rate=0.01, batch_size=32, epochs=6)
 

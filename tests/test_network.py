@@ -14,7 +14,7 @@ from sklearn.neural_network import MLPClassifier
 from kmnist_mlp import MLP, Config
 from kmnist_mlp.network import Buffers, cross_entropies, softmax
 from kmnist_mlp.optimizer import SGD
-from kmnist_mlp.storage import load_arrays, save_arrays
+from kmnist_mlp.support.files import load_arrays, save_arrays
 
 ACTIVATIONS = ("tanh", "sigmoid", "ReLU")
 TOPOLOGIES = ((5, 3), (5, 4, 3), (5, 1, 3), (1, 2, 2), (4, 6, 5, 3), (6, 3, 3, 2, 4))

@@ -16,8 +16,8 @@ import numpy as np
 import pooch
 import pytest
 
-from kmnist_mlp import official_files
-from kmnist_mlp.official_files import ONE_DAY, SHA256, download, main, read_verified
+from kmnist_mlp.datasets import official_files
+from kmnist_mlp.datasets.official_files import ONE_DAY, SHA256, download, main, read_verified
 
 NAMES = list(SHA256)
 TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = NAMES

@@ -13,15 +13,18 @@ import pytest
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from kmnist_mlp import figures, notebook, tables
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import CLASS_NAMES, ROMAJI
-from kmnist_mlp.experiments import run
-from kmnist_mlp.index import showing
-from kmnist_mlp.judging import judge
-from kmnist_mlp.pages import Exhibit, Site
-from kmnist_mlp.paper import claims_of
-from kmnist_mlp.report import render
+from kmnist_mlp.experiments.claims import judge
+from kmnist_mlp.experiments.paper import claims_of
+from kmnist_mlp.experiments.runs import run
+from kmnist_mlp.figures import charts as figures
+from kmnist_mlp.figures import tables
+from kmnist_mlp.report import notebook
+from kmnist_mlp.report.build import render
+from kmnist_mlp.report.index import showing
+from kmnist_mlp.report.pages import Exhibit, Site
+from kmnist_mlp.support.statistics import plus_minus
 
 SMALL = Config(layer_specs=(36, 6, 10), learning_rate=0.01, epochs=3)
 NAMES = ("baseline", "l2_0.2", "relu", "final", "linear")
@@ -250,7 +253,7 @@ def test_pages_are_chained_from_the_index_to_the_last(pages):
 def test_the_index_states_the_headline_numbers_of_the_results(pages, results):
     abstract = pages["index"].select_one(".abstract").get_text()
     for name, paper in (("baseline", "84.47 %"), ("final", "89 %")):
-        value = tables.plus_minus(results.values("test_accuracy", name), 1)
+        value = plus_minus(results.values("test_accuracy", name), 1)
         assert f"{value} % (the paper: {paper})" in abstract
     assert "over 2 seeds" in abstract and "KMNIST" in abstract
 

@@ -7,10 +7,10 @@ from importlib.resources import files
 import pytest
 
 from kmnist_mlp.config import Config
-from kmnist_mlp.experiments import run
-from kmnist_mlp.paper import CLAIMS, EXPERIMENTS, PAPER, claims_of, published_gradients
+from kmnist_mlp.experiments.paper import CLAIMS, EXPERIMENTS, PAPER, claims_of, published_gradients
+from kmnist_mlp.experiments.runs import run
 
-PUBLISHED = files("kmnist_mlp").joinpath("published", "published_results.csv")
+PUBLISHED = files("kmnist_mlp.experiments").joinpath("published", "published_results.csv")
 ROWS = list(csv.DictReader(PUBLISHED.read_text("utf-8").splitlines()))
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pytest
 
-from kmnist_mlp.bench import table
-from kmnist_mlp.paper import PAPER
-from kmnist_mlp.reference import load_reference
-from kmnist_mlp.tables import plus_minus
+from kmnist_mlp.benchmark.measure import table
+from kmnist_mlp.experiments.paper import PAPER
+from kmnist_mlp.experiments.reference import load_reference
+from kmnist_mlp.support.statistics import plus_minus
 
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
 
@@ -50,7 +50,7 @@ def test_the_python_in_readme_runs(block, kmnist, monkeypatch, tmp_path):
     monkeypatch.setenv("KMNIST_MLP_RESULTS", str(tmp_path))
     monkeypatch.setenv("MPLBACKEND", "agg")
     monkeypatch.setattr("kmnist_mlp.load_kmnist", lambda: kmnist)
-    monkeypatch.setattr("kmnist_mlp.experiments.load_kmnist", lambda: kmnist)
+    monkeypatch.setattr("kmnist_mlp.experiments.runs.load_kmnist", lambda: kmnist)
     short = block.replace("Config(layer", "Config(epochs=1, layer")
     assert short != block or "Config" not in block
     short = re.sub(r"for rate in \(.*\)", "for rate in (1e-4,)", short)

@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kmnist_mlp import reference
-from kmnist_mlp.experiments import Results, gradient_checks
-from kmnist_mlp.other_hands import POOLED
-from kmnist_mlp.paper import EXPERIMENTS
-from kmnist_mlp.reference import (
+from kmnist_mlp.experiments import reference
+from kmnist_mlp.experiments.distribution_shift import POOLED
+from kmnist_mlp.experiments.paper import EXPERIMENTS
+from kmnist_mlp.experiments.reference import (
     DISTANCES,
     FACTOR,
     FLOOR,
@@ -30,6 +29,7 @@ from kmnist_mlp.reference import (
     reference_file,
     scatter_of,
 )
+from kmnist_mlp.experiments.runs import Results, gradient_checks
 
 MEASURED = {
     "test_accuracy": 0.84,
@@ -228,8 +228,8 @@ def test_everything_that_is_measured_gets_a_reference_and_agrees_with_it(tiny10,
 
 
 CHECKED = """
-from kmnist_mlp.experiments import Results
-from kmnist_mlp.reference import check, load_reference
+from kmnist_mlp.experiments.runs import Results
+from kmnist_mlp.experiments.reference import check, load_reference
 
 kept = load_reference("stand-in data").query("experiment == 'baseline' and seed == 0")
 frame = kept.pivot(index=["experiment", "seed"], columns="quantity", values="value").reset_index()

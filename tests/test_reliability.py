@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kmnist_mlp.reliability import (
+from kmnist_mlp.beyond.robustness import (
     calibration,
     expected_calibration_error,
     noisy,

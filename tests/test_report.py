@@ -11,13 +11,14 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from kmnist_mlp import execute, report
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import CLASS_NAMES, ROMAJI
-from kmnist_mlp.execute import NotebookError
-from kmnist_mlp.experiments import run
-from kmnist_mlp.pages import render_markdown
-from kmnist_mlp.report import execute_in_place, main, update_readme
+from kmnist_mlp.experiments.runs import run
+from kmnist_mlp.report import build as report
+from kmnist_mlp.report import execute
+from kmnist_mlp.report.build import execute_in_place, main, update_readme
+from kmnist_mlp.report.execute import NotebookError
+from kmnist_mlp.report.pages import render_markdown
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 COMMITTED = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import threadpoolctl
 
-from kmnist_mlp import result_cache
 from kmnist_mlp.config import Config
-from kmnist_mlp.result_cache import NUMERICAL_ROOMS, ResultCache
+from kmnist_mlp.experiments import result_cache
+from kmnist_mlp.experiments.result_cache import NUMERICAL_ROOMS, ResultCache
 
 CONFIG = Config(layer_specs=(36, 8, 10))
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from kmnist_mlp.config import Config
-from kmnist_mlp.data import CLASS_NAMES, Dataset, StandInWarning, load_kmnist
-from kmnist_mlp.stand_in import CURVE_POINTS, KANA, _curve, draw_stand_in
+from kmnist_mlp.data import CLASS_NAMES, Dataset
+from kmnist_mlp.datasets.kmnist import StandInWarning, load_kmnist
+from kmnist_mlp.datasets.stand_in import CURVE_POINTS, KANA, _curve, draw_stand_in
 from kmnist_mlp.training import train
 
 

@@ -15,14 +15,21 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix as sklearn_confusion_matrix
 
-from kmnist_mlp import figures, grid, mistakes, notebook, other_hands, tables
-from kmnist_mlp import style as style_room
 from kmnist_mlp.config import Config
-from kmnist_mlp.data import CLASS_NAMES, ROMAJI, StandInWarning, split_and_standardise
-from kmnist_mlp.experiments import Results, run
+from kmnist_mlp.data import CLASS_NAMES, ROMAJI, split_and_standardise
+from kmnist_mlp.datasets.kmnist import StandInWarning
+from kmnist_mlp.experiments import distribution_shift as other_hands
+from kmnist_mlp.experiments import error_analysis as mistakes
+from kmnist_mlp.experiments import sweep as grid
+from kmnist_mlp.experiments.claims import judge
+from kmnist_mlp.experiments.paper import CLAIMS, EXPERIMENTS, published_gradients
+from kmnist_mlp.experiments.runs import Results, run
+from kmnist_mlp.figures import charts as figures
+from kmnist_mlp.figures import style as style_room
+from kmnist_mlp.figures import tables
 from kmnist_mlp.gradient_check import check_paper_patterns, differences_by_epsilon
-from kmnist_mlp.judging import judge
-from kmnist_mlp.paper import CLAIMS, EXPERIMENTS, published_gradients
+from kmnist_mlp.report import notebook
+from kmnist_mlp.support.statistics import plus_minus, signed
 
 SMALL = Config(layer_specs=(36, 8, 10), learning_rate=0.01, batch_size=32, epochs=4)
 CONFIGS = {
@@ -88,14 +95,14 @@ def plain(text):
     ],
 )
 def test_plus_minus_is_mean_and_standard_deviation_over_seeds(values, digits, text):
-    assert plain(tables.plus_minus(values, digits)) == text
+    assert plain(plus_minus(values, digits)) == text
 
 
 @pytest.mark.parametrize(
     ("value", "digits", "text"), [(1.234, 2, "+1.23"), (-0.5, 1, "−0.5"), (0.0, 2, "+0.00")]
 )
 def test_a_difference_has_its_sign(value, digits, text):
-    assert tables.signed(value, digits) == text
+    assert signed(value, digits) == text
 
 
 # ---- tables --------------------------------------------------------------------------------------
@@ -343,7 +350,7 @@ def test_the_pooled_comparison_uses_the_seeds_of_the_results(kana, results, monk
         for quantity in ("validation_accuracy", "test_accuracy")
     )
     assert (other_hands.gap(results) == validation - test).all()
-    gap = tables.plus_minus(validation - test, 2)
+    gap = plus_minus(validation - test, 2)
     assert table.loc["as published", "gap, points"] == gap
     assert "nan" not in text_of(table)
 
@@ -598,7 +605,7 @@ def test_a_difference_in_a_sentence_has_its_interval(results, one_seed):
     difference = results.values("test_accuracy", "l2_0.2") - results.values(
         "test_accuracy", "baseline"
     )
-    assert said.startswith(tables.signed(difference.mean(), 2) + " points (95 % interval")
+    assert said.startswith(signed(difference.mean(), 2) + " points (95 % interval")
     assert notebook.points(one_seed, "l2_0.2", "baseline").endswith("(one seed)")
 
 
@@ -651,7 +658,7 @@ def test_the_table_of_the_sweep_has_the_best_and_the_papers_own_place():
     assert list(table.index) == [1, 2]
     assert list(table["learning rate"]) == ["0.001", "0.0005"]
     assert list(table["L2 penalty"]) == ["0.2", "0.2 (paper)"]
-    assert table["test accuracy, %"].iloc[0] == tables.plus_minus([89.0, 89.0], 2)
+    assert table["test accuracy, %"].iloc[0] == plus_minus([89.0, 89.0], 2)
 
 
 def test_a_combination_that_diverged_has_no_accuracy_in_the_heat_map(style):

@@ -5,10 +5,16 @@ import pytest
 
 from kmnist_mlp import MLP, Config, train
 from kmnist_mlp.data import split_and_standardise
+from kmnist_mlp.extensions.regularised_mlp import (
+    EPSILON,
+    MEMORY,
+    TrainingBuffers,
+    TrainingMLP,
+    network,
+)
 from kmnist_mlp.network import Buffers
 from kmnist_mlp.optimizer import SGD
 from kmnist_mlp.training import Epochs
-from kmnist_mlp.training_layers import EPSILON, MEMORY, TrainingBuffers, TrainingMLP, network
 
 OPTIONS = {
     "batch normalisation": {"batch_normalisation": True},

@@ -1,0 +1,1 @@
+"""What can be attached to a training run: live learning curves and checkpoints."""

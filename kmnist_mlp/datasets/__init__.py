@@ -1,0 +1,1 @@
+"""Kuzushiji-MNIST: the official files, verified, and the stand-in that is drawn without them."""

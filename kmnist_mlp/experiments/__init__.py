@@ -1,0 +1,1 @@
+"""Many runs, and what they say about the paper: claims, reference results, error analysis."""

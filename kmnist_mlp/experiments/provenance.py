@@ -1,0 +1,81 @@
+"""What a result was made with: version, commit, data, Python, NumPy, BLAS, processor."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import time
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from kmnist_mlp import __version__
+from kmnist_mlp.data import Dataset
+from kmnist_mlp.experiments.result_cache import blas_pools
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def facts(data: Dataset, seeds: list[int]) -> dict[str, str]:
+    """Return what a reader needs in order to make the same results again, by name."""
+    return {
+        "data": data.name,
+        "fingerprint": data.fingerprint,
+        "seeds": ", ".join(map(str, seeds)),
+        "version": __version__,
+        "commit": commit(),
+        "Python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
+        "NumPy": np.__version__,
+        "BLAS": blas(),
+        "processor": processor(),
+        "made": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+    }
+
+
+@lru_cache(maxsize=1)
+def commit() -> str:
+    """Return the commit that is checked out, and whether the files are exactly its own."""
+    try:
+        # another project's repository may lie around an unpacked archive of this one
+        top = _git("rev-parse", "--show-toplevel")
+        if Path(top).resolve() != PROJECT:
+            return "unknown (not a git checkout)"
+        changed = _git("status", "--porcelain")
+        state = "with uncommitted changes" if changed else "clean tree"
+        return f"{_git('rev-parse', 'HEAD')[:12]}, {state}"
+    except (OSError, subprocess.SubprocessError):
+        return "unknown (not a git checkout)"
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(PROJECT), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
+    return done.stdout.strip()
+
+
+def blas() -> str:
+    """Return library, kernel and threads of the BLAS that NumPy multiplies matrices with."""
+    found = {
+        " ".join(
+            str(pool[key])
+            for key in ("internal_api", "version", "architecture")
+            if pool.get(key) is not None
+        )
+        + f", {pool['num_threads']} threads"
+        for pool in blas_pools()
+    }
+    return ("; ".join(sorted(found)) or "unknown") + " (one per training run)"
+
+
+def processor() -> str:
+    """Return the processor's name and number of cores."""
+    from joblib import cpu_count
+
+    name = platform.processor()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        name = next(line.partition(":")[2].strip() for line in lines if "model name" in line)
+    except (OSError, StopIteration):
+        pass
+    return f"{name or platform.machine()}, {cpu_count()} cores"

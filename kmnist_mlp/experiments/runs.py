@@ -1,0 +1,308 @@
+"""Many runs: configurations by seeds, in parallel processes, kept on disk (result_cache.py).
+
+The paper's claims are judged by them in judging.py; whether they have moved says reference.py.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import warnings
+from collections.abc import Iterable, Mapping
+from concurrent.futures import BrokenExecutor, CancelledError
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from kmnist_mlp.config import Config
+from kmnist_mlp.data import Dataset
+from kmnist_mlp.datasets.kmnist import load_kmnist
+from kmnist_mlp.experiments.paper import EXPERIMENTS
+from kmnist_mlp.experiments.result_cache import ResultCache
+from kmnist_mlp.gradient_check import check_paper_patterns
+from kmnist_mlp.support.checks import instance, whole_number
+from kmnist_mlp.training import TrainingResult, train
+
+
+def default_seeds() -> list[int]:
+    """Return the report's seeds: 0 to 4, or as many as KMNIST_MLP_SEEDS says."""
+    text = os.environ.get("KMNIST_MLP_SEEDS", "5")
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(f"KMNIST_MLP_SEEDS must be a number of seeds >= 1; got {text!r}")
+    return list(range(int(text)))
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """Results of many runs, in the order in which they were asked for.
+
+    Attributes
+    ----------
+    runs : dict of (name, seed) to TrainingResult
+    frame : DataFrame
+        A row a run: experiment, seed, test_accuracy and test_loss, and the training and
+        validation loss and accuracy at the epoch whose weights the run returned,
+        excess_accuracy (training minus validation), best_epoch, stopped_epoch, diverged,
+        seconds, cached. Accuracies are fractions.
+    data_name : str
+        What was measured on.
+
+    Examples
+    --------
+    >>> results = run(Config(layer_specs=(784, 10), epochs=2), seeds=[0, 1], n_jobs=1, cache=False)
+    >>> results.names, len(results.of("run 1"))
+    (['run 1'], 2)
+    >>> results.values("stopped_epoch", "run 1").to_dict()
+    {0: 2, 1: 2}
+    """
+
+    runs: dict[tuple[str, int], TrainingResult]
+    frame: pd.DataFrame
+    data_name: str
+
+    @classmethod
+    def empty(cls, data: Dataset) -> Results:
+        """Return the results of no run, for what needs none (the gradient check)."""
+        return cls({}, pd.DataFrame(), data.name)
+
+    def plus(self, name: str, run: TrainingResult) -> Results:
+        """Return these results and one more run."""
+        key = (name, run.config.seed)
+        frame = pd.concat([self.frame, pd.DataFrame([_row(*key, run, False)])], ignore_index=True)
+        return Results({**self.runs, key: run}, frame, self.data_name)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the experiments, in order."""
+        return list(dict.fromkeys(name for name, _ in self.runs))
+
+    def of(self, name: str) -> list[TrainingResult]:
+        """Return the runs of one experiment, seed by seed."""
+        found = [run for (own, _), run in self.runs.items() if own == name]
+        if not found:
+            raise KeyError(f"no experiment {name!r} here; there are {self.names}")
+        return found
+
+    def values(self, quantity: str, name: str) -> pd.Series:
+        """Return one quantity of one experiment, indexed by seed; accuracies in per cent."""
+        self.of(name)
+        if quantity not in self.frame:
+            raise KeyError(f"no quantity {quantity!r} here; there are {list(self.frame)}")
+        rows = self.frame[self.frame.experiment == name].set_index("seed")
+        return rows[quantity] * 100 if quantity.endswith("accuracy") else rows[quantity]
+
+    def _repr_html_(self) -> str:
+        return self.frame.round(4).to_html(index=False)
+
+
+# ---- running -------------------------------------------------------------------------------------
+
+
+def run(
+    configs: Iterable[str] | Mapping[str, Config] | Iterable[Config] | Config,
+    seeds: Iterable[int] | int | None = None,
+    n_jobs: int = -1,
+    data: Dataset | None = None,
+    cache: bool = True,
+) -> Results:
+    """Train every configuration with every seed, or take the result from the cache.
+
+    Parameters
+    ----------
+    configs : names of the paper's experiments, a dict of name to Config, or Configs
+        What to run; an unnamed configuration is named "run 1", "run 2", ...
+    seeds : iterable of int
+        Replace the configurations' own; by default those of the report (0 to 4).
+    n_jobs : int
+        Processes; -1 is one for each core. Results do not depend on it. Under
+        ``joblib.parallel_config(backend="dask")`` the runs go to that cluster.
+    data : Dataset
+        By default what :func:`load_kmnist` gives.
+    cache : bool
+        Whether results are looked up and kept on disk.
+
+    Returns
+    -------
+    Results
+        With a table, ``.frame``, of a row a run, and every :class:`TrainingResult`.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, an empty list, or layers that do not fit the data.
+
+    Notes
+    -----
+    Each run is kept as soon as it is finished: an interrupted call resumes where it was. A
+    worker process that dies (killed, out of memory) costs no result: what it had not finished
+    is tried again, up to twice.
+
+    Examples
+    --------
+    >>> small = Config(layer_specs=(784, 8, 10), epochs=1)
+    >>> configs = {"gentle": small, "bold": small.replace(learning_rate=5e-3)}
+    >>> results = run(configs, seeds=[0, 1], n_jobs=1, cache=False)
+    >>> results.frame[["experiment", "seed", "stopped_epoch", "diverged"]]
+      experiment  seed  stopped_epoch  diverged
+    0     gentle     0              1     False
+    1     gentle     1              1     False
+    2       bold     0              1     False
+    3       bold     1              1     False
+    """
+    named = _named(configs)
+    if seeds is None:
+        seeds = default_seeds()
+    elif isinstance(seeds, Integral):
+        seeds = [seeds]
+    elif not isinstance(seeds, Iterable):
+        raise ValueError(f"seeds must be a whole number >= 0, or some of them; got {seeds!r}")
+    seeds = [whole_number("seed", seed, 0) for seed in seeds]
+    if isinstance(n_jobs, bool) or not isinstance(n_jobs, Integral) or n_jobs == 0:
+        raise ValueError(f"n_jobs must be a whole number >= 1, or -1 for all cores; got {n_jobs!r}")
+    if not named or not seeds:
+        raise ValueError("nothing to run: give at least one configuration and one seed")
+    data = load_kmnist() if data is None else instance("data", data, Dataset)
+    wanted = {
+        (name, seed): config.replace(seed=seed) for name, config in named.items() for seed in seeds
+    }
+    store = ResultCache(data) if cache else None
+    cached = {key: store.get(config) for key, config in wanted.items()} if store else {}
+    found: dict[tuple[str, int], TrainingResult] = {key: r for key, r in cached.items() if r}
+    todo = {key: config for key, config in wanted.items() if key not in found}
+    for key, result in _train_all(todo, data, n_jobs):
+        found[key] = result
+        if store:
+            store.put(result)
+    return _in_order(wanted, found, todo, data)
+
+
+def _in_order(wanted: Mapping, found: Mapping, computed: Mapping, data: Dataset) -> Results:
+    """Return what was found in the order in which it was wanted."""
+    runs = {key: found[key] for key in wanted}
+    frame = pd.DataFrame([_row(*key, run, key not in computed) for key, run in runs.items()])
+    return Results(runs, frame, data.name)
+
+
+def run_in_float64(configs: Mapping[str, Config], seeds: Iterable[int], data: Dataset) -> Results:
+    """Run named configurations with twice the digits; nothing is kept on disk."""
+    wanted = {
+        (n, seed): config.replace(seed=seed) for n, config in configs.items() for seed in seeds
+    }
+    found = dict(_train_all(wanted, data, -1, np.float64))
+    return _in_order(wanted, found, wanted, data)
+
+
+def _named(configs: Any) -> dict[str, Config]:
+    if isinstance(configs, (Config, str)):
+        configs = [configs]
+    if isinstance(configs, Mapping):
+        named = dict(configs)
+    elif not isinstance(configs, Iterable):
+        raise ValueError(f"configs must be a Config, names or several of them; got {configs!r}")
+    else:
+        named = {}
+        for number, config in enumerate(configs, start=1):
+            if isinstance(config, str) and config not in EXPERIMENTS:
+                raise ValueError(f"no experiment {config!r}; the paper's are {list(EXPERIMENTS)}")
+            by_name = isinstance(config, str)
+            named[config if by_name else f"run {number}"] = (
+                EXPERIMENTS[config] if by_name else config
+            )
+    for name, config in named.items():
+        if not isinstance(config, Config):
+            raise ValueError(f"{name!r} must be a Config; got {config!r}")
+    return named
+
+
+def _cost(config: Config) -> int:
+    """Return a rough duration: multiplications per image by the most epochs there can be."""
+    layers = config.layer_specs
+    return config.epochs * sum(a * b for a, b in itertools.pairwise(layers))
+
+
+def _train_all(
+    todo: dict, data: Dataset, n_jobs: int, dtype: Any = np.float32
+) -> Iterable[tuple[Any, TrainingResult]]:
+    """Yield (key, result) as they are finished, the longest first so that no core waits long."""
+    if not todo:
+        return
+    from joblib import Parallel, delayed
+
+    left = dict(sorted(todo.items(), key=lambda item: -_cost(item[1])))
+    arrays = (data.train_images, data.train_labels, data.test_images, data.test_labels)
+    names = (data.name, data.class_names, data.romaji)
+    with progress(sum(map(_cost, left.values())), f"training {len(todo)} networks") as bar:
+        for tries_left in (2, 1, 0):
+            parallel = Parallel(n_jobs=min(n_jobs, len(left)), return_as="generator_unordered")
+            jobs = [delayed(_train_one)(*item, dtype, names, *arrays) for item in left.items()]
+            try:
+                for key, result in parallel(jobs):
+                    bar.update(_cost(left.pop(key)))
+                    yield key, result
+                return
+            except (BrokenExecutor, CancelledError, OSError) as error:
+                if not tries_left:
+                    raise
+                warnings.warn(
+                    f"a worker was lost ({type(error).__name__}); {len(left)} of {len(todo)} runs "
+                    "are not finished and are tried again",
+                    stacklevel=3,
+                )
+
+
+def _train_one(
+    key: Any, config: Config, dtype: Any, names: tuple, *arrays: np.ndarray
+) -> tuple[Any, TrainingResult]:
+    # The four arrays are arguments of their own: joblib hands large ones over as memory maps, and
+    # a cluster sends each to a worker once, not with every run.
+    return key, train(config, Dataset(*arrays, *names), dtype)
+
+
+def progress(total: float, what: str) -> Any:
+    """Return a progress bar: in a terminal and in JupyterLab, not in an exported page or a log.
+
+    ``total`` is an amount of work, as runs differ much in duration.
+    """
+    from tqdm.auto import tqdm
+
+    from kmnist_mlp.callbacks.live import someone_looks
+
+    layout = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}, {remaining} to go"
+    return tqdm(total=total, desc=what, bar_format=layout, leave=False, disable=not someone_looks())
+
+
+def _row(name: str, seed: int, run: TrainingResult, cached: bool) -> dict[str, Any]:
+    return {
+        "experiment": name,
+        "seed": seed,
+        "test_accuracy": run.test_accuracy,
+        "test_loss": run.test_loss,
+        **run.returned,
+        "excess_accuracy": run.returned["training_accuracy"] - run.returned["validation_accuracy"],
+        "best_epoch": run.best_epoch,
+        "stopped_epoch": run.stopped_epoch,
+        "diverged": run.diverged,
+        "seconds": run.seconds,
+        "cached": cached,
+    }
+
+
+def gradient_checks(data: Dataset, seeds: Iterable[int] | None = None) -> dict[int, pd.DataFrame]:
+    """Return the gradient check of the paper's three patterns for each seed."""
+    return {seed: check_paper_patterns(data, seed) for seed in seeds or default_seeds()}
+
+
+def main() -> int:
+    """Compute all experiments of the paper that are not in the cache yet."""
+    results = run(EXPERIMENTS)
+    computed = int((~results.frame.cached).sum())
+    print(f"{len(results.frame)} runs on {results.data_name}, {computed} of them computed now")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

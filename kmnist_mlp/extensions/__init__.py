@@ -1,0 +1,1 @@
+"""Beyond the paper, off by default: augmentation, batch normalisation, dropout, smoothing."""

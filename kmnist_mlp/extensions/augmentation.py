@@ -1,0 +1,149 @@
+"""Random distortions of the training images: another hand writes the same character.
+
+Every image is sampled where a smooth displacement field says: an affine map (shift, rotation,
+stretch, shear) plus an elastic field of cubic B-splines, all drawn anew whenever the image is
+trained on. (Source of the idea: Simard, Steinkraus and Platt 2003, "Best Practices for
+Convolutional Neural Networks Applied to Visual Document Analysis", section 2.)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kmnist_mlp.support.checks import real_number
+
+SHIFT = 1.5  # pixels, and below: largest at strength 1, uniformly distributed
+ROTATION = 0.15  # radians
+STRETCH = 0.15  # logarithm of the factor, of width and height independently
+SHEAR = 0.15
+ELASTIC = 1.0  # pixels, root mean square at strength 1, normally distributed
+CELLS = 4  # of the spline's grid, along each side of the image
+CHUNK = 64  # images at once: their fields stay in the cache
+
+
+class Distortion:
+    """Distorts batches of images, each image in its own way.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Height and width of the images.
+    strength : float
+        0 leaves every image as it is; 1 is that of the constants above.
+    seed : int or list of int
+        Decides all that is drawn.
+
+    Attributes
+    ----------
+    rng : numpy.random.Generator
+    """
+
+    def __init__(self, shape: tuple[int, int], strength: float, seed: int | list[int]) -> None:
+        self.shape = height, width = shape
+        self.strength = real_number("strength", strength, at_least=0.0)
+        self.rng = np.random.default_rng(seed)
+        y, x = np.indices(shape, np.float32).reshape(2, -1)
+        self.center = np.array([(height - 1) / 2, (width - 1) / 2], np.float32)
+        splines = np.einsum("ai,bj->abij", _splines(height), _splines(width)).reshape(-1, x.size)
+        splines /= np.sqrt(np.square(splines).sum(axis=0).mean())  # so that ELASTIC is in pixels
+        own = [y - self.center[0], x - self.center[1], np.ones_like(x)]
+        self.basis = np.concatenate([own, splines]).astype(np.float32)
+        # One row and column of zeros before each image, two behind it: what is sampled outside is
+        # 0 exactly, and never the other side or the next image.
+        self.padded = np.zeros((CHUNK, height + 3, width + 3), np.float32)
+        self.first = np.arange(CHUNK, dtype=np.int32)[:, None] * self.padded[0].size
+
+    def __call__(self, out: np.ndarray, images: np.ndarray) -> None:
+        """Write distorted images into ``out``, with pixels from 0 to 255, as ``np.copyto`` does.
+
+        Parameters
+        ----------
+        out : ndarray of float, shape (n, height * width)
+        images : ndarray of uint8, shape (n, height * width)
+        """
+        for start in range(0, len(images), CHUNK):
+            part = images[start : start + CHUNK]
+            self.sample(part, self.draw(len(part)), out[start : start + CHUNK])
+
+    def draw(self, n: int) -> np.ndarray:
+        """Draw what decides n fields, shape (2, n, 3 + splines): see :meth:`sample`."""
+
+        def uniform(largest: float, *shape: int) -> np.ndarray:
+            return self.rng.uniform(-largest, largest, (*shape, n)) * self.strength
+
+        return self.coefficients(
+            uniform(ROTATION),
+            uniform(STRETCH, 2),
+            uniform(SHEAR),
+            uniform(SHIFT, 2),
+            self.rng.standard_normal((2, n, len(self.basis) - 3), np.float32)
+            * np.float32(ELASTIC * self.strength),
+        )
+
+    def coefficients(
+        self,
+        rotation: np.ndarray,
+        stretch: np.ndarray,
+        shear: np.ndarray,
+        shift: np.ndarray,
+        elastic: np.ndarray,
+    ) -> np.ndarray:
+        """Return the coefficients of fields: ``R(rotation) @ [[1, 0], [shear, 1]] @ exp(stretch)``.
+
+        Parameters
+        ----------
+        rotation, shear : ndarray, shape (n,)
+        stretch, shift : ndarray, shape (2, n)
+            Vertical and horizontal.
+        elastic : ndarray, shape (2, n, splines)
+        """
+        cos, sin, (tall, wide) = np.cos(rotation), np.sin(rotation), np.exp(stretch)
+        field = np.empty((2, len(rotation), len(self.basis)), np.float32)
+        field[0, :, 0], field[0, :, 1] = (cos + sin * shear) * tall, sin * wide
+        field[1, :, 0], field[1, :, 1] = (cos * shear - sin) * tall, cos * wide
+        field[:, :, 2] = shift + self.center[:, None]
+        field[:, :, 3:] = elastic
+        return field
+
+    def sample(self, images: np.ndarray, field: np.ndarray, out: np.ndarray) -> None:
+        """Write the images as the fields show them, by bilinear interpolation.
+
+        Pixel (y, x) of ``out`` is read from the image at ``field[0] @ basis`` (vertical) and
+        ``field[1] @ basis`` (horizontal), where the basis is y and x from the centre, 1, and the
+        splines; outside of the image everything is 0.
+
+        Parameters
+        ----------
+        images : ndarray of uint8, shape (n, height * width)
+            At most :data:`CHUNK` of them.
+        field : ndarray, shape (2, n, 3 + splines)
+        out : ndarray of float, shape (n, height * width)
+        """
+        n, (height, width) = len(images), self.shape
+        self.padded[:n, 1:-2, 1:-2] = images.reshape(n, height, width)
+        place = np.matmul(field, self.basis)
+        place += 1  # the padding
+        for along, size in zip(place, self.shape, strict=True):
+            np.clip(along, 0, size + 1, out=along)
+        corner = place.astype(np.int32)
+        place -= corner
+        down, right = place
+        row = width + 3
+        index = corner[0] * row + corner[1] + self.first[:n]
+        # mode="clip" spares NumPy the check of an index; none is ever out of range
+        above = self.padded.take(index, mode="clip")
+        above += right * (self.padded.take(index + 1, mode="clip") - above)
+        index += row
+        below = self.padded.take(index, mode="clip")
+        below += right * (self.padded.take(index + 1, mode="clip") - below)
+        below -= above
+        below *= down
+        np.add(above, below, out=out)
+
+
+def _splines(pixels: int) -> np.ndarray:
+    """Return the cubic B-splines of a grid of :data:`CELLS` cells, shape (CELLS + 3, pixels)."""
+    place = (np.arange(pixels) + 0.5) / pixels * CELLS
+    t = np.abs(place - np.arange(-1, CELLS + 2)[:, None])
+    near, far = (4 - 6 * t**2 + 3 * t**3) / 6, np.maximum(2 - t, 0) ** 3 / 6
+    return np.where(t < 1, near, far)

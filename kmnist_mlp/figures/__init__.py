@@ -1,0 +1,1 @@
+"""Figures and tables of results, each with the numbers that it shows."""

@@ -1,0 +1,103 @@
+"""One style for all figures: white ground, colour-blind safe, kana in a Japanese font."""
+
+from __future__ import annotations
+
+import base64
+import io
+import logging
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from kmnist_mlp.figures.exhibit import Behind
+
+# Okabe and Ito's palette, distinguishable with every common colour vision.
+# Source: Wong, Nature Methods 8, 441 (2011), doi:10.1038/nmeth.1618.
+BLUE, ORANGE, GREEN, GREY, PURPLE, SKY = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#595959",
+    "#CC79A7",
+    "#56B4E9",
+)
+COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY)
+DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))  # told apart without any colour
+
+
+def japanese_font() -> Path:
+    """Return the file of a font with kana, IPAexGothic, which comes with a package."""
+    import matplotlib_fontja
+
+    return Path(matplotlib_fontja.__file__).parent / "fonts" / "ipaexg.ttf"
+
+
+@lru_cache(maxsize=4)
+def web_font(text: str) -> str:
+    """Return the characters of a text in that font as an address for web pages: WOFF in base64."""
+    from fontTools import subset
+    from fontTools.ttLib import TTFont
+
+    font = TTFont(japanese_font(), recalcTimestamp=False)  # the same bytes every time
+    glyphs = subset.Subsetter()
+    glyphs.populate(text=text)
+    glyphs.subset(font)
+    font.flavor = "woff"
+    content = io.BytesIO()
+    font.save(content)
+    return f"data:font/woff;base64,{base64.b64encode(content.getvalue()).decode()}"
+
+
+def use_style() -> None:
+    """Set fonts (with kana), colours and resolution for every figure of the process."""
+    # DejaVu stays first, for the Latin letters.
+    mpl.font_manager.fontManager.addfont(str(japanese_font()))
+    # It has no bold: saying so at every bold title would fill the notebooks with warnings.
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
+    mpl.rcParams.update(
+        {
+            "font.family": ["DejaVu Sans", "IPAexGothic"],
+            "font.size": 10,
+            "axes.titlesize": 10.5,
+            "axes.titleweight": "bold",
+            "axes.titlelocation": "left",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.color": "#E4E4E4",
+            "axes.axisbelow": True,
+            "axes.prop_cycle": mpl.cycler(color=COLOURS),
+            "legend.edgecolor": "white",
+            "legend.framealpha": 0.9,
+            "figure.facecolor": "white",
+            "savefig.facecolor": "white",
+            "figure.dpi": 100,
+            "savefig.dpi": 200,
+            "figure.constrained_layout.use": True,
+        }
+    )
+
+
+def finished(figure: Figure, data_name: str, behind: Behind) -> Figure:
+    """Attach what is behind a figure; mark one of the stand-in, lest it be taken for real."""
+    figure.behind = behind
+    if data_name.startswith("stand-in"):
+        figure.text(
+            0.995, 0.995, "STAND-IN DATA, not KMNIST", ha="right", va="top", fontsize=9,
+            color="white", weight="bold", zorder=10,
+            bbox={"facecolor": "#B00020", "edgecolor": "none", "pad": 3},
+        )  # fmt: skip
+    plt.close(figure)  # the notebook shows it once, where it is told to
+    return figure
+
+
+def panels(columns: int, height: float = 3.5, width: float = 9.5) -> tuple[Figure, list[Axes]]:
+    """Return a figure with some axes side by side."""
+    figure, axes = plt.subplots(1, columns, figsize=(width, height), squeeze=False)
+    return figure, list(axes[0])

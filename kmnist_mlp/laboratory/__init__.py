@@ -1,0 +1,1 @@
+"""Looking inside networks, and training them, from a notebook."""

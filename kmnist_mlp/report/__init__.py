@@ -1,0 +1,1 @@
+"""From notebooks to pages: what notebooks call, their execution, and the export."""

@@ -1,0 +1,120 @@
+"""Execute notebooks side by side, each in a fresh kernel; what has not changed is not run again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import matplotlib as mpl
+import nbformat
+import numpy as np
+import pandas as pd
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+from kmnist_mlp.experiments.provenance import PROJECT, blas, commit
+from kmnist_mlp.support.files import whole_file
+
+# These make pages of executed notebooks: a change in them asks for no execution.
+PAGE_ROOMS = {"report.py", "pages.py", "index.py", "style.css"}
+
+
+class NotebookError(Exception):
+    """A notebook failed; the message names notebook, cell and error."""
+
+
+def read(path: Path) -> nbformat.NotebookNode:
+    """Read a notebook, or raise NotebookError."""
+    try:
+        return nbformat.read(path, as_version=4)
+    except Exception as error:  # nbformat raises whatever it stumbles over
+        raise NotebookError(f"{path.name} is no notebook: {error}") from None
+
+
+def write(notebook: nbformat.NotebookNode, path: Path) -> None:
+    """Write a notebook whole or not at all."""
+    with whole_file(path) as file:
+        file.write((nbformat.writes(notebook) + "\n").encode())
+
+
+def execute(path: Path) -> nbformat.NotebookNode:
+    """Run a notebook from top to bottom in a fresh kernel and return it with its outputs.
+
+    Raises
+    ------
+    NotebookError
+        Naming notebook, cell and error.
+    """
+    notebook = read(path)
+    client = NotebookClient(
+        notebook,
+        timeout=None,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.parent)}},
+        record_timing=False,
+        extra_arguments=["--log-level=ERROR"],  # not a warning per kernel on the console
+    )
+    began = time.perf_counter()
+    try:
+        client.execute()
+    except CellExecutionError as error:
+        number, cell = next(
+            (number, cell)
+            for number, cell in reversed(list(enumerate(notebook.cells, start=1)))
+            if any(out.output_type == "error" for out in cell.get("outputs", []))
+        )
+        last_line = next(line for line in reversed(cell.source.splitlines()) if line.strip())
+        raise NotebookError(
+            f"{path.name}, cell {number} (ends with `{last_line}`): {error.ename}: {error.evalue}"
+        ) from None
+    except Exception as error:  # a kernel that dies
+        raise NotebookError(f"{path.name}: {type(error).__name__}: {error}") from None
+    seconds = round(time.perf_counter() - began, 1)
+    notebook.metadata["kmnist_mlp"] = {"seconds": seconds}
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+    notebook.metadata["language_info"] = {"name": "python"}
+    return notebook
+
+
+def execute_all(paths: list[Path]) -> list[nbformat.NotebookNode]:
+    """Execute notebooks side by side, each in a process that waits for its kernel.
+
+    The last begins first: later notebooks take longer, and none should be left for one core alone.
+    """
+    if not paths:
+        return []
+    workers = min(len(paths), os.cpu_count() or 1)
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        return list(pool.map(execute, paths[::-1]))[::-1]
+
+
+def key_of(path: Path, *conditions: object) -> str:
+    """Return a hash of all that decides a notebook's outputs.
+
+    Its cells, the module with its drawing pad (all but what makes pages), the versions and the
+    commit that its provenance names, and the given conditions: the data, the seeds.
+    """
+    versions = [package.__version__ for package in (np, pd, mpl)]
+    digest = hashlib.sha256(repr((conditions, commit(), blas(), sys.version, versions)).encode())
+    cells = [(cell.cell_type, cell.source, cell.metadata) for cell in read(path).cells]
+    digest.update(json.dumps(cells, sort_keys=True).encode())
+    kinds = (".py", ".csv", ".js", ".css", ".html")
+    digest.update(source_hash(lambda file: file.suffix in kinds, PAGE_ROOMS).encode())
+    return digest.hexdigest()
+
+
+def source_hash(wanted: Callable[[Path], bool], without: Iterable[str] = ()) -> str:
+    """Return a hash of the module's files of a kind, except those named."""
+    digest = hashlib.sha256()
+    for file in sorted((PROJECT / "kmnist_mlp").rglob("*.*")):
+        if wanted(file) and file.name not in without:
+            digest.update(file.name.encode() + file.read_bytes())
+    return digest.hexdigest()

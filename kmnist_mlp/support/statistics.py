@@ -1,0 +1,71 @@
+"""Statistics over seeds and images: means with their spread, intervals, and these as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+
+def interval(values: Iterable[float]) -> tuple[float, float, float]:
+    """Return the mean over seeds and the ends of its 95 % confidence interval (Student's t).
+
+    One seed says nothing of the scatter: its interval is infinite.
+
+    Examples
+    --------
+    >>> mean, low, high = interval([84.1, 84.3, 84.2])
+    >>> print(f"{mean:.2f}, {low:.2f} to {high:.2f}")
+    84.20, 83.95 to 84.45
+    """
+    from scipy.special import stdtrit  # quantiles of Student's t; only here, as it loads slowly
+
+    values = np.asarray(list(values), dtype=float)
+    mean, n = float(values.mean()), len(values)
+    if n == 1:
+        return mean, -np.inf, np.inf
+    half = float(stdtrit(n - 1, 0.975) * values.std(ddof=1) / np.sqrt(n))
+    return mean, mean - half, mean + half
+
+
+def wilson_interval(right: int, n: int) -> tuple[float, float]:
+    """Return the 95 % confidence interval of a share, in per cent.
+
+    Source: Wilson 1927, doi:10.1080/01621459.1927.10502953.
+    """
+    z, p = 1.959964, right / n
+    middle, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    return tuple(float(100 * bound / (1 + z**2 / n)) for bound in (middle - half, middle + half))
+
+
+def plus_minus(values: Iterable[float], digits: int) -> str:
+    r"""Return "mean ± standard deviation" over seeds, or just the value of a single seed.
+
+    Examples
+    --------
+    >>> plus_minus([84.1, 84.3, 84.2], 2), plus_minus([84.1], 2)
+    ('84.20\xa0±\xa00.10', '84.10')
+    """
+    values = np.asarray(list(values), dtype=float)
+    if not np.isfinite(values).all():
+        return "not finite"
+    mean = rounded(float(values.mean()), digits)
+    # no-break spaces: a line must not end between a value and its uncertainty
+    spread = rounded(float(values.std(ddof=1)), digits) if len(values) > 1 else ""
+    return f"{mean}\u00a0±\u00a0{spread}" if spread else mean
+
+
+def signed(value: float, digits: int) -> str:
+    """Return a difference with its sign.
+
+    Examples
+    --------
+    >>> signed(0.251, 2), signed(-1.7, 2)
+    ('+0.25', '−1.70')
+    """
+    return f"{value:+.{digits}f}".replace("-", "−") if np.isfinite(value) else "not finite"
+
+
+def rounded(value: float, digits: int) -> str:
+    """Return a number with that many decimals and a true minus sign."""
+    return f"{value:.{digits}f}".replace("-", "−") if abs(value) < 1e4 else f"{value:.1e}"
