@@ -107,10 +107,20 @@ class Dataset:
     @property
     def is_stand_in(self) -> bool:
         """Whether this is the drawn stand-in instead of Kuzushiji-MNIST."""
-        return self.name.startswith(STAND_IN)  # also when it is pooled
+        return is_stand_in(self.name)
+
+    @property
+    def class_labels(self) -> tuple[str, ...]:
+        """Each class as figures and tables name it: "お o"."""
+        return tuple(f"{k} {r}" for k, r in zip(self.class_names, self.romaji, strict=False))
 
 
 STAND_IN = "stand-in data"
+
+
+def is_stand_in(data_name: str) -> bool:
+    """Whether a data set of this name is the drawn stand-in, or made of it."""
+    return data_name.startswith(STAND_IN)
 
 
 # ---- split and standardise -----------------------------------------------------------------------

@@ -8,9 +8,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def cache_folder() -> Path:
@@ -70,6 +73,13 @@ def whole_file(path: str | os.PathLike) -> Iterator[IO[bytes]]:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_csv(table: pd.DataFrame, path: str | os.PathLike) -> None:
+    """Write a table, without its index and with seven digits, whole or not at all."""
+    text = table.to_csv(index=False, float_format="%.7g", lineterminator="\n")
+    with whole_file(path) as file:
+        file.write(text.encode())
 
 
 def save_arrays(path: Path, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
