@@ -7,22 +7,15 @@ from kmnist_mlp.data import Dataset, one_hot
 from kmnist_mlp.datasets.kmnist import load_kmnist
 from kmnist_mlp.gradient_check import check_gradients
 from kmnist_mlp.network import MLP
-from kmnist_mlp.training import TrainingResult, evaluate, train
+from kmnist_mlp.results import TrainingResult
+from kmnist_mlp.training import evaluate, train
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "MLP",
-    "Config",
-    "Dataset",
-    "TrainingResult",
-    "check_gradients",
-    "evaluate",
-    "load_kmnist",
-    "one_hot",
-    "run",
-    "train",
-]
+    "MLP", "Config", "Dataset", "TrainingResult", "check_gradients", "evaluate", "load_kmnist",
+    "one_hot", "run", "train",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

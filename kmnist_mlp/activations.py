@@ -1,7 +1,7 @@
-"""Activations of the hidden layers: each value beside its derivative, so one reads both at once.
+"""Activations of the hidden layers: each function with its derivative beside it.
 
-A derivative is written in terms of the *output* a = f(z), which backpropagation still holds,
-so that the weighted input z need not be kept.
+A derivative is written in terms of the *output* a = f(z), which the forward pass has kept,
+so that the weighted input z need not be kept as well.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ class Activation(NamedTuple):
 
     Attributes
     ----------
-    name : str
-        As the paper spells it.
     value : callable
         ``value(z, out=None)`` returns a = f(z); ``out`` may be ``z`` itself.
     derivative : callable
@@ -35,7 +33,6 @@ class Activation(NamedTuple):
     array([0.42  , 1.    , 0.0707])
     """
 
-    name: str
     value: Callable[..., np.ndarray]
     derivative: Callable[..., np.ndarray]
 
@@ -43,17 +40,18 @@ class Activation(NamedTuple):
 def tanh(z: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """Return tanh(z), between -1 and 1.
 
+    Like all functions of this file, it works elementwise and returns an array of the same shape.
+
     Parameters
     ----------
     z : ndarray of float
         Weighted inputs, any shape.
     out : ndarray, optional
-        Where the result goes, in the shape of ``z``; may be ``z`` itself.
+        Array for the result, in the shape of ``z``; may be ``z`` itself.
 
     Returns
     -------
     ndarray
-        In the shape of ``z``; so it is for every function of this file.
 
     Examples
     --------
@@ -125,8 +123,9 @@ def relu_derivative(a: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     return np.greater(a, 0, out=out)
 
 
+# A new activation is added here, and nowhere else.
 ACTIVATIONS: dict[str, Activation] = {
-    "tanh": Activation("tanh", tanh, tanh_derivative),
-    "sigmoid": Activation("sigmoid", sigmoid, sigmoid_derivative),
-    "ReLU": Activation("ReLU", relu, relu_derivative),
+    "tanh": Activation(tanh, tanh_derivative),
+    "sigmoid": Activation(sigmoid, sigmoid_derivative),
+    "ReLU": Activation(relu, relu_derivative),
 }

@@ -1,151 +1,122 @@
-"""One place for every hyper-parameter of a run, under the paper's own key names, validated."""
+"""Every hyper-parameter of a run, once: its default, its meaning and what is allowed."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
+from enum import IntEnum
+from functools import partial
 from typing import Any
 
-from kmnist_mlp.support.checks import boolean, layer_sizes, one_of, real_number, whole_number
+import numpy as np
 
-ACTIVATION_NAMES = ("tanh", "sigmoid", "ReLU")
-SCHEDULE_NAMES = ("constant", "cosine")
-BEYOND_THE_PAPER = (
-    "distortion",
-    "batch_normalisation",
-    "dropout",
-    "label_smoothing",
-    "schedule",
-    "warm_up",
-    "each_pixel",
-    "validation_fraction",
-)
+from kmnist_mlp.activations import ACTIVATIONS
+from kmnist_mlp.support import checks
+
+LAYERS = partial(checks.layer_sizes)
+YES_NO = partial(checks.boolean)
+COUNT = partial(checks.whole_number, at_least=1)
+POSITIVE = partial(checks.real_number, above=0)
+NOT_NEGATIVE = partial(checks.real_number, at_least=0)
+FRACTION = partial(checks.real_number, at_least=0, below=1)
+SEED = partial(checks.whole_number, at_least=0)
+ACTIVATION = partial(checks.one_of, allowed=ACTIVATIONS)
+SCHEDULE = partial(checks.one_of, allowed=("constant", "cosine"))
+STANDARDISATION = partial(checks.one_of, allowed=("pixel", "global"))
+
+
+def option(default: Any, check: partial, meaning: str, beyond: bool = False) -> Any:
+    """Return a field of :class:`Config`; ``check(name, value)`` returns the canonical value.
+
+    An option ``beyond`` the paper is told only where it is used.
+    """
+    return field(default=default, metadata={"check": check, "meaning": meaning, "beyond": beyond})
+
+
+extra = partial(option, beyond=True)
 
 
 @dataclass(frozen=True)
 class Config:
     """Hyper-parameters of one training run; immutable, so that it can be a cache key.
 
+    The first twelve have the paper's own names. The others go beyond the paper, and are off by
+    default.
+
     Parameters
     ----------
-    layer_specs : sequence of int
-        Units per layer: inputs, hidden layers (any number, also none), classes.
-    activation : str
-        Of the hidden layers: "tanh", "sigmoid" or "ReLU", in any letter case.
-    learning_rate : float
-        Step on the gradient of the cross-entropy *summed* over a mini-batch, > 0.
-    batch_size : int
-        Images per mini-batch, >= 1; the last mini-batch of an epoch may be smaller.
-    epochs : int
-        Passes over the training split at most, >= 1.
-    early_stop : bool
-        Stop when the validation loss no longer improves, and return the best epoch's weights.
-    early_stop_epoch : int
-        Patience: epochs in a row without a new lowest validation loss, >= 1.
-    L1_penalty, L2_penalty : float
-        Factor of ``||W||_1`` and of ``||W||^2`` in the loss, >= 0; biases are never penalised.
-    momentum : bool
-        Whether the step follows a running mean of the gradients.
-    momentum_gamma : float
-        Decay of that running mean, 0 <= gamma < 1.
-    seed : int
-        Decides the split, the initial weights and the order of the mini-batches, >= 0.
-
-    The rest goes beyond the paper, and is off by default:
-
-    distortion : float
-        Strength of the random distortions of the training images (augmentation.py), >= 0.
-    batch_normalisation : bool
-        Normalise what each hidden unit gets over the mini-batch (training_layers.py).
-    dropout : float
-        Share of the hidden units that is silent for an image, 0 <= share < 1.
-    label_smoothing : float
-        Share of the label that is dealt out to all classes alike, 0 <= share < 1.
-    schedule : str
-        Of the learning rate (schedules.py): "constant", or "cosine", which ends at 0.
-    warm_up : float
-        Epochs in which the learning rate rises from 0, >= 0.
-    each_pixel : bool
-        Standardise each pixel by its own mean and standard deviation, as the paper does; else all
-        by those of all pixels together.
-    validation_fraction : float
-        Share of the training images that is held out, 0.2 in the paper, 0 <= share < 1. With 0
-        all are trained on; that needs ``early_stop=False``.
+    {options}
 
     Raises
     ------
     ValueError
-        If a value has the wrong type or lies outside its range.
+        If a value has the wrong type or lies outside its bounds.
 
     Examples
     --------
     >>> Config(layer_specs=(784, 256, 10), activation="relu").activation
     'ReLU'
-    >>> Config.from_dict({"lerning_rate": 0.1})
+    >>> Config.from_dict({{"lerning_rate": 0.1}})
     Traceback (most recent call last):
         ...
     ValueError: unknown key 'lerning_rate': did you mean 'learning_rate'?
     """
 
-    layer_specs: tuple[int, ...] = (784, 128, 10)
-    activation: str = "tanh"
-    learning_rate: float = 5e-4
-    batch_size: int = 128
-    epochs: int = 100
-    early_stop: bool = True
-    early_stop_epoch: int = 5
-    L1_penalty: float = 0.0
-    L2_penalty: float = 0.0
-    momentum: bool = True
-    momentum_gamma: float = 0.9
-    seed: int = 0
-    distortion: float = 0.0
-    batch_normalisation: bool = False
-    dropout: float = 0.0
-    label_smoothing: float = 0.0
-    schedule: str = "constant"
-    warm_up: float = 0.0
-    each_pixel: bool = True
-    validation_fraction: float = 0.2
+    layer_specs: tuple[int, ...] = option(
+        (784, 128, 10), LAYERS, "Units per layer: inputs, hidden layers (or none), classes."
+    )
+    activation: str = option("tanh", ACTIVATION, "Activation of the hidden layers.")
+    learning_rate: float = option(5e-4, POSITIVE, "Step on the gradient *summed* over a batch.")
+    batch_size: int = option(128, COUNT, "Images per mini-batch; the last may be smaller.")
+    epochs: int = option(100, COUNT, "Largest number of epochs.")
+    early_stop: bool = option(True, YES_NO, "Stop by validation loss; keep the best weights.")
+    early_stop_epoch: int = option(5, COUNT, "Patience: epochs in a row without a lower loss.")
+    L1_penalty: float = option(0.0, NOT_NEGATIVE, "Factor of ``||W||_1`` in the loss.")
+    L2_penalty: float = option(0.0, NOT_NEGATIVE, "Factor of ``||W||^2`` in the loss.")
+    momentum: bool = option(True, YES_NO, "Follow a running mean of the gradients.")
+    momentum_gamma: float = option(0.9, FRACTION, "Decay of that running mean.")
+    seed: int = option(0, SEED, "Seed of the split, the weights and the mini-batches.")
+    distortion: float = extra(0.0, NOT_NEGATIVE, "Strength of the distortion of training images.")
+    batch_normalisation: bool = extra(False, YES_NO, "Normalise inputs of the hidden units.")
+    dropout: float = extra(0.0, FRACTION, "Probability that a hidden unit is left out.")
+    label_smoothing: float = extra(0.0, FRACTION, "Share of a label spread over all classes.")
+    schedule: str = extra("constant", SCHEDULE, "How the learning rate changes.")
+    warm_up: float = extra(0.0, NOT_NEGATIVE, "Epochs in which the learning rate rises from 0.")
+    standardisation: str = extra("pixel", STANDARDISATION, "Statistics of each pixel, or of all.")
+    validation_fraction: float = extra(0.2, FRACTION, "Share of training images held out.")
 
     def __post_init__(self) -> None:
-        """Bring every field to its canonical type, or say what is wrong with it."""
-        checked = {
-            "layer_specs": layer_sizes(self.layer_specs),
-            "activation": activation_name(self.activation),
-            "learning_rate": real_number("learning_rate", self.learning_rate, above=0.0),
-            "batch_size": whole_number("batch_size", self.batch_size, 1),
-            "epochs": whole_number("epochs", self.epochs, 1),
-            "early_stop": boolean("early_stop", self.early_stop),
-            "early_stop_epoch": whole_number("early_stop_epoch", self.early_stop_epoch, 1),
-            "L1_penalty": real_number("L1_penalty", self.L1_penalty, at_least=0.0),
-            "L2_penalty": real_number("L2_penalty", self.L2_penalty, at_least=0.0),
-            "momentum": boolean("momentum", self.momentum),
-            "momentum_gamma": real_number(
-                "momentum_gamma", self.momentum_gamma, at_least=0.0, below=1.0
-            ),
-            "seed": whole_number("seed", self.seed, 0),
-            "distortion": real_number("distortion", self.distortion, at_least=0.0),
-            "batch_normalisation": boolean("batch_normalisation", self.batch_normalisation),
-            "schedule": one_of("schedule", self.schedule, SCHEDULE_NAMES),
-            "each_pixel": boolean("each_pixel", self.each_pixel),
-            "warm_up": real_number("warm_up", self.warm_up, at_least=0.0),
-        }
-        for name in ("dropout", "label_smoothing", "validation_fraction"):
-            checked[name] = real_number(name, getattr(self, name), at_least=0.0, below=1.0)
-        for name, value in checked.items():
-            object.__setattr__(self, name, value)
+        """Bring every option to its canonical type, or say what is wrong with it."""
+        for f in fields(self):
+            object.__setattr__(self, f.name, f.metadata["check"](f.name, getattr(self, f.name)))
         if self.early_stop and not self.validation_fraction:
             raise ValueError(
                 "early_stop must be False where validation_fraction is 0: without validation "
-                "images there is no loss to stop by"
+                "images there is no loss to stop by; got early_stop=True"
             )
 
     def __repr__(self) -> str:
-        """Read like the call that makes it; what goes beyond the paper only where it is used."""
+        """Read like the call that makes it; options beyond the paper only where they are used."""
         values = {**self.to_dict(), "layer_specs": self.layer_specs}
         return f"Config({', '.join(f'{name}={value!r}' for name, value in values.items())})"
+
+    @classmethod
+    def options(cls) -> list[dict[str, Any]]:
+        """Return name, default, what is allowed, and meaning of every option.
+
+        Examples
+        --------
+        >>> Config.options()[3]["name"], Config.options()[3]["allowed"]
+        ('batch_size', 'whole number >= 1')
+        """
+        rows = []
+        for f in fields(cls):
+            check, meaning = f.metadata["check"], f.metadata["meaning"]
+            allowed = f"{check.func.__name__.replace('_', ' ')} {checks.limits(**check.keywords)}"
+            row = {"name": f.name, "default": f.default, "allowed": allowed, "meaning": meaning}
+            rows.append(row)
+        return rows
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Config:
@@ -171,10 +142,8 @@ class Config:
         >>> config.layer_specs, config.L2_penalty, config.batch_size
         ((784, 256, 10), 0.2, 128)
         """
-        if not isinstance(values, Mapping):
-            raise ValueError(f"a configuration is a dictionary of hyper-parameters; got {values!r}")
-        known = [field.name for field in fields(cls)]
-        for key in values:
+        known = [f.name for f in fields(cls)]
+        for key in checks.instance("values", values, Mapping):
             if key not in known:
                 near = difflib.get_close_matches(str(key), known, n=1)
                 hint = f"did you mean {near[0]!r}?" if near else f"known keys are {known}"
@@ -222,21 +191,35 @@ class Config:
         >>> values["layer_specs"], Config.from_dict(values) == Config(layer_specs=(784, 10))
         ([784, 10], True)
         """
-        default = {field.name: field.default for field in fields(self)}
-        values = {**asdict(self), "layer_specs": list(self.layer_specs)}
-        return {
-            name: value
-            for name, value in values.items()
-            if name not in BEYOND_THE_PAPER or value != default[name]
+        values = {
+            f.name: getattr(self, f.name)
+            for f in fields(self)
+            if not f.metadata["beyond"] or getattr(self, f.name) != f.default
         }
+        return {**values, "layer_specs": list(self.layer_specs)}
 
 
-def activation_name(name: Any) -> str:
-    """Return the canonical spelling of an activation's name, whatever its letter case.
+# help(Config) shows the options as they stand in the fields
+Config.__doc__ = (Config.__doc__ or "").format(
+    options="\n    ".join(
+        f"{row['name']} : {row['allowed']}, default {row['default']!r}\n        {row['meaning']}"
+        for row in Config.options()
+    )
+)
 
-    Raises
-    ------
-    ValueError
-        If there is no such activation.
-    """
-    return one_of("activation", name, ACTIVATION_NAMES)
+
+class Stream(IntEnum):
+    """The streams of random numbers that are drawn from a run's seed, independently."""
+
+    SPLIT = 1
+    POOLING = 2
+    BATCHES = 3
+    CURVES = 4
+    DISTORTION = 5
+    DROPOUT = 6
+    DISTANCES = 7
+
+
+def generator(seed: int, stream: Stream) -> np.random.Generator:
+    """Return the generator of one stream of a seed."""
+    return np.random.default_rng([seed, stream])

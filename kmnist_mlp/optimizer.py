@@ -1,6 +1,8 @@
-"""Mini-batch gradient descent with momentum, and the L1 and L2 penalties on the weights."""
+"""Stochastic gradient descent with momentum, penalties on the weights, a learning-rate schedule."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
@@ -19,18 +21,44 @@ def penalty(weights: list[np.ndarray], L1: float = 0.0, L2: float = 0.0) -> floa
     return float(sum(L1 * np.abs(w).sum() + L2 * np.square(w).sum() for w in weights))
 
 
+def learning_rate(config: Config, epochs_done: float) -> float:
+    """Return the learning rate of a mini-batch: ``config.learning_rate``, unless it changes.
+
+    It is multiplied by ``min(1, epochs_done / warm_up)`` (source: Goyal et al. 2017,
+    arXiv:1706.02677, section 2.2) and, with the cosine schedule, by
+    ``(1 + cos(pi * epochs_done / epochs)) / 2`` (source: Loshchilov and Hutter 2017,
+    arXiv:1608.03983, eq. 5, without restarts).
+
+    Parameters
+    ----------
+    config : Config
+        Its ``learning_rate``, ``schedule``, ``warm_up`` and ``epochs``.
+    epochs_done : float
+        Until the middle of the mini-batch: 0.5 in the middle of the first epoch.
+
+    Examples
+    --------
+    >>> config = Config(learning_rate=0.1, schedule="cosine", epochs=10)
+    >>> [round(learning_rate(config, epochs), 4) for epochs in (0, 5, 10)]
+    [0.1, 0.05, 0.0]
+    """
+    rate = config.learning_rate
+    if config.warm_up:
+        rate *= min(1.0, epochs_done / config.warm_up)
+    if config.schedule == "cosine":
+        rate *= (1 + math.cos(math.pi * epochs_done / config.epochs)) / 2
+    return rate
+
+
 class SGD:
-    """Updates a model's parameters in place, one mini-batch after the other.
+    """Updates parameters in place, one mini-batch after the other.
 
     With momentum of unit gain: ``v <- gamma * v + (1 - gamma) * g`` and ``w <- w - rate * v``;
-    without: ``w <- w - rate * g``. Here g is the gradient of the summed cross-entropy plus, for
+    without momentum, gamma is 0. Here g is the gradient of the summed cross-entropy plus, for
     weights, that of the penalty: ``L1 * sign(w) + 2 * L2 * w``. Source of momentum: Polyak 1964,
     doi:10.1016/0041-5553(64)90137-5.
 
-    Large networks wait for memory here, so a step makes as few passes over it as it can. It keeps
-    ``rate * v`` as ``decay * u``: to multiply the velocity by gamma then takes one multiplication
-    of the number ``decay``, and u only grows by the gradient divided by ``decay``. Before that
-    gets too small, u is multiplied by it and ``decay`` starts again at 1.
+    A product is written into an array that is no longer needed, as new arrays would take longer.
 
     Parameters
     ----------
@@ -38,11 +66,6 @@ class SGD:
         Its parameters are changed by :meth:`step`.
     config : Config
         Gives learning rate, momentum and penalties.
-
-    Attributes
-    ----------
-    scale : float
-        ``rate * (1 - gamma) / decay``: what the next :meth:`step` wants the gradient multiplied by.
 
     Examples
     --------
@@ -52,45 +75,37 @@ class SGD:
     >>> w, v = model.parameters.copy(), 0.0
     >>> sgd = SGD(model, Config(layer_specs=(2, 2), learning_rate=0.1, momentum_gamma=0.9))
     >>> for _ in range(2):
-    ...     sgd.step(sgd.scale * np.ones(6))
+    ...     sgd.step(np.ones(6))
     ...     v = 0.9 * v + (1 - 0.9) * 1.0
     ...     w = w - 0.1 * v
     >>> np.allclose(model.parameters, w)
     True
     """
 
-    SMALLEST_DECAY = 1e-3
-
     def __init__(self, model: MLP, config: Config) -> None:
-        from scipy.linalg.blas import get_blas_funcs  # only here: it takes a moment to import
+        self.config, self.parameters = config, model.parameters
+        self.velocity = np.zeros_like(self.parameters)
+        self.weights = sum(W.size for W in model.weights)  # stand first among the parameters
+        self.scratch = np.empty_like(self.parameters[: self.weights])
 
-        self.gamma = config.momentum_gamma if config.momentum else 0.0
-        self.rate = config.learning_rate * (1 - self.gamma)
-        self.L1, self.L2 = config.L1_penalty, config.L2_penalty
-        self.parameters = model.parameters
-        self.weights = model.parameters[: sum(array.size for array in model.weights)]
-        self.u, self.decay, self.scale = np.zeros_like(self.parameters), 1.0, self.rate
-        self.scratch = np.empty_like(self.weights) if self.L1 else None
-        self.add = get_blas_funcs("axpy", dtype=model.dtype)  # add(x, y, a=a): y <- y + a * x
-
-    def step(self, scaled_gradient: np.ndarray) -> None:
+    def step(self, g: np.ndarray, epochs_done: float = 0.0) -> None:
         """Take one step.
 
         Parameters
         ----------
-        scaled_gradient : ndarray, shape (number of parameters,)
-            :attr:`scale` times the gradient of the summed cross-entropy, without penalty.
+        g : ndarray, shape (number of parameters,)
+            Gradient of the summed cross-entropy, without penalty; overwritten.
+        epochs_done : float
+            Decides the learning rate (:func:`learning_rate`).
         """
-        u = self.u
-        u += scaled_gradient
-        if self.L1:
-            signs = np.sign(self.weights, out=self.scratch)
-            self.add(signs, u[: signs.size], a=self.scale * self.L1)
-        if self.L2:
-            self.add(self.weights, u[: self.weights.size], a=self.scale * 2 * self.L2)
-        self.add(u, self.parameters, a=-self.decay)
-        self.decay *= self.gamma
-        if self.decay < self.SMALLEST_DECAY:
-            u *= self.decay
-            self.decay = 1.0
-        self.scale = self.rate / self.decay
+        c, w, v = self.config, self.parameters, self.velocity
+        gamma = c.momentum_gamma if c.momentum else 0.0
+        rate = learning_rate(c, epochs_done)
+        weights, dW = w[: self.weights], g[: self.weights]
+        if c.L1_penalty:
+            dW += np.multiply(c.L1_penalty, np.sign(weights, out=self.scratch), out=self.scratch)
+        if c.L2_penalty:
+            dW += np.multiply(2 * c.L2_penalty, weights, out=self.scratch)
+        v *= gamma
+        v += np.multiply(1 - gamma, g, out=g)
+        w -= np.multiply(rate, v, out=g)

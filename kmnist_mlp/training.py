@@ -2,121 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from kmnist_mlp.callbacks.checkpoint import Checkpoint, State
-from kmnist_mlp.config import Config
-from kmnist_mlp.data import Dataset, Split, StandardisedImages, split_and_standardise
-from kmnist_mlp.extensions.augmentation import Distortion
-from kmnist_mlp.extensions.regularised_mlp import TrainingBuffers, TrainingMLP, network
-from kmnist_mlp.network import MLP, Buffers, cross_entropies
+from kmnist_mlp.config import Config, Stream, generator
+from kmnist_mlp.data import Dataset, split_and_standardise
+from kmnist_mlp.network import MLP, backpropagate, cross_entropies, forward
 from kmnist_mlp.optimizer import SGD
-from kmnist_mlp.schedules import rate_factor
-from kmnist_mlp.support.checks import instance
+from kmnist_mlp.results import CURVES, Callback, Progress, TrainingResult
+from kmnist_mlp.support.checks import class_indices, instance
+from kmnist_mlp.support.memory import Buffers
+from kmnist_mlp.support.standardisation import StandardisedImages
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-CURVES = ("training_loss", "training_accuracy", "validation_loss", "validation_accuracy")
 CHUNK = 256  # images per forward pass when a model is evaluated: its arrays stay in the cache
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingResult:
-    """What one run of :func:`train` gives.
-
-    Attributes
-    ----------
-    config : Config
-    model : MLP
-        With the weights of ``best_epoch`` (early stopping), else of the last epoch.
-    curves : dict of str to ndarray, shape (epochs,)
-        The columns of :attr:`history`.
-    returned : dict of str to float
-        The same quantities of the returned model; finite also where the first epoch diverged.
-    best_epoch : int
-        Epoch of the lowest validation loss, counted from 1; 0 if the first one diverged.
-    stopped_epoch : int
-        The last epoch that was trained.
-    diverged : bool
-        Whether a loss became infinite or NaN; that epoch is not in the history, and the model is
-        that of ``best_epoch``.
-    test_loss : float
-        Reported loss on the test images.
-    test_accuracy : float
-        Fraction of the test images that is right.
-    seconds : float
-        Duration of the run.
-    interrupted : bool
-        Whether ``on_epoch`` or, watching live, the stop button ended the run; the model is that of
-        ``best_epoch``.
-
-    Examples
-    --------
-    >>> from kmnist_mlp import load_kmnist
-    >>> result = train(Config(layer_specs=(784, 16, 10), epochs=3), load_kmnist())
-    >>> result.stopped_epoch, result.best_epoch, result.history.columns[-1]
-    (3, 3, 'validation_accuracy')
-    >>> bool(result.curves["validation_loss"][2] == result.returned["validation_loss"])
-    True
-    """
-
-    config: Config
-    model: MLP
-    curves: dict[str, np.ndarray]
-    returned: dict[str, float]
-    best_epoch: int
-    stopped_epoch: int
-    diverged: bool
-    test_loss: float
-    test_accuracy: float
-    seconds: float
-    interrupted: bool = False
-
-    @property
-    def history(self) -> pd.DataFrame:
-        """Columns epoch, training and validation loss and accuracy; one row per epoch."""
-        import pandas as pd  # only here: training itself does not wait for it
-
-        epochs = np.arange(1, len(self.curves["training_loss"]) + 1)
-        return pd.DataFrame({"epoch": epochs, **self.curves})
-
-    def __repr__(self) -> str:
-        """Say in one line how the run went."""
-        end = "interrupted" if self.interrupted else "stopped"
-        end = "diverged at" if self.diverged else f"{end} after"
-        return (
-            f"TrainingResult({self.model!r}, {end} epoch {self.stopped_epoch}, best epoch "
-            f"{self.best_epoch}, test accuracy {self.test_accuracy:.2%})"
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class Progress:
-    """What a run has done so far, as ``on_epoch`` sees it.
-
-    Attributes
-    ----------
-    epoch, best_epoch : int
-        The epoch that has just been measured, and that of the lowest validation loss.
-    curves : dict of str to ndarray, shape (epoch,)
-    model, best_model : MLP
-        With the present weights and with those of ``best_epoch``. Training goes on with this
-        memory: copy what is to be kept.
-    """
-
-    epoch: int
-    best_epoch: int
-    curves: dict[str, np.ndarray]
-    model: MLP
-    best_model: MLP
 
 
 def train(
@@ -124,9 +27,7 @@ def train(
     data: Dataset,
     dtype: Any = np.float32,
     *,
-    checkpoint: str | os.PathLike | None = None,
-    live: bool = False,
-    on_epoch: Callable[[Progress], object] | None = None,
+    callbacks: Iterable[Callback | Callable[[Progress], object]] = (),
 ) -> TrainingResult:
     """Train a network on the training split, choose the epoch on validation, measure on test.
 
@@ -139,16 +40,10 @@ def train(
         Its pixels and classes must be the first and the last of ``config.layer_specs``.
     dtype : type
         ``numpy.float32`` or ``numpy.float64``.
-    checkpoint : path
-        File that holds the state after each epoch. If it is there, training goes on from it, and
-        ends with the same bits as without the interruption.
-    live : bool
-        Whether to show how it goes: growing curves in a notebook, one line in a terminal. The stop
-        button (Ctrl-C) then ends training after the epoch that is running and *keeps* the best
-        model so far; else it raises KeyboardInterrupt, as everywhere. The bits are the same.
-    on_epoch : callable
-        Called with a :class:`Progress` after each epoch; if it returns true, training ends there
-        and the best model so far is kept. What it raises is passed on.
+    callbacks : iterable of Callback or callable
+        Called after each epoch with a :class:`Progress`; if one returns true, training ends there
+        and the best model so far is kept. What they raise is passed on. Live learning curves and
+        checkpoints are in :mod:`kmnist_mlp.callbacks`.
 
     Returns
     -------
@@ -158,8 +53,7 @@ def train(
     Raises
     ------
     ValueError
-        If the layers do not fit the data, an argument is of the wrong kind, or the checkpoint is
-        that of another run.
+        If the layers do not fit the data, or an argument is of the wrong kind.
 
     Examples
     --------
@@ -173,128 +67,191 @@ def train(
         ...
     ValueError: layer_specs must begin with the 784 pixels and end with the 10 classes of ...
     """
-    began = time.perf_counter()
-    instance("config", config, Config)
-    instance("data", data, Dataset)
-    instance("live", live, bool)
-    if on_epoch is not None and not callable(on_epoch):
-        raise ValueError(f"on_epoch must be callable; got {on_epoch!r}")
-    if live:
-        from kmnist_mlp.callbacks.live import Live  # only here: others need no display
-
-        with Live(config, data.name, on_epoch) as watch:
-            result = train(config, data, dtype, checkpoint=checkpoint, on_epoch=watch)
-            watch.finish(result)
-        return result
-    pixels, classes = data.train_images[0].size, len(data.class_names)
-    if (config.layer_specs[0], config.layer_specs[-1]) != (pixels, classes):
-        raise ValueError(
-            f"layer_specs must begin with the {pixels} pixels and end with the {classes} classes "
-            f"of {data.name}; got {config.layer_specs}"
-        )
-    split = split_and_standardise(
-        data, config.seed, config.validation_fraction, dtype, config.each_pixel
-    )
-    model = network(config, dtype)
-    trainer = Epochs(model, SGD(model, config), split, config)
-    state = State(config, trainer.current().copy())
-    kept = checkpoint is not None and Checkpoint(checkpoint, data.fingerprint, trainer, state)
-    before, interrupted = state.seconds, False
-    with threadpool_limits(1, user_api="blas"), np.errstate(over="ignore", invalid="ignore"):
-        while not (state.ended or interrupted):
-            trainer.train_one()
-            now = trainer.current()
-            state.add(trainer.measure(), now)
-            if kept and not state.diverged:
-                state.seconds = before + time.perf_counter() - began
-                kept.save()
-            if on_epoch is not None and not state.diverged:
-                curves = _columns(state.measured)
-                seen = Progress(state.epoch, state.best_epoch, curves, now, state.best_model)
-                interrupted = bool(on_epoch(seen))
-        keeps_best = config.early_stop or state.diverged or interrupted
-        trainer.model = final = state.best_model if keeps_best else trainer.current()
-        row = state.best_epoch - 1 if keeps_best else -1
-        at_end = state.measured[row] if state.measured else trainer.measure()
-        returned = dict(zip(CURVES, at_end, strict=True))
-        test_loss, test_accuracy = evaluate(final, split.test, split.test_labels)
-    final.standardisation = split.mean, split.std
-    return TrainingResult(
-        config=config,
-        model=final,
-        curves=_columns(state.measured),
-        returned=returned,
-        best_epoch=state.best_epoch,
-        stopped_epoch=state.epoch,
-        diverged=state.diverged,
-        test_loss=test_loss,
-        test_accuracy=test_accuracy,
-        seconds=before + time.perf_counter() - began,
-        interrupted=interrupted,
-    )
+    watching = [c if isinstance(c, Callback) else Callback(c) for c in callbacks]
+    began, result, stop = time.perf_counter(), None, False
+    run = Training(config, data, dtype)
+    with (
+        threadpool_limits(1, user_api="blas"),
+        np.errstate(over="ignore", invalid="ignore"),
+        ExitStack() as stack,
+    ):
+        for callback in watching:
+            stack.callback(lambda callback=callback: callback.end(result))
+            callback.start(run)
+        began -= run.seconds
+        while not (run.ended or stop):
+            run.train_epoch()
+            run.measure_epoch()
+            run.seconds = time.perf_counter() - began
+            if not run.diverged:
+                progress = run.progress()
+                stop = any([c.epoch(progress) for c in watching])  # noqa: C419
+        result = run.result(stop)
+    return result
 
 
-def _columns(measured: list[tuple[float, ...]]) -> dict[str, np.ndarray]:
-    """Return the rows of what was measured as a column for each of :data:`CURVES`."""
-    return dict(zip(CURVES, np.array(measured).reshape(-1, len(CURVES)).T, strict=True))
+class Training:
+    """One run: its network and all that changes with it, an epoch at a time.
 
+    Parameters
+    ----------
+    config : Config
+    data : Dataset
+    dtype : type
 
-class Epochs:
-    """One epoch of training and its measurement, with every array made beforehand."""
+    Attributes
+    ----------
+    split : Split
+    model, best_model : MLP
+        The network in training, and a plain copy with the weights of ``best_epoch``.
+    measured : list of tuple
+        The values of :data:`CURVES` after each epoch that did not diverge.
+    epoch, best_epoch : int
+        The last epoch, and that of the lowest validation loss (without validation images the
+        last one that did not diverge); 0 before the first.
+    best_loss : float
+    diverged : bool
+        Whether a loss of the last epoch was infinite or NaN.
+    seconds : float
+    """
 
-    def __init__(self, model: MLP, optimizer: SGD, split: Split, config: Config) -> None:
-        self.model, self.optimizer, self.split, self.config = model, optimizer, split, config
-        self.epoch = 0
-        self.rng = np.random.default_rng([config.seed, 3])
+    NUMBERS = ("epoch", "best_epoch", "best_loss", "seconds")
+
+    def __init__(self, config: Config, data: Dataset, dtype: Any = np.float32) -> None:
+        instance("config", config, Config)
+        instance("data", data, Dataset)
+        ends, pixels = config.layer_specs[:: len(config.layer_specs) - 1], data.train_images[0].size
+        if ends != (pixels, len(data.class_names)):
+            raise ValueError(
+                f"layer_specs must begin with the {pixels} pixels and end with the "
+                f"{len(data.class_names)} classes of {data.name}; got {config.layer_specs}"
+            )
+        self.config, self.data = config, data
+        self.split = split = split_and_standardise(data, config, dtype)
+        self.model = MLP(config.layer_specs, config.activation, config.seed, dtype)
+        self.model.standardisation = split.mean, split.std
+        self.best_model = self.model.copy()
+        self.optimizer = SGD(self.model, config)
         size = min(config.batch_size, len(split.train))
-        self.buffers = (TrainingBuffers if isinstance(model, TrainingMLP) else Buffers)(model, size)
-        self.pixels = np.empty((size, split.train.shape[1]), np.uint8)
-        self.batch = np.empty(self.pixels.shape, model.dtype)
-        # Measuring the whole training split after each epoch would cost half an epoch: a fixed,
+        self.batch, self.buffers = np.empty((size, pixels), dtype), Buffers(self.model, size)
+        self.buffers.targets *= 1 - config.label_smoothing
+        self.buffers.targets += config.label_smoothing / len(data.class_names)
+        self.methods: Any = None
+        if config.distortion or config.batch_normalisation or config.dropout:
+            from kmnist_mlp.extensions import Methods  # only here: the paper needs none of them
+
+            self.methods = Methods(config, self.model, size, split.shape)
+        self.rng = generator(config.seed, Stream.BATCHES)
+        # To measure the whole training split after each epoch would cost half an epoch: a fixed,
         # seeded part of it, as large as the validation split, gives the curve.
-        order = np.random.default_rng([config.seed, 4]).permutation(len(split.train))
-        self.measured = np.sort(order[: len(split.validation) or -(-len(order) // 5)])
+        order = generator(config.seed, Stream.CURVES).permutation(len(split.train))
+        part = np.sort(order[: len(split.validation) or -(-len(order) // 5)])
         train = split.train
-        self.distort = np.copyto
-        if config.distortion:
-            self.distort = Distortion(split.shape, config.distortion, [config.seed, 5])
-        self.measured_images = StandardisedImages(
-            train.images, train.rows[self.measured], train.mean, train.std
+        self.curve_images = StandardisedImages(
+            train.images, train.rows[part], train.mean, train.std
         )
+        self.curve_labels = split.train_labels[part]
+        self.measured: list[tuple[float, ...]] = []
+        self.epoch, self.best_epoch, self.best_loss = 0, 0, np.inf
+        self.diverged, self.seconds = False, 0.0
 
-    def current(self) -> MLP:
-        """Return the network as it is without what it has only while it trains."""
-        return self.model.folded() if isinstance(self.model, TrainingMLP) else self.model
-
-    def train_one(self) -> None:
+    def train_epoch(self) -> None:
         """Pass over the reshuffled training split; the last, smaller mini-batch counts, too."""
-        train, labels = self.split.train, self.split.train_labels
+        train, methods, size = self.split.train, self.methods, len(self.batch)
+        distort, *hidden = methods.in_use if methods else (np.copyto,)
         order = self.rng.permutation(len(train))
-        rows, labels = train.rows[order], labels[order]
-        varies = self.config.warm_up or self.config.schedule != "constant"
-        for start in range(0, len(rows), len(self.batch)):
-            part = rows[start : start + len(self.batch)]
-            n = len(part)
-            train.write(part, self.pixels[:n], self.batch[:n], self.distort)
-            buffers = self.buffers if n == len(self.batch) else self.buffers.first(n)
-            if varies:
-                middle = self.epoch + (start + n / 2) / len(rows)
-                self.optimizer.scale *= rate_factor(self.config, middle)
-            scale = self.optimizer.scale
-            self.model.backpropagate(self.batch[:n], labels[start : start + n], buffers, scale)
-            self.optimizer.step(buffers.gradient)
-        self.epoch += 1
+        rows, labels = train.rows[order], self.split.train_labels[order]
+        for start in range(0, len(rows), size):
+            y = labels[start : start + size]
+            n = len(y)
+            x = train.write(rows[start : start + size], self.batch[:n], distort)
+            buffers = self.buffers if n == size else self.buffers.first(n)
+            backpropagate(self.model, x, y, buffers, *hidden)
+            epochs_done = self.epoch + (start + n / 2) / len(rows)
+            self.optimizer.step(buffers.gradient, epochs_done)
+            if methods:
+                methods.step(epochs_done)
 
-    def measure(self) -> tuple[float, ...]:
-        """Return the values of :data:`CURVES`; NaN for a validation part that is empty."""
-        split, model = self.split, self.current()
-        validation = (np.nan, np.nan)
+    def plain(self) -> MLP:
+        """Return the network as it is without what it has only in training."""
+        return self.methods.plain(self.model) if self.methods else self.model
+
+    def measure_epoch(self) -> None:
+        """Measure the learning curves, and keep the network if its validation loss is the lowest.
+
+        Without validation images, the last network counts as the best.
+        """
+        self.epoch += 1
+        model = self.plain()
+        row, validated = self.measure(model), len(self.split.validation) > 0
+        if not np.isfinite(row if validated else row[:2]).all():
+            self.diverged = True
+            return
+        self.measured.append(row)
+        if not validated or row[2] < self.best_loss:
+            self.best_loss, self.best_epoch = row[2], self.epoch
+            self.best_model.parameters[...] = model.parameters
+
+    def measure(self, model: MLP) -> tuple[float, ...]:
+        """Return the values of :data:`CURVES`; NaN for validation without images."""
+        split, validation = self.split, (np.nan, np.nan)
         if len(split.validation):
             validation = evaluate(model, split.validation, split.validation_labels)
-        return (
-            *evaluate(model, self.measured_images, split.train_labels[self.measured]),
-            *validation,
-        )
+        return (*evaluate(model, self.curve_images, self.curve_labels), *validation)
+
+    @property
+    def ended(self) -> bool:
+        """Whether no epoch is to come: diverged, all done, or early stopping's patience is over."""
+        c, waited = self.config, self.epoch - self.best_epoch
+        patience_over = c.early_stop and waited >= c.early_stop_epoch
+        return self.diverged or patience_over or self.epoch >= c.epochs
+
+    def progress(self) -> Progress:
+        """Return what callbacks see after an epoch."""
+        model = self.plain()
+        return Progress(self.epoch, self.best_epoch, self.curves(), model, self.best_model)
+
+    def curves(self) -> dict[str, np.ndarray]:
+        """Return what was measured as a column for each of :data:`CURVES`."""
+        return dict(zip(CURVES, np.array(self.measured).reshape(-1, 4).T, strict=True))
+
+    def result(self, interrupted: bool = False) -> TrainingResult:
+        """Choose the network to return, the best or the last, and measure it on the test images."""
+        keeps_best = self.config.early_stop or self.diverged or interrupted
+        model = self.best_model if keeps_best else self.plain()
+        row = self.best_epoch - 1 if keeps_best else -1
+        # where the first epoch diverged, the network is as it was before
+        at_end = self.measured[row] if self.measured else self.measure(model)
+        returned = dict(zip(CURVES, at_end, strict=True))
+        test_loss, test_accuracy = evaluate(model, self.split.test, self.split.test_labels)
+        return TrainingResult(
+            self.config, model, self.curves(), returned, self.best_epoch, self.epoch, self.diverged,
+            test_loss, test_accuracy, self.seconds, interrupted,
+        )  # fmt: skip
+
+    def state(self) -> dict[str, Any]:
+        """Return all that changes during a run: numbers, arrays and states of generators."""
+        return {
+            **{name: getattr(self, name) for name in self.NUMBERS},
+            "measured": np.array(self.measured).reshape(-1, 4),
+            "parameters": self.model.parameters,
+            "best_parameters": self.best_model.parameters,
+            "velocity": self.optimizer.velocity,
+            "batches": self.rng.bit_generator.state,
+            "methods": self.methods.state() if self.methods else {},
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back, or on, to what :meth:`state` returned for a run of the same configuration."""
+        for name in self.NUMBERS:
+            setattr(self, name, state[name])
+        self.measured = [tuple(row) for row in state["measured"].tolist()]
+        self.model.parameters[...] = state["parameters"]
+        self.best_model.parameters[...] = state["best_parameters"]
+        self.optimizer.velocity[...] = state["velocity"]
+        self.rng.bit_generator.state = state["batches"]
+        if self.methods:
+            self.methods.restore(state["methods"])
 
 
 def evaluate(model: MLP, x: np.ndarray | StandardisedImages, y: np.ndarray) -> tuple[float, float]:
@@ -308,7 +265,7 @@ def evaluate(model: MLP, x: np.ndarray | StandardisedImages, y: np.ndarray) -> t
     ----------
     model : MLP
     x : ndarray or StandardisedImages, shape (n, inputs)
-        Standardised images; read in chunks, so that no copy of the whole is made.
+        Standardised images, or images of uint8 if the model knows its standardisation.
     y : ndarray of int, shape (n,)
         Class indices.
 
@@ -331,33 +288,17 @@ def evaluate(model: MLP, x: np.ndarray | StandardisedImages, y: np.ndarray) -> t
     >>> round(loss, 4), accuracy
     (0.2303, 0.25)
     """
-    instance("model", model, MLP)
+    classes = instance("model", model, MLP).layer_specs[-1]
     if not isinstance(x, StandardisedImages):
         x = model.checked_inputs(x)
     elif x.shape[1] != model.layer_specs[0]:
         raise ValueError(f"x must have the shape (n, {model.layer_specs[0]}); got {x.shape}")
-    y = model.checked_labels(y, len(x))
+    y = class_indices("y", y, classes, len(x))
     buffers = Buffers(model, min(CHUNK, len(x)), backward=False)
-    chunk_of = _chunks_of(x, model)
     loss, right = 0.0, 0
     for start in range(0, len(x), CHUNK):
         labels = y[start : start + CHUNK]
-        n = len(labels)
-        logits = model.forward(chunk_of(start, n), buffers if n == CHUNK else buffers.first(n))
-        right += np.count_nonzero(logits.argmax(axis=1) == labels)
-        loss += cross_entropies(logits, labels).sum(dtype=np.float64)
-    return float(loss) / len(x) / model.layer_specs[-1], int(right) / len(x)
-
-
-def _chunks_of(x: np.ndarray | StandardisedImages, model: MLP) -> Callable[[int, int], np.ndarray]:
-    """Return a function (start, n) that gives n rows of ``x``, in the same memory every time."""
-    if not isinstance(x, StandardisedImages):
-        return lambda start, n: x[start : start + n]
-    pixels = np.empty((min(CHUNK, len(x)), x.shape[1]), np.uint8)
-    out = np.empty(pixels.shape, model.dtype)
-
-    def write(start: int, n: int) -> np.ndarray:
-        x.write(x.rows[start : start + n], pixels[:n], out[:n])
-        return out[:n]
-
-    return write
+        z = forward(model, x[start : start + CHUNK], buffers.first(len(labels)))
+        right += np.count_nonzero(z.argmax(axis=1) == labels)
+        loss += cross_entropies(z, labels).sum(dtype=np.float64)
+    return float(loss) / len(x) / classes, int(right) / len(x)

@@ -8,6 +8,8 @@ Convolutional Neural Networks Applied to Visual Document Analysis", section 2.)
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from kmnist_mlp.support.checks import real_number
@@ -64,6 +66,14 @@ class Distortion:
         for start in range(0, len(images), CHUNK):
             part = images[start : start + CHUNK]
             self.sample(part, self.draw(len(part)), out[start : start + CHUNK])
+
+    def state(self) -> dict[str, Any]:
+        """Return the state of the generator."""
+        return {"fields": self.rng.bit_generator.state}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take back what :meth:`state` returned."""
+        self.rng.bit_generator.state = state["fields"]
 
     def draw(self, n: int) -> np.ndarray:
         """Draw what decides n fields, shape (2, n, 3 + splines): see :meth:`sample`."""

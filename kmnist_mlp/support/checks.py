@@ -1,24 +1,92 @@
 """Checks of input at the public door: each returns the value in its canonical type, or raises.
 
-An error names the argument, what was given and what is allowed.
+An error names the argument, what is allowed and what was given.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
+Kind = TypeVar("Kind")
 
-def layer_sizes(values: Any) -> tuple[int, ...]:
-    """Return layer sizes as a tuple of int, or raise ValueError: two or more, each >= 1.
+
+def limits(
+    above: float | None = None,
+    at_least: float | None = None,
+    below: float | None = None,
+    allowed: Iterable[str] = (),
+) -> str:
+    """Return in words what the keywords of the following checks mean.
 
     Examples
     --------
-    >>> layer_sizes([784, 0, 10])
+    >>> limits(at_least=0, below=1), limits(allowed=("constant", "cosine"))
+    ('>= 0 and < 1', "'constant', 'cosine'")
+    """
+    bounds = ((">", above), (">=", at_least), ("<", below))
+    words = [f"{sign} {bound:g}" for sign, bound in bounds if bound is not None]
+    return " and ".join(words) or ", ".join(map(repr, allowed))
+
+
+def whole_number(name: str, value: Any, at_least: int) -> int:
+    """Return a whole number as int, or raise ValueError."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < at_least:
+        raise ValueError(f"{name} must be a whole number >= {at_least}; got {value!r}")
+    return int(value)
+
+
+def real_number(
+    name: str,
+    value: Any,
+    *,
+    above: float | None = None,
+    at_least: float | None = None,
+    below: float | None = None,
+) -> float:
+    """Return a finite number within bounds as float, or raise ValueError."""
+    try:
+        right = not isinstance(value, bool) and isinstance(value, Real)
+        number = float(value) if right else math.nan
+    except OverflowError:  # a whole number too large for a float
+        number = math.inf
+    fits = (
+        math.isfinite(number)
+        and (above is None or number > above)
+        and (at_least is None or number >= at_least)
+        and (below is None or number < below)
+    )
+    if not fits:
+        bounds = limits(above, at_least, below)
+        raise ValueError(f"{name} must be a finite number {bounds}; got {value!r}")
+    return number
+
+
+def boolean(name: str, value: Any) -> bool:
+    """Return True or False as bool, or raise ValueError."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"{name} must be True or False; got {value!r}")
+    return bool(value)
+
+
+def one_of(name: str, value: Any, allowed: Iterable[str]) -> str:
+    """Return the allowed spelling of a word, whatever its letter case, or raise ValueError."""
+    for known in allowed:
+        if isinstance(value, str) and value.lower() == known.lower():
+            return known
+    raise ValueError(f"{name} must be one of {limits(allowed=allowed)}; got {value!r}")
+
+
+def layer_sizes(name: str, values: Any) -> tuple[int, ...]:
+    """Return two or more layer sizes, each >= 1, as a tuple of int, or raise ValueError.
+
+    Examples
+    --------
+    >>> layer_sizes("layer_specs", [784, 0, 10])
     Traceback (most recent call last):
         ...
     ValueError: each number in layer_specs must be a whole number >= 1; got 0
@@ -26,54 +94,11 @@ def layer_sizes(values: Any) -> tuple[int, ...]:
     if isinstance(values, np.ndarray) and values.ndim == 1:
         values = list(values)
     if not isinstance(values, Sequence) or isinstance(values, (str, bytes, bytearray)):
-        raise ValueError(f"layer_specs must be a sequence such as (784, 128, 10); got {values!r}")
-    sizes = tuple(whole_number("each number in layer_specs", size, 1) for size in values)
+        raise ValueError(f"{name} must be a sequence such as (784, 128, 10); got {values!r}")
+    sizes = tuple(whole_number(f"each number in {name}", size, 1) for size in values)
     if len(sizes) < 2:
-        raise ValueError(f"layer_specs needs at least inputs and classes; got {sizes}")
+        raise ValueError(f"{name} needs at least inputs and classes; got {sizes}")
     return sizes
-
-
-def one_of(name: str, value: Any, allowed: Sequence[str]) -> str:
-    """Return the allowed spelling of a word, whatever its letter case, or raise ValueError."""
-    for known in allowed:
-        if isinstance(value, str) and value.lower() == known.lower():
-            return known
-    raise ValueError(f"{name} must be one of {list(allowed)}; got {value!r}")
-
-
-def whole_number(name: str, value: Any, smallest: int) -> int:
-    """Return a whole number >= smallest as int, or raise ValueError naming it."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < smallest:
-        raise ValueError(f"{name} must be a whole number >= {smallest}; got {value!r}")
-    return int(value)
-
-
-def boolean(name: str, value: Any) -> bool:
-    """Return True or False as bool, or raise ValueError naming the argument."""
-    if not isinstance(value, (bool, np.bool_)):
-        raise ValueError(f"{name} must be True or False; got {value!r}")
-    return bool(value)
-
-
-def real_number(
-    name: str,
-    value: Any,
-    *,
-    above: float = -math.inf,
-    at_least: float = -math.inf,
-    below: float = math.inf,
-) -> float:
-    """Return a finite number within one or more bounds as float, or raise ValueError naming it."""
-    bounds = ((">", above), (">=", at_least), ("<", below))
-    limits = " and ".join(f"{sign} {bound:g}" for sign, bound in bounds if math.isfinite(bound))
-    try:
-        right = not isinstance(value, bool) and isinstance(value, Real)
-        number = float(value) if right else math.nan
-    except OverflowError:  # a whole number too large for a float
-        number = math.inf
-    if not (math.isfinite(number) and above < number and at_least <= number < below):
-        raise ValueError(f"{name} must be a finite number {limits}; got {value!r}")
-    return number
 
 
 def float_type(dtype: Any) -> np.dtype:
@@ -87,6 +112,16 @@ def float_type(dtype: Any) -> np.dtype:
     return found
 
 
+def instance(name: str, value: Any, kind: type[Kind]) -> Kind:
+    """Return ``value`` if it is of that kind, or raise ValueError."""
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} must be of the kind {kind.__name__}; got {value!r}")
+    return value
+
+
+# ---- arrays --------------------------------------------------------------------------------------
+
+
 def as_array(name: str, values: Any) -> np.ndarray:
     """Return ``np.asarray(values)``, or raise ValueError if its rows differ in length."""
     try:
@@ -95,8 +130,59 @@ def as_array(name: str, values: Any) -> np.ndarray:
         raise ValueError(f"{name} must be an array, all rows of one length; got {error}") from error
 
 
-def instance(name: str, value: Any, kind: type) -> Any:
-    """Return ``value`` if it is of that kind, or raise ValueError naming it."""
-    if not isinstance(value, kind):
-        raise ValueError(f"{name} must be of the kind {kind.__name__}; got {value!r}")
-    return value
+def finite_array(name: str, values: Any, dtype: np.dtype) -> np.ndarray:
+    """Return an array in that type of number, or raise ValueError if it holds anything else."""
+    array = as_array(name, values)
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"{name} must hold real numbers; got dtype {array.dtype}")
+    with np.errstate(over="ignore"):
+        array = array.astype(dtype, copy=False)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} holds NaN or infinite values; all must be finite in {dtype}")
+    return array
+
+
+def array_list(name: str, arrays: Any, shapes: Sequence[tuple[int, ...]], dtype: Any) -> list:
+    """Return arrays of exactly these shapes in that type of number, or raise ValueError."""
+    if not isinstance(arrays, (list, tuple)) or not arrays:
+        raise ValueError(f"{name} must be a list of arrays, one per layer; got {arrays!r}")
+    found = [finite_array(f"each of {name}", array, dtype) for array in arrays]
+    if [array.shape for array in found] != list(shapes):
+        given = [array.shape for array in found]
+        raise ValueError(f"{name} must have the shapes {list(shapes)}; got {given}")
+    return found
+
+
+def image_array(name: str, images: Any) -> np.ndarray:
+    """Return an array of one or more uint8 images (n, height, width), or raise ValueError."""
+    instance(name, images, np.ndarray)
+    if images.ndim != 3 or images.dtype != np.uint8 or images.size == 0:
+        raise ValueError(
+            f"{name} must be uint8 of shape (n, height, width), each >= 1; "
+            f"got {images.dtype} of shape {images.shape}"
+        )
+    return images
+
+
+def class_indices(name: str, labels: Any, classes: int, rows: int | None = None) -> np.ndarray:
+    """Return labels from 0 to ``classes - 1`` as an array (rows,), or raise ValueError.
+
+    Examples
+    --------
+    >>> class_indices("y", [3, 12], classes=10, rows=2)
+    Traceback (most recent call last):
+        ...
+    ValueError: y must hold class indices from 0 to 9; got 3 to 12
+    """
+    y = as_array(name, labels)
+    if y.ndim != 1 or (rows is not None and len(y) != rows):
+        expected = "(n,)" if rows is None else f"({rows},)"
+        hint = f"; turn one-hot rows into indices with {name}.argmax(axis=1)" * (y.ndim == 2)
+        raise ValueError(f"{name} must have the shape {expected}; got {y.shape}{hint}")
+    if y.dtype.kind not in "iu":
+        raise ValueError(f"{name} must hold whole numbers (class indices); got dtype {y.dtype}")
+    if y.size and not 0 <= y.min() <= y.max() < classes:
+        raise ValueError(
+            f"{name} must hold class indices from 0 to {classes - 1}; got {y.min()} to {y.max()}"
+        )
+    return y

@@ -1,0 +1,130 @@
+"""What a training run gives, what can be seen of it meanwhile, and what can be attached to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kmnist_mlp.config import Config
+from kmnist_mlp.network import MLP
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CURVES = ("training_loss", "training_accuracy", "validation_loss", "validation_accuracy")
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingResult:
+    """What one run of :func:`kmnist_mlp.train` gives.
+
+    Attributes
+    ----------
+    config : Config
+    model : MLP
+        With the weights of ``best_epoch`` (early stopping), else of the last epoch.
+    curves : dict of str to ndarray, shape (epochs,)
+        The columns of :attr:`history`.
+    returned : dict of str to float
+        The same quantities of the returned model; finite also where the first epoch diverged.
+    best_epoch : int
+        Epoch of the lowest validation loss, counted from 1; 0 if the first one diverged.
+    stopped_epoch : int
+        The last epoch that was trained.
+    diverged : bool
+        Whether a loss became infinite or NaN; that epoch is not in the history, and the model is
+        that of ``best_epoch``.
+    test_loss : float
+        Reported loss on the test images.
+    test_accuracy : float
+        Fraction of the test images that is right.
+    seconds : float
+        Duration of the run.
+    interrupted : bool
+        Whether a callback ended the run; the model is that of ``best_epoch``.
+
+    Examples
+    --------
+    >>> from kmnist_mlp import load_kmnist, train
+    >>> result = train(Config(layer_specs=(784, 16, 10), epochs=3), load_kmnist())
+    >>> result.stopped_epoch, result.best_epoch, result.history.columns[-1]
+    (3, 3, 'validation_accuracy')
+    >>> bool(result.curves["validation_loss"][2] == result.returned["validation_loss"])
+    True
+    """
+
+    config: Config
+    model: MLP
+    curves: dict[str, np.ndarray]
+    returned: dict[str, float]
+    best_epoch: int
+    stopped_epoch: int
+    diverged: bool
+    test_loss: float
+    test_accuracy: float
+    seconds: float
+    interrupted: bool = False
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """Columns epoch, training and validation loss and accuracy; one row per epoch."""
+        import pandas as pd  # only here: training itself does not wait for it
+
+        epochs = np.arange(1, len(self.curves["training_loss"]) + 1)
+        return pd.DataFrame({"epoch": epochs, **self.curves})
+
+    def __repr__(self) -> str:
+        """Tell in one line how the run went."""
+        end = "interrupted" if self.interrupted else "stopped"
+        end = "diverged at" if self.diverged else f"{end} after"
+        return (
+            f"TrainingResult({self.model!r}, {end} epoch {self.stopped_epoch}, best epoch "
+            f"{self.best_epoch}, test accuracy {self.test_accuracy:.2%})"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """How far a run is after an epoch.
+
+    Attributes
+    ----------
+    epoch, best_epoch : int
+        The epoch that has just been measured, and that of the lowest validation loss.
+    curves : dict of str to ndarray, shape (epoch,)
+    model, best_model : MLP
+        With the present weights and with those of ``best_epoch``. Training goes on with this
+        memory: copy what is to be kept.
+    """
+
+    epoch: int
+    best_epoch: int
+    curves: dict[str, np.ndarray]
+    model: MLP
+    best_model: MLP
+
+
+class Callback:
+    """Something attached to a training run; the methods of this class do nothing.
+
+    Parameters
+    ----------
+    function : callable, optional
+        Takes the place of :meth:`epoch`.
+    """
+
+    def __init__(self, function: Callable[[Progress], object] | None = None) -> None:
+        if function is not None:
+            self.epoch = function  # type: ignore[method-assign]
+
+    def start(self, run: Any) -> None:
+        """Is called with the :class:`kmnist_mlp.training.Training` before the first epoch."""
+
+    def epoch(self, progress: Progress) -> object:
+        """Is called after each epoch that did not diverge; what is true ends the run."""
+
+    def end(self, result: TrainingResult | None) -> None:
+        """Is called at the end; without a result if an error ended the run."""
