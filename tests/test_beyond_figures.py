@@ -28,7 +28,7 @@ def runs():
 
 
 def numbers_behind(figure):
-    return pd.read_csv(io.StringIO(figure.behind.csv))
+    return pd.read_csv(io.StringIO(figure.exhibit_data.csv))
 
 
 def test_a_rung_of_the_table_has_its_mean_spread_and_change(runs):
@@ -51,7 +51,7 @@ def test_the_figure_of_the_ladder_has_every_seed_and_what_comes_on_top(runs):
     assert numbers.test_accuracy_percent.tolist() == pytest.approx([80, 82, 86, 90, 95, 97])
     (axis,) = figure.axes
     assert [label.get_text() for label in axis.get_yticklabels()][-1] == "committee"
-    assert "From 81.0 % to 97.0 %" in figure.behind.finding
+    assert "From 81.0 % to 97.0 %" in figure.exhibit_data.finding
 
 
 def test_the_large_networks_stand_side_by_side(runs):

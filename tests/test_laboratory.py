@@ -145,7 +145,7 @@ def test_the_table_says_what_was_chosen_what_came_of_it_and_how_it_ended(laborat
     assert row["epochs (best)"] == f"3 ({trained.best_epoch})" and row["end"] == "all epochs"
     assert table.iloc[0]["end"] == "2 seeds" and "±" in table.iloc[0]["test accuracy, %"]
     assert "<table" in laboratory.runs.value and "run 1" in laboratory.runs.value
-    assert table.attrs["behind"].experiments["run 1"]["L2_penalty"] == 0.2
+    assert table.attrs["exhibit_data"].experiments["run 1"]["L2_penalty"] == 0.2
 
 
 def test_every_way_to_end_is_told_apart(laboratory):
@@ -160,7 +160,10 @@ def test_the_static_figure_holds_all_runs(laboratory):
     laboratory.train(BASELINE)
     figure = laboratory.figure()
     assert [text.get_text() for text in figure.legends[0].get_texts()][1] == "run 1"
-    assert "validation loss" in figure.behind.finding and "run 1" in figure.behind.experiments
+    assert (
+        "validation loss" in figure.exhibit_data.finding
+        and "run 1" in figure.exhibit_data.experiments
+    )
 
 
 # ---- hidden units --------------------------------------------------------------------------------
@@ -175,7 +178,7 @@ def test_a_unit_is_shown_with_the_images_to_which_its_answer_is_largest(data, ba
     np.testing.assert_allclose(units.outputs, expected, rtol=1e-4, atol=1e-5)
     third = split.validation.images[split.validation.rows[3]]
     np.testing.assert_array_equal(units.images[3].ravel(), third)
-    lines = units.figure(0, count=2, images=3).behind.csv.splitlines()[1:]
+    lines = units.figure(0, count=2, images=3).exhibit_data.csv.splitlines()[1:]
     assert len(lines) == 6
     first = int(np.argmax(np.linalg.norm(run.model.weights[0], axis=0)))
     unit, rank, character, output = lines[0].split(",")
@@ -190,7 +193,7 @@ def test_the_last_units_can_be_reached_and_a_linear_model_has_units_too(laborato
     for which in ("baseline", "run 1"):
         last = laboratory.units(which, 1000)
         assert len(last.axes[0].get_yticklabels()) == 6
-        assert "show the same character" in last.behind.finding
+        assert "show the same character" in last.exhibit_data.finding
 
 
 # ---- one backpropagation -------------------------------------------------------------------------
@@ -234,7 +237,7 @@ def test_each_formula_holds_for_the_arrays_that_are_shown(number):
 
 def test_a_step_shows_what_is_known_by_then_and_no_more():
     steps = Backpropagation()
-    shown = [len(steps.figure(number).behind.csv.splitlines()) for number in (0, 1, 9)]
+    shown = [len(steps.figure(number).exhibit_data.csv.splitlines()) for number in (0, 1, 9)]
     assert shown[0] < shown[1] < shown[2]
     texts = [text.get_text() for text in steps.figure(4).axes[0].texts]
     assert f"{steps.arrays[4]['p'][0, 0]:.2f}" in texts and "−0.00" not in texts
@@ -280,7 +283,9 @@ def test_the_stages_are_those_of_one_training(surface, baseline):
     assert start.loss(x, y) > one.loss(x, y) > end.loss(x, y)
     assert end is baseline.of("baseline")[0].model
     figure = surface.figure("after one epoch")
-    assert "0.0005" in figure.behind.finding and figure.behind.csv.count("at the end") > 20
+    assert (
+        "0.0005" in figure.exhibit_data.finding and figure.exhibit_data.csv.count("at the end") > 20
+    )
 
 
 # ---- widgets and what stands in their place ------------------------------------------------------

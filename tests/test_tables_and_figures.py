@@ -233,14 +233,16 @@ def test_html_escapes_text_but_not_markup_and_aligns_columns_of_numbers():
 
 
 def test_the_numbers_behind_tables_are_not_rounded(results, checks):
-    frame = pd.read_csv(io.StringIO(tables.comparison(results, ["mine"]).attrs["behind"].csv))
+    frame = pd.read_csv(io.StringIO(tables.comparison(results, ["mine"]).attrs["exhibit_data"].csv))
     expected = results.frame[results.frame.experiment == "mine"]
     assert frame.test_loss.tolist() == pytest.approx(expected.test_loss.tolist(), rel=1e-6)
-    gradients = tables.gradient_table(checks[0], "sixth").attrs["behind"].csv
+    gradients = tables.gradient_table(checks[0], "sixth").attrs["exhibit_data"].csv
     gradients = pd.read_csv(io.StringIO(gradients))
     printed = [row for row in published_gradients() if row["pattern"] == "sixth"]
     assert gradients.paper_difference.tolist() == [row["difference"] for row in printed]
-    board = pd.read_csv(io.StringIO(tables.scoreboard(judge(results, checks)).attrs["behind"].csv))
+    board = pd.read_csv(
+        io.StringIO(tables.scoreboard(judge(results, checks)).attrs["exhibit_data"].csv)
+    )
     assert {"experiment", "minus", "low", "high", "mean", "verdict"} <= set(board.columns)
 
 
@@ -422,7 +424,7 @@ def test_each_figure_is_drawn_with_real_glyphs_closed_and_marked_on_the_stand_in
 
 @pytest.mark.parametrize("name", DRAWN)
 def test_each_figure_carries_its_numbers_and_a_finding_from_them(name, results, kana, style):
-    behind = DRAWN[name](results, kana).behind
+    behind = DRAWN[name](results, kana).exhibit_data
     numbers = pd.read_csv(io.StringIO(behind.csv))
     assert len(numbers) and not numbers.columns.str.startswith("Unnamed").any()
     assert re.search(r"\d", behind.finding) and behind.finding.endswith(".")
@@ -431,7 +433,7 @@ def test_each_figure_carries_its_numbers_and_a_finding_from_them(name, results, 
 
 
 def test_what_is_behind_a_figure_names_configurations_seeds_and_cache(results, style):
-    behind = figures.overlay(results, ["baseline", "mine"]).behind
+    behind = figures.overlay(results, ["baseline", "mine"]).exhibit_data
     assert list(behind.experiments) == ["baseline", "mine"] and behind.seeds == (0, 1)
     assert Config.from_dict(behind.experiments["mine"]) == CONFIGS["mine"]
     assert behind.cached == 0 and behind.quantities == ("validation_accuracy",)
@@ -439,7 +441,9 @@ def test_what_is_behind_a_figure_names_configurations_seeds_and_cache(results, s
 
 def test_the_rungs_of_the_ladder_add_up_to_the_measured_difference(results, style):
     figure = figures.ladder(results, "linear", ["baseline", "l2_0.2"], "mine")
-    steps = pd.read_csv(io.StringIO(figure.behind.csv)).groupby("step", sort=False).points.mean()
+    steps = (
+        pd.read_csv(io.StringIO(figure.exhibit_data.csv)).groupby("step", sort=False).points.mean()
+    )
     end, start = (results.values("test_accuracy", name).mean() for name in ("mine", "linear"))
     assert steps.sum() == pytest.approx(end - start, abs=1e-5)
     bars = [(bar.get_x(), bar.get_width()) for bar in figure.axes[0].patches]
@@ -665,7 +669,7 @@ def test_a_combination_that_diverged_has_no_accuracy_in_the_heat_map(style):
     figure = figures.heat_maps(small_sweep(), "validation_accuracy")
     written = [text.get_text() for axis in figure.axes[:2] for text in axis.texts]
     assert written == ["95.1", "96.1", "94.1", "–"]
-    assert "learning rate 0.001, momentum 0.9, L2 penalty 0.2" in figure.behind.finding
+    assert "learning rate 0.001, momentum 0.9, L2 penalty 0.2" in figure.exhibit_data.finding
 
 
 def test_the_committed_sweep_is_the_one_that_grid_describes():

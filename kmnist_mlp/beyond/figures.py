@@ -12,7 +12,7 @@ from kmnist_mlp.beyond.runs import BESIDE, COMMITTEE, LADDER, LARGE
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.extensions.augmentation import Distortion
-from kmnist_mlp.figures.exhibit import Behind
+from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.figures.style import BLUE, COLOURS, DASHES, GREY, ORANGE, finished, panels
 from kmnist_mlp.figures.tables import MISSING
 from kmnist_mlp.support.statistics import plus_minus, signed, wilson_interval
@@ -50,7 +50,7 @@ def distortions(data: Dataset, strength: float = 1.0, copies: int = 7) -> Figure
     axis.spines[:].set_visible(False)
     finding = f"A copy differs from its image by {100 * np.mean(change):.1f} % of full ink a pixel."
     numbers = pd.DataFrame({"copy": range(1, copies + 1), "mean_change_of_a_pixel": change})
-    return finished(figure, data.name, Behind.of(numbers, finding))
+    return finished(figure, data.name, ExhibitData.of(numbers, finding))
 
 
 def ladder_table(runs: pd.DataFrame) -> pd.DataFrame:
@@ -76,7 +76,7 @@ def ladder_table(runs: pd.DataFrame) -> pd.DataFrame:
         before = mean
     table = pd.DataFrame.from_dict(rows, orient="index")
     table.columns.name = "change, kept from here on"
-    table.attrs["behind"] = Behind.of(runs[runs.name.isin(list(LADDER))])
+    table.attrs["exhibit_data"] = ExhibitData.of(runs[runs.name.isin(list(LADDER))])
     return table
 
 
@@ -112,7 +112,7 @@ def ladder_figure(runs: pd.DataFrame, committee: dict[str, float]) -> Figure:
         f"{labels[largest]} ({signed(steps[largest - 1], 2)} points)."
     )
     frame = pd.DataFrame(numbers, columns=["rung", "test_accuracy_percent"])
-    return finished(figure, KMNIST, Behind.of(frame, finding))
+    return finished(figure, KMNIST, ExhibitData.of(frame, finding))
 
 
 def beside_table(runs: pd.DataFrame) -> pd.DataFrame:
@@ -156,7 +156,7 @@ def long_table(runs: pd.DataFrame) -> pd.DataFrame:
     )
     table.index = pd.Index([titles[name] for name in own.index])
     table.columns.name = "network"
-    table.attrs["behind"] = Behind.of(own.reset_index())
+    table.attrs["exhibit_data"] = ExhibitData.of(own.reset_index())
     return table
 
 
@@ -179,7 +179,7 @@ def history_figure(histories: pd.DataFrame, names: list[str]) -> Figure:
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
     shown = histories[histories.name.isin(names) & (histories.seed == 0)]
     finding = f"Training loss at the end, without distortion: {'; '.join(ends)}."
-    return finished(figure, KMNIST, Behind.of(shown, finding))
+    return finished(figure, KMNIST, ExhibitData.of(shown, finding))
 
 
 def reliability_figure(tables: dict[str, pd.DataFrame], data_name: str) -> Figure:
@@ -211,7 +211,9 @@ def reliability_figure(tables: dict[str, pd.DataFrame], data_name: str) -> Figur
     axes[0].set_ylabel("accuracy, and share")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
     numbers = pd.concat([t.assign(model=name) for name, t in tables.items()])
-    return finished(figure, data_name, Behind.of(numbers, "; ".join(finding).capitalize() + "."))
+    return finished(
+        figure, data_name, ExhibitData.of(numbers, "; ".join(finding).capitalize() + ".")
+    )
 
 
 def robustness_figure(table: pd.DataFrame, data_name: str) -> Figure:
@@ -232,7 +234,7 @@ def robustness_figure(table: pd.DataFrame, data_name: str) -> Figure:
         axis.set_xlabel(kind)
     axes[0].set_ylabel("accuracy, %")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
-    return finished(figure, data_name, Behind.of(table, "; ".join(finding) + "."))
+    return finished(figure, data_name, ExhibitData.of(table, "; ".join(finding) + "."))
 
 
 def learning_curve_figure(results: Results) -> Figure:
@@ -253,5 +255,5 @@ def learning_curve_figure(results: Results) -> Figure:
     axis.set_ylabel("test accuracy, %")
     axis.legend()
     names = list(results.names)
-    behind = Behind.of(frame, "; ".join(finding) + ".", results, names, ["test_accuracy"])
+    behind = ExhibitData.of(frame, "; ".join(finding) + ".", results, names, ["test_accuracy"])
     return finished(figure, results.data_name, behind)

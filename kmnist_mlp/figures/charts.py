@@ -1,4 +1,4 @@
-"""Figures of results, each with what is behind it (behind.py): numbers and finding.
+"""Figures of results, each with what is behind it (exhibit.py): numbers and finding.
 
 Pictures of images and weights are in pictures.py, the style of all in style.py.
 """
@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.runs import Results
-from kmnist_mlp.figures.exhibit import Behind
+from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.figures.images import classes, confusion, first_layer, gallery
 from kmnist_mlp.figures.style import (
     BLUE,
@@ -83,7 +83,7 @@ def learning_curves(results: Results, name: str) -> Figure:
     return finished(figure, results.data_name, _behind_curves(results, name))
 
 
-def _behind_curves(results: Results, name: str) -> Behind:
+def _behind_curves(results: Results, name: str) -> ExhibitData:
     """Return every seed's history, its test result in the row of the epoch that is returned."""
     histories = []
     for (_, seed), run in ((key, run) for key, run in results.runs.items() if key[0] == name):
@@ -105,7 +105,7 @@ def _behind_curves(results: Results, name: str) -> Behind:
         f"{mean['training_loss']:.3f}, {mean['validation_loss']:.3f} and {mean['test_loss']:.3f}."
     )
     quantities = (*QUANTITIES, "excess_accuracy", "stopped_epoch", "best_epoch")
-    return Behind.of(pd.concat(histories), finding, results, [name], quantities)
+    return ExhibitData.of(pd.concat(histories), finding, results, [name], quantities)
 
 
 QUANTITIES = tuple(
@@ -149,7 +149,7 @@ def overlay(results: Results, names: Iterable[str], *quantities: str) -> Figure:
         *axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=min(4, len(names))
     )
     numbers = pd.DataFrame(rows, columns=["quantity", "experiment", "seed", "epoch", "value"])
-    behind = Behind.of(numbers, " ".join(finding), results, names, quantities)
+    behind = ExhibitData.of(numbers, " ".join(finding), results, names, quantities)
     return finished(figure, results.data_name, behind)
 
 
@@ -189,7 +189,7 @@ def against_paper(results: Results, names: Iterable[str] | None = None) -> Figur
             f"within 1 point of it; farthest is {title(far)}, {signed(differences[far], 1)} points."
         )
     columns = ["experiment", "seed", "test_accuracy_percent", "paper_test_accuracy_percent"]
-    behind = Behind.of(
+    behind = ExhibitData.of(
         pd.DataFrame(numbers, columns=columns), finding, results, names, ["test_accuracy"]
     )
     return finished(figure, results.data_name, behind)
@@ -239,7 +239,7 @@ def ladder(results: Results, start: str, rungs: Iterable[str], end: str) -> Figu
         + f"; the rest is {signed(rest.mean(), 1)} points."
     )
     frame = pd.DataFrame(numbers, columns=["step", "seed", "points"])
-    behind = Behind.of(frame, finding, results, [start, *rungs, end], ["test_accuracy"])
+    behind = ExhibitData.of(frame, finding, results, [start, *rungs, end], ["test_accuracy"])
     return finished(figure, results.data_name, behind)
 
 
@@ -276,7 +276,7 @@ def by_penalty(results: Results, paths: dict[str, list[tuple[float, str]]]) -> F
     frame = pd.DataFrame(numbers, columns=["kind", "penalty", "quantity", "seed", "percent"])
     names = dict.fromkeys(name for path in paths.values() for _, name in path)
     quantities = ["validation_accuracy", "test_accuracy"]
-    behind = Behind.of(frame, " ".join(finding), results, names, quantities)
+    behind = ExhibitData.of(frame, " ".join(finding), results, names, quantities)
     return finished(figure, results.data_name, behind)
 
 
@@ -304,7 +304,7 @@ def by_parameters(results: Results, names: Iterable[str]) -> Figure:
     axis.set_ylabel("test accuracy, %")
     columns = ["experiment", "layers", "parameters", "seed", "test_accuracy_percent"]
     finding = f"Test accuracy by size: {'; '.join(points[name] for name in names)}."
-    behind = Behind.of(
+    behind = ExhibitData.of(
         pd.DataFrame(rows, columns=columns), finding, results, names, ["test_accuracy"]
     )
     return finished(figure, results.data_name, behind)
@@ -327,7 +327,7 @@ def distances(parts: dict[str, np.ndarray], data: Dataset) -> Figure:
         [(name, value) for name, values in parts.items() for value in values],
         columns=["part", "distance"],
     )
-    return finished(figure, data.name, Behind.of(numbers, finding))
+    return finished(figure, data.name, ExhibitData.of(numbers, finding))
 
 
 def by_epsilon(differences: pd.DataFrame, data_name: str) -> Figure:
@@ -352,7 +352,7 @@ def by_epsilon(differences: pd.DataFrame, data_name: str) -> Figure:
         f"smallest, {largest.min():.1e}, with a step of {largest.idxmin():.0e}."
     )
     numbers = differences.rename_axis(index="epsilon").reset_index()
-    behind = Behind.of(numbers, finding, quantities=["gradient_difference"])
+    behind = ExhibitData.of(numbers, finding, quantities=["gradient_difference"])
     return finished(figure, data_name, behind)
 
 
@@ -394,4 +394,4 @@ def heat_maps(sweep: pd.DataFrame, quantity: str) -> Figure:
         f"The best of {len(cells)} combinations reaches {high:.2f} %: learning rate {rate:g}, "
         f"momentum {gamma:g}, L2 penalty {penalty:g}; the worst {cells.min():.2f} %."
     )
-    return finished(figure, "KMNIST", Behind.of(cells.reset_index(), finding))
+    return finished(figure, "KMNIST", ExhibitData.of(cells.reset_index(), finding))

@@ -12,7 +12,7 @@ from kmnist_mlp.experiments.runs import Results
 
 
 @dataclass(frozen=True)
-class Behind:
+class ExhibitData:
     """Plain values only, so that it travels in a notebook's metadata to the exported page.
 
     Attributes
@@ -45,7 +45,7 @@ class Behind:
         results: Results | None = None,
         names: Iterable[str] = (),
         quantities: Iterable[str] = (),
-    ) -> Behind:
+    ) -> ExhibitData:
         """Put together what is behind something that shows these experiments of these results."""
         csv = numbers.to_csv(index=False, float_format="%.7g", lineterminator="\n")
         names = list(names)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.runs import Results
-from kmnist_mlp.figures.exhibit import Behind
+from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.figures.style import finished
 from kmnist_mlp.figures.tables import title
 
@@ -54,7 +54,7 @@ def classes(data: Dataset, per_class: int = 10) -> Figure:
         f"least ({scatter[least]:.2f})."
     )
     numbers = pd.DataFrame(shown, columns=["character", "part", "index_in_data_set"])
-    return finished(figure, data.name, Behind.of(numbers, finding))
+    return finished(figure, data.name, ExhibitData.of(numbers, finding))
 
 
 def confusion(matrix: np.ndarray, data: Dataset) -> Figure:
@@ -88,7 +88,7 @@ def confusion(matrix: np.ndarray, data: Dataset) -> Figure:
     )
     numbers = pd.DataFrame(share, columns=data.romaji)
     numbers.insert(0, "right_character", data.romaji)
-    return finished(figure, data.name, Behind.of(numbers, finding))
+    return finished(figure, data.name, ExhibitData.of(numbers, finding))
 
 
 def gallery(
@@ -120,7 +120,7 @@ def gallery(
             f"{len(numbers)} test images with a wrong answer of probability {sure.min():.1%} or "
             f"more; the commonest pair is {pair[0]} taken for {pair[1]} ({times} of them)."
         )
-    return finished(figure, data.name, Behind.of(numbers, finding))
+    return finished(figure, data.name, ExhibitData.of(numbers, finding))
 
 
 def first_layer(results: Results, names: Iterable[str], units: int = 10) -> Figure:
@@ -153,4 +153,4 @@ def first_layer(results: Results, names: Iterable[str], units: int = 10) -> Figu
         "Correlation of the weights of neighbouring pixels, over all hidden units: "
         f"{', '.join(smooth)}. The higher it is, the more the images show strokes and not noise."
     )
-    return finished(figure, results.data_name, Behind.of(numbers, finding, results, names))
+    return finished(figure, results.data_name, ExhibitData.of(numbers, finding, results, names))

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 if TYPE_CHECKING:
-    from kmnist_mlp.figures.exhibit import Behind
+    from kmnist_mlp.figures.exhibit import ExhibitData
 
 # Okabe and Ito's palette, distinguishable with every common colour vision.
 # Source: Wong, Nature Methods 8, 441 (2011), doi:10.1038/nmeth.1618.
@@ -84,9 +84,9 @@ def use_style() -> None:
     )
 
 
-def finished(figure: Figure, data_name: str, behind: Behind) -> Figure:
+def finished(figure: Figure, data_name: str, behind: ExhibitData) -> Figure:
     """Attach what is behind a figure; mark one of the stand-in, lest it be taken for real."""
-    figure.behind = behind
+    figure.exhibit_data = behind
     if data_name.startswith("stand-in"):
         figure.text(
             0.995, 0.995, "STAND-IN DATA, not KMNIST", ha="right", va="top", fontsize=9,

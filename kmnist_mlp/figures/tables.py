@@ -13,7 +13,7 @@ from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.paper import PAPER, published_gradients
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.experiments.sweep import AXES, means
-from kmnist_mlp.figures.exhibit import Behind
+from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.support.statistics import plus_minus, rounded, signed
 
 MISSING = "–"
@@ -119,7 +119,9 @@ def comparison(results: Results, names: Iterable[str] | None = None) -> pd.DataF
         pd.DataFrame.from_dict(rows, orient="index"), "experiment", results.data_name
     )
     frame = results.frame[results.frame.experiment.isin(names)].drop(columns="cached")
-    table.attrs["behind"] = Behind.of(frame, "", results, names, ["test_accuracy", "test_loss"])
+    table.attrs["exhibit_data"] = ExhibitData.of(
+        frame, "", results, names, ["test_accuracy", "test_loss"]
+    )
     return table
 
 
@@ -161,7 +163,7 @@ def gradient_table(ours: pd.DataFrame, pattern: str) -> pd.DataFrame:
     numbers = ours[ours.pattern == pattern].reset_index(drop=True)
     gradients = ["approximated_gradient", "actual_gradient", "difference"]
     numbers = numbers.join(pd.DataFrame(printed)[gradients].add_prefix("paper_"))
-    table.attrs["behind"] = Behind.of(numbers)
+    table.attrs["exhibit_data"] = ExhibitData.of(numbers)
     return table
 
 
@@ -202,7 +204,7 @@ def scoreboard(judged: pd.DataFrame) -> pd.DataFrame:
         )
     table = pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1))
     table = _data_named(table, "no.", judged.attrs.get("data_name", ""))
-    table.attrs["behind"] = Behind.of(judged)
+    table.attrs["exhibit_data"] = ExhibitData.of(judged)
     return table
 
 

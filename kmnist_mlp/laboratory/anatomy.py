@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from kmnist_mlp.data import Dataset, split_and_standardise
-from kmnist_mlp.figures.exhibit import Behind
+from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.figures.style import BLUE, GREY, ORANGE, finished
 from kmnist_mlp.network import MLP, Buffers
 from kmnist_mlp.training import CHUNK, TrainingResult
@@ -107,7 +107,7 @@ class HiddenUnits:
         )
         columns = ["unit", "rank", "character", "output"]
         return finished(
-            figure, self.data.name, Behind.of(pd.DataFrame(rows, columns=columns), finding)
+            figure, self.data.name, ExhibitData.of(pd.DataFrame(rows, columns=columns), finding)
         )
 
 
@@ -255,7 +255,7 @@ class Backpropagation:
             f"{step.says}. The loss is {loss:.3f} before and {later:.3f} after the step."
         )
         numbers = pd.DataFrame(rows, columns=["array", "row", "column", "value"])
-        return finished(figure, "", Behind.of(numbers, finding))
+        return finished(figure, "", ExhibitData.of(numbers, finding))
 
     def _array(
         self, axis: Axes, name: str, left: float, top: float, array: np.ndarray | None, step: Step

@@ -19,7 +19,7 @@ import numpy as np
 
 from kmnist_mlp.data import Dataset, split_and_standardise
 from kmnist_mlp.datasets.stand_in import KANA, spline, stroke_points
-from kmnist_mlp.figures.exhibit import Behind
+from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.figures.style import BLUE, SKY, finished, use_style, web_font
 from kmnist_mlp.support.checks import instance
 from kmnist_mlp.training import TrainingResult
@@ -225,7 +225,7 @@ def _picture(run: TrainingResult, data: Dataset, mean: np.ndarray, std: np.ndarr
         bars.set(title="Its answer", xlim=(0, 100), xlabel="probability, %")
         bars.invert_yaxis()
         bars.grid(visible=False, axis="y")
-        finished(figure, data.name, Behind(""))
+        finished(figure, data.name, ExhibitData(""))
         content = io.BytesIO()
         figure.savefig(content, format="png", dpi=100, metadata={"Software": None})
     alt = (

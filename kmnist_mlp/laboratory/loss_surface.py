@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset, split_and_standardise
-from kmnist_mlp.figures.exhibit import Behind
+from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.figures.style import BLUE, GREY, ORANGE, finished
 from kmnist_mlp.network import MLP
 from kmnist_mlp.training import TrainingResult, train
@@ -125,7 +125,7 @@ class LossSurface:
             pd.DataFrame({"stage": name, "learning_rate": rates, "cross_entropy": losses})
             for name, (rates, losses) in ((name, self.along(name)) for name in self.models)
         )
-        return finished(figure, self.data.name, Behind.of(numbers, finding))
+        return finished(figure, self.data.name, ExhibitData.of(numbers, finding))
 
 
 def stages(config: Config, data: Dataset, trained: TrainingResult) -> dict[str, MLP]:

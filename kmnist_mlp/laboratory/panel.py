@@ -28,7 +28,7 @@ from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures import tables
 from kmnist_mlp.figures.charts import overlay
-from kmnist_mlp.figures.exhibit import Behind
+from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY
 from kmnist_mlp.laboratory.anatomy import HiddenUnits
 from kmnist_mlp.support.checks import instance
@@ -160,7 +160,7 @@ class Laboratory:
         table["end"] = [how_it_ended(runs[name]) for name in names]
         frame = results.frame.drop(columns=["cached", "seconds"])
         quantities = ["validation_accuracy", "test_accuracy"]
-        table.attrs["behind"] = Behind.of(frame, "", results, names, quantities)
+        table.attrs["exhibit_data"] = ExhibitData.of(frame, "", results, names, quantities)
         return table
 
     def units(self, which: str, first: int = 0) -> Figure:
@@ -314,7 +314,7 @@ def explorer(draw: Callable[..., Figure], **controls: Any) -> widgets.VBox:
         content = io.BytesIO()
         figure.savefig(content, format="png", dpi=150)
         address = f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
-        alt = escape(figure.behind.finding)
+        alt = escape(figure.exhibit_data.finding)
         picture.value = f'<img alt="{alt}" style="width: 950px; max-width: 100%" src="{address}">'
 
     for control in controls.values():

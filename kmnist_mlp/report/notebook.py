@@ -27,7 +27,7 @@ from kmnist_mlp.experiments.provenance import facts
 from kmnist_mlp.experiments.runs import Results, default_seeds
 from kmnist_mlp.figures import charts as figures
 from kmnist_mlp.figures import tables
-from kmnist_mlp.figures.exhibit import Behind
+from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.laboratory.drawing_pad import DrawingPad
 from kmnist_mlp.support.statistics import interval, plus_minus, signed
 from kmnist_mlp.training import TrainingResult
@@ -81,7 +81,7 @@ def show(
     Parameters
     ----------
     content : Figure, DrawingPad or DataFrame
-        With what is behind it (behind.py) as attribute or in ``attrs``, else the table itself.
+        With what is behind it (exhibit.py) as attribute or in ``attrs``, else the table itself.
     caption : str
         "Figure S2.1. What is seen." Up to the first full stop and space it is the number.
     role : str
@@ -93,9 +93,11 @@ def show(
     text = " ".join(textwrap.dedent(caption).split())
     number, _, rest = text.partition(". ")
     is_table = isinstance(content, pd.DataFrame)
-    behind = content.attrs.get("behind") if is_table else getattr(content, "behind", None)
+    behind = (
+        content.attrs.get("exhibit_data") if is_table else getattr(content, "exhibit_data", None)
+    )
     if behind is None:
-        behind = Behind.of(content.reset_index()) if is_table else Behind("")
+        behind = ExhibitData.of(content.reset_index()) if is_table else ExhibitData("")
     own = {"role": "exhibit", "number": number, "caption": rest, "index": role, **behind.to_dict()}
     if not is_table:
         alt = {"image/png": {"alt": behind.finding or text}}
