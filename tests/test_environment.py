@@ -78,6 +78,7 @@ def test_conda_installs_the_packages_and_ranges_of_pyproject_and_no_others():
     conda = ranges(lines)
     python = conda.pop("python")
     del conda["pip"]  # conda's own need, for the last line of environment.yml
+    conda["playwright"] = conda.pop("playwright-python")  # conda-forge's name for it
     on_demand = ranges(METADATA["optional-dependencies"]["mutants"])
     assert conda == {name: r for name, r in declared().items() if name not in on_demand}
     assert python == Requirement(f"python{METADATA['requires-python']}").specifier
