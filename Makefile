@@ -75,9 +75,11 @@ test-machines: setup ## Run the notebooks as tests as on other processors
 	  TZ=Asia/Tokyo LC_ALL=C COLUMNS=40 $(MAKE) --no-print-directory test-notebooks || exit; \
 	done
 
-lint: setup ## Check style and format
+lint: setup ## Check style, format, types of the core and direction of imports
 	@"$(PY)" -m ruff check .
 	@"$(PY)" -m ruff format --check .
+	@"$(PY)" -m mypy
+	@"$$(dirname "$(PY)")/lint-imports" --no-logo --no-cache
 
 bench: setup ## Time training beside its matrix products and other libraries
 	@"$(PY)" -m kmnist_mlp.benchmark.measure $(BENCH_ARGS)

@@ -86,7 +86,7 @@ def save_arrays(path: Path, header: dict[str, Any], arrays: dict[str, np.ndarray
     """Write arrays, a JSON header and the checksum of both as one npz file."""
     text = json.dumps(header)
     with whole_file(path) as file:
-        np.savez(file, header=np.array([text, _checksum(text, arrays)]), **arrays)
+        np.savez(file, header=np.array([text, _checksum(text, arrays)]), **arrays)  # type: ignore[arg-type]
 
 
 def load_arrays(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -61,7 +61,8 @@ def wilson_interval(right: int, n: int) -> tuple[float, float]:
     """
     z, p = 1.959964, right / n
     middle, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    return tuple(float(100 * bound / (1 + z**2 / n)) for bound in (middle - half, middle + half))
+    scale = 100 / (1 + z**2 / n)
+    return float(scale * (middle - half)), float(scale * (middle + half))
 
 
 def plus_minus(values: Iterable[float], digits: int) -> str:
