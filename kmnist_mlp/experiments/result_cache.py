@@ -83,8 +83,13 @@ class ResultCache:
             warnings.warn(f"a cached result is damaged and is computed anew: {error}", stacklevel=3)
             return None
 
-    def put(self, result: TrainingResult) -> None:
-        """Keep a result."""
+    def put(self, result: TrainingResult) -> bool:
+        """Keep the result of a run that ended by itself; return whether it is kept.
+
+        A run that a callback interrupted is not the result of its configuration.
+        """
+        if result.interrupted:
+            return False
         arrays = pack_parameters(result.model)
         header = {"key": self.key(result.config)}
         header |= {name: getattr(result, name) for name in SCALARS}
@@ -95,6 +100,8 @@ class ResultCache:
             warnings.warn(
                 f"results are not kept, as {self.folder} cannot be written: {error}", stacklevel=3
             )
+            return False
+        return True
 
 
 @lru_cache(maxsize=1)

@@ -9,7 +9,7 @@ import itertools
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError
 from dataclasses import dataclass
 from numbers import Integral
@@ -25,7 +25,7 @@ from kmnist_mlp.experiments.paper import EXPERIMENTS
 from kmnist_mlp.experiments.result_cache import ResultCache
 from kmnist_mlp.gradient_check import check_paper_patterns
 from kmnist_mlp.support.checks import instance, whole_number
-from kmnist_mlp.training import TrainingResult, train
+from kmnist_mlp.training import Progress, TrainingResult, train
 
 
 def default_seeds() -> list[int]:
@@ -180,6 +180,46 @@ def run(
     return _in_order(wanted, found, todo, data)
 
 
+def train_cached(
+    config: Config,
+    data: Dataset,
+    cache: ResultCache,
+    callbacks: Sequence[Callable[[Progress], object]] = (),
+) -> TrainingResult:
+    """Take a run from the cache, or train it here, from its checkpoint if it has one.
+
+    For a long run that callbacks watch; :func:`run` is for many. The checkpoint stands beside the
+    results and is replaced after each epoch. It is deleted only when the result is in the cache: a
+    run that was interrupted, by an error or by a callback, goes on from there at the next call.
+
+    Parameters
+    ----------
+    config : Config
+    data : Dataset
+    cache : ResultCache
+        That of ``data``.
+    callbacks : sequence of callable
+        Called by :func:`train` after each epoch, unless the result is taken from the cache.
+
+    Returns
+    -------
+    TrainingResult
+    """
+    known = cache.get(config)
+    if known is not None:
+        return known
+    cache.folder.mkdir(parents=True, exist_ok=True)
+    checkpoint = cache.path(config).with_suffix(".checkpoint")
+
+    def on_epoch(progress: Progress) -> bool:  # core
+        return bool([callback for callback in callbacks if callback(progress)])
+
+    result = train(config, data, checkpoint=checkpoint, on_epoch=on_epoch)  # core
+    if cache.put(result):
+        checkpoint.unlink(missing_ok=True)
+    return result
+
+
 def _in_order(wanted: Mapping, found: Mapping, computed: Mapping, data: Dataset) -> Results:
     """Return what was found in the order in which it was wanted."""
     runs = {key: found[key] for key in wanted}
@@ -218,10 +258,19 @@ def _named(configs: Any) -> dict[str, Config]:
     return named
 
 
-def _cost(config: Config) -> int:
-    """Return a rough duration: multiplications per image by the most epochs there can be."""
-    layers = config.layer_specs
-    return config.epochs * sum(a * b for a, b in itertools.pairwise(layers))
+def cost(config: Config) -> float:
+    """Return the work of a run per training image of the data set, in multiplications.
+
+    That is weights x share of the images that is trained on x epochs: a measure of duration, for
+    the order of runs and their progress. A run that stops early does less.
+
+    Examples
+    --------
+    >>> cost(Config(layer_specs=(784, 128, 10), epochs=100, validation_fraction=0.2))
+    8130560.0
+    """
+    weights = sum(a * b for a, b in itertools.pairwise(config.layer_specs))
+    return weights * (1 - config.validation_fraction) * config.epochs
 
 
 def _train_all(
@@ -232,16 +281,16 @@ def _train_all(
         return
     from joblib import Parallel, delayed
 
-    left = dict(sorted(todo.items(), key=lambda item: -_cost(item[1])))
+    left = dict(sorted(todo.items(), key=lambda item: -cost(item[1])))
     arrays = (data.train_images, data.train_labels, data.test_images, data.test_labels)
     names = (data.name, data.class_names, data.romaji)
-    with progress(sum(map(_cost, left.values())), f"training {len(todo)} networks") as bar:
+    with progress(sum(map(cost, left.values())), f"training {len(todo)} networks") as bar:
         for tries_left in (2, 1, 0):
             parallel = Parallel(n_jobs=min(n_jobs, len(left)), return_as="generator_unordered")
             jobs = [delayed(_train_one)(*item, dtype, names, *arrays) for item in left.items()]
             try:
                 for key, result in parallel(jobs):
-                    bar.update(_cost(left.pop(key)))
+                    bar.update(cost(left.pop(key)))
                     yield key, result
                 return
             except (BrokenExecutor, CancelledError, OSError) as error:
