@@ -27,16 +27,16 @@ help: ## List the targets
 
 # --- The report --------------------------------------------------------------------------------------
 report: setup ## Run the notebooks and export them: build/report/index.html
-	@"$(PY)" -m kmnist_mlp.report.build
+	@"$(PY)" -m kmnist_mlp.report
 
 report-single: setup ## The same report as one file: build/kmnist_report.html
-	@"$(PY)" -m kmnist_mlp.report.build --single
+	@"$(PY)" -m kmnist_mlp.report --single
 
 html: setup ## Export the committed notebooks as they are: build/html/index.html
-	@"$(PY)" -m kmnist_mlp.report.build --committed
+	@"$(PY)" -m kmnist_mlp.report --committed
 
 notebooks: setup ## Run the committed notebooks again, in place
-	@"$(PY)" -m kmnist_mlp.report.build --in-place
+	@"$(PY)" -m kmnist_mlp.report --in-place
 
 lab: setup ## Open JupyterLab on the notebooks
 	@"$(PY)" -m jupyterlab notebooks $(LAB_ARGS)
@@ -82,13 +82,13 @@ lint: setup ## Check style, format, types of the core and direction of imports
 	@"$$(dirname "$(PY)")/lint-imports" --no-logo --no-cache
 
 bench: setup ## Time training beside its matrix products and other libraries
-	@"$(PY)" -m kmnist_mlp.benchmark.measure $(BENCH_ARGS)
+	@"$(PY)" -m kmnist_mlp.benchmark $(BENCH_ARGS)
 
 grid: setup ## Measure the example of a sweep again (notebook 6; half an hour)
 	@"$(PY)" -m kmnist_mlp.experiments.sweep
 
 beyond: setup ## Train the networks beyond the paper again (notebook 7; hours, resumable)
-	@"$(PY)" -m kmnist_mlp.beyond.runs
+	@"$(PY)" -m kmnist_mlp.beyond
 
 # --- For maintainers ---------------------------------------------------------------------------------
 reference: setup ## Measure the reference results and their tolerances again

@@ -141,7 +141,7 @@ def test_make_uses_the_active_conda_environment_and_installs_nothing(checkout, t
     environment = {"CONDA_DEFAULT_ENV": CONDA["name"], "CONDA_PREFIX": str(tmp_path / "conda env")}
     result = run_make("report", cwd=checkout, **environment)
     assert result.returncode == 0, result.stderr
-    assert calls.read_text(encoding="utf-8").splitlines() == ["-m kmnist_mlp.report.build"]
+    assert calls.read_text(encoding="utf-8").splitlines() == ["-m kmnist_mlp.report"]
     assert not (checkout / ".venv").exists()
 
 
