@@ -14,19 +14,12 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from kmnist_mlp.support.colours import BLUE, GREEN, ORANGE, PALE, PURPLE, RED, SKY
+from kmnist_mlp.support.colours import GREY as GREY
+
 if TYPE_CHECKING:
     from kmnist_mlp.figures.exhibit import ExhibitData
 
-# Okabe and Ito's palette, distinguishable with every common colour vision.
-# Source: Wong, Nature Methods 8, 441 (2011), doi:10.1038/nmeth.1618.
-BLUE, ORANGE, GREEN, GREY, PURPLE, SKY = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#595959",
-    "#CC79A7",
-    "#56B4E9",
-)
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY)
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))  # told apart without any colour
 
@@ -54,6 +47,13 @@ def web_font(text: str) -> str:
     return f"data:font/woff;base64,{base64.b64encode(content.getvalue()).decode()}"
 
 
+def png_address(figure: Figure, dpi: int) -> str:
+    """Return a figure as an address for web pages: PNG in base64, the same bytes every time."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=dpi, metadata={"Software": None})
+    return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
+
+
 def use_style() -> None:
     """Set fonts (with kana), colours and resolution for every figure of the process."""
     # DejaVu stays first, for the Latin letters.
@@ -70,7 +70,7 @@ def use_style() -> None:
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.grid": True,
-            "grid.color": "#E4E4E4",
+            "grid.color": PALE,
             "axes.axisbelow": True,
             "axes.prop_cycle": mpl.cycler(color=COLOURS),
             "legend.edgecolor": "white",
@@ -91,7 +91,7 @@ def finished(figure: Figure, data_name: str, behind: ExhibitData) -> Figure:
         figure.text(
             0.995, 0.995, "STAND-IN DATA, not KMNIST", ha="right", va="top", fontsize=9,
             color="white", weight="bold", zorder=10,
-            bbox={"facecolor": "#B00020", "edgecolor": "none", "pad": 3},
+            bbox={"facecolor": RED, "edgecolor": "none", "pad": 3},
         )  # fmt: skip
     plt.close(figure)  # the notebook shows it once, where it is told to
     return figure
