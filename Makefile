@@ -56,7 +56,7 @@ test-notebooks: setup ## Run the notebooks afresh (one seed) and compare their o
 	@results=$$(mktemp -d) || exit 1; \
 	trap 'rm -rf "$$results"' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM HUP; \
 	export KMNIST_MLP_RESULTS="$$results" KMNIST_MLP_SEEDS=1; \
-	"$(PY)" -m kmnist_mlp.experiments.runs || exit; \
+	"$(PY)" -m kmnist_mlp.experiments || exit; \
 	"$(PY)" -m pytest -n auto --dist loadfile --nbval --nbval-current-env -p no:cacheprovider notebooks $(NBVAL_ARGS)
 
 # Its own target: minutes, for what has no number. The data is the stand-in whatever is there.
@@ -92,9 +92,9 @@ beyond: setup ## Train the networks beyond the paper again (notebook 7; hours, r
 
 # --- For maintainers ---------------------------------------------------------------------------------
 reference: setup ## Measure the reference results and their tolerances again
-	@"$(PY)" -m kmnist_mlp.experiments.reference $(REFERENCE_ARGS)
+	@"$(PY)" -m kmnist_mlp.experiments.measure_reference $(REFERENCE_ARGS)
 
-# Small changes to the rooms that decide a number, one at a time, against their unit tests. mutmut needs
+# Small changes to the numerical code, one at a time, against its unit tests. mutmut needs
 # fork (no Windows); it does not change constants, properties and cached functions.
 mutants: setup ## Change the numerical code in 2,400 ways: do the tests notice? (20 minutes)
 	@"$(PY)" -c 'import mutmut' 2>/dev/null || "$(PY)" -m pip install --quiet -c constraints.txt mutmut || exit; \

@@ -118,10 +118,11 @@ def test_constraints_pin_every_direct_dependency_once_within_its_range(
         assert version.version in allowed, matching[0]
 
 
-def test_every_make_command_in_the_readme_is_a_target():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    commands = re.findall(r"^(?:\$ )?make\b([^#\n`]*)", readme, flags=re.MULTILINE)
-    commands += re.findall(r"`make\b([^`\n]*)`", readme)
+def test_every_make_command_in_readme_and_docs_is_a_target():
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    commands = re.findall(r"^(?:\$ )?make\b([^#\n`]*)", text, flags=re.MULTILINE)
+    commands += re.findall(r"`make\b([^`\n]*)`", text)
     words = [word for command in commands for word in re.sub(r"-C \S+", "", command).split()]
     named = {word for word in words if re.fullmatch(r"[a-z-]+", word) and word[0] != "-"}
     assert {"report", "test"} <= named
