@@ -91,8 +91,9 @@ def make_pages(notebooks: dict[Path, nbformat.NotebookNode]) -> list[Page]:
             elif own["role"] == "provenance":
                 page.facts.update(own["facts"])
         page.facts.update(notebook.metadata.get("kmnist_mlp", {}).get("facts", {}))
-        resources = {"prefix": slug(path.stem), "toc": page.headings}
-        page.content, _ = exporter.from_notebook_node(notebook, resources=resources)
+        resources = {"prefix": slug(path.stem), "toc": []}  # the exporter works on a copy
+        page.content, resources = exporter.from_notebook_node(notebook, resources=resources)
+        page.headings = resources["toc"]
         pages.append(page)
     for before, after in zip(pages, pages[1:], strict=False):
         before.next, after.previous = after, before
