@@ -32,12 +32,12 @@ needs_axe = pytest.mark.skipif(
 
 
 @contextmanager
-def browser_page(offline=True, scripts=True):
+def browser_page(offline=True):
     """Give an empty page of a fresh browser; end the browser afterwards."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         try:
-            context = browser.new_context(offline=offline, java_script_enabled=scripts)
+            context = browser.new_context(offline=offline)
             context.set_default_timeout(60_000)
             yield context.new_page()
         finally:
