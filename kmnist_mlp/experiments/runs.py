@@ -1,15 +1,15 @@
-"""Many runs: configurations by seeds, in parallel processes, kept on disk (result_cache.py).
+"""Many runs: configurations x seeds in parallel processes, kept on disk (result_cache.py).
 
-The paper's claims are judged by them in judging.py; whether they have moved says reference.py.
+claims.py judges the paper's claims by their results, and reference.py checks whether the results
+have moved.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
-import sys
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError
 from dataclasses import dataclass
 from numbers import Integral
@@ -24,7 +24,7 @@ from kmnist_mlp.datasets.kmnist import load_kmnist
 from kmnist_mlp.experiments.paper import EXPERIMENTS
 from kmnist_mlp.experiments.result_cache import ResultCache
 from kmnist_mlp.gradient_check import check_paper_patterns
-from kmnist_mlp.support.checks import instance, whole_number
+from kmnist_mlp.support.checks import float_type, instance, whole_number
 from kmnist_mlp.training import Progress, TrainingResult, train
 
 
@@ -44,12 +44,12 @@ class Results:
     ----------
     runs : dict of (name, seed) to TrainingResult
     frame : DataFrame
-        A row a run: experiment, seed, test_accuracy and test_loss, and the training and
-        validation loss and accuracy at the epoch whose weights the run returned,
-        excess_accuracy (training minus validation), best_epoch, stopped_epoch, diverged,
-        seconds, cached. Accuracies are fractions.
+        One row per run: experiment, seed, test_accuracy and test_loss, the training and validation
+        loss and accuracy of the epoch whose weights the run returned, generalisation_gap
+        (training minus validation accuracy), best_epoch, stopped_epoch, diverged, seconds, cached.
+        Accuracies and their gap are fractions.
     data_name : str
-        What was measured on.
+        Name of the data set.
 
     Examples
     --------
@@ -66,7 +66,7 @@ class Results:
 
     @classmethod
     def empty(cls, data: Dataset) -> Results:
-        """Return the results of no run, for what needs none (the gradient check)."""
+        """Return results without any run, to judge the gradient check by itself."""
         return cls({}, pd.DataFrame(), data.name)
 
     def plus(self, name: str, run: TrainingResult) -> Results:
@@ -88,12 +88,16 @@ class Results:
         return found
 
     def values(self, quantity: str, name: str) -> pd.Series:
-        """Return one quantity of one experiment, indexed by seed; accuracies in per cent."""
+        """Return one quantity of one experiment, indexed by seed.
+
+        Accuracies are in per cent, and the generalisation gap is in percentage points.
+        """
         self.of(name)
         if quantity not in self.frame:
             raise KeyError(f"no quantity {quantity!r} here; there are {list(self.frame)}")
         rows = self.frame[self.frame.experiment == name].set_index("seed")
-        return rows[quantity] * 100 if quantity.endswith("accuracy") else rows[quantity]
+        is_fraction = quantity.endswith(("accuracy", "gap"))
+        return rows[quantity] * 100 if is_fraction else rows[quantity]
 
     def _repr_html_(self) -> str:
         return self.frame.round(4).to_html(index=False)
@@ -108,6 +112,7 @@ def run(
     n_jobs: int = -1,
     data: Dataset | None = None,
     cache: bool = True,
+    dtype: Any = np.float32,
 ) -> Results:
     """Train every configuration with every seed, or take the result from the cache.
 
@@ -118,17 +123,19 @@ def run(
     seeds : iterable of int
         Replace the configurations' own; by default those of the report (0 to 4).
     n_jobs : int
-        Processes; -1 is one for each core. Results do not depend on it. Under
+        Number of processes; -1 is one for each core. Results do not depend on it. Under
         ``joblib.parallel_config(backend="dask")`` the runs go to that cluster.
     data : Dataset
-        By default what :func:`load_kmnist` gives.
+        By default what :func:`load_kmnist` returns.
     cache : bool
         Whether results are looked up and kept on disk.
+    dtype : type
+        ``numpy.float32`` or ``numpy.float64``. Only results in float32 are looked up and kept.
 
     Returns
     -------
     Results
-        With a table, ``.frame``, of a row a run, and every :class:`TrainingResult`.
+        With a table, ``.frame``, of one row per run, and every :class:`TrainingResult`.
 
     Raises
     ------
@@ -137,9 +144,9 @@ def run(
 
     Notes
     -----
-    Each run is kept as soon as it is finished: an interrupted call resumes where it was. A
-    worker process that dies (killed, out of memory) costs no result: what it had not finished
-    is tried again, up to twice.
+    Each run is kept as soon as it is finished, so that an interrupted call is continued by the
+    next one. If a worker process dies (killed, out of memory), only the unfinished runs are
+    repeated, up to twice.
 
     Examples
     --------
@@ -165,19 +172,22 @@ def run(
         raise ValueError(f"n_jobs must be a whole number >= 1, or -1 for all cores; got {n_jobs!r}")
     if not named or not seeds:
         raise ValueError("nothing to run: give at least one configuration and one seed")
+    dtype = float_type(dtype)
     data = load_kmnist() if data is None else instance("data", data, Dataset)
     wanted = {
         (name, seed): config.replace(seed=seed) for name, config in named.items() for seed in seeds
     }
-    store = ResultCache(data) if cache else None
-    cached = {key: store.get(config) for key, config in wanted.items()} if store else {}
-    found: dict[tuple[str, int], TrainingResult] = {key: r for key, r in cached.items() if r}
-    todo = {key: config for key, config in wanted.items() if key not in found}
-    for key, result in _train_all(todo, data, n_jobs):
+    store = ResultCache(data) if cache and dtype == np.float32 else None
+    known = {key: store.get(config) for key, config in wanted.items()} if store else {}
+    found = {key: result for key, result in known.items() if result is not None}
+    missing = {key: config for key, config in wanted.items() if key not in found}
+    for key, result in _train_all(missing, data, n_jobs, dtype):
         found[key] = result
         if store:
             store.put(result)
-    return _in_order(wanted, found, todo, data)
+    runs = {key: found[key] for key in wanted}
+    rows = [_row(*key, result, key not in missing) for key, result in runs.items()]
+    return Results(runs, pd.DataFrame(rows), data.name)
 
 
 def train_cached(
@@ -220,22 +230,6 @@ def train_cached(
     return result
 
 
-def _in_order(wanted: Mapping, found: Mapping, computed: Mapping, data: Dataset) -> Results:
-    """Return what was found in the order in which it was wanted."""
-    runs = {key: found[key] for key in wanted}
-    frame = pd.DataFrame([_row(*key, run, key not in computed) for key, run in runs.items()])
-    return Results(runs, frame, data.name)
-
-
-def run_in_float64(configs: Mapping[str, Config], seeds: Iterable[int], data: Dataset) -> Results:
-    """Run named configurations with twice the digits; nothing is kept on disk."""
-    wanted = {
-        (n, seed): config.replace(seed=seed) for n, config in configs.items() for seed in seeds
-    }
-    found = dict(_train_all(wanted, data, -1, np.float64))
-    return _in_order(wanted, found, wanted, data)
-
-
 def _named(configs: Any) -> dict[str, Config]:
     if isinstance(configs, (Config, str)):
         configs = [configs]
@@ -274,8 +268,8 @@ def cost(config: Config) -> float:
 
 
 def _train_all(
-    todo: dict, data: Dataset, n_jobs: int, dtype: Any = np.float32
-) -> Iterable[tuple[Any, TrainingResult]]:
+    todo: dict, data: Dataset, n_jobs: int, dtype: np.dtype
+) -> Iterator[tuple[Any, TrainingResult]]:
     """Yield (key, result) as they are finished, the longest first so that no core waits long."""
     if not todo:
         return
@@ -306,8 +300,8 @@ def _train_all(
 def _train_one(
     key: Any, config: Config, dtype: Any, names: tuple, *arrays: np.ndarray
 ) -> tuple[Any, TrainingResult]:
-    # The four arrays are arguments of their own: joblib hands large ones over as memory maps, and
-    # a cluster sends each to a worker once, not with every run.
+    # The four arrays are separate arguments: joblib passes large ones as memory maps, and a cluster
+    # sends each to a worker once, not with every run.
     return key, train(config, Dataset(*arrays, *names), dtype)
 
 
@@ -325,13 +319,14 @@ def progress(total: float, what: str) -> Any:
 
 
 def _row(name: str, seed: int, run: TrainingResult, cached: bool) -> dict[str, Any]:
+    training, validation = (run.returned[f"{part}_accuracy"] for part in ("training", "validation"))
     return {
         "experiment": name,
         "seed": seed,
         "test_accuracy": run.test_accuracy,
         "test_loss": run.test_loss,
         **run.returned,
-        "excess_accuracy": run.returned["training_accuracy"] - run.returned["validation_accuracy"],
+        "generalisation_gap": training - validation,
         "best_epoch": run.best_epoch,
         "stopped_epoch": run.stopped_epoch,
         "diverged": run.diverged,
@@ -342,16 +337,5 @@ def _row(name: str, seed: int, run: TrainingResult, cached: bool) -> dict[str, A
 
 def gradient_checks(data: Dataset, seeds: Iterable[int] | None = None) -> dict[int, pd.DataFrame]:
     """Return the gradient check of the paper's three patterns for each seed."""
-    return {seed: check_paper_patterns(data, seed) for seed in seeds or default_seeds()}
-
-
-def main() -> int:
-    """Compute all experiments of the paper that are not in the cache yet."""
-    results = run(EXPERIMENTS)
-    computed = int((~results.frame.cached).sum())
-    print(f"{len(results.frame)} runs on {results.data_name}, {computed} of them computed now")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    seeds = default_seeds() if seeds is None else seeds
+    return {seed: check_paper_patterns(data, seed) for seed in seeds}
