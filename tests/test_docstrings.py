@@ -33,7 +33,7 @@ EVERYWHERE = {
     "PR05",  # a type without a full stop
     "PR10",  # "name : type"
 }
-# One line may document a function of the package ("Return the loss of ..."); an exported name, which
+# One line may document a function in the package ("Return the loss."). An exported name, which
 # users read with help(), needs more.
 EXPORTED = EVERYWHERE | {
     "PR01",  # all parameters
