@@ -118,7 +118,7 @@ lock: setup ## Pin the newest versions of all packages in constraints.txt
 	echo "constraints.txt is up to date; run 'make test' before you commit it."
 
 clean: ## Remove build/ and the tools' caches (not .venv, not the data)
-	rm -rf build mutants .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info
+	rm -rf build mutants .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis *.egg-info
 	find . -name .venv -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
 distclean: clean ## Remove .venv too
