@@ -16,6 +16,7 @@ from kmnist_mlp.benchmark.measure import installed, measure, measure_in_new_proc
 from kmnist_mlp.benchmark.tables import growth_figure, parts_table, table
 from kmnist_mlp.datasets.kmnist import load_kmnist
 from kmnist_mlp.experiments.provenance import blas, processor
+from kmnist_mlp.figures.style import png
 from kmnist_mlp.support.files import whole_file
 
 
@@ -55,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
         file.write((json.dumps(result, indent=1) + "\n").encode())
     figure = growth_figure(result["growth"], result["cpu"])
     with whole_file(given.to / "benchmark.png") as file:
-        figure.savefig(file, format="png", dpi=150)
+        file.write(png(figure, 150))
     plt.close(figure)
     print(f"\nWritten: {given.to / 'benchmark.json'}, {given.to / 'benchmark.png'}")
     return 0

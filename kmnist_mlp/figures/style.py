@@ -14,8 +14,8 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from kmnist_mlp.data import is_stand_in
 from kmnist_mlp.support.colours import BLUE, GREEN, ORANGE, PALE, PURPLE, RED, SKY
-from kmnist_mlp.support.colours import GREY as GREY
 
 if TYPE_CHECKING:
     from kmnist_mlp.figures.exhibit import ExhibitData
@@ -24,41 +24,14 @@ COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY)
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))  # told apart without any colour
 
 
-def japanese_font() -> Path:
-    """Return the file of a font with kana, IPAexGothic, which comes with a package."""
-    import matplotlib_fontja
-
-    return Path(matplotlib_fontja.__file__).parent / "fonts" / "ipaexg.ttf"
-
-
-@lru_cache(maxsize=4)
-def web_font(text: str) -> str:
-    """Return the characters of a text in that font as an address for web pages: WOFF in base64."""
-    from fontTools import subset
-    from fontTools.ttLib import TTFont
-
-    font = TTFont(japanese_font(), recalcTimestamp=False)  # the same bytes every time
-    glyphs = subset.Subsetter()
-    glyphs.populate(text=text)
-    glyphs.subset(font)
-    font.flavor = "woff"
-    content = io.BytesIO()
-    font.save(content)
-    return f"data:font/woff;base64,{base64.b64encode(content.getvalue()).decode()}"
-
-
-def png_address(figure: Figure, dpi: int) -> str:
-    """Return a figure as an address for web pages: PNG in base64, the same bytes every time."""
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=dpi, metadata={"Software": None})
-    return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
+# ---- making a figure -----------------------------------------------------------------------------
 
 
 def use_style() -> None:
     """Set fonts (with kana), colours and resolution for every figure of the process."""
     # DejaVu stays first, for the Latin letters.
     mpl.font_manager.fontManager.addfont(str(japanese_font()))
-    # It has no bold: saying so at every bold title would fill the notebooks with warnings.
+    # IPAexGothic has no bold: a warning at every bold title would fill the notebooks.
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     mpl.rcParams.update(
         {
@@ -84,20 +57,58 @@ def use_style() -> None:
     )
 
 
-def finished(figure: Figure, data_name: str, behind: ExhibitData) -> Figure:
-    """Attach what is behind a figure; mark one of the stand-in, lest it be taken for real."""
-    figure.exhibit_data = behind
-    if data_name.startswith("stand-in"):
+def panels(columns: int, height: float = 3.5, width: float = 9.5) -> tuple[Figure, list[Axes]]:
+    """Return a figure with axes side by side; height and width are in inches."""
+    figure, axes = plt.subplots(1, columns, figsize=(width, height), squeeze=False)
+    return figure, list(axes[0])
+
+
+def finished(figure: Figure, data_name: str, exhibit_data: ExhibitData) -> Figure:
+    """Attach its data to a figure, and mark it if it shows the stand-in instead of KMNIST."""
+    figure.exhibit_data = exhibit_data
+    if is_stand_in(data_name):
         figure.text(
             0.995, 0.995, "STAND-IN DATA, not KMNIST", ha="right", va="top", fontsize=9,
             color="white", weight="bold", zorder=10,
             bbox={"facecolor": RED, "edgecolor": "none", "pad": 3},
         )  # fmt: skip
-    plt.close(figure)  # the notebook shows it once, where it is told to
+    plt.close(figure)  # else the notebook would show it a second time
     return figure
 
 
-def panels(columns: int, height: float = 3.5, width: float = 9.5) -> tuple[Figure, list[Axes]]:
-    """Return a figure with some axes side by side."""
-    figure, axes = plt.subplots(1, columns, figsize=(width, height), squeeze=False)
-    return figure, list(axes[0])
+# ---- figures and fonts as bytes ------------------------------------------------------------------
+
+
+def png(figure: Figure, dpi: int | None = None) -> bytes:
+    """Return a figure as PNG, the same bytes every time; in the style's resolution by default."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=dpi, metadata={"Software": None})
+    return content.getvalue()
+
+
+def png_address(figure: Figure, dpi: int | None = None) -> str:
+    """Return a figure as an address for web pages: PNG in base64."""
+    return f"data:image/png;base64,{base64.b64encode(png(figure, dpi)).decode()}"
+
+
+def japanese_font() -> Path:
+    """Return the file of a font with kana, IPAexGothic, which comes with a package."""
+    import matplotlib_fontja
+
+    return Path(matplotlib_fontja.__file__).parent / "fonts" / "ipaexg.ttf"
+
+
+@lru_cache(maxsize=4)
+def web_font(text: str) -> str:
+    """Return the characters of a text in that font as an address for web pages: WOFF in base64."""
+    from fontTools import subset
+    from fontTools.ttLib import TTFont
+
+    font = TTFont(japanese_font(), recalcTimestamp=False)  # the same bytes every time
+    glyphs = subset.Subsetter()
+    glyphs.populate(text=text)
+    glyphs.subset(font)
+    font.flavor = "woff"
+    content = io.BytesIO()
+    font.save(content)
+    return f"data:font/woff;base64,{base64.b64encode(content.getvalue()).decode()}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from kmnist_mlp.experiments.runs import Results
-from kmnist_mlp.figures.charts import against_paper
-from kmnist_mlp.figures.style import use_style
+from kmnist_mlp.figures.comparison import against_paper
+from kmnist_mlp.figures.style import png, use_style
 from kmnist_mlp.figures.tables import comparison
 from kmnist_mlp.report.execution import NotebookError
 from kmnist_mlp.support.files import whole_file
@@ -35,5 +35,5 @@ def update_readme(readme: Path, results: Results) -> None:
     with whole_file(readme) as file:
         file.write(f"{before}{BEGIN}{mark}-->\n{body}\n{END}{after}".encode())
     use_style()
-    with whole_file(readme.parent / "notebooks" / "against_paper.png") as file:
-        against_paper(results).savefig(file, format="png")
+    with whole_file(readme.parent / "docs" / "against_paper.png") as file:
+        file.write(png(against_paper(results)))

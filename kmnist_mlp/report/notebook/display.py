@@ -23,9 +23,9 @@ from kmnist_mlp.datasets.kmnist import load_and_announce
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.provenance import facts
 from kmnist_mlp.experiments.runs import Results, default_seeds
-from kmnist_mlp.figures import tables
-from kmnist_mlp.figures.charts import learning_curves
+from kmnist_mlp.figures.curves import learning_curves
 from kmnist_mlp.figures.exhibit import ExhibitData
+from kmnist_mlp.figures.markup import html
 from kmnist_mlp.figures.style import use_style
 from kmnist_mlp.laboratory.drawing_pad import DrawingPad
 
@@ -93,7 +93,7 @@ def show(
     if is_table:
         say(f"**{number}.** {rest}", role="caption")
         display(
-            {"text/html": tables.html(content), "text/plain": str(content)},
+            {"text/html": html(content), "text/plain": str(content)},
             raw=True,
             metadata={"kmnist_mlp": own},
         )

@@ -12,7 +12,8 @@ from markupsafe import Markup
 from kmnist_mlp.data import is_stand_in
 from kmnist_mlp.experiments.claims import RULE
 from kmnist_mlp.experiments.paper import PAPER
-from kmnist_mlp.figures.tables import html, scoreboard, verdict_counts
+from kmnist_mlp.figures.markup import html
+from kmnist_mlp.figures.tables import scoreboard, verdict_counts
 from kmnist_mlp.report.pages.markdown import render_markdown
 from kmnist_mlp.report.pages.page import Exhibit, Page
 from kmnist_mlp.support.statistics import plus_minus

@@ -16,6 +16,7 @@ from kmnist_mlp.config import Config
 from kmnist_mlp.data import is_stand_in
 from kmnist_mlp.figures import tables
 from kmnist_mlp.figures.exhibit import ExhibitData
+from kmnist_mlp.figures.markup import html
 from kmnist_mlp.report.pages.markdown import Heading, render_markdown, slug
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -71,7 +72,7 @@ class Page:
             for exhibit in self.exhibits
             for name, config in exhibit.data.experiments.items()
         }
-        return tables.html(tables.configurations(experiments)) if experiments else ""
+        return html(tables.configurations(experiments)) if experiments else ""
 
 
 def make_pages(notebooks: dict[Path, nbformat.NotebookNode]) -> list[Page]:

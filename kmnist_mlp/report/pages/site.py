@@ -11,7 +11,7 @@ from markupsafe import Markup
 from pygments.formatters import HtmlFormatter
 
 from kmnist_mlp.data import CLASS_NAMES
-from kmnist_mlp.figures import tables
+from kmnist_mlp.figures.exhibit import title
 from kmnist_mlp.figures.style import web_font
 from kmnist_mlp.report.pages.index import TITLE, index_content
 from kmnist_mlp.report.pages.markdown import slug
@@ -39,9 +39,7 @@ def render(
     templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True
     )
-    templates.filters.update(
-        slug=slug, data_address=data_address, html=Markup, title_of=tables.title
-    )
+    templates.filters.update(slug=slug, data_address=data_address, html=Markup, title_of=title)
     templates.globals.update(
         site=site,
         style=Markup(style()),
