@@ -1,11 +1,12 @@
 """Every public function and method of the package is reached from a test or a notebook.
 
-Reached means: a test or a notebook uses the name, or a function that is itself reached does. Names
-are compared without their module, so the test is quick, and may overlook what shares its name.
+Reached means: a test, a notebook or a template uses the name, or a function that is itself reached
+does. Names are compared without their module: quick, but a function may hide behind a namesake.
 """
 
 import ast
 import json
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -55,10 +56,16 @@ def cells(path):
     return "\n".join(line for line in "\n".join(code).splitlines() if line[:1] not in "%!")
 
 
-def unreached(sources, roots):
-    """Return the public definitions of modules {name: source} that no root source reaches."""
+def in_template(text):
+    """Return the attributes that a Jinja template reads."""
+    return set(re.findall(r"\.(\w+)", " ".join(re.findall(r"{[{%].*?[%}]}", text, re.DOTALL))))
+
+
+def unreached(sources, roots, templates=()):
+    """Return the public definitions of modules {name: source} that nothing else reaches."""
     uses, modules_of = {}, defaultdict(list)
-    names = set().union(*(used([node]) for root in roots for node in ast.parse(root).body))
+    names = set().union(*map(in_template, templates))
+    names |= set().union(*(used([node]) for root in roots for node in ast.parse(root).body))
     for module, source in sources.items():
         tree = ast.parse(source)
         names |= at_import(tree)
@@ -87,7 +94,8 @@ def test_every_public_function_and_method_is_reached_from_a_test_or_a_notebook()
     }
     roots = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("*.py")]
     roots += [cells(path) for path in (ROOT / "notebooks").glob("*.ipynb")]
-    assert unreached(sources, roots) == []
+    templates = [path.read_text(encoding="utf-8") for path in package.rglob("*.j2")]
+    assert unreached(sources, roots, templates) == []
 
 
 def test_functions_that_only_use_each_other_are_not_reached():
