@@ -10,7 +10,7 @@ import pytest
 from kmnist_mlp.config import Config
 from kmnist_mlp.experiments import EXPERIMENTS, ResultCache, default_seeds, run, train_cached
 from kmnist_mlp.experiments import __main__ as command
-from kmnist_mlp.experiments.runs import progress
+from kmnist_mlp.experiments.parallel import progress
 from kmnist_mlp.support import files as storage
 
 # The best epoch is none of the last: seeds 0 to 2 stop after epoch 8, seed 3 after epoch 5.

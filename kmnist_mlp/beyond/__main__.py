@@ -22,8 +22,7 @@ from kmnist_mlp.beyond.test_time_augmentation import average_over_shifts
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.datasets.kmnist import load_kmnist
-from kmnist_mlp.experiments.result_cache import ResultCache
-from kmnist_mlp.experiments.runs import cost, train_cached
+from kmnist_mlp.experiments import ResultCache, cost, train_cached
 from kmnist_mlp.support.files import save_arrays, whole_file, write_csv
 from kmnist_mlp.training import CURVES, Progress, TrainingResult  # core: kmnist_mlp.results
 

@@ -1,4 +1,4 @@
-"""Many runs: configurations x seeds in parallel processes, kept on disk (result_cache.py).
+"""Many runs: configurations x seeds, in parallel (parallel.py), kept on disk (result_cache.py).
 
 claims.py judges the paper's claims by their results, and reference.py checks whether the results
 have moved.
@@ -6,11 +6,8 @@ have moved.
 
 from __future__ import annotations
 
-import itertools
 import os
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import BrokenExecutor, CancelledError
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
@@ -22,6 +19,7 @@ from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.datasets.kmnist import load_kmnist
 from kmnist_mlp.experiments.paper import EXPERIMENTS
+from kmnist_mlp.experiments.parallel import train_all
 from kmnist_mlp.experiments.result_cache import ResultCache
 from kmnist_mlp.gradient_check import check_paper_patterns
 from kmnist_mlp.support.checks import float_type, instance, whole_number
@@ -181,7 +179,7 @@ def run(
     known = {key: store.get(config) for key, config in wanted.items()} if store else {}
     found = {key: result for key, result in known.items() if result is not None}
     missing = {key: config for key, config in wanted.items() if key not in found}
-    for key, result in _train_all(missing, data, n_jobs, dtype):
+    for key, result in train_all(missing, data, n_jobs, dtype):
         found[key] = result
         if store:
             store.put(result)
@@ -231,91 +229,24 @@ def train_cached(
 
 
 def _named(configs: Any) -> dict[str, Config]:
+    """Return the configurations to run by their names, or raise ValueError."""
     if isinstance(configs, (Config, str)):
         configs = [configs]
-    if isinstance(configs, Mapping):
-        named = dict(configs)
-    elif not isinstance(configs, Iterable):
+    if not isinstance(configs, Iterable):
         raise ValueError(f"configs must be a Config, names or several of them; got {configs!r}")
-    else:
-        named = {}
+    named = dict(configs) if isinstance(configs, Mapping) else {}
+    if not named:
         for number, config in enumerate(configs, start=1):
-            if isinstance(config, str) and config not in EXPERIMENTS:
+            if not isinstance(config, str):
+                named[f"run {number}"] = config
+            elif config in EXPERIMENTS:
+                named[config] = EXPERIMENTS[config]
+            else:
                 raise ValueError(f"no experiment {config!r}; the paper's are {list(EXPERIMENTS)}")
-            by_name = isinstance(config, str)
-            named[config if by_name else f"run {number}"] = (
-                EXPERIMENTS[config] if by_name else config
-            )
     for name, config in named.items():
         if not isinstance(config, Config):
             raise ValueError(f"{name!r} must be a Config; got {config!r}")
     return named
-
-
-def cost(config: Config) -> float:
-    """Return the work of a run per training image of the data set, in multiplications.
-
-    That is weights x share of the images that is trained on x epochs: a measure of duration, for
-    the order of runs and their progress. A run that stops early does less.
-
-    Examples
-    --------
-    >>> cost(Config(layer_specs=(784, 128, 10), epochs=100, validation_fraction=0.2))
-    8130560.0
-    """
-    weights = sum(a * b for a, b in itertools.pairwise(config.layer_specs))
-    return weights * (1 - config.validation_fraction) * config.epochs
-
-
-def _train_all(
-    todo: dict, data: Dataset, n_jobs: int, dtype: np.dtype
-) -> Iterator[tuple[Any, TrainingResult]]:
-    """Yield (key, result) as they are finished, the longest first so that no core waits long."""
-    if not todo:
-        return
-    from joblib import Parallel, delayed
-
-    left = dict(sorted(todo.items(), key=lambda item: -cost(item[1])))
-    arrays = (data.train_images, data.train_labels, data.test_images, data.test_labels)
-    names = (data.name, data.class_names, data.romaji)
-    with progress(sum(map(cost, left.values())), f"training {len(todo)} networks") as bar:
-        for tries_left in (2, 1, 0):
-            parallel = Parallel(n_jobs=min(n_jobs, len(left)), return_as="generator_unordered")
-            jobs = [delayed(_train_one)(*item, dtype, names, *arrays) for item in left.items()]
-            try:
-                for key, result in parallel(jobs):
-                    bar.update(cost(left.pop(key)))
-                    yield key, result
-                return
-            except (BrokenExecutor, CancelledError, OSError) as error:
-                if not tries_left:
-                    raise
-                warnings.warn(
-                    f"a worker was lost ({type(error).__name__}); {len(left)} of {len(todo)} runs "
-                    "are not finished and are tried again",
-                    stacklevel=3,
-                )
-
-
-def _train_one(
-    key: Any, config: Config, dtype: Any, names: tuple, *arrays: np.ndarray
-) -> tuple[Any, TrainingResult]:
-    # The four arrays are separate arguments: joblib passes large ones as memory maps, and a cluster
-    # sends each to a worker once, not with every run.
-    return key, train(config, Dataset(*arrays, *names), dtype)
-
-
-def progress(total: float, what: str) -> Any:
-    """Return a progress bar: in a terminal and in JupyterLab, not in an exported page or a log.
-
-    ``total`` is an amount of work, as runs differ much in duration.
-    """
-    from tqdm.auto import tqdm
-
-    from kmnist_mlp.callbacks.live import someone_looks
-
-    layout = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}, {remaining} to go"
-    return tqdm(total=total, desc=what, bar_format=layout, leave=False, disable=not someone_looks())
 
 
 def _row(name: str, seed: int, run: TrainingResult, cached: bool) -> dict[str, Any]:
