@@ -1,6 +1,8 @@
 """The drawing pad: the page's network and images are Python's, and every way to draw works."""
 
+import base64
 import json
+import re
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -10,9 +12,9 @@ import numpy as np
 import pytest
 from browser import axe_violations, browser_page, load, look, needs_axe, needs_browser
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from options import ALL_CHANGED
 
-from kmnist_mlp import MLP, Config, train
-from kmnist_mlp.data import split_and_standardise
+from kmnist_mlp import MLP, Config, Dataset, train
 from kmnist_mlp.laboratory.drawing_pad import (
     EXTENT,
     SIDE,
@@ -32,20 +34,34 @@ def run(kmnist):
     return train(CONFIG, kmnist)
 
 
-@pytest.fixture(scope="module")
-def html_of(run, kmnist):
-    """Return a function that gives the pad of the trained network, or of another, made once."""
-
-    @cache
-    def html_of(*model):
-        return drawing_pad(run_of(run, *model), kmnist).html
-
-    return html_of
-
-
-def run_of(run, layers=(), activation="tanh"):
+def with_network(run, layers, activation):
     """Return the run as if it had trained another network."""
-    return replace(run, model=MLP(layers, activation, seed=3)) if layers else run
+    model = MLP(layers, activation, seed=3)
+    model.standardisation = run.model.standardisation
+    return replace(run, model=model)
+
+
+@pytest.fixture(scope="module")
+def cases(run, kmnist):
+    """Return runs and their data by name; of the last one, no option has its default value."""
+    few = kmnist.train_labels < 7, kmnist.test_labels < 7
+    images, labels = kmnist.train_images[few[0]][:2000], kmnist.train_labels[few[0]][:2000]
+    test = kmnist.test_images[few[1]], kmnist.test_labels[few[1]]
+    seven = Dataset(images, labels, *test, "seven classes", tuple(range(7)), tuple(range(7)))
+    other = ALL_CHANGED.replace(layer_specs=(784, 24, 16, 7), epochs=1)
+    return {
+        "trained": (run, kmnist),
+        "tanh": (with_network(run, (784, 24, 10), "tanh"), kmnist),
+        "sigmoid": (with_network(run, (784, 24, 16, 12, 10), "sigmoid"), kmnist),
+        "linear": (with_network(run, (784, 10), "ReLU"), kmnist),
+        "all options changed": (train(other, seven), seven),
+    }
+
+
+@pytest.fixture(scope="module")
+def html_of(cases):
+    """Return a function that gives the pad of a case, made once."""
+    return cache(lambda name="trained": drawing_pad(*cases[name]).html)
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +173,7 @@ def test_every_kana_has_examples_that_stay_on_the_pad(kmnist):
 
 
 def test_the_pad_is_the_same_every_time_and_small(run, kmnist):
-    final = replace(run, model=MLP((784, 256, 256, 10), "ReLU"))
+    final = with_network(run, (784, 256, 256, 10), "ReLU")
     html = drawing_pad(final, kmnist).html
     assert html == drawing_pad(final, kmnist).html
     assert len(html) < 1_000_000
@@ -170,35 +186,44 @@ def test_names_of_classes_cannot_end_the_script(run, kmnist):
     assert script.count("</script") == 1 and "<i>" not in pad.html and "<!--" not in pad.html
 
 
-def test_what_is_no_network_for_28_x_28_pixels_is_refused(run, kmnist, tiny10):
-    with pytest.raises(ValueError, match="run must be of the kind TrainingResult"):
-        drawing_pad(run.model, kmnist)
-    with pytest.raises(ValueError, match=r"28 x 28 pixels; data has \(6, 6\)"):
-        drawing_pad(run, tiny10)
-    with pytest.raises(ValueError, match="784 inputs and 10 outputs is needed; got MLP"):
-        drawing_pad(replace(run, model=MLP((784, 9))), kmnist)
-    huge = MLP((784, 10))
-    huge.weights[0][5, 5] = 1e5
-    with pytest.raises(ValueError, match="larger than 65504"):
-        drawing_pad(replace(run, model=huge), kmnist)
+@pytest.mark.parametrize("name", ["trained", "all options changed"])
+def test_the_page_gets_the_standardisation_and_the_classes_of_the_network_itself(
+    html_of, cases, name
+):
+    run, data = cases[name]
+    content = json.loads(re.search(r"startPad\(.*?, (\{.*\})\);", html_of(name)).group(1))
+    statistics = np.frombuffer(base64.b64decode(content["network"]["statistics"]), "<f4")
+    np.testing.assert_array_equal(statistics, np.concatenate(run.model.standardisation))
+    assert [c["name"] for c in content["classes"]] == [str(name) for name in data.class_names]
+
+
+def test_what_is_no_network_for_28_x_28_pixels_is_refused(run, kmnist, tiny):
+    small = train(Config(layer_specs=(36, 3), epochs=1), tiny)
+    with pytest.raises(ValueError, match=r"data.*\(6, 6\)"):
+        drawing_pad(small, tiny)
+    with pytest.raises(ValueError, match=r"run.*784.*10.*MLP\(36"):
+        drawing_pad(small, kmnist)
+    with pytest.raises(ValueError, match=r"run.*standardisation.*MLP\(784"):
+        drawing_pad(replace(run, model=MLP((784, 10))), kmnist)
+    huge = with_network(run, (784, 10), "tanh")
+    huge.model.weights[0][5, 5] = 1e5
+    with pytest.raises(ValueError, match="weight.*65504"):
+        drawing_pad(huge, kmnist)
 
 
 # ---- the page's network and images are Python's --------------------------------------------------
 
 
 @needs_browser
-@pytest.mark.parametrize(
-    "model",
-    [(), ((784, 24, 10), "tanh"), ((784, 24, 16, 12, 10), "sigmoid"), ((784, 10), "ReLU")],
-    ids=lambda model: " ".join(map(str, model)) or "trained",
-)
-def test_the_page_reads_200_test_images_as_python_does(tab, run, html_of, kmnist, tmp_path, model):
-    (tmp_path / "page.html").write_text(html_of(*model), encoding="utf-8")
+@pytest.mark.parametrize("name", ["trained", "tanh", "sigmoid", "linear", "all options changed"])
+def test_the_page_reads_200_test_images_as_python_does(tab, html_of, cases, tmp_path, name):
+    run, data = cases[name]
+    (tmp_path / "page.html").write_text(html_of(name), encoding="utf-8")
     tab.goto((tmp_path / "page.html").as_uri())
-    images = json.dumps(kmnist.test_images[:200].reshape(200, -1).tolist())
-    there = np.array(Pad(tab).js(f"{images}.map(pixels => pad.probabilities(pixels))"))
-    x = split_and_standardise(kmnist, run.config.seed).test[:200]
-    here = run_of(run, *model).model.predict_proba(x)
+    images = data.test_images[:200]
+    pixels = json.dumps(images.reshape(200, -1).tolist())
+    there = np.array(Pad(tab).js(f"{pixels}.map(pixels => pad.probabilities(pixels))"))
+    here = run.model.predict_proba(images)
     assert (there.argmax(axis=1) == here.argmax(axis=1)).sum() >= 199
     assert np.abs(there - here).max() <= 0.01
     assert there.sum(axis=1) == pytest.approx(1)
@@ -240,9 +265,7 @@ def test_a_stroke_of_the_mouse_moves_the_bars_while_it_is_drawn(pad, tab, run, k
     tab.mouse.move(*pad.window((5, 5))[0])  # the pen is up
     left, top, right, bottom = box(pad.image)
     assert (top, bottom) == (0, 0) and abs(left - right) <= 1, "in a corner, and centred"
-    split = split_and_standardise(kmnist, run.config.seed)
-    answer = run.model.predict_proba((pad.image.reshape(1, -1) - split.mean) / split.std)[0]
-    assert pad.bars == pytest.approx(answer, abs=0.01)
+    assert pad.bars == pytest.approx(run.model.predict_proba(pad.image)[0], abs=0.01)
     assert not np.allclose(pad.bars, begun)
     best = kmnist.class_names[int(pad.bars.argmax())]
     assert pad.js("$('.best b').textContent") == best
@@ -353,7 +376,7 @@ def test_the_answer_is_spoken_once_when_the_pen_rests(pad):
 
 @needs_browser
 def test_two_pads_on_a_page_do_not_meet(tab, html_of, tmp_path):
-    pads = html_of() + html_of((784, 24, 10), "tanh")
+    pads = html_of() + html_of("tanh")
     (tmp_path / "page.html").write_text(f"<meta charset=utf-8>{pads}", encoding="utf-8")
     before = "Object.keys(window).length"
     tab.goto((tmp_path / "page.html").as_uri())
