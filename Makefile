@@ -27,16 +27,16 @@ help: ## List the targets
 
 # --- The report --------------------------------------------------------------------------------------
 report: setup ## Run the notebooks and export them: build/report/index.html
-	@"$(PY)" -m kmnist_mlp.report.build
+	@"$(PY)" -m kmnist_mlp.report
 
 report-single: setup ## The same report as one file: build/kmnist_report.html
-	@"$(PY)" -m kmnist_mlp.report.build --single
+	@"$(PY)" -m kmnist_mlp.report --single
 
 html: setup ## Export the committed notebooks as they are: build/html/index.html
-	@"$(PY)" -m kmnist_mlp.report.build --committed
+	@"$(PY)" -m kmnist_mlp.report --committed
 
 notebooks: setup ## Run the committed notebooks again, in place
-	@"$(PY)" -m kmnist_mlp.report.build --in-place
+	@"$(PY)" -m kmnist_mlp.report --in-place
 
 lab: setup ## Open JupyterLab on the notebooks
 	@"$(PY)" -m jupyterlab notebooks $(LAB_ARGS)
@@ -56,7 +56,7 @@ test-notebooks: setup ## Run the notebooks afresh (one seed) and compare their o
 	@results=$$(mktemp -d) || exit 1; \
 	trap 'rm -rf "$$results"' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM HUP; \
 	export KMNIST_MLP_RESULTS="$$results" KMNIST_MLP_SEEDS=1; \
-	"$(PY)" -m kmnist_mlp.experiments.runs || exit; \
+	"$(PY)" -m kmnist_mlp.experiments || exit; \
 	"$(PY)" -m pytest -n auto --dist loadfile --nbval --nbval-current-env -p no:cacheprovider notebooks $(NBVAL_ARGS)
 
 # Its own target: minutes, for what has no number. The data is the stand-in whatever is there.
@@ -75,24 +75,26 @@ test-machines: setup ## Run the notebooks as tests as on other processors
 	  TZ=Asia/Tokyo LC_ALL=C COLUMNS=40 $(MAKE) --no-print-directory test-notebooks || exit; \
 	done
 
-lint: setup ## Check style and format
+lint: setup ## Check style, format, types of the core and direction of imports
 	@"$(PY)" -m ruff check .
 	@"$(PY)" -m ruff format --check .
+	@"$(PY)" -m mypy
+	@"$$(dirname "$(PY)")/lint-imports" --no-logo --no-cache
 
 bench: setup ## Time training beside its matrix products and other libraries
-	@"$(PY)" -m kmnist_mlp.benchmark.measure $(BENCH_ARGS)
+	@"$(PY)" -m kmnist_mlp.benchmark $(BENCH_ARGS)
 
 grid: setup ## Measure the example of a sweep again (notebook 6; half an hour)
 	@"$(PY)" -m kmnist_mlp.experiments.sweep
 
 beyond: setup ## Train the networks beyond the paper again (notebook 7; hours, resumable)
-	@"$(PY)" -m kmnist_mlp.beyond.runs
+	@"$(PY)" -m kmnist_mlp.beyond
 
 # --- For maintainers ---------------------------------------------------------------------------------
 reference: setup ## Measure the reference results and their tolerances again
-	@"$(PY)" -m kmnist_mlp.experiments.reference $(REFERENCE_ARGS)
+	@"$(PY)" -m kmnist_mlp.experiments.measure_reference $(REFERENCE_ARGS)
 
-# Small changes to the rooms that decide a number, one at a time, against their unit tests. mutmut needs
+# Small changes to the numerical code, one at a time, against its unit tests. mutmut needs
 # fork (no Windows); it does not change constants, properties and cached functions.
 mutants: setup ## Change the numerical code in 2,400 ways: do the tests notice? (20 minutes)
 	@"$(PY)" -c 'import mutmut' 2>/dev/null || "$(PY)" -m pip install --quiet -c constraints.txt mutmut || exit; \
@@ -116,7 +118,7 @@ lock: setup ## Pin the newest versions of all packages in constraints.txt
 	echo "constraints.txt is up to date; run 'make test' before you commit it."
 
 clean: ## Remove build/ and the tools' caches (not .venv, not the data)
-	rm -rf build mutants .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf build mutants .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis *.egg-info
 	find . -name .venv -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
 distclean: clean ## Remove .venv too

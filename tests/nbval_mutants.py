@@ -30,12 +30,10 @@ TELLING = (
 CHECKS = """
 import contextlib, io, sys, warnings
 from kmnist_mlp import load_kmnist, run
-from kmnist_mlp.experiments.runs import gradient_checks
-from kmnist_mlp.experiments.error_analysis import inspect
-from kmnist_mlp.report.notebook import gradient_verdicts, mistakes_add_up
+from kmnist_mlp.experiments import EXPERIMENTS, analyse_errors, check, gradient_checks
+from kmnist_mlp.report.notebook import gradient_verdicts, confusion_matrices_add_up
 from kmnist_mlp.experiments.distribution_shift import nearest_distances, pooled_runs
-from kmnist_mlp.experiments.paper import EXPERIMENTS
-from kmnist_mlp.experiments.reference import check, distance_results, gradient_results
+from kmnist_mlp.experiments.reference import distance_results, gradient_results
 
 warnings.simplefilter("ignore")
 data = load_kmnist()
@@ -51,8 +49,8 @@ steps = [
     *(lambda name=name: check(trained(name)) for name in names[:6]),
     lambda: check(pooled_runs(data, trained("baseline"))),
     *(lambda name=name: check(trained(name)) for name in names[6:]),
-    lambda: mistakes_add_up(
-        inspect(trained("final").of("final"), data), trained("final").of("final"), data
+    lambda: confusion_matrices_add_up(
+        analyse_errors(trained("final").of("final"), data), trained("final").of("final"), data
     ),
 ]
 for step in steps:

@@ -1,201 +1,254 @@
-"""The ladder is what it says, resumes where it was, and what is shipped is whole and honest."""
+"""The ablation is planned and trained as stated; the shipped files are complete and agree."""
+
+import dataclasses
+import re
+import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from kmnist_mlp import MLP, Config, load_kmnist, train
-from kmnist_mlp.beyond import runs as beyond
-from kmnist_mlp.beyond.runs import BESIDE, COMMITTEE, FOLDER, LADDER, LARGE
+from kmnist_mlp import Config, load_kmnist, train
+from kmnist_mlp.beyond import load_best
+from kmnist_mlp.beyond.__main__ import RemainingTime, main, train_and_write
+from kmnist_mlp.beyond.ablation import ALL, SMALL, STEPS, planned_runs
+from kmnist_mlp.beyond.model_card import model_card
+from kmnist_mlp.beyond.pretrained import (
+    FOLDER,
+    check,
+    load_ensemble,
+    load_histories,
+    load_runs,
+)
+from kmnist_mlp.beyond.timing import seconds_per_image
+from kmnist_mlp.beyond.training_set_size import fewer_images
 from kmnist_mlp.experiments.paper import EXPERIMENTS
-from kmnist_mlp.experiments.result_cache import ResultCache
 
-SMALL = Config((36, 8, 10), learning_rate=0.01, batch_size=32, epochs=3, distortion=1)
-RUNS, HISTORIES = beyond.load_runs(), beyond.load_histories()
+TINY = Config((36, 8, 10), learning_rate=0.01, batch_size=32, epochs=3, distortion=1)
+RUNS, HISTORIES = load_runs(), load_histories()
 
 
-def test_the_ladder_begins_with_the_papers_baseline_and_no_rung_looks_at_test_images_to_stop():
-    assert LADDER["baseline"].config == EXPERIMENTS["baseline"]
-    assert LADDER["relu"].config == EXPERIMENTS["relu"]
-    for rung in (LADDER | BESIDE | COMMITTEE | LARGE).values():
-        assert rung.config.layer_specs[0] == 784 and rung.config.layer_specs[-1] == 10
-        assert rung.config.early_stop == (
-            rung.config.validation_fraction > 0 and rung.config.epochs == 100
+# ---- ablation ------------------------------------------------------------------------------------
+
+
+def test_the_ablation_starts_from_the_papers_configurations_and_every_network_fits_kmnist():
+    assert STEPS["baseline"].config == EXPERIMENTS["baseline"]
+    assert STEPS["relu"].config == EXPERIMENTS["relu"]
+    for step in ALL.values():
+        assert (step.config.layer_specs[0], step.config.layer_specs[-1]) == (784, 10)
+        assert step.config.early_stop == (
+            step.config.validation_fraction > 0 and step.config.epochs == 100
         )
 
 
-def test_every_run_is_planned_once_the_first_seeds_first():
-    plan = beyond.plan()
-    assert len({config for _, config in plan}) == len(plan)
-    seeds = [config.seed for _, config in plan]
+def test_every_run_is_planned_once_and_the_first_seed_of_every_step_comes_first():
+    planned = planned_runs()
+    assert len({config for _, config in planned}) == len(planned)
+    seeds = [config.seed for _, config in planned]
     assert seeds == sorted(seeds)
+    names = [name for name, _ in planned]
+    assert {name: names.count(name) for name in ALL} == {n: s.seeds for n, s in ALL.items()}
 
 
-def test_an_interrupted_rung_goes_on_from_its_checkpoint_and_a_finished_one_is_not_trained(
-    tiny10, tmp_path, monkeypatch
+# ---- make beyond ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def trained(tiny10, tmp_path_factory):
+    """A folder written for three small runs, with what they are and how to write it again."""
+    folder = tmp_path_factory.mktemp("trained") / "best"
+    planned = [
+        ("wide", TINY),
+        ("best", TINY.replace(seed=1)),
+        ("second_seed", TINY.replace(seed=2)),
+    ]
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("KMNIST_MLP_RESULTS", str(folder.parent / "results"))
+        train_and_write(planned, tiny10, folder)
+        yield folder, planned
+
+
+def test_make_beyond_writes_every_run_and_the_tables_hold_its_results(trained, tiny10):
+    folder, planned = trained
+    runs, histories = load_runs(folder), load_histories(folder)
+    assert runs[["name", "seed"]].apply(tuple, axis=1).tolist() == [
+        (name, config.seed) for name, config in planned
+    ]
+    result = train(TINY, tiny10)
+    assert runs.test_accuracy[0] == pytest.approx(result.test_accuracy)
+    assert runs.validation_loss[0] == pytest.approx(result.returned["validation_loss"], rel=1e-5)
+    pd.testing.assert_frame_equal(
+        histories[histories.name == "wide"].drop(columns=["name", "seed"]),
+        result.history,
+        rtol=1e-5,
+    )
+
+
+def test_make_beyond_keeps_weights_of_the_best_network_and_predictions_of_the_ensemble(
+    trained, tiny10
 ):
-    monkeypatch.setenv("KMNIST_MLP_RESULTS", str(tmp_path / "new" / "results"))
-
-    def stop(progress):
-        if progress.epoch == 2:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        beyond.run_one(SMALL, tiny10, stop)
-    checkpoint = ResultCache(tiny10).path(SMALL).with_suffix(".checkpoint")
-    assert checkpoint.exists()
-    seen = []
-    result = beyond.run_one(SMALL, tiny10, lambda progress: seen.append(progress.epoch))
-    assert seen == [3] and not checkpoint.exists()
-    whole = train(SMALL, tiny10)
-    np.testing.assert_array_equal(result.model.parameters, whole.model.parameters)
-    again = beyond.run_one(SMALL, tiny10, stop)
-    np.testing.assert_array_equal(again.model.parameters, whole.model.parameters)
-    images = tiny10.test_images
-    np.testing.assert_array_equal(again.model.predict(images), whole.model.predict(images))
+    folder, planned = trained
+    configs = dict(planned)
+    best, member = (train(configs[name], tiny10).model for name in ("best", "second_seed"))
+    np.testing.assert_allclose(load_best(folder).parameters, best.parameters, rtol=1e-3, atol=1e-6)
+    titles, probabilities, over_shifts = load_ensemble(folder)
+    assert titles == [ALL["second_seed"].title]
+    expected = member.predict_proba(tiny10.test_images)
+    np.testing.assert_allclose(probabilities, expected[None], atol=1e-3)
+    assert over_shifts.shape == probabilities.shape
+    assert np.abs(over_shifts - probabilities).max() > 0.01
 
 
-def test_the_clock_says_how_much_is_left(capsys, monkeypatch):
-    now = iter([0.0, 60.0, 120.0])
-    monkeypatch.setattr(beyond.time, "perf_counter", lambda: next(now))
-    config = Config((36, 10), epochs=4)
-    clock = beyond.Clock([("a", config), ("b", config.replace(seed=1))])
-    say = clock.watch("a", config)
-    for epoch in (1, 2):
-        say(beyond.Progress(epoch, 1, {}, None, None))
-    assert capsys.readouterr().out.splitlines() == [
-        "a, seed 0: epoch 1 of 4; 7 min to go for all",
-        "a, seed 0: epoch 2 of 4; 6 min to go for all",
+def test_make_beyond_takes_finished_runs_from_the_cache(trained, tiny10, tmp_path, capsys):
+    folder, planned = trained
+    train_and_write(planned, tiny10, tmp_path / "again")
+    assert "epoch 3 of 3" not in capsys.readouterr().out
+    pd.testing.assert_frame_equal(load_runs(tmp_path / "again"), load_runs(folder))
+
+
+def test_the_remaining_time_counts_epochs_by_the_size_of_their_network():
+    small, large = Config((36, 10), epochs=4), Config((36, 20), epochs=4)
+    remaining = RemainingTime([small, large])
+    remaining.epoch_done(small, 1)
+    assert remaining.estimate(60) == pytest.approx(60 * (3 + 2 * 4))
+    remaining.epoch_done(small, 2)
+    assert remaining.estimate(120) == pytest.approx(60 * (2 + 2 * 4))
+    remaining.run_done(small)  # stopped early
+    assert remaining.estimate(120) == pytest.approx(60 * 2 * 4)
+
+
+def test_the_remaining_time_is_printed_after_each_epoch(tiny10, capsys):
+    train(TINY, tiny10, on_epoch=RemainingTime([TINY]).printer("wide", TINY))  # core
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[: len("wide, seed 0: epoch 1 of 3")] for line in lines] == [
+        f"wide, seed 0: epoch {epoch} of 3" for epoch in (1, 2, 3)
     ]
 
 
-def test_fewer_images_are_the_first_ones_and_all_networks_see_equally_many(tiny10, monkeypatch):
-    seen, small = [], Config((36, 4, 10), epochs=1, early_stop=False, distortion=1)
-    monkeypatch.setattr(beyond, "SMALL", small)
-    original = beyond.run
-
-    def record(configs, seeds, n_jobs, data):
-        seen.append((configs, data))
-        return original(configs, seeds, n_jobs, data, cache=False)
-
-    monkeypatch.setattr(beyond, "run", record)
-    results = beyond.fewer_images(tiny10, [50, 200], 1600, n_jobs=1)
-    assert list(results.frame.experiment) == results.names
-    assert results.names[:2] == ["50 images, as they are", "50 images, distorted"]
-    for (configs, data), size, epochs in zip(seen, (50, 200), (40, 10), strict=True):
-        np.testing.assert_array_equal(data.train_images, tiny10.train_images[:size])
-        assert data.test_images is tiny10.test_images
-        assert [c.epochs for c in configs.values()] == [epochs] * 2
-        assert [c.distortion for c in configs.values()] == [0, 1]
+def test_nothing_is_trained_or_overwritten_for_the_stand_in(monkeypatch, capsys):
+    monkeypatch.setenv("KMNIST_MLP_DATASET", "stand-in")
+    with pytest.warns(UserWarning, match="STAND-IN"):
+        assert main() == 1
+    assert "KMNIST" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("right", "n"), [(9700, 10_000), (5, 10), (0, 20), (20, 20)])
-def test_the_interval_of_a_share_holds_what_a_normal_test_would_not_reject(right, n):
-    """Wilson's bounds p solve (p - right / n)**2 = z**2 * p * (1 - p) / n."""
-    low, high = (bound / 100 for bound in beyond.wilson_interval(right, n))
-    assert 0 <= low < high <= 1 + 1e-12 and low <= right / n <= high + 1e-12
-    for p in (low, high):
-        assert (p - right / n) ** 2 == pytest.approx(1.959964**2 * p * (1 - p) / n, abs=1e-12)
+# ---- shipped files -------------------------------------------------------------------------------
 
 
-# ---- what is shipped -----------------------------------------------------------------------------
+def test_load_best_needs_numpy_alone():
+    """The other packages would make a reader of one file wait."""
+    code = """
+import sys
+from kmnist_mlp.beyond import load_best
+import numpy
+load_best().predict(numpy.zeros((2, 28, 28), numpy.uint8))
+print(*sorted({name.partition(".")[0] for name in sys.modules} - sys.stdlib_module_names))
+print(*sorted(name for name in sys.modules if name.startswith("kmnist_mlp.experiments")))
+"""
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    packages, experiments = (line.split() for line in shown.stdout.splitlines())
+    heavy = {"pandas", "matplotlib", "scipy", "joblib", "IPython", "pooch", "requests", "tqdm"}
+    assert "kmnist_mlp" in packages and not heavy & set(packages)
+    assert experiments == []
 
 
-def test_what_is_shipped_is_small_and_complete():
+def test_the_shipped_files_are_small_and_hold_every_planned_run():
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 10e6
-    for name in LADDER | BESIDE | COMMITTEE | LARGE:
-        assert (RUNS.name == name).any(), name
-    keys = RUNS[["name", "seed"]].apply(tuple, axis=1)
-    assert keys.is_unique
+    shipped = sorted(zip(RUNS.name, RUNS.seed, strict=True))
+    assert shipped == sorted((name, config.seed) for name, config in planned_runs())
     lengths = HISTORIES.groupby(["name", "seed"]).epoch.max()
-    for row in RUNS.itertuples():
-        assert lengths[row.name if isinstance(row.name, str) else row[1], row.seed] == row.epochs
+    assert [lengths[run] for run in shipped] == RUNS.set_index(["name", "seed"]).epochs[
+        shipped
+    ].tolist()
 
 
 def test_the_shipped_network_takes_images_as_they_are():
-    model = beyond.load_best()
-    assert model.layer_specs == LADDER["best"].config.layer_specs
-    assert model.parameters.size == RUNS[RUNS.name == "best"].parameters.item()
+    model = load_best()
+    assert model.layer_specs == STEPS["best"].config.layer_specs
     images = np.random.default_rng(0).integers(0, 256, (3, 28, 28)).astype(np.uint8)
     assert model.predict(images).shape == (3,) and model.predict(images[0]).shape == (1,)
-    names, *answers = beyond.load_committee()
-    for own in answers:
-        assert own.shape == (len(names), 10_000, 10)
+    titles, *predictions = load_ensemble()
+    for own in predictions:
+        assert own.shape == (len(titles), 10_000, 10)
         np.testing.assert_allclose(own.sum(axis=2), 1, atol=0.005)
 
 
-def kmnist_or_skip():
+def test_the_check_accepts_files_that_agree_and_refuses_an_accuracy_that_moved(
+    trained, tiny10, tmp_path, capsys
+):
+    check(tiny10, trained[0])
+    assert "MOVED" not in capsys.readouterr().out
+    for row, title in ((1, "best"), (2, ALL["second_seed"].title)):
+        folder = tmp_path / str(row)
+        shutil.copytree(trained[0], folder)
+        runs = load_runs(folder)
+        runs.loc[row, "test_accuracy"] += 0.011
+        runs.to_csv(folder / "runs.csv", index=False)
+        with pytest.raises(ValueError, match=f"{title}.*{runs.test_accuracy[row]:.2%}"):
+            check(tiny10, folder)
+    runs.drop(index=2).to_csv(folder / "runs.csv", index=False)
+    check(dataclasses.replace(tiny10, name="stand-in data"), folder)
+    assert "MOVED" in capsys.readouterr().out
+
+
+def test_on_kmnist_the_shipped_files_have_their_recorded_accuracy_and_the_card_is_theirs(capsys):
     data = load_kmnist()
     if data.is_stand_in:
         pytest.skip("needs the real data")
-    return data
-
-
-def test_on_kmnist_everything_shipped_has_its_recorded_accuracy_and_the_card_says_so(capsys):
-    data = kmnist_or_skip()
-    beyond.check(data)
+    check(data)
     assert "MOVED" not in capsys.readouterr().out
-    accuracy = (beyond.load_best().predict(data.test_images) == data.test_labels).mean()
-    assert f"{accuracy:.2%}" in (FOLDER / "MODEL_CARD.md").read_text("utf-8")
+    run = RUNS[RUNS.name == "best"].iloc[0]
+    card = model_card(load_best(), STEPS["best"].config, run, data)
+    assert card == (FOLDER / "MODEL_CARD.md").read_text("utf-8")
 
 
-def test_on_kmnist_an_accuracy_that_moved_is_noticed(monkeypatch):
-    data = kmnist_or_skip()
-    names, answers, shifted = beyond.load_committee()
-    answers[-1, :100] = answers[-1, :100, ::-1]
-    monkeypatch.setattr(beyond, "load_committee", lambda: (names, answers, shifted))
-    with pytest.raises(ValueError, match=f"{names[-1]} has an accuracy of .*; recorded is"):
-        beyond.check(data)
+def test_the_python_in_the_model_card_runs_and_gives_the_shipped_network():
+    card = (FOLDER / "MODEL_CARD.md").read_text("utf-8")
+    usage, config = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    names = {"images": np.zeros((2, 28, 28), np.uint8)}
+    exec(usage, names)
+    np.testing.assert_array_equal(names["model"].parameters, load_best().parameters)
+    assert eval(config, {"Config": Config}) == STEPS["best"].config
 
 
-def test_everything_is_written_and_read_again(tiny10, tmp_path, monkeypatch):
-    monkeypatch.setattr(beyond, "FOLDER", tmp_path / "best")
-    result = train(SMALL, tiny10)
-    beyond.write(
-        [beyond.row_of("best", result)],
-        [beyond.history_of("best", result)],
-        result.model,
-        {"seed 1": result.model},
-        tiny10,
-        tmp_path / "best",
+# ---- measured when the notebook runs -------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def images28(make_dataset):
+    return make_dataset(classes=10, train=300, test=50, side=28)
+
+
+def test_networks_with_fewer_images_see_the_first_ones_equally_often(images28):
+    results = fewer_images(images28, [50, 200], images_seen=400, n_jobs=1)
+    assert results.frame[["experiment", "training_images", "augmented"]].apply(
+        tuple, axis=1
+    ).tolist() == [
+        ("50 images, not augmented", 50, False),
+        ("50 images, augmented", 50, True),
+        ("200 images, not augmented", 200, False),
+        ("200 images, augmented", 200, True),
+    ]
+    assert results.frame.stopped_epoch.tolist() == [10, 10, 2, 2]  # of 40 and 160 images
+    part = dataclasses.replace(
+        images28, train_images=images28.train_images[:50], train_labels=images28.train_labels[:50]
     )
-    assert beyond.load_runs().test_accuracy[0] == pytest.approx(result.test_accuracy)
-    pd.testing.assert_frame_equal(
-        beyond.load_histories().drop(columns=["name", "seed"]), result.history, rtol=1e-5
-    )
-    assert isinstance(beyond.load_best(), MLP)
-    names, plain, shifted = beyond.load_committee()
-    assert names == ["seed 1"]
-    p = result.model.predict_proba(tiny10.test_images)
-    np.testing.assert_allclose(plain[0], p, atol=1e-3)
-    assert shifted.shape == plain.shape and np.abs(shifted - plain).max() > 0.01
-    card = (tmp_path / "best" / "MODEL_CARD.md").read_text("utf-8")
-    low, high = beyond.wilson_interval(round(result.test_accuracy * 100), 100)
-    assert f"{low:.2f} to {high:.2f} %" in card and "{" not in card.replace("{'layer", "")
+    for name, distortion in (("not augmented", 0), ("augmented", 1)):
+        expected = train(SMALL.replace(epochs=10, distortion=distortion), part)
+        (run,) = results.of(f"50 images, {name}")
+        np.testing.assert_array_equal(run.model.parameters, expected.model.parameters)
 
 
-def test_make_beyond_trains_all_that_is_planned_and_writes_it(
-    tiny10, tmp_path, monkeypatch, capsys
-):
-    plan = [("wide", SMALL), ("best", SMALL.replace(seed=1)), ("again", SMALL.replace(seed=2))]
-    monkeypatch.setattr(beyond, "FOLDER", tmp_path / "best")
-    monkeypatch.setattr(beyond, "plan", lambda: plan)
-    monkeypatch.setattr(beyond, "load_kmnist", lambda: tiny10)
-    monkeypatch.setenv("KMNIST_MLP_RESULTS", str(tmp_path / "results"))
-    assert beyond.main() == 0
-    assert "again, seed 2: epoch 3 of 3; 0 min to go for all" in capsys.readouterr().out
-    runs = beyond.load_runs()
-    assert runs.name.tolist() == ["wide", "best", "again"] and runs.seed.tolist() == [0, 1, 2]
-    best = train(SMALL.replace(seed=1), tiny10).model
-    np.testing.assert_allclose(beyond.load_best().weights[0], best.weights[0], rtol=1e-3)
-    capsys.readouterr()
-    beyond.check(tiny10)
-    assert "with 1 more: as recorded" in capsys.readouterr().out
+@pytest.mark.parametrize("size", [301, 2, 50.0])
+def test_a_number_of_images_that_there_is_not_is_refused(images28, size):
+    with pytest.raises(ValueError, match=f"sizes.*{size}"):
+        fewer_images(images28, [50, size], images_seen=400)
+    with pytest.raises(ValueError, match="images_seen.*0"):
+        fewer_images(images28, [50], images_seen=0)
 
 
-def test_on_the_stand_in_nothing_is_overwritten(monkeypatch, capsys):
-    monkeypatch.setenv("KMNIST_MLP_DATASET", "stand-in")
-    monkeypatch.setattr(beyond, "write", None)
-    with pytest.warns(UserWarning, match="STAND-IN"):
-        assert beyond.main() == 1
-    assert "place the data first" in capsys.readouterr().err
+def test_augmenting_an_image_and_training_on_it_take_time(images28):
+    augmentation, step = seconds_per_image(images28)
+    assert 0 < augmentation < 0.1 and 0 < step < 0.1

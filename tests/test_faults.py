@@ -24,7 +24,7 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 from kmnist_mlp import MLP, Dataset
 from kmnist_mlp.config import Config
 from kmnist_mlp.datasets import official_files
-from kmnist_mlp.experiments import runs as room
+from kmnist_mlp.experiments import parallel
 from kmnist_mlp.experiments.result_cache import ResultCache
 from kmnist_mlp.experiments.runs import run
 from kmnist_mlp.report import build as report
@@ -131,7 +131,7 @@ def test_a_kill_while_a_file_is_written_leaves_the_old_one_or_the_new_one(
 @pytest.mark.parametrize(
     ("owner", "name", "finished"),
     [
-        pytest.param(room, "_train_one", 2, id="in-training"),
+        pytest.param(parallel, "_train_one", 2, id="in-training"),
         pytest.param(storage.np, "savez", 2, id="in-writing-a-result"),
         pytest.param(storage.os, "replace", 2, id="before-a-result-has-its-name"),
     ],

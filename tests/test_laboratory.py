@@ -3,25 +3,27 @@
 What a reader does with mouse and keyboard is in tests/test_jupyterlab.py.
 """
 
-import threading
+import os
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook, new_output
+from options import ALL_CHANGED
 
-from kmnist_mlp import MLP, Config, run
+from kmnist_mlp import MLP, Config, run, train
 from kmnist_mlp.data import CLASS_NAMES, ROMAJI, split_and_standardise
-from kmnist_mlp.laboratory.anatomy import STEPS, Backpropagation, HiddenUnits
-from kmnist_mlp.laboratory.loss_surface import RATES, LossSurface, stages
-from kmnist_mlp.laboratory.panel import Laboratory, explorer, how_it_ended, slider
+from kmnist_mlp.laboratory import Backpropagation, HiddenUnits, Laboratory, LossSurface
+from kmnist_mlp.laboratory.backpropagation import STEPS
+from kmnist_mlp.laboratory.loss_surface import RATES
+from kmnist_mlp.laboratory.panel import how_it_ended
 from kmnist_mlp.optimizer import SGD
-from kmnist_mlp.report import notebook
 from kmnist_mlp.report.pages import make_pages
 
 BASELINE = Config(layer_specs=(36, 8, 10), learning_rate=0.01, batch_size=32, epochs=4)
+OTHER = ALL_CHANGED.replace(layer_specs=(24, 12, 9, 3))
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +41,55 @@ def laboratory(data, baseline):
     return Laboratory(data, baseline)
 
 
+@pytest.fixture(scope="module")
+def other_data(tiny):
+    """Images that are not square, in three classes, whose names are no text."""
+    parts = {name: getattr(tiny, name)[:, :, :4] for name in ("train_images", "test_images")}
+    return replace(tiny, **parts, class_names=(1, 2, 3), romaji=(10, 20, 30), name="stripes")
+
+
+@pytest.fixture(scope="module")
+def cases(data, baseline, other_data):
+    """Return the run of a usual configuration, and of one with no default option, by name."""
+    return {
+        "usual": (baseline.of("baseline")[0], data),
+        "other": (train(OTHER, other_data, np.float64), other_data),
+    }
+
+
+@pytest.fixture(params=["usual", "other"])
+def case(cases, request):
+    return cases[request.param]
+
+
+def split_of(run, data):
+    """Return the split that training made."""
+    config = run.config  # core: split_and_standardise(data, config, dtype)
+    options = (config.validation_fraction, run.model.dtype, config.each_pixel)
+    return split_and_standardise(data, config.seed, *options)
+
+
+@pytest.mark.parametrize("look_into", [HiddenUnits, LossSurface])
+def test_what_is_no_result_of_training_on_this_data_is_refused(cases, look_into):
+    (run, data), (_, other_data) = cases.values()
+    with pytest.raises(ValueError, match=r"run.*MLP\(36"):
+        look_into(run.model, data)
+    with pytest.raises(ValueError, match="data.*None"):
+        look_into(run, None)
+    with pytest.raises(ValueError, match=r"run.*24.*3.*stripes.*MLP\(36"):
+        look_into(run, other_data)
+    with pytest.raises(ValueError, match=r"run.*standardisation.*MLP\(36"):
+        look_into(replace(run, model=MLP(run.model.layer_specs)), data)
+
+
 # ---- runs ----------------------------------------------------------------------------------------
 
 
-def test_the_panel_begins_with_the_configuration_that_it_compares_with(laboratory):
+def test_the_panel_begins_with_the_configuration_that_it_compares_with(laboratory, cases):
     assert laboratory.chosen() == BASELINE.replace(epochs=20)
+    _, other_data = cases["other"]
+    results = run({"other": OTHER}, [7], n_jobs=1, data=other_data, cache=False)
+    assert Laboratory(other_data, results).chosen() == OTHER.replace(epochs=20)
 
 
 def test_the_panel_passes_on_what_is_chosen(laboratory):
@@ -63,15 +109,15 @@ def test_the_panel_passes_on_what_is_chosen(laboratory):
 
 
 @pytest.mark.parametrize("text", ["many", "64.5", "64,,64", "-3", "0", "64; 64"])
-def test_what_is_no_layer_is_said_in_the_panel_and_not_trained(laboratory, text):
+def test_what_is_no_layer_is_shown_in_the_panel_and_not_trained(laboratory, text):
     laboratory.controls["hidden"].value = text
     laboratory.train_button.click()
-    assert "whole number" in laboratory.message.value
+    assert text in laboratory.message.value
     assert laboratory.worker is None and laboratory.results.names == ["baseline"]
     laboratory.controls["hidden"].value = "4"
     laboratory.train_button.click()
     laboratory.wait()
-    assert laboratory.message.value == "" and laboratory.results.names == ["baseline", "run 1"]
+    assert laboratory.message.value == "" and laboratory.results.names == ["baseline", "lab run 1"]
 
 
 def test_a_run_in_the_background_has_the_bits_of_one_in_the_foreground(laboratory):
@@ -79,118 +125,157 @@ def test_a_run_in_the_background_has_the_bits_of_one_in_the_foreground(laborator
     laboratory.start(config)
     laboratory.wait()
     laboratory.train(config)
-    one, other = (laboratory.results.of(name)[0] for name in ("run 1", "run 2"))
+    one, other = (laboratory.results.of(name)[0] for name in ("lab run 1", "lab run 2"))
     np.testing.assert_array_equal(one.model.parameters, other.model.parameters)
     assert one.config == config and not one.interrupted
-    assert laboratory.which.options == ("baseline", "run 1", "run 2")
+    assert laboratory.run_menu.options == ("baseline", "lab run 1", "lab run 2")
 
 
-def test_stop_ends_the_run_and_keeps_its_best_model(laboratory, monkeypatch):
-    drawn, enough = [], threading.Event()
-    draw = laboratory._draw
+def test_a_run_never_takes_the_name_of_another(data):
+    named = {name: BASELINE.replace(epochs=1) for name in ("run 1", "lab run 1", "lab run 3")}
+    laboratory = Laboratory(data, run(named, [0], n_jobs=1, data=data, cache=False))
+    for _ in range(2):
+        laboratory.train(BASELINE.replace(epochs=2))
+    names = ["run 1", "lab run 1", "lab run 3", "lab run 2", "lab run 4"]
+    assert laboratory.results.names == names
+    assert [laboratory.results.of(n)[0].config.epochs for n in names] == [1, 1, 1, 2, 2]
 
-    def record(text, *others):
-        drawn.append(text)
-        draw(text, *others)
-        if len(drawn) == 3:
+
+def test_stop_ends_the_run_and_keeps_its_best_model(laboratory):
+    pictures = []
+
+    def look(change):
+        pictures.append(change.new)
+        if len(pictures) == 3:
             laboratory.stop_button.click()
-            enough.set()
 
-    monkeypatch.setattr(laboratory, "_draw", record)
-    monkeypatch.setattr("kmnist_mlp.callbacks.live.SHORTEST", 0.0)
+    laboratory.picture.observe(look, "value")
     laboratory.start(BASELINE.replace(epochs=100_000, early_stop=False))
     assert laboratory.train_button.disabled and not laboratory.stop_button.disabled
-    with pytest.raises(ValueError, match="a run is going on"):
-        laboratory.start(BASELINE)
-    with pytest.raises(ValueError, match="a run is going on"):
-        laboratory.train(BASELINE)
-    assert enough.wait(60)
+    for another in (laboratory.start, laboratory.train):
+        with pytest.raises(ValueError, match="a run is going on"):
+            another(BASELINE)
     laboratory.wait()
-    (run,) = laboratory.results.of("run 1")
+    (run,) = laboratory.results.of("lab run 1")
     assert run.interrupted and run.returned["validation_loss"] == min(run.curves["validation_loss"])
-    assert drawn[0].startswith("epoch 1 of 100000") and "stopped by hand" in drawn[-1]
+    assert "epoch 1 of 100000" in pictures[0] and f"{run.test_accuracy:.2%}" in pictures[-1]
     assert not laboratory.train_button.disabled and laboratory.stop_button.disabled
-    assert laboratory.table().loc["run 1", "end"] == "stopped by hand"
-    laboratory.train(BASELINE)  # the wish to stop was that of one run only
-    assert not laboratory.results.of("run 2")[0].interrupted
+    assert laboratory.table().loc["lab run 1", "end"] == "stopped by hand"
+    laboratory.train(BASELINE)  # only one run was to stop
+    assert not laboratory.results.of("lab run 2")[0].interrupted
 
 
-def test_what_goes_wrong_in_the_background_is_said_in_the_panel(laboratory):
-    laboratory.start(BASELINE.replace(layer_specs=(784, 10)))
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"layer_specs": (784, 10)}, ["layer_specs", "36", "784"]),
+        ({"validation_fraction": 0, "early_stop": False}, ["validation_fraction", "0"]),
+    ],
+)
+def test_an_error_in_the_background_is_shown_in_the_panel(laboratory, changes, named):
+    laboratory.start(BASELINE.replace(**changes))
     laboratory.wait()
-    assert "must begin with the 36 pixels" in laboratory.message.value
+    assert all(part in laboratory.message.value for part in named)
     assert not laboratory.train_button.disabled
     laboratory.start(BASELINE)
     laboratory.wait()
-    assert laboratory.results.names == ["baseline", "run 1"]
+    assert laboratory.results.names == ["baseline", "lab run 1"]
+
+
+def test_a_laboratory_refuses_other_data_and_an_experiment_without_validation_curves(
+    baseline, cases
+):
+    _, other_data = cases["other"]
+    with pytest.raises(ValueError, match="baseline.*stripes.*10 patterns"):
+        Laboratory(other_data, baseline)
+    config = OTHER.replace(validation_fraction=0)
+    with pytest.raises(ValueError, match="validation_fraction.*0"):
+        Laboratory(other_data, run(config, [0], n_jobs=1, data=other_data, cache=False))
 
 
 def test_the_panel_shows_the_experiment_the_last_runs_and_the_one_that_goes_on(laboratory):
+    pictures = []
+    laboratory.picture.observe(lambda change: pictures.append(change.new), "value")
     for _ in range(6):
         laboratory.train(BASELINE.replace(epochs=1))
-    picture = laboratory.picture.value
-    assert picture.count("<polyline") == 2 * (1 + 4)
-    assert "baseline" in picture and ">run 2<" not in picture and ">run 6<" in picture
-    laboratory._draw("", 0.5, laboratory.results.of("run 1")[0].curves)
-    assert ">this run<" in laboratory.picture.value
+    during, after = pictures[-2:]
+    assert after.count("<polyline") == 2 * (1 + 4) and during.count("<polyline") == 2 * (1 + 4 + 1)
+    assert "baseline" in after and ">lab run 2<" not in after and ">lab run 6<" in after
+    assert ">this run<" in during
 
 
-def test_the_table_says_what_was_chosen_what_came_of_it_and_how_it_ended(laboratory):
+def test_the_table_tells_configuration_result_and_end_of_each_run(laboratory):
     laboratory.train(BASELINE.replace(L2_penalty=0.2, momentum=False, epochs=3))
     table = laboratory.table()
-    row = table.loc["run 1"]
-    (trained,) = laboratory.results.of("run 1")
+    row = table.loc["lab run 1"]
+    (trained,) = laboratory.results.of("lab run 1")
     assert (row["layers"], row["L2 penalty"], row["momentum"]) == ("36-8-10", "0.2", "none")
     assert row["test accuracy, %"] == f"{100 * trained.test_accuracy:.2f}"
     assert row["epochs (best)"] == f"3 ({trained.best_epoch})" and row["end"] == "all epochs"
     assert table.iloc[0]["end"] == "2 seeds" and "±" in table.iloc[0]["test accuracy, %"]
-    assert "<table" in laboratory.runs.value and "run 1" in laboratory.runs.value
-    assert table.attrs["behind"].experiments["run 1"]["L2_penalty"] == 0.2
+    assert "<table" in laboratory.runs.value and "lab run 1" in laboratory.runs.value
+    assert table.attrs["exhibit_data"].experiments["lab run 1"]["L2_penalty"] == 0.2
 
 
-def test_every_way_to_end_is_told_apart(laboratory):
-    trained = laboratory.train(BASELINE)
-    ends = {"interrupted": "stopped by hand", "diverged": "diverged"}
-    for name, told in ends.items():
-        assert how_it_ended([replace(trained, **{name: True})]) == told
-    assert how_it_ended([replace(trained, stopped_epoch=2)]) == "no improvement"
+def test_every_way_to_end_is_told_apart(cases):
+    run, _ = cases["usual"]
+    ended = [{}, {"interrupted": True}, {"diverged": True}, {"stopped_epoch": 2}]
+    assert len({how_it_ended([replace(run, **end)]) for end in ended}) == 4
 
 
 def test_the_static_figure_holds_all_runs(laboratory):
     laboratory.train(BASELINE)
     figure = laboratory.figure()
-    assert [text.get_text() for text in figure.legends[0].get_texts()][1] == "run 1"
-    assert "validation loss" in figure.behind.finding and "run 1" in figure.behind.experiments
+    assert [text.get_text() for text in figure.legends[0].get_texts()][1] == "lab run 1"
+    assert "lab run 1" in figure.exhibit_data.experiments
 
 
 # ---- hidden units --------------------------------------------------------------------------------
 
 
-def test_a_unit_is_shown_with_the_images_to_which_its_answer_is_largest(data, baseline):
-    run = baseline.of("baseline")[0]
-    units = HiddenUnits(run, data)
-    split = split_and_standardise(data, 0)
-    x = split.validation[:]
-    expected = np.tanh(x @ run.model.weights[0] + run.model.biases[0])
+def test_a_unit_is_shown_with_the_images_for_which_its_output_is_largest(case):
+    run, data = case
+    units, split = HiddenUnits(run, data), split_of(run, data)
+    z = split.validation[:] @ run.model.weights[0] + run.model.biases[0]
+    expected = np.tanh(z) if run.config.activation == "tanh" else 1 / (1 + np.exp(-z))
     np.testing.assert_allclose(units.outputs, expected, rtol=1e-4, atol=1e-5)
-    third = split.validation.images[split.validation.rows[3]]
-    np.testing.assert_array_equal(units.images[3].ravel(), third)
-    lines = units.figure(0, count=2, images=3).behind.csv.splitlines()[1:]
+    np.testing.assert_array_equal(units.images, data.train_images[split.validation.rows])
+    assert units.part == "validation"
+    unit = int(np.argmax(np.linalg.norm(run.model.weights[0], axis=0)))
+    assert units.order[0] == unit
+    best = np.argsort(-expected[:, unit])[:100]
+    counts = np.bincount(split.validation_labels[best], minlength=len(data.class_names))
+    np.testing.assert_array_equal(units.class_counts[unit], counts)
+    lines = units.figure(0, count=2, images=3).exhibit_data.csv.splitlines()[1:]
     assert len(lines) == 6
-    first = int(np.argmax(np.linalg.norm(run.model.weights[0], axis=0)))
-    unit, rank, character, output = lines[0].split(",")
-    best = expected[:, first].argmax()
-    assert (int(unit), int(rank)) == (first, 1)
-    assert float(output) == pytest.approx(expected[best, first], rel=1e-4)
-    assert character == ROMAJI[split.validation_labels[best]]
+    first, rank, character, output = lines[0].split(",")
+    assert (int(first), int(rank)) == (unit, 1)
+    assert float(output) == pytest.approx(expected[best[0], unit], rel=1e-4)
+    assert character == str(data.romaji[split.validation_labels[best[0]]])
+
+
+def test_a_run_without_validation_images_is_shown_with_training_images(other_data):
+    run = train(OTHER.replace(validation_fraction=0), other_data)
+    units = HiddenUnits(run, other_data)
+    assert units.part == "training" and len(units.images) == len(other_data.train_images)
+    assert any("training" in tick.get_text() for tick in units.figure().axes[0].get_xticklabels())
 
 
 def test_the_last_units_can_be_reached_and_a_linear_model_has_units_too(laboratory):
     laboratory.train(BASELINE.replace(layer_specs=(36, 10)))
-    for which in ("baseline", "run 1"):
-        last = laboratory.units(which, 1000)
+    for name in ("baseline", "lab run 1"):
+        last = laboratory.units(name, 1000)
         assert len(last.axes[0].get_yticklabels()) == 6
-        assert "show the same character" in last.behind.finding
+    linear = HiddenUnits(laboratory.results.of("lab run 1")[0], laboratory.data)
+    probabilities = laboratory.results.of("lab run 1")[0].model.predict_proba(linear.images)
+    np.testing.assert_array_equal(linear.outputs.argmax(axis=1), probabilities.argmax(axis=1))
+
+
+def test_units_whose_weights_are_all_zero_can_be_drawn(cases):
+    run, data = cases["usual"]
+    model = run.model.copy()
+    model.weights[0][...] = 0
+    assert HiddenUnits(replace(run, model=model), data).figure().exhibit_data.csv
 
 
 # ---- one backpropagation -------------------------------------------------------------------------
@@ -208,7 +293,7 @@ def test_the_steps_show_the_numbers_of_the_network():
         np.testing.assert_array_equal(known[f"W{number}"], model.weights[number - 1])
         np.testing.assert_array_equal(known[f"dW{number}"], weights[number - 1])
         np.testing.assert_array_equal(known[f"db{number}"], biases[number - 1][None])
-    SGD(model, Config(learning_rate=0.1, momentum=False)).step(
+    SGD(model, Config(learning_rate=0.1, momentum=False)).step(  # core: no factor 0.1
         0.1 * np.concatenate([array.ravel() for array in (*weights, *biases)])
     )
     after = steps.arrays[-1]
@@ -219,7 +304,7 @@ def test_the_steps_show_the_numbers_of_the_network():
 
 @pytest.mark.parametrize("number", range(1, len(STEPS) - 1))
 def test_each_formula_holds_for_the_arrays_that_are_shown(number):
-    """The text of a formula, read as Python, gives the arrays that the step calls new."""
+    """The text of a formula, read as Python, gives the arrays that the step computes."""
     steps = Backpropagation()
     before, after, step = steps.arrays[number - 1], steps.arrays[number], STEPS[number]
     right = int(after["t"].argmax())
@@ -227,14 +312,14 @@ def test_each_formula_holds_for_the_arrays_that_are_shown(number):
     for formula in step.formula.split(",  "):
         name, _, expression = formula.partition(" = ")
         expression = expression.replace("p[right]", f"p[0, {right}]")
-        assert name in step.new
+        assert name in step.computes
         np.testing.assert_allclose(after[name], np.atleast_2d(eval(expression, names)), rtol=1e-12)
-    assert set(step.of) <= set(before), "nothing is used that is not known yet"
+    assert set(step.needs) <= set(before), "nothing is used that is not known yet"
 
 
 def test_a_step_shows_what_is_known_by_then_and_no_more():
     steps = Backpropagation()
-    shown = [len(steps.figure(number).behind.csv.splitlines()) for number in (0, 1, 9)]
+    shown = [len(steps.figure(number).exhibit_data.csv.splitlines()) for number in (0, 1, 9)]
     assert shown[0] < shown[1] < shown[2]
     texts = [text.get_text() for text in steps.figure(4).axes[0].texts]
     assert f"{steps.arrays[4]['p'][0, 0]:.2f}" in texts and "−0.00" not in texts
@@ -244,8 +329,42 @@ def test_a_step_shows_what_is_known_by_then_and_no_more():
 
 
 @pytest.fixture(scope="module")
-def surface(data, baseline):
-    return LossSurface(stages(BASELINE, data, baseline.of("baseline")[0]), data, 32)
+def surfaces(cases):
+    return {name: LossSurface(*case) for name, case in cases.items()}
+
+
+@pytest.fixture(params=["usual", "other"])
+def surface(surfaces, request):
+    return surfaces[request.param]
+
+
+def test_the_stages_are_those_of_the_run_itself(case):
+    run, data = case
+    seen = []
+
+    def look(progress):
+        seen.append(progress.model.copy())
+
+    again = train(run.config, data, run.model.dtype, on_epoch=look)  # core: callbacks=[look]
+    start, one, end = LossSurface(run, data).models.values()
+    np.testing.assert_array_equal(one.parameters, seen[0].parameters)
+    np.testing.assert_array_equal(end.parameters, again.model.parameters)
+    weights = MLP(run.config.layer_specs, seed=run.config.seed, dtype=run.model.dtype).weights
+    np.testing.assert_allclose(start.weights[0], weights[0], rtol=1e-4)
+    assert all(model.dtype == run.model.dtype for model in (start, one, end))
+    assert start.activation == run.config.activation
+
+
+def test_the_mini_batches_are_those_of_the_run_s_split_size_and_standardisation(case):
+    run, data = case
+    (x, y), (next_x, _) = LossSurface(run, data).batches
+    split, size = split_of(run, data), run.config.batch_size
+    np.testing.assert_array_equal(x, split.train[:size])
+    np.testing.assert_array_equal(y, split.train_labels[:size])
+    np.testing.assert_array_equal(next_x, split.train[size : 2 * size])
+    images = data.train_images[split.train.rows[:size]]
+    probabilities = run.model.predict_proba(images)
+    np.testing.assert_allclose(run.model.predict_proba(x), probabilities, rtol=1e-4)
 
 
 def test_the_loss_along_the_gradient_is_that_of_a_plain_step(surface):
@@ -274,60 +393,58 @@ def test_the_surface_contains_the_line_along_the_gradient(surface):
     assert (a[0], a[-1]) == pytest.approx((-0.005, 0.015)) and b[len(b) // 2] == 0
 
 
-def test_the_stages_are_those_of_one_training(surface, baseline):
-    start, one, end = surface.models.values()
-    x, y = surface.batches[0]
-    assert start.loss(x, y) > one.loss(x, y) > end.loss(x, y)
-    assert end is baseline.of("baseline")[0].model
-    figure = surface.figure("after one epoch")
-    assert "0.0005" in figure.behind.finding and figure.behind.csv.count("at the end") > 20
+def test_the_figure_shows_every_stage_and_the_steps_of_the_paper_s_learning_rates(surface):
+    for stage in surface.models:
+        figure = surface.figure(stage)
+        assert figure.exhibit_data.csv.count("at the end") == 61
+        for loss in surface.after_steps(stage):
+            assert f"{loss:.3g}" in figure.exhibit_data.finding
+
+
+def test_a_mini_batch_is_half_of_the_training_split_at_most(data):
+    few = replace(data, train_images=data.train_images[:5], train_labels=data.train_labels[:5])
+    run = train(BASELINE.replace(epochs=1), few)
+    assert [len(x) for x, _ in LossSurface(run, few).batches] == [2, 2]
+    one = replace(data, train_images=data.train_images[:2], train_labels=data.train_labels[:2])
+    run = train(BASELINE.replace(epochs=1, validation_fraction=0.5), one)
+    with pytest.raises(ValueError, match="data.*2 training"):
+        LossSurface(run, one)
+
+
+def test_a_run_that_diverged_in_its_first_epoch_has_only_a_start(data):
+    run = train(BASELINE.replace(learning_rate=1e30, activation="ReLU"), data)
+    assert run.diverged and list(LossSurface(run, data).models) == ["at the start"]
 
 
 # ---- widgets and what stands in their place ------------------------------------------------------
 
+SHOWN = """
+from kmnist_mlp.laboratory import Backpropagation, explorer, slider
+from kmnist_mlp.report.notebook import show
 
-def test_an_explorer_draws_only_where_someone_looks_and_then_at_each_change(monkeypatch):
-    seen, steps = [], Backpropagation()
-
-    def draw(number):
-        seen.append(number)
-        return steps.figure(number)
-
-    silent = explorer(draw, number=slider("step", 10))
-    assert seen == [] and silent.children[1].value == ""
-    monkeypatch.setattr("kmnist_mlp.laboratory.panel.someone_looks", lambda: True)
-    control = slider("step", 10)
-    box = explorer(draw, number=control)
-    control.value = 4
-    assert seen == [0, 4]
-    assert 'alt="Step 4 of 10' in box.children[1].value and "base64," in box.children[1].value
+steps, step = Backpropagation(), slider("step", 10)
+drawn = explorer(lambda number: print(number) or steps.figure(number), number=step)
+show(steps.figure(1), "Figure S8.1. A figure.", widget=drawn)
+if drawn.children[1].value:
+    step.value = 4
+print(drawn.children[1].value[:18])
+"""
 
 
-PICTURE = {"image/png": "iVBORw0KGgo=", "text/plain": "<Figure>"}
-
-
-@pytest.mark.parametrize("looks", [True, False])
-def test_a_widget_takes_the_figures_place_in_jupyterlab_and_the_figure_in_a_page(
-    monkeypatch, looks
-):
-    outputs = []
-
-    def display(content, metadata=None, raw=False):
-        data = content if raw else PICTURE
-        outputs.append(new_output("display_data", data=data, metadata=metadata))
-
-    formatter = SimpleNamespace(format=lambda _: (PICTURE, {}))
-    shell = SimpleNamespace(display_formatter=formatter)
-    monkeypatch.setattr(notebook, "get_ipython", lambda: shell)
-    monkeypatch.setattr(notebook, "display", display)
-    monkeypatch.setattr(notebook, "say", lambda *_, **__: None)
-    monkeypatch.setattr(notebook, "someone_looks", lambda: looks)
-    figure = Backpropagation().figure(1)
-    notebook.show(figure, "Figure S8.1. A figure.", widget=slider("step", 10))
-    widget = {"application/vnd.jupyter.widget-view+json"} if looks else set()
-    assert set(outputs[0].data) == {"image/png", "text/plain"} | widget
-    cell = new_code_cell("1", outputs=outputs, execution_count=1)
-    (page,) = make_pages({Path("08_laboratory.ipynb"): new_notebook(cells=[cell])})
+@pytest.mark.parametrize("lab", [True, False], ids=["JupyterLab", "nbconvert"])
+def test_a_widget_takes_the_figures_place_in_jupyterlab_and_the_figure_in_a_page(lab):
+    notebook = new_notebook(cells=[new_code_cell(SHOWN)])
+    environment = {name: value for name, value in os.environ.items() if name != "JPY_SESSION_NAME"}
+    environment |= {"JPY_SESSION_NAME": "laboratory.ipynb"} if lab else {}
+    NotebookClient(notebook, kernel_name="python3", timeout=120).execute(env=environment)
+    outputs = notebook.cells[0].outputs
+    (figure,) = (o for o in outputs if "image/png" in o.get("data", {}))
+    widget = {"application/vnd.jupyter.widget-view+json"} if lab else set()
+    assert set(figure.data) == {"image/png", "text/plain"} | widget
+    printed = "".join(output.text for output in outputs if output.output_type == "stream")
+    assert printed.split() == (["0", "4", "<img", 'alt="Step', "4", "o"] if lab else [])
+    notebook.cells[0].source = ""
+    (page,) = make_pages({Path("08_laboratory.ipynb"): notebook})
     assert page.content.count("<img") == 1 and page.exhibits[0].number == "Figure S8.1"
     for trace in ("widget", "IntSlider", "<script", "unpkg", "require"):
         assert trace not in page.content
@@ -351,12 +468,3 @@ def test_a_page_shows_the_last_picture_of_watched_training_with_its_words():
     (page,) = make_pages({Path("08_laboratory.ipynb"): new_notebook(cells=[cell])})
     assert 'src="data:image/svg+xml;' in page.content
     assert 'alt="Learning curves: 8 epochs &lt; 9"' in page.content
-
-
-def test_show_without_a_widget_is_as_ever(monkeypatch):
-    shown = []
-    monkeypatch.setattr(notebook, "display", lambda *content, **_: shown.append(content))
-    monkeypatch.setattr(notebook, "someone_looks", lambda: True)
-    figure = Backpropagation().figure(1)
-    notebook.show(figure, "Figure 1. One.")
-    assert shown[0] == (figure,)

@@ -13,12 +13,10 @@ import pytest
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from kmnist_mlp import figures
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import CLASS_NAMES, ROMAJI
-from kmnist_mlp.experiments.claims import judge
-from kmnist_mlp.experiments.paper import claims_of
-from kmnist_mlp.experiments.runs import run
-from kmnist_mlp.figures import charts as figures
+from kmnist_mlp.experiments import claims_of, judge, run
 from kmnist_mlp.figures import tables
 from kmnist_mlp.report import notebook
 from kmnist_mlp.report.build import render
@@ -75,7 +73,7 @@ def notebooks(results, judged, kana):
         notebook.show(tables.comparison(results), "Table S1.1. All & sundry.", role="results")
 
     def end():
-        notebook.show(figures.classes(kana), "Figure S2.1. The characters.")
+        notebook.show(figures.example_images(kana), "Figure S2.1. The characters.")
         notebook.show(
             figures.against_paper(results), "Figure S2.2. Beside the paper.", role="picture"
         )

@@ -1,18 +1,24 @@
-"""What README says of results is what the committed reference results say."""
+"""README and the pages in docs/ say what the committed results, code and contracts say."""
 
-import json
+import ast
+import io
 import re
+import tokenize
+import tomllib
+from itertools import chain
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
 
-from kmnist_mlp.benchmark.measure import table
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.reference import load_reference
 from kmnist_mlp.support.statistics import plus_minus
 
-README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {path: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
+PAGES[ROOT / "README.md"] = README
 
 
 def test_the_table_of_findings_holds_the_reference_results_of_every_experiment():
@@ -25,27 +31,74 @@ def test_the_table_of_findings_holds_the_reference_results_of_every_experiment()
         assert (cells[1], cells[3]) == (accuracy, loss), name
 
 
-def test_every_picture_and_file_that_readme_links_to_exists():
-    folder = Path(__file__).resolve().parent.parent
-    targets = [part.split(")")[0] for part in README.split("](")[1:]]
-    local = [target for target in targets if not target.startswith(("http", "#"))]
-    assert local
-    assert all((folder / target).is_file() for target in local), local
+def test_the_findings_in_words_are_those_of_the_reference_results():
+    reference = load_reference("KMNIST").set_index(["experiment", "quantity"]).value
+    accuracy = reference.xs("test_accuracy", level="quantity").groupby(level=0).mean() * 100
+    gain = accuracy - accuracy["baseline"]
+    text = " ".join(README.split())
+    final = plus_minus(reference.loc["final", "test_accuracy"] * 100, 2)
+    assert " ".join(final.split()) + " % test accuracy" in text
+    assert f"Sigmoid is {gain['sigmoid']:.1f} points better than tanh" in text
+    both = f"{gain['relu']:.1f} and {gain['l2_0.2']:.1f} points"
+    assert f"ReLU and an L2 penalty of 0.2 bring {both}" in text
 
 
-def test_the_tables_of_durations_are_those_of_the_committed_benchmark():
-    folder = Path(__file__).resolve().parent.parent
-    measured = json.loads((folder / "notebooks" / "bench.json").read_text(encoding="utf-8"))
-    assert measured["data"] == "KMNIST"
-    assert table(measured["one core"]) in README
-    assert table(measured["all cores"]) in README
+def lines_of_code(source):
+    """Count the lines that hold code: no docstring, no comment, not blank."""
+    layout = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
+    lines = set()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type not in (*layout, tokenize.ENDMARKER):
+            lines.update(range(token.start[0], token.end[0] + 1))
+    for node in ast.walk(ast.parse(source)):
+        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        if documented and ast.get_docstring(node) is not None:
+            lines -= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
+    return len(lines)
 
 
-PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+def test_the_core_is_as_small_as_readme_says():
+    files = [path for path in (ROOT / "kmnist_mlp").glob("*.py") if path.stem != "__init__"]
+    stated = int(re.search(r"(\d+) lines of code", README)[1])
+    counted = sum(lines_of_code(path.read_text(encoding="utf-8")) for path in files)
+    assert len(files) == 8 and "the eight files at the top level" in README
+    assert stated - 20 < counted <= stated
 
 
-@pytest.mark.parametrize("block", PYTHON, ids=range(len(PYTHON)))
-def test_the_python_in_readme_runs(block, kmnist, monkeypatch, tmp_path):
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_picture_and_file_that_a_page_links_to_exists(page):
+    targets = re.findall(r"\]\(([^)#]+)\)", PAGES[page])
+    local = [target for target in targets if not target.startswith("http")]
+    assert [target for target in local if not (page.parent / target).is_file()] == []
+
+
+def test_readme_is_a_front_page_that_links_to_every_other_page():
+    assert len(README.splitlines()) <= 120
+    for page in PAGES:
+        assert page.name == "README.md" or f"(docs/{page.name})" in README
+
+
+def test_the_page_on_structure_lists_the_layers_in_the_order_of_the_contract():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    (contract,) = (
+        contract
+        for contract in settings["tool"]["importlinter"]["contracts"]
+        if contract["type"] == "layers"
+    )
+    layers = list(chain.from_iterable(layer.split(" | ") for layer in contract["layers"]))
+    page = PAGES[ROOT / "docs" / "structure.md"]
+    assert re.findall(r"^\| `(\w+)(?:/|\.py)` \|", page, re.MULTILINE) == layers
+
+
+PYTHON = [
+    pytest.param(block, id=f"{page.name}-{number}")
+    for page, text in PAGES.items()
+    for number, block in enumerate(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
+]
+
+
+@pytest.mark.parametrize("block", PYTHON)
+def test_the_python_in_a_page_runs(block, kmnist, monkeypatch, tmp_path):
     """One epoch each, two runs of the large sweep, no window; on whatever data there is."""
     monkeypatch.setenv("KMNIST_MLP_RESULTS", str(tmp_path))
     monkeypatch.setenv("MPLBACKEND", "agg")

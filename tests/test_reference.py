@@ -10,24 +10,26 @@ import pytest
 
 from kmnist_mlp.experiments import reference
 from kmnist_mlp.experiments.distribution_shift import POOLED
+from kmnist_mlp.experiments.measure_reference import (
+    FACTOR,
+    FLOOR,
+    QUANTITIES,
+    load_scatter,
+    make_reference,
+    measure,
+    quantities_of,
+    scatter_of,
+)
 from kmnist_mlp.experiments.paper import EXPERIMENTS
 from kmnist_mlp.experiments.reference import (
     DISTANCES,
-    FACTOR,
-    FLOOR,
     GRADIENTS,
-    QUANTITIES,
     check,
     deviations,
     distance_results,
     gradient_results,
     load_reference,
-    load_scatter,
-    make_reference,
-    measure,
-    quantities_of,
     reference_file,
-    scatter_of,
 )
 from kmnist_mlp.experiments.runs import Results, gradient_checks
 
@@ -101,8 +103,16 @@ def test_what_has_no_reference_is_not_in_the_result(kept):
     assert deviations(results(seeds=[7]), kept) == {}
 
 
-def test_the_check_prints_the_same_line_for_each_experiment_that_agrees(kept, monkeypatch, capsys):
-    monkeypatch.setattr(reference, "load_reference", lambda name: kept)
+@pytest.fixture
+def folder(kept, tmp_path, monkeypatch):
+    """A folder with that reference of KMNIST and another one of the stand-in, in place of ours."""
+    kept.to_csv(tmp_path / "kmnist.csv", index=False)
+    stand_in = make_reference(results(test_loss=0.07), scatter())
+    stand_in.to_csv(tmp_path / "stand-in.csv", index=False)
+    monkeypatch.setattr(reference, "FOLDER", tmp_path)
+
+
+def test_the_check_prints_the_same_line_for_each_experiment_that_agrees(folder, capsys):
     for seeds in ((0,), (0, 1)):
         check(results(seeds=seeds, test_loss=0.060001))
         assert capsys.readouterr().out == (
@@ -110,8 +120,7 @@ def test_the_check_prints_the_same_line_for_each_experiment_that_agrees(kept, mo
         )
 
 
-def test_the_check_names_what_moved_and_what_has_no_reference(kept, monkeypatch, capsys):
-    monkeypatch.setattr(reference, "load_reference", lambda name: kept)
+def test_the_check_names_what_moved_and_what_has_no_reference(folder, capsys):
     moved = results(names=["mine", "relu"], seeds=[0], test_accuracy=0.80, best_epoch=3)
     check(moved)
     none, relu = capsys.readouterr().out.splitlines()
@@ -120,11 +129,15 @@ def test_the_check_names_what_moved_and_what_has_no_reference(kept, monkeypatch,
     assert "; seed 0: best_epoch 3, reference 19, tolerance 0" in relu
 
 
-def test_the_check_holds_each_data_set_against_its_own_reference(kept, monkeypatch, capsys):
-    asked = []
-    monkeypatch.setattr(reference, "load_reference", lambda name: asked.append(name) or kept)
-    check(results("stand-in data"))
-    assert asked == ["stand-in data"]
+@pytest.mark.parametrize(
+    ("data_name", "loss"),
+    [("KMNIST", 0.06), ("KMNIST, pooled", 0.06), ("stand-in data", 0.07)],
+)
+def test_the_check_compares_each_data_set_with_its_own_reference(folder, capsys, data_name, loss):
+    check(results(data_name, test_loss=loss))
+    assert capsys.readouterr().out.count("agrees") == 2
+    check(results(data_name, test_loss=0.13 - loss))
+    assert capsys.readouterr().out.count("MOVED") == 2
 
 
 def test_other_data_have_no_reference(capsys):

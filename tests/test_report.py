@@ -379,7 +379,7 @@ README = """# Title
 def test_the_findings_are_written_between_their_marks_and_nothing_else_changes(measured, tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text(README, "utf-8")
-    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "docs").mkdir()
     with mpl.rc_context():
         update_readme(readme, measured["KMNIST"][1])
         once = readme.read_text("utf-8")
@@ -391,7 +391,7 @@ def test_the_findings_are_written_between_their_marks_and_nothing_else_changes(m
     assert table[2].startswith("| baseline, early stopping |") and "84.47" in table[2]
     assert {row.count("|") for row in table} == {6}
     assert readme.read_text("utf-8") == once
-    picture = (tmp_path / "notebooks" / "against_paper.png").read_bytes()
+    picture = (tmp_path / "docs" / "against_paper.png").read_bytes()
     assert picture.startswith(b"\x89PNG")
 
 
@@ -400,7 +400,7 @@ def test_a_readme_that_lost_a_mark_is_not_cut_off(measured, tmp_path, mark):
     readme = tmp_path / "README.md"
     readme.write_text(README.replace(mark, "<!-- other"), "utf-8")
     before = readme.read_text("utf-8")
-    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "docs").mkdir()
     with mpl.rc_context(), pytest.raises((ValueError, NotebookError), match="findings"):
         update_readme(readme, measured["KMNIST"][1])
     assert readme.read_text("utf-8") == before
@@ -414,6 +414,7 @@ def test_notebooks_are_executed_in_place_with_outputs_and_without_times(
 ):
     computed("KMNIST")
     path = good(tmp_path / "notebooks")
+    (tmp_path / "docs").mkdir()
     (tmp_path / "README.md").write_text(README, "utf-8")
     assert execute_in_place(tmp_path / "notebooks") == [path]
     notebook = nbformat.read(path, as_version=4)
@@ -421,7 +422,7 @@ def test_notebooks_are_executed_in_place_with_outputs_and_without_times(
     assert cell.execution_count == 1 and len(cell.outputs) == 4
     assert "execution" not in cell.metadata
     left = sorted(file.name for file in tmp_path.rglob("*"))
-    assert left == ["01_first_steps.ipynb", "README.md", "against_paper.png", "notebooks"]
+    assert left == ["01_first_steps.ipynb", "README.md", "against_paper.png", "docs", "notebooks"]
 
 
 def test_notebooks_in_place_stay_as_they_are_if_one_of_them_fails(

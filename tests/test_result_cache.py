@@ -1,8 +1,7 @@
 """A result is kept under a key of all that decides it, and of nothing else."""
 
-import ast
+import json
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,18 +9,73 @@ import threadpoolctl
 
 from kmnist_mlp.config import Config
 from kmnist_mlp.experiments import result_cache
-from kmnist_mlp.experiments.result_cache import NUMERICAL_ROOMS, ResultCache
+from kmnist_mlp.experiments.result_cache import PACKAGE, ResultCache, source_hash
 
 CONFIG = Config(layer_specs=(36, 8, 10))
+# One file of each kind: numerical code, and what makes nothing but data sets, pictures and pages.
+NUMERICAL = ("network.py", "extensions/augmentation.py", "callbacks/checkpoint.py")
+OTHERS = ("callbacks/live.py", "datasets/stand_in.py", "experiments/runs.py", "support/files.py")
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
+    """Return a copy of the package."""
+    folder = tmp_path_factory.mktemp("copy") / "kmnist_mlp"
+    return shutil.copytree(PACKAGE, folder, ignore=shutil.ignore_patterns("*.npz", "*.csv"))
 
 
 @pytest.fixture
-def key(tiny10, tmp_path, monkeypatch):
-    """Return a function that gives the key of one run, computed by a copy of the sources."""
-    here = Path(result_cache.__file__).parent
-    for room in NUMERICAL_ROOMS:
-        shutil.copy(here / f"{room}.py", tmp_path)
-    monkeypatch.setattr(result_cache, "__file__", str(tmp_path / "result_cache.py"))
+def altered(package):
+    """Return a function that gives the hash of the copy in which one file is changed or new."""
+    files = []
+
+    def hash_with(name, change):
+        path = package / name
+        files.append((path, path.read_text("utf-8") if path.exists() else None))
+        path.write_text(change(files[-1][1]), "utf-8")
+        return source_hash(package)
+
+    yield hash_with
+    for path, source in reversed(files):
+        path.unlink() if source is None else path.write_text(source, "utf-8")
+
+
+def test_a_copy_of_the_sources_in_another_folder_has_the_same_hash(package):
+    assert source_hash(package) == source_hash()
+
+
+@pytest.mark.parametrize("name", NUMERICAL)
+def test_changed_numerical_code_has_another_hash(altered, name):
+    assert altered(name, lambda source: source + "\nCHANGED = 1\n") != source_hash()
+
+
+@pytest.mark.parametrize("name", ["new.py", "extensions/new.py"])
+def test_a_new_file_of_numerical_code_has_another_hash(altered, name):
+    assert altered(name, lambda _: "NEW = 1\n") != source_hash()
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_code_that_decides_no_result_leaves_the_hash_as_it_is(altered, name):
+    assert altered(name, lambda source: source + "\nCHANGED = 1\n") == source_hash()
+
+
+@pytest.mark.parametrize("name", NUMERICAL)
+def test_comments_docstrings_and_layout_leave_the_hash_as_it_is(altered, name):
+    def comment(source):
+        changed = source.replace('."""', '. Indeed."""').replace('    """\n', 'Indeed.\n    """\n')
+        changed = changed.replace("\n\n\n", "\n\n# why\n\n\n\n")
+        assert "Indeed" in changed and "# why" in changed
+        return changed
+
+    assert altered(name, comment) == source_hash()
+
+
+# ---- the key -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def key(tiny10):
+    """Return a function that gives the key of one run, in the present environment."""
 
     def key():
         result_cache._environment.cache_clear()
@@ -31,21 +85,8 @@ def key(tiny10, tmp_path, monkeypatch):
     result_cache._environment.cache_clear()
 
 
-@pytest.mark.parametrize("room", NUMERICAL_ROOMS)
-def test_a_changed_numerical_source_gives_another_key(key, tmp_path, room):
-    before, source = key(), (tmp_path / f"{room}.py").read_text("utf-8")
-    (tmp_path / f"{room}.py").write_text(source + "\nCHANGED = 1\n", "utf-8")
-    assert key() != before
-
-
-@pytest.mark.parametrize("room", NUMERICAL_ROOMS)
-def test_comments_docstrings_and_layout_leave_the_key_as_it_is(key, tmp_path, room):
-    before, source = key(), (tmp_path / f"{room}.py").read_text("utf-8")
-    commented = source.replace('."""', '. Indeed."""').replace('    """\n', 'Indeed.\n    """\n')
-    commented = commented.replace("\n\n\n", "\n\n# why\n\n\n\n")
-    assert commented.count("Indeed") >= 1 and commented.count("# why") >= 1
-    (tmp_path / f"{room}.py").write_text(commented, "utf-8")
-    assert key() == before
+def test_the_hash_of_the_numerical_code_is_part_of_the_key(tiny10):
+    assert source_hash() in json.loads(ResultCache(tiny10).key(CONFIG))
 
 
 def test_another_numpy_gives_another_key(key, monkeypatch):
@@ -65,19 +106,3 @@ def test_another_blas_gives_another_key_wherever_it_is_installed(key, monkeypatc
         monkeypatch.setattr(threadpoolctl, "threadpool_info", lambda pool=pool: pool)
         keys.add(key())
     assert len(keys) == 2
-
-
-def test_every_room_that_training_imports_decides_the_key():
-    here = Path(result_cache.__file__).parent
-    # They move bytes or draw images, which shows in the data, whose fingerprint is a part; or they
-    # show how a run goes.
-    harmless = {"storage", "official_files", "stand_in", "live", "svg"}
-    seen, ahead = set(), {"training"}
-    while ahead:
-        room = ahead.pop()
-        seen.add(room)
-        for node in ast.walk(ast.parse((here / f"{room}.py").read_text("utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.module.startswith("kmnist_mlp."):
-                ahead.add(node.module.partition(".")[2])
-        ahead -= seen
-    assert seen - harmless == set(NUMERICAL_ROOMS)

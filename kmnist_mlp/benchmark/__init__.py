@@ -1,1 +1,1 @@
-"""The time of an epoch beside that of its matrix products and of other libraries (`make bench`)."""
+"""The time of an epoch, compared with that of its matrix products and with other libraries."""

@@ -1,7 +1,7 @@
 """Watch a network train: a bar with the time that is left, and learning curves that grow.
 
-In JupyterLab that is one picture, drawn anew in its place; in a terminal one line; in a notebook
-that nbconvert or nbval runs only the last picture; in a log nothing.
+In JupyterLab this is one picture, redrawn in place; in a terminal, one line; in a notebook that
+nbconvert or nbval runs, only the last picture; in a log, nothing.
 """
 
 from __future__ import annotations
@@ -12,19 +12,20 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from kmnist_mlp.callbacks.svg import Line, chart
 from kmnist_mlp.config import Config
+from kmnist_mlp.support.colours import BLUE, ORANGE
 
 if TYPE_CHECKING:
-    from kmnist_mlp.training import Progress, TrainingResult
+    from kmnist_mlp.training import Progress, TrainingResult  # core: from results
 
-SHORTEST = 0.25  # seconds between two pictures: more often, and the eye sees no more
-SHARE = 0.02  # of the training time at most may go into pictures
-PARTS = (("training", "#0072B2", ""), ("validation", "#D55E00", "7 3"))  # colours of style.py
-PATIENCE = 1.0  # seconds after which another press of the stop button is another wish
+SHORTEST = 0.25  # seconds between two pictures: fast enough to look continuous
+SHARE = 0.02  # of the training time at most is spent on pictures
+PARTS = (("training", BLUE, ""), ("validation", ORANGE, "7 3"))
+DOUBLE_CLICK = 1.0  # seconds within which a second interrupt is taken for part of the first
 
 
 def in_notebook() -> bool:
@@ -41,13 +42,13 @@ def someone_looks() -> bool:
 
 
 class Throttle:
-    """Lets a picture be drawn when the last one is old enough for its cost."""
+    """Limits how often pictures are drawn, by their cost."""
 
     def __init__(self) -> None:
         self.next = 0.0
 
     def draw(self, picture: Callable[[], None]) -> None:
-        """Draw it, or leave it out; a picture that took long makes the next one wait."""
+        """Call ``picture``, or skip it; after a slow one, more calls are skipped."""
         began = time.perf_counter()
         if began >= self.next:
             picture()
@@ -55,110 +56,97 @@ class Throttle:
             self.next = ended + max(SHORTEST, (ended - began) / SHARE)
 
 
-class Live:
-    """Shows one run of :func:`kmnist_mlp.train`, and lets the stop button end it.
+class Live:  # core: (Callback), of kmnist_mlp.results
+    """Callback of :func:`kmnist_mlp.train` that shows the run, and lets the stop button end it.
 
-    Within ``with``, the first press of the stop button (Ctrl-C in a terminal) asks training to end
-    after the epoch that is running; another one, a second later or more, leaves at once with
-    KeyboardInterrupt. In a thread other than the main one there is no stop button.
-
-    Parameters
-    ----------
-    config : Config
-    data_name : str
-        A stand-in is marked as such.
-    on_epoch : callable, optional
-        Called first, like that of :func:`kmnist_mlp.train`.
+    The first press of the stop button (Ctrl-C in a terminal) ends training after the current epoch
+    and keeps the best model so far. Another one, a second later or more, raises KeyboardInterrupt
+    at once. In a thread other than the main one, the stop button is left as it is.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        data_name: str,
-        on_epoch: Callable[[Progress], object] | None = None,
-    ) -> None:
-        self.config, self.data_name, self.on_epoch = config, data_name, on_epoch
-        self.bar: Any = None
-        self.handle: Any = None  # of the picture, once there is one
-        self.looks = someone_looks()
-        self.asked: float | None = None  # when the stop button was pressed
-        self.began, self.throttle = time.perf_counter(), Throttle()
+    def start(self, run: Any) -> None:  # core: run: Training
+        """Install the handler of the stop button; in a terminal, begin the line.
 
-    def __enter__(self) -> Live:
-        """Watch the stop button; start the line in a terminal."""
+        Parameters
+        ----------
+        run : Training
+            With the attributes ``config`` and ``data``.
+        """
+        self.config, self.data_name = run.config, run.data.name
+        self.looks = someone_looks()
+        self.bar = None if in_notebook() else _bar(self.config, self.looks)
+        self.handle: Any = None  # of the picture, once there is one
+        self.began, self.throttle = time.perf_counter(), Throttle()
+        self.epochs_before: int | None = None  # more than 0 if the run continues a checkpoint
+        self.stop_pressed_at: float | None = None
         self.is_main = threading.current_thread() is threading.main_thread()
         if self.is_main:
-            self.before = signal.signal(signal.SIGINT, self._ask)
-        if not in_notebook():
-            from tqdm import tqdm
+            self.handler_before = signal.signal(signal.SIGINT, self._stop_pressed)
 
-            at_most = "at most " if self.config.early_stop else ""
-            layout = f"epoch {{n}} of {{total}} |{{bar}}| {at_most}{{remaining}} to go{{postfix}}"
-            self.bar = tqdm(
-                total=self.config.epochs, bar_format=layout, disable=not self.looks, ncols=100
-            )
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Give the stop button back."""
-        if self.bar is not None:
-            self.bar.close()
-        if self.is_main:
-            signal.signal(signal.SIGINT, self.before)
-
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        now = time.perf_counter()
-        if self.asked is not None and now - self.asked >= PATIENCE:
-            raise KeyboardInterrupt
-        self.asked = now if self.asked is None else self.asked
-
-    def __call__(self, progress: Progress) -> bool:
+    def epoch(self, progress: Progress) -> bool:
         """Show the state after an epoch; return whether training is to end."""
-        stop = self.on_epoch is not None and bool(self.on_epoch(progress))
-        stop = stop or self.asked is not None
+        if self.epochs_before is None:
+            self.epochs_before = progress.epoch - 1
         if self.bar is not None:
-            accuracy = progress.curves["validation_accuracy"][-1]
-            self.bar.set_postfix_str(f"validation accuracy {accuracy:.2%}", refresh=False)
-            self.bar.update(progress.epoch - self.bar.n)  # a checkpoint may have begun later
+            part = self._parts[-1][0]
+            accuracy = progress.curves[f"{part}_accuracy"][-1]
+            self.bar.set_postfix_str(f"{part} accuracy {accuracy:.2%}", refresh=False)
+            self.bar.initial = self.epochs_before
+            self.bar.update(progress.epoch - self.bar.n)
         elif self.looks:
             self.throttle.draw(lambda: self._show(self._picture(progress, self._how_far(progress))))
-        return stop
+        return self.stop_pressed_at is not None
 
-    def finish(self, result: TrainingResult) -> None:
-        """Leave the last picture, with the result."""
-        if self.bar is not None:
-            return
-        text = ended(result)
-        self._show(self._picture(result, text), alt=f"Learning curves: {text}.")
+    def end(self, result: TrainingResult | None) -> None:
+        """Show the last picture, with the result if there is one; restore the stop button."""
+        try:
+            if self.bar is not None:
+                self.bar.close()
+            elif result is not None:
+                text = ended(result)
+                self._show(self._picture(result, text), alt=f"Learning curves: {text}.")
+        finally:
+            if self.is_main:
+                signal.signal(signal.SIGINT, self.handler_before)
+
+    def _stop_pressed(self, number: int, frame: FrameType | None) -> None:
+        now = time.perf_counter()
+        if self.stop_pressed_at is None:
+            self.stop_pressed_at = now
+        elif now - self.stop_pressed_at >= DOUBLE_CLICK:
+            raise KeyboardInterrupt
+
+    @property
+    def _parts(self) -> tuple[tuple[str, str, str], ...]:
+        """The parts of the data that are measured, each with its colour and dashes."""
+        return PARTS if self.config.validation_fraction else PARTS[:1]
 
     def _how_far(self, progress: Progress) -> str:
-        return time_left(progress.epoch, self.config, time.perf_counter() - self.began)
+        seconds = time.perf_counter() - self.began
+        return time_left(progress.epoch, self.config, seconds, self.epochs_before or 0)
 
     def _picture(self, run: Progress | TrainingResult, text: str) -> str:
+        classes = self.config.layer_specs[-1]
         panels = {
             title: [
                 Line(part, run.curves[f"{part}_{quantity}"] * factor, colour, dashes)
-                for part, colour, dashes in PARTS
+                for part, colour, dashes in self._parts
             ]
             for title, quantity, factor in (
-                ("Loss (cross-entropy per example / 10)", "loss", 1),
+                (f"Loss (cross-entropy per example / {classes})", "loss", 1),
                 ("Accuracy, %", "accuracy", 100),
             )
         }
         done = len(run.curves["training_loss"]) / self.config.epochs
-        return chart(text, done, panels, self.data_name, run.best_epoch)
+        marked = run.best_epoch if self.config.validation_fraction else 0
+        return chart(text, done, panels, self.data_name, marked)
 
     def _show(self, picture: str, alt: str = "") -> None:
-        """Put the picture in the place of the one before."""
+        """Display the picture in place of the previous one."""
         from IPython.display import display
 
-        # As part of the page a picture is replaced without a blank moment in between; as an image
-        # it is also seen where HTML is filtered.
+        # As HTML a picture is replaced without a blank moment in between; as an image it is also
+        # seen where HTML is filtered.
         data = {"image/svg+xml": picture} if alt else {"text/html": picture}
         data["text/plain"] = alt or "Training ..."
         metadata = {"image/svg+xml": {"alt": alt}} if alt else None
@@ -168,11 +156,26 @@ class Live:
             self.handle.update(data, metadata=metadata, raw=True)
 
 
-def time_left(epoch: int, config: Config, seconds: float) -> str:
-    """Return how far a run is: "epoch 7 of 100 · 3 s gone, at most 40 s to go"."""
-    left = clock(seconds / epoch * (config.epochs - epoch))
-    at_most = "at most " if config.early_stop else ""
-    return f"epoch {epoch} of {config.epochs} · {clock(seconds)} gone, {at_most}{left} to go"
+def _bar(config: Config, looks: bool) -> Any:
+    """Return tqdm's progress bar over epochs, which writes to the terminal."""
+    from tqdm import tqdm
+
+    layout = f"epoch {{n}} of {{total}} |{{bar}}| {_at_most(config)}{{remaining}} to go{{postfix}}"
+    return tqdm(total=config.epochs, bar_format=layout, disable=not looks, ncols=100)
+
+
+def time_left(epoch: int, config: Config, seconds: float, epochs_before: int = 0) -> str:
+    """Return how far a run is: "epoch 7 of 100 · 3 s gone, at most 40 s to go".
+
+    ``seconds`` is the duration of the epochs after the first ``epochs_before``.
+    """
+    left = clock(seconds / (epoch - epochs_before) * (config.epochs - epoch))
+    gone = f"epoch {epoch} of {config.epochs} · {clock(seconds)} gone"
+    return f"{gone}, {_at_most(config)}{left} to go"
+
+
+def _at_most(config: Config) -> str:
+    return "at most " if config.early_stop else ""
 
 
 def ended(result: TrainingResult) -> str:

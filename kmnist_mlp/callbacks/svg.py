@@ -12,15 +12,17 @@ from html import escape
 
 import numpy as np
 
+from kmnist_mlp.data import is_stand_in
+from kmnist_mlp.support.colours import GREEN, GREY, PALE, RED
+
 WIDTH, HEIGHT = 960, 372
 LEFTS, TOP, BOTTOM, ACROSS = (60, 550), 110, 318, 390  # of two panels side by side
-PALE, GREEN = "#E4E4E4", "#009E73"
-MARK = 'stroke="#595959" stroke-dasharray="4 3"'
+MARK = f'stroke="{GREY}" stroke-dasharray="4 3"'
 
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """A curve: its values at epochs 1, 2, ..., and how it looks.
+    """A curve: its values at epochs 1, 2, ..., and how it is drawn.
 
     ``dashes`` are lengths of strokes and gaps, such as "7 3"; empty: a solid line.
     """
@@ -29,13 +31,12 @@ class Line:
     values: np.ndarray
     colour: str
     dashes: str = ""
-    width: float = 2.0
 
     @property
     def style(self) -> str:
-        """Its attributes."""
+        """The attributes of its SVG element."""
         return (
-            f'stroke="{self.colour}" stroke-width="{self.width:g}" '
+            f'stroke="{self.colour}" stroke-width="2" '
             f'stroke-dasharray="{self.dashes or "none"}" fill="none"'
         )
 
@@ -61,6 +62,11 @@ def chart(
         A stand-in is marked as such.
     marked : int
         The epoch of the lowest validation loss; 0 marks none.
+
+    Returns
+    -------
+    str
+        An SVG element.
     """
     panels = {title: list(lines) for title, lines in panels.items()}
     parts = [
@@ -83,8 +89,8 @@ def chart(
         parts.append(_text(across + 30, 64, f"lowest validation loss: epoch {marked}"))
     for left, (title, lines) in zip(LEFTS, panels.items(), strict=True):
         parts += _panel(left, title, lines, marked)
-    if data_name.startswith("stand-in"):
-        parts.append('<rect x="738" y="6" width="216" height="22" fill="#B00020"/>')
+    if is_stand_in(data_name):
+        parts.append(f'<rect x="738" y="6" width="216" height="22" fill="{RED}"/>')
         mark = 'text-anchor="middle" fill="white"'
         parts.append(_text(846, 22, "STAND-IN DATA, not KMNIST", mark))
     return "\n".join([*parts, "</svg>"])
@@ -124,7 +130,7 @@ def _panel(left: int, title: str, lines: list[Line], marked: int) -> list[str]:
         parts.append(f'<polyline points="{points}" {line.style}/>')
         if len(line.values):  # a first epoch alone is no line
             end = f'cx="{x(len(line.values)):.1f}" cy="{y(line.values[-1]):.1f}"'
-            parts.append(f'<circle {end} r="{line.width + 1.5:g}" fill="{line.colour}"/>')
+            parts.append(f'<circle {end} r="3.5" fill="{line.colour}"/>')
     return parts
 
 

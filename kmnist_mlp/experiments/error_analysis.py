@@ -1,42 +1,72 @@
-"""What models get wrong on the test images: confusion, per class, and the surest mistakes."""
+"""Error analysis on the test images: confusion matrices and the most confident errors."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from kmnist_mlp.data import Dataset, split_and_standardise
+from kmnist_mlp.data import Dataset
 from kmnist_mlp.training import TrainingResult
+
+CONFIDENT = 0.9  # from this probability on, a prediction counts as confident
+
+
+class ConfidentErrors(NamedTuple):
+    """Test images that a network classifies wrongly, the most confident first.
+
+    Attributes
+    ----------
+    images : ndarray of uint8, shape (n, height, width)
+    labels, predictions : ndarray of int, shape (n,)
+        True and predicted classes.
+    confidences : ndarray, shape (n,)
+        Probabilities of the predicted classes.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    predictions: np.ndarray
+    confidences: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
-class Mistakes:
-    """Answers of several seeds' models to the test images.
+class ErrorAnalysis:
+    """Predictions of networks of several seeds for the test images.
 
     Attributes
     ----------
     matrices : list of ndarray, shape (classes, classes)
-        Confusion matrix of each seed: rows the right class, columns the predicted one.
-    gallery : tuple of ndarray
-        Images, right classes, predicted classes and their probabilities: the surest mistakes of the
-        first seed.
-    sure_share : float
-        Per cent of the first seed's mistakes that were made with a probability above 0.9.
+        Confusion matrix of each seed.
+    most_confident : ConfidentErrors
+        Of the first seed.
+    confident_share : float
+        Share of the first seed's errors with a probability above 0.9, in per cent.
     """
 
     matrices: list[np.ndarray]
-    gallery: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-    sure_share: float
+    most_confident: ConfidentErrors
+    confident_share: float
 
     @property
     def recall(self) -> np.ndarray:
-        """Per cent of each class that is recognised, mean over seeds, shape (classes,)."""
+        """Share of each class that is recognised, in per cent, mean over seeds: (classes,)."""
         return np.mean([np.diag(m) / m.sum(axis=1) for m in self.matrices], axis=0) * 100
 
 
-def confusion_matrix(right: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """Return counts, shape (classes, classes): row the right class, column the predicted one.
+def confusion_matrix(labels: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:
+    """Count images by true class (row) and predicted class (column).
+
+    Parameters
+    ----------
+    labels, predictions : ndarray of int, shape (n,)
+    classes : int
+
+    Returns
+    -------
+    ndarray of int, shape (classes, classes)
 
     Examples
     --------
@@ -45,30 +75,45 @@ def confusion_matrix(right: np.ndarray, predicted: np.ndarray, classes: int) -> 
            [0, 1, 0],
            [1, 0, 0]])
     """
-    pairs = right.astype(np.int64) * classes + predicted
+    pairs = labels.astype(np.int64) * classes + predictions
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
 
-def test_probabilities(run: TrainingResult, data: Dataset) -> np.ndarray:
-    """Return a trained model's class probabilities of all test images, shape (n, classes)."""
-    images = split_and_standardise(data, run.config.seed).test
-    return np.concatenate(
-        [run.model.predict_proba(images[i : i + 1000]) for i in range(0, len(images), 1000)]
+def most_confident_errors(
+    probabilities: np.ndarray, data: Dataset, count: int = 24
+) -> ConfidentErrors:
+    """Return the errors to which a network gives the highest probabilities.
+
+    Parameters
+    ----------
+    probabilities : ndarray, shape (test images, classes)
+        Of all test images of ``data``, in their order.
+    data : Dataset
+    count : int
+        Number of errors, if there are as many.
+    """
+    predictions, confidences = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    wrong = np.flatnonzero(predictions != data.test_labels)
+    rows = wrong[np.argsort(-confidences[wrong], kind="stable")][:count]
+    return ConfidentErrors(
+        data.test_images[rows], data.test_labels[rows], predictions[rows], confidences[rows]
     )
 
 
-def inspect(runs: list[TrainingResult], data: Dataset, count: int = 24) -> Mistakes:
-    """Let each run's model read the test images, and sort its mistakes."""
-    labels = data.test_labels
-    probabilities = [test_probabilities(run, data) for run in runs]
-    matrices = [
-        confusion_matrix(labels, p.argmax(axis=1), len(data.class_names)) for p in probabilities
-    ]
-    answers, sure = probabilities[0].argmax(axis=1), probabilities[0].max(axis=1)
-    wrong = np.flatnonzero(answers != labels)
-    surest = wrong[np.argsort(-sure[wrong], kind="stable")][:count]
-    return Mistakes(
-        matrices,
-        (data.test_images[surest], labels[surest], answers[surest], sure[surest]),
-        float((sure[wrong] > 0.9).mean() * 100) if len(wrong) else 0.0,
-    )
+def analyse_errors(runs: Iterable[TrainingResult], data: Dataset, count: int = 24) -> ErrorAnalysis:
+    """Let the network of each run classify the test images, and analyse the errors.
+
+    Parameters
+    ----------
+    runs : iterable of TrainingResult
+        One per seed, at least one.
+    data : Dataset
+    count : int
+        Number of most confident errors.
+    """
+    probabilities = [run.model.predict_proba(data.test_images) for run in runs]
+    predictions = [p.argmax(axis=1) for p in probabilities]
+    matrices = [confusion_matrix(data.test_labels, p, len(data.class_names)) for p in predictions]
+    confidences = probabilities[0].max(axis=1)[predictions[0] != data.test_labels]
+    share = float(100 * (confidences > CONFIDENT).mean()) if len(confidences) else 0.0
+    return ErrorAnalysis(matrices, most_confident_errors(probabilities[0], data, count), share)

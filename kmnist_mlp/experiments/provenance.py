@@ -6,13 +6,13 @@ import platform
 import subprocess
 import time
 from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from kmnist_mlp import __version__
 from kmnist_mlp.data import Dataset
-from kmnist_mlp.experiments.result_cache import blas_pools
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -23,7 +23,7 @@ def facts(data: Dataset, seeds: list[int]) -> dict[str, str]:
         "data": data.name,
         "fingerprint": data.fingerprint,
         "seeds": ", ".join(map(str, seeds)),
-        "version": __version__,
+        "version": package_version(),
         "commit": commit(),
         "Python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
         "NumPy": np.__version__,
@@ -31,6 +31,14 @@ def facts(data: Dataset, seeds: list[int]) -> dict[str, str]:
         "processor": processor(),
         "made": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     }
+
+
+def package_version() -> str:
+    """Return the version of this package that is installed."""
+    try:
+        return version("kmnist-mlp")
+    except PackageNotFoundError:  # a copy of the sources that is used without an installation
+        return "unknown (not installed)"
 
 
 @lru_cache(maxsize=1)
@@ -54,17 +62,24 @@ def _git(*arguments: str) -> str:
     return done.stdout.strip()
 
 
+def blas_pools() -> list[dict[str, Any]]:
+    """Return what threadpoolctl reports of the BLAS that NumPy multiplies matrices with."""
+    from threadpoolctl import threadpool_info
+
+    pools = [pool for pool in threadpool_info() if pool.get("user_api") == "blas"]
+    # NumPy's own, if it brought one (SciPy brings another); else the one that all of conda shares
+    return [pool for pool in pools if "numpy" in pool.get("filepath", "")] or pools
+
+
+def blas_library(pool: dict[str, Any]) -> str:
+    """Return library, version and kernel of one of these, such as "openblas 0.3.27 Haswell"."""
+    keys = ("internal_api", "version", "architecture")
+    return " ".join(str(pool[key]) for key in keys if pool.get(key) is not None)
+
+
 def blas() -> str:
     """Return library, kernel and threads of the BLAS that NumPy multiplies matrices with."""
-    found = {
-        " ".join(
-            str(pool[key])
-            for key in ("internal_api", "version", "architecture")
-            if pool.get(key) is not None
-        )
-        + f", {pool['num_threads']} threads"
-        for pool in blas_pools()
-    }
+    found = {f"{blas_library(pool)}, {pool['num_threads']} threads" for pool in blas_pools()}
     return ("; ".join(sorted(found)) or "unknown") + " (one per training run)"
 
 

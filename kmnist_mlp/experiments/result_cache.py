@@ -1,4 +1,4 @@
-"""Finished runs, kept on disk under a key of everything that decides them."""
+"""Finished runs, kept on disk under a key of everything that decides their results."""
 
 from __future__ import annotations
 
@@ -9,29 +9,19 @@ import os
 import warnings
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
+from kmnist_mlp.experiments.provenance import blas_library, blas_pools
 from kmnist_mlp.network import MLP, pack_parameters, unpack_parameters
 from kmnist_mlp.support.files import cache_folder, full_path, load_arrays, save_arrays
 from kmnist_mlp.training import CURVES, TrainingResult
 
-# What decides a result: a change in one of these files makes every cached result unused.
-NUMERICAL_ROOMS = (
-    "activations",
-    "extensions/augmentation",
-    "callbacks/checkpoint",
-    "config",
-    "data",
-    "network",
-    "optimizer",
-    "schedules",
-    "training",
-    "extensions/regularised_mlp",
-)
+PACKAGE = Path(__file__).parents[1]
+# Sources that decide a result: the core, its extensions, and what a run is continued from.
+NUMERICAL_SOURCES = ("*.py", "extensions/*.py", "callbacks/checkpoint.py")
 SCALARS = (
     "returned",
     "best_epoch",
@@ -46,10 +36,15 @@ SCALARS = (
 class ResultCache:
     """Finished runs on disk, each one file under a key of everything that decides it.
 
-    The key is a hash of configuration (with seed), data, NumPy, BLAS and the source of the
-    numerical rooms. The folder is KMNIST_MLP_RESULTS, else ``results`` in the cache folder.
-    A file appears whole or not at all; a damaged one is recomputed, with a warning; where the
-    folder cannot be written, results are not kept, with a warning.
+    The key is a hash of configuration (with seed), data, NumPy, BLAS and the numerical code. The
+    folder is KMNIST_MLP_RESULTS, else ``results`` in the cache folder. A file appears whole or not
+    at all. A damaged file is recomputed, with a warning. If the folder cannot be written, results
+    are not kept, with a warning.
+
+    Parameters
+    ----------
+    data : Dataset
+        Whose results are looked up and kept.
     """
 
     def __init__(self, data: Dataset) -> None:
@@ -83,8 +78,13 @@ class ResultCache:
             warnings.warn(f"a cached result is damaged and is computed anew: {error}", stacklevel=3)
             return None
 
-    def put(self, result: TrainingResult) -> None:
-        """Keep a result."""
+    def put(self, result: TrainingResult) -> bool:
+        """Keep the result of a run that ended by itself; return whether it is kept.
+
+        A run that a callback interrupted is not the result of its configuration.
+        """
+        if result.interrupted:
+            return False
         arrays = pack_parameters(result.model)
         header = {"key": self.key(result.config)}
         header |= {name: getattr(result, name) for name in SCALARS}
@@ -95,27 +95,30 @@ class ResultCache:
             warnings.warn(
                 f"results are not kept, as {self.folder} cannot be written: {error}", stacklevel=3
             )
+            return False
+        return True
 
 
 @lru_cache(maxsize=1)
 def _environment() -> tuple[str, ...]:
     """Return what decides a result besides configuration and data: sources, NumPy, BLAS."""
-    here = Path(__file__).parents[1]
-    sources = "".join(_code((here / f"{room}.py").read_text("utf-8")) for room in NUMERICAL_ROOMS)
-    blas = {
-        f"{pool.get('internal_api')} {pool.get('version')} {pool.get('architecture')}"
-        for pool in blas_pools()
-    }
-    return (hashlib.sha256(sources.encode()).hexdigest(), np.__version__, *sorted(blas))
+    libraries = {blas_library(pool) for pool in blas_pools()}
+    return (source_hash(), np.__version__, *sorted(libraries))
 
 
-def blas_pools() -> list[dict[str, Any]]:
-    """Return what threadpoolctl tells of the BLAS that NumPy multiplies matrices with."""
-    from threadpoolctl import threadpool_info
+def source_hash(package: Path = PACKAGE) -> str:
+    """Return a hash of the numerical code, without comments, layout and docstrings.
 
-    pools = [pool for pool in threadpool_info() if pool.get("user_api") == "blas"]
-    # NumPy's own, if it brought one (SciPy brings another); else the one that all of conda shares
-    return [pool for pool in pools if "numpy" in pool.get("filepath", "")] or pools
+    Parameters
+    ----------
+    package : Path
+        Folder of the package; the files are those of :data:`NUMERICAL_SOURCES`.
+    """
+    digest = hashlib.sha256()
+    for pattern in NUMERICAL_SOURCES:
+        for path in sorted(package.glob(pattern)):
+            digest.update(f"{path.name}\n{_code(path.read_text('utf-8'))}\n".encode())
+    return digest.hexdigest()
 
 
 def _code(source: str) -> str:

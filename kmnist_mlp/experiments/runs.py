@@ -1,16 +1,13 @@
-"""Many runs: configurations by seeds, in parallel processes, kept on disk (result_cache.py).
+"""Many runs: configurations x seeds, in parallel (parallel.py), kept on disk (result_cache.py).
 
-The paper's claims are judged by them in judging.py; whether they have moved says reference.py.
+claims.py judges the paper's claims by their results, and reference.py checks whether the results
+have moved.
 """
 
 from __future__ import annotations
 
-import itertools
 import os
-import sys
-import warnings
-from collections.abc import Iterable, Mapping
-from concurrent.futures import BrokenExecutor, CancelledError
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
@@ -22,10 +19,11 @@ from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.datasets.kmnist import load_kmnist
 from kmnist_mlp.experiments.paper import EXPERIMENTS
+from kmnist_mlp.experiments.parallel import train_all
 from kmnist_mlp.experiments.result_cache import ResultCache
 from kmnist_mlp.gradient_check import check_paper_patterns
-from kmnist_mlp.support.checks import instance, whole_number
-from kmnist_mlp.training import TrainingResult, train
+from kmnist_mlp.support.checks import float_type, instance, whole_number
+from kmnist_mlp.training import Progress, TrainingResult, train
 
 
 def default_seeds() -> list[int]:
@@ -44,12 +42,12 @@ class Results:
     ----------
     runs : dict of (name, seed) to TrainingResult
     frame : DataFrame
-        A row a run: experiment, seed, test_accuracy and test_loss, and the training and
-        validation loss and accuracy at the epoch whose weights the run returned,
-        excess_accuracy (training minus validation), best_epoch, stopped_epoch, diverged,
-        seconds, cached. Accuracies are fractions.
+        One row per run: experiment, seed, test_accuracy and test_loss, the training and validation
+        loss and accuracy of the epoch whose weights the run returned, generalisation_gap
+        (training minus validation accuracy), best_epoch, stopped_epoch, diverged, seconds, cached.
+        Accuracies and their gap are fractions.
     data_name : str
-        What was measured on.
+        Name of the data set.
 
     Examples
     --------
@@ -66,7 +64,7 @@ class Results:
 
     @classmethod
     def empty(cls, data: Dataset) -> Results:
-        """Return the results of no run, for what needs none (the gradient check)."""
+        """Return results without any run, to judge the gradient check by itself."""
         return cls({}, pd.DataFrame(), data.name)
 
     def plus(self, name: str, run: TrainingResult) -> Results:
@@ -88,12 +86,16 @@ class Results:
         return found
 
     def values(self, quantity: str, name: str) -> pd.Series:
-        """Return one quantity of one experiment, indexed by seed; accuracies in per cent."""
+        """Return one quantity of one experiment, indexed by seed.
+
+        Accuracies are in per cent, and the generalisation gap is in percentage points.
+        """
         self.of(name)
         if quantity not in self.frame:
             raise KeyError(f"no quantity {quantity!r} here; there are {list(self.frame)}")
         rows = self.frame[self.frame.experiment == name].set_index("seed")
-        return rows[quantity] * 100 if quantity.endswith("accuracy") else rows[quantity]
+        is_fraction = quantity.endswith(("accuracy", "gap"))
+        return rows[quantity] * 100 if is_fraction else rows[quantity]
 
     def _repr_html_(self) -> str:
         return self.frame.round(4).to_html(index=False)
@@ -108,6 +110,7 @@ def run(
     n_jobs: int = -1,
     data: Dataset | None = None,
     cache: bool = True,
+    dtype: Any = np.float32,
 ) -> Results:
     """Train every configuration with every seed, or take the result from the cache.
 
@@ -118,17 +121,19 @@ def run(
     seeds : iterable of int
         Replace the configurations' own; by default those of the report (0 to 4).
     n_jobs : int
-        Processes; -1 is one for each core. Results do not depend on it. Under
+        Number of processes; -1 is one for each core. Results do not depend on it. Under
         ``joblib.parallel_config(backend="dask")`` the runs go to that cluster.
     data : Dataset
-        By default what :func:`load_kmnist` gives.
+        By default what :func:`load_kmnist` returns.
     cache : bool
         Whether results are looked up and kept on disk.
+    dtype : type
+        ``numpy.float32`` or ``numpy.float64``. Only results in float32 are looked up and kept.
 
     Returns
     -------
     Results
-        With a table, ``.frame``, of a row a run, and every :class:`TrainingResult`.
+        With a table, ``.frame``, of one row per run, and every :class:`TrainingResult`.
 
     Raises
     ------
@@ -137,9 +142,9 @@ def run(
 
     Notes
     -----
-    Each run is kept as soon as it is finished: an interrupted call resumes where it was. A
-    worker process that dies (killed, out of memory) costs no result: what it had not finished
-    is tried again, up to twice.
+    Each run is kept as soon as it is finished, so that an interrupted call is continued by the
+    next one. If a worker process dies (killed, out of memory), only the unfinished runs are
+    repeated, up to twice.
 
     Examples
     --------
@@ -165,124 +170,94 @@ def run(
         raise ValueError(f"n_jobs must be a whole number >= 1, or -1 for all cores; got {n_jobs!r}")
     if not named or not seeds:
         raise ValueError("nothing to run: give at least one configuration and one seed")
+    dtype = float_type(dtype)
     data = load_kmnist() if data is None else instance("data", data, Dataset)
     wanted = {
         (name, seed): config.replace(seed=seed) for name, config in named.items() for seed in seeds
     }
-    store = ResultCache(data) if cache else None
-    cached = {key: store.get(config) for key, config in wanted.items()} if store else {}
-    found: dict[tuple[str, int], TrainingResult] = {key: r for key, r in cached.items() if r}
-    todo = {key: config for key, config in wanted.items() if key not in found}
-    for key, result in _train_all(todo, data, n_jobs):
+    store = ResultCache(data) if cache and dtype == np.float32 else None
+    known = {key: store.get(config) for key, config in wanted.items()} if store else {}
+    found = {key: result for key, result in known.items() if result is not None}
+    missing = {key: config for key, config in wanted.items() if key not in found}
+    for key, result in train_all(missing, data, n_jobs, dtype):
         found[key] = result
         if store:
             store.put(result)
-    return _in_order(wanted, found, todo, data)
-
-
-def _in_order(wanted: Mapping, found: Mapping, computed: Mapping, data: Dataset) -> Results:
-    """Return what was found in the order in which it was wanted."""
     runs = {key: found[key] for key in wanted}
-    frame = pd.DataFrame([_row(*key, run, key not in computed) for key, run in runs.items()])
-    return Results(runs, frame, data.name)
+    rows = [_row(*key, result, key not in missing) for key, result in runs.items()]
+    return Results(runs, pd.DataFrame(rows), data.name)
 
 
-def run_in_float64(configs: Mapping[str, Config], seeds: Iterable[int], data: Dataset) -> Results:
-    """Run named configurations with twice the digits; nothing is kept on disk."""
-    wanted = {
-        (n, seed): config.replace(seed=seed) for n, config in configs.items() for seed in seeds
-    }
-    found = dict(_train_all(wanted, data, -1, np.float64))
-    return _in_order(wanted, found, wanted, data)
+def train_cached(
+    config: Config,
+    data: Dataset,
+    cache: ResultCache,
+    callbacks: Sequence[Callable[[Progress], object]] = (),
+) -> TrainingResult:
+    """Take a run from the cache, or train it here, from its checkpoint if it has one.
+
+    For a long run that callbacks watch; :func:`run` is for many. The checkpoint stands beside the
+    results and is replaced after each epoch. It is deleted only when the result is in the cache: a
+    run that was interrupted, by an error or by a callback, goes on from there at the next call.
+
+    Parameters
+    ----------
+    config : Config
+    data : Dataset
+    cache : ResultCache
+        That of ``data``.
+    callbacks : sequence of callable
+        Called by :func:`train` after each epoch, unless the result is taken from the cache.
+
+    Returns
+    -------
+    TrainingResult
+    """
+    known = cache.get(config)
+    if known is not None:
+        return known
+    cache.folder.mkdir(parents=True, exist_ok=True)
+    checkpoint = cache.path(config).with_suffix(".checkpoint")
+
+    def on_epoch(progress: Progress) -> bool:  # core
+        return bool([callback for callback in callbacks if callback(progress)])
+
+    result = train(config, data, checkpoint=checkpoint, on_epoch=on_epoch)  # core
+    if cache.put(result):
+        checkpoint.unlink(missing_ok=True)
+    return result
 
 
 def _named(configs: Any) -> dict[str, Config]:
+    """Return the configurations to run by their names, or raise ValueError."""
     if isinstance(configs, (Config, str)):
         configs = [configs]
-    if isinstance(configs, Mapping):
-        named = dict(configs)
-    elif not isinstance(configs, Iterable):
+    if not isinstance(configs, Iterable):
         raise ValueError(f"configs must be a Config, names or several of them; got {configs!r}")
-    else:
-        named = {}
+    named = dict(configs) if isinstance(configs, Mapping) else {}
+    if not named:
         for number, config in enumerate(configs, start=1):
-            if isinstance(config, str) and config not in EXPERIMENTS:
+            if not isinstance(config, str):
+                named[f"run {number}"] = config
+            elif config in EXPERIMENTS:
+                named[config] = EXPERIMENTS[config]
+            else:
                 raise ValueError(f"no experiment {config!r}; the paper's are {list(EXPERIMENTS)}")
-            by_name = isinstance(config, str)
-            named[config if by_name else f"run {number}"] = (
-                EXPERIMENTS[config] if by_name else config
-            )
     for name, config in named.items():
         if not isinstance(config, Config):
             raise ValueError(f"{name!r} must be a Config; got {config!r}")
     return named
 
 
-def _cost(config: Config) -> int:
-    """Return a rough duration: multiplications per image by the most epochs there can be."""
-    layers = config.layer_specs
-    return config.epochs * sum(a * b for a, b in itertools.pairwise(layers))
-
-
-def _train_all(
-    todo: dict, data: Dataset, n_jobs: int, dtype: Any = np.float32
-) -> Iterable[tuple[Any, TrainingResult]]:
-    """Yield (key, result) as they are finished, the longest first so that no core waits long."""
-    if not todo:
-        return
-    from joblib import Parallel, delayed
-
-    left = dict(sorted(todo.items(), key=lambda item: -_cost(item[1])))
-    arrays = (data.train_images, data.train_labels, data.test_images, data.test_labels)
-    names = (data.name, data.class_names, data.romaji)
-    with progress(sum(map(_cost, left.values())), f"training {len(todo)} networks") as bar:
-        for tries_left in (2, 1, 0):
-            parallel = Parallel(n_jobs=min(n_jobs, len(left)), return_as="generator_unordered")
-            jobs = [delayed(_train_one)(*item, dtype, names, *arrays) for item in left.items()]
-            try:
-                for key, result in parallel(jobs):
-                    bar.update(_cost(left.pop(key)))
-                    yield key, result
-                return
-            except (BrokenExecutor, CancelledError, OSError) as error:
-                if not tries_left:
-                    raise
-                warnings.warn(
-                    f"a worker was lost ({type(error).__name__}); {len(left)} of {len(todo)} runs "
-                    "are not finished and are tried again",
-                    stacklevel=3,
-                )
-
-
-def _train_one(
-    key: Any, config: Config, dtype: Any, names: tuple, *arrays: np.ndarray
-) -> tuple[Any, TrainingResult]:
-    # The four arrays are arguments of their own: joblib hands large ones over as memory maps, and
-    # a cluster sends each to a worker once, not with every run.
-    return key, train(config, Dataset(*arrays, *names), dtype)
-
-
-def progress(total: float, what: str) -> Any:
-    """Return a progress bar: in a terminal and in JupyterLab, not in an exported page or a log.
-
-    ``total`` is an amount of work, as runs differ much in duration.
-    """
-    from tqdm.auto import tqdm
-
-    from kmnist_mlp.callbacks.live import someone_looks
-
-    layout = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}, {remaining} to go"
-    return tqdm(total=total, desc=what, bar_format=layout, leave=False, disable=not someone_looks())
-
-
 def _row(name: str, seed: int, run: TrainingResult, cached: bool) -> dict[str, Any]:
+    training, validation = (run.returned[f"{part}_accuracy"] for part in ("training", "validation"))
     return {
         "experiment": name,
         "seed": seed,
         "test_accuracy": run.test_accuracy,
         "test_loss": run.test_loss,
         **run.returned,
-        "excess_accuracy": run.returned["training_accuracy"] - run.returned["validation_accuracy"],
+        "generalisation_gap": training - validation,
         "best_epoch": run.best_epoch,
         "stopped_epoch": run.stopped_epoch,
         "diverged": run.diverged,
@@ -293,16 +268,5 @@ def _row(name: str, seed: int, run: TrainingResult, cached: bool) -> dict[str, A
 
 def gradient_checks(data: Dataset, seeds: Iterable[int] | None = None) -> dict[int, pd.DataFrame]:
     """Return the gradient check of the paper's three patterns for each seed."""
-    return {seed: check_paper_patterns(data, seed) for seed in seeds or default_seeds()}
-
-
-def main() -> int:
-    """Compute all experiments of the paper that are not in the cache yet."""
-    results = run(EXPERIMENTS)
-    computed = int((~results.frame.cached).sum())
-    print(f"{len(results.frame)} runs on {results.data_name}, {computed} of them computed now")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    seeds = default_seeds() if seeds is None else seeds
+    return {seed: check_paper_patterns(data, seed) for seed in seeds}

@@ -1,9 +1,9 @@
-"""An example of a sweep: learning rate x momentum x penalty around the paper's final model.
+"""An example of a sweep: learning rate x momentum x L2 penalty around the paper's final model.
 
-The paper closes with the belief that more time and tuning would have brought more than 90 %.
-`make grid` measures it: every combination for a few epochs, then the one that is best *on the
-validation split* for as long as the paper trained its own. The results stand in
-``reference/grid.csv`` and ``reference/tuned.csv``; notebook 6 shows them.
+The paper supposes that more time and tuning would have brought more than 90 %. ``make grid`` tests
+this: it trains every combination for a few epochs, takes the one that is best on the validation
+split, and trains it for as long as the paper trained its final model. The results are in
+``reference_results/grid.csv`` and ``tuned.csv``; notebook 6 shows them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kmnist_mlp.config import Config
 from kmnist_mlp.datasets.kmnist import load_kmnist
 from kmnist_mlp.experiments.paper import EXPERIMENTS
 from kmnist_mlp.experiments.runs import run
-from kmnist_mlp.support.files import whole_file
+from kmnist_mlp.support.files import write_csv
 
 LEARNING_RATES = (5e-4, 1e-3, 2e-3, 4e-3)
 MOMENTA = (0.0, 0.9, 0.98)
@@ -32,44 +32,44 @@ FOLDER = Path(__file__).with_name("reference_results")
 def configurations() -> dict[str, Config]:
     """Return the 36 combinations, named after their three values."""
     base = EXPERIMENTS["final"].replace(epochs=EPOCHS)
+    combinations = product(LEARNING_RATES, MOMENTA, L2_PENALTIES)
     return {
-        f"{rate:g} {gamma:g} {L2:g}": base.replace(
-            learning_rate=rate, momentum_gamma=gamma, L2_penalty=L2
+        " ".join(f"{value:g}" for value in values): base.replace(
+            **dict(zip(AXES, values, strict=True))
         )
-        for rate, gamma, L2 in product(LEARNING_RATES, MOMENTA, L2_PENALTIES)
+        for values in combinations
     }
 
 
 def load(name: str) -> pd.DataFrame:
-    """Return "grid" or "tuned": a row per run, accuracies as fractions, measured on KMNIST."""
+    """Return "grid" or "tuned": one row per run, accuracies as fractions, measured on KMNIST."""
     return pd.read_csv(FOLDER / f"{name}.csv")
 
 
 def means(grid: pd.DataFrame) -> pd.DataFrame:
-    """Return the mean over seeds of each combination, the best on validation first.
+    """Return the mean over seeds of each combination, the best validation accuracy first.
 
-    A combination of which a run diverged comes last: no accuracy speaks for it.
+    A combination of which a run diverged comes last, whatever its accuracy.
     """
-    table = grid.groupby(AXES, as_index=False)[
-        ["validation_accuracy", "test_accuracy", "diverged"]
-    ].mean()
+    columns = ["validation_accuracy", "test_accuracy", "diverged"]
+    table = grid.groupby(AXES, as_index=False)[columns].mean()
     return table.sort_values(["diverged", "validation_accuracy"], ascending=[True, False])
 
 
 def _measure(configs: dict[str, Config], seeds: range, name: str) -> pd.DataFrame:
+    """Run all configurations and write the table of their runs."""
     frame = run(configs, seeds).frame
     for axis in AXES:
         frame[axis] = [getattr(configs[experiment], axis) for experiment in frame.experiment]
     columns = [*AXES, "seed", "validation_accuracy", "test_accuracy", "best_epoch", "diverged"]
-    with whole_file(FOLDER / f"{name}.csv") as file:
-        file.write(frame[columns].to_csv(index=False, float_format="%.6g").encode())
+    write_csv(frame[columns], FOLDER / f"{name}.csv")
     return frame
 
 
 def main() -> int:
-    """Measure grid and winner, and write both files."""
+    """Measure the grid and its best combination, and write both tables."""
     if load_kmnist().is_stand_in:
-        print("The grid is kept for KMNIST alone; place the data first.", file=sys.stderr)
+        print("The sweep is kept for KMNIST only; place the data first.", file=sys.stderr)
         return 1
     best = means(_measure(configurations(), GRID_SEEDS, "grid")).iloc[0]
     print("Best on validation:", ", ".join(f"{axis} {best[axis]:g}" for axis in AXES))

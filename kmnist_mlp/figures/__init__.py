@@ -1,1 +1,31 @@
-"""Figures and tables of results, each with the numbers that it shows."""
+"""Figures and tables of results, each with the numbers that it shows.
+
+A figure is made by three functions: one returns its numbers, one draws them, one puts them into a
+sentence. The functions listed here put the three together.
+"""
+
+from kmnist_mlp.figures.comparison import against_paper, contributions
+from kmnist_mlp.figures.curves import learning_curves, overlay
+from kmnist_mlp.figures.errors import confusion_matrix, most_confident_errors
+from kmnist_mlp.figures.gradients import difference_by_epsilon, gradient_table
+from kmnist_mlp.figures.images import distance_histogram, example_images, first_layer_weights
+from kmnist_mlp.figures.style import use_style
+from kmnist_mlp.figures.sweeps import accuracy_by_parameters, accuracy_by_penalty, heat_maps
+
+__all__ = [
+    "accuracy_by_parameters",
+    "accuracy_by_penalty",
+    "against_paper",
+    "confusion_matrix",
+    "contributions",
+    "difference_by_epsilon",
+    "distance_histogram",
+    "example_images",
+    "first_layer_weights",
+    "gradient_table",
+    "heat_maps",
+    "learning_curves",
+    "most_confident_errors",
+    "overlay",
+    "use_style",
+]

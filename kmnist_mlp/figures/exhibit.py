@@ -1,4 +1,4 @@
-"""What stands behind a figure or table: its numbers, its finding, and the runs that made it."""
+"""The data of a figure or table: its numbers, its finding, and the runs that it was made from."""
 
 from __future__ import annotations
 
@@ -8,26 +8,49 @@ from typing import Any
 
 import pandas as pd
 
+from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.runs import Results
+from kmnist_mlp.support.files import csv_text
+
+
+def title(name: str) -> str:
+    """Return the title of an experiment in tables and figures; its name if it is not the paper's.
+
+    Examples
+    --------
+    >>> title("l2_0.2"), title("run 1")
+    ('L2 penalty 0.2', 'run 1')
+    """
+    return PAPER[name].title if name in PAPER else name
 
 
 @dataclass(frozen=True)
-class Behind:
-    """Plain values only, so that it travels in a notebook's metadata to the exported page.
+class ExhibitData:
+    """Plain values only: notebooks keep them in their metadata, exported pages read them there.
+
+    A figure has them as its attribute ``exhibit_data``, a table in ``attrs["exhibit_data"]``.
 
     Attributes
     ----------
     csv : str
         The numbers, unrounded, for download.
     finding : str
-        What the picture shows, in words and numbers: the alternative text of a figure.
+        What a figure shows, in words and numbers: its alternative text.
     quantities : tuple of str
-        Which quantities of a result can be read from it; a claim is linked by them.
+        The quantities of a result that a figure shows; claims about them link to it.
     experiments : dict of str to dict
         Configuration of each experiment by its name, without the seed.
-    seeds : list of int
+    seeds : tuple of int
     cached : int
         How many of the runs (experiments by seeds) came from the result cache.
+
+    Examples
+    --------
+    >>> data = ExhibitData.of(pd.DataFrame({"epoch": [1], "loss": [0.5]}), "The loss is 0.5.")
+    >>> print(data.csv + data.finding)
+    epoch,loss
+    1,0.5
+    The loss is 0.5.
     """
 
     csv: str
@@ -45,18 +68,28 @@ class Behind:
         results: Results | None = None,
         names: Iterable[str] = (),
         quantities: Iterable[str] = (),
-    ) -> Behind:
-        """Put together what is behind something that shows these experiments of these results."""
-        csv = numbers.to_csv(index=False, float_format="%.7g", lineterminator="\n")
+    ) -> ExhibitData:
+        """Return the data of a figure or table that shows ``numbers``, without their index.
+
+        Parameters
+        ----------
+        numbers : DataFrame
+        finding : str
+        results : Results
+            What the numbers come from; only with them are experiments, seeds and cache known.
+        names : iterable of str
+            The experiments that are shown.
+        quantities : iterable of str
+        """
         names = list(names)
         if results is None or not names:
-            return cls(csv, finding, tuple(quantities))
+            return cls(csv_text(numbers), finding, tuple(quantities))
         experiments = {name: results.of(name)[0].config.to_dict() for name in names}
         for config in experiments.values():
             config.pop("seed")
         frame = results.frame[results.frame.experiment.isin(names)]
         return cls(
-            csv,
+            csv_text(numbers),
             finding,
             tuple(quantities),
             experiments,
@@ -65,5 +98,5 @@ class Behind:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON takes it, experiments as pairs: notebooks sort the names of a dict."""
+        """Return plain values for JSON; experiments as pairs, as notebooks sort keys of a dict."""
         return {**asdict(self), "experiments": list(self.experiments.items())}

@@ -1,8 +1,8 @@
-"""Pictures of images: the ten characters, what models confuse, what their first layer sees."""
+"""Images of the data set and what networks see in them: examples, distances, first layer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,146 +11,178 @@ from matplotlib.figure import Figure
 
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.runs import Results
-from kmnist_mlp.figures.exhibit import Behind
-from kmnist_mlp.figures.style import finished
-from kmnist_mlp.figures.tables import title
+from kmnist_mlp.figures.exhibit import ExhibitData, title
+from kmnist_mlp.figures.style import finished, panels
+from kmnist_mlp.support.colours import GREEN, GREY, ORANGE
+
+# ---- examples ------------------------------------------------------------------------------------
 
 
-def classes(data: Dataset, per_class: int = 10) -> Figure:
-    """Draw the ten characters: training examples in the left half, test examples in the right."""
+def example_images(data: Dataset, per_class: int = 10) -> Figure:
+    """Draw the first images of each class: training on the left, test on the right."""
+    numbers = example_numbers(data, per_class)
+    exhibit = ExhibitData.of(numbers, example_finding(data))
+    return finished(draw_examples(data, numbers, per_class), data.name, exhibit)
+
+
+def example_numbers(data: Dataset, per_class: int) -> pd.DataFrame:
+    """Return a row per image: label, its reading, part, and place in that part of the data."""
+    rows = [
+        (label, data.romaji[label], part, row)
+        for part, labels in (("training", data.train_labels), ("test", data.test_labels))
+        for label in range(len(data.class_names))
+        for row in np.flatnonzero(labels == label)[:per_class]
+    ]
+    return pd.DataFrame(rows, columns=["label", "character", "part", "index_in_data_set"])
+
+
+def draw_examples(data: Dataset, numbers: pd.DataFrame, per_class: int) -> Figure:
+    """Draw the images that :func:`example_numbers` lists, dark ink on white."""
     figure, axis = plt.subplots(figsize=(9.5, 5.3))
-    side = data.train_images.shape[1]
-    count = len(data.class_names)
-    canvas = np.full((count * (side + 2), (2 * per_class + 1) * (side + 2)), 255, np.uint8)
-    parts = (
-        ("training", data.train_images, data.train_labels, 0),
-        ("test", data.test_images, data.test_labels, per_class + 1),
-    )
-    shown = []
-    for part, images, labels, first in parts:
-        for label in range(count):
-            rows = np.flatnonzero(labels == label)[:per_class]
-            shown += [(data.romaji[label], part, int(row)) for row in rows]
-            for place, image in enumerate(images[rows]):
-                top, left = label * (side + 2), (first + place) * (side + 2)
-                canvas[top : top + side, left : left + side] = 255 - image
+    count, (height, width) = len(data.class_names), data.train_images.shape[1:]
+    height, width = height + 2, width + 2  # with a gap
+    canvas = np.full((count * height, (2 * per_class + 1) * width), 255, np.uint8)
+    for (part, label), rows in numbers.groupby(["part", "label"]):
+        images = data.train_images if part == "training" else data.test_images
+        first = 0 if part == "training" else per_class + 1
+        for place, image in enumerate(images[rows.index_in_data_set], start=first):
+            top, left = label * height, place * width
+            canvas[top : top + height - 2, left : left + width - 2] = 255 - image
     axis.imshow(canvas, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-    labels = [f"{k}  {r}" for k, r in zip(data.class_names, data.romaji, strict=True)]
-    axis.set_yticks((np.arange(count) + 0.5) * (side + 2), labels, fontsize=12)
-    half = per_class * (side + 2)
-    axis.set_xticks([half / 2, half * 1.5 + side + 2], ["training images", "test images"])
+    axis.set_yticks((np.arange(count) + 0.5) * height, data.class_labels, fontsize=12)
+    half = per_class * width
+    axis.set_xticks([half / 2, half * 1.5 + width], ["training images", "test images"])
     axis.tick_params(length=0)
     axis.grid(visible=False)
     axis.spines[:].set_visible(False)
-    # how far the images of a character lie from their mean, pixel by pixel, in grey levels
-    scatter = [
-        float((data.train_images[data.train_labels == label][:500] / 255).std(axis=0).mean())
-        for label in range(count)
-    ]
-    most, least = int(np.argmax(scatter)), int(np.argmin(scatter))
-    finding = (
-        f"Ten rows of handwriting, one a character. {labels[most]} varies most from image to "
-        f"image (standard deviation of a pixel {scatter[most]:.2f} of full ink), {labels[least]} "
-        f"least ({scatter[least]:.2f})."
-    )
-    numbers = pd.DataFrame(shown, columns=["character", "part", "index_in_data_set"])
-    return finished(figure, data.name, Behind.of(numbers, finding))
+    return figure
 
 
-def confusion(matrix: np.ndarray, data: Dataset) -> Figure:
-    """Draw a confusion matrix (mean counts), rows the right class; the diagonal is left pale."""
-    figure, axis = plt.subplots(figsize=(7.2, 6))
-    share = matrix / matrix.sum(axis=1, keepdims=True) * 100
-    mistakes = share.copy()
-    np.fill_diagonal(mistakes, 0)
-    image = axis.imshow(mistakes, cmap="Oranges", vmin=0)
-    names = [f"{k} {r}" for k, r in zip(data.class_names, data.romaji, strict=True)]
-    axis.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
-    axis.set_yticks(range(len(names)), names)
-    for row, column in np.ndindex(share.shape):
-        value = share[row, column]
-        if value >= 0.05:
-            dark = mistakes[row, column] > 0.6 * mistakes.max()
-            axis.text(
-                column, row, f"{value:.1f}", ha="center", va="center", fontsize=8,
-                color="white" if dark else "black", weight="bold" if row == column else "normal",
-            )  # fmt: skip
-    axis.grid(visible=False)
-    axis.spines[:].set_visible(False)
-    axis.set_xlabel("predicted")
-    axis.set_ylabel("right character")
-    figure.colorbar(image, label="mistakes, % of the character", shrink=0.8)
-    right, (row, column) = np.diag(share), divmod(int(mistakes.argmax()), len(names))
-    finding = (
-        f"Between {right.min():.1f} % ({names[right.argmin()]}) and {right.max():.1f} % "
-        f"({names[right.argmax()]}) of a character are recognised. The most frequent mistake: "
-        f"{names[row]} taken for {names[column]}, {share[row, column]:.1f} %."
-    )
-    numbers = pd.DataFrame(share, columns=data.romaji)
-    numbers.insert(0, "right_character", data.romaji)
-    return finished(figure, data.name, Behind.of(numbers, finding))
+def example_finding(data: Dataset) -> str:
+    """Return which classes vary most and least, by the first 500 training images of each.
 
-
-def gallery(
-    images: np.ndarray, right: np.ndarray, predicted: np.ndarray, sure: np.ndarray, data: Dataset,
-    columns: int = 8,
-) -> Figure:  # fmt: skip
-    """Draw images with their right and predicted characters and the probability of the latter."""
-    rows = max(1, -(-len(images) // columns))
-    figure, axes = plt.subplots(rows, columns, figsize=(9.5, 1.62 * rows), squeeze=False)
-    for axis in axes.flat:
-        axis.axis("off")
-    for axis, image, label, guess, p in zip(
-        axes.flat, images, right, predicted, sure, strict=False
-    ):
-        axis.imshow(255 - image, cmap="gray", vmin=0, vmax=255)
-        axis.set_title(
-            f"{data.class_names[label]} → {data.class_names[guess]}  {p:.0%}",
-            fontsize=9.5, loc="center", weight="normal",
-        )  # fmt: skip
-    readings = np.array(data.romaji)
-    numbers = pd.DataFrame(
-        {"right": readings[right], "answer": readings[predicted], "probability": sure}
-    )
-    finding = "There is no mistake to show."
-    if len(numbers):
-        pairs = numbers.value_counts(["right", "answer"])
-        pair, times = pairs.idxmax(), pairs.max()
-        finding = (
-            f"{len(numbers)} test images with a wrong answer of probability {sure.min():.1%} or "
-            f"more; the commonest pair is {pair[0]} taken for {pair[1]} ({times} of them)."
-        )
-    return finished(figure, data.name, Behind.of(numbers, finding))
-
-
-def first_layer(results: Results, names: Iterable[str], units: int = 10) -> Figure:
-    """Draw the incoming weights of some hidden units as images, a row an experiment (first seed).
-
-    The units with the largest weights (Euclidean norm), each on its own symmetric scale.
+    A class varies by the standard deviation of each pixel over its images, mean over pixels, as a
+    fraction of full ink.
     """
-    names = list(names)
-    figure, axes = plt.subplots(
-        len(names), units, figsize=(9.5, 1.22 * len(names) + 0.2), squeeze=False
+    labels = data.class_labels
+    deviations = [
+        (data.train_images[data.train_labels == label][:500] / 255).std(axis=0).mean()
+        for label in np.unique(data.train_labels)
+    ]
+    names = [labels[label] for label in np.unique(data.train_labels)]
+    most, least = int(np.argmax(deviations)), int(np.argmin(deviations))
+    return (
+        f"Images of {len(labels)} characters. {names[most]} varies most from image to image "
+        f"(standard deviation of a pixel {deviations[most]:.2f} of full ink), {names[least]} "
+        f"least ({deviations[least]:.2f})."
     )
-    rows, smooth = [], []
-    for line, name in zip(axes, names, strict=True):
+
+
+# ---- distances -----------------------------------------------------------------------------------
+
+
+def distance_histogram(distances: Mapping[str, np.ndarray], data_name: str) -> Figure:
+    """Draw histograms of the distance from an image to the most similar training image.
+
+    Parameters
+    ----------
+    distances : dict of str to ndarray
+        What :func:`kmnist_mlp.experiments.distribution_shift.nearest_distances` gives.
+    data_name : str
+    """
+    numbers = pd.DataFrame(
+        [(part, value) for part, values in distances.items() for value in values],
+        columns=["part", "distance"],
+    )
+    data = ExhibitData.of(numbers, distance_finding(numbers))
+    return finished(draw_distances(numbers), data_name, data)
+
+
+def draw_distances(numbers: pd.DataFrame) -> Figure:
+    """Draw a histogram and the median of each part."""
+    figure, (axis,) = panels(1, height=3)
+    bins = np.linspace(0, numbers.distance.max(), 50)
+    parts = numbers.groupby("part", sort=False).distance
+    for (part, values), colour in zip(parts, (ORANGE, GREEN, GREY), strict=False):
+        label = f"{part} (median {values.median():.1f})"
+        axis.hist(values, bins, density=True, histtype="step", color=colour, lw=2, label=label)
+        axis.axvline(values.median(), color=colour, ls="--", lw=1)
+    axis.set_xlabel("distance to the most similar training image (grey levels, 0 to 1, 784 pixels)")
+    axis.set_ylabel("density")
+    axis.legend()
+    return figure
+
+
+def distance_finding(numbers: pd.DataFrame) -> str:
+    """Return the median of each part as a sentence."""
+    medians = numbers.groupby("part", sort=False).distance.median()
+    listed = ", ".join(f"{part} {median:.2f}" for part, median in medians.items())
+    return f"Median distance to the most similar training image: {listed}."
+
+
+# ---- weights of the first layer ------------------------------------------------------------------
+
+
+def first_layer_weights(
+    results: Results, names: Iterable[str], data: Dataset, units: int = 10
+) -> Figure:
+    """Draw the incoming weights of hidden units as images, a row per experiment (first seed).
+
+    The units with the largest weights (Euclidean norm) are shown, each on its own symmetric scale.
+
+    Parameters
+    ----------
+    results : Results
+    names : iterable of str
+    data : Dataset
+        Gives height and width of the images.
+    units : int
+        How many units of each experiment.
+    """
+    names, shape = list(names), data.train_images.shape[1:]
+    numbers = weight_numbers(results, names, units)
+    exhibit = ExhibitData.of(numbers, weight_finding(results, names, shape), results, names)
+    return finished(draw_weights(numbers, shape, units), results.data_name, exhibit)
+
+
+def weight_numbers(results: Results, names: Iterable[str], units: int) -> pd.DataFrame:
+    """Return a row per experiment and unit, the largest first: its weights, pixel by pixel."""
+    tables = []
+    for name in names:
         weights = results.of(name)[0].model.weights[0]
-        side = round(len(weights) ** 0.5)
         largest = np.argsort(-np.linalg.norm(weights, axis=0))[:units]
-        images = weights.T.reshape(-1, side, side)
-        left, right = images[:, :, :-1].ravel(), images[:, :, 1:].ravel()
-        smooth.append(f"{title(name)} {np.corrcoef(left, right)[0, 1]:.2f}")
+        table = pd.DataFrame(weights[:, largest].T).add_prefix("pixel_")
+        table.insert(0, "experiment", name)
+        table.insert(1, "unit", largest)
+        tables.append(table)
+    return pd.concat(tables).round(4)
+
+
+def draw_weights(numbers: pd.DataFrame, shape: tuple[int, int], units: int) -> Figure:
+    """Draw what :func:`weight_numbers` gives; red is positive, blue negative."""
+    experiments = numbers.groupby("experiment", sort=False)
+    size = (9.5, 1.22 * len(experiments) + 0.2)
+    figure, axes = plt.subplots(len(experiments), units, figsize=size, squeeze=False)
+    for line, (name, own) in zip(axes, experiments, strict=True):
         for axis in line:
             axis.axis("off")
-        for axis, unit in zip(line, largest, strict=False):
-            limit = abs(images[unit]).max()
-            axis.imshow(images[unit], cmap="RdBu_r", vmin=-limit, vmax=limit)
-            rows.append([name, int(unit), *weights[:, unit]])
+        images = own.filter(like="pixel_").to_numpy().reshape(-1, *shape)
+        for axis, image in zip(line, images, strict=False):
+            limit = abs(image).max()
+            axis.imshow(image, cmap="RdBu_r", vmin=-limit, vmax=limit)
         line[0].set_title(title(name), fontsize=9.5)
-    columns = ["experiment", "unit", *(f"pixel_{i}" for i in range(len(rows[0]) - 2))]
-    numbers = pd.DataFrame(rows, columns=columns).round(4)
-    finding = (
+    return figure
+
+
+def weight_finding(results: Results, names: Iterable[str], shape: tuple[int, int]) -> str:
+    """Return how much the weights of neighbouring pixels are alike, over all hidden units."""
+    correlations = []
+    for name in names:
+        images = results.of(name)[0].model.weights[0].T.reshape(-1, *shape)
+        left, right = images[:, :, :-1].ravel(), images[:, :, 1:].ravel()
+        correlations.append(f"{title(name)} {np.corrcoef(left, right)[0, 1]:.2f}")
+    return (
         "Correlation of the weights of neighbouring pixels, over all hidden units: "
-        f"{', '.join(smooth)}. The higher it is, the more the images show strokes and not noise."
+        f"{', '.join(correlations)}. The higher it is, the more the images show strokes and not "
+        "noise."
     )
-    return finished(figure, results.data_name, Behind.of(numbers, finding, results, names))

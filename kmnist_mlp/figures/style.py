@@ -14,21 +14,81 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-if TYPE_CHECKING:
-    from kmnist_mlp.figures.exhibit import Behind
+from kmnist_mlp.data import is_stand_in
+from kmnist_mlp.support.colours import BLUE, GREEN, ORANGE, PALE, PURPLE, RED, SKY
 
-# Okabe and Ito's palette, distinguishable with every common colour vision.
-# Source: Wong, Nature Methods 8, 441 (2011), doi:10.1038/nmeth.1618.
-BLUE, ORANGE, GREEN, GREY, PURPLE, SKY = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#595959",
-    "#CC79A7",
-    "#56B4E9",
-)
+if TYPE_CHECKING:
+    from kmnist_mlp.figures.exhibit import ExhibitData
+
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY)
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))  # told apart without any colour
+
+
+# ---- making a figure -----------------------------------------------------------------------------
+
+
+def use_style() -> None:
+    """Set fonts (with kana), colours and resolution for every figure of the process."""
+    # DejaVu stays first, for the Latin letters.
+    mpl.font_manager.fontManager.addfont(str(japanese_font()))
+    # IPAexGothic has no bold: a warning at every bold title would fill the notebooks.
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
+    mpl.rcParams.update(
+        {
+            "font.family": ["DejaVu Sans", "IPAexGothic"],
+            "font.size": 10,
+            "axes.titlesize": 10.5,
+            "axes.titleweight": "bold",
+            "axes.titlelocation": "left",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.color": PALE,
+            "axes.axisbelow": True,
+            "axes.prop_cycle": mpl.cycler(color=COLOURS),
+            "legend.edgecolor": "white",
+            "legend.framealpha": 0.9,
+            "figure.facecolor": "white",
+            "savefig.facecolor": "white",
+            "figure.dpi": 100,
+            "savefig.dpi": 200,
+            "figure.constrained_layout.use": True,
+        }
+    )
+
+
+def panels(columns: int, height: float = 3.5, width: float = 9.5) -> tuple[Figure, list[Axes]]:
+    """Return a figure with axes side by side; height and width are in inches."""
+    figure, axes = plt.subplots(1, columns, figsize=(width, height), squeeze=False)
+    return figure, list(axes[0])
+
+
+def finished(figure: Figure, data_name: str, exhibit_data: ExhibitData) -> Figure:
+    """Attach its data to a figure, and mark it if it shows the stand-in instead of KMNIST."""
+    figure.exhibit_data = exhibit_data
+    if is_stand_in(data_name):
+        figure.text(
+            0.995, 0.995, "STAND-IN DATA, not KMNIST", ha="right", va="top", fontsize=9,
+            color="white", weight="bold", zorder=10,
+            bbox={"facecolor": RED, "edgecolor": "none", "pad": 3},
+        )  # fmt: skip
+    plt.close(figure)  # else the notebook would show it a second time
+    return figure
+
+
+# ---- figures and fonts as bytes ------------------------------------------------------------------
+
+
+def png(figure: Figure, dpi: int | None = None) -> bytes:
+    """Return a figure as PNG, the same bytes every time; in the style's resolution by default."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=dpi, metadata={"Software": None})
+    return content.getvalue()
+
+
+def png_address(figure: Figure, dpi: int | None = None) -> str:
+    """Return a figure as an address for web pages: PNG in base64."""
+    return f"data:image/png;base64,{base64.b64encode(png(figure, dpi)).decode()}"
 
 
 def japanese_font() -> Path:
@@ -52,52 +112,3 @@ def web_font(text: str) -> str:
     content = io.BytesIO()
     font.save(content)
     return f"data:font/woff;base64,{base64.b64encode(content.getvalue()).decode()}"
-
-
-def use_style() -> None:
-    """Set fonts (with kana), colours and resolution for every figure of the process."""
-    # DejaVu stays first, for the Latin letters.
-    mpl.font_manager.fontManager.addfont(str(japanese_font()))
-    # It has no bold: saying so at every bold title would fill the notebooks with warnings.
-    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
-    mpl.rcParams.update(
-        {
-            "font.family": ["DejaVu Sans", "IPAexGothic"],
-            "font.size": 10,
-            "axes.titlesize": 10.5,
-            "axes.titleweight": "bold",
-            "axes.titlelocation": "left",
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.grid": True,
-            "grid.color": "#E4E4E4",
-            "axes.axisbelow": True,
-            "axes.prop_cycle": mpl.cycler(color=COLOURS),
-            "legend.edgecolor": "white",
-            "legend.framealpha": 0.9,
-            "figure.facecolor": "white",
-            "savefig.facecolor": "white",
-            "figure.dpi": 100,
-            "savefig.dpi": 200,
-            "figure.constrained_layout.use": True,
-        }
-    )
-
-
-def finished(figure: Figure, data_name: str, behind: Behind) -> Figure:
-    """Attach what is behind a figure; mark one of the stand-in, lest it be taken for real."""
-    figure.behind = behind
-    if data_name.startswith("stand-in"):
-        figure.text(
-            0.995, 0.995, "STAND-IN DATA, not KMNIST", ha="right", va="top", fontsize=9,
-            color="white", weight="bold", zorder=10,
-            bbox={"facecolor": "#B00020", "edgecolor": "none", "pad": 3},
-        )  # fmt: skip
-    plt.close(figure)  # the notebook shows it once, where it is told to
-    return figure
-
-
-def panels(columns: int, height: float = 3.5, width: float = 9.5) -> tuple[Figure, list[Axes]]:
-    """Return a figure with some axes side by side."""
-    figure, axes = plt.subplots(1, columns, figsize=(width, height), squeeze=False)
-    return figure, list(axes[0])

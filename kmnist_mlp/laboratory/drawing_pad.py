@@ -1,13 +1,12 @@
 """A pad to draw a character on: a trained network that runs in the page itself, without a server.
 
-The page's side is hand-written in laboratory/pad/. A drawing is strokes; :func:`image_of` says how
-they become an image like those of the data, and pad.js does the same in the browser.
+A drawing is a list of strokes. :func:`image_of` turns it into an image like those of the data, and
+laboratory/pad/pad.js does the same in the browser.
 """
 
 from __future__ import annotations
 
 import base64
-import io
 import json
 from dataclasses import dataclass, field
 from html import escape
@@ -16,12 +15,15 @@ from pathlib import Path
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 
-from kmnist_mlp.data import Dataset, split_and_standardise
+from kmnist_mlp.data import Dataset
 from kmnist_mlp.datasets.stand_in import KANA, spline, stroke_points
-from kmnist_mlp.figures.exhibit import Behind
-from kmnist_mlp.figures.style import BLUE, SKY, finished, use_style, web_font
-from kmnist_mlp.support.checks import instance
+from kmnist_mlp.figures.exhibit import ExhibitData
+from kmnist_mlp.figures.style import finished, png_address, use_style, web_font
+from kmnist_mlp.laboratory.checks import trained_on
+from kmnist_mlp.network import MLP
+from kmnist_mlp.support.colours import BLUE, SKY
 from kmnist_mlp.training import TrainingResult
 
 PAD = Path(__file__).with_name("pad")
@@ -36,37 +38,12 @@ SIDE = 28
 RADIUS, EDGE = 1.1, 1.5
 EXTENT = 12  # hundredths of the pad: a smaller drawing (a dot) is not blown up any further
 
-# Two characters that old books rarely write as they are printed today, in the notation of
-# stand_in.KANA. They and today's forms of all ten are the examples that the pad shows.
+# Two characters that old books seldom write in today's form, in the notation of stand_in.KANA. The
+# pad shows these, and today's forms of all ten, as examples.
 OLD_FORMS = {
     "お": "0440 1839 3634/2222 2238 2258 2270 1474 0464 1456 3052 4260 4070 3074/6630 8034 9648",
     "は": "3234 3342 2856 1664 0668/6232 7636 8848 9662",
 }
-
-WITHOUT_SCRIPTS = (
-    "This is a picture of a pad on which you can draw a character and watch the network read it. "
-    "The pad itself runs where scripts do: in the exported page (make html), and in JupyterLab "
-    "once the notebook is trusted (View, Activate Command Palette, Trust Notebook)."
-)
-
-
-@dataclass(frozen=True)
-class DrawingPad:
-    """A pad as notebooks and pages show it; several on one page do not meet.
-
-    Attributes
-    ----------
-    about : str
-        Which network reads the drawing.
-    html : str
-        One element: a picture and a sentence, which a script replaces by the pad.
-    """
-
-    about: str
-    html: str = field(repr=False)
-
-    def _repr_html_(self) -> str:
-        return self.html
 
 
 def image_of(strokes: list[np.ndarray]) -> np.ndarray:
@@ -107,8 +84,8 @@ def image_of(strokes: list[np.ndarray]) -> np.ndarray:
 def examples(name: str) -> list[list[np.ndarray]]:
     """Return drawings of a character, each as :func:`image_of` takes it; none of an unknown one.
 
-    The project's own, not the data's: first the form of old books, where it is another, then
-    today's.
+    The project drew them; they are not from the data. The form of old books comes first, if it
+    differs from today's.
     """
     forms = [OLD_FORMS[name]] if name in OLD_FORMS else []
     forms += [KANA[name][0]] if name in KANA else []
@@ -117,53 +94,71 @@ def examples(name: str) -> list[list[np.ndarray]]:
     return [[np.append(c[:-1:3], c[-1:], axis=0).round(1) for c in drawing] for drawing in curves]
 
 
+WITHOUT_SCRIPTS = (
+    "Here is a pad on which you can draw a character and watch the network classify it. It needs "
+    "scripts, which run in the exported page (make html), and in JupyterLab once the notebook is "
+    "trusted (View, Activate Command Palette, Trust Notebook)."
+)
+
+
+@dataclass(frozen=True)
+class DrawingPad:
+    """A pad as notebooks and pages show it; several on one page are independent.
+
+    Attributes
+    ----------
+    about : str
+        Which network classifies the drawing.
+    html : str
+        One element: a picture and a sentence, which a script replaces by the pad.
+    """
+
+    about: str
+    html: str = field(repr=False)
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+
 def drawing_pad(run: TrainingResult, data: Dataset) -> DrawingPad:
-    """Return a pad that a trained network reads, as one piece of HTML that loads nothing.
+    """Return a pad on which a trained network classifies drawings: one element that loads nothing.
 
     Parameters
     ----------
     run : TrainingResult
-        Any layers and activation; its weights go into the page in 16 bits.
+        Any layers and activation. The page gets its weights in 16 bits, and its standardisation.
     data : Dataset
-        What it was trained on: the names of the classes and, with the run's seed, mean and
-        standard deviation of each pixel.
+        The data that it was trained on, for the names of the classes.
 
     Raises
     ------
     ValueError
-        If the images are not 28 x 28, the network is not one for them, or a weight is too large
-        for 16 bits.
+        If the images are not 28 x 28 pixels, the network is not one for these images and classes,
+        or a weight is too large for 16 bits.
     """
-    model = instance("run", run, TrainingResult).model
-    side = instance("data", data, Dataset).train_images.shape[1:]
-    if side != (SIDE, SIDE):
-        raise ValueError(f"a pad is for images of {SIDE} x {SIDE} pixels; data has {side}")
-    ends, fitting = model.layer_specs[:: len(model.layer_specs) - 1], len(data.class_names)
-    if ends != (SIDE**2, fitting):
-        raise ValueError(
-            f"for data, a network of {SIDE**2} inputs and {fitting} outputs is needed; "
-            f"got {model!r}"
-        )
+    model = trained_on(run, data)
+    shape = data.train_images.shape[1:]
+    if shape != (SIDE, SIDE):
+        raise ValueError(f"a pad is for images of {SIDE} x {SIDE} pixels; data has {shape}")
     largest = np.finfo(np.float16).max
     if abs(model.parameters).max() > largest:
         raise ValueError(f"a weight is larger than {largest}, the largest number of 16 bits")
-    split = split_and_standardise(data, run.config.seed)
     layers = "-".join(map(str, model.layer_specs))
     about = (
-        f"The network {layers} ({model.activation}, seed {run.config.seed}) runs in this page. On "
-        f"the test images of {data.name} it is right in {100 * run.test_accuracy:.1f} %."
+        f"The network {layers} ({model.activation}, seed {run.config.seed}) runs in this page. Its "
+        f"accuracy on the test images of {data.name} is {100 * run.test_accuracy:.1f} %."
     )
-    names = zip(data.class_names, data.romaji, strict=False)
+    names = [str(name) for name in data.class_names]
     content = {
         "markup": f"<style>{_part('pad.css')}</style>{_part('pad.html')}",
-        "font": web_font("".join(data.class_names)),
+        "font": web_font("".join(names)),
         "classes": [
             {
                 "name": name,
-                "reading": reading,
+                "reading": str(reading),
                 "examples": [[line.tolist() for line in drawing] for drawing in examples(name)],
             }
-            for name, reading in names
+            for name, reading in zip(names, data.romaji, strict=False)
         ],
         "about": about,
         "warning": UNSEEN if data.is_stand_in else "",
@@ -171,15 +166,15 @@ def drawing_pad(run: TrainingResult, data: Dataset) -> DrawingPad:
         "network": {
             "layers": model.layer_specs,
             "activation": model.activation,
-            "parameters": _base64(model.parameters.astype("<f2").tobytes()),
-            "statistics": _base64(np.concatenate([split.mean, split.std]).astype("<f4").tobytes()),
+            "parameters": _base64(model.parameters.astype("<f2")),
+            "statistics": _base64(np.concatenate(model.standardisation).astype("<f4")),
         },
     }
     # Within a script only "<" could end it.
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     return DrawingPad(
         about,
-        f'<div class="drawing-pad">{_picture(run, data, split.mean, split.std)}'
+        f'<div class="drawing-pad">{picture(model, data)}'
         f'<p>{WITHOUT_SCRIPTS}</p><script>\n(() => {{\n"use strict";\n{_part("pad.js")}\n'
         f"startPad(document.currentScript.parentElement, {text});\n}})();\n</script></div>",
     )
@@ -189,48 +184,62 @@ def _part(name: str) -> str:
     return (PAD / name).read_text(encoding="utf-8")
 
 
-def _base64(content: bytes) -> str:
-    return base64.b64encode(content).decode()
+def _base64(array: np.ndarray) -> str:
+    return base64.b64encode(array.tobytes()).decode()
 
 
-def _picture(run: TrainingResult, data: Dataset, mean: np.ndarray, std: np.ndarray) -> str:
-    """Return what stands where no script runs: an example, its image and the answer."""
-    candidates = [
-        (label, drawing)
-        for label, name in enumerate(data.class_names)
-        for drawing in examples(name)
-    ]
-    if not candidates:
+# ---- the picture that stands in place of the pad where no script runs ----------------------------
+
+
+def picture(model: MLP, data: Dataset) -> str:
+    """Return an image element: an example, what the network sees, and its probabilities.
+
+    Of all examples, the one whose class the network gives the highest probability; an empty text
+    if no class has an example.
+    """
+    labels, drawings = [], []
+    for label, name in enumerate(data.class_names):
+        for drawing in examples(str(name)):
+            labels.append(label)
+            drawings.append(drawing)
+    if not drawings:
         return ""
-    images = np.stack([image_of(drawing) for _, drawing in candidates])
-    answers = run.model.predict_proba((images.reshape(len(images), -1) - mean) / std)
-    labels = [label for label, _ in candidates]
-    chosen = int(answers[np.arange(len(labels)), labels].argmax())  # the one it knows best
-    drawn, image, shares = candidates[chosen][1], images[chosen], answers[chosen]
-    names = [f"{k} {r}" for k, r in zip(data.class_names, data.romaji, strict=False)]
-    best = int(shares.argmax())
+    images = np.stack([image_of(drawing) for drawing in drawings])
+    probabilities = model.predict_proba(images)
+    best = int(probabilities[np.arange(len(labels)), labels].argmax())
     with mpl.rc_context():
         use_style()
-        figure, (pad, seen, bars) = plt.subplots(1, 3, figsize=(9.5, 3), width_ratios=(1, 1, 1.3))
-        for line in drawn:
-            pad.plot(*line.T, color="black", linewidth=9, solid_capstyle="round")
-        pad.set(title="Drawn", xlim=(0, 100), ylim=(100, 0), aspect="equal")
-        seen.imshow(image, cmap="gray", vmin=0, vmax=255)
-        seen.set_title("What the network sees")
-        for axis in (pad, seen):
-            axis.set(xticks=[], yticks=[])
-            axis.spines[:].set_visible(True)
-        colours = [BLUE if i == best else SKY for i in range(len(names))]
-        bars.barh(names, 100 * shares, color=colours)
-        bars.set(title="Its answer", xlim=(0, 100), xlabel="probability, %")
-        bars.invert_yaxis()
-        bars.grid(visible=False, axis="y")
-        finished(figure, data.name, Behind(""))
-        content = io.BytesIO()
-        figure.savefig(content, format="png", dpi=100, metadata={"Software": None})
-    alt = (
-        f"A drawn character, its image of {SIDE} x {SIDE} pixels, and the network's answer: "
-        f"{names[best]}, {shares[best]:.0%}."
+        source = png_address(draw(drawings[best], images[best], probabilities[best], data), 100)
+    sentence = alternative_text(probabilities[best], data)
+    return f'<img class="figure" alt="{escape(sentence)}" src="{source}">'
+
+
+def draw(
+    drawing: list[np.ndarray], image: np.ndarray, probabilities: np.ndarray, data: Dataset
+) -> Figure:
+    """Draw strokes, their image (28, 28) and the probability of each class, side by side."""
+    figure, (pad, seen, bars) = plt.subplots(1, 3, figsize=(9.5, 3), width_ratios=(1, 1, 1.3))
+    for line in drawing:
+        pad.plot(*line.T, color="black", linewidth=9, solid_capstyle="round")
+    pad.set(title="Drawn", xlim=(0, 100), ylim=(100, 0), aspect="equal")
+    seen.imshow(image, cmap="gray", vmin=0, vmax=255)
+    seen.set_title("What the network sees")
+    for axis in (pad, seen):
+        axis.set(xticks=[], yticks=[])
+        axis.spines[:].set_visible(True)
+    best = probabilities.argmax()
+    colours = [BLUE if label == best else SKY for label in range(len(probabilities))]
+    bars.barh(data.class_labels, 100 * probabilities, color=colours)
+    bars.set(title="Its prediction", xlim=(0, 100), xlabel="probability, %")
+    bars.invert_yaxis()
+    bars.grid(visible=False, axis="y")
+    return finished(figure, data.name, ExhibitData(""))
+
+
+def alternative_text(probabilities: np.ndarray, data: Dataset) -> str:
+    """Return, in a sentence, what the picture shows."""
+    best = int(probabilities.argmax())
+    return (
+        f"A drawn character, its image of {SIDE} x {SIDE} pixels, and the network's prediction: "
+        f"{data.class_labels[best]}, {probabilities[best]:.0%}."
     )
-    source = f"data:image/png;base64,{_base64(content.getvalue())}"
-    return f'<img class="figure" alt="{escape(alt)}" src="{source}">'

@@ -1,4 +1,4 @@
-"""The loss along the gradient, and across: what becomes of a step that is too long."""
+"""The loss of one mini-batch around the weights of a network: what a step too long does to it."""
 
 from __future__ import annotations
 
@@ -8,58 +8,85 @@ from functools import lru_cache
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset, split_and_standardise
-from kmnist_mlp.figures.exhibit import Behind
-from kmnist_mlp.figures.style import BLUE, GREY, ORANGE, finished
+from kmnist_mlp.extensions.regularised_mlp import TrainingMLP, network
+from kmnist_mlp.figures.exhibit import ExhibitData
+from kmnist_mlp.figures.style import finished
+from kmnist_mlp.laboratory.checks import trained_on
 from kmnist_mlp.network import MLP
+from kmnist_mlp.support.colours import BLUE, GREY, ORANGE
 from kmnist_mlp.training import TrainingResult, train
 
-RATES = (0.0005, 0.005, 0.5)
+RATES = (0.0005, 0.005, 0.5)  # the learning rates that the paper compares
+SMALLEST = 1e-12  # cross-entropy that is drawn: a loss of 0 has no logarithm
 
 
 class LossSurface:
-    """The loss of one mini-batch around a network's weights: along its gradient, and across.
+    """The loss of one mini-batch around a run's weights, along its gradient and across it.
 
-    Across is the direction of the next mini-batch's gradient, without its part along the first one
-    and as long as it. Steps are plain ones, ``w - rate * g``, without momentum.
+    Across is the direction of the next mini-batch's gradient, orthogonalised to the first one and
+    scaled to its length. Steps are plain ones, ``w - rate * g`` with the gradient g of the summed
+    cross-entropy: no momentum, penalty, augmentation, dropout or smoothed labels, and batch
+    normalisation as the fixed scale and shift that it is in the trained network.
 
     Parameters
     ----------
-    models : dict of str to MLP
-        Networks to begin at, such as that of :func:`stages`.
+    run : TrainingResult
+        Its configuration decides the split, the standardisation and the size of the mini-batch
+        (half of the training split at most).
     data : Dataset
-    batch_size : int
+        The data that it was trained on.
+
+    Attributes
+    ----------
+    models : dict of str to MLP
+        The run's network "at the start", "after one epoch" and "at the end" of training. If the
+        loss diverged in the first epoch, only the first of them.
+    batches : list of (x, y)
+        The two mini-batches: standardised images (batch size, pixels) and labels (batch size,).
+
+    Raises
+    ------
+    ValueError
+        If ``run`` is not a result of training on images and classes like those of ``data``, or
+        its training split is a single image.
     """
 
-    def __init__(self, models: dict[str, MLP], data: Dataset, batch_size: int = 128) -> None:
-        self.models, self.data = models, data
-        split = split_and_standardise(data, 0)
-        self.batches = [
-            (
-                split.train[start : start + batch_size],
-                split.train_labels[start : start + batch_size],
-            )
-            for start in (0, batch_size)
-        ]
-        self.surface = lru_cache(self._surface)
+    def __init__(self, run: TrainingResult, data: Dataset) -> None:
+        model, config = trained_on(run, data), run.config
+        split = split_and_standardise(  # core: split_and_standardise(data, config, model.dtype)
+            data, config.seed, config.validation_fraction, model.dtype, config.each_pixel
+        )
+        size = min(config.batch_size, len(split.train) // 2)
+        if not size:
+            raise ValueError(f"data must leave two training images or more; got {data!r}")
+        parts = [slice(0, size), slice(size, 2 * size)]
+        self.batches = [(split.train[part], split.train_labels[part]) for part in parts]
+        self.models, self.data = stages(run, data), data
+        self.directions = lru_cache(self._directions)
         self.along = lru_cache(self._along)
+        self.surface = lru_cache(self._surface)
 
-    def directions(self, stage: str) -> tuple[np.ndarray, np.ndarray]:
-        """Return the gradient of the summed cross-entropy and what is across, (parameters,)."""
+    def _directions(self, stage: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return the gradient of the summed cross-entropy, and across it: (parameters,) each."""
         model = self.models[stage]
         along, across = (
             np.concatenate([array.ravel() for arrays in model.gradients(x, y) for array in arrays])
             for x, y in self.batches
         )
-        unit = along / (np.linalg.norm(along) or 1)
+        length = np.linalg.norm(along)
+        unit = along / (length or 1)
         across = across - (across @ unit) * unit
-        return along, across * (np.linalg.norm(along) / (np.linalg.norm(across) or 1))
+        return along, across * (length / (np.linalg.norm(across) or 1))
 
     def losses(self, stage: str, steps: Iterable[tuple[float, float]]) -> np.ndarray:
-        """Return the mean cross-entropy of the mini-batch after steps (along, across)."""
+        """Return the mean cross-entropy of the mini-batch after steps (along, across): (steps,).
+
+        ``loss(w - a * along - b * across) / batch size`` for each step (a, b).
+        """
         along, across = self.directions(stage)
         model, (x, y) = self.models[stage], self.batches[0]
         moved, found = model.copy(), []
@@ -69,6 +96,7 @@ class LossSurface:
         return np.array(found)
 
     def _along(self, stage: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return learning rates and the losses after one step with each, (61,) each."""
         rates = np.geomspace(1e-5, 1, 61)
         return rates, self.losses(stage, [(rate, 0.0) for rate in rates])
 
@@ -78,61 +106,84 @@ class LossSurface:
         losses = self.losses(stage, [(s, t) for t in b for s in a])
         return a, b, losses.reshape(len(b), len(a))
 
+    def after_steps(self, stage: str) -> np.ndarray:
+        """Return the loss before a step, and after one with each of :data:`RATES`: (4,)."""
+        return self.losses(stage, [(0.0, 0.0), *((rate, 0.0) for rate in RATES)])
+
     def figure(self, stage: str) -> Figure:
         """Draw the loss along the gradient (top), and the surface around three steps (below)."""
-        figure, axes = plt.subplot_mosaic("AAA;BCD", figsize=(9.5, 6), height_ratios=[1, 1.15])
-        top = axes["A"]
-        before = self.losses(stage, [(0, 0), *((rate, 0.0) for rate in RATES)])
-        for name in self.models:
-            chosen = name == stage
-            style = {"color": BLUE, "lw": 2} if chosen else {"color": "#B5B5B5", "lw": 1}
-            rates, losses = self.along(name)
-            top.plot(rates, losses, **style, zorder=3 if chosen else 2)
-            top.text(rates[0], losses[0] * 1.15, name, color=style["color"] if chosen else GREY)
-        top.axhline(before[0], color=GREY, ls=":", lw=1)
-        for rate, loss in zip(RATES, before[1:], strict=True):
-            top.plot(rate, loss, "o", color=ORANGE, zorder=4)
-            note = {"textcoords": "offset points", "xytext": (0, 9), "ha": "center"}
-            top.annotate(f"{rate:g}: {loss:.3g}", (rate, loss), **note, weight="bold")
-        top.set_xscale("log")
-        top.set_yscale("log")
-        top.set_xlabel("length of the step: learning rate")
-        top.set_ylabel("cross-entropy per image")
-        top.set_title("Loss of the mini-batch along its gradient")
-        low, high = top.get_ylim()
-        top.set_ylim(low, high * 2)
-        for key, rate, loss in zip("BCD", RATES, before[1:], strict=True):
-            a, b, losses = self.surface(stage, rate)
-            axis = axes[key]
-            image = axis.contourf(a / rate, b / rate, np.log10(losses), levels=14, cmap="viridis")
-            bar = figure.colorbar(
-                image, ax=axis, shrink=0.9, ticks=np.linspace(*image.get_clim(), 4)
-            )
-            bar.ax.set_yticklabels([f"{10**tick:.3g}" for tick in bar.get_ticks()])
-            arrow = {"arrowstyle": "-|>", "color": "white", "lw": 2}
-            axis.annotate("", (1, 0), (0, 0), arrowprops=arrow)
-            axis.plot(0, 0, "o", color="white", ms=5)
-            axis.set_title(f"{rate:g}: {before[0]:.3g} → {loss:.3g}")
-            axis.set_xlabel("steps along the gradient")
-            axis.grid(visible=False)
-        axes["B"].set_ylabel("steps across")
-        after = [f"{loss:.3g} ({rate:g})" for rate, loss in zip(RATES, before[1:], strict=True)]
-        finding = (
-            f"{stage.capitalize()}, a mini-batch has a loss of {before[0]:.3g} per image; after "
-            f"one step along its gradient it is {', '.join(after)}."
-        )
         numbers = pd.concat(
             pd.DataFrame({"stage": name, "learning_rate": rates, "cross_entropy": losses})
             for name, (rates, losses) in ((name, self.along(name)) for name in self.models)
         )
-        return finished(figure, self.data.name, Behind.of(numbers, finding))
+        figure, axes = plt.subplot_mosaic("AAA;BCD", figsize=(9.5, 6), height_ratios=[1, 1.15])
+        draw_along(axes["A"], self, stage)
+        for key, rate in zip("BCD", RATES, strict=True):
+            draw_surface(axes[key], self, stage, rate)
+        axes["B"].set_ylabel("steps across")
+        return finished(figure, self.data.name, ExhibitData.of(numbers, finding(self, stage)))
 
 
-def stages(config: Config, data: Dataset, trained: TrainingResult) -> dict[str, MLP]:
-    """Return a network at the start of a training, after one epoch, and at its end."""
-    after_one = train(config.replace(epochs=1, early_stop=False), data).model
-    return {
-        "at the start": MLP(config.layer_specs, config.activation, config.seed),
-        "after one epoch": after_one,
-        "at the end": trained.model,
-    }
+def stages(run: TrainingResult, data: Dataset) -> dict[str, MLP]:
+    """Return a run's network at the start of training, after one epoch, and at the end.
+
+    The run is repeated up to its first epoch, so that its schedule is that of all epochs.
+    """
+    config, dtype = run.config, run.model.dtype
+    model = network(config, dtype)  # core: from start(run) of a Callback
+    models = {"at the start": model.folded() if isinstance(model, TrainingMLP) else model}
+    # core: callbacks=[...]
+    first = train(config, data, dtype, on_epoch=lambda progress: progress.epoch >= 1)
+    if first.best_epoch:  # 0 if the first epoch diverged
+        models |= {"after one epoch": first.model, "at the end": run.model}
+    return models
+
+
+def draw_along(axis: Axes, surface: LossSurface, stage: str) -> None:
+    """Draw the loss by the length of the step, of all stages; the given one is emphasised."""
+    for name in surface.models:
+        chosen = name == stage
+        style = {"color": BLUE, "lw": 2} if chosen else {"color": "#B5B5B5", "lw": 1}
+        rates, losses = surface.along(name)
+        losses = losses.clip(SMALLEST)
+        axis.plot(rates, losses, **style, zorder=3 if chosen else 2)
+        axis.text(rates[0], losses[0] * 1.15, name, color=style["color"] if chosen else GREY)
+    before, *after = surface.after_steps(stage).clip(SMALLEST)
+    axis.axhline(before, color=GREY, ls=":", lw=1)
+    for rate, loss in zip(RATES, after, strict=True):
+        axis.plot(rate, loss, "o", color=ORANGE, zorder=4)
+        note = {"textcoords": "offset points", "xytext": (0, 9), "ha": "center"}
+        axis.annotate(f"{rate:g}: {loss:.3g}", (rate, loss), **note, weight="bold")
+    axis.set_xscale("log")
+    axis.set_yscale("log")
+    axis.set_xlabel("length of the step: learning rate")
+    axis.set_ylabel("cross-entropy per image")
+    axis.set_title("Loss of the mini-batch along its gradient")
+    low, high = axis.get_ylim()
+    axis.set_ylim(low, high * 2)
+
+
+def draw_surface(axis: Axes, surface: LossSurface, stage: str, rate: float) -> None:
+    """Draw the loss around one step as contours of its logarithm; the arrow is the step."""
+    a, b, losses = surface.surface(stage, rate)
+    loss_before, loss_after = surface.losses(stage, [(0.0, 0.0), (rate, 0.0)])
+    logarithm = np.log10(losses.clip(SMALLEST))
+    image = axis.contourf(a / rate, b / rate, logarithm, levels=14, cmap="viridis")
+    bar = axis.figure.colorbar(image, ax=axis, shrink=0.9, ticks=np.linspace(*image.get_clim(), 4))
+    bar.ax.set_yticklabels([f"{10**tick:.3g}" for tick in bar.get_ticks()])
+    arrow = {"arrowstyle": "-|>", "color": "white", "lw": 2}
+    axis.annotate("", (1, 0), (0, 0), arrowprops=arrow)
+    axis.plot(0, 0, "o", color="white", ms=5)
+    axis.set_title(f"{rate:g}: {loss_before:.3g} → {loss_after:.3g}")
+    axis.set_xlabel("steps along the gradient")
+    axis.grid(visible=False)
+
+
+def finding(surface: LossSurface, stage: str) -> str:
+    """Return, in a sentence, the loss before and after a step with each learning rate."""
+    before, *after = surface.after_steps(stage)
+    steps = [f"{loss:.3g} ({rate:g})" for rate, loss in zip(RATES, after, strict=True)]
+    return (
+        f"{stage.capitalize()}, a mini-batch has a loss of {before:.3g} per image; after one step "
+        f"along its gradient it is {', '.join(steps)}."
+    )

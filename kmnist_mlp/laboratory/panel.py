@@ -1,44 +1,42 @@
-"""The laboratory: choose a network, train it in the background beside the baseline, look inside.
+"""The laboratory: choose a network, train it in the background, compare it with an experiment.
 
-Widgets need JupyterLab and a kernel. All that they show is made by functions which also give a
-figure or a table: that is what a page, or a viewer of notebooks, shows in their place.
+Widgets need JupyterLab and a kernel. What they show comes from functions which also return a
+figure or a table: an exported page, or a viewer of notebooks, shows that instead.
 """
 
 from __future__ import annotations
 
-import base64
-import io
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable
 from functools import lru_cache
 from html import escape
-from typing import Any
+from itertools import count
 
 import ipywidgets as widgets
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from kmnist_mlp.callbacks.live import Throttle, ended, someone_looks, time_left
+from kmnist_mlp.callbacks.live import Throttle, ended, time_left
 from kmnist_mlp.callbacks.svg import Line, chart
 from kmnist_mlp.config import ACTIVATION_NAMES, Config
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.runs import Results
-from kmnist_mlp.figures import tables
-from kmnist_mlp.figures.charts import overlay
-from kmnist_mlp.figures.exhibit import Behind
-from kmnist_mlp.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY
-from kmnist_mlp.laboratory.anatomy import HiddenUnits
+from kmnist_mlp.figures import overlay, tables
+from kmnist_mlp.figures.exhibit import ExhibitData
+from kmnist_mlp.figures.markup import html
+from kmnist_mlp.laboratory.controls import LABELS, choice, menu
+from kmnist_mlp.laboratory.hidden_units import HiddenUnits
 from kmnist_mlp.support.checks import instance
-from kmnist_mlp.support.statistics import plus_minus
+from kmnist_mlp.support.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY
+from kmnist_mlp.support.statistics import mean_curve, plus_minus
 from kmnist_mlp.training import Progress, TrainingResult, train
 
 RATES = [digit * 10.0**power for power in range(-5, 0) for digit in (1, 2, 5)] + [1.0]
 PENALTIES = [0.0, 1e-6, 1e-4, 1e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]
 MOMENTA = [0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99]
-EARLIER = (BLUE, GREEN, PURPLE, SKY)  # the last runs in the panel's picture
+LAST_RUNS = (BLUE, GREEN, PURPLE, SKY)  # as many as the panel's picture shows, in these colours
 BUSY = "a run is going on: stop it, or wait for its end"
 STYLE = """<style>.lab-runs table { border-collapse: collapse; font-size: 12px; }
 .lab-runs th, .lab-runs td { padding: 3px 8px; text-align: left; border-bottom: 1px solid #8884;
@@ -47,31 +45,40 @@ white-space: nowrap; }
 
 
 class Laboratory:
-    """Runs of one's own beside an experiment of the paper.
+    """Single runs that a user trains, compared with an experiment of several seeds.
 
     Parameters
     ----------
     data : Dataset
-    beside : Results
+    baseline : Results
         The experiment to compare with, such as ``run("baseline", data=data)``; the panel begins
         with its configuration.
 
     Attributes
     ----------
     results : Results
-        That experiment and all runs so far: "run 1", "run 2", ...
+        That experiment and all runs so far: "lab run 1", "lab run 2", ...
+    first_config : Config
+        That of the experiment.
     panel : Widget
         Controls, buttons, learning curves and the table of the runs.
-    which : Widget
+    run_menu : Widget
         The choice of a run, for :func:`explorer`.
+
+    Raises
+    ------
+    ValueError
+        If the experiment was measured on other data, or without validation images.
     """
 
-    def __init__(self, data: Dataset, beside: Results) -> None:
+    def __init__(self, data: Dataset, baseline: Results) -> None:
         self.data = instance("data", data, Dataset)
-        self.results = instance("beside", beside, Results)
-        self.first = beside.of(beside.names[0])[0].config
+        self.results = instance("baseline", baseline, Results)
+        if baseline.data_name != data.name:
+            raise ValueError(f"baseline must be of {data.name}; it is of {baseline.data_name}")
+        self.first_config = validated(baseline.of(baseline.names[0])[0].config)
         self.worker: threading.Thread | None = None
-        self.asked_to_stop = threading.Event()
+        self.stop_requested = threading.Event()
         self.running = threading.Lock()  # at most one run at a time
         self.hidden_units = lru_cache(lambda name: HiddenUnits(self.results.of(name)[0], data))
         self.panel = self._panel()
@@ -80,38 +87,40 @@ class Laboratory:
     # ---- running -----------------------------------------------------------------------------
 
     def train(self, config: Config) -> TrainingResult:
-        """Train here and now; the run joins the others.
+        """Train in this thread; the run is added to the others.
 
         Raises
         ------
         ValueError
-            If a run is going on in the background, or the layers do not fit the data.
+            If a run is going on in the background, the layers do not fit the data, or the
+            configuration leaves no validation images.
         """
         if not self.running.acquire(blocking=False):
             raise ValueError(BUSY)
         try:
-            self.asked_to_stop.clear()
+            self.stop_requested.clear()
             began, throttle = time.perf_counter(), Throttle()
 
             def watch(progress: Progress) -> bool:
-                stop = self.asked_to_stop.is_set()
+                stop = self.stop_requested.is_set()
                 text = time_left(progress.epoch, config, time.perf_counter() - began)
                 done = progress.epoch / config.epochs
                 throttle.draw(lambda: self._draw(text, done, progress.curves))
                 return stop
 
-            result = train(config, self.data, on_epoch=watch)
-            name = f"run {len(self.results.names)}"
+            result = train(validated(config), self.data, on_epoch=watch)  # core: callbacks=[watch]
+            names = (f"lab run {number}" for number in count(1))
+            name = next(name for name in names if name not in self.results.names)
             self.results = self.results.plus(name, result)
         finally:
             self.running.release()
         self._draw(f"{name}: {ended(result)}", 1.0)
-        self.which.options = self.results.names
-        self.runs.value = f'{STYLE}<div class="lab-runs">{tables.html(self.table())}</div>'
+        self.run_menu.options = self.results.names
+        self.runs.value = f'{STYLE}<div class="lab-runs">{html(self.table())}</div>'
         return result
 
     def start(self, config: Config) -> None:
-        """Train in the background, the kernel stays free; what goes wrong is said in the panel.
+        """Train in the background, while the kernel stays free; errors are shown in the panel.
 
         Raises
         ------
@@ -126,8 +135,8 @@ class Laboratory:
         self.worker.start()
 
     def stop(self) -> None:
-        """End the run in the background after its present epoch; its best model is kept."""
-        self.asked_to_stop.set()
+        """End the run in the background after its current epoch; its best model is kept."""
+        self.stop_requested.set()
 
     def wait(self) -> None:
         """Wait for the end of the run in the background."""
@@ -137,8 +146,8 @@ class Laboratory:
     def _work(self, config: Config) -> None:
         try:
             self.train(config)
-        except Exception as error:  # in a thread nobody would see it
-            self._say(error)
+        except Exception as error:  # of a thread, nobody would see it
+            self._show_error(error)
         self.train_button.disabled, self.stop_button.disabled = False, True
 
     # ---- what is shown -----------------------------------------------------------------------
@@ -148,7 +157,7 @@ class Laboratory:
         return overlay(self.results, self.results.names, "validation_loss", "validation_accuracy")
 
     def table(self) -> pd.DataFrame:
-        """Return a row a run: what was chosen, what came of it, how it ended."""
+        """Return one row per experiment: its configuration, its accuracies, how it ended."""
         results, names = self.results, self.results.names
         runs = {name: results.of(name) for name in names}
         table = tables.configurations({name: runs[name][0].config for name in names})
@@ -160,19 +169,19 @@ class Laboratory:
         table["end"] = [how_it_ended(runs[name]) for name in names]
         frame = results.frame.drop(columns=["cached", "seconds"])
         quantities = ["validation_accuracy", "test_accuracy"]
-        table.attrs["behind"] = Behind.of(frame, "", results, names, quantities)
+        table.attrs["exhibit_data"] = ExhibitData.of(frame, "", results, names, quantities)
         return table
 
-    def units(self, which: str, first: int = 0) -> Figure:
+    def units(self, run: str, first: int = 0) -> Figure:
         """Draw six hidden units of a run, from the one with the ``first``-largest weights on."""
-        units = self.hidden_units(which)
+        units = self.hidden_units(run)
         return units.figure(min(first, max(0, len(units.order) - 6)))
 
     def _draw(self, text: str, done: float, now: dict[str, np.ndarray] | None = None) -> None:
-        """Show the run that is going on beside the experiment and the last runs."""
+        """Show the current run together with the experiment and the last runs."""
         names = self.results.names
-        # where a run is going on, its colour is the only warm one
-        shown = [(names[0], GREY), *zip(names[1:][-len(EARLIER) :], EARLIER, strict=False)]
+        # a run that is going on has the only warm colour
+        shown = [(names[0], GREY), *zip(names[1:][-len(LAST_RUNS) :], LAST_RUNS, strict=False)]
         curves = [
             (name, [run.curves for run in self.results.of(name)], colour) for name, colour in shown
         ]
@@ -180,7 +189,7 @@ class Laboratory:
             curves.append(("this run", [now], ORANGE))
         panels = {
             title: [
-                Line(name, mean_curve([c[quantity] * factor for c in runs]), colour)
+                Line(name, factor * mean_curve([c[quantity] for c in runs])[0], colour)
                 for name, runs, colour in curves
             ]
             for title, quantity, factor in (
@@ -193,7 +202,7 @@ class Laboratory:
     # ---- the panel ---------------------------------------------------------------------------
 
     def _panel(self) -> widgets.VBox:
-        first, look = self.first, {"style": {"description_width": "110px"}}
+        first, look = self.first_config, {"style": LABELS}
         hidden = ", ".join(map(str, first.layer_specs[1:-1]))
         self.controls = {
             "hidden": widgets.Text(
@@ -212,16 +221,16 @@ class Laboratory:
         }
         self.train_button = widgets.Button(description="Train", button_style="primary")
         self.stop_button = widgets.Button(description="Stop", disabled=True)
-        self.train_button.on_click(lambda _: self._pressed())
+        self.train_button.on_click(lambda _: self._train_chosen())
         self.stop_button.on_click(lambda _: self.stop())
         self.message, self.picture, self.runs = (widgets.HTML() for _ in range(3))
-        self.which = menu("run", self.results.names)
+        self.run_menu = menu("run", self.results.names)
         rows = [list(self.controls.values())[i : i + 2] for i in range(0, 7, 2)]
         buttons = widgets.HBox([self.train_button, self.stop_button, self.message])
         return widgets.VBox([*map(widgets.HBox, rows), buttons, self.picture, self.runs])
 
     def chosen(self) -> Config:
-        """Return what the controls say.
+        """Return the configuration that the controls are set to.
 
         Raises
         ------
@@ -233,43 +242,29 @@ class Laboratory:
         sizes = [size.strip() for size in re.split("[,-]", text)] if text else []
         if not all(size.isdecimal() for size in sizes):
             raise ValueError(f"hidden layers must be whole numbers such as 128, 64; got {text!r}")
-        layers = (self.first.layer_specs[0], *map(int, sizes), self.first.layer_specs[-1])
+        pixels, *_, classes = self.first_config.layer_specs
         gamma = values.pop("momentum_gamma")
         momentum = {"momentum": gamma > 0} | ({"momentum_gamma": gamma} if gamma else {})
-        return self.first.replace(layer_specs=layers, **momentum, **values)
+        layers = (pixels, *map(int, sizes), classes)
+        return self.first_config.replace(layer_specs=layers, **momentum, **values)
 
-    def _pressed(self) -> None:
+    def _train_chosen(self) -> None:
         try:
             self.start(self.chosen())
         except ValueError as error:
-            self._say(error)
+            self._show_error(error)
 
-    def _say(self, error: Exception) -> None:
-        self.message.value = f'<span style="color: #B00020">{escape(str(error))}</span>'
-
-
-def choice(name: str, values: Iterable[float], value: float) -> widgets.SelectionSlider:
-    """Return a slider over round numbers, and over the given value."""
-    return widgets.SelectionSlider(
-        options=[(f"{v:g}", v) for v in sorted({*values, value})],
-        value=value,
-        description=name,
-        style={"description_width": "110px"},
-    )
+    def _show_error(self, error: Exception) -> None:
+        self.message.value = f'<span style="color: {RED}">{escape(str(error))}</span>'
 
 
-def slider(name: str, last: int, step: int = 1) -> widgets.IntSlider:
-    """Return a slider over 0, step, 2 * step, ... up to ``last``."""
-    return widgets.IntSlider(
-        0, max=last, step=step, description=name, style={"description_width": "110px"}
-    )
-
-
-def menu(name: str, options: Iterable[str]) -> widgets.Dropdown:
-    """Return a menu of names, the first one chosen."""
-    return widgets.Dropdown(
-        options=list(options), description=name, style={"description_width": "110px"}
-    )
+def validated(config: Config) -> Config:
+    """Return a configuration with validation images, whose curves are compared, or raise."""
+    if not config.validation_fraction:
+        raise ValueError(
+            "validation_fraction must be > 0 here, where validation curves are compared; got 0"
+        )
+    return config
 
 
 def how_it_ended(runs: list[TrainingResult]) -> str:
@@ -285,40 +280,8 @@ def how_it_ended(runs: list[TrainingResult]) -> str:
 
 
 def epochs(runs: list[TrainingResult]) -> str:
-    """Return "24 (19)": how long training went on, and the best epoch; means over seeds."""
+    """Return the last and the best epoch, such as "24 (19)"; means over seeds."""
     stopped, best = (
         np.mean([getattr(run, f"{e}_epoch") for run in runs]) for e in ("stopped", "best")
     )
     return f"{stopped:.3g} ({best:.3g})"
-
-
-def mean_curve(curves: list[np.ndarray]) -> np.ndarray:
-    """Return the mean over seeds as long as all are training."""
-    shared = min(map(len, curves))
-    return np.mean([curve[:shared] for curve in curves], axis=0)
-
-
-def explorer(draw: Callable[..., Figure], **controls: Any) -> widgets.VBox:
-    """Return controls above the figure that ``draw`` makes of their values, drawn at each change.
-
-    Parameters
-    ----------
-    draw : callable
-        Takes the values of the controls under their names.
-    **controls : Widget
-    """
-    picture = widgets.HTML()
-
-    def redraw(_: object = None) -> None:
-        figure = draw(**{name: control.value for name, control in controls.items()})
-        content = io.BytesIO()
-        figure.savefig(content, format="png", dpi=150)
-        address = f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
-        alt = escape(figure.behind.finding)
-        picture.value = f'<img alt="{alt}" style="width: 950px; max-width: 100%" src="{address}">'
-
-    for control in controls.values():
-        control.observe(redraw, "value")
-    if someone_looks():  # nobody sees it elsewhere: the figure stands in its place
-        redraw()
-    return widgets.VBox([widgets.HBox(list(controls.values())), picture])

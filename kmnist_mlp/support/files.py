@@ -75,18 +75,22 @@ def whole_file(path: str | os.PathLike) -> Iterator[IO[bytes]]:
         part.unlink(missing_ok=True)
 
 
+def csv_text(table: pd.DataFrame) -> str:
+    """Return a table as CSV, without its index and with seven digits."""
+    return table.to_csv(index=False, float_format="%.7g", lineterminator="\n")
+
+
 def write_csv(table: pd.DataFrame, path: str | os.PathLike) -> None:
-    """Write a table, without its index and with seven digits, whole or not at all."""
-    text = table.to_csv(index=False, float_format="%.7g", lineterminator="\n")
+    """Write a table as :func:`csv_text`, whole or not at all."""
     with whole_file(path) as file:
-        file.write(text.encode())
+        file.write(csv_text(table).encode())
 
 
 def save_arrays(path: Path, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
     """Write arrays, a JSON header and the checksum of both as one npz file."""
     text = json.dumps(header)
     with whole_file(path) as file:
-        np.savez(file, header=np.array([text, _checksum(text, arrays)]), **arrays)
+        np.savez(file, header=np.array([text, _checksum(text, arrays)]), **arrays)  # type: ignore[arg-type]
 
 
 def load_arrays(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -55,13 +55,20 @@ def mean_curve(curves: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def wilson_interval(right: int, n: int) -> tuple[float, float]:
-    """Return the 95 % confidence interval of a share, in per cent.
+    """Return the 95 % confidence interval of the share ``right / n``, in per cent.
 
     Source: Wilson 1927, doi:10.1080/01621459.1927.10502953.
+
+    Examples
+    --------
+    >>> low, high = wilson_interval(9778, 10_000)
+    >>> print(f"{low:.2f} to {high:.2f} %")
+    97.47 to 98.05 %
     """
-    z, p = 1.959964, right / n
-    middle, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    return tuple(float(100 * bound / (1 + z**2 / n)) for bound in (middle - half, middle + half))
+    from scipy.stats import binomtest  # only here, as it loads slowly
+
+    low, high = binomtest(right, n).proportion_ci(method="wilson")
+    return float(100 * low), float(100 * high)
 
 
 def plus_minus(values: Iterable[float], digits: int) -> str:

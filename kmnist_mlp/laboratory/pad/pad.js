@@ -2,10 +2,10 @@
  * A pad to draw a character on, read by a multilayer perceptron in the page itself.
  *
  *   networkOf   the forward pass of kmnist_mlp/network.py
- *   imageOf     strokes as an image like those of the data; the same as image_of in kmnist_mlp/drawing.py
+ *   imageOf     strokes as an image like those of the data; the same as image_of in laboratory/drawing_pad.py
  *   startPad    pen, keys, buttons, bars
  *
- * All of a pad is in one shadow tree and one closure, so that several on a page do not meet and the page's
+ * All of a pad is in one shadow tree and one closure, so that several on a page are independent and the page's
  * styles stay outside. Nothing is loaded and nothing leaves the page; the drawing is kept as strokes and
  * never read back from a canvas, which some browsers falsify to protect their users.
  *

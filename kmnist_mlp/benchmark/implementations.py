@@ -1,6 +1,7 @@
-"""One epoch of training, by this project and by others, for `make bench` (bench.py).
+"""One epoch of training, by this project, by plain NumPy and by other libraries.
 
-Each function of a configuration and a split returns a function that trains, or measures, once.
+Each function takes a configuration and a data set and returns a function that trains one epoch, or
+measures one, each time it is called. All train on the training split of the configuration's seed.
 """
 
 from __future__ import annotations
@@ -15,52 +16,63 @@ import numpy as np
 
 from kmnist_mlp.activations import ACTIVATIONS
 from kmnist_mlp.config import Config
-from kmnist_mlp.data import Split
-from kmnist_mlp.network import MLP, Buffers, softmax
+from kmnist_mlp.data import Dataset, Split, split_and_standardise
+from kmnist_mlp.network import MLP, softmax
 from kmnist_mlp.optimizer import SGD
 from kmnist_mlp.training import Epochs
 
 Epoch = Callable[[], Any]
 
 
-def products(config: Config, split: Split) -> Epoch:
-    """Return a function that does the matrix products of one epoch, and nothing else."""
-    model = MLP(config.layer_specs)
-    buffers = Buffers(model, config.batch_size)
-    rng = np.random.default_rng(0)
-    shape = (config.batch_size, -1)
-    inputs = [
-        rng.standard_normal(config.batch_size * units).astype(np.float32).reshape(shape)
-        for units in config.layer_specs
-    ]
+def split_of(config: Config, data: Dataset) -> Split:
+    """Return the split that training with this configuration uses."""
+    return split_and_standardise(data, config.seed)  # core
+
+
+def products(config: Config, data: Dataset) -> Epoch:
+    """Return a function that computes the matrix products of one epoch, and nothing else.
+
+    Per mini-batch and layer: ``x W`` in the forward pass; ``x.T delta`` and, above the first layer,
+    ``delta W.T`` in the backward pass.
+    """
+    rng, size = np.random.default_rng(0), config.batch_size
+    batches = len(split_of(config, data).train) // size
+    weights = MLP(config.layer_specs).weights
+    x = [rng.standard_normal((size, units), np.float32) for units in config.layer_specs]
+    outputs, deltas = ([np.empty_like(array) for array in x] for _ in range(2))
+    gradients = [np.empty_like(array) for array in weights]
 
     def epoch() -> None:
-        for _ in range(len(split.train) // config.batch_size):
-            for layer, weights in enumerate(model.weights):
-                np.matmul(inputs[layer], weights, out=buffers.outputs[layer])
-            for layer in reversed(range(len(model.weights))):
-                delta = inputs[layer + 1]
-                np.matmul(inputs[layer].T, delta, out=buffers.weight_gradients[layer])
+        for _ in range(batches):
+            for layer, w in enumerate(weights):
+                np.matmul(x[layer], w, out=outputs[layer + 1])
+            for layer in reversed(range(len(weights))):
+                delta = x[layer + 1]
+                np.matmul(x[layer].T, delta, out=gradients[layer])
                 if layer:
-                    np.matmul(delta, model.weights[layer].T, out=buffers.deltas[layer - 1])
+                    np.matmul(delta, weights[layer].T, out=deltas[layer])
 
     return epoch
 
 
-def ours(config: Config, split: Split) -> Epoch:
+def ours(config: Config, data: Dataset) -> Epoch:
     """Return one epoch of :func:`kmnist_mlp.train`."""
-    model = MLP(config.layer_specs, config.activation)
-    return Epochs(model, SGD(model, config), split, config).train_one
+    return _training(config, data).train_one
 
 
-def evaluation(config: Config, split: Split) -> Epoch:
+def evaluation(config: Config, data: Dataset) -> Epoch:
     """Return the measurement of the learning curves after an epoch."""
+    return _training(config, data).measure
+
+
+def _training(config: Config, data: Dataset) -> Epochs:  # core
     model = MLP(config.layer_specs, config.activation)
-    return Epochs(model, SGD(model, config), split, config).measure
+    return Epochs(model, SGD(model, config), split_of(config, data), config)
 
 
-def plain_numpy(config: Config, split: Split) -> Epoch:
-    """Return one epoch of a preallocated loop that is written without any thought of speed."""
+def plain_numpy(config: Config, data: Dataset) -> Epoch:
+    """Return one epoch of a loop in plain NumPy: arrays allocated once, otherwise not optimised."""
+    split = split_of(config, data)
     model, size = MLP(config.layer_specs, config.activation), config.batch_size
     f = ACTIVATIONS[config.activation]
     parameters = model.weights + model.biases
@@ -96,11 +108,12 @@ def plain_numpy(config: Config, split: Split) -> Epoch:
     return epoch
 
 
-def scikit_learn(config: Config, split: Split) -> Epoch:
-    """Return one epoch of ``MLPClassifier.fit``, on images that are standardised beforehand."""
+def scikit_learn(config: Config, data: Dataset) -> Epoch:
+    """Return one epoch of ``MLPClassifier.fit``, on images standardised beforehand."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
 
+    split = split_of(config, data)
     x, y = split.train[:], split.train_labels
     theirs = MLPClassifier(
         config.layer_specs[1:-1],
@@ -116,14 +129,14 @@ def scikit_learn(config: Config, split: Split) -> Epoch:
 
     def epoch() -> None:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # one epoch is what we ask for
+            warnings.simplefilter("ignore", ConvergenceWarning)  # one epoch is intended
             theirs.fit(x, y)
 
     return epoch
 
 
-def pytorch(config: Config, split: Split) -> Epoch:
-    """Return one epoch of eager PyTorch, on images that are standardised beforehand."""
+def pytorch(config: Config, data: Dataset) -> Epoch:
+    """Return one epoch of eager PyTorch, on images standardised beforehand."""
     import torch
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
@@ -137,6 +150,7 @@ def pytorch(config: Config, split: Split) -> Epoch:
         model.parameters(), lr=config.learning_rate, momentum=gamma, dampening=gamma
     )
     loss = torch.nn.CrossEntropyLoss(reduction="sum")
+    split = split_of(config, data)
     x, y = torch.from_numpy(split.train[:]), torch.from_numpy(split.train_labels.astype(np.int64))
 
     def epoch() -> None:
@@ -148,7 +162,7 @@ def pytorch(config: Config, split: Split) -> Epoch:
     return epoch
 
 
-def jax(config: Config, split: Split) -> Epoch:
+def jax(config: Config, data: Dataset) -> Epoch:
     """Return one epoch of JAX: jitted as a whole, the loop over mini-batches in ``lax.scan``."""
     import jax
     import jax.numpy as jnp
@@ -157,6 +171,7 @@ def jax(config: Config, split: Split) -> Epoch:
     f = jnp.tanh if config.activation == "tanh" else jax.nn.relu
     state = jax.tree.map(jnp.array, (model.weights, model.biases))
     state = (state, jax.tree.map(jnp.zeros_like, state))
+    split = split_of(config, data)
     x, y = jnp.array(split.train[:]), jnp.array(split.train_labels.astype(np.int32))
     gamma, rate, size = config.momentum_gamma, config.learning_rate, config.batch_size
     rng = np.random.default_rng(0)
@@ -185,7 +200,8 @@ def jax(config: Config, split: Split) -> Epoch:
     return epoch
 
 
-CONTENDERS: dict[str, tuple[str, Callable[[Config, Split], Epoch]]] = {
+# name in the tables: (package that must be installed, maker of an epoch)
+IMPLEMENTATIONS: dict[str, tuple[str, Callable[[Config, Dataset], Epoch]]] = {
     "matrix products alone": ("numpy", products),
     "this project": ("numpy", ours),
     "its learning curves": ("numpy", evaluation),

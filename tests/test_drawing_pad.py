@@ -1,7 +1,8 @@
 """The drawing pad: the page's network and images are Python's, and every way to draw works."""
 
+import base64
 import json
-import os
+import re
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -9,11 +10,11 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
-from browser import find_browser, running_browser
+from browser import axe_violations, browser_page, load, look, needs_axe, needs_browser
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from options import ALL_CHANGED
 
-from kmnist_mlp import MLP, Config, train
-from kmnist_mlp.data import split_and_standardise
+from kmnist_mlp import MLP, Config, Dataset, train
 from kmnist_mlp.laboratory.drawing_pad import (
     EXTENT,
     SIDE,
@@ -22,15 +23,9 @@ from kmnist_mlp.laboratory.drawing_pad import (
     examples,
     image_of,
 )
-from kmnist_mlp.report.build import render
-from kmnist_mlp.report.pages import Site
+from kmnist_mlp.report.pages import Site, render
 
 ROOT = Path(__file__).resolve().parents[1]
-AXE = Path(os.environ.get("AXE_CORE", ROOT / "node_modules" / "axe-core" / "axe.min.js"))
-needs_browser = pytest.mark.skipif(
-    find_browser() is None,
-    reason="no Chromium was found (Debian: apt-get install chromium; or set CHROMIUM)",
-)
 CONFIG = Config(layer_specs=(784, 48, 32, 10), activation="ReLU", epochs=2, learning_rate=0.002)
 
 
@@ -39,26 +34,40 @@ def run(kmnist):
     return train(CONFIG, kmnist)
 
 
-@pytest.fixture(scope="module")
-def html_of(run, kmnist):
-    """Return a function that gives the pad of the trained network, or of another, made once."""
-
-    @cache
-    def html_of(*model):
-        return drawing_pad(run_of(run, *model), kmnist).html
-
-    return html_of
-
-
-def run_of(run, layers=(), activation="tanh"):
+def with_network(run, layers, activation):
     """Return the run as if it had trained another network."""
-    return replace(run, model=MLP(layers, activation, seed=3)) if layers else run
+    model = MLP(layers, activation, seed=3)
+    model.standardisation = run.model.standardisation
+    return replace(run, model=model)
 
 
 @pytest.fixture(scope="module")
-def tab(tmp_path_factory):
-    with running_browser(tmp_path_factory.mktemp("profile")) as tab:
-        yield tab
+def cases(run, kmnist):
+    """Return runs and their data by name; of the last one, no option has its default value."""
+    few = kmnist.train_labels < 7, kmnist.test_labels < 7
+    images, labels = kmnist.train_images[few[0]][:2000], kmnist.train_labels[few[0]][:2000]
+    test = kmnist.test_images[few[1]], kmnist.test_labels[few[1]]
+    seven = Dataset(images, labels, *test, "seven classes", tuple(range(7)), tuple(range(7)))
+    other = ALL_CHANGED.replace(layer_specs=(784, 24, 16, 7), epochs=1)
+    return {
+        "trained": (run, kmnist),
+        "tanh": (with_network(run, (784, 24, 10), "tanh"), kmnist),
+        "sigmoid": (with_network(run, (784, 24, 16, 12, 10), "sigmoid"), kmnist),
+        "linear": (with_network(run, (784, 10), "ReLU"), kmnist),
+        "all options changed": (train(other, seven), seven),
+    }
+
+
+@pytest.fixture(scope="module")
+def html_of(cases):
+    """Return a function that gives the pad of a case, made once."""
+    return cache(lambda name="trained": drawing_pad(*cases[name]).html)
+
+
+@pytest.fixture(scope="module")
+def tab():
+    with browser_page() as page:
+        yield page
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +88,7 @@ class Pad:
 
     def js(self, expression):
         """Evaluate, with `host`, `pad` and `$` (an element of the pad), after the next frame."""
-        return self.tab.js(
+        return self.tab.evaluate(
             f"""new Promise(done => requestAnimationFrame(() => setTimeout(done))).then(() => {{
             const host = {self.host}, pad = host.pad, $ = s => host.shadowRoot.querySelector(s);
             return {expression}; }})"""
@@ -105,13 +114,11 @@ class Pad:
     def stroke(self, *points):
         """Draw with the mouse."""
         first, *others = self.window(*points)
-        self.tab.mouse("Pressed", *first)
+        self.tab.mouse.move(*first)
+        self.tab.mouse.down()
         for point in others:
-            self.tab.mouse("Moved", *point)
-        self.tab.mouse("Released", *(others or [first])[-1])
-
-    def focus(self):
-        self.js("$('.paper').focus()")
+            self.tab.mouse.move(*point)
+        self.tab.mouse.up()
 
     def press(self, button):
         self.js(f"$('.{button}').click()")
@@ -119,8 +126,8 @@ class Pad:
 
 @pytest.fixture
 def pad(tab, page):
-    tab.look()
-    tab.open(page.as_uri())
+    look(tab)
+    tab.goto(page.as_uri())
     return Pad(tab)
 
 
@@ -166,7 +173,7 @@ def test_every_kana_has_examples_that_stay_on_the_pad(kmnist):
 
 
 def test_the_pad_is_the_same_every_time_and_small(run, kmnist):
-    final = replace(run, model=MLP((784, 256, 256, 10), "ReLU"))
+    final = with_network(run, (784, 256, 256, 10), "ReLU")
     html = drawing_pad(final, kmnist).html
     assert html == drawing_pad(final, kmnist).html
     assert len(html) < 1_000_000
@@ -179,35 +186,44 @@ def test_names_of_classes_cannot_end_the_script(run, kmnist):
     assert script.count("</script") == 1 and "<i>" not in pad.html and "<!--" not in pad.html
 
 
-def test_what_is_no_network_for_28_x_28_pixels_is_refused(run, kmnist, tiny10):
-    with pytest.raises(ValueError, match="run must be of the kind TrainingResult"):
-        drawing_pad(run.model, kmnist)
-    with pytest.raises(ValueError, match=r"28 x 28 pixels; data has \(6, 6\)"):
-        drawing_pad(run, tiny10)
-    with pytest.raises(ValueError, match="784 inputs and 10 outputs is needed; got MLP"):
-        drawing_pad(replace(run, model=MLP((784, 9))), kmnist)
-    huge = MLP((784, 10))
-    huge.weights[0][5, 5] = 1e5
-    with pytest.raises(ValueError, match="larger than 65504"):
-        drawing_pad(replace(run, model=huge), kmnist)
+@pytest.mark.parametrize("name", ["trained", "all options changed"])
+def test_the_page_gets_the_standardisation_and_the_classes_of_the_network_itself(
+    html_of, cases, name
+):
+    run, data = cases[name]
+    content = json.loads(re.search(r"startPad\(.*?, (\{.*\})\);", html_of(name)).group(1))
+    statistics = np.frombuffer(base64.b64decode(content["network"]["statistics"]), "<f4")
+    np.testing.assert_array_equal(statistics, np.concatenate(run.model.standardisation))
+    assert [c["name"] for c in content["classes"]] == [str(name) for name in data.class_names]
+
+
+def test_what_is_no_network_for_28_x_28_pixels_is_refused(run, kmnist, tiny):
+    small = train(Config(layer_specs=(36, 3), epochs=1), tiny)
+    with pytest.raises(ValueError, match=r"data.*\(6, 6\)"):
+        drawing_pad(small, tiny)
+    with pytest.raises(ValueError, match=r"run.*784.*10.*MLP\(36"):
+        drawing_pad(small, kmnist)
+    with pytest.raises(ValueError, match=r"run.*standardisation.*MLP\(784"):
+        drawing_pad(replace(run, model=MLP((784, 10))), kmnist)
+    huge = with_network(run, (784, 10), "tanh")
+    huge.model.weights[0][5, 5] = 1e5
+    with pytest.raises(ValueError, match="weight.*65504"):
+        drawing_pad(huge, kmnist)
 
 
 # ---- the page's network and images are Python's --------------------------------------------------
 
 
 @needs_browser
-@pytest.mark.parametrize(
-    "model",
-    [(), ((784, 24, 10), "tanh"), ((784, 24, 16, 12, 10), "sigmoid"), ((784, 10), "ReLU")],
-    ids=lambda model: " ".join(map(str, model)) or "trained",
-)
-def test_the_page_reads_200_test_images_as_python_does(tab, run, html_of, kmnist, tmp_path, model):
-    (tmp_path / "page.html").write_text(html_of(*model), encoding="utf-8")
-    tab.open((tmp_path / "page.html").as_uri())
-    images = json.dumps(kmnist.test_images[:200].reshape(200, -1).tolist())
-    there = np.array(Pad(tab).js(f"{images}.map(pixels => pad.probabilities(pixels))"))
-    x = split_and_standardise(kmnist, run.config.seed).test[:200]
-    here = run_of(run, *model).model.predict_proba(x)
+@pytest.mark.parametrize("name", ["trained", "tanh", "sigmoid", "linear", "all options changed"])
+def test_the_page_reads_200_test_images_as_python_does(tab, html_of, cases, tmp_path, name):
+    run, data = cases[name]
+    (tmp_path / "page.html").write_text(html_of(name), encoding="utf-8")
+    tab.goto((tmp_path / "page.html").as_uri())
+    images = data.test_images[:200]
+    pixels = json.dumps(images.reshape(200, -1).tolist())
+    there = np.array(Pad(tab).js(f"{pixels}.map(pixels => pad.probabilities(pixels))"))
+    here = run.model.predict_proba(images)
     assert (there.argmax(axis=1) == here.argmax(axis=1)).sum() >= 199
     assert np.abs(there - here).max() <= 0.01
     assert there.sum(axis=1) == pytest.approx(1)
@@ -228,8 +244,10 @@ def test_a_drawing_becomes_the_same_image_in_the_page_and_in_python(pad):
 
 
 @needs_browser
-def test_nothing_is_asked_of_a_network_and_the_pad_begins_empty(pad, tab, page):
-    assert [url for url in tab.requests if not url.startswith("data:")] == [page.as_uri()]
+def test_nothing_is_asked_of_a_network_and_the_pad_begins_empty(tab, page):
+    requests, _ = load(tab, page.as_uri())
+    assert [url for url in requests if not url.startswith("data:")] == [page.as_uri()]
+    pad = Pad(tab)
     assert not pad.bars.any() and not pad.image.any()
     assert pad.js("document.fonts.load('20px Kana', 'き').then(faces => faces.length)") == 1
 
@@ -237,18 +255,17 @@ def test_nothing_is_asked_of_a_network_and_the_pad_begins_empty(pad, tab, page):
 @needs_browser
 def test_a_stroke_of_the_mouse_moves_the_bars_while_it_is_drawn(pad, tab, run, kmnist):
     points = pad.window((80, 70), (85, 80), (95, 98))
-    tab.mouse("Pressed", *points[0])
-    tab.mouse("Moved", *points[1])
+    tab.mouse.move(*points[0])
+    tab.mouse.down()
+    tab.mouse.move(*points[1])
     begun = pad.bars
     assert begun.sum() == pytest.approx(1, abs=1e-3)
-    tab.mouse("Moved", *points[2])
-    tab.mouse("Released", *points[2])
-    tab.mouse("Moved", *pad.window((5, 5))[0])  # the pen is up
+    tab.mouse.move(*points[2])
+    tab.mouse.up()
+    tab.mouse.move(*pad.window((5, 5))[0])  # the pen is up
     left, top, right, bottom = box(pad.image)
     assert (top, bottom) == (0, 0) and abs(left - right) <= 1, "in a corner, and centred"
-    split = split_and_standardise(kmnist, run.config.seed)
-    answer = run.model.predict_proba((pad.image.reshape(1, -1) - split.mean) / split.std)[0]
-    assert pad.bars == pytest.approx(answer, abs=0.01)
+    assert pad.bars == pytest.approx(run.model.predict_proba(pad.image)[0], abs=0.01)
     assert not np.allclose(pad.bars, begun)
     best = kmnist.class_names[int(pad.bars.argmax())]
     assert pad.js("$('.best b').textContent") == best
@@ -274,64 +291,68 @@ def test_undo_takes_back_one_stroke_and_clear_all(pad):
 
 @needs_browser
 def test_a_finger_draws_and_does_not_scroll_the_page(pad, tab):
+    devtools = tab.context.new_cdp_session(tab)  # Playwright itself can only tap
+
+    def touch(kind, *points):
+        fingers = [{"x": x, "y": y} for x, y in points]
+        devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers})
+
     points = pad.window((50, 90), (50, 60), (52, 10))
-    tab.touch("Start", points[0])
+    touch("touchStart", points[0])
     for point in points[1:]:
-        tab.touch("Move", point)
-    tab.touch("End")
+        touch("touchMove", point)
+    touch("touchEnd")
     assert box(pad.image)[1::2] == (0, 0)
-    assert tab.js("scrollY") == 0
+    assert tab.evaluate("scrollY") == 0
     one = pad.image
-    tab.touch("Start", *pad.window((10, 10), (90, 90)))  # of two fingers, only the first draws
-    tab.touch("End")
+    touch("touchStart", *pad.window((10, 10), (90, 90)))  # of two fingers, only the first draws
+    touch("touchEnd")
     assert (pad.image != one).any() and pad.js("$('.ink').getAttribute('d').split('M').length") == 3
 
 
 @needs_browser
 def test_keys_alone_reach_the_pad_draw_and_press_the_buttons(pad, tab):
-    tab.press("Tab")
+    tab.keyboard.press("Tab")
     assert pad.js("host.shadowRoot.activeElement == $('.paper')")
     assert pad.js("getComputedStyle($('.cursor')).display") == "inline"
-    tab.press("ArrowLeft")
+    tab.keyboard.press("ArrowLeft")
     assert not pad.image.any(), "the pen is up"
-    tab.press(" ")  # sets it down
+    tab.keyboard.press("Space")  # sets it down
     for _ in range(9):
-        tab.press("ArrowDown")
-    tab.press(" ")  # lifts it
+        tab.keyboard.press("ArrowDown")
+    tab.keyboard.press("Space")  # lifts it
     vertical = pad.image
     assert box(vertical)[1::2] == (0, 0) and box(vertical)[0] > 10
-    tab.press("ArrowRight")
+    tab.keyboard.press("ArrowRight")
     assert (pad.image == vertical).all()
-    tab.key("keyDown", " ")  # held
-    tab.key("keyDown", "ArrowRight")
-    tab.key("keyDown", "ArrowUp")  # with the other still held: diagonally
-    tab.key("keyUp", "ArrowRight")
-    tab.key("keyUp", "ArrowUp")
-    tab.key("keyUp", " ")
+    tab.keyboard.down("Space")  # held
+    tab.keyboard.down("ArrowRight")
+    tab.keyboard.down("ArrowUp")  # with the other still held: diagonally
+    tab.keyboard.up("ArrowRight")
+    tab.keyboard.up("ArrowUp")
+    tab.keyboard.up("Space")
     drawn = pad.image
     assert (drawn != vertical).any()
-    tab.press("ArrowRight")
+    tab.keyboard.press("ArrowRight")
     assert (pad.image == drawn).all(), "Space was let go"
-    assert tab.js("scrollY") == 0
-    tab.press("Tab")
-    tab.press("Enter")  # Undo
+    assert tab.evaluate("scrollY") == 0
+    tab.keyboard.press("Tab")
+    tab.keyboard.press("Enter")  # Undo
     assert (pad.image == vertical).all()
-    tab.press("Tab")
-    tab.press("Enter")  # Clear
+    tab.keyboard.press("Tab")
+    tab.keyboard.press("Enter")  # Clear
     assert not pad.image.any()
 
 
 @needs_browser
 def test_a_character_shows_its_examples_in_turn(pad, tab):
-    still = [{"name": "prefers-reduced-motion", "value": "reduce"}]
-    tab.call("Emulation.setEmulatedMedia", features=still)
+    tab.emulate_media(reduced_motion="reduce")
     for example in (*examples("お"), examples("お")[0]):
         pad.press("kana")
         assert np.abs(pad.image.astype(int) - image_of(example)).max() <= 1
     pad.press("example")
     assert pad.image.any()
-    moving = [{"name": "prefers-reduced-motion", "value": "no-preference"}]
-    tab.call("Emulation.setEmulatedMedia", features=moving)
+    tab.emulate_media(reduced_motion="no-preference")
     pad.press("clear")
     pad.press("kana")
     assert pad.js("$('.ink').getAttribute('d').length") < 200, "it is drawn little by little"
@@ -355,19 +376,19 @@ def test_the_answer_is_spoken_once_when_the_pen_rests(pad):
 
 @needs_browser
 def test_two_pads_on_a_page_do_not_meet(tab, html_of, tmp_path):
-    pads = html_of() + html_of((784, 24, 10), "tanh")
+    pads = html_of() + html_of("tanh")
     (tmp_path / "page.html").write_text(f"<meta charset=utf-8>{pads}", encoding="utf-8")
     before = "Object.keys(window).length"
-    tab.open((tmp_path / "page.html").as_uri())
-    known = tab.js(before)
+    tab.goto((tmp_path / "page.html").as_uri())
+    known = tab.evaluate(before)
     first, second = Pad(tab, 0), Pad(tab, 1)
     first.stroke((20, 20), (80, 60))
     assert first.bars.any() and not second.bars.any()
     second.js("host.scrollIntoView()")
     second.stroke((20, 20), (80, 60))
     assert (first.image == second.image).all() and not np.allclose(first.bars, second.bars)
-    assert tab.js("document.fonts.size") == 1 and tab.js(before) == known
-    assert tab.js("typeof startPad") == "undefined"
+    assert tab.evaluate("document.fonts.size") == 1 and tab.evaluate(before) == known
+    assert tab.evaluate("typeof startPad") == "undefined"
 
 
 # ---- where no script runs, on paper, and in the report -------------------------------------------
@@ -375,22 +396,21 @@ def test_two_pads_on_a_page_do_not_meet(tab, html_of, tmp_path):
 
 @needs_browser
 def test_without_scripts_there_are_a_picture_and_a_sentence(tab, page):
-    tab.call("Emulation.setScriptExecutionDisabled", value=True)
-    try:
-        tab.open(page.as_uri())
-        assert WITHOUT_SCRIPTS in tab.js("document.querySelector('main').innerText")
-        assert "Undo" not in tab.js("document.querySelector('main').innerText")
-        assert tab.js("document.images[0].naturalWidth") > 500
-        assert tab.js("document.images[0].alt").startswith("A drawn character")
-    finally:
-        tab.call("Emulation.setScriptExecutionDisabled", value=False)
+    context = tab.context.browser.new_context(java_script_enabled=False)
+    shown = context.new_page()
+    shown.goto(page.as_uri())
+    text = shown.inner_text("main")
+    assert WITHOUT_SCRIPTS in text and "Undo" not in text
+    assert shown.locator("img").bounding_box()["width"] > 500
+    assert shown.get_attribute("img", "alt").startswith("A drawn character")
+    context.close()
 
 
 @needs_browser
 def test_paper_shows_the_picture_in_place_of_the_pad(pad, tab):
     shown = "[document.images[0].checkVisibility(), $('.frame').checkVisibility()]"
     assert pad.js(shown) == [False, True]
-    tab.look(width=688, medium="print")
+    look(tab, width=688, medium="print")
     assert pad.js(shown) == [True, False]
 
 
@@ -410,32 +430,26 @@ def reports(html_of):
 @pytest.mark.parametrize("width", [1400, 360])
 def test_the_pad_works_in_the_exported_report(tab, reports, tmp_path, single, width):
     (tmp_path / "page.html").write_text(reports[single]["index" if single else "06_six"], "utf-8")
-    tab.look(width)
-    tab.open((tmp_path / "page.html").as_uri())
-    assert [url for url in tab.requests if not url.startswith("data:")] == [
-        (tmp_path / "page.html").as_uri()
-    ]
+    look(tab, width)
+    address = (tmp_path / "page.html").as_uri()
+    requests, _ = load(tab, address)
+    assert [url for url in requests if not url.startswith("data:")] == [address]
     pad = Pad(tab)
     pad.js("host.scrollIntoView()")
     pad.stroke((20, 20), (80, 60))
     assert pad.bars.sum() == pytest.approx(1, abs=1e-3)
-    assert tab.js("document.documentElement.scrollWidth") <= width
-    assert tab.js("document.querySelector('#figure-s6-7 figcaption').textContent").startswith(
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    assert tab.evaluate("document.querySelector('#figure-s6-7 figcaption').textContent").startswith(
         "Figure S6.7. Draw & see."
     )
 
 
 @needs_browser
-@pytest.mark.skipif(
-    not AXE.is_file(), reason="no axe-core (npm install --no-save axe-core, or set AXE_CORE)"
-)
+@needs_axe
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_violation_in_the_pad(tab, reports, tmp_path, scheme):
     (tmp_path / "page.html").write_text(reports[False]["06_six"], "utf-8")
-    tab.look(dark=scheme == "dark")
-    tab.open((tmp_path / "page.html").as_uri())
+    look(tab, dark=scheme == "dark")
+    tab.goto((tmp_path / "page.html").as_uri())
     Pad(tab).stroke((20, 20), (80, 60))
-    tab.js("typeof axe == 'undefined' && (0, eval)(" + json.dumps(AXE.read_text("utf-8")) + ") + 0")
-    violations = """axe.run().then(found => found.violations.map(v => [v.id, v.nodes.length,
-        v.nodes[0].html.slice(0, 200), v.nodes[0].failureSummary.slice(0, 300)]))"""
-    assert tab.js(violations) == []
+    assert axe_violations(tab) == []

@@ -1,4 +1,4 @@
-"""Execute notebooks side by side, each in a fresh kernel; what has not changed is not run again."""
+"""Execute notebooks side by side, each in a fresh kernel, and tell when that must be repeated."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -22,8 +21,8 @@ from nbclient.exceptions import CellExecutionError
 from kmnist_mlp.experiments.provenance import PROJECT, blas, commit
 from kmnist_mlp.support.files import whole_file
 
-# These make pages of executed notebooks: a change in them asks for no execution.
-PAGE_ROOMS = {"report.py", "pages.py", "index.py", "style.css"}
+# It makes pages of executed notebooks. All other files of the package can decide their outputs.
+PAGES = "report/pages"
 
 
 class NotebookError(Exception):
@@ -89,32 +88,37 @@ def execute_all(paths: list[Path]) -> list[nbformat.NotebookNode]:
 
     The last begins first: later notebooks take longer, and none should be left for one core alone.
     """
-    if not paths:
-        return []
     workers = min(len(paths), os.cpu_count() or 1)
+    if workers < 2:
+        return [execute(path) for path in paths]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         return list(pool.map(execute, paths[::-1]))[::-1]
 
 
-def key_of(path: Path, *conditions: object) -> str:
+def outputs_key(path: Path, *conditions: object) -> str:
     """Return a hash of all that decides a notebook's outputs.
 
-    Its cells, the module with its drawing pad (all but what makes pages), the versions and the
-    commit that its provenance names, and the given conditions: the data, the seeds.
+    Its cells, the package (all files but those that make pages), the versions and the commit that
+    its provenance names, and the given conditions: the data, the seeds.
     """
     versions = [package.__version__ for package in (np, pd, mpl)]
     digest = hashlib.sha256(repr((conditions, commit(), blas(), sys.version, versions)).encode())
     cells = [(cell.cell_type, cell.source, cell.metadata) for cell in read(path).cells]
     digest.update(json.dumps(cells, sort_keys=True).encode())
-    kinds = (".py", ".csv", ".js", ".css", ".html")
-    digest.update(source_hash(lambda file: file.suffix in kinds, PAGE_ROOMS).encode())
+    digest.update(source_hash(without=PAGES).encode())
     return digest.hexdigest()
 
 
-def source_hash(wanted: Callable[[Path], bool], without: Iterable[str] = ()) -> str:
-    """Return a hash of the module's files of a kind, except those named."""
+def source_hash(without: str | None = None) -> str:
+    """Return a hash of all files of the package, except those of one folder of it.
+
+    No list of kinds: a module, a table, a style sheet or saved weights can all decide an output.
+    """
+    package = PROJECT / "kmnist_mlp"
     digest = hashlib.sha256()
-    for file in sorted((PROJECT / "kmnist_mlp").rglob("*.*")):
-        if wanted(file) and file.name not in without:
-            digest.update(file.name.encode() + file.read_bytes())
+    for file in sorted(package.rglob("*")):
+        name = file.relative_to(package).as_posix()
+        if file.suffix == ".pyc" or file.is_dir() or name.startswith(f"{without}/"):
+            continue
+        digest.update(name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()

@@ -1,0 +1,89 @@
+"""Training runs in parallel processes, on one machine or on a cluster."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Hashable, Iterator, Mapping
+from concurrent.futures import BrokenExecutor, CancelledError
+from typing import Any, TypeVar
+
+import numpy as np
+from joblib import Parallel, delayed
+from tqdm.auto import tqdm
+
+from kmnist_mlp.callbacks.live import someone_looks
+from kmnist_mlp.config import Config
+from kmnist_mlp.data import Dataset
+from kmnist_mlp.training import TrainingResult, train
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+def cost(config: Config) -> float:
+    """Return the work of a run per training image of the data set, in multiplications.
+
+    That is weights x share of the images that is trained on x epochs: a measure of duration, for
+    the order of runs and their progress. A run that stops early does less.
+
+    Examples
+    --------
+    >>> cost(Config(layer_specs=(10, 4, 2), epochs=3, validation_fraction=0.25))
+    108.0
+    """
+    weights = sum(a * b for a, b in itertools.pairwise(config.layer_specs))
+    return weights * (1 - config.validation_fraction) * config.epochs
+
+
+def train_all(
+    todo: Mapping[Key, Config], data: Dataset, n_jobs: int, dtype: np.dtype
+) -> Iterator[tuple[Key, TrainingResult]]:
+    """Train every configuration; yield key and result as soon as a run is finished.
+
+    The runs with the highest cost come first, so that no core waits long for the last one. If a
+    worker process dies, the runs that are not finished are tried again, up to twice.
+    """
+    if not todo:
+        return
+    left = dict(sorted(todo.items(), key=lambda item: -cost(item[1])))
+    arrays = (data.train_images, data.train_labels, data.test_images, data.test_labels)
+    names = (data.name, data.class_names, data.romaji)
+    with progress(sum(map(cost, left.values())), f"training {len(todo)} networks") as bar:
+        for tries_left in (2, 1, 0):
+            parallel = Parallel(n_jobs=min(n_jobs, len(left)), return_as="generator_unordered")
+            jobs = [delayed(_train_one)(*item, dtype, names, *arrays) for item in left.items()]
+            try:
+                for key, result in parallel(jobs):
+                    bar.update(cost(left.pop(key)))
+                    yield key, result
+                return
+            except (BrokenExecutor, CancelledError, OSError) as error:
+                if not tries_left:
+                    raise
+                warnings.warn(
+                    f"a worker was lost ({type(error).__name__}); {len(left)} of {len(todo)} runs "
+                    "are not finished and are tried again",
+                    stacklevel=3,
+                )
+
+
+def _train_one(
+    key: Key, config: Config, dtype: np.dtype, names: tuple, *arrays: np.ndarray
+) -> tuple[Key, TrainingResult]:
+    # The four arrays are separate arguments: joblib passes large ones as memory maps, and a cluster
+    # sends each to a worker once, not with every run.
+    return key, train(config, Dataset(*arrays, *names), dtype)
+
+
+def progress(total: float, what: str) -> Any:
+    """Return a progress bar: in a terminal and in JupyterLab, not in an exported page or a log.
+
+    Parameters
+    ----------
+    total : float
+        Work of all runs, as :func:`cost` measures it: runs differ much in duration.
+    what : str
+        Description beside the bar.
+    """
+    layout = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}, {remaining} to go"
+    return tqdm(total=total, desc=what, bar_format=layout, leave=False, disable=not someone_looks())

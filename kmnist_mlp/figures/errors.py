@@ -1,0 +1,139 @@
+"""What networks get wrong: confusion matrix and the most confident errors."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from kmnist_mlp.data import Dataset
+from kmnist_mlp.experiments.error_analysis import ConfidentErrors
+from kmnist_mlp.figures.exhibit import ExhibitData
+from kmnist_mlp.figures.style import finished
+
+# ---- confusion matrix ----------------------------------------------------------------------------
+
+
+def confusion_matrix(matrix: np.ndarray, data: Dataset) -> Figure:
+    """Draw a confusion matrix in per cent of each class.
+
+    Only the errors are coloured: the diagonal would hide their differences.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (classes, classes)
+        Counts, or their mean over seeds: rows the true class, columns the predicted one.
+    data : Dataset
+        Gives the names of the classes.
+    """
+    numbers = confusion_numbers(matrix, data)
+    figure = draw_confusion(numbers, data.class_labels)
+    finding = confusion_finding(numbers, data.class_labels)
+    return finished(figure, data.name, ExhibitData.of(numbers, finding))
+
+
+def confusion_numbers(matrix: np.ndarray, data: Dataset) -> pd.DataFrame:
+    """Return per cent of each class: a row per true class, a column per predicted one."""
+    percent = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    numbers = pd.DataFrame(percent, columns=data.romaji)
+    numbers.insert(0, "true_character", data.romaji)
+    return numbers
+
+
+def draw_confusion(numbers: pd.DataFrame, labels: tuple[str, ...]) -> Figure:
+    """Draw what :func:`confusion_numbers` gives."""
+    percent, errors = _percent_and_errors(numbers)
+    figure, axis = plt.subplots(figsize=(7.2, 6))
+    image = axis.imshow(errors, cmap="Oranges", vmin=0)
+    axis.set_xticks(range(len(labels)), labels, rotation=45, ha="right", rotation_mode="anchor")
+    axis.set_yticks(range(len(labels)), labels)
+    for (row, column), value in np.ndenumerate(percent):
+        if value >= 0.05:
+            dark = errors[row, column] > 0.6 * errors.max()
+            axis.text(
+                column, row, f"{value:.1f}", ha="center", va="center", fontsize=8,
+                color="white" if dark else "black", weight="bold" if row == column else "normal",
+            )  # fmt: skip
+    axis.grid(visible=False)
+    axis.spines[:].set_visible(False)
+    axis.set_xlabel("predicted")
+    axis.set_ylabel("true character")
+    figure.colorbar(image, label="errors, % of the character", shrink=0.8)
+    return figure
+
+
+def confusion_finding(numbers: pd.DataFrame, labels: tuple[str, ...]) -> str:
+    """Return the best and the worst class, and the most frequent error, as sentences."""
+    percent, errors = _percent_and_errors(numbers)
+    recall, (row, column) = np.diag(percent), divmod(int(errors.argmax()), len(labels))
+    return (
+        f"Between {recall.min():.1f} % ({labels[recall.argmin()]}) and {recall.max():.1f} % "
+        f"({labels[recall.argmax()]}) of a character are recognised. The most frequent error: "
+        f"{labels[row]} taken for {labels[column]}, {percent[row, column]:.1f} %."
+    )
+
+
+def _percent_and_errors(numbers: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return the matrix, and the same without its diagonal."""
+    percent = numbers.iloc[:, 1:].to_numpy()
+    return percent, percent - np.diag(np.diag(percent))
+
+
+# ---- most confident errors -----------------------------------------------------------------------
+
+
+def most_confident_errors(errors: ConfidentErrors, data: Dataset) -> Figure:
+    """Draw images with their true and predicted class and the probability of the latter.
+
+    Parameters
+    ----------
+    errors : ConfidentErrors
+        What :func:`kmnist_mlp.experiments.error_analysis.most_confident_errors` gives.
+    data : Dataset
+        Gives the names of the classes.
+    """
+    numbers = error_numbers(errors, data)
+    titles = [
+        f"{data.class_names[label]} → {data.class_names[prediction]}  {confidence:.0%}"
+        for _, label, prediction, confidence in zip(*errors, strict=True)
+    ]
+    exhibit = ExhibitData.of(numbers, error_finding(numbers))
+    return finished(draw_images(errors.images, titles), data.name, exhibit)
+
+
+def error_numbers(errors: ConfidentErrors, data: Dataset) -> pd.DataFrame:
+    """Return a row per error: true and predicted character and the probability of the latter."""
+    names = np.array(data.romaji)
+    return pd.DataFrame(
+        {
+            "true_character": names[errors.labels],
+            "predicted_character": names[errors.predictions],
+            "probability": errors.confidences,
+        }
+    )
+
+
+def draw_images(images: np.ndarray, titles: list[str], columns: int = 8) -> Figure:
+    """Draw images, dark ink on white, each with its title."""
+    rows = max(1, -(-len(images) // columns))
+    figure, axes = plt.subplots(rows, columns, figsize=(9.5, 1.62 * rows), squeeze=False)
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, image, text in zip(axes.flat, images, titles, strict=False):
+        axis.imshow(255 - image, cmap="gray", vmin=0, vmax=255)
+        axis.set_title(text, fontsize=9.5, loc="center", weight="normal")
+    return figure
+
+
+def error_finding(numbers: pd.DataFrame) -> str:
+    """Return the number of errors, their lowest probability and the most frequent pair."""
+    if numbers.empty:
+        return "There is no error to show."
+    pairs = numbers.value_counts(["true_character", "predicted_character"])
+    (true, predicted), times = pairs.idxmax(), pairs.max()
+    return (
+        f"{len(numbers)} test images with a wrong answer of probability "
+        f"{numbers.probability.min():.1%} or more; the most frequent pair is {true} taken for "
+        f"{predicted} ({times} of them)."
+    )

@@ -1,0 +1,53 @@
+"""Tables as HTML with scoped headers, for notebooks and pages."""
+
+from __future__ import annotations
+
+import pandas as pd
+from markupsafe import Markup, escape
+
+MISSING = "–"  # in a cell without a value
+
+
+def html(table: pd.DataFrame) -> str:
+    """Return a table as HTML; text is escaped, a cell that is ``Markup`` stays as it is.
+
+    Class "number" aligns a column of numbers, "long-text" lets a column of sentences break lines.
+
+    Examples
+    --------
+    >>> print(html(pd.DataFrame({"loss": ["0.06"]}, index=["baseline"])))
+    <table>
+    <thead><tr><td></td><th scope="col" class="number">loss</th></tr></thead>
+    <tbody>
+    <tr><th scope="row">baseline</th><td class="number">0.06</td></tr>
+    </tbody>
+    </table>
+    """
+    classes = [
+        Markup(' class="number"') if all(map(_is_number, table[column])) else Markup("")
+        for column in table.columns
+    ]
+    head = Markup("").join(
+        Markup('<th scope="col"{}>{}</th>').format(kind, column)
+        for column, kind in zip(table.columns, classes, strict=True)
+    )
+    body = Markup("").join(
+        Markup('<tr><th scope="row">{}</th>{}</tr>\n').format(
+            label,
+            Markup("").join(
+                Markup("<td{}>{}</td>").format(kind, cell)
+                for cell, kind in zip(cells, classes, strict=True)
+            ),
+        )
+        for label, *cells in table.itertuples(name=None)
+    )
+    corner = escape(table.columns.name or "")
+    corner = Markup('<th scope="col">{}</th>').format(corner) if corner else Markup("<td></td>")
+    kind = Markup(' class="long-text"') if "claim" in table.columns else ""
+    page = Markup("<table{}>\n<thead><tr>{}{}</tr></thead>\n<tbody>\n{}</tbody>\n</table>")
+    return str(page.format(kind, corner, head, body))
+
+
+def _is_number(cell: object) -> bool:
+    """Whether a cell is a number, a range or spread of numbers, or missing."""
+    return str(cell) == MISSING or str(cell).startswith(tuple("0123456789+−-"))

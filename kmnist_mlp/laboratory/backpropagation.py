@@ -1,0 +1,200 @@
+"""One step of training of a network so small that every number of it can be shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from kmnist_mlp.figures.exhibit import ExhibitData
+from kmnist_mlp.figures.style import finished
+from kmnist_mlp.network import MLP, Buffers
+from kmnist_mlp.support.colours import BLUE, GREY, ORANGE
+from kmnist_mlp.support.statistics import rounded
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: a sentence, its formula, the arrays that it computes, and those it needs."""
+
+    text: str
+    formula: str
+    computes: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+
+
+STEPS = (
+    Step(
+        "An image of four pixels, its class as one-hot vector t, and the initial weights",
+        "",
+        ("x", "W1", "b1", "W2", "b2", "t"),
+    ),
+    Step(
+        "Forward: the weighted inputs of the hidden units",
+        "z1 = x @ W1 + b1",
+        ("z1",),
+        ("x", "W1", "b1"),
+    ),
+    Step("The activation maps them to between -1 and 1", "a1 = tanh(z1)", ("a1",), ("z1",)),
+    Step("The logits, one per class", "z2 = a1 @ W2 + b2", ("z2",), ("a1", "W2", "b2")),
+    Step("Softmax turns them into probabilities", "p = exp(z2) / sum(exp(z2))", ("p",), ("z2",)),
+    Step("The loss: cross-entropy of the right class", "E = -log(p[right])", ("E",), ("p", "t")),
+    Step(
+        "Backward: the gradient with respect to the logits is the error of the probabilities",
+        "d2 = p - t",
+        ("d2",),
+        ("p", "t"),
+    ),
+    Step(
+        "The gradients of the last weights and biases",
+        "dW2 = a1.T @ d2,  db2 = d2",
+        ("dW2", "db2"),
+        ("a1", "d2"),
+    ),
+    Step(
+        "The error is propagated back through the weights and the slope of tanh",
+        "d1 = (d2 @ W2.T) * (1 - a1**2)",
+        ("d1",),
+        ("d2", "W2", "a1"),
+    ),
+    Step(
+        "The gradients of the first weights and biases",
+        "dW1 = x.T @ d1,  db1 = d1",
+        ("dW1", "db1"),
+        ("x", "d1"),
+    ),
+    Step(
+        "One step against the gradient: the loss falls",
+        "W = W - rate * dW,  b = b - rate * db",
+        ("W1", "b1", "W2", "b2", "E"),
+        ("dW1", "db1", "dW2", "db2"),
+    ),
+)
+
+
+class Backpropagation:
+    """One step of training of a 4-3-2 network with one image, number by number.
+
+    The numbers are those of :class:`MLP`; only the weighted inputs z1, which it does not keep, are
+    computed separately.
+
+    Parameters
+    ----------
+    learning_rate : float
+        Of the last step.
+    seed : int
+        Of the weights.
+
+    Attributes
+    ----------
+    arrays : list of dict of str to ndarray
+        The arrays that are known after each of :data:`STEPS`, each as a matrix.
+    """
+
+    def __init__(self, learning_rate: float = 0.1, seed: int = 4) -> None:
+        model = MLP((4, 3, 2), "tanh", seed, np.float64)
+        x, right = np.array([[0.9, -0.4, 0.1, -0.8]]), np.array([1])
+        buffers = Buffers(model, 1)  # core: model.buffers(1)
+        z2 = model.forward(x, buffers).copy()
+        a1 = buffers.outputs[0].copy()
+        (dW1, dW2), (db1, db2) = model.gradients(x, right)
+        model.backpropagate(x, right, buffers)
+        W1, W2, b1, b2 = (array.copy() for array in (*model.weights, *model.biases))
+        values = {
+            "x": x, "t": np.array([[0.0, 1.0]]), "W1": W1, "b1": b1, "W2": W2, "b2": b2,
+            "z1": x @ W1 + b1, "a1": a1, "z2": z2, "p": model.predict_proba(x),
+            "E": np.array(model.loss(x, right)), "d2": buffers.bias_gradients[1],
+            "d1": buffers.deltas[0], "dW1": dW1, "db1": db1, "dW2": dW2, "db2": db2,
+        }  # fmt: skip
+        known: dict[str, np.ndarray] = {}
+        self.arrays = []
+        for step in STEPS[:-1]:
+            known = known | {name: np.atleast_2d(values[name]) for name in step.computes}
+            self.arrays.append(known)
+        rate = learning_rate
+        model.set_parameters([W1 - rate * dW1, W2 - rate * dW2], [b1 - rate * db1, b2 - rate * db2])
+        after = [*model.weights, *model.biases, np.array(model.loss(x, right))]
+        names = ("W1", "W2", "b1", "b2", "E")
+        self.arrays.append(known | dict(zip(names, map(np.atleast_2d, after), strict=True)))
+
+    def figure(self, number: int = len(STEPS) - 2) -> Figure:
+        """Draw all arrays after a step, counted from 0; those not known yet are empty.
+
+        Orange: computed in this step; blue: its inputs.
+        """
+        numbers = pd.DataFrame(
+            [
+                (name, row, column, value)
+                for name, array in self.arrays[number].items()
+                for (row, column), value in np.ndenumerate(array)
+            ],
+            columns=["array", "row", "column", "value"],
+        )
+        figure = draw(self.arrays, number)
+        return finished(figure, "", ExhibitData.of(numbers, finding(self.arrays, number)))
+
+
+# column and row of cells of each array's upper left corner: forward above, gradients below
+PLACES = {
+    "x": (0, 0), "W1": (5, 0), "b1": (5, 5), "z1": (9, 0), "a1": (13, 0),
+    "W2": (17, 0), "b2": (17, 5), "z2": (20, 0), "p": (23, 0), "E": (23, 5),
+    "dW1": (5, 8), "db1": (5, 13), "d1": (9, 8), "dW2": (17, 8), "db2": (17, 13),
+    "d2": (20, 8), "t": (23, 8),
+}  # fmt: skip
+UNKNOWN, KNOWN, INPUT, COMPUTED = "#F2F2F2", "white", "#D9EAF5", "#FBE3D6"  # colours of cells
+
+
+def draw(arrays: list[dict[str, np.ndarray]], number: int) -> Figure:
+    """Draw every array in its place, after a step."""
+    step = STEPS[number]
+    figure, axis = plt.subplots(figsize=(9.5, 4.6))
+    for name, last in arrays[-1].items():
+        known = arrays[number].get(name)
+        face, colour, weight = KNOWN if known is not None else UNKNOWN, GREY, "normal"
+        if name in step.computes:
+            face, colour, weight = COMPUTED, ORANGE, "bold"
+        elif name in step.needs:
+            face, colour, weight = INPUT, BLUE, "bold"
+        left, top = PLACES[name]
+        axis.text(left, top - 0.2, name, color=colour, weight=weight, fontsize=9.5, va="bottom")
+        draw_cells(axis, left, top, last.shape, face, known)
+    notes = {
+        9.6: "above: forward,\nfrom left to right",
+        11.6: "below: the gradients,\nfrom right to left",
+    }
+    for height, note in notes.items():
+        axis.text(0, height, note, fontsize=8.5, color=GREY, va="top")
+    axis.set_title(f"{number}. {step.text}\n", fontsize=11)
+    axis.text(0, -1.75, step.formula, family="monospace", fontsize=10.5, color=ORANGE)
+    axis.set_xlim(-0.2, 25.2)
+    axis.set_ylim(14.4, -2.4)
+    axis.axis("off")
+    return figure
+
+
+def draw_cells(
+    axis: Axes, left: float, top: float, shape: tuple[int, ...], face: str, known: np.ndarray | None
+) -> None:
+    """Draw the cells of one array, with their numbers if they are known."""
+    for row, column in np.ndindex(shape):
+        axis.add_patch(
+            Rectangle((left + column, top + row), 1, 1, facecolor=face, edgecolor="#B5B5B5", lw=0.6)
+        )
+        if known is not None:
+            value = round(float(known[row, column]), 2) + 0.0  # never -0.00
+            middle = (left + column + 0.5, top + row + 0.53)
+            axis.text(*middle, rounded(value, 2), ha="center", va="center", fontsize=8)
+
+
+def finding(arrays: list[dict[str, np.ndarray]], number: int) -> str:
+    """Return, in a sentence, which step it is, and the loss before and after the last one."""
+    before, after = (arrays[n]["E"].item() for n in (-2, -1))
+    return (
+        f"Step {number} of {len(STEPS) - 1} of one backpropagation in a 4-3-2 network: "
+        f"{STEPS[number].text}. The loss is {before:.3f} before and {after:.3f} after the step."
+    )

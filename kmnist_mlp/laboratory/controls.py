@@ -1,0 +1,53 @@
+"""Controls for a notebook, and a figure below them that is drawn again at each change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from html import escape
+
+import ipywidgets as widgets
+from matplotlib.figure import Figure
+
+from kmnist_mlp.callbacks.live import someone_looks
+from kmnist_mlp.figures.style import png_address
+
+LABELS = {"description_width": "110px"}  # so that controls below each other are aligned
+
+
+def explorer(draw: Callable[..., Figure], **controls: widgets.Widget) -> widgets.VBox:
+    """Return controls above the figure that ``draw`` makes of their values, drawn at each change.
+
+    Parameters
+    ----------
+    draw : callable
+        Takes the values of the controls under their names.
+    **controls : Widget
+    """
+    picture = widgets.HTML()
+
+    def redraw(_: object = None) -> None:
+        figure = draw(**{name: control.value for name, control in controls.items()})
+        alt, source = escape(figure.exhibit_data.finding), png_address(figure, 150)
+        picture.value = f'<img alt="{alt}" style="width: 950px; max-width: 100%" src="{source}">'
+
+    for control in controls.values():
+        control.observe(redraw, "value")
+    if someone_looks():  # elsewhere the figure itself is shown, not the widget
+        redraw()
+    return widgets.VBox([widgets.HBox(list(controls.values())), picture])
+
+
+def slider(name: str, last: int, step: int = 1) -> widgets.IntSlider:
+    """Return a slider over 0, step, 2 * step, ... up to ``last``."""
+    return widgets.IntSlider(0, max=last, step=step, description=name, style=LABELS)
+
+
+def menu(name: str, options: Iterable[str]) -> widgets.Dropdown:
+    """Return a menu of names, the first one chosen."""
+    return widgets.Dropdown(options=list(options), description=name, style=LABELS)
+
+
+def choice(name: str, values: Iterable[float], value: float) -> widgets.SelectionSlider:
+    """Return a slider over round numbers and the given value, which is chosen."""
+    options = [(f"{v:g}", v) for v in sorted({*values, value})]
+    return widgets.SelectionSlider(options=options, value=value, description=name, style=LABELS)

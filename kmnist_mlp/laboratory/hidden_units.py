@@ -1,0 +1,168 @@
+"""What the first hidden layer of a trained network responds to: weights, and images, as pictures.
+
+A hidden unit's weights form an image: one weight per pixel. Its output ``f(x @ W + b)`` is large
+for images that have ink where the weights are positive, and paper where they are negative.
+"""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from kmnist_mlp.activations import ACTIVATIONS
+from kmnist_mlp.data import Dataset, split_and_standardise
+from kmnist_mlp.figures.exhibit import ExhibitData
+from kmnist_mlp.figures.style import finished
+from kmnist_mlp.laboratory.checks import trained_on
+from kmnist_mlp.network import MLP
+from kmnist_mlp.training import TrainingResult
+
+CHUNK = 1000  # images that are in memory as standardised numbers at the same time
+TOP = 100  # the images with the largest outputs, of which the classes are counted
+GAP = 3  # pixels between two tiles of the figure
+
+
+class HiddenUnits:
+    """The first hidden layer of a trained network, and the images that excite its units most.
+
+    The images are the validation images of the run's own split. If the run held out none
+    (``validation_fraction=0``), they are the training images, and :attr:`part` says so.
+
+    Parameters
+    ----------
+    run : TrainingResult
+        If the network has no hidden layer, its outputs (logits) are shown instead.
+    data : Dataset
+        The data that it was trained on.
+
+    Attributes
+    ----------
+    part : str
+        "validation" or "training": which images these are.
+    images : ndarray of uint8, shape (images, height, width)
+    labels : ndarray of int, shape (images,)
+    weights : ndarray, shape (pixels, units)
+    outputs : ndarray, shape (images, units)
+    order : ndarray, shape (units,)
+        The units by the Euclidean norm of their weights, the largest first.
+    top : ndarray of int, shape (at most 100, units)
+        Of each unit, the numbers of the images with the largest outputs, the largest first.
+    class_counts : ndarray of int, shape (units, classes)
+        How many of these show each class.
+
+    Raises
+    ------
+    ValueError
+        If ``run`` is not a result of training on images and classes like those of ``data``.
+    """
+
+    def __init__(self, run: TrainingResult, data: Dataset) -> None:
+        model, config = trained_on(run, data), run.config
+        split = split_and_standardise(  # core: split_rows(data, config)
+            data, config.seed, config.validation_fraction, each_pixel=config.each_pixel
+        )
+        train_rows, validation_rows = split.train.rows, split.validation.rows
+        self.data = data
+        self.part = "validation" if len(validation_rows) else "training"
+        rows = validation_rows if len(validation_rows) else train_rows
+        self.images, self.labels = data.train_images[rows], data.train_labels[rows]
+        self.weights = model.weights[0]
+        chunks = [self.images[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
+        self.outputs = np.concatenate([first_layer(model, images) for images in chunks])
+        self.order = np.argsort(-np.linalg.norm(self.weights, axis=0), kind="stable")
+        self.top = np.argsort(-self.outputs, axis=0, kind="stable")[:TOP]
+        classes = len(data.class_names)
+        self.class_counts = np.array(
+            [np.bincount(labels, minlength=classes) for labels in self.labels[self.top].T]
+        )
+
+    def figure(self, first: int = 0, count: int = 6, images: int = 12) -> Figure:
+        """Draw some units, a row each: the weights as an image, then what excites the unit most.
+
+        Beside the row: how many of the hundred most exciting images show which character.
+
+        Parameters
+        ----------
+        first, count : int
+            Which of the units, in the order of :attr:`order`.
+        images : int
+            How many images per unit, 100 at most.
+        """
+        shown = self.order[first : first + count]
+        numbers = pd.DataFrame(
+            [
+                (unit, rank, self.data.romaji[self.labels[image]], self.outputs[image, unit])
+                for unit in shown
+                for rank, image in enumerate(self.top[:images, unit], start=1)
+            ],
+            columns=["unit", "rank", "character", "output"],
+        )
+        figure = draw(self, shown, images)
+        return finished(figure, self.data.name, ExhibitData.of(numbers, finding(self)))
+
+
+def first_layer(model: MLP, images: np.ndarray) -> np.ndarray:
+    """Return the outputs of the first hidden layer for images of uint8: (images, units).
+
+    ``f(x @ W + b)``, where x are the pixels as the network standardises them; without f if the
+    first layer is also the last.
+    """
+    mean, std = model.standardisation
+    x = (images.reshape(len(images), -1) - mean) / std
+    z = x @ model.weights[0] + model.biases[0]
+    if len(model.weights) == 1:
+        return z
+    return ACTIVATIONS[model.activation].value(z, out=z)
+
+
+def draw(units: HiddenUnits, shown: np.ndarray, images: int) -> Figure:
+    """Draw one row of tiles per unit: weights (red: positive), then images, dark ink on white."""
+    height, width = units.images.shape[1:]
+    down, across = height + GAP, width + GAP
+    canvas = np.ones((len(shown) * down - GAP, (images + 1) * across + 2 * GAP, 3))
+    for line, unit in enumerate(shown):
+        weights = units.weights[:, unit].reshape(height, width)
+        weights = weights / (abs(weights).max() or 1)
+        tiles = [mpl.colormaps["RdBu_r"]((1 + weights) / 2)[:, :, :3]]
+        top = units.images[units.top[:images, unit]]
+        tiles += [np.repeat(1 - image[:, :, None] / 255, 3, axis=2) for image in top]
+        for place, tile in enumerate(tiles):
+            upper, left = line * down, place * across + 2 * GAP * (place > 0)
+            canvas[upper : upper + height, left : left + width] = tile
+    inches = float(np.clip(0.62 * height / width, 0.3, 2))  # of a row
+    figure, axis = plt.subplots(figsize=(9.5, inches * len(shown) + 0.35))
+    axis.imshow(canvas, interpolation="nearest")
+    middles = np.arange(len(shown)) * down + height / 2
+    axis.set_yticks(middles, [f"unit {unit}" for unit in shown])
+    for middle, unit in zip(middles, shown, strict=True):
+        axis.text(canvas.shape[1] + 4, middle, most_frequent(units, unit), va="center")
+    axis.set_xticks(
+        [width / 2, across * (images + 2) / 2],
+        ["weights", f"the {units.part} images that excite it most"],
+    )
+    axis.xaxis.tick_top()
+    axis.text(canvas.shape[1] + 4, -5, f"of the top {len(units.top)}", va="bottom")
+    axis.tick_params(length=0)
+    axis.grid(visible=False)
+    axis.spines[:].set_visible(False)
+    return figure
+
+
+def most_frequent(units: HiddenUnits, unit: int) -> str:
+    """Return the three most frequent classes of a unit's top images, such as "61 お  20 は"."""
+    counts = units.class_counts[unit]
+    most = [label for label in np.argsort(-counts, kind="stable")[:3] if counts[label]]
+    return "  ".join(f"{counts[label]} {units.data.class_names[label]}" for label in most)
+
+
+def finding(units: HiddenUnits) -> str:
+    """Return, in a sentence, how many of the most exciting images show one character."""
+    share = units.class_counts.max(axis=1)
+    return (
+        f"Of the {len(units.top)} {units.part} images that excite a hidden unit most, "
+        f"{np.median(share):.0f} show the same character (median of {len(share)} units; from "
+        f"{share.min()} to {share.max()})."
+    )

@@ -1,0 +1,56 @@
+"""Make the report: execute the notebooks, export each as a page, write the index page.
+
+`python -m kmnist_mlp.report` writes ``build/report``; with ``--committed`` it exports the notebooks
+as they are, to ``build/html``; with ``--single`` it writes one file instead of a folder; with
+``--in-place`` it executes the notebooks of the project themselves. A report appears whole or not at
+all, and one that would not change is left alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from kmnist_mlp.experiments.provenance import PROJECT
+from kmnist_mlp.report.build import committed, execute_in_place, executed, tell
+from kmnist_mlp.report.execution import NotebookError
+from kmnist_mlp.report.pages import export
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """Command line; the exit status is 1 if no report was made."""
+    parser = argparse.ArgumentParser(prog="python -m kmnist_mlp.report", description=__doc__)
+    parser.add_argument("--committed", action="store_true", help="export the notebooks as they are")
+    parser.add_argument("--single", action="store_true", help="write one file, not a folder")
+    parser.add_argument("--in-place", action="store_true", help="execute the notebooks themselves")
+    parser.add_argument(
+        "--notebooks", type=Path, default=PROJECT / "notebooks", help="their folder"
+    )
+    parser.add_argument("--output", type=Path, help="folder or file to write")
+    arguments = parser.parse_args(given)
+    folder = arguments.notebooks.resolve()
+    name = "html" if arguments.committed else "report"
+    name = f"kmnist_{name}.html" if arguments.single else name
+    output = (arguments.output or PROJECT / "build" / name).resolve()
+    try:
+        if arguments.in_place:
+            for path in execute_in_place(folder):
+                tell(f"{path}")
+            return 0
+        if arguments.committed:
+            notebooks = committed(folder)
+        else:
+            notebooks = executed(folder, output.parent / "executed")
+        if not export(notebooks, output, arguments.single):
+            tell("Nothing has changed since this report was made.")
+        tell(f"The report is ready: {output if arguments.single else output / 'index.html'}")
+    except (NotebookError, OSError) as error:  # a full disk, for instance
+        print(f"The report was not made. {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,23 @@
+"""What notebooks call: begin, show an exhibit, put numbers into sentences, print verdicts."""
+
+from kmnist_mlp.report.notebook.display import begin, say, show, show_curves
+from kmnist_mlp.report.notebook.sentences import at_epoch, number, percent, points
+from kmnist_mlp.report.notebook.verdicts import (
+    confusion_matrices_add_up,
+    gradient_verdicts,
+    structure,
+)
+
+__all__ = [
+    "at_epoch",
+    "begin",
+    "confusion_matrices_add_up",
+    "gradient_verdicts",
+    "number",
+    "percent",
+    "points",
+    "say",
+    "show",
+    "show_curves",
+    "structure",
+]

@@ -1,0 +1,30 @@
+"""Numbers of the results as they stand in a sentence, with their spread or interval."""
+
+from __future__ import annotations
+
+from kmnist_mlp.experiments.runs import Results
+from kmnist_mlp.support.statistics import interval, plus_minus, signed
+
+
+def percent(results: Results, name: str, quantity: str = "test_accuracy") -> str:
+    """Return an accuracy, such as "83.84 ± 0.21 %"."""
+    return plus_minus(results.values(quantity, name), 2) + " %"
+
+
+def number(results: Results, name: str, quantity: str, digits: int = 1) -> str:
+    """Return any quantity, such as "24.4 ± 1.1" (epochs)."""
+    return plus_minus(results.values(quantity, name), digits)
+
+
+def at_epoch(results: Results, name: str, epoch: int) -> str:
+    """Return the validation accuracy at an epoch, or at the last one before it."""
+    curves = [run.curves["validation_accuracy"] for run in results.of(name)]
+    return plus_minus([100 * curve[:epoch][-1] for curve in curves], 2) + " %"
+
+
+def points(results: Results, name: str, minus: str, quantity: str = "test_accuracy") -> str:
+    """Return a difference, such as "+3.02 points (95 % interval +2.71 to +3.33)"."""
+    difference = results.values(quantity, name) - results.values(quantity, minus)
+    mean, low, high = interval(difference)
+    known = f"95 % interval {signed(low, 2)} to {signed(high, 2)}"
+    return f"{signed(mean, 2)} points ({known if len(difference) > 1 else 'one seed'})"

@@ -1,0 +1,77 @@
+"""Write the pages: the folder or file appears whole or not at all, and is left if up to date."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+import nbformat
+
+from kmnist_mlp.report.execution import NotebookError, source_hash
+from kmnist_mlp.report.pages.site import Site, render
+from kmnist_mlp.support.files import whole_file
+
+MARK = '<meta name="made-from" content="{}">'
+
+
+def export(notebooks: dict[Path, nbformat.NotebookNode], output: Path, single: bool) -> bool:
+    """Write the report of executed notebooks, a folder or one file.
+
+    Returns
+    -------
+    bool
+        Whether anything was written: a report that would not change is left alone.
+
+    Raises
+    ------
+    NotebookError
+        If a notebook has no outputs.
+    """
+    for path, notebook in notebooks.items():
+        code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source]
+        if code and all(cell.execution_count is None for cell in code):
+            raise NotebookError(f"{path.name} has no outputs; `make report` executes it")
+    texts = [nbformat.writes(notebook) for notebook in notebooks.values()]
+    key = hashlib.sha256(repr((texts, source_hash(), single)).encode()).hexdigest()
+    names = ["index.html", *(f"{path.stem}.html" for path in notebooks)]
+    if _is_up_to_date([output] if single else [output / name for name in names], output, key):
+        return False
+    files = render(notebooks, Site(single), key)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    if single:
+        with whole_file(output) as file:
+            file.write(files["index"].encode())
+        return True
+    fresh = output.with_name(f".{output.name}.{os.urandom(8).hex()}.new")
+    fresh.mkdir()
+    try:
+        for stem, text in files.items():
+            (fresh / f"{stem}.html").write_text(text, encoding="utf-8")
+        _replace_folder(fresh, output)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return True
+
+
+def _is_up_to_date(files: list[Path], output: Path, key: str) -> bool:
+    """Whether these files and no others are there, each made from the same sources."""
+    if output.is_dir() and set(output.iterdir()) != set(files):
+        return False
+    mark = MARK.format(key).encode()
+    return all(file.is_file() and mark in file.read_bytes()[:1000] for file in files)
+
+
+def _replace_folder(fresh: Path, output: Path) -> None:
+    """Put the new folder in the old one's place; the old one is whole until then."""
+    old = fresh.with_suffix(".old")
+    if output.exists():
+        output.rename(old)
+    try:
+        fresh.rename(output)
+    except OSError:
+        if old.exists():
+            old.rename(output)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,39 @@
+"""The findings in README: a table and a picture, made of the same results as the notebooks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kmnist_mlp.experiments.runs import Results
+from kmnist_mlp.figures.comparison import against_paper
+from kmnist_mlp.figures.style import png, use_style
+from kmnist_mlp.figures.tables import comparison
+from kmnist_mlp.report.execution import NotebookError
+from kmnist_mlp.support.files import whole_file
+
+BEGIN, END = "<!-- findings", "<!-- end of findings"
+
+
+def update_readme(readme: Path, results: Results) -> None:
+    """Write the table of findings between README's two marks, and the picture above it.
+
+    Raises
+    ------
+    NotebookError
+        If a mark is missing; README then stays as it is.
+    """
+    table = comparison(results)[["test accuracy, %", "paper, %", "test loss", "paper loss"]]
+    lines = ["| experiment | " + " | ".join(table.columns) + " |", "|---" + "|---:" * 4 + "|"]
+    lines += [f"| {name} | " + " | ".join(row) + " |" for name, *row in table.itertuples()]
+    text = readme.read_text(encoding="utf-8")
+    if not 0 <= text.find(BEGIN) < text.find(END):
+        raise NotebookError(f"{readme} must have the marks `{BEGIN} ... -->` and `{END} -->`")
+    before, rest = text.split(BEGIN, 1)
+    mark, rest = rest.split("-->\n", 1)
+    _, after = rest.split(END, 1)
+    body = "\n".join(lines)
+    with whole_file(readme) as file:
+        file.write(f"{before}{BEGIN}{mark}-->\n{body}\n{END}{after}".encode())
+    use_style()
+    with whole_file(readme.parent / "docs" / "against_paper.png") as file:
+        file.write(png(against_paper(results)))

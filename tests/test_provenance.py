@@ -1,0 +1,44 @@
+"""What a result was made with is read from the installation, the checkout and the machine."""
+
+import subprocess
+import tomllib
+from importlib.metadata import PackageNotFoundError
+
+import numpy as np
+
+from kmnist_mlp.experiments import provenance
+from kmnist_mlp.experiments.provenance import PROJECT, blas, commit, facts, package_version
+
+
+def test_the_project_is_the_folder_of_this_checkout():
+    assert (PROJECT / "kmnist_mlp" / "experiments" / "provenance.py").samefile(provenance.__file__)
+    assert (PROJECT / "pyproject.toml").is_file()
+
+
+def test_the_version_is_the_projects_or_said_to_be_unknown(monkeypatch):
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert package_version() == project["version"]
+
+    def not_installed(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(provenance, "version", not_installed)
+    assert package_version().startswith("unknown")
+
+
+def test_the_commit_is_the_one_checked_out_or_said_to_be_unknown(tmp_path, monkeypatch):
+    command = ["git", "-C", str(PROJECT), "rev-parse", "HEAD"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    commit.cache_clear()
+    assert commit()[:12] == (done.stdout[:12] if done.returncode == 0 else "unknown (not")
+    monkeypatch.setattr(provenance, "PROJECT", tmp_path)
+    commit.cache_clear()
+    assert commit().startswith("unknown")
+    commit.cache_clear()
+
+
+def test_the_facts_name_data_seeds_and_libraries(tiny10):
+    found = facts(tiny10, [0, 3])
+    assert (found["data"], found["fingerprint"]) == (tiny10.name, tiny10.fingerprint)
+    assert (found["seeds"], found["NumPy"]) == ("0, 3", np.__version__)
+    assert found["BLAS"] == blas() and all(found.values())

@@ -1,0 +1,100 @@
+"""Calibration, robustness, test-time augmentation and the interval of a share are as defined."""
+
+import numpy as np
+import pytest
+
+from kmnist_mlp.beyond.calibration import calibration_table, expected_calibration_error
+from kmnist_mlp.beyond.robustness import accuracy_by_severity, add_noise, rotate, shift_right
+from kmnist_mlp.beyond.test_time_augmentation import average_over_shifts
+from kmnist_mlp.support.statistics import wilson_interval
+
+
+def predictions(confidence, n, right, classes=4):
+    """Return n predictions of one confidence, of which some are right, and the labels."""
+    p = np.full((n, classes), (1 - confidence) / (classes - 1))
+    p[:, 1] = confidence
+    return p, np.where(np.arange(n) < right, 1, 2)
+
+
+def test_calibration_counts_what_is_right_in_each_bin_of_confidence():
+    parts = [predictions(0.55, 10, 4), predictions(0.95, 30, 30), predictions(1.0, 10, 9)]
+    table = calibration_table(*map(np.concatenate, zip(*parts, strict=True)))
+    assert table.images.tolist() == [10, 40]
+    np.testing.assert_allclose(table.confidence, [0.55, (30 * 0.95 + 10) / 40])
+    np.testing.assert_allclose(table.accuracy, [0.4, 39 / 40])
+    np.testing.assert_allclose(table[["from", "to"]], [[0.5, 0.6], [0.9, 1.0]])
+    expected = 0.2 * 0.15 + 0.8 * abs((30 * 0.95 + 10) / 40 - 39 / 40)
+    assert expected_calibration_error(table) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("confidence", "right", "error"), [(0.7, 70, 0), (0.999, 0, 0.999)])
+def test_the_calibration_error_is_the_distance_of_confidence_and_accuracy(confidence, right, error):
+    table = calibration_table(*predictions(confidence, 100, right))
+    assert expected_calibration_error(table) == pytest.approx(error, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("right", "n", "low", "high"),
+    [(81, 263, 25.53, 36.62), (15, 148, 6.24, 16.05), (0, 20, 0, 16.11), (1, 29, 0.61, 17.18)],
+)
+def test_the_wilson_interval_is_that_of_a_published_table(right, n, low, high):
+    """Newcombe 1998, Statistics in Medicine 17:857, table I, method 3."""
+    assert wilson_interval(right, n) == pytest.approx((low, high), abs=0.005)
+
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (5, 8, 8)).astype(np.uint8)
+
+
+def test_a_whole_shift_moves_pixels_and_half_a_shift_averages_neighbours():
+    expected = np.zeros_like(IMAGES)
+    expected[:, :, 3:] = IMAGES[:, :, :-3]
+    np.testing.assert_array_equal(shift_right(IMAGES, 3), expected)
+    np.testing.assert_array_equal(shift_right(IMAGES, 0), IMAGES)
+    np.testing.assert_array_equal(shift_right(IMAGES[:, :, ::-1], -3)[:, :, ::-1], expected)
+    between = (IMAGES[:, :, :-1].astype(int) + IMAGES[:, :, 1:] + 1) // 2
+    np.testing.assert_array_equal(shift_right(IMAGES, 0.5)[:, :, 1:], between)
+
+
+@pytest.mark.parametrize("quarter_turns", [0, 1, -1])
+def test_a_quarter_turn_is_counter_clockwise_and_loses_nothing(quarter_turns):
+    np.testing.assert_array_equal(
+        rotate(IMAGES, 90 * quarter_turns), np.rot90(IMAGES, quarter_turns, axes=(1, 2))
+    )
+
+
+def test_noise_has_the_stated_strength_and_stays_within_grey_levels():
+    images = np.full((50, 28, 28), 128, np.uint8)
+    assert add_noise(images, 20).std() == pytest.approx(20, rel=0.02)
+    np.testing.assert_array_equal(add_noise(images, 0), images)
+    np.testing.assert_array_equal(add_noise(images, 20), add_noise(images, 20))
+    strong = add_noise(images, 500)
+    assert strong.dtype == np.uint8 and strong.min() == 0 and strong.max() == 255
+
+
+def test_test_time_augmentation_averages_nine_shifts_by_up_to_one_pixel():
+    image = np.zeros((1, 5, 5), np.uint8)
+    image[0, 1:3, 4] = 90, 9
+    expected = np.zeros((1, 5, 5))
+    expected[0, :3, 3:] += 10
+    expected[0, 1:4, 3:] += 1  # what leaves the image on the right does not come back
+    np.testing.assert_allclose(average_over_shifts(lambda x: x.astype(float), image), expected)
+
+
+def test_every_model_is_measured_at_every_severity():
+    images = np.zeros((6, 28, 28), np.uint8)
+    images[:3, :, 20] = 255  # class 1 has a stroke on the right, class 0 none
+    labels = np.array([1, 1, 1, 0, 0, 0])
+
+    def looks_at(column):
+        return lambda x: (x[:, :, column].mean(axis=1) > 100).astype(int)
+
+    table = accuracy_by_severity({"here": looks_at(20), "there": looks_at(22)}, images, labels)
+    accuracy = table.set_index(["corruption", "severity", "model"]).accuracy
+    shift = "shift to the right, pixels"
+    assert accuracy[shift, 0, "here"] == accuracy[shift, 2, "there"] == 1
+    assert accuracy[shift, 2, "here"] == accuracy[shift, -2, "there"] == 0.5
+    assert accuracy["rotation, degrees", 0, "here"] == 1
+    assert accuracy["rotation, degrees", 40, "here"] == 0.5
+    assert accuracy["noise, grey levels of 255", 0, "here"] == 1
+    cells = table.groupby(["corruption", "severity"]).model.agg(tuple)
+    assert len(cells) == 9 + 9 + 6 and set(cells) == {("here", "there")}
