@@ -2,12 +2,14 @@
 
 import os
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import settings
 
-from kmnist_mlp import Dataset, load_kmnist
+from kmnist_mlp import Config, Dataset, load_kmnist
+from kmnist_mlp.data import CLASS_NAMES, ROMAJI
 from kmnist_mlp.datasets.kmnist import StandInWarning
 
 # The same examples every time, on a fast machine as on a slow one, and nothing kept on disk.
@@ -15,6 +17,19 @@ settings.register_profile(
     "the same everywhere", derandomize=True, deadline=None, database=None, max_examples=100
 )
 settings.load_profile("the same everywhere")
+
+SMALL = Config(layer_specs=(36, 8, 10), learning_rate=0.01, batch_size=32, epochs=4)
+SMALL_RUNS = {
+    "baseline": SMALL,
+    "baseline_100_epochs": SMALL.replace(early_stop=False),
+    "l2_0.2": SMALL.replace(L2_penalty=0.2),
+    "learning_rate_0.5": SMALL.replace(
+        activation="ReLU", learning_rate=1e12, momentum=False, epochs=5
+    ),
+    "two_hidden_layers": SMALL.replace(layer_specs=(36, 5, 5, 10)),
+    "linear": SMALL.replace(layer_specs=(36, 10)),
+    "mine": SMALL.replace(epochs=2),
+}
 
 USERS_CACHE = os.environ.get("KMNIST_MLP_CACHE")
 
@@ -45,6 +60,20 @@ def kmnist(_clean_environment):
             environment.setenv("KMNIST_MLP_CACHE", USERS_CACHE)
         warnings.simplefilter("ignore", StandInWarning)
         return load_kmnist()
+
+
+@pytest.fixture(scope="session")
+def kana(tiny10):
+    """Images of 6 x 6 pixels that carry the ten kana as their classes, under the name KMNIST."""
+    return replace(tiny10, name="KMNIST", class_names=CLASS_NAMES, romaji=ROMAJI)
+
+
+@pytest.fixture(scope="session")
+def small_results(kana):
+    """Two seeds of small runs under the names of the paper's experiments; one diverges."""
+    from kmnist_mlp import run  # only here: pandas and joblib are slow to import
+
+    return run(SMALL_RUNS, [0, 1], n_jobs=1, data=kana, cache=False)
 
 
 @pytest.fixture(scope="session")

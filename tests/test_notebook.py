@@ -1,0 +1,114 @@
+"""What notebooks call: captions above and below, sentences with intervals, lines for nbval."""
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import SMALL_RUNS
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+
+from kmnist_mlp import figures, run
+from kmnist_mlp.experiments import analyse_errors
+from kmnist_mlp.figures import tables
+from kmnist_mlp.gradient_check import check_paper_patterns
+from kmnist_mlp.report import notebook
+
+
+@pytest.fixture
+def shown():
+    """Return a function that gives what was displayed so far: (MIME types, text, metadata)."""
+    InteractiveShell.instance()
+    with mpl.rc_context(), capture_output(stdout=False, stderr=False) as captured:
+        yield lambda: [
+            (
+                set(output.data),
+                output.data.get("text/html") or output.data.get("text/markdown"),
+                (output.metadata or {}).get("kmnist_mlp", {}),
+            )
+            for output in captured.outputs
+        ]
+    InteractiveShell.clear_instance()
+
+
+def test_a_notebook_begins_with_the_data_the_seeds_and_the_banner_of_the_stand_in(
+    shown, monkeypatch
+):
+    monkeypatch.setenv("KMNIST_MLP_DATASET", "stand-in")
+    monkeypatch.setenv("KMNIST_MLP_SEEDS", "2")
+    data = notebook.begin()
+    (_, banner, banner_data), (_, first, first_data) = shown()
+    assert data.is_stand_in and "STAND-IN DATA" in banner and banner_data == {"role": "banner"}
+    assert data.fingerprint[:12] in first and "0, 1." in first
+    assert first_data["role"] == "provenance"
+
+
+def test_a_table_has_its_caption_above_and_a_figure_below(shown, small_results):
+    table = tables.comparison(small_results)
+    notebook.show(table, "Table 4. All\n    results.", role="results")
+    notebook.show(figures.against_paper(small_results), "Figure 3. Accuracy. All of it.")
+    above, content, figure, below = shown()
+    assert (
+        above[1] == "**Table 4.** All results." and below[1] == "**Figure 3.** Accuracy. All of it."
+    )
+    assert "<table" in content[1] and "baseline, early stopping" in content[1]
+    assert content[2]["number"] == "Table 4" and content[2]["index"] == "results"
+    assert content[2]["csv"] == table.attrs["exhibit_data"].csv
+    assert "text/html" not in figure[0] and figure[2]["caption"] == "Accuracy. All of it."
+    assert figure[2]["finding"] and figure[2]["seeds"] == (0, 1)
+
+
+def test_the_caption_of_learning_curves_names_both_figures_and_the_experiment(shown, small_results):
+    notebook.show_curves(small_results, "two_hidden_layers")
+    caption = shown()[1][1]
+    assert caption.startswith("**Figures 21 and 22.** Two layers of 64 units, early stopping")
+    assert "2 seeds" in caption
+
+
+def test_numbers_in_a_sentence_have_their_spread_or_interval(kana, small_results):
+    frame = 100 * small_results.frame.pivot(
+        index="seed", columns="experiment", values="test_accuracy"
+    )
+    own, difference = frame.linear, frame.linear - frame.baseline
+    spread = f"{own.mean():.2f}\xa0±\xa0{own.std():.2f}"
+    assert notebook.percent(small_results, "linear") == f"{spread} %"
+    assert notebook.number(small_results, "baseline", "stopped_epoch") == "4.0\xa0±\xa00.0"
+    curves = [100 * r.history.validation_accuracy for r in small_results.of("baseline")]
+    at_2, at_9 = (np.mean([curve.iloc[i] for curve in curves]) for i in (1, -1))
+    assert notebook.at_epoch(small_results, "baseline", 2).startswith(f"{at_2:.2f}")
+    assert notebook.at_epoch(small_results, "baseline", 9).startswith(f"{at_9:.2f}")
+    said = notebook.points(small_results, "linear", "baseline").replace("−", "-")
+    half = 12.7062047 * difference.std() / np.sqrt(2)  # Student's t, one degree of freedom
+    for value in (difference.mean(), difference.mean() - half, difference.mean() + half):
+        assert f"{value:+.2f}" in said
+    one_seed = run(SMALL_RUNS, 0, n_jobs=1, data=kana, cache=False)
+    assert "(one seed)" in notebook.points(one_seed, "linear", "baseline")
+
+
+def test_the_structure_of_a_table_is_printed_without_its_numbers(capsys):
+    notebook.structure(pd.DataFrame({"loss": [0.06]}, index=["baseline"]))
+    printed = capsys.readouterr().out
+    assert "baseline" in printed and "loss" in printed and "0.06" not in printed
+
+
+def test_the_gradient_verdicts_name_the_gradient_that_is_wrong_in_any_seed(kana, capsys):
+    checks = {seed: check_paper_patterns(kana, seed) for seed in (0, 1)}
+    notebook.gradient_verdicts(checks)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 18 and all(line.endswith("within 0.0001") for line in lines)
+    checks[1].loc[7, ["difference", "within_tolerance"]] = [0.5, False]
+    notebook.gradient_verdicts(checks)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[7] == "sixth image, hidden bias [0]: TOO LARGE: 5.0e-01"
+    assert sum("TOO LARGE" in line for line in lines) == 1
+
+
+def test_confusion_matrices_that_do_not_add_up_are_named(kana, small_results, capsys):
+    runs = small_results.of("linear")
+    found = analyse_errors(runs, kana)
+    notebook.confusion_matrices_add_up(found, runs, kana)
+    assert "WRONG" not in capsys.readouterr().out
+    found.matrices[1][2, 2] -= 3
+    notebook.confusion_matrices_add_up(found, runs, kana)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[:25] for line in lines if "WRONG" in line] == 2 * ["confusion matrix 1: WRONG"]

@@ -1,0 +1,243 @@
+"""Tables show what was measured beside what the paper prints, never a NaN."""
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import SMALL_RUNS
+from markupsafe import Markup
+from sklearn.metrics import precision_score, recall_score
+
+from kmnist_mlp import run
+from kmnist_mlp.data import CLASS_NAMES, ROMAJI
+from kmnist_mlp.experiments import CLAIMS, EXPERIMENTS, Results, judge, sweep
+from kmnist_mlp.experiments.paper import published_gradients
+from kmnist_mlp.figures import gradient_table, tables
+from kmnist_mlp.figures.gradients import agrees_with_itself
+from kmnist_mlp.figures.markup import MISSING, html
+from kmnist_mlp.gradient_check import check_paper_patterns
+
+
+@pytest.fixture(scope="module")
+def checks(kana):
+    return {seed: check_paper_patterns(kana, seed) for seed in (0, 1)}
+
+
+def plain(text):
+    """Put ordinary spaces and minus signs in the place of typographical ones."""
+    return text.replace("\xa0", " ").replace("−", "-")
+
+
+def text_of(table):
+    return table.reset_index().astype(str).to_csv(index=False).lower()
+
+
+def data_of(table):
+    return pd.read_csv(io.StringIO(table.attrs["exhibit_data"].csv))
+
+
+# ---- experiments ---------------------------------------------------------------------------------
+
+
+def test_the_comparison_puts_the_papers_numbers_beside_ours(small_results):
+    row = tables.comparison(small_results).loc["baseline, early stopping"].map(plain)
+    own = small_results.frame.query("experiment == 'baseline'")
+    accuracy, loss = 100 * own.test_accuracy, own.test_loss
+    assert row["test accuracy, %"] == f"{accuracy.mean():.2f} ± {accuracy.std(ddof=1):.2f}"
+    assert row["test loss"] == f"{loss.mean():.4f} ± {loss.std(ddof=1):.4f}"
+    assert row["paper, %"] == "84.47" and row["paper loss"] == "0.064"
+    assert row["difference"] == f"{accuracy.mean() - 84.47:+.2f}"
+    assert row["loss difference"] == f"{loss.mean() - 0.064:+.4f}"
+
+
+def test_where_the_paper_prints_no_number_the_comparison_has_a_dash(small_results):
+    table = tables.comparison(small_results, ["linear", "mine"])
+    assert list(table.index) == ["linear softmax", "mine"]
+    columns = ["paper, %", "difference", "paper loss", "loss difference"]
+    assert (table[columns] == MISSING).all(axis=None)
+
+
+@pytest.mark.parametrize("seeds", [[0, 1], [0]])
+def test_the_comparison_holds_no_nan_and_counts_the_runs_that_diverged(kana, seeds):
+    results = run(SMALL_RUNS, seeds, n_jobs=1, data=kana, cache=False)
+    table = tables.comparison(results)
+    assert not any(bad in text_of(table) for bad in ("nan", "inf", "none"))
+    stopped = table["stopped at epoch"]
+    assert stopped["learning rate 0.5"].endswith(f", {len(seeds)} diverged")
+    assert stopped.str.contains("diverged").sum() == 1
+
+
+def test_a_loss_that_overflowed_is_not_finite(small_results):
+    frame = small_results.frame.copy()
+    frame.loc[frame.experiment == "baseline", "test_loss"] = [np.inf, 0.06]
+    table = tables.comparison(Results(small_results.runs, frame, "KMNIST"), ["baseline"])
+    assert table.loc["baseline, early stopping", "test loss"] == "not finite"
+    assert not any(bad in text_of(table) for bad in ("nan", "inf,"))
+
+
+def test_the_data_of_the_comparison_is_not_rounded(small_results):
+    table = tables.comparison(small_results, ["mine"])
+    expected = small_results.frame.query("experiment == 'mine'")
+    np.testing.assert_allclose(data_of(table).test_loss, expected.test_loss, 1e-6)
+    assert list(table.attrs["exhibit_data"].experiments) == ["mine"]
+
+
+def test_a_table_of_the_stand_in_says_so(small_results):
+    stand_in = tables.comparison(replace(small_results, data_name="stand-in data"))
+    assert "STAND-IN" in html(stand_in)
+    assert "STAND-IN" not in html(tables.comparison(small_results))
+
+
+def test_the_table_of_configurations_tells_the_papers_runs_apart():
+    table = tables.configurations(EXPERIMENTS)
+    assert len(table) == len(EXPERIMENTS)
+    assert not table.isna().any(axis=None) and not table.duplicated().any()
+    final = table.loc["final model"]
+    assert final["layers"] == "784-256-256-10" and final["patience"] == 30
+    assert table.loc["linear softmax", "activation"] == MISSING
+    assert table.loc["without momentum", "momentum"] == "none"
+    assert table.loc["baseline, 100 epochs", "patience"] == "none"
+
+
+def test_the_table_of_the_sweep_has_the_best_and_the_papers_own_place():
+    grid = sweep.load("grid")
+    table = tables.sweep_table(grid, count=2)
+    means = 100 * grid.groupby(sweep.AXES)[["validation_accuracy", "test_accuracy"]].mean()
+    ranked = means.sort_values("validation_accuracy", ascending=False).round(2)
+    papers = ranked.index.get_loc((5e-4, 0.9, 0.2))
+    assert list(table.index) == [1, 2, papers + 1]
+    assert table["L2 penalty"].str.contains("paper").tolist() == [False, False, True]
+    shown = table[["learning rate", "momentum"]].astype(float).to_numpy()
+    assert shown.tolist() == [list(ranked.index[place][:2]) for place in (0, 1, papers)]
+    for column in ("validation", "test"):
+        values = table[f"{column} accuracy, %"].str.split("\xa0").str[0].astype(float)
+        expected = ranked[f"{column}_accuracy"].iloc[[0, 1, papers]]
+        np.testing.assert_allclose(values, expected, atol=0.011)
+    assert len(tables.sweep_table(grid, count=99)) == len(means)
+
+
+# ---- gradient check ------------------------------------------------------------------------------
+
+
+def test_exactly_five_of_the_eighteen_printed_gradients_disagree_with_themselves():
+    wrong = [row for row in published_gradients() if not agrees_with_itself(row)]
+    where = [(row["pattern"], row["weight"], row["index"]) for row in wrong]
+    assert where == [
+        ("first", "hidden to output", "0,2"),
+        ("first", "hidden to output", "4,5"),
+        ("sixth", "hidden to output", "0,2"),
+        ("sixth", "hidden to output", "4,5"),
+        ("last", "output bias", "0"),
+    ]
+
+
+@pytest.mark.parametrize("pattern", ["first", "sixth", "last"])
+def test_each_gradient_table_has_our_six_rows_beside_the_papers(checks, pattern):
+    table = gradient_table(checks[0], pattern)
+    ours = checks[0][checks[0].pattern == pattern]
+    papers = pd.DataFrame([row for row in published_gradients() if row["pattern"] == pattern])
+    assert list(table.index) == [f"{row.weight} [{row.index}]" for row in papers.itertuples(False)]
+    for column, values in (
+        ("approximated", ours.approximated_gradient),
+        ("actual", ours.actual_gradient),
+        ("paper: actual", papers.actual_gradient),
+        ("paper: difference", papers.difference),
+    ):
+        np.testing.assert_allclose(table[column].astype(float), values, 1e-3)
+    assert (table["at most 1e-4"] == "yes").all()
+    assert data_of(table).paper_difference.tolist() == papers.difference.tolist()
+
+
+def test_a_gradient_that_is_wrong_stands_out(checks):
+    wrong = checks[0].assign(within_tolerance=False)
+    assert (gradient_table(wrong, "first")["at most 1e-4"] == "NO").all()
+
+
+# ---- claims --------------------------------------------------------------------------------------
+
+
+def test_the_scoreboard_shows_every_claim_that_was_judged(small_results, checks):
+    judged = judge(small_results, checks)
+    board = tables.scoreboard(judged)
+    assert 5 < len(board) == len(judged) < len(CLAIMS)
+    assert list(board.index) == list(range(1, len(board) + 1))
+    assert board[["claim", "verdict"]].equals(judged[["claim", "verdict"]].set_index(board.index))
+    assert not any(bad in text_of(board) for bad in ("nan", "inf", "none"))
+    np.testing.assert_allclose(data_of(board)["mean"], judged["mean"], 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "minus", "ours", "claimed"),
+    [
+        ("test_accuracy", None, "84.12 %", "at least 83.5 %"),
+        ("test_accuracy", "linear", "84.12 points", "at least 83.5 points"),
+        ("generalisation_gap", None, "84.12 points", "at least 83.5 points"),
+        ("stopped_epoch", None, "84.1", "at least 83.5"),
+        ("test_loss", None, "84.1234", "at least 83.5"),
+        ("gradient_difference", None, "8.4e+01", "at least 83.5"),
+    ],
+)
+def test_each_quantity_is_shown_with_its_unit_and_digits(quantity, minus, ours, claimed):
+    row = {
+        "section": "2", "claim": "", "quantity": quantity, "experiment": "a",
+        "minus": minus or "", "low": 83.5, "high": np.inf, "mean": 84.1234,
+        "ci_low": 84.0, "ci_high": 84.3, "verdict": "",
+    }  # fmt: skip
+    shown = tables.scoreboard(pd.DataFrame([row])).iloc[0]
+    assert (shown["ours"], shown["claimed"]) == (ours, claimed)
+
+
+def test_the_scoreboard_of_one_seed_knows_no_interval(kana):
+    board = tables.scoreboard(judge(run(SMALL_RUNS, 0, n_jobs=1, data=kana, cache=False), {}))
+    assert board["95 % interval"].str.contains("unknown").all()
+    assert (board.verdict == "undecided").all()
+
+
+# ---- errors --------------------------------------------------------------------------------------
+
+
+def test_accuracy_and_precision_of_each_character_are_those_of_scikit_learn(kana):
+    rng = np.random.default_rng(0)
+    labels, predictions = rng.integers(0, 10, (2, 300))
+    matrix = np.zeros((10, 10), int)
+    np.add.at(matrix, (labels, predictions), 1)
+    table = tables.per_class([matrix], kana)
+    assert list(table.index) == list(CLASS_NAMES) and table.romaji.tolist() == list(ROMAJI)
+    for column, score in (("accuracy, %", recall_score), ("precision, %", precision_score)):
+        expected = 100 * score(labels, predictions, average=None)
+        np.testing.assert_allclose(table[column].astype(float), expected, atol=0.051)
+    perfect = np.diag(matrix.sum(axis=1))
+    spread = plain(tables.per_class([matrix, perfect], kana)["accuracy, %"].iloc[3])
+    values = [100 * matrix[3, 3] / matrix[3].sum(), 100]
+    assert spread == f"{np.mean(values):.1f} ± {np.std(values, ddof=1):.1f}"
+
+
+def test_a_class_without_a_test_image_has_no_nan(kana):
+    matrix = np.diag([10] * 9 + [0])
+    for table in (tables.per_class([matrix], kana), tables.most_confused([matrix], kana)):
+        assert "nan" not in text_of(table)
+
+
+def test_the_most_confused_pairs_come_first_and_no_right_answer_is_among_them(kana):
+    matrix = np.diag([90] * 10)
+    matrix[2, 6], matrix[7, 0] = 10, 4
+    table = tables.most_confused([matrix, matrix], kana, count=2)
+    assert table["character"].tolist() == ["す su", "や ya"]
+    assert table["taken for"].tolist() == ["ま ma", "お o"]
+    assert table["images per seed"].tolist() == ["10.0", "4.0"]
+    assert table["share of the character, %"].tolist() == ["10.0", "4.3"]
+
+
+# ---- HTML ----------------------------------------------------------------------------------------
+
+
+def test_html_escapes_text_but_not_markup_and_aligns_columns_of_numbers():
+    table = pd.DataFrame(
+        {"loss < 1": ["0.5", "–"], "link": [Markup("<a>b</a>"), "<i>"]}, index=["a & b", "c"]
+    )
+    page = html(table)
+    assert '<th scope="col" class="number">loss &lt; 1</th>' in page
+    assert '<th scope="row">a &amp; b</th><td class="number">0.5</td>' in page
+    assert "<td><a>b</a></td>" in page and "<td>&lt;i&gt;</td>" in page
