@@ -14,9 +14,9 @@ from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures.exhibit import ExhibitData, title
 from kmnist_mlp.figures.style import COLOURS, DASHES, finished, panels
+from kmnist_mlp.results import TrainingResult
 from kmnist_mlp.support.colours import BLUE, GREEN, GREY, ORANGE
 from kmnist_mlp.support.statistics import mean_curve
-from kmnist_mlp.training import TrainingResult  # core: from results
 
 AT_KEPT_EPOCH = ("test_loss", "test_accuracy", "best_epoch", "stopped_epoch")
 QUANTITIES = (
