@@ -143,7 +143,9 @@ class Config:
         ((784, 256, 10), 0.2, 128)
         """
         known = [f.name for f in fields(cls)]
-        for key in checks.instance("values", values, Mapping):
+        if not isinstance(values, Mapping):
+            raise ValueError(f"values must be a dictionary of hyper-parameters; got {values!r}")
+        for key in values:
             if key not in known:
                 near = difflib.get_close_matches(str(key), known, n=1)
                 hint = f"did you mean {near[0]!r}?" if near else f"known keys are {known}"

@@ -126,7 +126,6 @@ def check_gradients(
         except (KeyError, IndexError, TypeError) as error:
             raise ValueError(f"parameters must exist in {model!r}; got {name!r}: {error}") from None
         approximated = central_difference(model, getattr(model, kind)[layer], index, x, y, epsilon)
-        difference = abs(approximated - actual)
-        place = (name, ",".join(map(str, index)))
-        rows.append((*place, approximated, actual, difference, difference <= TOLERANCE))
+        difference, place = abs(approximated - actual), ",".join(map(str, index))
+        rows.append((name, place, approximated, actual, difference, difference <= TOLERANCE))
     return pd.DataFrame(rows, columns=COLUMNS)

@@ -78,8 +78,8 @@ class TrainingResult:
 
     def __repr__(self) -> str:
         """Tell in one line how the run went."""
-        end = "interrupted" if self.interrupted else "stopped"
-        end = "diverged at" if self.diverged else f"{end} after"
+        end = "interrupted after" if self.interrupted else "stopped after"
+        end = "diverged at" if self.diverged else end
         return (
             f"TrainingResult({self.model!r}, {end} epoch {self.stopped_epoch}, best epoch "
             f"{self.best_epoch}, test accuracy {self.test_accuracy:.2%})"
@@ -118,7 +118,7 @@ class Callback:
 
     def __init__(self, function: Callable[[Progress], object] | None = None) -> None:
         if function is not None:
-            self.epoch = function  # type: ignore[method-assign]
+            self.epoch = function  # type: ignore[assignment, method-assign]
 
     def start(self, run: Any) -> None:
         """Is called with the :class:`kmnist_mlp.training.Training` before the first epoch."""

@@ -65,7 +65,7 @@ def train(
     >>> train(Config(layer_specs=(64, 10)), data)
     Traceback (most recent call last):
         ...
-    ValueError: layer_specs must begin with the 784 pixels and end with the 10 classes of ...
+    ValueError: layer_specs must be (784, ..., 10) for ...; got (64, 10)
     """
     watching = [c if isinstance(c, Callback) else Callback(c) for c in callbacks]
     began, result, stop = time.perf_counter(), None, False
@@ -76,7 +76,7 @@ def train(
         ExitStack() as stack,
     ):
         for callback in watching:
-            stack.callback(lambda callback=callback: callback.end(result))
+            stack.callback(lambda c: c.end(result), callback)
             callback.start(run)
         began -= run.seconds
         while not (run.ended or stop):
@@ -118,16 +118,13 @@ class Training:
     NUMBERS = ("epoch", "best_epoch", "best_loss", "seconds")
 
     def __init__(self, config: Config, data: Dataset, dtype: Any = np.float32) -> None:
-        instance("config", config, Config)
-        instance("data", data, Dataset)
-        ends, pixels = config.layer_specs[:: len(config.layer_specs) - 1], data.train_images[0].size
-        if ends != (pixels, len(data.class_names)):
-            raise ValueError(
-                f"layer_specs must begin with the {pixels} pixels and end with the "
-                f"{len(data.class_names)} classes of {data.name}; got {config.layer_specs}"
-            )
         self.config, self.data = config, data
         self.split = split = split_and_standardise(data, config, dtype)
+        pixels, classes = split.train.shape[1], len(data.class_names)
+        layers = config.layer_specs
+        if (layers[0], layers[-1]) != (pixels, classes):
+            expected = f"({pixels}, ..., {classes}) for {data.name}"
+            raise ValueError(f"layer_specs must be {expected}; got {layers}")
         self.model = MLP(config.layer_specs, config.activation, config.seed, dtype)
         self.model.standardisation = split.mean, split.std
         self.best_model = self.model.copy()
@@ -135,7 +132,7 @@ class Training:
         size = min(config.batch_size, len(split.train))
         self.batch, self.buffers = np.empty((size, pixels), dtype), Buffers(self.model, size)
         self.buffers.targets *= 1 - config.label_smoothing
-        self.buffers.targets += config.label_smoothing / len(data.class_names)
+        self.buffers.targets += config.label_smoothing / classes
         self.methods: Any = None
         if config.distortion or config.batch_normalisation or config.dropout:
             from kmnist_mlp.extensions import Methods  # only here: the paper needs none of them
@@ -152,8 +149,8 @@ class Training:
         )
         self.curve_labels = split.train_labels[part]
         self.measured: list[tuple[float, ...]] = []
-        self.epoch, self.best_epoch, self.best_loss = 0, 0, np.inf
-        self.diverged, self.seconds = False, 0.0
+        self.epoch, self.best_epoch, self.best_loss, self.seconds = 0, 0, np.inf, 0.0
+        self.diverged = False
 
     def train_epoch(self) -> None:
         """Pass over the reshuffled training split; the last, smaller mini-batch counts, too."""
@@ -208,8 +205,7 @@ class Training:
 
     def progress(self) -> Progress:
         """Return what callbacks see after an epoch."""
-        model = self.plain()
-        return Progress(self.epoch, self.best_epoch, self.curves(), model, self.best_model)
+        return Progress(self.epoch, self.best_epoch, self.curves(), self.plain(), self.best_model)
 
     def curves(self) -> dict[str, np.ndarray]:
         """Return what was measured as a column for each of :data:`CURVES`."""
@@ -299,6 +295,6 @@ def evaluate(model: MLP, x: np.ndarray | StandardisedImages, y: np.ndarray) -> t
     for start in range(0, len(x), CHUNK):
         labels = y[start : start + CHUNK]
         z = forward(model, x[start : start + CHUNK], buffers.first(len(labels)))
-        right += np.count_nonzero(z.argmax(axis=1) == labels)
+        right += int(np.count_nonzero(z.argmax(axis=1) == labels))
         loss += cross_entropies(z, labels).sum(dtype=np.float64)
-    return float(loss) / len(x) / classes, int(right) / len(x)
+    return float(loss) / len(x) / classes, right / len(x)

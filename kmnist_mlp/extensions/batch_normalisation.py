@@ -92,7 +92,8 @@ class BatchNormalisation:
 
     def state(self) -> dict[str, Any]:
         """Return gains, their velocity, and the running statistics."""
-        return {"gains": self.parameters, "velocity": self.optimizer.velocity, "running": self.running}
+        velocity = self.optimizer.velocity
+        return {"gains": self.parameters, "velocity": velocity, "running": self.running}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take back what :meth:`state` returned."""
