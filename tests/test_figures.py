@@ -17,8 +17,8 @@ from kmnist_mlp import Config, figures, run
 from kmnist_mlp.data import CLASS_NAMES
 from kmnist_mlp.experiments import sweep
 from kmnist_mlp.experiments.error_analysis import ConfidentErrors
+from kmnist_mlp.experiments.gradient_checks import differences_by_epsilon
 from kmnist_mlp.figures.style import png
-from kmnist_mlp.gradient_check import differences_by_epsilon
 
 RNG = np.random.default_rng(0)
 COUNTS = RNG.integers(1, 50, (10, 10)) + np.diag(RNG.integers(50, 99, 10))

@@ -10,8 +10,8 @@ from IPython.utils.capture import capture_output
 
 from kmnist_mlp import figures, run
 from kmnist_mlp.experiments import analyse_errors
+from kmnist_mlp.experiments.gradient_checks import check_paper_patterns
 from kmnist_mlp.figures import tables
-from kmnist_mlp.gradient_check import check_paper_patterns
 from kmnist_mlp.report import notebook
 
 
