@@ -100,8 +100,10 @@ def draw_stand_in(
 
     Parameters
     ----------
-    n_train, n_test : numbers of images.
-    seed : the same seed gives the same images.
+    n_train, n_test : int
+        Numbers of images.
+    seed : int
+        The same seed gives the same images.
 
     Returns
     -------
