@@ -58,10 +58,9 @@ def lines_of_code(source):
 
 
 def test_the_core_is_as_small_as_readme_says():
-    files = [path for path in (ROOT / "kmnist_mlp").glob("*.py") if path.stem != "__init__"]
+    files = list((ROOT / "kmnist_mlp").glob("*.py"))
     stated = int(re.search(r"(\d+) lines of code", README)[1])
     counted = sum(lines_of_code(path.read_text(encoding="utf-8")) for path in files)
-    assert len(files) == 8 and "the eight files at the top level" in README
     assert stated - 20 < counted <= stated
 
 

@@ -18,15 +18,14 @@ from kmnist_mlp.activations import ACTIVATIONS
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset, Split, split_and_standardise
 from kmnist_mlp.network import MLP, softmax
-from kmnist_mlp.optimizer import SGD
-from kmnist_mlp.training import Epochs
+from kmnist_mlp.training import Training
 
 Epoch = Callable[[], Any]
 
 
 def split_of(config: Config, data: Dataset) -> Split:
     """Return the split that training with this configuration uses."""
-    return split_and_standardise(data, config.seed)  # core
+    return split_and_standardise(data, config)
 
 
 def products(config: Config, data: Dataset) -> Epoch:
@@ -57,17 +56,13 @@ def products(config: Config, data: Dataset) -> Epoch:
 
 def ours(config: Config, data: Dataset) -> Epoch:
     """Return one epoch of :func:`kmnist_mlp.train`."""
-    return _training(config, data).train_one
+    return Training(config, data).train_epoch
 
 
 def evaluation(config: Config, data: Dataset) -> Epoch:
     """Return the measurement of the learning curves after an epoch."""
-    return _training(config, data).measure
-
-
-def _training(config: Config, data: Dataset) -> Epochs:  # core
-    model = MLP(config.layer_specs, config.activation)
-    return Epochs(model, SGD(model, config), split_of(config, data), config)
+    run = Training(config, data)
+    return lambda: run.measure(run.plain())
 
 
 def plain_numpy(config: Config, data: Dataset) -> Epoch:

@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from threadpoolctl import ThreadpoolController, threadpool_limits
+from threadpoolctl import threadpool_limits
 
 from kmnist_mlp.activations import ACTIVATIONS
 from kmnist_mlp.benchmark.implementations import (
@@ -92,7 +92,7 @@ def parts(config: Config, data: Dataset, rounds: int = 300) -> dict[str, float]:
 
     model, f = MLP(config.layer_specs, config.activation), ACTIVATIONS[config.activation]
     optimizer = SGD(model, config)
-    gradient = np.zeros(sum(array.size for array in model.weights + model.biases), np.float32)
+    gradient = np.zeros_like(model.parameters)
     logits, *hidden = (
         rng.standard_normal((size, units), np.float32)
         for units in (config.layer_specs[-1], *config.layer_specs[1:-1])
@@ -113,7 +113,7 @@ def parts(config: Config, data: Dataset, rounds: int = 300) -> dict[str, float]:
         "gathering the images": lambda: np.take(
             train.images, next_rows(), axis=0, out=pixels, mode="clip"
         ),
-        "gathering and standardising": lambda: train.write(next_rows(), pixels, x),
+        "gathering and standardising": lambda: train.write(next_rows(), x),
         "biases and activation": activate,
         "softmax": lambda: softmax(logits),
         "derivative of the activation": derive,
@@ -159,14 +159,7 @@ def measure(cores: str, rounds: int) -> dict[str, Any]:
     """Measure in this process, on the cores that it may use ("one core" or "all cores")."""
     data = load_kmnist()
     if cores == "all cores":
-        # The update calls SciPy's BLAS. Its threads and NumPy's would wait for each other at every
-        # step, which takes thirty times as long. In training both have one thread.
-        import scipy.linalg.blas  # noqa: F401
-
-        pools = ThreadpoolController()
-        of_scipy = [pool["filepath"] for pool in pools.info() if "scipy.libs" in pool["filepath"]]
-        with pools.select(filepath=of_scipy).limit(limits=1):
-            return compare(data, rounds)
+        return compare(data, rounds)
     with threadpool_limits(1):
         return {
             "one core": compare(data, rounds),
