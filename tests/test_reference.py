@@ -10,6 +10,7 @@ import pytest
 
 from kmnist_mlp.experiments import reference
 from kmnist_mlp.experiments.distribution_shift import POOLED
+from kmnist_mlp.experiments.gradient_checks import gradient_checks
 from kmnist_mlp.experiments.measure_reference import (
     FACTOR,
     FLOOR,
@@ -31,7 +32,7 @@ from kmnist_mlp.experiments.reference import (
     load_reference,
     reference_file,
 )
-from kmnist_mlp.experiments.runs import Results, gradient_checks
+from kmnist_mlp.experiments.runs import Results
 
 MEASURED = {
     "test_accuracy": 0.84,

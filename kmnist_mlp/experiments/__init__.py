@@ -2,11 +2,12 @@
 
 from kmnist_mlp.experiments.claims import CLAIMS, RULE, Claim, claims_of, judge
 from kmnist_mlp.experiments.error_analysis import analyse_errors
+from kmnist_mlp.experiments.gradient_checks import gradient_checks
 from kmnist_mlp.experiments.paper import EXPERIMENTS, PAPER
 from kmnist_mlp.experiments.parallel import cost
 from kmnist_mlp.experiments.reference import check
 from kmnist_mlp.experiments.result_cache import ResultCache
-from kmnist_mlp.experiments.runs import Results, default_seeds, gradient_checks, run, train_cached
+from kmnist_mlp.experiments.runs import Results, default_seeds, run, train_cached
 
 __all__ = [
     "CLAIMS",

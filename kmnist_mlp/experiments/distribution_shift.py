@@ -12,7 +12,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from kmnist_mlp.data import Dataset, split_and_standardise
+from kmnist_mlp.config import Config, Stream, generator
+from kmnist_mlp.data import Dataset, split_rows
 from kmnist_mlp.experiments.runs import Results, run
 from kmnist_mlp.support.checks import instance, whole_number
 from kmnist_mlp.support.statistics import plus_minus
@@ -55,7 +56,7 @@ def pooled(data: Dataset, seed: int = 0) -> Dataset:
     seed = whole_number("seed", seed, 0)
     images = np.concatenate([data.train_images, data.test_images])
     labels = np.concatenate([data.train_labels, data.test_labels])
-    order = np.random.default_rng([seed, 2]).permutation(len(images))  # core
+    order = generator(seed, Stream.POOLING).permutation(len(images))
     train, test = np.split(order, [len(data.train_images)])
     return replace(
         data,
@@ -120,10 +121,8 @@ def nearest_distances(data: Dataset, seed: int = 0, count: int = 1000) -> dict[s
     dict of str to ndarray, shape (count,)
         "validation" and "test".
     """
-    split = split_and_standardise(data, seed)  # core
-    train_rows, validation_rows = split.train.rows, split.validation.rows  # core
-    rng = np.random.default_rng([seed, 5])  # core
-    test_rows = rng.permutation(len(data.test_images))[:count]
+    train_rows, validation_rows = split_rows(len(data.train_images), Config(seed=seed))
+    test_rows = generator(seed, Stream.DISTANCES).permutation(len(data.test_images))[:count]
     chosen = {
         "validation": data.train_images[validation_rows[:count]],
         "test": data.test_images[test_rows],

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kmnist_mlp.data import Dataset
-from kmnist_mlp.training import TrainingResult
+from kmnist_mlp.results import TrainingResult
 
 CONFIDENT = 0.9  # from this probability on, a prediction counts as confident
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas as pd
 
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset, split_and_standardise
+from kmnist_mlp.experiments.runs import default_seeds
 from kmnist_mlp.gradient_check import check_gradients
 from kmnist_mlp.network import MLP
 
@@ -63,3 +64,9 @@ def differences_by_epsilon(data: Dataset, seed: int = 0) -> pd.DataFrame:
         for step in steps
     ]
     return pd.DataFrame(rows, index=pd.Index(steps, name="epsilon"))
+
+
+def gradient_checks(data: Dataset, seeds: Iterable[int] | None = None) -> dict[int, pd.DataFrame]:
+    """Return the gradient check of the paper's three patterns for each seed."""
+    seeds = default_seeds() if seeds is None else seeds
+    return {seed: check_paper_patterns(data, seed) for seed in seeds}

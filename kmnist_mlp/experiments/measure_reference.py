@@ -22,6 +22,7 @@ import pandas as pd
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.datasets.kmnist import load_kmnist
 from kmnist_mlp.experiments.distribution_shift import POOLED, nearest_distances, pooled
+from kmnist_mlp.experiments.gradient_checks import gradient_checks
 from kmnist_mlp.experiments.paper import EXPERIMENTS
 from kmnist_mlp.experiments.reference import (
     DISTANCES,
@@ -32,7 +33,7 @@ from kmnist_mlp.experiments.reference import (
     load_reference,
     reference_file,
 )
-from kmnist_mlp.experiments.runs import Results, default_seeds, gradient_checks, run
+from kmnist_mlp.experiments.runs import Results, default_seeds, run
 from kmnist_mlp.support.files import write_csv
 
 QUANTITIES = (

@@ -15,7 +15,8 @@ from tqdm.auto import tqdm
 from kmnist_mlp.callbacks.live import someone_looks
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
-from kmnist_mlp.training import TrainingResult, train
+from kmnist_mlp.results import TrainingResult
+from kmnist_mlp.training import train
 
 Key = TypeVar("Key", bound=Hashable)
 

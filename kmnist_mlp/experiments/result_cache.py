@@ -15,13 +15,13 @@ import numpy as np
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.provenance import blas_library, blas_pools
-from kmnist_mlp.network import MLP, pack_parameters, unpack_parameters
+from kmnist_mlp.network import MLP
+from kmnist_mlp.results import CURVES, TrainingResult
 from kmnist_mlp.support.files import cache_folder, full_path, load_arrays, save_arrays
-from kmnist_mlp.training import CURVES, TrainingResult
 
 PACKAGE = Path(__file__).parents[1]
 # Sources that decide a result: the core, its extensions, and what a run is continued from.
-NUMERICAL_SOURCES = ("*.py", "extensions/*.py", "callbacks/checkpoint.py")
+NUMERICAL_SOURCES = ("*.py", "support/*.py", "extensions/*.py", "callbacks/checkpoint.py")
 SCALARS = (
     "returned",
     "best_epoch",
@@ -69,7 +69,7 @@ class ResultCache:
             header, arrays = load_arrays(path)
             if header["key"] != self.key(config):
                 raise ValueError(f"{path} holds the result of another run")
-            model = MLP.from_parameters(config.activation, *unpack_parameters(arrays))
+            model = MLP.from_arrays(config.activation, arrays)
             curves = {name: arrays[name] for name in CURVES}
             return TrainingResult(config, model, curves, **{name: header[name] for name in SCALARS})
         except (FileNotFoundError, NotADirectoryError):
@@ -85,12 +85,13 @@ class ResultCache:
         """
         if result.interrupted:
             return False
-        arrays = pack_parameters(result.model)
         header = {"key": self.key(result.config)}
         header |= {name: getattr(result, name) for name in SCALARS}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            save_arrays(self.path(result.config), header, {**arrays, **result.curves})
+            save_arrays(
+                self.path(result.config), header, {**result.model.to_arrays(), **result.curves}
+            )
         except OSError as error:
             warnings.warn(
                 f"results are not kept, as {self.folder} cannot be written: {error}", stacklevel=3

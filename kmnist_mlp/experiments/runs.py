@@ -15,15 +15,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from kmnist_mlp.callbacks.checkpoint import Checkpoint
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.datasets.kmnist import load_kmnist
 from kmnist_mlp.experiments.paper import EXPERIMENTS
 from kmnist_mlp.experiments.parallel import train_all
 from kmnist_mlp.experiments.result_cache import ResultCache
-from kmnist_mlp.gradient_check import check_paper_patterns
+from kmnist_mlp.results import Callback, Progress, TrainingResult
 from kmnist_mlp.support.checks import float_type, instance, whole_number
-from kmnist_mlp.training import Progress, TrainingResult, train
+from kmnist_mlp.training import train
 
 
 def default_seeds() -> list[int]:
@@ -192,7 +193,7 @@ def train_cached(
     config: Config,
     data: Dataset,
     cache: ResultCache,
-    callbacks: Sequence[Callable[[Progress], object]] = (),
+    callbacks: Sequence[Callback | Callable[[Progress], object]] = (),
 ) -> TrainingResult:
     """Take a run from the cache, or train it here, from its checkpoint if it has one.
 
@@ -206,7 +207,7 @@ def train_cached(
     data : Dataset
     cache : ResultCache
         That of ``data``.
-    callbacks : sequence of callable
+    callbacks : sequence of Callback or callable
         Called by :func:`train` after each epoch, unless the result is taken from the cache.
 
     Returns
@@ -219,10 +220,7 @@ def train_cached(
     cache.folder.mkdir(parents=True, exist_ok=True)
     checkpoint = cache.path(config).with_suffix(".checkpoint")
 
-    def on_epoch(progress: Progress) -> bool:  # core
-        return bool([callback for callback in callbacks if callback(progress)])
-
-    result = train(config, data, checkpoint=checkpoint, on_epoch=on_epoch)  # core
+    result = train(config, data, callbacks=[Checkpoint(checkpoint), *callbacks])
     if cache.put(result):
         checkpoint.unlink(missing_ok=True)
     return result
@@ -264,9 +262,3 @@ def _row(name: str, seed: int, run: TrainingResult, cached: bool) -> dict[str, A
         "seconds": run.seconds,
         "cached": cached,
     }
-
-
-def gradient_checks(data: Dataset, seeds: Iterable[int] | None = None) -> dict[int, pd.DataFrame]:
-    """Return the gradient check of the paper's three patterns for each seed."""
-    seeds = default_seeds() if seeds is None else seeds
-    return {seed: check_paper_patterns(data, seed) for seed in seeds}

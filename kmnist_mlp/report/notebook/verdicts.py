@@ -7,7 +7,7 @@ import pandas as pd
 
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.error_analysis import ErrorAnalysis
-from kmnist_mlp.training import TrainingResult  # core: from kmnist_mlp.results
+from kmnist_mlp.results import TrainingResult
 
 
 def structure(*frames: pd.DataFrame) -> None:
