@@ -23,8 +23,8 @@ from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.datasets.kmnist import load_kmnist
 from kmnist_mlp.experiments import ResultCache, cost, train_cached
+from kmnist_mlp.results import CURVES, Progress, TrainingResult
 from kmnist_mlp.support.files import save_arrays, whole_file, write_csv
-from kmnist_mlp.training import CURVES, Progress, TrainingResult  # core: kmnist_mlp.results
 
 
 def main() -> int:

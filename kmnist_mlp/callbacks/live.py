@@ -20,7 +20,7 @@ from kmnist_mlp.config import Config
 from kmnist_mlp.support.colours import BLUE, ORANGE
 
 if TYPE_CHECKING:
-    from kmnist_mlp.training import Progress, TrainingResult  # core: from results
+    from kmnist_mlp.results import Progress, TrainingResult
 
 SHORTEST = 0.25  # seconds between two pictures: fast enough to look continuous
 SHARE = 0.02  # of the training time at most is spent on pictures

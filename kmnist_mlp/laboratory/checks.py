@@ -6,8 +6,8 @@ from typing import Any
 
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.network import MLP
+from kmnist_mlp.results import TrainingResult
 from kmnist_mlp.support.checks import instance
-from kmnist_mlp.training import TrainingResult
 
 
 def trained_on(run: Any, data: Any) -> MLP:

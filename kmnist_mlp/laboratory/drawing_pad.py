@@ -23,8 +23,8 @@ from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.figures.style import finished, png_address, use_style, web_font
 from kmnist_mlp.laboratory.checks import trained_on
 from kmnist_mlp.network import MLP
+from kmnist_mlp.results import TrainingResult
 from kmnist_mlp.support.colours import BLUE, SKY
-from kmnist_mlp.training import TrainingResult
 
 PAD = Path(__file__).with_name("pad")
 UNSEEN = "STAND-IN DATA: this network has never seen Kuzushiji-MNIST."

@@ -18,7 +18,7 @@ from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.figures.style import finished
 from kmnist_mlp.laboratory.checks import trained_on
 from kmnist_mlp.network import MLP
-from kmnist_mlp.training import TrainingResult
+from kmnist_mlp.results import TrainingResult
 
 CHUNK = 1000  # images that are in memory as standardised numbers at the same time
 TOP = 100  # the images with the largest outputs, of which the classes are counted

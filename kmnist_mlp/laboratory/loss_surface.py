@@ -17,8 +17,9 @@ from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.figures.style import finished
 from kmnist_mlp.laboratory.checks import trained_on
 from kmnist_mlp.network import MLP
+from kmnist_mlp.results import TrainingResult
 from kmnist_mlp.support.colours import BLUE, GREY, ORANGE
-from kmnist_mlp.training import TrainingResult, train
+from kmnist_mlp.training import train
 
 RATES = (0.0005, 0.005, 0.5)  # the learning rates that the paper compares
 SMALLEST = 1e-12  # cross-entropy that is drawn: a loss of 0 has no logarithm

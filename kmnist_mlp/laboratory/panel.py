@@ -28,10 +28,11 @@ from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.figures.markup import html
 from kmnist_mlp.laboratory.controls import LABELS, choice, menu
 from kmnist_mlp.laboratory.hidden_units import HiddenUnits
+from kmnist_mlp.results import Progress, TrainingResult
 from kmnist_mlp.support.checks import instance
 from kmnist_mlp.support.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY
 from kmnist_mlp.support.statistics import mean_curve, plus_minus
-from kmnist_mlp.training import Progress, TrainingResult, train
+from kmnist_mlp.training import train
 
 RATES = [digit * 10.0**power for power in range(-5, 0) for digit in (1, 2, 5)] + [1.0]
 PENALTIES = [0.0, 1e-6, 1e-4, 1e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]
