@@ -120,7 +120,7 @@ def test_the_remaining_time_counts_epochs_by_the_size_of_their_network():
 
 
 def test_the_remaining_time_is_printed_after_each_epoch(tiny10, capsys):
-    train(TINY, tiny10, on_epoch=RemainingTime([TINY]).printer("wide", TINY))  # core
+    train(TINY, tiny10, callbacks=[RemainingTime([TINY]).printer("wide", TINY)])
     lines = capsys.readouterr().out.splitlines()
     assert [line[: len("wide, seed 0: epoch 1 of 3")] for line in lines] == [
         f"wide, seed 0: epoch {epoch} of 3" for epoch in (1, 2, 3)

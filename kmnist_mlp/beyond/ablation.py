@@ -33,7 +33,7 @@ _WIDE = EXPERIMENTS["relu"].replace(layer_specs=(784, 512, 512, 10))
 _AUGMENTED = _WIDE.replace(distortion=1.0, epochs=20, early_stop=False)
 _COSINE = _AUGMENTED.replace(schedule="cosine", warm_up=1, learning_rate=2e-3)
 _NORMALISED = _COSINE.replace(batch_normalisation=True, learning_rate=4e-3, batch_size=256)
-_GLOBAL = _NORMALISED.replace(each_pixel=False)  # core
+_GLOBAL = _NORMALISED.replace(standardisation="global")
 _PENALISED = _GLOBAL.replace(L2_penalty=0.05)
 _BEST = _PENALISED.replace(layer_specs=(784, 1024, 1024, 10), epochs=200, validation_fraction=0.0)
 _NO_PENALTY = _BEST.replace(L2_penalty=0.0)
@@ -66,7 +66,7 @@ NO_PENALTY = {
     "no_penalty_300_epochs": Step("no penalty, 300 epochs", _NO_PENALTY.replace(epochs=300)),
     "no_penalty_per_pixel": Step(
         "no penalty, per-pixel standardisation, 100 epochs",
-        _NO_PENALTY.replace(each_pixel=True, epochs=100),  # core
+        _NO_PENALTY.replace(standardisation="pixel", epochs=100),
     ),
     "no_penalty_50_epochs": Step("no penalty, 50 epochs", _NO_PENALTY.replace(epochs=50)),
     "no_penalty_weak_augmentation": Step(
