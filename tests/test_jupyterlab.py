@@ -13,21 +13,19 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.error import HTTPError
+from urllib.parse import unquote
 from urllib.request import urlopen
 
 import nbformat
 import pytest
-from browser import find_browser, running_browser
+from browser import browser_page, look, needs_browser
 from nbformat.v4 import new_code_cell, new_notebook
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 LABORATORY = "08_laboratory"
 
-pytestmark = pytest.mark.skipif(
-    find_browser() is None,
-    reason="no Chromium was found (Debian: apt-get install chromium; or set CHROMIUM)",
-)
+pytestmark = needs_browser
 
 SETTINGS = {  # nothing pops up, and every cell is in the page, whether it is in the window or not
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -99,52 +97,66 @@ def _info(server, here):
 
 
 @pytest.fixture(scope="module")
-def tab(tmp_path_factory):
-    with running_browser(tmp_path_factory.mktemp("profile"), offline=False) as tab:
-        tab.look(width=1300)
-        yield tab
+def page():
+    with browser_page(offline=False) as page:
+        look(page, width=1300)
+        yield page
 
 
 # ---- what a reader does --------------------------------------------------------------------------
 
-BUTTON = "document.querySelector('.jp-NotebookPanel:not(.lm-mod-hidden) [data-command=\"{}\"]')"
-MENU = "[...document.querySelectorAll('.lm-MenuBar-item')].find(e => e.innerText.trim() == '{}')"
-ITEM = "document.querySelector('.lm-Menu-item[data-command=\"{}\"]')"
-CELLS = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell"
+HERE = ".jp-NotebookPanel:not(.lm-mod-hidden)"
+CELLS = f"{HERE} .jp-CodeCell"
+OUTPUTS = f"{CELLS} .jp-OutputArea-output"
 PROMPTS = f"[...document.querySelectorAll('{CELLS} .jp-InputPrompt')].map(e => e.innerText.trim())"
 DONE = f"{PROMPTS}.length && {PROMPTS}.every(prompt => /^\\[\\d+\\]:$/.test(prompt))"
-HERE = ".jp-NotebookPanel:not(.lm-mod-hidden)"
-IDLE = f"""!!document.querySelector('{HERE} .jp-Notebook-ExecutionIndicator[data-status=idle]')
-    && document.querySelector('{HERE} .jp-KernelName')?.innerText.includes('Python 3')"""
-KINDS = f"""[...document.querySelectorAll('{CELLS} .jp-OutputArea-output')].map(
-    e => e.dataset.mimeType)"""
-TEXT = f"[...document.querySelectorAll('{CELLS} .jp-OutputArea-output')].map(e => e.innerText)"
+IDLE = f"{HERE} .jp-Notebook-ExecutionIndicator[data-status=idle]"
 
 
-def opened(tab, lab, name):
+def wait_for(page, expression, seconds):
+    """Wait until a JavaScript expression is true."""
+    page.wait_for_function(expression, timeout=1000 * seconds, polling=100)
+
+
+def opened(page, lab, name):
     """Open a notebook in JupyterLab and wait for its kernel."""
-    tab.open(f"{lab.address}lab/tree/{name}.ipynb?reset&token={lab.token}")
-    tab.wait_for(f"document.querySelectorAll('{CELLS}').length > 1")
-    tab.wait_for(IDLE)
+    page.goto(f"{lab.address}lab/tree/{name}.ipynb?reset&token={lab.token}")
+    page.locator(CELLS).nth(1).wait_for()
+    page.locator(IDLE).wait_for(state="attached")
+    page.locator(f"{HERE} .jp-KernelName", has_text="Python 3").wait_for()
 
 
-def run_all(tab):
-    """Choose "Run All Cells" from the menu, with the mouse."""
-    tab.click(MENU.format("Run"))
-    tab.click(ITEM.format("runmenu:run-all"))
+def choose(page, menu, command):
+    """Choose a command from a menu, with the mouse."""
+    page.locator(".lm-MenuBar-item").get_by_text(menu, exact=True).click()
+    page.locator(f'.lm-Menu-item[data-command="{command}"]').click()
 
 
-def shut_down(tab):
-    """End the kernel of the open notebook, as its menu does."""
-    tab.click(MENU.format("Kernel"))
-    tab.click(ITEM.format("kernelmenu:shutdown"))
-    tab.wait_for(f"!({IDLE})")
+def run_all(page):
+    """Choose "Run All Cells"."""
+    choose(page, "Run", "runmenu:run-all")
 
 
-def assert_no_error(tab):
-    kinds, text = tab.js(KINDS), "\n".join(tab.js(TEXT))
-    assert "application/vnd.jupyter.error" not in kinds, text[-2000:]
-    assert "application/vnd.jupyter.stderr" not in kinds, text[-2000:]
+def shut_down(page):
+    """End the kernel of the open notebook."""
+    choose(page, "Kernel", "kernelmenu:shutdown")
+    page.locator(IDLE).wait_for(state="detached")
+
+
+def text_of(page):
+    """Return the text of all outputs."""
+    return "\n".join(page.locator(OUTPUTS).all_inner_texts())
+
+
+def kinds(page):
+    """Return the kinds of all outputs."""
+    return page.locator(OUTPUTS).evaluate_all("outputs => outputs.map(e => e.dataset.mimeType)")
+
+
+def assert_no_error(page):
+    text = text_of(page)
+    failed = {"application/vnd.jupyter.error", "application/vnd.jupyter.stderr"}
+    assert not failed & set(kinds(page)), text[-2000:]
     assert "Traceback" not in text and "Error displaying widget" not in text
 
 
@@ -155,16 +167,17 @@ def test_the_server_is_no_one_elses(lab):
 
 
 @pytest.mark.parametrize("name", [path.stem for path in NOTEBOOKS if path.stem != LABORATORY])
-def test_a_notebook_runs_from_top_to_bottom(tab, lab, name):
-    opened(tab, lab, name)
-    run_all(tab)
-    tab.wait_for(DONE, 600)
-    assert_no_error(tab)
-    text = "\n".join(tab.js(TEXT))
+def test_a_notebook_runs_from_top_to_bottom(page, lab, name):
+    opened(page, lab, name)
+    run_all(page)
+    wait_for(page, DONE, 600)
+    assert_no_error(page)
+    text = text_of(page)
     assert "STAND-IN DATA" in text
     assert any(end in text for end in ("agrees with", "within 0.0001", "as recorded"))
-    assert tab.js(f"[...document.querySelectorAll('{CELLS} img')].every(i => i.naturalWidth > 0)")
-    shut_down(tab)
+    widths = page.locator(f"{CELLS} img").evaluate_all("images => images.map(i => i.naturalWidth)")
+    assert all(widths)
+    shut_down(page)
 
 
 # ---- training that is watched --------------------------------------------------------------------
@@ -173,10 +186,10 @@ HEADING = f"document.querySelector('{CELLS} .jp-OutputArea-output svg title')?.t
 EPOCH = f"Number(({HEADING} || '').match(/^epoch (\\d+) of/)?.[1] || 0)"
 
 
-def test_the_curves_grow_in_one_place_and_the_stop_button_keeps_the_best_model(tab, lab):
-    opened(tab, lab, "watched")
-    run_all(tab)
-    tab.wait_for(f"{EPOCH} > 0", 120)
+def test_the_curves_grow_in_one_place_and_the_stop_button_keeps_the_best_model(page, lab):
+    opened(page, lab, "watched")
+    run_all(page)
+    wait_for(page, f"{EPOCH} > 0", 120)
     # the heights of the output at every frame that the browser paints, for three seconds
     heights = f"""(async () => {{ const seen = new Set(), epochs = new Set();
         for (const until = performance.now() + 3000; performance.now() < until;) {{
@@ -184,98 +197,110 @@ def test_the_curves_grow_in_one_place_and_the_stop_button_keeps_the_best_model(t
             seen.add(document.querySelector('{CELLS} .jp-OutputArea').offsetHeight);
             epochs.add({EPOCH}); }}
         return [[...seen], [...epochs]] }})()"""
-    heights, epochs = tab.js(heights)
+    heights, epochs = page.evaluate(heights)
     assert len(heights) == 1, "no flicker: the output never collapses"
     assert len(epochs) > 3 and epochs == sorted(epochs) and epochs[0] > 0, "it grows"
-    assert tab.js(f"document.querySelectorAll('{CELLS} svg title').length") == 1, "no pile-up"
-    tab.click(BUTTON.format("notebook:interrupt-kernel"))
-    tab.wait_for(DONE, 60)
-    assert_no_error(tab)
-    text = "\n".join(tab.js(TEXT))
-    assert "interrupted: True best kept: True" in text
-    last = f"[...document.querySelectorAll('{CELLS} [data-mime-type=\"image/svg+xml\"] img')]"
-    assert tab.js(f"{last}.length") == 1 and tab.js(f"{last}[0].naturalWidth > 0")
-    assert "stopped by hand after" in tab.js(f"decodeURIComponent({last}[0].src)")
-    shut_down(tab)
+    assert page.locator(f"{CELLS} svg title").count() == 1, "no pile-up"
+    page.locator(f'{HERE} [data-command="notebook:interrupt-kernel"]').click()
+    wait_for(page, DONE, 60)
+    assert_no_error(page)
+    assert "interrupted: True best kept: True" in text_of(page)
+    last = page.locator(f'{CELLS} [data-mime-type="image/svg+xml"] img')
+    assert last.evaluate("image => image.naturalWidth") > 0
+    assert "stopped by hand after" in unquote(last.get_attribute("src"))
+    shut_down(page)
 
 
 # ---- the laboratory ------------------------------------------------------------------------------
 
-CONTROL = """[...document.querySelectorAll('.jupyter-widgets')].find(
-    e => e.querySelector(':scope > .widget-label')?.innerText == '{}')"""
-PRESSED = "[...document.querySelectorAll('button.widget-button')].find(e => e.innerText == '{}')"
 PANEL = "[...document.querySelectorAll('.widget-html svg title')].at(-1)?.textContent"
-STEP = "document.querySelector('.widget-html img[alt^=\"Step {} of 10\"]')"
 
 
 @pytest.fixture(scope="module")
-def laboratory(tab, lab):
+def laboratory(page, lab):
     """The laboratory, run from top to bottom."""
-    opened(tab, lab, LABORATORY)
-    run_all(tab)
-    tab.wait_for(DONE, 600)
-    yield
-    shut_down(tab)
+    opened(page, lab, LABORATORY)
+    run_all(page)
+    wait_for(page, DONE, 600)
+    yield page
+    shut_down(page)
 
 
-def fill(tab, name, text):
+def control(page, name):
+    """Return the control with this label."""
+    label = page.locator(":scope > .widget-label").get_by_text(name, exact=True)
+    return page.locator(".jupyter-widgets", has=label)
+
+
+def button(page, name):
+    """Return the button with this text."""
+    return page.locator("button.widget-button").get_by_text(name, exact=True)
+
+
+def step(page, number):
+    """Return the picture of a step of the backpropagation."""
+    return page.locator(f'.widget-html img[alt^="Step {number} of 10"]')
+
+
+def fill(page, name, text):
     """Put a text into a control, by mouse and keyboard."""
-    tab.click(f"{CONTROL.format(name)}.querySelector('input')")
-    tab.js("document.activeElement.select()")
-    tab.call("Input.insertText", text=text)
-    tab.press("Tab")
+    box = control(page, name).locator("input")
+    box.click()
+    box.fill(text)
+    box.press("Tab")
 
 
-def move(tab, name, key):
+def move(page, name, key):
     """Move a slider by a key."""
-    tab.click(f"{CONTROL.format(name)}.querySelector('.noUi-handle')")
-    tab.press(key)
+    handle = control(page, name).locator(".noUi-handle")
+    handle.click()
+    handle.press(key)
 
 
-def test_the_laboratory_runs_and_shows_a_widget_in_the_place_of_each_figure(tab, laboratory):
-    assert_no_error(tab)
-    widgets = f"[...document.querySelectorAll('{CELLS} .jp-OutputArea-output')].filter("
-    assert tab.js(f"{widgets}e => e.querySelector('.jupyter-widgets')).length") == 4
-    assert "image/png" not in tab.js(KINDS), "the static figure is for pages"
-    assert tab.js("[...document.querySelectorAll('.widget-html img')].length") == 3
-    assert "agrees with the reference results" in "\n".join(tab.js(TEXT))
+def test_the_laboratory_runs_and_shows_a_widget_in_the_place_of_each_figure(laboratory):
+    page = laboratory
+    assert_no_error(page)
+    assert page.locator(OUTPUTS, has=page.locator(".jupyter-widgets")).count() == 4
+    assert "image/png" not in kinds(page), "the static figure is for pages"
+    assert page.locator(".widget-html img").count() == 3
+    assert "agrees with the reference results" in text_of(page)
 
 
-def test_a_slider_steps_through_the_backpropagation(tab, laboratory):
-    tab.wait_for(f"!!{STEP.format(0)}")
-    move(tab, "step", "ArrowRight")
-    tab.wait_for(f"!!{STEP.format(1)}", 20)
-    move(tab, "step", "ArrowLeft")
-    tab.wait_for(f"!!{STEP.format(0)}", 20)
-    assert_no_error(tab)
+def test_a_slider_steps_through_the_backpropagation(laboratory):
+    step(laboratory, 0).wait_for()
+    move(laboratory, "step", "ArrowRight")
+    step(laboratory, 1).wait_for()
+    move(laboratory, "step", "ArrowLeft")
+    step(laboratory, 0).wait_for()
+    assert_no_error(laboratory)
 
 
-def test_what_cannot_be_trained_is_said_in_the_panel(tab, laboratory):
-    fill(tab, "hidden layers", "many")
-    tab.click(PRESSED.format("Train"))
-    tab.wait_for("document.body.innerText.includes('must be whole numbers such as 128, 64')", 20)
-    assert_no_error(tab)
+def test_what_cannot_be_trained_is_said_in_the_panel(laboratory):
+    fill(laboratory, "hidden layers", "many")
+    button(laboratory, "Train").click()
+    laboratory.get_by_text("must be whole numbers such as 128, 64").wait_for()
+    assert_no_error(laboratory)
 
 
-def test_a_run_in_the_background_leaves_the_kernel_free_and_stop_keeps_its_model(tab, laboratory):
-    fill(tab, "hidden layers", "512, 512")
-    move(tab, "epochs at most", "End")
-    tab.click(PRESSED.format("Train"))
-    tab.wait_for(f"({PANEL} || '').startsWith('epoch ')", 60)
-    assert " of 100 " in tab.js(PANEL)
-    before = tab.js(PANEL)
-    move(tab, "step", "ArrowRight")  # another panel answers meanwhile
-    tab.wait_for(f"!!{STEP.format(1)}", 20)
-    tab.wait_for(f"{PANEL} != {json.dumps(before)}", 60)
-    assert tab.js(PANEL).startswith("epoch "), "it is still training"
-    tab.click(PRESSED.format("Stop"))
-    tab.wait_for(f"{PANEL}.includes('stopped by hand after')", 60)
-    runs = "document.querySelector('.lab-runs').innerText"
-    tab.wait_for(f"{runs}.includes('run 2')", 20)
-    table = tab.js(runs)
+def test_a_run_in_the_background_leaves_the_kernel_free_and_stop_keeps_its_model(laboratory):
+    page = laboratory
+    fill(page, "hidden layers", "512, 512")
+    move(page, "epochs at most", "End")
+    button(page, "Train").click()
+    wait_for(page, f"({PANEL} || '').startsWith('epoch ')", 60)
+    before = page.evaluate(PANEL)
+    assert " of 100 " in before
+    move(page, "step", "ArrowRight")  # another panel answers meanwhile
+    step(page, 1).wait_for()
+    wait_for(page, f"{PANEL} != {json.dumps(before)}", 60)
+    assert page.evaluate(PANEL).startswith("epoch "), "it is still training"
+    button(page, "Stop").click()
+    wait_for(page, f"{PANEL}.includes('stopped by hand after')", 60)
+    runs = page.locator(".lab-runs")
+    runs.get_by_text("run 2").wait_for()
+    table = runs.inner_text()
     assert "784-512-512-10" in table and "stopped by hand" in table
-    assert tab.js(f"{PRESSED.format('Train')}.disabled") is False
-    assert tab.js(f"{PRESSED.format('Stop')}.disabled") is True
-    menu = tab.js(f"{CONTROL.format('run')}.innerText").replace("\xa0", " ")
+    assert button(page, "Train").is_enabled() and button(page, "Stop").is_disabled()
+    menu = control(page, "run").inner_text().replace("\xa0", " ")
     assert "run 2" in menu, "its units can be looked at"
-    assert_no_error(tab)
+    assert_no_error(page)
