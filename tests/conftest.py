@@ -11,6 +11,8 @@ from hypothesis import settings
 from kmnist_mlp import Config, Dataset, load_kmnist
 from kmnist_mlp.data import CLASS_NAMES, ROMAJI
 from kmnist_mlp.datasets.kmnist import StandInWarning
+from kmnist_mlp.network import backpropagate
+from kmnist_mlp.support.memory import Buffers
 
 # The same examples every time, on a fast machine as on a slow one, and nothing kept on disk.
 settings.register_profile(
@@ -108,7 +110,8 @@ def tiny10(make_dataset):
     return make_dataset(classes=10, train=300, test=100)
 
 
-def descend(sgd, weight_gradients, bias_gradients):
-    """Let an optimiser take a step with gradients as a textbook writes them."""
-    arrays = [*weight_gradients, *bias_gradients]
-    sgd.step(sgd.scale * np.concatenate([array.ravel() for array in arrays]))
+def descend(sgd, model, x, y, epochs_done=0.0):
+    """Let an optimiser take the step of one mini-batch."""
+    buffers = Buffers(model, len(x))
+    backpropagate(model, x, y, buffers)
+    sgd.step(buffers.gradient, epochs_done)
