@@ -254,7 +254,7 @@ class MLP(Persistent):
         """
         x, inputs = checks.as_array("x", x), self.layer_specs[0]
         raw = x.dtype == np.uint8 and self.standardisation is not None
-        if raw and x.ndim in (2, 3) and math.prod(x.shape[-2:]) == inputs:
+        if raw and x.size and x.ndim in (2, 3) and math.prod(x.shape[-2:]) == inputs:
             x = x.reshape(-1, inputs)  # images, or one of them
         if x.ndim != 2 or x.shape[1] != inputs or not len(x):
             hint = "; reshape images to one row each" * (x.ndim == 3 and not raw)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from pathlib import Path
 from typing import Self
@@ -64,7 +65,7 @@ class Persistent:
             mean, std = array_list("standardisation", standardisation, [sizes[:1]] * 2, model.dtype)
             if not (std > 0).all():
                 raise ValueError(f"std in standardisation must be > 0; got {std.min()}")
-            model.standardisation = mean, std
+            model.standardisation = mean.copy(), std.copy()
         return model
 
     def set_parameters(self, weights: list[np.ndarray], biases: list[np.ndarray]) -> None:
@@ -101,9 +102,7 @@ class Persistent:
         >>> model.biases[0]
         array([0., 0.], dtype=float32)
         """
-        twin = type(self)(self.layer_specs, self.activation, dtype=self.dtype)  # type: ignore[call-arg]
-        twin.__setstate__((self.parameters, self.standardisation))
-        return twin
+        return copy.deepcopy(self)
 
     def __reduce__(self) -> tuple:
         # Pickled as they are, parameters, weights and biases would no longer share their memory.
