@@ -71,8 +71,10 @@ def test_each_claim_is_judged_by_the_interval_of_its_own_mean():
 
 def test_differences_are_taken_seed_by_seed():
     scattered = given(a=[70.1, 80.2, 90.0], b=[69.0, 79.0, 89.0])
-    assert judge(scattered, {}, [claim(low=0, minus="b")]).verdict.tolist() == ["reproduced"]
-    assert judge(scattered, {}, [claim(high=0, minus="b")]).verdict.tolist() == ["not reproduced"]
+    claims = [claim(low=0.5, high=2, minus="b"), claim(high=0, minus="b"), claim("b", 0, 2, "a")]
+    judged = judge(scattered, {}, claims)
+    assert judged.verdict.tolist() == ["reproduced", "not reproduced", "not reproduced"]
+    assert judged["mean"].tolist() == pytest.approx([1.1, 1.1, -1.1])
 
 
 def test_claims_about_what_was_not_run_are_left_out():

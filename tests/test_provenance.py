@@ -31,9 +31,15 @@ def test_the_commit_is_the_one_checked_out_or_said_to_be_unknown(tmp_path, monke
     done = subprocess.run(command, capture_output=True, text=True)
     commit.cache_clear()
     assert commit()[:12] == (done.stdout[:12] if done.returncode == 0 else "unknown (not")
-    monkeypatch.setattr(provenance, "PROJECT", tmp_path)
-    commit.cache_clear()
-    assert commit().startswith("unknown")
+    (tmp_path / "project").mkdir()
+    monkeypatch.setattr(provenance, "PROJECT", tmp_path / "project")
+    for repository_around_it in (False, True):
+        if repository_around_it:
+            git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.example"]
+            subprocess.run([*git, "init", "--quiet"], check=True)
+            subprocess.run([*git, "commit", "--quiet", "--allow-empty", "-m", "one"], check=True)
+        commit.cache_clear()
+        assert commit().startswith("unknown")
     commit.cache_clear()
 
 
