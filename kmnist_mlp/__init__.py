@@ -1,10 +1,10 @@
 """A multilayer perceptron from scratch in NumPy, and a report on Kuzushiji-MNIST made with it."""
 
+from importlib import import_module
 from typing import Any
 
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset, one_hot
-from kmnist_mlp.datasets.kmnist import load_kmnist
 from kmnist_mlp.gradient_check import check_gradients
 from kmnist_mlp.network import MLP
 from kmnist_mlp.results import TrainingResult
@@ -18,10 +18,11 @@ __all__ = [
 ]  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:
-    """Import ``run`` only when it is asked for: it brings pandas and joblib."""
-    if name == "run":
-        from kmnist_mlp.experiments.runs import run
+LATER = {"load_kmnist": "kmnist_mlp.datasets.kmnist", "run": "kmnist_mlp.experiments.runs"}
 
-        return run
+
+def __getattr__(name: str) -> Any:
+    """Import what lies beside the core only when it is asked for: ``run`` brings pandas."""
+    if name in LATER:
+        return getattr(import_module(LATER[name]), name)
     raise AttributeError(f"module 'kmnist_mlp' has no attribute {name!r}")

@@ -112,8 +112,7 @@ class Config:
         """
         rows = []
         for f in fields(cls):
-            check, meaning = f.metadata["check"], f.metadata["meaning"]
-            allowed = f"{check.func.__name__.replace('_', ' ')} {checks.limits(**check.keywords)}"
+            allowed, meaning = checks.described(f.metadata["check"]), f.metadata["meaning"]
             row = {"name": f.name, "default": f.default, "allowed": allowed, "meaning": meaning}
             rows.append(row)
         return rows

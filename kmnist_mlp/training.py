@@ -15,7 +15,7 @@ from kmnist_mlp.data import Dataset, split_and_standardise
 from kmnist_mlp.network import MLP, backpropagate, cross_entropies, forward
 from kmnist_mlp.optimizer import SGD
 from kmnist_mlp.results import CURVES, Callback, Progress, TrainingResult
-from kmnist_mlp.support.checks import class_indices, instance
+from kmnist_mlp.support.checks import class_indices, functions, instance
 from kmnist_mlp.support.memory import Buffers
 from kmnist_mlp.support.standardisation import StandardisedImages
 
@@ -67,7 +67,8 @@ def train(
         ...
     ValueError: layer_specs must be (784, ..., 10) for ...; got (64, 10)
     """
-    watching = [c if isinstance(c, Callback) else Callback(c) for c in callbacks]
+    given = functions("callbacks", callbacks, Callback)
+    watching = [c if isinstance(c, Callback) else Callback(c) for c in given]
     began, result, stop = time.perf_counter(), None, False
     run = Training(config, data, dtype)
     with (
@@ -226,13 +227,13 @@ class Training:
         )  # fmt: skip
 
     def state(self) -> dict[str, Any]:
-        """Return all that changes during a run: numbers, arrays and states of generators."""
+        """Return copies of all that changes during a run: numbers, arrays, states of generators."""
         return {
             **{name: getattr(self, name) for name in self.NUMBERS},
             "measured": np.array(self.measured).reshape(-1, 4),
-            "parameters": self.model.parameters,
-            "best_parameters": self.best_model.parameters,
-            "velocity": self.optimizer.velocity,
+            "parameters": self.model.parameters.copy(),
+            "best_parameters": self.best_model.parameters.copy(),
+            "velocity": self.optimizer.velocity.copy(),
             "batches": self.rng.bit_generator.state,
             "methods": self.methods.state() if self.methods else {},
         }
@@ -287,8 +288,8 @@ def evaluate(model: MLP, x: np.ndarray | StandardisedImages, y: np.ndarray) -> t
     classes = instance("model", model, MLP).layer_specs[-1]
     if not isinstance(x, StandardisedImages):
         x = model.checked_inputs(x)
-    elif x.shape[1] != model.layer_specs[0]:
-        raise ValueError(f"x must have the shape (n, {model.layer_specs[0]}); got {x.shape}")
+    elif x.shape[1] != model.layer_specs[0] or not len(x):
+        raise ValueError(f"x must be {model.layer_specs[0]} inputs of n >= 1 images; got {x.shape}")
     y = class_indices("y", y, classes, len(x))
     buffers = Buffers(model, min(CHUNK, len(x)), backward=False)
     loss, right = 0.0, 0

@@ -91,9 +91,9 @@ class BatchNormalisation:
         return plain
 
     def state(self) -> dict[str, Any]:
-        """Return gains, their velocity, and the running statistics."""
-        velocity = self.optimizer.velocity
-        return {"gains": self.parameters, "velocity": velocity, "running": self.running}
+        """Return copies of the gains, their velocity, and the running statistics."""
+        own = {"gains": self.parameters, "velocity": self.optimizer.velocity}
+        return {name: array.copy() for name, array in {**own, "running": self.running}.items()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take back what :meth:`state` returned."""

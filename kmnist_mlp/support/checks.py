@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, TypeVar
 
@@ -31,6 +32,17 @@ def limits(
     bounds = ((">", above), (">=", at_least), ("<", below))
     words = [f"{sign} {bound:g}" for sign, bound in bounds if bound is not None]
     return " and ".join(words) or ", ".join(map(repr, allowed))
+
+
+def described(check: partial) -> str:
+    """Return in words what one of the following checks, with its keywords, lets pass.
+
+    Examples
+    --------
+    >>> described(partial(whole_number, at_least=1)), described(partial(boolean))
+    ('whole number >= 1', 'boolean')
+    """
+    return f"{check.func.__name__.replace('_', ' ')} {limits(**check.keywords)}".strip()
 
 
 def whole_number(name: str, value: Any, at_least: int) -> int:
@@ -117,6 +129,19 @@ def instance(name: str, value: Any, kind: type[Kind]) -> Kind:
     if not isinstance(value, kind):
         raise ValueError(f"{name} must be of the kind {kind.__name__}; got {value!r}")
     return value
+
+
+def functions(name: str, values: Any, kind: type) -> list:
+    """Return several functions, or objects of that kind, as a list, or raise ValueError."""
+    if not isinstance(values, Iterable):
+        raise ValueError(f"{name} must be a list of functions or {kind.__name__}s; got {values!r}")
+    found = list(values)
+    for value in found:  # a class: its parentheses were forgotten
+        if not isinstance(value, kind) and (not callable(value) or isinstance(value, type)):
+            raise ValueError(
+                f"each of {name} must be a function or a {kind.__name__}; got {value!r}"
+            )
+    return found
 
 
 # ---- arrays --------------------------------------------------------------------------------------
