@@ -7,16 +7,20 @@ import subprocess
 import sys
 import time
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from sklearn.neural_network import MLPClassifier
+from options import ALL_CHANGED
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from kmnist_mlp import MLP, Config, Dataset, evaluate, train, training
+from kmnist_mlp import MLP, Config, evaluate, train
+from kmnist_mlp.config import Stream, generator
 from kmnist_mlp.data import split_and_standardise
-from kmnist_mlp.network import Buffers
 from kmnist_mlp.optimizer import SGD
+from kmnist_mlp.results import CURVES, Callback
+from kmnist_mlp.support.standardisation import standardise
+from kmnist_mlp.training import Training
 
 LAYERS = (36, 8, 3)
 
@@ -28,46 +32,59 @@ def quick(**changes):
 
 
 def assert_same_parameters(a, b):
-    for one, other in zip(a.weights + a.biases, b.weights + b.biases, strict=True):
-        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(a.parameters, b.parameters)
 
 
-def rows_of(array):
-    """Return each row of an array as bytes, so that rows can be counted and compared."""
-    return [row.tobytes() for row in array]
+class Batches(Callback):
+    """Keeps the numbers of the images of every mini-batch, and the pixels that were trained on."""
+
+    def start(self, run):
+        self.rows, self.x = [], []
+        write = run.split.train.write
+
+        def record(rows, out, *others):
+            write(rows, out, *others)
+            self.rows.append(rows.copy())
+            self.x.append(out.copy())
+            return out
+
+        run.split.train.write = record
 
 
-@pytest.fixture
-def batches(monkeypatch):
-    """Record every mini-batch that training sees, as (x, y) copies."""
-    seen, original = [], MLP.backpropagate
+class Losses(Callback):
+    """Lets a run measure the given losses, one an epoch, and keeps the networks measured."""
 
-    def record(self, x, y, *others):
-        seen.append((x.copy(), y.copy()))
-        original(self, x, y, *others)
+    def __init__(self, validation, training=()):
+        super().__init__()
+        self.validation, self.training, self.networks = validation, training, []
 
-    monkeypatch.setattr(MLP, "backpropagate", record)
-    return seen
+    def start(self, run):
+        def measure(model):
+            epoch = len(self.networks)
+            self.networks.append(model.copy())
+            training = self.training[epoch] if self.training else 1.0
+            return (training, 0.5, self.validation[epoch], 0.25)
+
+        run.measure = measure
 
 
-@pytest.fixture
-def measured(monkeypatch):
-    """Return a function that makes training measure the given validation losses, one an epoch.
+class Diary(Callback):
+    """Writes down which of its methods are called, and with what."""
 
-    It returns the list of the networks that were measured.
-    """
+    def __init__(self, name, calls, stops_at=None):
+        super().__init__()
+        self.name, self.calls, self.stops_at = name, calls, stops_at
 
-    def let(losses):
-        networks, remaining = [], iter(losses)
+    def start(self, run):
+        assert isinstance(run, Training) and run.epoch == 0
+        self.calls.append((self.name, "start"))
 
-        def measure(self):
-            networks.append(self.model.copy())
-            return (1.0, 0.5, next(remaining), 0.25)
+    def epoch(self, progress):
+        self.calls.append((self.name, progress.epoch))
+        return progress.epoch == self.stops_at
 
-        monkeypatch.setattr(training.Epochs, "measure", measure)
-        return networks
-
-    return let
+    def end(self, result):
+        self.calls.append((self.name, result))
 
 
 def plain_loss_and_accuracy(model, x, y):
@@ -76,201 +93,114 @@ def plain_loss_and_accuracy(model, x, y):
     return loss, (p.argmax(axis=1) == y).mean()
 
 
-# ---- split and standardisation -------------------------------------------------------------------
-
-
-def raw(split, part):
-    """Return the pixel values that a standardised part of the split was made from."""
-    return np.rint(part[:] * split.std + split.mean).astype(np.uint8)
-
-
-def test_four_fifths_of_the_training_images_are_trained_on_and_one_fifth_validates(make_dataset):
-    for images, expected in ((240, (192, 48)), (60, (48, 12)), (33, (26, 7))):
-        split = split_and_standardise(make_dataset(train=images), seed=0)
-        assert (len(split.train), len(split.validation)) == expected
-        assert (len(split.train_labels), len(split.validation_labels)) == expected
-
-
-def test_training_and_validation_share_no_image_and_miss_none(tiny):
-    split = split_and_standardise(tiny, seed=3, dtype=np.float64)
-    train, validation = (rows_of(raw(split, p)) for p in (split.train, split.validation))
-    assert len(set(train + validation)) == 240
-    assert set(train + validation) == set(rows_of(tiny.train_images.reshape(240, -1)))
-
-
-def test_every_image_keeps_its_label(tiny):
-    split = split_and_standardise(tiny, seed=3, dtype=np.float64)
-    label = dict(zip(rows_of(tiny.train_images), tiny.train_labels, strict=True))
-    for part, labels in (
-        (split.train, split.train_labels),
-        (split.validation, split.validation_labels),
-    ):
-        assert [label[row] for row in rows_of(raw(split, part))] == labels.tolist()
-    np.testing.assert_array_equal(split.test_labels, tiny.test_labels)
-    np.testing.assert_array_equal(raw(split, split.test), tiny.test_images.reshape(60, -1))
-
-
-def test_the_split_is_shuffled_by_the_seed(tiny):
-    parts = [split_and_standardise(tiny, seed, dtype=np.float64) for seed in (0, 0, 1)]
-    one, again, other = (rows_of(raw(split, split.validation)) for split in parts)
-    assert one == again
-    assert set(one) != set(other)
-    assert set(one) != set(rows_of(tiny.train_images.reshape(240, -1)[-48:]))
-
-
-def test_pixels_are_standardised_with_the_statistics_of_the_training_split_alone(tiny):
-    split = split_and_standardise(tiny, seed=0, dtype=np.float64)
-    pixels = raw(split, split.train).astype(np.float64)
-    mean, std = pixels.mean(axis=0), pixels.std(axis=0)
-    std[std == 0] = 1
-    for part in (split.train, split.validation, split.test):
-        expected = (raw(split, part) - mean) / std
-        np.testing.assert_allclose(part[:], expected, rtol=1e-10, atol=1e-10)
-    np.testing.assert_allclose(split.train[:].std(axis=0)[1:], 1, rtol=1e-10)
-
-
-def test_all_pixels_can_be_standardised_alike(tiny):
-    split = split_and_standardise(tiny, seed=0, dtype=np.float64, each_pixel=False)
-    pixels = raw(split, split.train).astype(np.float64)
-    np.testing.assert_allclose(split.mean, np.full(36, pixels.mean()), rtol=1e-12)
-    np.testing.assert_allclose(split.std, np.full(36, pixels.std()), rtol=1e-12)
-    np.testing.assert_allclose(split.train[:], (pixels - pixels.mean()) / pixels.std(), atol=1e-10)
-    model = train(quick(each_pixel=False), tiny).model
-    assert len(set(model.standardisation[0])) == len(set(model.standardisation[1])) == 1
-
-
-def test_a_constant_pixel_is_divided_by_one(tiny):
-    test_images = tiny.test_images.copy()
-    test_images[:, 0, 0] = 9  # 7 in all training images
-    data = Dataset(
-        tiny.train_images,
-        tiny.train_labels,
-        test_images,
-        tiny.test_labels,
-        class_names=tiny.class_names,
-    )
-    split = split_and_standardise(data, seed=0)
-    assert split.std[0] == 1
-    assert np.all(split.train[:][:, 0] == 0)
-    assert np.all(split.test[:][:, 0] == 2)
-
-
 # ---- mini-batches --------------------------------------------------------------------------------
 
 
-def test_an_epoch_sees_each_training_image_once_and_no_validation_or_test_image(tiny, batches):
-    train(quick(epochs=1, early_stop=False), tiny, np.float64)
-    split = split_and_standardise(tiny, seed=0, dtype=np.float64)
-    seen = rows_of(np.concatenate([x for x, _ in batches]))
-    assert sorted(seen) == sorted(rows_of(split.train[:]))
-    assert not set(seen) & set(rows_of(split.validation[:]))
-    assert not set(seen) & set(rows_of(split.test[:]))
-    label = dict(zip(rows_of(split.train[:]), split.train_labels, strict=True))
-    assert [label[row] for row in seen] == [y for _, labels in batches for y in labels]
+def test_an_epoch_sees_each_training_image_once_and_no_other(tiny):
+    seen, config = Batches(), quick(early_stop=False, validation_fraction=0.5, seed=4)
+    train(config, tiny, callbacks=[seen])
+    training = sorted(split_and_standardise(tiny, config).train.rows)
+    orders = np.concatenate(seen.rows).reshape(config.epochs, 120)
+    assert all(sorted(order) == training for order in orders)
+    assert len({order.tobytes() for order in orders}) == config.epochs, "reshuffled every epoch"
 
 
-def test_the_last_smaller_mini_batch_counts(tiny, batches):
-    train(quick(batch_size=50, epochs=2), tiny)
-    assert [len(x) for x, _ in batches] == [50, 50, 50, 42] * 2
-    assert [len(y) for _, y in batches] == [50, 50, 50, 42] * 2
-
-
-def test_the_training_split_is_reshuffled_every_epoch(tiny, batches):
-    train(quick(batch_size=200, epochs=3), tiny)
-    orders = [rows_of(x) for x, _ in batches]
-    assert len(orders) == 3
-    assert {x.dtype for x, _ in batches} == {np.dtype(np.float32)}
-    assert orders[0] != orders[1] != orders[2] != orders[0]
-    assert sorted(orders[0]) == sorted(orders[1]) == sorted(orders[2])
-
-
-def test_the_seed_decides_the_order_of_the_mini_batches(tiny, batches):
-    orders = []
-    for seed in (0, 0, 1):
-        batches.clear()
-        train(quick(epochs=1, seed=seed), tiny, np.float64)
-        split = split_and_standardise(tiny, seed, dtype=np.float64)
-        place = {row: number for number, row in enumerate(rows_of(split.train[:]))}
-        orders.append([place[row] for x, _ in batches for row in rows_of(x)])
-    assert orders[0] == orders[1] != orders[2]
-
-
-def test_a_batch_size_beyond_the_data_is_one_batch_of_all(tiny, batches):
-    huge, exact = (train(quick(batch_size=size), tiny) for size in (10**9, 192))
-    assert [len(x) for x, _ in batches] == [192] * 8
-    assert_same_parameters(huge.model, exact.model)
-
-
-def test_a_batch_size_of_one_takes_one_image_at_a_time(tiny, batches):
-    config = quick(batch_size=1, epochs=2, early_stop=False)
-    result = train(config, tiny)
-    images = list(batches)
-    assert [len(x) for x, _ in images] == [1] * 384
-    model = MLP(LAYERS)
-    sgd = SGD(model, config)
-    for x, y in images:
-        buffers = Buffers(model, len(x))
-        model.backpropagate(x, y, buffers, sgd.scale)
-        sgd.step(buffers.gradient)
-    assert_same_parameters(result.model, model)
-
-
-def test_two_images_are_enough_to_train_and_one_is_not(tiny):
-    def few(n):
-        return Dataset(
-            tiny.train_images[:n],
-            tiny.train_labels[:n],
-            tiny.test_images,
-            tiny.test_labels,
-            class_names=tiny.class_names,
-        )
-
-    assert len(train(quick(epochs=2), few(3)).history) == 2
-    with pytest.raises(ValueError, match="1 training images cannot be split"):
-        train(quick(epochs=2), few(1))
-
-
-@pytest.mark.parametrize(("gamma", "L2"), [(0.0, 0.0), (0.9, 0.03)])
-def test_training_leaves_the_weights_that_scikit_learn_has_after_60_mini_batches(
-    tiny, batches, gamma, L2
-):
+@pytest.mark.parametrize(
+    ("size", "batches"),
+    [(50, [50, 50, 50, 42]), (192, [192]), (191, [191, 1]), (10**9, [192]), (1, [1] * 192)],
+)
+def test_each_mini_batch_also_the_last_smaller_one_is_one_step(tiny, size, batches):
+    """The step is that of the optimiser, on the summed gradient, at the middle of the batch."""
     config = quick(
-        batch_size=16,
-        epochs=5,
-        early_stop=False,
-        momentum=gamma > 0,
-        momentum_gamma=gamma,
-        L2_penalty=L2,
-        seed=6,
-    )
-    ours = train(config, tiny, np.float64).model
-    theirs = MLPClassifier(
-        hidden_layer_sizes=LAYERS[1:-1],
-        activation="tanh",
-        solver="sgd",
-        learning_rate_init=config.learning_rate * (1 - gamma) * 16,  # of the mean, not the sum
-        momentum=gamma,
-        nesterovs_momentum=False,
-        alpha=2 * L2,
-        shuffle=False,
-    )
-    theirs.partial_fit(*batches[0], classes=range(3))  # only so that it has its attributes
-    start = MLP(LAYERS, "tanh", seed=6, dtype=np.float64)
-    theirs.coefs_ = [w.copy() for w in start.weights]
-    theirs.intercepts_ = [b.copy() for b in start.biases]
-    del theirs._optimizer  # with it, the velocities of that first call
-    assert len(batches) == 60
-    for x, y in batches:
-        theirs.partial_fit(x, y)
-    given = ours.weights + ours.biases
-    for a, b in zip(given, theirs.coefs_ + theirs.intercepts_, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
+        batch_size=size, epochs=2, L1_penalty=0.001, L2_penalty=0.01, momentum_gamma=0.5, seed=3,
+        schedule="cosine", warm_up=1.5, early_stop=False, activation="ReLU",
+    )  # fmt: skip
+    seen = Batches()
+    trained = train(config, tiny, np.float64, callbacks=[seen]).model
+    assert [len(rows) for rows in seen.rows] == batches * 2
+    split = split_and_standardise(tiny, config, np.float64)
+    model, done = MLP(LAYERS, "ReLU", 3, np.float64), 0
+    sgd = SGD(model, config)
+    for rows, x in zip(seen.rows, seen.x, strict=True):
+        pixels = tiny.train_images.reshape(240, -1)[rows]
+        np.testing.assert_allclose(x, standardise(pixels, split.mean, split.std), atol=1e-12)
+        weights, biases = model.gradients(x, tiny.train_labels[rows])
+        gradient = np.concatenate([array.ravel() for array in weights + biases])
+        sgd.step(gradient, (done + len(rows) / 2) / 192)
+        done += len(rows)
+    np.testing.assert_allclose(trained.parameters, model.parameters, rtol=1e-12, atol=1e-14)
+
+
+def test_the_seed_decides_the_order_of_the_images_and_no_other_option_moves_it(tiny):
+    def order(**changes):
+        seen = Batches()
+        train(quick(**changes), tiny, callbacks=[seen])
+        return np.concatenate(seen.rows).tolist()
+
+    options = vars(ALL_CHANGED) | {"epochs": 4, "validation_fraction": 0.2, "seed": 0}
+    assert order() == order(**options) != order(seed=1)
+
+
+def test_the_test_images_decide_nothing(tiny, make_dataset):
+    other = make_dataset(seed=5)
+    data = replace(tiny, test_images=other.test_images, test_labels=other.test_labels)
+    one, two = train(quick(epochs=8), tiny), train(quick(epochs=8), data)
+    assert_same_parameters(one.model, two.model)
+    assert one.history.equals(two.history)
+    assert one.test_loss != two.test_loss
+
+
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "ReLU"])
+@pytest.mark.parametrize("layers", [(36, 3), (36, 12, 3), (36, 10, 8, 3)])
+def test_every_activation_and_depth_learns(tiny, activation, layers):
+    config = quick(layer_specs=layers, activation=activation, learning_rate=0.03, epochs=30)
+    result = train(config, tiny)
+    assert result.test_accuracy > 0.9
+    assert result.curves["training_loss"][-1] < result.curves["training_loss"][0]
+
+
+# ---- options -------------------------------------------------------------------------------------
+
+STOPS_EARLY = quick(early_stop_epoch=1, learning_rate=0.02, epochs=30)
+
+
+@pytest.mark.parametrize("name", [row["name"] for row in Config.options()])
+def test_every_option_changes_the_result(tiny, name):
+    base = STOPS_EARLY if name.startswith("early_stop") else quick(early_stop=False)
+    value = getattr(ALL_CHANGED, name)
+    assert value != getattr(base, name)
+    one, other = (train(config, tiny).model for config in (base, base.replace(**{name: value})))
+    assert not np.array_equal(one.parameters, other.parameters)
+
+
+def test_a_trained_network_carries_its_standardisation_and_takes_images_as_they_are(tiny):
+    for config in (ALL_CHANGED, ALL_CHANGED.replace(early_stop=True), quick()):
+        result, split = train(config, tiny), split_and_standardise(tiny, config)
+        measured = result.test_loss, result.test_accuracy
+        assert evaluate(result.model, split.test, split.test_labels) == measured
+        assert evaluate(result.model, tiny.test_images, tiny.test_labels) == measured
+        predicted = result.model.predict(tiny.test_images)
+        assert (predicted == tiny.test_labels).mean() == result.test_accuracy
+        np.testing.assert_array_equal(
+            result.model.predict_proba(tiny.test_images), result.model.predict_proba(split.test[:])
+        )
+        for given, own in zip(result.model.standardisation, (split.mean, split.std), strict=True):
+            np.testing.assert_array_equal(given, own)
+
+
+def test_a_network_can_be_used_before_its_training_ends(tiny):
+    def check(progress):
+        for model in (progress.model, progress.best_model):
+            loss, accuracy = evaluate(model, tiny.test_images, tiny.test_labels)
+            assert np.isfinite(loss) and 0 <= accuracy <= 1
+
+    train(ALL_CHANGED, tiny, callbacks=[check])
 
 
 # ---- measuring -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("rows", [1, 127, 128, 129, 256, 257, 700])
+@pytest.mark.parametrize("rows", [1, 127, 255, 256, 257, 700])
 def test_the_reported_loss_is_the_mean_cross_entropy_divided_by_the_classes(rows):
     rng = np.random.default_rng(rows)
     model = MLP((6, 5, 4), seed=1, dtype=np.float64)
@@ -289,91 +219,56 @@ def test_the_reported_loss_is_exact_where_float32_sums_would_not_be():
     assert evaluate(model, x, y)[0] == pytest.approx(np.log(2) / 2, rel=1e-7)
 
 
-def test_the_history_has_one_row_per_epoch_of_loss_and_accuracy(tiny):
-    history = train(quick(early_stop=False), tiny).history
-    assert list(history.columns) == [
-        "epoch",
-        "training_loss",
-        "training_accuracy",
-        "validation_loss",
-        "validation_accuracy",
-    ]
-    assert history["epoch"].tolist() == [1, 2, 3, 4]
-    assert history.notna().all(axis=None)
-
-
-@pytest.mark.parametrize("penalty", [{}, {"L1_penalty": 0.02, "L2_penalty": 0.1}])
-def test_validation_and_test_are_measured_on_their_own_images_without_penalty(tiny, penalty):
-    result = train(quick(early_stop=False, **penalty), tiny, np.float64)
-    split = split_and_standardise(tiny, seed=0, dtype=np.float64)
-    last = result.history.iloc[-1]
-    assert (last["validation_loss"], last["validation_accuracy"]) == pytest.approx(
-        plain_loss_and_accuracy(result.model, split.validation[:], split.validation_labels)
-    )
-    assert (result.test_loss, result.test_accuracy) == pytest.approx(
-        plain_loss_and_accuracy(result.model, split.test[:], split.test_labels)
-    )
-
-
-def test_the_training_curve_is_measured_on_the_same_training_images_every_epoch(tiny, monkeypatch):
-    seen, original = [], training.evaluate
-
-    def record(model, x, y):
-        seen.append((x[:].copy(), np.array(y), original(model, x, y)))
-        return original(model, x, y)
-
-    monkeypatch.setattr(training, "evaluate", record)
-    result = train(quick(early_stop=False, epochs=3), tiny)
-    split = split_and_standardise(tiny, seed=0)
-    subsets = [call for call in seen if set(rows_of(call[0])) <= set(rows_of(split.train[:]))]
-    assert len(subsets) == 3
-    for x, y, _ in subsets:
-        assert len(set(rows_of(x))) == len(x) == len(split.validation)
-        np.testing.assert_array_equal(x, subsets[0][0])
-        np.testing.assert_array_equal(y, subsets[0][1])
-    label = dict(zip(rows_of(split.train[:]), split.train_labels, strict=True))
-    assert [label[row] for row in rows_of(subsets[0][0])] == subsets[0][1].tolist()
-    history = result.history[["training_loss", "training_accuracy"]]
-    assert history.to_numpy().tolist() == [list(values) for _, _, values in subsets]
-
-
-def test_that_subset_is_drawn_by_the_seed_from_a_stream_of_its_own(tiny):
-    split = split_and_standardise(tiny, seed=7)
-    model = MLP(LAYERS, seed=7)
-    config = quick(seed=7)
-    loop = training.Epochs(model, SGD(model, config), split, config)
-    drawn = np.random.default_rng([7, 4]).permutation(192)[:48]
-    assert loop.measured.tolist() == sorted(drawn)
-
-
-def test_images_measured_in_parts_have_the_bits_of_those_measured_as_an_array(tiny):
-    split, model = split_and_standardise(tiny, seed=0), MLP(LAYERS)
+def test_images_measured_in_parts_have_the_bits_of_those_measured_as_an_array(make_dataset):
+    data = make_dataset(train=700)
+    split, model = split_and_standardise(data, quick()), MLP(LAYERS)
     for part, labels in ((split.train, split.train_labels), (split.test, split.test_labels)):
         assert evaluate(model, part, labels) == evaluate(model, part[:], labels)
 
 
-def test_the_test_images_decide_nothing(tiny, make_dataset):
-    other = make_dataset(seed=5)
-    data = Dataset(
-        tiny.train_images,
-        tiny.train_labels,
-        other.test_images,
-        other.test_labels,
-        class_names=tiny.class_names,
+@pytest.mark.parametrize("fraction", [0.2, 0.5, 0])
+def test_the_curves_are_measured_without_penalty_on_the_same_images_every_epoch(tiny, fraction):
+    """Training: a part that the seed draws, as large as the validation split, or a fifth."""
+    config = quick(
+        seed=7, early_stop=False, validation_fraction=fraction, L1_penalty=0.02, L2_penalty=0.1,
+        label_smoothing=0.1, distortion=0.5, dropout=0.1, batch_normalisation=True,
+    )  # fmt: skip
+    split = split_and_standardise(tiny, config, np.float64)
+    size = len(split.validation) or 48
+    drawn = generator(7, Stream.CURVES).permutation(len(split.train))[:size]
+    parts = {"training": (split.train[:][drawn], split.train_labels[drawn])}
+    if fraction:
+        parts["validation"] = split.validation[:], split.validation_labels
+    epochs = []
+
+    def check(progress):
+        epochs.append(progress.epoch)
+        assert {len(curve) for curve in progress.curves.values()} == {len(epochs)}
+        for name, (x, y) in parts.items():
+            last = [progress.curves[f"{name}_{quantity}"][-1] for quantity in ("loss", "accuracy")]
+            assert last == pytest.approx(plain_loss_and_accuracy(progress.model, x, y))
+
+    result = train(config, tiny, np.float64, callbacks=[check])
+    assert epochs == [1, 2, 3, 4] == result.history["epoch"].tolist()
+    assert list(result.history.columns) == ["epoch", *CURVES]
+    assert np.isfinite(result.history).all(axis=None) == bool(fraction)
+    assert (result.test_loss, result.test_accuracy) == pytest.approx(
+        plain_loss_and_accuracy(result.model, split.test[:], split.test_labels)
     )
-    one, two = train(quick(epochs=8), tiny), train(quick(epochs=8), data)
-    assert_same_parameters(one.model, two.model)
-    assert one.history.equals(two.history)
-    assert one.test_loss != two.test_loss
+    assert result.returned == pytest.approx(
+        {name: curve[-1] for name, curve in result.curves.items()}, nan_ok=True
+    )
 
 
-@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "ReLU"])
-@pytest.mark.parametrize("layers", [(36, 3), (36, 12, 3), (36, 10, 8, 3)])
-def test_every_activation_and_depth_learns(tiny, activation, layers):
-    config = quick(layer_specs=layers, activation=activation, learning_rate=0.03, epochs=30)
-    result = train(config, tiny)
-    assert result.test_accuracy > 0.9
-    assert result.history["training_loss"].iloc[-1] < result.history["training_loss"].iloc[0]
+def test_without_validation_images_the_last_network_is_the_best(tiny):
+    config = quick(validation_fraction=0, early_stop=False)
+    losses = Losses([np.nan] * 4, training=[4, 2, 3, 5])
+    result = train(config, tiny, callbacks=[losses])
+    assert not result.diverged and result.best_epoch == result.stopped_epoch == 4
+    assert_same_parameters(result.model, losses.networks[3])
+    stopped = train(config, tiny, callbacks=[lambda progress: progress.epoch == 2])
+    assert_same_parameters(stopped.model, losses.networks[1])
+    assert stopped.returned["training_loss"] == stopped.curves["training_loss"][1]
 
 
 # ---- early stopping ------------------------------------------------------------------------------
@@ -390,41 +285,30 @@ def test_every_activation_and_depth_learns(tiny, activation, layers):
         pytest.param([2, 1, 1, 1, 1, 1], 3, 2, 5, id="as-good-is-not-better"),
         pytest.param([3, 2, 2, 1.5, 1.6, 1.7], 2, 4, 6, id="patience-starts-anew"),
         pytest.param([1, 1 - 1e-15, 2, 2], 2, 2, 4, id="the-smallest-improvement-counts"),
+        pytest.param([3, 1, 2, 2], 5, 2, 4, id="the-epochs-run-out-first"),
     ],
 )
-def test_training_stops_after_exactly_the_patience(
-    tiny, measured, losses, patience, best_epoch, stopped_epoch
+def test_training_stops_after_exactly_the_patience_with_the_best_weights(
+    tiny, losses, patience, best_epoch, stopped_epoch
 ):
-    networks = measured(losses)
-    result = train(quick(epochs=50, early_stop_epoch=patience), tiny)
+    let = Losses(losses)
+    epochs = max(4, stopped_epoch + (patience < 5) * 20)
+    result = train(quick(epochs=epochs, early_stop_epoch=patience), tiny, callbacks=[let])
     assert (result.best_epoch, result.stopped_epoch) == (best_epoch, stopped_epoch)
-    assert len(result.history) == len(networks) == stopped_epoch
-    assert result.history["validation_loss"].tolist() == losses[:stopped_epoch]
-    assert not result.diverged
+    assert result.curves["validation_loss"].tolist() == losses[:stopped_epoch]
+    assert result.returned["validation_loss"] == min(losses[:stopped_epoch])
+    assert not result.diverged and not result.interrupted
+    assert_same_parameters(result.model, let.networks[best_epoch - 1])
+    test = result.model.checked_inputs(tiny.test_images), tiny.test_labels
+    assert result.test_loss == evaluate(let.networks[best_epoch - 1], *test)[0]
 
 
-def test_early_stopping_returns_the_weights_of_the_best_epoch(tiny, measured):
-    networks = measured([3, 1, 2, 2, 2])
-    result = train(quick(epochs=50, early_stop_epoch=3), tiny)
-    assert_same_parameters(result.model, networks[1])
-    assert result.returned["validation_loss"] == 1
-    split = split_and_standardise(tiny, seed=0)
-    assert result.test_loss == evaluate(networks[1], split.test, split.test_labels)[0]
-    assert result.test_loss != evaluate(networks[-1], split.test, split.test_labels)[0]
-
-
-def test_the_best_weights_are_returned_also_where_the_epochs_run_out_first(tiny, measured):
-    networks = measured([3, 1, 2, 2])
-    result = train(quick(epochs=4, early_stop_epoch=3), tiny)
-    assert (result.best_epoch, result.stopped_epoch) == (2, 4)
-    assert_same_parameters(result.model, networks[1])
-
-
-def test_without_early_stopping_all_epochs_run_and_the_last_weights_are_returned(tiny, measured):
-    networks = measured([3, 1, 2, 4, 5, 6])
-    result = train(quick(epochs=6, early_stop=False, early_stop_epoch=1), tiny)
+def test_without_early_stopping_all_epochs_run_and_the_last_weights_are_returned(tiny):
+    let = Losses([3, 1, 2, 4, 5, 6])
+    config = quick(epochs=6, early_stop=False, early_stop_epoch=1)
+    result = train(config, tiny, callbacks=[let])
     assert (result.best_epoch, result.stopped_epoch) == (2, 6)
-    assert_same_parameters(result.model, networks[-1])
+    assert_same_parameters(result.model, let.networks[-1])
     assert result.returned["validation_loss"] == 6
 
 
@@ -432,35 +316,42 @@ def test_without_early_stopping_all_epochs_run_and_the_last_weights_are_returned
 
 
 def assert_finite_everywhere(result):
-    assert all(np.isfinite(a).all() for a in result.model.weights + result.model.biases)
+    assert np.isfinite(result.model.parameters).all()
     assert np.isfinite(result.history.to_numpy()).all()
     assert np.isfinite([result.test_loss, result.test_accuracy, *result.returned.values()]).all()
 
 
 @pytest.mark.parametrize("early_stop", [True, False])
 @pytest.mark.parametrize("broken", [np.nan, np.inf])
-def test_divergence_ends_training_with_the_best_weights_before_it(
-    tiny, measured, early_stop, broken
-):
-    networks = measured([3, 1, 2, broken])
-    result = train(quick(epochs=50, early_stop=early_stop), tiny)
-    assert result.diverged is True
-    assert (result.best_epoch, result.stopped_epoch) == (2, 4)
-    assert result.history["validation_loss"].tolist() == [3, 1, 2]
-    assert_same_parameters(result.model, networks[1])
+@pytest.mark.parametrize("where", ["training", "validation"])
+def test_divergence_ends_training_with_the_best_weights_before_it(tiny, early_stop, broken, where):
+    good, bad = [1, 1, 1, 1], [3, 1, 2, 2]
+    let = Losses(*([good, bad[:3] + [broken]] if where == "training" else [bad[:3] + [broken]]))
+    epochs = []
+    see = lambda progress: epochs.append(progress.epoch)  # noqa: E731
+    result = train(quick(epochs=50, early_stop=early_stop), tiny, callbacks=[let, see])
+    assert result.diverged is True and result.stopped_epoch == 4 and epochs == [1, 2, 3]
+    assert result.best_epoch == (1 if where == "training" else 2)
+    assert result.curves[f"{where}_loss"].tolist() == [3, 1, 2]
+    assert_same_parameters(result.model, let.networks[result.best_epoch - 1])
     assert result.returned["validation_loss"] == 1
     assert_finite_everywhere(result)
-    assert "diverged at epoch 4" in repr(result)
 
 
-def test_divergence_in_the_first_epoch_gives_the_initial_weights_and_an_empty_history(tiny):
-    config = quick(activation="ReLU", learning_rate=1e30, seed=2)
+@pytest.mark.parametrize("fraction", [0.2, 0])
+def test_divergence_in_the_first_epoch_gives_the_initial_weights_and_empty_curves(tiny, fraction):
+    config = quick(
+        activation="ReLU", learning_rate=1e30, seed=2, validation_fraction=fraction,
+        early_stop=fraction > 0,
+    )  # fmt: skip
     result = train(config, tiny)
     assert result.diverged
     assert (result.best_epoch, result.stopped_epoch, len(result.history)) == (0, 1, 0)
+    assert list(result.history.columns) == ["epoch", *CURVES]
     assert_same_parameters(result.model, MLP(LAYERS, "ReLU", seed=2))
-    assert list(result.history.columns) == list(train(quick(epochs=1), tiny).history.columns)
-    assert_finite_everywhere(result)
+    measured = Training(config, tiny).measure(result.model)
+    assert list(result.returned.values()) == pytest.approx(measured, nan_ok=True)
+    assert np.isfinite([result.test_loss, *measured[:2]]).all()
 
 
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid", "ReLU"])
@@ -473,70 +364,151 @@ def test_no_learning_rate_puts_a_nan_into_a_result(tiny, activation, early_stop)
         assert_finite_everywhere(train(config, tiny))
 
 
-def test_a_run_that_ends_well_has_not_diverged(tiny):
+def test_a_result_tells_in_one_line_how_the_run_went(tiny):
     began = time.perf_counter()
     result = train(quick(), tiny)
     assert 0 < result.seconds <= time.perf_counter() - began
-    assert result.config == quick()
-    assert result.diverged is False
+    assert result.config == quick() and result.diverged is False and result.interrupted is False
     assert_finite_everywhere(result)
-    assert "stopped after epoch 4" in repr(result)
+    shown = repr(replace(result, best_epoch=3, stopped_epoch=14, test_accuracy=0.8765))
+    assert all(part in shown for part in ("36-8-3", "stopped", " 14,", " 3,", "87.65%"))
+    assert "diverged" in repr(replace(result, diverged=True, interrupted=True))
+    assert "interrupted" in repr(replace(result, interrupted=True))
+
+
+# ---- callbacks -----------------------------------------------------------------------------------
+
+
+def test_callbacks_are_called_at_the_start_after_each_epoch_and_at_the_end(tiny):
+    calls = []
+    result = train(quick(epochs=2), tiny, callbacks=[Diary("a", calls), Diary("b", calls)])
+    assert calls[:6] == [(name, when) for when in ("start", 1, 2) for name in "ab"]
+    assert sorted(name for name, _ in calls[6:]) == ["a", "b"]
+    assert all(given is result for _, given in calls[6:])
+
+
+def test_a_callback_that_returns_true_ends_the_run_with_the_best_network_and_all_are_called(tiny):
+    calls, let = [], Losses([3, 1, 2, 4, 5])
+    callbacks = [let, Diary("a", calls, stops_at=3), Diary("b", calls)]
+    result = train(quick(epochs=5, early_stop=False), tiny, callbacks=callbacks)
+    assert [call for call in calls if call[1] == 3] == [("a", 3), ("b", 3)]
+    assert result.interrupted is True and not result.diverged
+    assert (result.stopped_epoch, result.best_epoch) == (3, 2)
+    assert result.returned["validation_loss"] == 1
+    assert_same_parameters(result.model, let.networks[1])
+
+
+@pytest.mark.parametrize("answer", [None, False, 0, [], ""])
+def test_a_plain_function_is_a_callback_and_what_is_not_true_goes_on(tiny, answer):
+    seen = []
+
+    def look(progress):
+        seen.append((progress.epoch, progress.best_epoch))
+        return answer
+
+    let = Losses([3, 1, 2, 2])
+    result = train(quick(), tiny, callbacks=(each for each in (let, look)))
+    assert seen == [(1, 1), (2, 2), (3, 2), (4, 2)] and not result.interrupted
+
+
+def test_callbacks_change_no_bit_and_see_the_present_and_the_best_network(tiny):
+    config, let = quick(early_stop=False), Losses([3, 1, 2, 4])
+
+    def check(progress):
+        assert_same_parameters(progress.model, let.networks[progress.epoch - 1])
+        assert_same_parameters(progress.best_model, let.networks[progress.best_epoch - 1])
+
+    result = train(config, tiny, callbacks=[let, check, Callback(), Diary("a", [])])
+    assert_same_parameters(result.model, train(config, tiny).model)
+
+
+class OwnError(Exception):
+    pass
+
+
+def failing(*_):
+    raise OwnError
+
+
+@pytest.mark.parametrize("method", ["start", "epoch", "end"])
+def test_an_exception_of_a_callback_passes_through_and_the_others_hear_of_the_end(tiny, method):
+    calls, broken = [], Callback()
+    setattr(broken, method, failing)
+    with pytest.raises(OwnError):
+        train(quick(epochs=1), tiny, callbacks=[Diary("a", calls), broken])
+    last = calls.pop()
+    assert last[0] == "a" and (last[1] is None) == (method != "end")
+    assert calls == [("a", "start")] + [("a", 1)] * (method != "start")
+
+
+def test_a_run_can_be_trained_by_hand_and_goes_back_to_a_state_that_was_kept(tiny):
+    """state() is a copy: what is trained later does not change it."""
+    for config in (quick(early_stop=False), ALL_CHANGED):
+        run, whole = Training(config, tiny), train(config, tiny)
+        for epoch in range(config.epochs):
+            run.train_epoch()
+            run.measure_epoch()
+            if epoch == 0:
+                state = run.state()
+        assert_same_parameters(run.result().model, whole.model)
+        run.restore(state)
+        assert run.epoch == 1 and len(run.curves()["training_loss"]) == 1
+        while not run.ended:
+            run.train_epoch()
+            run.measure_epoch()
+        result = run.result()
+        assert_same_parameters(result.model, whole.model)
+        assert result.returned == whole.returned and result.best_epoch == whole.best_epoch
 
 
 # ---- seeds and threads ---------------------------------------------------------------------------
 
 
 def fingerprint(result):
-    digest = hashlib.sha256(result.history.to_numpy().tobytes())
-    for array in result.model.weights + result.model.biases:
-        digest.update(array.tobytes())
-    return digest.hexdigest()
+    numbers = [*result.curves.values(), result.model.parameters]
+    return hashlib.sha256(b"".join(array.tobytes() for array in numbers)).hexdigest()
 
 
-def test_a_seed_gives_the_same_bits_twice_and_another_seed_others(tiny):
-    one, again, other = (train(quick(seed=seed), tiny) for seed in (4, 4, 5))
+@pytest.mark.parametrize("config", [quick(), ALL_CHANGED], ids=["defaults", "all options changed"])
+def test_a_seed_gives_the_same_bits_twice_and_another_seed_others(tiny, config):
+    one, again, other = (train(config.replace(seed=seed), tiny) for seed in (4, 4, 5))
     assert fingerprint(one) == fingerprint(again)
     assert repr((one.test_loss, one.test_accuracy)) == repr((again.test_loss, again.test_accuracy))
-    for a, b in zip(one.model.weights, other.model.weights, strict=True):
-        assert not (a == b).all()
+    assert all((a != b).any() for a, b in zip(one.model.weights, other.model.weights, strict=True))
     assert one.test_loss != other.test_loss
 
 
-def test_the_initial_weights_are_those_of_the_seed(tiny, monkeypatch):
-    monkeypatch.setattr(SGD, "step", lambda self, scaled_gradient: None)
-    result = train(quick(epochs=1, seed=9, activation="ReLU"), tiny)
-    assert_same_parameters(result.model, MLP(LAYERS, "ReLU", seed=9))
-    assert result.model.activation == "ReLU"
+def test_the_initial_weights_are_those_of_the_seed(tiny):
+    for dtype in (np.float32, np.float64):
+        config = quick(seed=9, activation="ReLU")
+        run, expected = Training(config, tiny, dtype), MLP(LAYERS, "ReLU", 9, dtype)
+        assert repr(run.model) == repr(expected) and run.epoch == 0 and not run.ended
+        assert_same_parameters(run.model, expected)
 
 
 def test_training_does_not_touch_numpys_global_random_state(tiny):
     np.random.seed(1)  # noqa: NPY002
     expected = np.random.random()  # noqa: NPY002
     np.random.seed(1)  # noqa: NPY002
-    train(quick(epochs=1), tiny)
+    train(ALL_CHANGED, tiny)
     assert np.random.random() == expected  # noqa: NPY002
 
 
-def test_training_uses_one_blas_thread_and_gives_the_others_back(tiny, monkeypatch):
-    def threads():
+def test_training_uses_one_blas_thread_and_gives_the_others_back(tiny):
+    def threads(*_):
         return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
 
-    during, original = [], MLP.backpropagate
-
-    def record(self, *call):
-        during.append(threads())
-        original(self, *call)
-
-    monkeypatch.setattr(MLP, "backpropagate", record)
+    during, watching = [], Callback(lambda _: during.append(threads()))
+    watching.start = watching.end = watching.epoch
     with threadpool_limits(2, user_api="blas"):
         before = threads()
-        train(quick(epochs=1, batch_size=100), tiny)
+        train(quick(epochs=1), tiny, callbacks=[watching])
         assert threads() == before
-    assert during == [[1] * len(before)] * 2
+    assert during == [[1] * len(before)] * 3
 
 
 TRAINED_ELSEWHERE = """
-import hashlib, json
+import hashlib, json, sys
 import numpy as np
 from kmnist_mlp import Config, Dataset, train
 
@@ -545,34 +517,50 @@ images = rng.integers(0, 256, (1100, 28, 28)).astype(np.uint8)
 labels = np.arange(1100) % 10
 data = Dataset(images[:1000], labels[:1000], images[1000:], labels[1000:])
 result = train(Config(epochs=2), data)
-digest = hashlib.sha256(b"".join(a.tobytes() for a in result.model.weights + result.model.biases))
-print(json.dumps([digest.hexdigest(), result.test_loss, result.history.to_numpy().tolist()]))
+digest = hashlib.sha256(result.model.parameters).hexdigest()
+curves = [curve.tolist() for curve in result.curves.values()]
+print(json.dumps({"bits": [digest, result.test_loss, curves], "modules": sorted(sys.modules)}))
 """
 
 
-def test_a_seed_gives_the_same_bits_whatever_the_environment_says_about_threads():
-    outputs = [
-        subprocess.run(
-            [sys.executable, "-c", TRAINED_ELSEWHERE],
-            env=os.environ | dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), n),
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for n in ("1", "2", "4")
+@pytest.fixture(scope="module")
+def trained_elsewhere():
+    """Train in two fresh processes whose environments ask for one and for four threads."""
+    return [
+        json.loads(
+            subprocess.run(
+                [sys.executable, "-c", TRAINED_ELSEWHERE],
+                env=os.environ | dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), n),
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+        )
+        for n in ("1", "4")
     ]
-    assert len(json.loads(outputs[0])) == 3
-    assert outputs[0] == outputs[1] == outputs[2]
+
+
+def test_a_seed_gives_the_same_bits_whatever_the_environment_says_about_threads(trained_elsewhere):
+    one, other = (process["bits"] for process in trained_elsewhere)
+    assert one == other and len(one[2]) == 4
+
+
+def test_training_with_the_papers_options_imports_the_core_and_its_helpers_alone(trained_elsewhere):
+    core = {"activations", "config", "data", "gradient_check", "network", "optimizer", "results"}
+    core |= {"support", "training"}
+    modules = [name.split(".") for name in trained_elsewhere[0]["modules"]]
+    assert {parts[1] for parts in modules if parts[0] == "kmnist_mlp" and parts[1:]} == core
+    assert not {"pandas", "matplotlib", "scipy", "joblib", "pooch"} & {name for name, *_ in modules}
 
 
 # ---- memory --------------------------------------------------------------------------------------
 
 
-def peak(function):
+def peak(function, *arguments):
     """Return the number of bytes that a call holds at most beyond those held before it."""
     tracemalloc.start()
     try:
-        function()
+        function(*arguments)
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -580,37 +568,17 @@ def peak(function):
 
 @pytest.fixture(scope="module")
 def prepared(make_dataset):
-    """Return the prepared training loop of the baseline network on 3,000 images of 28 x 28."""
+    """Return the baseline's run, prepared for 3,000 images of 28 x 28."""
     data = make_dataset(classes=10, train=3000, test=10, side=28)
-    config = Config(L1_penalty=1e-4, L2_penalty=1e-4)
-    split = split_and_standardise(data, seed=0)
-    model = MLP(config.layer_specs)
-    return training.Epochs(model, SGD(model, config), split, config)
+    return Training(Config(L1_penalty=1e-4, L2_penalty=1e-4), data)
 
 
 def test_an_epoch_allocates_no_array_of_a_mini_batch_or_of_the_weights(prepared):
     smallest = min(128 * 784, 784 * 128) * 4
-    prepared.train_one()
-    assert peak(prepared.train_one) < smallest / 2
+    prepared.train_epoch()
+    assert peak(prepared.train_epoch) < smallest / 2
 
 
 def test_measuring_makes_no_copy_of_the_images(prepared):
     images = prepared.split.validation[:].nbytes * 2
-    assert peak(prepared.measure) < images / 1.5
-
-
-def test_without_validation_images_the_curve_is_of_a_fifth_of_all(tiny):
-    config = quick(validation_fraction=0, early_stop=False, epochs=1, distortion=1)
-    split = split_and_standardise(tiny, 0, 0.0, np.float32, True)
-    model = MLP(LAYERS)
-    epochs = training.Epochs(model, SGD(model, config), split, config)
-    assert len(epochs.measured) == -(-len(tiny.train_images) // 5) == len(set(epochs.measured))
-    # the stream that the shipped networks were trained with
-    known = np.random.default_rng([config.seed, 5]).bit_generator.state
-    assert epochs.distort.rng.bit_generator.state == known
-
-
-def test_a_schedule_needs_no_warm_up_to_count(tiny):
-    config = quick(early_stop=False)
-    constant, cosine = train(config, tiny), train(config.replace(schedule="cosine"), tiny)
-    assert np.abs(constant.model.parameters - cosine.model.parameters).max() > 1e-3
+    assert peak(prepared.measure, prepared.model) < images / 1.5
