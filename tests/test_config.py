@@ -1,45 +1,40 @@
 """Hyper-parameters have one canonical form, and cannot be changed behind a run's back."""
 
 import json
-from dataclasses import FrozenInstanceError
+import pydoc
+from dataclasses import FrozenInstanceError, fields
+from itertools import product
 
 import numpy as np
 import pytest
+from options import ALL_CHANGED
 
 from kmnist_mlp import Config
-from kmnist_mlp.config import BEYOND_THE_PAPER
+from kmnist_mlp.config import Stream, generator
+from kmnist_mlp.support.checks import limits
 
 PAPER_SECTION_6 = {
-    "layer_specs": [784, 256, 256, 10],
-    "batch_size": 129,
-    "early_stop": True,
-    "early_stop_epoch": 30,
-    "activation": "ReLU",
-    "learning_rate": 0.0005,
-    "epochs": 100,
-    "L2_penalty": 0.2,
-    "momentum": True,
-    "momentum_gamma": 0.9,
-}
+    "layer_specs": [784, 256, 256, 10], "batch_size": 129, "early_stop": True,
+    "early_stop_epoch": 30, "activation": "ReLU", "learning_rate": 0.0005, "epochs": 100,
+    "L2_penalty": 0.2, "momentum": True, "momentum_gamma": 0.9,
+}  # fmt: skip
+PAPERS_BASELINE = {
+    "layer_specs": [784, 128, 10], "activation": "tanh", "learning_rate": 5e-4, "batch_size": 128,
+    "epochs": 100, "early_stop": True, "early_stop_epoch": 5, "L1_penalty": 0.0, "L2_penalty": 0.0,
+    "momentum": True, "momentum_gamma": 0.9, "seed": 0,
+}  # fmt: skip
+BEYOND_THE_PAPER = {
+    "distortion": 0.0, "batch_normalisation": False, "dropout": 0.0, "label_smoothing": 0.0,
+    "schedule": "constant", "warm_up": 0.0, "standardisation": "pixel", "validation_fraction": 0.2,
+}  # fmt: skip
 
 # ---- configurations that are right ---------------------------------------------------------------
 
 
-def test_the_defaults_are_the_papers_baseline():
-    assert Config().to_dict() == {
-        "layer_specs": [784, 128, 10],
-        "activation": "tanh",
-        "learning_rate": 5e-4,
-        "batch_size": 128,
-        "epochs": 100,
-        "early_stop": True,
-        "early_stop_epoch": 5,
-        "L1_penalty": 0.0,
-        "L2_penalty": 0.0,
-        "momentum": True,
-        "momentum_gamma": 0.9,
-        "seed": 0,
-    }
+def test_the_defaults_are_the_papers_baseline_and_what_goes_beyond_it_is_off():
+    defaults = vars(Config()) | {"layer_specs": list(Config().layer_specs)}
+    assert defaults == PAPERS_BASELINE | BEYOND_THE_PAPER
+    assert list(defaults) == [*PAPERS_BASELINE, *BEYOND_THE_PAPER]
 
 
 def test_the_dictionary_of_the_papers_section_6_is_taken_as_it_stands():
@@ -48,28 +43,23 @@ def test_the_dictionary_of_the_papers_section_6_is_taken_as_it_stands():
     assert config.to_dict() == {**PAPER_SECTION_6, "L1_penalty": 0.0, "seed": 0}
 
 
-def test_a_configuration_survives_the_way_through_its_dictionary():
-    config = Config((9, 3), "ReLU", 0.1, 7, 3, False, 2, 0.1, 0.2, False, 0.5, 11)
-    assert Config.from_dict(config.to_dict()) == config
-    assert type(config.to_dict()["layer_specs"]) is list
-
-
-def test_what_goes_beyond_the_paper_is_off_and_is_told_only_where_it_is_on():
+def test_what_goes_beyond_the_paper_is_told_only_where_it_is_used():
     """Cache keys, pages and printed configurations of the paper's runs stay what they were."""
-    plain, changes = Config(), {"distortion": 0.5, "schedule": "cosine", "validation_fraction": 0.1}
-    assert not {*BEYOND_THE_PAPER} & {*plain.to_dict()}
+    plain = Config()
+    assert plain.to_dict() == PAPERS_BASELINE and eval(repr(plain)) == plain
     assert not any(name in repr(plain) for name in BEYOND_THE_PAPER)
-    for name, default in zip(
-        BEYOND_THE_PAPER, (0, False, 0, 0, "constant", 0, True, 0.2), strict=True
-    ):
-        assert getattr(plain, name) == default
-    changed = plain.replace(**changes)
-    assert changed.to_dict() == {**plain.to_dict(), **changes}
-    assert Config.from_dict(changed.to_dict()) == changed != plain
-    assert repr(changed).endswith(
-        "seed=0, distortion=0.5, schedule='cosine', validation_fraction=0.1)"
-    )
-    assert eval(repr(changed)) == changed and eval(repr(plain)) == plain
+    for name in BEYOND_THE_PAPER:
+        value = getattr(ALL_CHANGED, name)
+        changed = plain.replace(**{name: value})
+        assert changed.to_dict() == {**PAPERS_BASELINE, name: value}
+        assert repr(changed) == f"{repr(plain)[:-1]}, {name}={value!r})"
+
+
+def test_a_configuration_survives_the_way_through_its_dictionary_its_text_and_json():
+    for config in (ALL_CHANGED, Config()):
+        assert Config.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+        assert eval(repr(config)) == config and config.replace() == config
+    assert all(getattr(ALL_CHANGED, row["name"]) != row["default"] for row in Config.options())
 
 
 def test_equal_configurations_are_one_cache_key():
@@ -83,33 +73,14 @@ def test_equal_configurations_are_one_cache_key():
     assert spellings[0] != Config((784, 10), "ReLU", 1.0, seed=4)
 
 
-def test_numbers_of_numpy_become_pythons_own():
-    whole, real, truth = np.int16(7), np.float32(0.5), np.bool_(True)
-    given = Config(
-        layer_specs=np.array([36, 10], np.uint8),
-        learning_rate=real,
-        batch_size=whole,
-        epochs=whole,
-        early_stop=truth,
-        early_stop_epoch=whole,
-        L1_penalty=real,
-        L2_penalty=real,
-        momentum=truth,
-        momentum_gamma=real,
-        seed=whole,
-        distortion=real,
-        batch_normalisation=truth,
-        dropout=real,
-        label_smoothing=real,
-        schedule=np.str_("cosine"),
-        warm_up=real,
-        each_pixel=np.bool_(False),
-        validation_fraction=real,
-    )
-    paper = ((36, 10), "tanh", 0.5, 7, 7, True, 7, 0.5, 0.5, True, 0.5, 7)
-    plain = Config(*paper, 0.5, True, 0.5, 0.5, "cosine", 0.5, False, 0.5)
-    assert repr(given) == repr(plain) and vars(given) == vars(plain)
-    assert json.loads(json.dumps(given.to_dict())) == plain.to_dict()
+def test_values_of_numpy_become_pythons_own():
+    """NumPy's types are told apart by repr, which would make two keys of one configuration."""
+    own = Config((36, 10), "tanh", 0.5, 7, 7, True, 7, 0.5, 0.5, True, 0.5, 7)
+    kinds = {int: np.int16, float: np.float32, bool: np.bool_, str: np.str_, tuple: np.array}
+    for config in (own, own.replace(schedule="cosine", dropout=0.5, batch_normalisation=True)):
+        given = Config(**{name: kinds[type(v)](v) for name, v in vars(config).items() if v != 0.2})
+        assert repr(given) == repr(config) and vars(given) == vars(config)
+        assert {type(value) for value in vars(given).values()} <= {*kinds}
 
 
 def test_a_configuration_cannot_be_changed_but_replaced():
@@ -120,16 +91,60 @@ def test_a_configuration_cannot_be_changed_but_replaced():
     assert config == Config()
 
 
-@pytest.mark.parametrize(
-    "edge",
-    [
-        {"layer_specs": (1, 1)},
-        {"batch_size": 1, "epochs": 1, "early_stop_epoch": 1},
-        {"L1_penalty": 0, "L2_penalty": 0, "momentum_gamma": 0},
-        {"momentum_gamma": 0.999999},
-        {"learning_rate": 1e-300},
-    ],
-)
-def test_the_edges_of_what_is_allowed_are_allowed(edge):
-    config = Config(**edge)
-    assert all(getattr(config, name) == value for name, value in edge.items())
+# ---- one table of options ------------------------------------------------------------------------
+
+
+def test_every_option_is_explained_with_its_default_and_its_bounds():
+    assert [row["name"] for row in Config.options()] == [f.name for f in fields(Config)]
+    helped = pydoc.render_doc(Config, renderer=pydoc.plaintext)
+    for row, f in zip(Config.options(), fields(Config), strict=True):
+        bounds = limits(**f.metadata["check"].keywords)
+        assert row["default"] == f.default and bounds in row["allowed"] and row["allowed"].strip()
+        for text in (Config.__doc__, helped):
+            (line,) = (x for x in text.splitlines() if x.strip(" |").startswith(f"{row['name']} :"))
+            assert row["allowed"] in line and repr(row["default"]) in line
+            assert row["meaning"] in text
+
+
+@pytest.mark.parametrize("option", fields(Config), ids=lambda f: f.name)
+def test_the_bounds_of_an_option_hold_exactly_and_are_told(option):
+    """What lies on an open end or beyond any end is refused; what is nearest to it is not."""
+    bounds = option.metadata["check"].keywords
+    whole = isinstance(option.default, int)
+    good, bad = [option.default], [object(), None, {}, 1j]
+    for end, outward in (("at_least", -1), ("above", -1), ("below", 1)):
+        if end in bounds:
+            nearest = bounds[end] + outward if whole else np.nextafter(bounds[end], outward * 2)
+            inside = np.nextafter(float(bounds[end]), -2.0 * outward)
+            good.append(bounds[end] if end == "at_least" else inside)
+            bad += [nearest, outward * 10.5] + [bounds[end]] * (end != "at_least")
+    for word in bounds.get("allowed", ()):
+        good += [word, word.lower(), word.upper()]
+        bad += [word + "x", word[:-1], ""]
+    for value in good:
+        changes = {option.name: value, "early_stop": value is True}
+        assert getattr(Config(**changes), option.name) in (value, *bounds.get("allowed", ()))
+    for value in bad:
+        with pytest.raises(ValueError) as caught:
+            Config(**{option.name: value})
+        parts = (option.name, limits(**bounds), repr(value))
+        assert all(part in str(caught.value) for part in parts), str(caught.value)
+
+
+# ---- streams of random numbers -------------------------------------------------------------------
+
+
+def test_streams_of_a_seed_keep_their_numbers():
+    """Splits and networks of a seed stay what they were, also those that are shipped."""
+    known = ["SPLIT", "POOLING", "BATCHES", "CURVES", "DISTORTION", "DROPOUT", "DISTANCES"]
+    assert [stream.name for stream in Stream][: len(known)] == known
+    for seed, (number, stream) in product((0, 7), enumerate(Stream, start=1)):
+        expected = np.random.default_rng([seed, number]).random(5)
+        np.testing.assert_array_equal(generator(seed, stream).random(5), expected)
+
+
+def test_streams_of_a_seed_and_of_other_seeds_are_independent():
+    assert len({int(stream) for stream in Stream}) == len(Stream.__members__), "no number twice"
+    draws = [generator(seed, stream).random(2000) for seed in range(8) for stream in Stream]
+    correlations = np.corrcoef(draws) - np.eye(len(draws))
+    assert np.abs(correlations).max() < 5 / np.sqrt(2000)
