@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kmnist_mlp import Config, Dataset, run
-from kmnist_mlp.data import STAND_IN, split_and_standardise
+from kmnist_mlp.data import STAND_IN, split_rows
 from kmnist_mlp.experiments.distribution_shift import (
     POOLED,
     gap,
@@ -84,9 +84,9 @@ def test_the_baseline_is_trained_again_with_its_own_configuration_and_seeds(
 
 def test_the_nearest_distance_is_that_of_a_full_search(tiny10):
     found = nearest_distances(tiny10, seed=4, count=30)
-    split = split_and_standardise(tiny10, seed=4)  # core
+    train_rows, validation_rows = split_rows(300, Config(seed=4))
     pixels = tiny10.train_images.reshape(len(tiny10.train_images), -1) / 255
-    train, validation = pixels[split.train.rows], pixels[split.validation.rows[:30]]
+    train, validation = pixels[train_rows], pixels[validation_rows[:30]]
     full = np.linalg.norm(validation[:, None] - train[None], axis=2).min(axis=1)
     np.testing.assert_allclose(found["validation"], full, atol=1e-4)
     assert len(found["test"]) == 30

@@ -217,7 +217,7 @@ CHANGES = {  # every hyper-parameter, and no value of CONFIG
     "label_smoothing": 0.1,
     "schedule": "cosine",
     "warm_up": 1.0,
-    "each_pixel": False,  # core
+    "standardisation": "global",
     "validation_fraction": 0.5,
 }
 

@@ -10,7 +10,7 @@ from IPython.utils.capture import capture_output
 
 from kmnist_mlp import figures, run
 from kmnist_mlp.experiments import analyse_errors
-from kmnist_mlp.experiments.gradient_checks import check_paper_patterns
+from kmnist_mlp.experiments.paper_gradients import check_paper_patterns
 from kmnist_mlp.figures import tables
 from kmnist_mlp.report import notebook
 

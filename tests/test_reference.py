@@ -10,7 +10,6 @@ import pytest
 
 from kmnist_mlp.experiments import reference
 from kmnist_mlp.experiments.distribution_shift import POOLED
-from kmnist_mlp.experiments.gradient_checks import gradient_checks
 from kmnist_mlp.experiments.measure_reference import (
     FACTOR,
     FLOOR,
@@ -22,6 +21,7 @@ from kmnist_mlp.experiments.measure_reference import (
     scatter_of,
 )
 from kmnist_mlp.experiments.paper import EXPERIMENTS
+from kmnist_mlp.experiments.paper_gradients import gradient_checks
 from kmnist_mlp.experiments.reference import (
     DISTANCES,
     GRADIENTS,
@@ -152,11 +152,15 @@ def test_the_tolerance_is_the_largest_scatter_times_a_factor_and_never_below_the
         ("Haswell", "relu", "test_accuracy", 0.002),
         ("Prescott", "relu", "test_accuracy", 0.001),
         ("Prescott", "relu", "best_epoch", 2),
+        ("Zen", "relu", "validation_loss", 0.003),
+        ("Zen", "relu", "training_loss", 0.001),
     )
     table = make_reference(results(), measured).set_index(["experiment", "seed", "quantity"])
     assert len(table) == 2 * 2 * len(QUANTITIES)
     assert table.loc[("relu", 1, "test_accuracy"), "tolerance"] == pytest.approx(0.002 * FACTOR)
     assert table.loc[("relu", 0, "best_epoch"), "tolerance"] == 2 * FACTOR
+    # a training quantity moves as much as its validation quantity may
+    assert table.loc[("relu", 0, "training_loss"), "tolerance"] == pytest.approx(0.003 * FACTOR)
     assert table.loc[("baseline", 0, "best_epoch"), "tolerance"] == 0
     # two of ten thousand test images
     assert table.loc[("baseline", 0, "test_accuracy"), "tolerance"] == pytest.approx(2e-4)

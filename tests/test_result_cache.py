@@ -13,8 +13,13 @@ from kmnist_mlp.experiments.result_cache import PACKAGE, ResultCache, source_has
 
 CONFIG = Config(layer_specs=(36, 8, 10))
 # One file of each kind: numerical code, and what makes nothing but data sets, pictures and pages.
-NUMERICAL = ("network.py", "extensions/augmentation.py", "callbacks/checkpoint.py")
-OTHERS = ("callbacks/live.py", "datasets/stand_in.py", "experiments/runs.py", "support/files.py")
+NUMERICAL = (
+    "network.py",
+    "support/standardisation.py",
+    "extensions/augmentation.py",
+    "callbacks/checkpoint.py",
+)
+OTHERS = ("callbacks/live.py", "datasets/stand_in.py", "experiments/runs.py")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +54,7 @@ def test_changed_numerical_code_has_another_hash(altered, name):
     assert altered(name, lambda source: source + "\nCHANGED = 1\n") != source_hash()
 
 
-@pytest.mark.parametrize("name", ["new.py", "extensions/new.py"])
+@pytest.mark.parametrize("name", ["new.py", "support/new.py", "extensions/new.py"])
 def test_a_new_file_of_numerical_code_has_another_hash(altered, name):
     assert altered(name, lambda _: "NEW = 1\n") != source_hash()
 

@@ -13,8 +13,8 @@ from sklearn.metrics import precision_score, recall_score
 from kmnist_mlp import run
 from kmnist_mlp.data import CLASS_NAMES, ROMAJI
 from kmnist_mlp.experiments import CLAIMS, EXPERIMENTS, Results, judge, sweep
-from kmnist_mlp.experiments.gradient_checks import check_paper_patterns
 from kmnist_mlp.experiments.paper import published_gradients
+from kmnist_mlp.experiments.paper_gradients import check_paper_patterns
 from kmnist_mlp.figures import gradient_table, tables
 from kmnist_mlp.figures.gradients import agrees_with_itself
 from kmnist_mlp.figures.markup import MISSING, html

@@ -2,8 +2,8 @@
 
 from kmnist_mlp.experiments.claims import CLAIMS, RULE, Claim, claims_of, judge
 from kmnist_mlp.experiments.error_analysis import analyse_errors
-from kmnist_mlp.experiments.gradient_checks import gradient_checks
 from kmnist_mlp.experiments.paper import EXPERIMENTS, PAPER
+from kmnist_mlp.experiments.paper_gradients import gradient_checks
 from kmnist_mlp.experiments.parallel import cost
 from kmnist_mlp.experiments.reference import check
 from kmnist_mlp.experiments.result_cache import ResultCache

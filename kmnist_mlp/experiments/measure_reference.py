@@ -22,8 +22,8 @@ import pandas as pd
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.datasets.kmnist import load_kmnist
 from kmnist_mlp.experiments.distribution_shift import POOLED, nearest_distances, pooled
-from kmnist_mlp.experiments.gradient_checks import gradient_checks
 from kmnist_mlp.experiments.paper import EXPERIMENTS
+from kmnist_mlp.experiments.paper_gradients import gradient_checks
 from kmnist_mlp.experiments.reference import (
     DISTANCES,
     GRADIENTS,

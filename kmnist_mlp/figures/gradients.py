@@ -29,7 +29,7 @@ def gradient_table(ours: pd.DataFrame, pattern: str) -> pd.DataFrame:
     Parameters
     ----------
     ours : DataFrame
-        What :func:`kmnist_mlp.experiments.gradient_checks.check_paper_patterns` gives.
+        What :func:`kmnist_mlp.experiments.paper_gradients.check_paper_patterns` gives.
     pattern : str
         "first", "sixth" or "last": the image.
     """
@@ -76,7 +76,7 @@ def difference_by_epsilon(differences: pd.DataFrame, data_name: str) -> Figure:
     Parameters
     ----------
     differences : DataFrame
-        What :func:`kmnist_mlp.experiments.gradient_checks.differences_by_epsilon` gives.
+        What :func:`kmnist_mlp.experiments.paper_gradients.differences_by_epsilon` gives.
     data_name : str
         What the gradients were computed on.
     """
