@@ -17,7 +17,7 @@ from kmnist_mlp import Config, figures, run
 from kmnist_mlp.data import CLASS_NAMES
 from kmnist_mlp.experiments import sweep
 from kmnist_mlp.experiments.error_analysis import ConfidentErrors
-from kmnist_mlp.experiments.gradient_checks import differences_by_epsilon
+from kmnist_mlp.experiments.paper_gradients import differences_by_epsilon
 from kmnist_mlp.figures.style import png
 
 RNG = np.random.default_rng(0)
@@ -170,6 +170,9 @@ def test_learning_curves_are_the_histories_of_the_seeds_and_their_mean(small_res
             expected = factor * np.mean([history[:shared] for history in histories], axis=0)
             np.testing.assert_allclose(mean.get_ydata(), expected)
             assert mean.get_xdata().tolist() == list(range(1, shared + 1))
+            spread = factor * np.std([history[:shared] for history in histories], axis=0, ddof=1)
+            bands = [band.get_paths()[0].vertices[1 : shared + 1, 1] for band in axis.collections]
+            assert any(np.allclose(band, expected - spread) for band in bands)
         (test,) = lines(axis, label="test")
         expected = [factor * getattr(run, f"test_{kind}") for run in runs]
         assert test.get_ydata() == pytest.approx([np.mean(expected)])
@@ -192,6 +195,9 @@ def test_the_dashed_line_and_the_test_result_are_at_the_epoch_whose_weights_are_
         for axis in figure.axes:
             (dashed,) = lines(axis, linestyle="--")
             assert set(dashed.get_xdata()) == {np.mean(kept)}
+            stopped = [run.stopped_epoch for run in runs]
+            dotted = [line.get_xdata()[0] for line in lines(axis, linestyle=":")]
+            assert dotted == ([np.mean(stopped)] if stopped != kept else [])
         rows = numbers_of(figure).dropna(subset="test_accuracy")
         assert rows.epoch.tolist() == kept
         assert rows.test_accuracy.tolist() == [run.test_accuracy for run in runs]
@@ -231,8 +237,9 @@ def test_an_overlay_holds_the_curves_of_all_experiments_told_apart_without_colou
             mean = np.mean(curves, axis=0)
             np.testing.assert_allclose(line.get_ydata(), mean)
             if len(mean):
-                best = mean.argmax() if "accuracy" in quantity else mean.argmin()
-                assert f"(epoch {best + 1})" in figure.exhibit_data.finding
+                best = f"{mean.max():.1f} %" if "accuracy" in quantity else f"{mean.min():.4f}"
+                epoch = mean.argmax() if "accuracy" in quantity else mean.argmin()
+                assert f"{best} (epoch {epoch + 1})" in figure.exhibit_data.finding
 
 
 # ---- comparison ----------------------------------------------------------------------------------
