@@ -87,8 +87,8 @@ def try_out(mutant, notebooks=None):
             unwanted = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
             shutil.copytree(PROJECT / part, copy / part, ignore=unwanted)
         shutil.copy(PROJECT / "pyproject.toml", copy)
-        room = copy / "kmnist_mlp" / mutant["file"]
-        room.write_text(mutated(room.read_text("utf-8"), mutant), "utf-8")
+        path = copy / "kmnist_mlp" / mutant["file"]
+        path.write_text(mutated(path.read_text("utf-8"), mutant), "utf-8")
         environment = {
             **os.environ,
             "PYTHONPATH": str(copy),

@@ -23,7 +23,7 @@ from kmnist_mlp import (
     run,
     train,
 )
-from kmnist_mlp.data import pooled, split_and_standardise
+from kmnist_mlp.data import split_and_standardise
 from kmnist_mlp.gradient_check import check_paper_patterns
 
 X, Y = np.ones((4, 6)), np.array([0, 1, 2, 0])
@@ -422,8 +422,6 @@ BAD_INPUT = [
     (split(validation_fraction="a"), ValueError, ["validation_fraction", ">= 0 and < 1", "'a'"]),
     (split(validation_fraction=0.999), ValueError, ["40 training images", "0.999", "at least one"]),
     (split(validation_fraction=0.001), ValueError, ["40 training images", "0.001", "at least one"]),
-    (lambda _: pooled(None), ValueError, ["data", "Dataset", "None"]),
-    (lambda _: pooled(dataset(), -1), ValueError, ["seed", ">= 0", "-1"]),
     (lambda _: one_hot(None), ValueError, ["labels", "(n,)", "object"]),
     (lambda _: one_hot([[1], [1, 2]]), ValueError, ["labels", "one length"]),
     (lambda _: one_hot([0.5]), ValueError, ["labels", "whole numbers", "float64"]),
