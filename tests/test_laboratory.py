@@ -14,7 +14,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from options import ALL_CHANGED
 
 from kmnist_mlp import MLP, Config, run, train
-from kmnist_mlp.data import CLASS_NAMES, ROMAJI, split_and_standardise
+from kmnist_mlp.data import split_and_standardise
 from kmnist_mlp.laboratory import Backpropagation, HiddenUnits, Laboratory, LossSurface
 from kmnist_mlp.laboratory.backpropagation import STEPS
 from kmnist_mlp.laboratory.loss_surface import RATES
@@ -27,8 +27,8 @@ OTHER = ALL_CHANGED.replace(layer_specs=(24, 12, 9, 3))
 
 
 @pytest.fixture(scope="module")
-def data(tiny10):
-    return replace(tiny10, class_names=CLASS_NAMES, romaji=ROMAJI)
+def data(kana):
+    return kana
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +64,7 @@ def case(cases, request):
 
 def split_of(run, data):
     """Return the split that training made."""
-    config = run.config  # core: split_and_standardise(data, config, dtype)
-    options = (config.validation_fraction, run.model.dtype, config.each_pixel)
-    return split_and_standardise(data, config.seed, *options)
+    return split_and_standardise(data, run.config, run.model.dtype)
 
 
 @pytest.mark.parametrize("look_into", [HiddenUnits, LossSurface])
@@ -186,7 +184,7 @@ def test_a_laboratory_refuses_other_data_and_an_experiment_without_validation_cu
     baseline, cases
 ):
     _, other_data = cases["other"]
-    with pytest.raises(ValueError, match="baseline.*stripes.*10 patterns"):
+    with pytest.raises(ValueError, match="baseline.*stripes.*KMNIST"):
         Laboratory(other_data, baseline)
     config = OTHER.replace(validation_fraction=0)
     with pytest.raises(ValueError, match="validation_fraction.*0"):
@@ -266,9 +264,11 @@ def test_the_last_units_can_be_reached_and_a_linear_model_has_units_too(laborato
     for name in ("baseline", "lab run 1"):
         last = laboratory.units(name, 1000)
         assert len(last.axes[0].get_yticklabels()) == 6
-    linear = HiddenUnits(laboratory.results.of("lab run 1")[0], laboratory.data)
-    probabilities = laboratory.results.of("lab run 1")[0].model.predict_proba(linear.images)
-    np.testing.assert_array_equal(linear.outputs.argmax(axis=1), probabilities.argmax(axis=1))
+    (run,) = laboratory.results.of("lab run 1")
+    linear = HiddenUnits(run, laboratory.data)
+    powers = np.exp(linear.outputs)
+    softmax = powers / powers.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(softmax, run.model.predict_proba(linear.images), rtol=1e-4)
 
 
 def test_units_whose_weights_are_all_zero_can_be_drawn(cases):
@@ -293,8 +293,8 @@ def test_the_steps_show_the_numbers_of_the_network():
         np.testing.assert_array_equal(known[f"W{number}"], model.weights[number - 1])
         np.testing.assert_array_equal(known[f"dW{number}"], weights[number - 1])
         np.testing.assert_array_equal(known[f"db{number}"], biases[number - 1][None])
-    SGD(model, Config(learning_rate=0.1, momentum=False)).step(  # core: no factor 0.1
-        0.1 * np.concatenate([array.ravel() for array in (*weights, *biases)])
+    SGD(model, Config(learning_rate=0.1, momentum=False)).step(
+        np.concatenate([array.ravel() for array in (*weights, *biases)])
     )
     after = steps.arrays[-1]
     np.testing.assert_allclose(after["W1"], model.weights[0], rtol=1e-12)
@@ -345,7 +345,7 @@ def test_the_stages_are_those_of_the_run_itself(case):
     def look(progress):
         seen.append(progress.model.copy())
 
-    again = train(run.config, data, run.model.dtype, on_epoch=look)  # core: callbacks=[look]
+    again = train(run.config, data, run.model.dtype, callbacks=[look])
     start, one, end = LossSurface(run, data).models.values()
     np.testing.assert_array_equal(one.parameters, seen[0].parameters)
     np.testing.assert_array_equal(end.parameters, again.model.parameters)
@@ -409,6 +409,16 @@ def test_a_mini_batch_is_half_of_the_training_split_at_most(data):
     run = train(BASELINE.replace(epochs=1, validation_fraction=0.5), one)
     with pytest.raises(ValueError, match="data.*2 training"):
         LossSurface(run, one)
+
+
+def test_a_loss_of_zero_can_be_drawn_on_a_logarithmic_axis(data):
+    data = replace(data, train_labels=np.zeros_like(data.train_labels))
+    run = train(BASELINE.replace(epochs=1), data)
+    run.model.biases[-1][0] = 1000
+    surface = LossSurface(run, data)
+    assert surface.after_steps("at the end").tolist() == [0, 0, 0, 0]
+    figure = surface.figure("at the end")
+    assert all((line.get_ydata() > 0).all() for line in figure.axes[0].lines[:3])
 
 
 def test_a_run_that_diverged_in_its_first_epoch_has_only_a_start(data):

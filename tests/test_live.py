@@ -8,41 +8,19 @@ import sys
 import threading
 import time
 import types
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from IPython.display import DisplayHandle
 from options import ALL_CHANGED
 
-from kmnist_mlp import Config
-from kmnist_mlp import train as old_train
-from kmnist_mlp.callbacks import live
-from kmnist_mlp.callbacks.live import Live, Throttle, clock, ended, time_left
+from kmnist_mlp import Config, train
+from kmnist_mlp.callbacks import Checkpoint, Live, live
+from kmnist_mlp.callbacks.live import Throttle, clock, ended, time_left
 from kmnist_mlp.callbacks.svg import Line, chart
 
 CONFIG = Config(layer_specs=(36, 8, 3), learning_rate=0.01, batch_size=32, epochs=6)
 has_signals = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send to oneself")
-
-
-def train(config, data, dtype=np.float32, *, callbacks=()):  # core: kmnist_mlp.train
-    """Train with callbacks, as :func:`kmnist_mlp.train` will."""
-    watchers = [callback for callback in callbacks if hasattr(callback, "epoch")]
-    functions = [getattr(callback, "epoch", callback) for callback in callbacks]
-
-    def epoch(now):
-        answers = [function(now) for function in functions]
-        return any(answers)
-
-    for watcher in watchers:
-        watcher.start(SimpleNamespace(config=config, data=data))
-    result = None
-    try:
-        result = old_train(config, data, dtype, on_epoch=epoch)
-    finally:
-        for watcher in watchers:
-            watcher.end(result)
-    return result
 
 
 def assert_same(one, other):
@@ -330,17 +308,20 @@ def test_the_time_that_is_left_is_told(epoch, early_stop, before, seconds, times
     assert (clock(59.4), clock(60), clock(3725)) == ("59 s", "1 min 00 s", "62 min 05 s")
 
 
-def test_the_time_that_is_left_counts_from_the_epoch_at_which_a_checkpoint_began(tiny, shown):
+def test_a_watched_run_goes_on_from_its_checkpoint(tiny, shown, tmp_path):
+    checkpoint = Checkpoint(tmp_path / "state.npz")
+    train(CONFIG, tiny, callbacks=[checkpoint, lambda progress: progress.epoch == 2])
+    began = []
+
+    def ten_seconds_an_epoch(progress):
+        began.append(progress.epoch)
+        watch.began = time.perf_counter() - 10 * len(began)
+
     watch = Live()
-    watch.start(SimpleNamespace(config=CONFIG.replace(epochs=100, early_stop=False), data=tiny))
-    try:
-        result = train(CONFIG, tiny)
-        for epoch in (51, 52):
-            watch.began = time.perf_counter() - 10 * (epoch - 50)  # ten seconds an epoch
-            watch.epoch(SimpleNamespace(epoch=epoch, best_epoch=1, curves=result.curves))
-    finally:
-        watch.end(None)
-    assert "8 min 00 s to go" in shown[-1][0]["text/html"]
+    result = train(CONFIG, tiny, callbacks=[checkpoint, ten_seconds_an_epoch, watch])
+    assert_same(result, train(CONFIG, tiny))
+    assert began == [3, 4, 5, 6] and len(shown) == 5
+    assert "10 s gone, at most 30 s to go" in shown[0][0]["text/html"]
 
 
 def test_a_picture_of_the_stand_in_is_marked_and_text_is_escaped():

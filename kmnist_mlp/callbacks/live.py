@@ -13,14 +13,13 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kmnist_mlp.callbacks.svg import Line, chart
 from kmnist_mlp.config import Config
+from kmnist_mlp.results import Callback, Progress, TrainingResult
 from kmnist_mlp.support.colours import BLUE, ORANGE
-
-if TYPE_CHECKING:
-    from kmnist_mlp.results import Progress, TrainingResult
+from kmnist_mlp.training import Training
 
 SHORTEST = 0.25  # seconds between two pictures: fast enough to look continuous
 SHARE = 0.02  # of the training time at most is spent on pictures
@@ -56,7 +55,7 @@ class Throttle:
             self.next = ended + max(SHORTEST, (ended - began) / SHARE)
 
 
-class Live:  # core: (Callback), of kmnist_mlp.results
+class Live(Callback):
     """Callback of :func:`kmnist_mlp.train` that shows the run, and lets the stop button end it.
 
     The first press of the stop button (Ctrl-C in a terminal) ends training after the current epoch
@@ -64,14 +63,13 @@ class Live:  # core: (Callback), of kmnist_mlp.results
     at once. In a thread other than the main one, the stop button is left as it is.
     """
 
-    def start(self, run: Any) -> None:  # core: run: Training
-        """Install the handler of the stop button; in a terminal, begin the line.
+    def __init__(self) -> None:
+        super().__init__()
+        self.bar: Any = None  # tqdm's, in a terminal
+        self.handler_before: Any = None  # of the stop button, while this one's is installed
 
-        Parameters
-        ----------
-        run : Training
-            With the attributes ``config`` and ``data``.
-        """
+    def start(self, run: Training) -> None:
+        """Install the handler of the stop button; in a terminal, begin the line."""
         self.config, self.data_name = run.config, run.data.name
         self.looks = someone_looks()
         self.bar = None if in_notebook() else _bar(self.config, self.looks)
@@ -79,8 +77,7 @@ class Live:  # core: (Callback), of kmnist_mlp.results
         self.began, self.throttle = time.perf_counter(), Throttle()
         self.epochs_before: int | None = None  # more than 0 if the run continues a checkpoint
         self.stop_pressed_at: float | None = None
-        self.is_main = threading.current_thread() is threading.main_thread()
-        if self.is_main:
+        if threading.current_thread() is threading.main_thread():
             self.handler_before = signal.signal(signal.SIGINT, self._stop_pressed)
 
     def epoch(self, progress: Progress) -> bool:
@@ -106,8 +103,9 @@ class Live:  # core: (Callback), of kmnist_mlp.results
                 text = ended(result)
                 self._show(self._picture(result, text), alt=f"Learning curves: {text}.")
         finally:
-            if self.is_main:
+            if self.handler_before is not None:
                 signal.signal(signal.SIGINT, self.handler_before)
+                self.handler_before = None
 
     def _stop_pressed(self, number: int, frame: FrameType | None) -> None:
         now = time.perf_counter()

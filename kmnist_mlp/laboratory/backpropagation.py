@@ -13,8 +13,9 @@ from matplotlib.patches import Rectangle
 
 from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.figures.style import finished
-from kmnist_mlp.network import MLP, Buffers
+from kmnist_mlp.network import MLP, backpropagate, forward
 from kmnist_mlp.support.colours import BLUE, GREY, ORANGE
+from kmnist_mlp.support.memory import Buffers
 from kmnist_mlp.support.statistics import rounded
 
 
@@ -99,11 +100,11 @@ class Backpropagation:
     def __init__(self, learning_rate: float = 0.1, seed: int = 4) -> None:
         model = MLP((4, 3, 2), "tanh", seed, np.float64)
         x, right = np.array([[0.9, -0.4, 0.1, -0.8]]), np.array([1])
-        buffers = Buffers(model, 1)  # core: model.buffers(1)
-        z2 = model.forward(x, buffers).copy()
+        buffers = Buffers(model, 1)
+        z2 = forward(model, x, buffers).copy()
         a1 = buffers.outputs[0].copy()
         (dW1, dW2), (db1, db2) = model.gradients(x, right)
-        model.backpropagate(x, right, buffers)
+        backpropagate(model, x, right, buffers)
         W1, W2, b1, b2 = (array.copy() for array in (*model.weights, *model.biases))
         values = {
             "x": x, "t": np.array([[0.0, 1.0]]), "W1": W1, "b1": b1, "W2": W2, "b2": b2,

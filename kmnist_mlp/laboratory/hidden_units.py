@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from kmnist_mlp.activations import ACTIVATIONS
-from kmnist_mlp.data import Dataset, split_and_standardise
+from kmnist_mlp.data import Dataset, split_rows
 from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.figures.style import finished
 from kmnist_mlp.laboratory.checks import trained_on
@@ -60,11 +60,8 @@ class HiddenUnits:
     """
 
     def __init__(self, run: TrainingResult, data: Dataset) -> None:
-        model, config = trained_on(run, data), run.config
-        split = split_and_standardise(  # core: split_rows(data, config)
-            data, config.seed, config.validation_fraction, each_pixel=config.each_pixel
-        )
-        train_rows, validation_rows = split.train.rows, split.validation.rows
+        model = trained_on(run, data)
+        train_rows, validation_rows = split_rows(len(data.train_images), run.config)
         self.data = data
         self.part = "validation" if len(validation_rows) else "training"
         rows = validation_rows if len(validation_rows) else train_rows
@@ -110,9 +107,7 @@ def first_layer(model: MLP, images: np.ndarray) -> np.ndarray:
     ``f(x @ W + b)``, where x are the pixels as the network standardises them; without f if the
     first layer is also the last.
     """
-    mean, std = model.standardisation
-    x = (images.reshape(len(images), -1) - mean) / std
-    z = x @ model.weights[0] + model.biases[0]
+    z = model.checked_inputs(images) @ model.weights[0] + model.biases[0]
     if len(model.weights) == 1:
         return z
     return ACTIVATIONS[model.activation].value(z, out=z)

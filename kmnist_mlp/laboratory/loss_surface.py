@@ -12,14 +12,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from kmnist_mlp.data import Dataset, split_and_standardise
-from kmnist_mlp.extensions.regularised_mlp import TrainingMLP, network
 from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.figures.style import finished
 from kmnist_mlp.laboratory.checks import trained_on
 from kmnist_mlp.network import MLP
-from kmnist_mlp.results import TrainingResult
+from kmnist_mlp.results import Callback, Progress, TrainingResult
 from kmnist_mlp.support.colours import BLUE, GREY, ORANGE
-from kmnist_mlp.training import train
+from kmnist_mlp.training import Training, train
 
 RATES = (0.0005, 0.005, 0.5)  # the learning rates that the paper compares
 SMALLEST = 1e-12  # cross-entropy that is drawn: a loss of 0 has no logarithm
@@ -58,9 +57,7 @@ class LossSurface:
 
     def __init__(self, run: TrainingResult, data: Dataset) -> None:
         model, config = trained_on(run, data), run.config
-        split = split_and_standardise(  # core: split_and_standardise(data, config, model.dtype)
-            data, config.seed, config.validation_fraction, model.dtype, config.each_pixel
-        )
+        split = split_and_standardise(data, config, model.dtype)
         size = min(config.batch_size, len(split.train) // 2)
         if not size:
             raise ValueError(f"data must leave two training images or more; got {data!r}")
@@ -130,14 +127,27 @@ def stages(run: TrainingResult, data: Dataset) -> dict[str, MLP]:
 
     The run is repeated up to its first epoch, so that its schedule is that of all epochs.
     """
-    config, dtype = run.config, run.model.dtype
-    model = network(config, dtype)  # core: from start(run) of a Callback
-    models = {"at the start": model.folded() if isinstance(model, TrainingMLP) else model}
-    # core: callbacks=[...]
-    first = train(config, data, dtype, on_epoch=lambda progress: progress.epoch >= 1)
-    if first.best_epoch:  # 0 if the first epoch diverged
-        models |= {"after one epoch": first.model, "at the end": run.model}
-    return models
+    first = FirstEpoch()
+    train(run.config, data, run.model.dtype, callbacks=[first])
+    if len(first.models) == 1:  # the first epoch diverged
+        return first.models
+    return {**first.models, "at the end": run.model}
+
+
+class FirstEpoch(Callback):
+    """Keeps the network as training begins and after one epoch, and ends training there."""
+
+    def __init__(self) -> None:
+        self.models: dict[str, MLP] = {}
+
+    def start(self, run: Training) -> None:
+        """Copy the network before the first epoch."""
+        self.models["at the start"] = run.plain().copy()
+
+    def epoch(self, progress: Progress) -> bool:
+        """Copy the network after the first epoch."""
+        self.models["after one epoch"] = progress.model.copy()
+        return True
 
 
 def draw_along(axis: Axes, surface: LossSurface, stage: str) -> None:

@@ -18,9 +18,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from kmnist_mlp.activations import ACTIVATIONS
 from kmnist_mlp.callbacks.live import Throttle, ended, time_left
 from kmnist_mlp.callbacks.svg import Line, chart
-from kmnist_mlp.config import ACTIVATION_NAMES, Config
+from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures import overlay, tables
@@ -109,7 +110,7 @@ class Laboratory:
                 throttle.draw(lambda: self._draw(text, done, progress.curves))
                 return stop
 
-            result = train(validated(config), self.data, on_epoch=watch)  # core: callbacks=[watch]
+            result = train(validated(config), self.data, callbacks=[watch])
             names = (f"lab run {number}" for number in count(1))
             name = next(name for name in names if name not in self.results.names)
             self.results = self.results.plus(name, result)
@@ -210,7 +211,7 @@ class Laboratory:
                 hidden, description="hidden layers", placeholder="128, 64; none: empty", **look
             ),
             "activation": widgets.Dropdown(
-                options=ACTIVATION_NAMES, value=first.activation, description="activation", **look
+                options=list(ACTIVATIONS), value=first.activation, description="activation", **look
             ),
             "learning_rate": choice("learning rate", RATES, first.learning_rate),
             "momentum_gamma": choice(
