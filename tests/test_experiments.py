@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from options import ALL_CHANGED
 
 from kmnist_mlp.config import Config
 from kmnist_mlp.experiments import EXPERIMENTS, ResultCache, default_seeds, run, train_cached
@@ -174,6 +175,15 @@ def test_a_second_call_takes_everything_from_the_cache(tiny10):
         pd.testing.assert_frame_equal(before.history, after.history, check_exact=True)
     measured = first.frame.columns.difference(["experiment", "cached"])
     pd.testing.assert_frame_equal(first.frame[measured], second.frame[measured], check_exact=True)
+
+
+def test_a_kept_network_classifies_images_as_before_whatever_its_options(tiny):
+    trained, kept = (run(ALL_CHANGED, 7, n_jobs=1, data=tiny) for _ in range(2))
+    assert kept.frame.cached.all() and kept.of("run 1")[0].config == ALL_CHANGED
+    before, after = (
+        r.of("run 1")[0].model.predict_proba(tiny.test_images) for r in (trained, kept)
+    )
+    assert np.array_equal(before, after) and before.shape == (60, 3)
 
 
 def test_only_what_is_missing_is_trained(tiny10):

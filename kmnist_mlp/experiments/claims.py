@@ -24,17 +24,19 @@ class Claim:
     Attributes
     ----------
     section : str
-        Where the paper says it.
+        Of the paper.
     statement : str
-        What it says, in our words.
+        The claim in our words.
     quantity : str
         A column of the results: "test_accuracy" or another accuracy (in percentage points here),
         "generalisation_gap" (training minus validation), "test_loss", "stopped_epoch"; or
         "gradient_difference".
     experiment : str
-        Whose quantity; with ``minus`` the difference to that other experiment, seed by seed.
+        The experiment whose quantity it is.
     low, high : float
         The claim is true if the quantity lies between them.
+    minus : str or None
+        If there is one, the claim is about the difference to this experiment, seed by seed.
 
     Examples
     --------
@@ -184,7 +186,19 @@ RULE = (
 
 
 def verdict(low: float, high: float, claim: Claim) -> str:
-    """Judge an interval: inside the claimed range reproduced, outside not, across undecided.
+    """Judge a claim by a confidence interval, according to :data:`RULE`.
+
+    Parameters
+    ----------
+    low, high : float
+        Ends of the interval.
+    claim : Claim
+
+    Returns
+    -------
+    str
+        "reproduced" if the interval lies inside the claimed range, "not reproduced" if it lies
+        outside, else "undecided".
 
     Examples
     --------
@@ -202,13 +216,15 @@ def verdict(low: float, high: float, claim: Claim) -> str:
 def judge(
     results: Results, gradients: Mapping[int, pd.DataFrame], claims: Iterable[Claim] = CLAIMS
 ) -> pd.DataFrame:
-    """Judge every claim that these results speak of by :data:`RULE`.
+    """Judge all claims about the experiments of these results by :data:`RULE`.
 
     Parameters
     ----------
     results : Results
     gradients : dict of seed to DataFrame
-        What :func:`check_paper_patterns` gave; the quantity is the largest difference.
+        What :func:`gradient_checks` returned; the quantity is the largest difference. It may be
+        empty.
+    claims : iterable of Claim
 
     Returns
     -------

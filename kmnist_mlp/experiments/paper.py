@@ -31,7 +31,7 @@ class Published:
     Attributes
     ----------
     name : str
-        Its id in ``published_results.csv``; ours for what the paper mentions without a number.
+        Its id in ``published_results.csv``; our own for the two runs without published numbers.
     title : str
         For tables, figures and captions.
     config : Config
@@ -105,8 +105,8 @@ def _published(row: dict[str, str]) -> Published:
     )
 
 
-# Two more runs that the abstract speaks of without printing a number: momentum is said to help,
-# and the network to be far better than its linear counterpart.
+# Two more runs that the abstract mentions without numbers: it states that momentum helps, and that
+# the network is far better than its linear counterpart.
 _UNPUBLISHED = (
     Published("no_momentum", "without momentum", Config(momentum=False), "abstract"),
     Published("linear", "linear softmax", Config(layer_specs=(784, 10)), "abstract"),

@@ -81,7 +81,7 @@ def check(results: Results) -> None:
 
 
 def gradient_results(checks: Mapping[int, pd.DataFrame], data_name: str) -> Results:
-    """Return Tables 1 to 3 in the form of results: sums over the six gradients of a pattern."""
+    """Return Tables 1 to 3 as results: sums over the six gradients of each pattern."""
     rows = {}
     for seed, table in checks.items():
         sums = table.assign(gradient=table.actual_gradient.abs()).groupby("pattern")
@@ -94,7 +94,7 @@ def gradient_results(checks: Mapping[int, pd.DataFrame], data_name: str) -> Resu
 
 
 def distance_results(parts: Mapping[str, np.ndarray], data_name: str) -> Results:
-    """Return the medians of :func:`nearest_distances` (seed 0) in the form of results."""
+    """Return the medians of what :func:`nearest_distances` returns (seed 0), as results."""
     medians = {f"{part}_distance": float(np.median(values)) for part, values in parts.items()}
     return _as_results(DISTANCES, {0: medians}, data_name)
 
