@@ -1,28 +1,27 @@
 """A report is whole, needs nothing from a network, and a failing notebook leaves the old one."""
 
+import os
 import re
+import shutil
+import subprocess
 import sys
-from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import matplotlib as mpl
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from official import small_files
 
-from kmnist_mlp.config import Config
-from kmnist_mlp.data import CLASS_NAMES, ROMAJI
-from kmnist_mlp.experiments.runs import run
-from kmnist_mlp.report import build as report
-from kmnist_mlp.report import execute
-from kmnist_mlp.report.build import execute_in_place, main, update_readme
-from kmnist_mlp.report.execute import NotebookError
-from kmnist_mlp.report.pages import render_markdown
+from kmnist_mlp import Config
+from kmnist_mlp.report import build
+from kmnist_mlp.report.__main__ import main
+from kmnist_mlp.report.execution import NotebookError, execute_all
 
-NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
-COMMITTED = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
-SMALL = Config(layer_specs=(36, 4, 10), epochs=1)
+ROOT = Path(__file__).resolve().parents[1]
+COMMITTED = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+SMALL = Config(layer_specs=(784, 4, 10), epochs=1)
 INTRODUCTION = """# 1 Is the loss < 1 & finite?
 
 It is, as a *small* notebook shows.
@@ -63,126 +62,63 @@ def failing(folder):
     )
 
 
-def one_after_the_other(paths):
-    return [execute.execute(path) for path in paths]
-
-
-@pytest.fixture
-def in_process(monkeypatch):
-    """Execute notebooks one after the other in this process: quicker for one of them."""
-    monkeypatch.setattr(execute, "execute_all", one_after_the_other)
-
-
-def pretend(monkeypatch, data, results):
-    """Let the report find this data and these results, without any training."""
-    monkeypatch.setattr(report, "_load", lambda: data)
-    monkeypatch.setattr(report, "_compute", lambda _: (results, f"{len(results.frame)} runs"))
-
-
-@pytest.fixture(scope="module")
-def measured(make_dataset):
-    """Tiny results in the place of the experiments of the paper, on stand-in and on real data."""
-    data = make_dataset(classes=10, train=60, test=30)
+@pytest.fixture(scope="module", autouse=True)
+def small_experiments():
+    """Train small networks in the place of the paper's, on the stand-in, with one seed."""
     names = ("baseline", "l2_0.2", "relu", "final", "linear")
-    computed = {}
-    for name in ("stand-in data", "KMNIST"):
-        named = replace(data, name=name, class_names=CLASS_NAMES, romaji=ROMAJI)
-        results = run(dict.fromkeys(names, SMALL), [0], n_jobs=1, data=named, cache=False)
-        computed[name] = named, results
-    return computed
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(build, "EXPERIMENTS", dict.fromkeys(names, SMALL))
+        monkeypatch.setenv("KMNIST_MLP_SEEDS", "1")
+        monkeypatch.setenv("KMNIST_MLP_DATASET", "stand-in")
+        yield
 
 
 @pytest.fixture
-def computed(measured, monkeypatch):
-    """Return a function that says on which data the report is made; without any training."""
-    monkeypatch.setenv("KMNIST_MLP_SEEDS", "1")
-
-    def on(name):
-        pretend(monkeypatch, *measured[name])
-
-    on("stand-in data")
-    return on
+def small_kmnist(monkeypatch, tmp_path_factory):
+    """Let small files be the real data."""
+    folder = tmp_path_factory.mktemp("kmnist")
+    for name, content in small_files(monkeypatch).items():
+        (folder / name).write_bytes(content)
+    monkeypatch.setenv("KMNIST_MLP_DATASET", "kmnist")
+    monkeypatch.setenv("KMNIST_MLP_DATA", str(folder))
 
 
-def call(monkeypatch, *arguments):
-    """Call the command line and return its exit status."""
-    monkeypatch.setattr(sys, "argv", ["report", *map(str, arguments)])
-    return main()
+def report(folder, *options):
+    """Make a report of the notebooks in a folder by the command; return its exit status."""
+    output = folder / "build" / "report"
+    return main(["--notebooks", f"{folder / 'notebooks'}", "--output", f"{output}", *options])
 
 
 # ---- a report ------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def made(measured, tmp_path_factory):
-    """Make a report of two notebooks by its command line; return its folder."""
+def made(tmp_path_factory):
+    """A report of two notebooks: the folder that `build` is in."""
     folder = tmp_path_factory.mktemp("report")
     good(folder / "notebooks")
     good(folder / "notebooks", "02_second_steps.ipynb")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setenv("KMNIST_MLP_SEEDS", "1")
-        pretend(monkeypatch, *measured["stand-in data"])
-        monkeypatch.setattr(execute, "execute_all", one_after_the_other)
-        output = folder / "build" / "report"
-        assert call(monkeypatch, "--notebooks", folder / "notebooks", "--output", output) == 0
-    return output
+    assert report(folder) == 0
+    return folder / "build"
 
 
 @pytest.fixture(scope="module")
 def pages(made):
-    return {path.name: path.read_text("utf-8") for path in made.glob("*.html")}
-
-
-class Page(HTMLParser):
-    """Collect what a browser loads for a page, what it links to, and where code stands."""
-
-    VOID = {"meta", "link", "img", "br", "hr", "input", "source", "col", "wbr", "embed", "base"}
-
-    def __init__(self, text):
-        super().__init__()
-        self.loaded, self.linked, self.alt, self.open = [], [], [], []
-        self.code_outside_details = self.code = 0
-        self.text = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag, attributes):
-        given = dict(attributes)
-        if tag == "a":
-            self.linked.append(given.get("href") or "")
-        else:
-            for name in ("src", "href", "srcset", "data", "poster", "xlink:href"):
-                if given.get(name):
-                    self.loaded.append(given[name])
-        self.loaded += in_style(given.get("style") or "")
-        if tag == "img":
-            self.alt.append(given.get("alt"))
-        if "highlight" in (given.get("class") or "").split():
-            self.code += 1
-            self.code_outside_details += "details" not in self.open or "open" in given
-        if tag not in self.VOID:
-            self.open.append("details" if tag == "details" and "open" not in given else tag)
-
-    def handle_endtag(self, tag):
-        while self.open and self.open.pop() != tag:
-            pass
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] == "style":
-            self.loaded += in_style(data)
-        elif self.open and self.open[-1] == "script":
-            self.loaded += re.findall(r"""["'](https?:)?//[^"']+""", data)
-        elif "details" not in self.open:  # folded code is no text of the page
-            self.text += data
-
-
-def in_style(style):
-    return re.findall(r"url\(\s*[\"']?([^)\"']+)", style) + re.findall(
-        r"@import\s+[\"']([^\"']+)", style
-    )
+    """The HTML of each page by its stem."""
+    return {path.stem: path.read_text("utf-8") for path in (made / "report").iterdir()}
 
 
 def from_elsewhere(text):
-    return [address for address in Page(text).loaded if not address.startswith("data:")]
+    """Return the addresses that a browser loads for a page, but for those that hold their data."""
+    page = BeautifulSoup(text, "html.parser")
+    names = ("src", "href", "srcset", "data", "poster")
+    tags = page.find_all(lambda tag: tag.name != "a")
+    found = [tag[name] for tag in tags for name in names if tag.get(name)]
+    for style in [tag["style"] for tag in page.find_all(style=True)] + page.find_all("style"):
+        found += re.findall(r"(?:url\(|@import)\s*[\"']?([^)\"']+)", str(style))
+    for script in page.find_all("script"):
+        found += re.findall(r"""["'](?:https?:)?//[^"']+""", script.text)
+    return [address for address in found if not address.startswith("data:")]
 
 
 def test_the_check_for_network_addresses_finds_every_kind_of_them():
@@ -199,83 +135,100 @@ def test_the_check_for_network_addresses_finds_every_kind_of_them():
     assert not from_elsewhere('<a href="https://a.org">a</a> <img src="data:image/png;base64,AA">')
 
 
-def test_a_report_has_an_index_and_a_page_for_each_notebook(pages):
-    assert set(pages) == {"index.html", "01_first_steps.html", "02_second_steps.html"}
+def test_a_report_has_an_index_and_a_page_for_each_notebook_that_load_nothing(made, pages):
+    assert set(pages) == {"index", "01_first_steps", "02_second_steps"}
+    assert all(from_elsewhere(text) == [] for text in pages.values())
+    left = [path.relative_to(made).as_posix() for path in made.rglob("*.ipynb")]
+    assert sorted(left) == ["executed/01_first_steps.ipynb", "executed/02_second_steps.ipynb"]
+    assert {path.name for path in made.iterdir()} == {"executed", "report"}
 
 
-def test_no_page_loads_anything_from_anywhere(pages):
-    for text in pages.values():
-        assert from_elsewhere(text) == []
-
-
-def test_every_link_inside_the_report_leads_to_a_page(made, pages):
-    for text in pages.values():
-        inside = [link for link in Page(text).linked if not re.match(r"https?:|#", link)]
-        assert inside and all((made / link.partition("#")[0]).is_file() for link in inside)
-    assert "01_first_steps.html" in Page(pages["index.html"]).linked
-    assert "index.html" in Page(pages["02_second_steps.html"]).linked
-
-
-def test_formulas_are_mathml_and_no_tex_is_left(pages):
-    page = pages["01_first_steps.html"]
-    assert page.count("<math") == 3 and 'display="block"' in page
-    assert "<mfrac" in page
-    assert "frac{" not in Page(page).text and "$" not in Page(page).text
-
-
-def test_code_is_folded(pages):
-    page = Page(pages["01_first_steps.html"])
-    assert page.code == 1 and page.code_outside_details == 0
-    assert "<summary>Code</summary>" in pages["01_first_steps.html"]
-
-
-def test_outputs_are_on_the_page_with_the_alternative_text_of_figures(pages):
-    page = pages["01_first_steps.html"]
-    assert page.count('src="data:image/png;base64,') == 1
-    assert "<td>0.064</td>" in page and "<strong>Figure 1.</strong> It falls" in page
-    assert "agrees &lt;with&gt; the reference results" in page
-    assert all(Page(page).alt), "every image says what it shows"
+def test_a_page_shows_formulas_outputs_and_folded_code(pages):
+    page = BeautifulSoup(pages["01_first_steps"], "html.parser")
+    (code,) = page.select(".highlight")
+    folded = code.find_parent("details")
+    assert folded.summary.text == "Code" and not folded.has_attr("open")
+    folded.decompose()
+    formulas = page.find_all("math")
+    assert [formula.get("display") == "block" for formula in formulas] == [False, True, False]
+    assert formulas[1].mfrac and "frac{" not in page.text and "$" not in page.text
+    (image,) = page.find_all("img")
+    assert image["src"].startswith("data:image/png;base64,") and image["alt"]
+    assert page.td.text == "0.064" and page.find("strong", string="Figure 1.")
+    assert "agrees <with> the reference results" in page.pre.text
 
 
 def test_a_title_with_special_characters_is_shown_as_it_is(pages):
     for text in pages.values():
-        assert "loss < 1 &" not in text, "the characters must be escaped"
-    assert "1 Is the loss < 1 & finite?" in Page(pages["index.html"]).text
+        assert "1 Is the loss < 1 & finite?" in BeautifulSoup(text, "html.parser").text
+        assert "loss < 1 &" not in text
 
 
-def test_nothing_but_the_report_and_its_notebooks_is_left_behind(made):
-    assert sorted(path.name for path in made.parent.iterdir()) == ["executed", "report"]
-    executed = sorted(path.name for path in (made.parent / "executed").iterdir())
-    assert executed == ["01_first_steps.ipynb", "02_second_steps.ipynb"]
+def test_only_what_changed_is_executed_and_written_again(tmp_path, request, capsys):
+    def counting(name, title):
+        cells = new_markdown_cell(title), new_code_cell(f"print(file=open('{name}.log', 'a'))")
+        write(tmp_path / "notebooks" / f"{name}.ipynb", *cells)
+
+    def executions():
+        assert report(tmp_path) == 0
+        logs = (tmp_path / "notebooks" / f"{name}.log" for name in ("01_one", "02_two"))
+        return [len(log.read_text()) for log in logs]
+
+    counting("01_one", "# 1 One")
+    counting("02_two", "# 2 Two")
+    pages = tmp_path / "build" / "report"
+    assert executions() == [1, 1]
+    before = {path: path.stat().st_ino for path in pages.iterdir()}
+    assert executions() == [1, 1]
+    assert {path: path.stat().st_ino for path in pages.iterdir()} == before
+    (pages / "01_one.html").unlink()
+    assert executions() == [1, 1] and (pages / "01_one.html").exists()
+    counting("02_two", "# 2 Two, changed")
+    assert executions() == [1, 2] and "2 Two, changed" in (pages / "02_two.html").read_text("utf-8")
+    request.getfixturevalue("small_kmnist")
+    assert executions() == [2, 3]
 
 
-def test_a_report_that_would_not_change_is_left_alone(
-    computed, monkeypatch, tmp_path, previous, capsys
+KEYS = """
+import sys
+from pathlib import Path
+from kmnist_mlp.report.execution import outputs_key
+
+def key():
+    return outputs_key(Path("01_first_steps.ipynb"))
+
+before = key()
+for name in sys.argv[1:]:
+    content = Path(name).read_bytes()
+    Path(name).write_bytes(content + b" ")
+    print(name, key() != before)
+    Path(name).write_bytes(content)
+assert key() == before
+"""
+
+
+def test_a_change_in_what_decides_outputs_asks_for_an_execution_and_one_in_what_makes_pages_not(
+    tmp_path,
 ):
-    calls = []
-    monkeypatch.setattr(
-        execute, "execute_all", lambda paths: calls.append(paths) or one_after_the_other(paths)
-    )
-    notebooks = tmp_path / "notebooks"
-    first = write(notebooks / "01_one.ipynb", new_markdown_cell("# 1 One"))
-    second = write(notebooks / "02_two.ipynb", new_markdown_cell("# 2 Two"))
-    arguments = ("--notebooks", notebooks, "--output", previous)
-    assert call(monkeypatch, *arguments) == 0 and calls == [[first, second]]
-    before = {path: path.stat().st_ino for path in previous.iterdir()}
-    assert call(monkeypatch, *arguments) == 0 and len(calls) == 1
-    assert {path: path.stat().st_ino for path in previous.iterdir()} == before
-    assert "Nothing has changed" in capsys.readouterr().out
-    # a page that is gone is made again, without executing anything
-    (previous / "01_one.html").unlink()
-    assert call(monkeypatch, *arguments) == 0 and len(calls) == 1
-    assert (previous / "01_one.html").exists()
-    # only the notebook that changed is executed again
-    write(second, new_markdown_cell("# 2 Two, changed"))
-    assert call(monkeypatch, *arguments) == 0 and calls[1:] == [[second]]
-    assert "2 Two, changed" in (previous / "02_two.html").read_text("utf-8")
-    # another data set, another report
-    computed("KMNIST")
-    assert call(monkeypatch, *arguments) == 0 and calls[2:] == [[first, second]]
+    shutil.copytree(ROOT / "kmnist_mlp", tmp_path / "kmnist_mlp")
+    good(tmp_path)
+    deciding = [
+        "network.py", "figures/tables.py", "report/notebook/display.py", "laboratory/pad/pad.js",
+        "laboratory/pad/pad.css", "laboratory/pad/pad.html", "beyond/best/weights.npz",
+        "experiments/published/published_results.csv",
+    ]  # fmt: skip
+    not_deciding = ["report/pages/index.py", "report/pages/templates/style.css"]
+    names = [f"kmnist_mlp/{name}" for name in deciding + not_deciding]
+    printed = subprocess.run(
+        [sys.executable, "-c", KEYS, *names],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
+    changed = dict(line.split() for line in printed.splitlines())
+    assert [changed[name] == "True" for name in names] == [True] * 8 + [False] * 2
 
 
 # ---- what goes wrong -----------------------------------------------------------------------------
@@ -284,65 +237,56 @@ def test_a_report_that_would_not_change_is_left_alone(
 @pytest.fixture
 def previous(tmp_path):
     """An earlier report, which must stay as it is."""
-    (tmp_path / "build" / "report").mkdir(parents=True)
-    (tmp_path / "build" / "report" / "index.html").write_text("the previous one")
-    return tmp_path / "build" / "report"
-
-
-def is_left_whole(previous):
-    return (
-        {path.name for path in previous.parent.iterdir()} <= {"executed", "report"}
-        and [path.name for path in previous.iterdir()] == ["index.html"]
-        and (previous / "index.html").read_text() == "the previous one"
-    )
+    folder = tmp_path / "build" / "report"
+    folder.mkdir(parents=True)
+    (folder / "index.html").write_text("the previous one")
+    yield folder
+    assert {path.name for path in folder.parent.iterdir()} <= {"executed", "report"}
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {
+        "index.html": "the previous one"
+    }
 
 
 def test_a_failing_notebook_stops_the_command_is_named_and_leaves_the_previous_report(
-    computed, monkeypatch, tmp_path, previous, capsys
+    tmp_path, previous, capsys
 ):
     failing(tmp_path / "notebooks")
-    assert call(monkeypatch, "--notebooks", tmp_path / "notebooks", "--output", previous) == 1
+    write(tmp_path / "notebooks" / "01_one.ipynb", new_code_cell("int('x')"))
+    good(tmp_path / "notebooks", "03_three.ipynb")
+    assert report(tmp_path) == 1
     told = capsys.readouterr().err
-    for part in ("02_fails.ipynb", "cell 3", "accuracy / 0", "ZeroDivisionError"):
+    for part in ("01_one.ipynb, cell 1", "02_fails.ipynb, cell 3", "accuracy / 0", "ZeroDivision"):
         assert part in told
-    assert is_left_whole(previous)
 
 
-@pytest.mark.parametrize(
-    ("content", "named"), [(None, "no notebooks"), ("{", "01_broken"), ("[]", "01_broken")]
-)
+@pytest.mark.parametrize(("content", "named"), [(None, "notebooks"), ("{", "01_"), ("[]", "01_")])
 def test_what_is_no_notebook_stops_the_command_and_leaves_the_previous_report(
-    computed, in_process, monkeypatch, tmp_path, previous, capsys, content, named
+    tmp_path, previous, capsys, content, named
 ):
     (tmp_path / "notebooks").mkdir()
     if content is not None:
         (tmp_path / "notebooks" / "01_broken.ipynb").write_text(content)
-    assert call(monkeypatch, "--notebooks", tmp_path / "notebooks", "--output", previous) == 1
+    assert report(tmp_path) == 1
     assert named in capsys.readouterr().err
-    assert is_left_whole(previous)
 
 
-def test_an_export_that_fails_leaves_the_previous_report(
-    computed, in_process, monkeypatch, tmp_path, previous, capsys
+@pytest.mark.parametrize(("name", "value"), [("SEEDS", "many"), ("DATASET", "mnist")])
+def test_a_wrong_setting_stops_the_command_before_anything_is_executed(
+    tmp_path, previous, capsys, monkeypatch, name, value
 ):
+    good(tmp_path / "notebooks")
+    monkeypatch.setenv(f"KMNIST_MLP_{name}", value)
+    assert report(tmp_path) == 1
+    assert value in capsys.readouterr().err
+
+
+def test_a_new_report_takes_the_place_of_the_whole_previous_one(tmp_path):
+    folder = tmp_path / "build" / "report"
+    folder.mkdir(parents=True)
+    (folder / "09_gone.html").write_text("a page of a notebook that is no more")
     write(tmp_path / "notebooks" / "01_one.ipynb", new_markdown_cell("# 1 One"))
-
-    def fail(*_, **__):
-        raise OSError("the disk is full")
-
-    monkeypatch.setattr(Path, "write_text", fail)
-    assert call(monkeypatch, "--notebooks", tmp_path / "notebooks", "--output", previous) == 1
-    assert "the disk is full" in capsys.readouterr().err
-    assert is_left_whole(previous)
-
-
-def test_a_new_report_takes_the_place_of_the_whole_previous_one(
-    computed, in_process, monkeypatch, tmp_path, previous
-):
-    (previous / "09_gone.html").write_text("a page of a notebook that is no more")
-    write(tmp_path / "notebooks" / "01_one.ipynb", new_markdown_cell("# 1 One"))
-    assert call(monkeypatch, "--notebooks", tmp_path / "notebooks", "--output", previous) == 0
-    assert sorted(path.name for path in previous.iterdir()) == ["01_one.html", "index.html"]
+    assert report(tmp_path) == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["01_one.html", "index.html"]
 
 
 def test_an_expected_error_in_an_earlier_cell_is_not_blamed(tmp_path):
@@ -351,19 +295,18 @@ def test_an_expected_error_in_an_earlier_cell_is_not_blamed(tmp_path):
         new_code_cell("1 / 0", metadata={"tags": ["raises-exception"]}),
         new_code_cell("int('x')"),
     )
-    with pytest.raises(NotebookError, match=r"cell 2 .*int\('x'\).*ValueError"):
-        execute.execute(path)
+    with pytest.raises(NotebookError, match=r"01_one.ipynb, cell 2 .*int\('x'\).*ValueError"):
+        execute_all([path])
 
 
-def test_notebooks_without_outputs_are_not_exported_as_they_are(monkeypatch, tmp_path, capsys):
+def test_notebooks_without_outputs_are_not_exported_as_they_are(tmp_path, capsys):
     good(tmp_path / "notebooks")
-    arguments = ("--committed", "--notebooks", tmp_path / "notebooks", "--output", tmp_path / "o")
-    assert call(monkeypatch, *arguments) == 1
-    assert "01_first_steps.ipynb has no outputs" in capsys.readouterr().err
-    assert not (tmp_path / "o").exists()
+    assert report(tmp_path, "--committed") == 1
+    assert "01_first_steps.ipynb" in capsys.readouterr().err
+    assert not (tmp_path / "build").exists()
 
 
-# ---- README --------------------------------------------------------------------------------------
+# ---- notebooks in place, and README --------------------------------------------------------------
 
 
 README = """# Title
@@ -376,78 +319,61 @@ README = """# Title
 """
 
 
-def test_the_findings_are_written_between_their_marks_and_nothing_else_changes(measured, tmp_path):
-    readme = tmp_path / "README.md"
-    readme.write_text(README, "utf-8")
-    (tmp_path / "docs").mkdir()
-    with mpl.rc_context():
-        update_readme(readme, measured["KMNIST"][1])
-        once = readme.read_text("utf-8")
-        update_readme(readme, measured["KMNIST"][1])
-    before, _, after = README.partition("| old | table |")
-    assert once.startswith(before) and once.endswith(after)
-    table = once.removeprefix(before).removesuffix(after).splitlines()
-    assert len(table) == 2 + 5 and "| old" not in once
-    assert table[2].startswith("| baseline, early stopping |") and "84.47" in table[2]
-    assert {row.count("|") for row in table} == {6}
-    assert readme.read_text("utf-8") == once
-    picture = (tmp_path / "docs" / "against_paper.png").read_bytes()
-    assert picture.startswith(b"\x89PNG")
-
-
-@pytest.mark.parametrize("mark", ["<!-- findings", "<!-- end of findings"])
-def test_a_readme_that_lost_a_mark_is_not_cut_off(measured, tmp_path, mark):
-    readme = tmp_path / "README.md"
-    readme.write_text(README.replace(mark, "<!-- other"), "utf-8")
-    before = readme.read_text("utf-8")
-    (tmp_path / "docs").mkdir()
-    with mpl.rc_context(), pytest.raises((ValueError, NotebookError), match="findings"):
-        update_readme(readme, measured["KMNIST"][1])
-    assert readme.read_text("utf-8") == before
-
-
-# ---- notebooks in place --------------------------------------------------------------------------
-
-
-def test_notebooks_are_executed_in_place_with_outputs_and_without_times(
-    computed, in_process, tmp_path
-):
-    computed("KMNIST")
-    path = good(tmp_path / "notebooks")
+@pytest.fixture
+def checkout(tmp_path):
+    """A folder with README, docs and a notebook without outputs."""
     (tmp_path / "docs").mkdir()
     (tmp_path / "README.md").write_text(README, "utf-8")
-    assert execute_in_place(tmp_path / "notebooks") == [path]
-    notebook = nbformat.read(path, as_version=4)
+    good(tmp_path / "notebooks")
+    with mpl.rc_context():
+        yield tmp_path
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_notebooks_are_executed_in_place_and_the_findings_written_into_readme(
+    small_kmnist, checkout
+):
+    assert report(checkout, "--in-place") == 0
+    names = {path.relative_to(checkout).as_posix() for path in contents(checkout)}
+    assert names == {"README.md", "docs/against_paper.png", "notebooks/01_first_steps.ipynb"}
+    notebook = nbformat.read(checkout / "notebooks" / "01_first_steps.ipynb", as_version=4)
     (cell,) = (cell for cell in notebook.cells if cell.cell_type == "code")
     assert cell.execution_count == 1 and len(cell.outputs) == 4
-    assert "execution" not in cell.metadata
-    left = sorted(file.name for file in tmp_path.rglob("*"))
-    assert left == ["01_first_steps.ipynb", "README.md", "against_paper.png", "docs", "notebooks"]
+    assert "execution" not in cell.metadata, "no times"
+    assert (checkout / "docs" / "against_paper.png").read_bytes().startswith(b"\x89PNG")
+    readme = (checkout / "README.md").read_text("utf-8")
+    before, after = README.split("| old | table |")
+    assert readme.startswith(before) and readme.endswith(after)
+    table = readme.removeprefix(before).removesuffix(after).splitlines()
+    assert len(table) == 2 + 5 and {row.count("|") for row in table} == {6}
+    assert table[2].startswith("| baseline, early stopping |") and "84.47" in table[2]
+    once = contents(checkout)[checkout / "README.md"]
+    assert report(checkout, "--in-place") == 0
+    assert contents(checkout)[checkout / "README.md"] == once
 
 
-def test_notebooks_in_place_stay_as_they_are_if_one_of_them_fails(
-    computed, in_process, monkeypatch, tmp_path, capsys
+@pytest.mark.parametrize("fault", ["a failing notebook", "<!-- findings", "<!-- end of findings"])
+def test_notebooks_in_place_and_readme_stay_as_they_are_if_anything_fails(
+    small_kmnist, checkout, fault, capsys
 ):
-    computed("KMNIST")
-    before = {path: path.read_bytes() for path in (good(tmp_path), failing(tmp_path))}
-    assert call(monkeypatch, "--in-place", "--notebooks", tmp_path) == 1
-    assert "02_fails.ipynb, cell 3" in capsys.readouterr().err
-    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    if fault == "a failing notebook":
+        failing(checkout / "notebooks")
+    else:
+        (checkout / "README.md").write_text(README.replace(fault, "<!-- other"), "utf-8")
+    before = contents(checkout)
+    assert report(checkout, "--in-place") == 1
+    named = "02_fails.ipynb, cell 3" if "notebook" in fault else "README.md"
+    assert named in capsys.readouterr().err
+    assert contents(checkout) == before
 
 
-def test_notebooks_are_not_executed_in_place_on_the_stand_in(
-    computed, in_process, monkeypatch, tmp_path, capsys
-):
-    before = good(tmp_path).read_bytes()
-    assert call(monkeypatch, "--in-place", "--notebooks", tmp_path) == 1
-    assert "stand-in" in capsys.readouterr().err
-    assert (tmp_path / "01_first_steps.ipynb").read_bytes() == before
-
-
-def test_markdown_outside_formulas_is_rendered_as_ever():
-    html = render_markdown("An *example*: `a_b` and a [link](https://a.org); it costs \\$5.")
-    assert "<em>example</em>" in html and "<code>a_b</code>" in html
-    assert '<a href="https://a.org">link</a>' in html and "<math" not in html
+def test_notebooks_are_not_executed_in_place_on_the_stand_in(checkout):
+    before = contents(checkout)
+    assert report(checkout, "--in-place") == 1
+    assert contents(checkout) == before
 
 
 # ---- the committed notebooks ---------------------------------------------------------------------

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
 import sys
+import threading
 import time
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import matplotlib as mpl
@@ -43,14 +43,45 @@ def write(notebook: nbformat.NotebookNode, path: Path) -> None:
         file.write((nbformat.writes(notebook) + "\n").encode())
 
 
-def execute(path: Path) -> nbformat.NotebookNode:
-    """Run a notebook from top to bottom in a fresh kernel and return it with its outputs.
+def execute_all(paths: list[Path]) -> list[nbformat.NotebookNode]:
+    """Run notebooks side by side, each from top to bottom in a fresh kernel.
+
+    As many as there are cores, the last one first: later notebooks take longer, and none should be
+    left for one core alone.
+
+    Returns
+    -------
+    list of NotebookNode
+        With their outputs, without the times of their cells.
 
     Raises
     ------
     NotebookError
-        Naming notebook, cell and error.
+        Naming notebook, cell and error of each that failed, when all have ended.
     """
+
+    outcomes: list[nbformat.NotebookNode | BaseException] = []
+
+    async def side_by_side() -> None:
+        core = asyncio.Semaphore(os.cpu_count() or 1)
+
+        async def one(path: Path) -> nbformat.NotebookNode:
+            async with core:
+                return await _execute(path)
+
+        outcomes[:] = await asyncio.gather(*map(one, paths[::-1]), return_exceptions=True)
+
+    # A daemon thread leaves Ctrl-C to the main thread; nbclient ends its kernels at exit. In the main
+    # thread, its own handler of Ctrl-C would end one kernel, and the loop would go on with the next.
+    thread = threading.Thread(target=lambda: asyncio.run(side_by_side()), daemon=True)
+    thread.start()
+    thread.join()
+    if failures := [outcome for outcome in outcomes if isinstance(outcome, BaseException)]:
+        raise NotebookError("\n".join(map(str, failures[::-1])))
+    return outcomes[::-1]
+
+
+async def _execute(path: Path) -> nbformat.NotebookNode:
     notebook = read(path)
     client = NotebookClient(
         notebook,
@@ -62,7 +93,7 @@ def execute(path: Path) -> nbformat.NotebookNode:
     )
     began = time.perf_counter()
     try:
-        client.execute()
+        await client.async_execute()
     except CellExecutionError as error:
         number, cell = next(
             (number, cell)
@@ -81,18 +112,6 @@ def execute(path: Path) -> nbformat.NotebookNode:
         cell.metadata.pop("execution", None)
     notebook.metadata["language_info"] = {"name": "python"}
     return notebook
-
-
-def execute_all(paths: list[Path]) -> list[nbformat.NotebookNode]:
-    """Execute notebooks side by side, each in a process that waits for its kernel.
-
-    The last begins first: later notebooks take longer, and none should be left for one core alone.
-    """
-    workers = min(len(paths), os.cpu_count() or 1)
-    if workers < 2:
-        return [execute(path) for path in paths]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        return list(pool.map(execute, paths[::-1]))[::-1]
 
 
 def outputs_key(path: Path, *conditions: object) -> str:

@@ -1,0 +1,39 @@
+"""Small files that pass for the four official ones of KMNIST."""
+
+import hashlib
+import io
+
+import numpy as np
+
+from kmnist_mlp.datasets import official_files
+
+TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = NAMES = list(official_files.SHA256)
+
+
+def npz(array):
+    """Return the content of an official file with this array."""
+    file = io.BytesIO()
+    np.savez_compressed(file, arr_0=array)
+    return file.getvalue()
+
+
+def expect(monkeypatch, name, content, shape):
+    """Let this content be the official one of a file."""
+    monkeypatch.setitem(official_files.SHA256, name, hashlib.sha256(content).hexdigest())
+    monkeypatch.setitem(official_files.SHAPES, name, shape)
+
+
+def small_files(monkeypatch, train=30, test=20):
+    """Make small files the official ones; return them as a dict of name to bytes."""
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for images, labels, n in (
+        (TRAIN_IMAGES, TRAIN_LABELS, train),
+        (TEST_IMAGES, TEST_LABELS, test),
+    ):
+        arrays[images] = rng.integers(0, 256, (n, 28, 28), np.uint8)
+        arrays[labels] = (np.arange(n) % 10).astype(np.uint8)
+    files = {name: npz(array) for name, array in arrays.items()}
+    for name, content in files.items():
+        expect(monkeypatch, name, content, arrays[name].shape)
+    return files
