@@ -122,10 +122,10 @@ def check_gradients(
     rows = []
     for name, kind, layer, index in parameters:
         try:
-            actual = float(computed[kind][layer][index])
+            actual, place = float(computed[kind][layer][index]), ",".join(map(str, index))
         except (KeyError, IndexError, TypeError) as error:
             raise ValueError(f"parameters must exist in {model!r}; got {name!r}: {error}") from None
         approximated = central_difference(model, getattr(model, kind)[layer], index, x, y, epsilon)
-        difference, place = abs(approximated - actual), ",".join(map(str, index))
+        difference = abs(approximated - actual)
         rows.append((name, place, approximated, actual, difference, difference <= TOLERANCE))
     return pd.DataFrame(rows, columns=COLUMNS)
