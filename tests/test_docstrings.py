@@ -14,6 +14,7 @@ from numpydoc.docscrape import ClassDoc, FunctionDoc
 from numpydoc.validate import validate
 
 import kmnist_mlp
+from kmnist_mlp.support import checks
 
 # walk_packages descends into subpackages; iter_modules would stop at the top level
 MODULES = sorted(
@@ -62,12 +63,14 @@ def test_the_examples_of_a_module_run_and_print_what_they_show(name, stand_in):
 
 
 def with_methods(name, member):
-    """Yield (name, object) of a function, or of a class and its public methods."""
+    """Yield (name, object) of a function, or of a class and its public methods in this package."""
     yield name, member
     if inspect.isclass(member):
-        for own, method in vars(member).items():
+        for own in dir(member):
+            method = inspect.getattr_static(member, own)
             method = getattr(method, "__func__", method)  # of a class or static method
-            if inspect.isfunction(method) and not own.startswith("_"):
+            ours = inspect.isfunction(method) and method.__module__.startswith("kmnist_mlp")
+            if ours and not own.startswith("_"):
                 yield f"{name}.{own}", method
 
 
@@ -126,7 +129,7 @@ def refuses(subject, depth=2):
         return True
     calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
     names = {getattr(call, "id", getattr(call, "attr", None)) for call in calls}
-    in_sight = vars(inspect.getmodule(subject)) | vars(kmnist_mlp.MLP)
+    in_sight = vars(checks) | vars(inspect.getmodule(subject)) | vars(kmnist_mlp.MLP)
     called = [in_sight[name] for name in names if inspect.isfunction(in_sight.get(name))]
     ours = [one for one in called if one.__module__.startswith("kmnist_mlp")]
     return depth > 0 and any(refuses(one, depth - 1) for one in ours)

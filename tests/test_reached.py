@@ -31,6 +31,8 @@ def definitions(tree, prefix=""):
     """Yield (qualified name, names used) of each function, method and class of a module."""
     for node in tree.body:
         if isinstance(node, ast.ClassDef):
+            if any("Protocol" in ast.unparse(base) for base in node.bases):
+                continue  # only for type checkers
             rest = [part for part in node.body if not isinstance(part, DEFINITIONS)]
             special = [part for part in node.body if getattr(part, "name", "").startswith("__")]
             yield prefix + node.name, used([*rest, *special, *node.bases])

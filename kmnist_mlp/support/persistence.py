@@ -116,6 +116,12 @@ class Persistent:
         """Return weights_0, biases_0, weights_1, ..., mean and std: what :meth:`save` writes.
 
         ``half`` rounds weights to float16, as in :meth:`save`.
+
+        Examples
+        --------
+        >>> from kmnist_mlp import MLP
+        >>> {name: array.shape for name, array in MLP((3, 2)).to_arrays().items()}
+        {'weights_0': (3, 2), 'biases_0': (2,)}
         """
         arrays: dict[str, np.ndarray] = {}
         for layer, (W, b) in enumerate(zip(self.weights, self.biases, strict=True)):
@@ -129,10 +135,22 @@ class Persistent:
     def from_arrays(cls, activation: str, arrays: dict[str, np.ndarray]) -> Self:
         """Return the network that :meth:`to_arrays` was called for; other arrays are ignored.
 
+        Parameters
+        ----------
+        activation : str
+            Name of the hidden layers' activation.
+        arrays : dict of str to ndarray
+
         Raises
         ------
         KeyError, ValueError
             If an array is missing, or arrays do not fit together.
+
+        Examples
+        --------
+        >>> from kmnist_mlp import MLP
+        >>> MLP.from_arrays("tanh", MLP((3, 2)).to_arrays()).layer_specs
+        (3, 2)
         """
         layers = range(sum(name.startswith("weights_") for name in arrays))
         weights = [arrays[f"weights_{i}"] for i in layers]
