@@ -6,6 +6,7 @@ stand-in, with one seed. The server listens to this machine only, and asks for i
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -32,14 +33,15 @@ SETTINGS = {  # nothing pops up, and every cell is in the page, whether it is in
     "notebook-extension/tracker": {"windowingMode": "none"},
 }
 WATCHED = """from kmnist_mlp import Config, evaluate, train
-from kmnist_mlp.data import split_and_standardise
+from kmnist_mlp.callbacks import Live
+from kmnist_mlp.data import split_rows
 from kmnist_mlp.report.notebook import begin
 
 data = begin()
 config = Config(layer_specs=(784, 16, 10), epochs=100_000, early_stop=False)
-result = train(config, data, live=True)"""
-KEPT = """split = split_and_standardise(data, 0)
-loss, _ = evaluate(result.model, split.validation, split.validation_labels)
+result = train(config, data, callbacks=[Live()])"""
+KEPT = """_, rows = split_rows(len(data.train_images), config)
+loss, _ = evaluate(result.model, data.train_images[rows], data.train_labels[rows])
 best = result.history.validation_loss.min()
 print("interrupted:", result.interrupted, "best kept:", abs(loss - best) < 1e-6)"""
 
@@ -124,6 +126,7 @@ def opened(page, lab, name):
     page.locator(CELLS).nth(1).wait_for()
     page.locator(IDLE).wait_for(state="attached")
     page.locator(f"{HERE} .jp-KernelName", has_text="Python 3").wait_for()
+    page.locator(f"{CELLS} .jp-InputPrompt").first.click()  # menus are now about this notebook
 
 
 def choose(page, menu, command):
@@ -135,6 +138,7 @@ def choose(page, menu, command):
 def run_all(page):
     """Choose "Run All Cells"."""
     choose(page, "Run", "runmenu:run-all")
+    page.locator(f"{CELLS} .jp-InputPrompt", has_text=re.compile(r"\[[*\d]")).first.wait_for()
 
 
 def shut_down(page):
@@ -297,10 +301,10 @@ def test_a_run_in_the_background_leaves_the_kernel_free_and_stop_keeps_its_model
     button(page, "Stop").click()
     wait_for(page, f"{PANEL}.includes('stopped by hand after')", 60)
     runs = page.locator(".lab-runs")
-    runs.get_by_text("run 2").wait_for()
+    runs.get_by_text("lab run 2").wait_for()
     table = runs.inner_text()
     assert "784-512-512-10" in table and "stopped by hand" in table
     assert button(page, "Train").is_enabled() and button(page, "Stop").is_disabled()
     menu = control(page, "run").inner_text().replace("\xa0", " ")
-    assert "run 2" in menu, "its units can be looked at"
+    assert "lab run 2" in menu, "its units can be looked at"
     assert_no_error(page)

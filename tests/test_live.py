@@ -331,7 +331,7 @@ def test_a_picture_of_the_stand_in_is_marked_and_text_is_escaped():
     assert "STAND-IN" not in picture and "1 &lt; 2" in picture and "a &lt; b" in picture
 
 
-@pytest.mark.parametrize("values", [[], [3.0], [2.0, 2.0], [1e-7, 3e6]])
+@pytest.mark.parametrize("values", [[], [3.0], [2.0, 2.0], [0.0, 0.0], [1e-7, 3e6]])
 def test_any_curve_makes_a_picture_of_finite_numbers(values):
     lines = [Line("one", np.array(values), "#000")]
     picture = chart("", 1.0, {"Loss": lines, "Accuracy": lines}, "KMNIST", len(values))
