@@ -13,7 +13,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
-METADATA = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+METADATA = PYPROJECT["project"]
 CONDA = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILE, flags=re.MULTILINE))
@@ -116,6 +117,18 @@ def test_constraints_pin_every_direct_dependency_once_within_its_range(
         assert len(matching) == 1, name
         (version,) = matching[0].specifier
         assert version.version in allowed, matching[0]
+
+
+def test_the_files_and_tests_that_mutation_runs_name_exist():
+    mutmut = PYPROJECT["tool"]["mutmut"]
+    tests = [
+        line.removeprefix("--deselect=") for line in mutmut["pytest_add_cli_args_test_selection"]
+    ]
+    for path in mutmut["source_paths"] + mutmut["do_not_mutate"]:
+        assert any(ROOT.glob(path)), path
+    for test in tests:
+        path, _, name = test.partition("::")
+        assert f"def {name}" in (ROOT / path).read_text(encoding="utf-8"), test
 
 
 def test_every_make_command_in_readme_and_docs_is_a_target():
