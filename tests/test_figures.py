@@ -18,7 +18,9 @@ from kmnist_mlp.data import CLASS_NAMES
 from kmnist_mlp.experiments import sweep
 from kmnist_mlp.experiments.error_analysis import ConfidentErrors
 from kmnist_mlp.experiments.paper_gradients import differences_by_epsilon
+from kmnist_mlp.figures.comparison import paper_finding
 from kmnist_mlp.figures.style import png
+from kmnist_mlp.figures.sweeps import penalty_finding
 
 RNG = np.random.default_rng(0)
 COUNTS = RNG.integers(1, 50, (10, 10)) + np.diag(RNG.integers(50, 99, 10))
@@ -263,6 +265,20 @@ def test_our_means_and_the_papers_values_are_drawn_for_every_experiment(small_re
     assert f"−{86.26 - means[2]:.1f} points" in figure.exhibit_data.finding
 
 
+def test_the_finding_counts_what_is_near_the_paper_and_names_the_largest_difference():
+    ours, papers = [84.0, 85.2, 89.0], [84.9, 86.7, np.nan]
+    rows = zip(["baseline", "relu", "final"], [0, 0, 0], ours, papers, strict=True)
+    columns = ["experiment", "seed", "test_accuracy_percent", "paper_test_accuracy_percent"]
+    finding = paper_finding(pd.DataFrame(rows, columns=columns))
+    for part in (
+        "84.0 % (baseline, early stopping)",
+        "89.0 % (final",
+        "1 of 2",
+        "−1.5 points (ReLU",
+    ):
+        assert part in finding
+
+
 def test_contributions_and_the_rest_add_up_to_the_measured_difference(small_results):
     figure = figures.contributions(small_results, "linear", ["baseline", "l2_0.2"], "mine")
     accuracy = 100 * small_results.frame.pivot(
@@ -299,6 +315,15 @@ def test_accuracy_by_penalty_is_drawn_as_means_with_standard_deviations(small_re
     for quantity in ("validation_accuracy", "test_accuracy"):
         own = numbers.loc[("L2", 0.2, quantity)].percent
         np.testing.assert_allclose(own, 100 * frame.loc["l2_0.2", quantity], 1e-6)
+
+
+def test_the_finding_names_the_best_and_the_worst_penalty_on_the_test_images():
+    rows = [("L2", 0.1, 92, 85), ("L2", 0.2, 91, 87), ("L2", 0.5, 93, 84)]
+    numbers = pd.DataFrame(
+        rows, columns=["kind", "penalty", "validation_accuracy", "test_accuracy"]
+    )
+    numbers = numbers.melt(["kind", "penalty"], var_name="quantity", value_name="percent")
+    assert re.search(r"0\.2 \(87\.0 %\).* 0\.5 \(84\.0 %\)", penalty_finding(numbers))
 
 
 def test_accuracy_is_drawn_at_the_number_of_parameters(small_results):
