@@ -275,7 +275,9 @@ BAD_CALLS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("call", "shown"), [(call, shown) for call, *shown in BAD_CALLS])
+@pytest.mark.parametrize(
+    ("call", "shown"), [pytest.param(call, shown, id=" ".join(shown)) for call, *shown in BAD_CALLS]
+)
 def test_a_bad_call_is_refused_with_what_was_given(call, shown):
     assert_told(refusal(call), *shown)
 
