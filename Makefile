@@ -42,7 +42,7 @@ lab: setup ## Open JupyterLab on the notebooks
 	@"$(PY)" -m jupyterlab notebooks $(LAB_ARGS)
 
 data: setup ## Download and verify KMNIST, or say how to place it by hand
-	@"$(PY)" -c "import sys; from kmnist_mlp.datasets.official_files import main; sys.exit(main())"
+	@"$(PY)" -m kmnist_mlp.datasets
 
 # --- Checks ------------------------------------------------------------------------------------------
 test: test-unit test-notebooks ## Run the unit tests, then the notebooks as tests

@@ -6,17 +6,17 @@ import hashlib
 import io
 import json
 import math
+import multiprocessing
 import os
-import sys
-import threading
 import time
 import zipfile
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kmnist_mlp.support.files import cache_folder, full_path, whole_file
+from kmnist_mlp.support.files import whole_file
 
 CREDIT = (
     '"KMNIST Dataset" (created by CODH), adapted from "Kuzushiji Dataset" (created by NIJL and '
@@ -31,6 +31,7 @@ SHA256 = {
 }
 SHAPES = dict(zip(SHA256, [(60000, 28, 28), (60000,), (10000, 28, 28), (10000,)], strict=True))
 ONE_DAY = 24 * 3600
+PATIENCE = 9.0  # seconds in which some thousand bytes must have arrived
 BY_HAND = (
     f"To place the data by hand: put the four files {', '.join(SHA256)} (from {OFFICIAL_ADDRESS}) "
     "in one folder and set the environment variable KMNIST_MLP_DATA to that folder."
@@ -38,7 +39,20 @@ BY_HAND = (
 
 
 def read_verified(path: Path) -> np.ndarray:
-    """Read one official file, or say what is wrong with it: ``path``'s name says which it is."""
+    """Read one official file, as a read-only array of uint8.
+
+    Parameters
+    ----------
+    path : Path
+        Its name tells which of the four files it must be.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is missing.
+    ValueError
+        If it is not the official file, naming it and what was expected.
+    """
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing. {BY_HAND}")
     content = path.read_bytes()
@@ -80,113 +94,104 @@ def _header(archive: zipfile.ZipFile) -> tuple[tuple[int, ...], np.dtype]:
 def download(folder: Path, again: bool = False) -> str | None:
     """Fetch what is missing or damaged in ``folder``; return None, or why that was not possible.
 
-    An address that failed is asked once a day, unless ``again``; one that does not answer costs
-    some ten seconds. A file gets its final name only after its SHA-256 was right.
+    A file gets its final name only after its SHA-256 was right.
+
+    Parameters
+    ----------
+    folder : Path
+    again : bool
+        Whether an address that failed less than a day ago is asked nevertheless.
     """
-    import pooch
+    import pooch  # slow to import, and only needed here
     import requests
 
     address = os.environ.get("KMNIST_MLP_URL", OFFICIAL_ADDRESS).rstrip("/") + "/"
-    pooch.get_logger().setLevel("ERROR")
-    failure = folder / "last_failure.json"
-    fetcher = pooch.create(folder, address, registry=SHA256, retry_if_failed=1, allow_updates=True)
+    note = folder / "last_failure.json"
     try:
         if all(_is_official(folder / name) for name in SHA256):
             return None
     except OSError as error:
         return f"the cache folder cannot be read: {_short(error)}"
-    if not again and (told := _recent_failure(failure, address)):
+    if not again and (told := _recent_failure(note, address)):
         return f"{told} (the address is asked once a day; `make data` asks again now)"
+    pooch.get_logger().setLevel("ERROR")
     try:
-        _ask(address + next(iter(SHA256)))
+        files = pooch.create(folder, address, registry=SHA256, retry_if_failed=1)
         for name in SHA256:
-            fetcher.fetch(name, downloader=_download)
+            files.fetch(name, downloader=_fetch)
     except (OSError, ValueError, requests.RequestException) as error:
         reason = f"the download from {address} failed: {_short(error)}"
     else:
-        failure.unlink(missing_ok=True)
+        note.unlink(missing_ok=True)
         return None
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with whole_file(failure) as file:
+        with whole_file(note) as file:
             file.write(json.dumps({"address": address, "reason": reason}).encode())
     except OSError:
         pass  # a read-only cache folder: the address is asked again next time
     return reason
 
 
-def _ask(address: str, seconds: float = 9.0) -> None:
-    """Raise if the address sends no first byte in time (a name server may hang, too)."""
+def _fetch(url: str, output: str, _: Any) -> None:
+    """Fetch one file for pooch, and give up where hardly anything arrives.
+
+    requests limits the time of each read, not of the whole: a server that sends a byte now and then
+    would hold it for ever, in the headers already. So it works in a thread (a daemon, which ends
+    with the program), and what has arrived is looked at.
+    """
+    with ThreadPool(1) as thread:
+        fetching = thread.apply_async(_write_answer, (url, output))
+        size = 0
+        while True:
+            try:
+                return fetching.get(PATIENCE)
+            except multiprocessing.TimeoutError:
+                before, size = size, os.path.getsize(output)
+                if size - before < 1000 * PATIENCE:
+                    raise TimeoutError(f"{size - before} bytes in {PATIENCE:g} seconds") from None
+
+
+def _write_answer(url: str, output: str) -> None:
+    """Write what the address sends, but no more than the file can have.
+
+    Not pooch's own downloader: that one writes an answer without end until the disk is full.
+    """
     import requests
+    from tqdm import tqdm
 
-    outcome: list[Exception | None] = []
-
-    def ask() -> None:
-        try:
-            with requests.get(address, stream=True, timeout=4) as answer:
-                answer.raise_for_status()
-                next(answer.iter_content(1))
-            outcome.append(None)
-        except Exception as error:
-            outcome.append(error)
-
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    asking.join(seconds)
-    problem = outcome[0] if outcome else TimeoutError(f"no answer in {seconds:g} seconds")
-    if isinstance(problem, StopIteration):
-        problem = OSError("the answer was empty")
-    if problem is not None:
-        raise problem
-
-
-def _download(url: str, output: str, fetcher: Any, seconds: float = 30.0) -> None:
-    """Fetch one file for pooch; give up where hardly anything arrives, or more than it can have."""
-    import pooch
-
-    most = math.prod(SHAPES[url.rpartition("/")[2]]) + 100_000
-    fetch = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=5)
-    outcome: list[Exception | None] = []
-
-    def run() -> None:
-        try:
-            fetch(url, output, fetcher)
-            outcome.append(None)
-        except Exception as error:
-            outcome.append(error)
-
-    fetching = threading.Thread(target=run, daemon=True)
-    fetching.start()
-    size, last, checked = 0, 0, time.monotonic()
-    while not outcome and fetching.is_alive():
-        fetching.join(0.5)
-        size = os.path.getsize(output)
-        if size > most:
-            raise OSError(f"it sends more than the {most:,} bytes that the file can have")
-        if time.monotonic() - checked > seconds:
-            if size - last < 1000 * seconds and not outcome:
-                raise TimeoutError(f"less than {1000 * seconds:,.0f} bytes in {seconds:g} seconds")
-            last, checked = size, time.monotonic()
-    if outcome[0] is not None:
-        raise outcome[0]
+    name = url.rpartition("/")[2]
+    most = math.prod(SHAPES[name]) + 100_000
+    with (
+        requests.get(url, stream=True, timeout=5) as answer,
+        open(output, "wb", buffering=0) as file,
+        tqdm(desc=name, unit="B", unit_scale=True, disable=None) as bar,  # only in a terminal
+    ):
+        answer.raise_for_status()
+        for chunk in answer.iter_content(2**14):
+            if file.tell() + len(chunk) > most:
+                raise OSError(f"it sends more than the {most:,} bytes that the file can have")
+            file.write(chunk)
+            bar.update(len(chunk))
 
 
 def _is_official(path: Path) -> bool:
     return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == SHA256[path.name]
 
 
-def _recent_failure(path: Path, address: str) -> str | None:
+def _recent_failure(note: Path, address: str) -> str | None:
+    """Return why the address failed less than a day ago, or None."""
     try:
-        told = json.loads(path.read_text())
+        told = json.loads(note.read_text())
         # The clock may have been wrong then, or may be now: a mark from the future does not count.
-        recent = 0 <= time.time() - path.stat().st_mtime < ONE_DAY
+        recent = 0 <= time.time() - note.stat().st_mtime < ONE_DAY
         return told["reason"] if recent and told["address"] == address else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
 def _short(error: Exception) -> str:
-    """Say in a few words why a download failed."""
+    """Return in a few words why a download failed."""
     import requests
 
     if isinstance(error, (requests.Timeout, TimeoutError)):
@@ -197,22 +202,3 @@ def _short(error: Exception) -> str:
         return "what it sent is not the official file (its SHA-256 differs)"
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) < 200 else text[:200] + " ..."
-
-
-def main() -> int:
-    """Fetch and verify the data (`make data`); say exactly what to do where that fails."""
-    given = os.environ.get("KMNIST_MLP_DATA")
-    folder = full_path("KMNIST_MLP_DATA", given) if given else cache_folder() / "data"
-    if not given:
-        print(f"Fetching KMNIST into {folder} ...", flush=True)
-        if reason := download(folder, again=True):
-            print(f"Not fetched: {reason}.\n{BY_HAND}", file=sys.stderr)
-            return 1
-    try:
-        for name in SHA256:
-            print(f"{folder / name}: verified, shape {read_verified(folder / name).shape}")
-    except (OSError, ValueError) as error:
-        print(f"Not usable: {error}", file=sys.stderr)
-        return 1
-    print(f"Credit: {CREDIT}")
-    return 0
