@@ -5,7 +5,7 @@ import pytest
 
 from kmnist_mlp.beyond.calibration import calibration_table, expected_calibration_error
 from kmnist_mlp.beyond.robustness import accuracy_by_severity, add_noise, rotate, shift_right
-from kmnist_mlp.beyond.test_time_augmentation import average_over_shifts
+from kmnist_mlp.beyond.shift_averaging import average_over_shifts
 from kmnist_mlp.support.statistics import wilson_interval
 
 

@@ -18,7 +18,7 @@ import pandas as pd
 from kmnist_mlp.beyond.ablation import ALL, ENSEMBLE, planned_runs
 from kmnist_mlp.beyond.model_card import model_card
 from kmnist_mlp.beyond.pretrained import FOLDER, load_best
-from kmnist_mlp.beyond.test_time_augmentation import average_over_shifts
+from kmnist_mlp.beyond.shift_averaging import average_over_shifts
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.datasets.kmnist import load_kmnist

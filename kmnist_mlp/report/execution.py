@@ -59,7 +59,6 @@ def execute_all(paths: list[Path]) -> list[nbformat.NotebookNode]:
     NotebookError
         Naming notebook, cell and error of each that failed, when all have ended.
     """
-
     outcomes: list[nbformat.NotebookNode | BaseException] = []
 
     async def side_by_side() -> None:
@@ -71,8 +70,8 @@ def execute_all(paths: list[Path]) -> list[nbformat.NotebookNode]:
 
         outcomes[:] = await asyncio.gather(*map(one, paths[::-1]), return_exceptions=True)
 
-    # A daemon thread leaves Ctrl-C to the main thread; nbclient ends its kernels at exit. In the main
-    # thread, its own handler of Ctrl-C would end one kernel, and the loop would go on with the next.
+    # A daemon thread leaves Ctrl-C to the main thread; nbclient ends its kernels at exit. In the
+    # main thread, its handler of Ctrl-C would end one kernel, and the loop would go on.
     thread = threading.Thread(target=lambda: asyncio.run(side_by_side()), daemon=True)
     thread.start()
     thread.join()

@@ -1,1 +1,1 @@
-"""Helpers that know nothing of networks: checks of input, whole files, statistics."""
+"""Helpers below the core: checks of input, memory, standardised images, files, statistics."""
