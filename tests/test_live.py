@@ -211,18 +211,20 @@ def test_without_live_the_stop_button_raises_as_everywhere(tiny):
 
 def test_in_another_thread_it_is_watched_without_a_stop_button(tiny, shown):
     results, handlers, before = [], [], signal.getsignal(signal.SIGINT)
+    watch = Live()
+    train(CONFIG, tiny, callbacks=[watch])  # here, and then there
 
     def look(progress):
         handlers.append(signal.getsignal(signal.SIGINT))
 
     def work():
-        results.append(train(CONFIG, tiny, callbacks=[Live(), look]))
+        results.append(train(CONFIG, tiny, callbacks=[watch, look]))
 
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
     assert_same(results[0], train(CONFIG, tiny))
-    assert len(shown) == 7 and set(handlers) == {before}
+    assert len(shown) == 2 * 7 and set(handlers) == {before}
 
 
 # ---- in a terminal and a log ---------------------------------------------------------------------
