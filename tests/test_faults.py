@@ -1,13 +1,9 @@
-"""Whatever stops a run, and whatever happens to a file: no damaged file is ever read as good.
+"""Whatever stops a run, and whatever happens to a file: no damaged file is ever read as good."""
 
-A process that is killed is a fork of the test's own, which kills itself at a chosen moment: that
-is as sudden as `kill -9` from outside, and happens at the same moment every time.
-"""
-
-import hashlib
 import itertools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,25 +15,17 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+from kills import die, in_a_fork, is_killed, needs_fork
 from nbformat.v4 import new_markdown_cell, new_notebook
 
-from kmnist_mlp import MLP, Dataset
-from kmnist_mlp.config import Config
-from kmnist_mlp.datasets import official_files
-from kmnist_mlp.experiments import parallel
-from kmnist_mlp.experiments.result_cache import ResultCache
-from kmnist_mlp.experiments.runs import run
-from kmnist_mlp.report import build as report
-from kmnist_mlp.report import execute
-from kmnist_mlp.support import files as storage
+from kmnist_mlp import MLP, Config, run
+from kmnist_mlp.experiments import ResultCache, parallel
+from kmnist_mlp.report.__main__ import main
 from kmnist_mlp.support.files import load_arrays, save_arrays, whole_file
 
 CONFIG = Config(layer_specs=(36, 4, 10), learning_rate=0.01, batch_size=32, epochs=2)
 OLD, NEW = MLP((5, 4, 3), seed=1), MLP((5, 4, 3), seed=2)
 
-needs_fork = pytest.mark.skipif(
-    not hasattr(os, "fork"), reason="Windows has neither fork nor kill -9"
-)
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 
 
@@ -48,47 +36,6 @@ def results_folder(tmp_path, monkeypatch):
     return tmp_path / "results"
 
 
-def in_a_fork(call):
-    """Run a call in a fork; return its JSON outcome, or None if it was killed."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            warnings.simplefilter("ignore")
-            outcome = call()
-        except BaseException as error:
-            outcome = f"{type(error).__name__}: {error}"
-        os.write(writing, json.dumps(outcome).encode())
-        os._exit(0)
-    os.close(writing)
-    with open(reading, "rb") as pipe:
-        outcome = pipe.read()
-    _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status) == (outcome == b"")
-    return json.loads(outcome) if outcome else None
-
-
-def die(*_, **__):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def is_killed(call):
-    """Return whether a call in a fork ends by a kill."""
-    return in_a_fork(call) is None
-
-
-def dying(owner, name, after=0):
-    """Replace a function by one that works some times and then kills the process."""
-    calls, original = iter(range(10**9)), getattr(owner, name)
-
-    def function(*arguments, **options):
-        if next(calls) >= after:
-            die()
-        return original(*arguments, **options)
-
-    setattr(owner, name, function)
-
-
 def same(one, other):
     """Whether two networks are the same to the last bit."""
     return repr(one) == repr(other) and np.array_equal(one.parameters, other.parameters)
@@ -97,7 +44,7 @@ def same(one, other):
 # ---- kill -9 -------------------------------------------------------------------------------------
 
 
-def half_written(file, **arrays):
+def half_a_file(file, **arrays):
     file.write(b"PK half of a file")
     file.flush()
     die()
@@ -105,67 +52,57 @@ def half_written(file, **arrays):
 
 @needs_fork
 @pytest.mark.parametrize(
-    ("owner", "name", "replacement", "expected"),
+    ("owner", "name", "last_words", "expected"),
     [
-        pytest.param(storage.np, "savez", half_written, OLD, id="half-written"),
-        pytest.param(storage.os, "fsync", die, OLD, id="written-but-not-on-the-disk"),
-        pytest.param(storage.os, "replace", die, OLD, id="not-renamed"),
+        pytest.param(np, "savez", half_a_file, OLD, id="half-written"),
+        pytest.param(os, "fsync", die, OLD, id="written-but-not-on-the-disk"),
+        pytest.param(os, "replace", die, OLD, id="not-renamed"),
         pytest.param(Path, "unlink", die, NEW, id="renamed"),
     ],
 )
 def test_a_kill_while_a_file_is_written_leaves_the_old_one_or_the_new_one(
-    tmp_path, owner, name, replacement, expected
+    tmp_path, owner, name, last_words, expected
 ):
     path = OLD.save(tmp_path / "model.npz")
-
-    def save():
-        setattr(owner, name, replacement)
-        NEW.save(path)
-
-    assert is_killed(save)
+    assert is_killed(lambda: NEW.save(path), owner, name, last_words=last_words)
     assert same(MLP.load(path), expected)
     assert same(MLP.load(NEW.save(path)), NEW)
 
 
 @needs_fork
 @pytest.mark.parametrize(
-    ("owner", "name", "finished"),
+    ("owner", "name"),
     [
-        pytest.param(parallel, "_train_one", 2, id="in-training"),
-        pytest.param(storage.np, "savez", 2, id="in-writing-a-result"),
-        pytest.param(storage.os, "replace", 2, id="before-a-result-has-its-name"),
+        pytest.param(parallel, "train", id="in-training"),
+        pytest.param(np, "savez", id="in-writing-a-result"),
+        pytest.param(os, "replace", id="before-a-result-has-its-name"),
     ],
 )
-def test_a_killed_sweep_is_continued_where_it_was(tiny10, results_folder, owner, name, finished):
+def test_a_killed_sweep_is_continued_where_it_was(tiny10, results_folder, owner, name):
     def sweep():
-        dying(owner, name, after=finished)
-        run({"a": CONFIG}, range(4), n_jobs=1, data=tiny10)
+        return run({"a": CONFIG}, range(4), n_jobs=1, data=tiny10)
 
-    assert is_killed(sweep)
-    again = run({"a": CONFIG}, range(4), n_jobs=1, data=tiny10)
+    assert is_killed(sweep, owner, name, after=2)
+    again = sweep()
     assert again.frame.cached.tolist() == [True, True, False, False]
     fresh = run({"a": CONFIG}, range(4), n_jobs=1, data=tiny10, cache=False)
     assert all(same(again.runs[key].model, fresh.runs[key].model) for key in fresh.runs)
 
 
-SWEEP = """
+NOISE = """
 import numpy as np
 from kmnist_mlp import Config, Dataset, run
 
 images = np.random.default_rng(0).integers(0, 256, (200, 6, 6)).astype(np.uint8)
 labels = np.arange(200) % 10
 data = Dataset(images, labels, images[:50], labels[:50], "noise")
-config = Config((36, 16, 10), epochs=150, batch_size=8, early_stop=False)
-run({"a": config}, range(8), n_jobs=2, data=data)
+config = Config((36, 16, 10), epochs={}, batch_size=8, early_stop=False)
 """
+SWEEP = NOISE.format(150) + 'run({"a": config}, range(8), n_jobs=2, data=data)'
 
 
 @needs_fork
 def test_a_parallel_sweep_that_is_killed_from_outside_is_continued(results_folder):
-    images = np.random.default_rng(0).integers(0, 256, (200, 6, 6)).astype(np.uint8)
-    labels = np.arange(200) % 10
-    data = Dataset(images, labels, images[:50], labels[:50], "noise")
-    config = Config((36, 16, 10), epochs=150, batch_size=8, early_stop=False)
     sweep = subprocess.Popen(
         [sys.executable, "-c", SWEEP], start_new_session=True, stderr=subprocess.DEVNULL
     )
@@ -173,16 +110,19 @@ def test_a_parallel_sweep_that_is_killed_from_outside_is_continued(results_folde
         time.sleep(0.01)
     os.killpg(sweep.pid, signal.SIGKILL)  # its workers, too
     assert sweep.wait() == -signal.SIGKILL
+    scope = {}
+    exec(NOISE.format(150), scope)
+    runs, data = {"a": scope["config"]}, scope["data"]
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # no entry is damaged
-        results = run({"a": config}, [0, 1, 2], n_jobs=1, data=data)
+        results = run(runs, [0, 1, 2], n_jobs=1, data=data)
     assert results.frame.cached.sum() >= 1
-    fresh = run({"a": config}, [0], n_jobs=1, data=data, cache=False)
+    fresh = run(runs, [0], n_jobs=1, data=data, cache=False)
     assert same(results.runs["a", 0].model, fresh.runs["a", 0].model)
 
 
 @pytest.fixture
-def small_report(tmp_path):
+def report(tmp_path):
     """Return a function that exports a notebook which is another one each time."""
     path = tmp_path / "notebooks" / "01_one.ipynb"
     path.parent.mkdir()
@@ -191,53 +131,38 @@ def small_report(tmp_path):
     def make():
         text = f"# 1 One\n\nVersion {next(numbers)}"
         nbformat.write(new_notebook(cells=[new_markdown_cell(text)]), path)
-        return report.export({path: execute.read(path)}, tmp_path / "build" / "report", False)
+        folders = "--notebooks", path.parent, "--output", tmp_path / "build" / "report"
+        return main(["--committed", *map(str, folders)])
 
     return make
 
 
 def pages(tmp_path):
-    return sorted(path.name for path in (tmp_path / "build" / "report").iterdir())
+    return {path.name: path.read_text() for path in (tmp_path / "build" / "report").iterdir()}
 
 
 @needs_fork
 @pytest.mark.parametrize(
-    ("owner", "name", "after"),
+    ("owner", "name", "after", "is_there"),
     [
-        pytest.param(Path, "write_text", 1, id="while-pages-are-written"),
-        pytest.param(Path, "rename", 0, id="before-the-old-report-is-moved"),
-        pytest.param(report.shutil, "rmtree", 0, id="before-the-old-report-is-removed"),
+        pytest.param(Path, "write_text", 1, True, id="while-pages-are-written"),
+        pytest.param(Path, "rename", 0, True, id="before-the-old-report-is-moved"),
+        pytest.param(Path, "rename", 1, False, id="between-the-two-renames"),
+        pytest.param(shutil, "rmtree", 0, True, id="before-the-old-report-is-removed"),
     ],
 )
 def test_a_killed_report_leaves_the_previous_one_or_is_whole_and_the_next_succeeds(
-    small_report, tmp_path, owner, name, after
+    report, tmp_path, owner, name, after, is_there
 ):
-    small_report()
-
-    def killed():
-        dying(owner, name, after)
-        small_report()
-
-    assert is_killed(killed)
-    assert pages(tmp_path) == ["01_one.html", "index.html"]
-    small_report()
-    assert pages(tmp_path) == ["01_one.html", "index.html"]
+    assert report() == 0
+    assert is_killed(report, owner, name, after)
+    assert (tmp_path / "build" / "report").exists() == is_there
+    assert not is_there or set(pages(tmp_path)) == {"01_one.html", "index.html"}
+    assert report() == 0
+    assert set(pages(tmp_path)) == {"01_one.html", "index.html"}
 
 
-@needs_fork
-def test_a_report_that_is_killed_between_two_renames_is_made_anew(small_report, tmp_path):
-    small_report()
-
-    def killed():
-        dying(Path, "rename", after=1)
-        small_report()
-
-    assert is_killed(killed)
-    small_report()
-    assert pages(tmp_path) == ["01_one.html", "index.html"]
-
-
-# ---- a full disk, a folder that cannot be written ------------------------------------------------
+# ---- a full disk ---------------------------------------------------------------------------------
 
 
 def on_a_full_disk(call, room_left=1000):
@@ -252,9 +177,9 @@ def on_a_full_disk(call, room_left=1000):
 
 
 @needs_fork
-def test_a_full_disk_is_told_and_the_old_model_stays(tmp_path):
+def test_on_a_full_disk_the_old_model_stays(tmp_path):
     path = OLD.save(tmp_path / "model.npz")
-    assert "File too large" in on_a_full_disk(lambda: str(NEW.save(path)))
+    assert on_a_full_disk(lambda: str(NEW.save(path))).startswith("OSError")
     assert same(MLP.load(path), OLD)
     assert [file.name for file in tmp_path.iterdir()] == ["model.npz"]
 
@@ -268,62 +193,24 @@ def test_on_a_full_disk_results_are_given_but_not_kept(tiny10, results_folder):
         return [results.frame.test_loss[0], *(str(warning.message) for warning in caught)]
 
     loss, told = on_a_full_disk(sweep)
-    assert "results are not kept" in told and str(results_folder) in told
-    assert list(results_folder.iterdir()) == []
+    assert str(results_folder) in told and list(results_folder.iterdir()) == []
     assert loss == run({"a": CONFIG}, [0], n_jobs=1, data=tiny10).frame.test_loss[0]
 
 
 @needs_fork
-def test_on_a_full_disk_the_command_says_why_there_is_no_report(
-    small_report, tmp_path, monkeypatch, capfd
-):
-    index = small_report()
-    before = index.read_bytes()
-    new = new_notebook(cells=[new_markdown_cell("# 1 Another")])
-    nbformat.write(new, tmp_path / "notebooks" / "01_one.ipynb")
-    folders = "--notebooks", str(tmp_path / "notebooks"), "--output", str(index.parent)
-    monkeypatch.setattr(sys, "argv", ["report", "--committed", *folders])
-    assert on_a_full_disk(lambda: [report.main()]) == [1]
-    told = "The report was not made. [Errno 27] File too large"
-    assert told in capfd.readouterr().err
-    assert index.read_bytes() == before
-    assert pages(tmp_path) == ["01_one.html", "index.html"]
-
-
-@pytest.mark.parametrize("error", [PermissionError(13, "denied"), OSError(30, "read-only")])
-def test_in_a_read_only_cache_folder_old_results_are_read_and_new_ones_given(
-    tiny10, monkeypatch, error
-):
-    run({"a": CONFIG}, [0], n_jobs=1, data=tiny10)
-
-    def open_to_read(path, mode):
-        if "r" not in mode:
-            raise error
-        return open(path, mode)
-
-    monkeypatch.setattr(storage, "open", open_to_read, raising=False)
-    with pytest.warns(UserWarning, match="results are not kept"):
-        results = run({"a": CONFIG}, [0, 1], n_jobs=1, data=tiny10)
-    assert results.frame.cached.tolist() == [True, False]
-
-
-def test_an_entry_that_may_not_be_read_is_computed_anew(tiny10, monkeypatch):
-    run({"a": CONFIG}, [0], n_jobs=1, data=tiny10)
-
-    def closed(path, mode):
-        raise PermissionError(13, "Permission denied", str(path))
-
-    monkeypatch.setattr(storage, "open", closed, raising=False)
-    with pytest.warns(UserWarning, match="Permission denied"):
-        assert run({"a": CONFIG}, [0], n_jobs=1, data=tiny10).frame.cached.tolist() == [False]
+def test_on_a_full_disk_the_command_tells_why_there_is_no_report(report, tmp_path, capfd):
+    assert report() == 0
+    before = pages(tmp_path)
+    assert on_a_full_disk(lambda: [report()]) == [1]
+    assert "File too large" in capfd.readouterr().err
+    assert pages(tmp_path) == before and os.listdir(tmp_path / "build") == ["report"]
 
 
 # ---- two processes, one folder -------------------------------------------------------------------
 
 
-SHARING = SWEEP.replace("epochs=150", "epochs=5").replace(
-    'run({"a": config}, range(8), n_jobs=2, data=data)',
-    'print(run({"a": config}, range(3), 1, data).frame.test_loss.tolist())',
+SHARING = NOISE.format(5) + (
+    'print(run({"a": config}, range(3), 1, data).frame.test_loss.tolist())'
 )
 
 
@@ -346,7 +233,7 @@ def test_two_writers_of_one_file_do_not_meet(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-# ---- damaged and foreign files -------------------------------------------------------------------
+# ---- foreign files -------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -358,56 +245,12 @@ def entry(tiny10):
 
 
 def is_refused(store, config):
-    """Whether the cache refuses an entry with a warning, and gives nothing."""
+    """Whether the cache gives nothing, with a warning."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         found = store.get(config)
-    told = [str(warning.message) for warning in caught]
-    assert (found is None) == (len(told) == 1)
-    assert all("damaged and is computed anew" in text for text in told)
+    assert (found is None) == (len(caught) == 1)
     return found is None
-
-
-def test_an_entry_cut_off_at_any_length_is_refused(entry):
-    store, result, path = entry
-    content = path.read_bytes()
-    for length in range(len(content)):
-        if length < 100 or length > len(content) - 100 or length % 7 == 0:
-            path.write_bytes(content[:length])
-            assert is_refused(store, result.config), length
-    path.write_bytes(content)
-    assert not is_refused(store, result.config)
-
-
-def test_an_entry_with_a_flipped_bit_is_refused_or_gives_the_same_result(entry):
-    """The one exception is a bit that says nothing of the content, such as a member's date."""
-    store, result, path = entry
-    content, rng = path.read_bytes(), np.random.default_rng(0)
-    refused, tried = 0, 400
-    for place, bit in zip(
-        rng.integers(0, len(content), tried), rng.integers(0, 8, tried), strict=True
-    ):
-        changed = bytearray(content)
-        changed[place] ^= 1 << int(bit)
-        path.write_bytes(changed)
-        if is_refused(store, result.config):
-            refused += 1
-        else:
-            found = store.get(result.config)
-            assert same(found.model, result.model) and found.test_loss == result.test_loss
-            assert found.history.equals(result.history)
-    assert refused > tried / 2
-
-
-def test_an_entry_followed_by_other_bytes_or_after_them_gives_the_same_result_or_none(entry):
-    store, result, path = entry
-    content = path.read_bytes()
-    for changed in (content + b"more", b"before" + content, content + content, content[::-1]):
-        path.write_bytes(changed)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            found = store.get(result.config)
-        assert found is None or same(found.model, result.model)
 
 
 def rewritten(path, header=None, **arrays):
@@ -417,6 +260,7 @@ def rewritten(path, header=None, **arrays):
     save_arrays(path, own_header | (header or {}), own)
 
 
+# Damage of single bytes is tested with models, which are kept in the same kind of file.
 FOREIGN = {
     "another kind of header": lambda path: save_arrays(path, [1, 2], load_arrays(path)[1]),
     "no key": lambda path: save_arrays(path, {"test_loss": 1.0}, load_arrays(path)[1]),
@@ -427,16 +271,18 @@ FOREIGN = {
     "weights of another shape": lambda path: rewritten(path, weights_1=np.ones((9, 10))),
     "weights that are no numbers": lambda path: rewritten(path, weights_0=np.full((36, 4), np.nan)),
     "whole numbers": lambda path: rewritten(path, weights_0=np.ones((36, 4), int)),
+    "cut off": lambda path: path.write_bytes(path.read_bytes()[:-100]),
     "a model": lambda path: NEW.save(path),
     "a folder": lambda path: (path.unlink(), path.mkdir()),
     "a link to itself": lambda path: (path.unlink(), path.symlink_to(path)),
-    "no rights": lambda path: path.write_bytes(b"\0" * 500),
     "pickled": lambda path: np.savez(path, header=np.array([{}], object)),
 }
 
 
 @pytest.mark.parametrize("kind", FOREIGN)
-def test_an_entry_that_is_whole_but_not_the_result_asked_for_is_refused(entry, tiny10, kind):
+def test_an_entry_that_is_not_the_result_asked_for_is_refused_and_computed_anew(
+    entry, tiny10, kind
+):
     store, result, path = entry
     FOREIGN[kind](path)
     assert is_refused(store, result.config)
@@ -471,38 +317,7 @@ def test_arrays_beyond_those_needed_and_in_fortran_order_change_nothing(entry):
 def test_a_small_file_that_unpacks_to_a_huge_one_is_not_unpacked(tmp_path):
     np.savez_compressed(tmp_path / "bomb.npz", weights_0=np.zeros(30_000_000, np.uint8))
     tracemalloc.start()
-    with pytest.raises(ValueError, match="bomb.npz.*compressed"):
+    with pytest.raises(ValueError, match=r"bomb\.npz"):
         MLP.load(tmp_path / "bomb.npz")
     assert tracemalloc.get_traced_memory()[1] < 10_000_000
     tracemalloc.stop()
-
-
-# ---- downloads -----------------------------------------------------------------------------------
-
-
-@needs_fork
-def test_a_killed_download_leaves_no_file_under_a_final_name_and_the_next_succeeds(
-    tmp_path, monkeypatch
-):
-    contents = {name: name.encode() * 5000 for name in official_files.SHA256}
-    for name, content in contents.items():
-        monkeypatch.setitem(official_files.SHA256, name, hashlib.sha256(content).hexdigest())
-    monkeypatch.setattr(official_files, "_ask", lambda address: None)
-    names = list(contents)
-
-    def fetch(url, output, fetcher):
-        name = url.rpartition("/")[2]
-        with open(output, "wb") as file:
-            if killed and name == names[1]:
-                file.write(contents[name][:100])
-                file.flush()
-                die()
-            file.write(contents[name])
-
-    monkeypatch.setattr(official_files, "_download", fetch)
-    killed = True
-    assert is_killed(lambda: official_files.download(tmp_path))
-    assert [name for name in names if (tmp_path / name).exists()] == names[:1]
-    killed = False
-    assert official_files.download(tmp_path) is None
-    assert {name: (tmp_path / name).read_bytes() for name in names} == contents

@@ -4,6 +4,7 @@ import io
 import os
 import pickle
 import re
+import shutil
 import socket
 import threading
 import time
@@ -14,6 +15,7 @@ from types import SimpleNamespace
 import numpy as np
 import pooch
 import pytest
+from kills import is_killed, needs_fork
 from official import (
     NAMES,
     TEST_IMAGES,
@@ -24,6 +26,7 @@ from official import (
     npz,
     small_files,
 )
+from requests import Response
 
 from kmnist_mlp.datasets import official_files
 from kmnist_mlp.datasets.__main__ import main
@@ -314,6 +317,21 @@ def test_a_file_that_arrived_whole_is_kept_when_the_next_one_fails(contents, fol
     serve(lambda h, name, over: send(h, contents[name] if name == TRAIN_IMAGES else b"oops"))
     assert download(folder) is not None
     assert files_in(folder) == sorted([TRAIN_IMAGES, NOTE])
+
+
+@needs_fork
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.parametrize(
+    ("owner", "name"), [(Response, "iter_content"), (shutil, "move")], ids=["fetched", "renamed"]
+)
+def test_a_killed_download_leaves_no_file_under_a_final_name_and_the_next_succeeds(
+    contents, folder, serve, owner, name
+):
+    serve(sending(contents))
+    assert is_killed(lambda: download(folder), owner, name, after=1)
+    assert [name for name in NAMES if (folder / name).exists()] == NAMES[:1]
+    assert download(folder) is None
+    assert {name: (folder / name).read_bytes() for name in NAMES} == contents
 
 
 def test_files_under_each_others_names_are_refused(contents, folder, serve):
