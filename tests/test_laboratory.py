@@ -441,6 +441,13 @@ print(drawn.children[1].value[:18])
 """
 
 
+def page_of(*outputs):
+    """Return the page of a notebook with these outputs."""
+    cell = new_code_cell("1", outputs=list(outputs), execution_count=1)
+    (page,) = make_pages({Path("08_laboratory.ipynb"): new_notebook(cells=[cell])})
+    return page
+
+
 @pytest.mark.parametrize("lab", [True, False], ids=["JupyterLab", "nbconvert"])
 def test_a_widget_takes_the_figures_place_in_jupyterlab_and_the_figure_in_a_page(lab):
     notebook = new_notebook(cells=[new_code_cell(SHOWN)])
@@ -453,28 +460,21 @@ def test_a_widget_takes_the_figures_place_in_jupyterlab_and_the_figure_in_a_page
     assert set(figure.data) == {"image/png", "text/plain"} | widget
     printed = "".join(output.text for output in outputs if output.output_type == "stream")
     assert printed.split() == (["0", "4", "<img", 'alt="Step', "4", "o"] if lab else [])
-    notebook.cells[0].source = ""
-    (page,) = make_pages({Path("08_laboratory.ipynb"): notebook})
+    page = page_of(*outputs)
     assert page.content.count("<img") == 1 and page.exhibits[0].number == "Figure S8.1"
     for trace in ("widget", "IntSlider", "<script", "unpkg", "require"):
         assert trace not in page.content
 
 
 def test_a_page_shows_nothing_of_a_widget_that_has_no_figure():
-    view = {
-        "application/vnd.jupyter.widget-view+json": {"model_id": "a"},
-        "text/plain": "IntText()",
-    }
-    output = new_output("display_data", data=view)
-    cell = new_code_cell("1", outputs=[output], execution_count=1)
-    (page,) = make_pages({Path("08_laboratory.ipynb"): new_notebook(cells=[cell])})
-    assert "widget" not in page.content and "<script" not in page.content
+    view = {"application/vnd.jupyter.widget-view+json": {"model_id": "a"}, "text/plain": "IntText"}
+    content = page_of(new_output("display_data", data=view)).content
+    assert "widget" not in content and "<script" not in content
 
 
 def test_a_page_shows_the_last_picture_of_watched_training_with_its_words():
     data = {"image/svg+xml": "<svg></svg>", "text/plain": "Learning curves"}
     alt = {"image/svg+xml": {"alt": "Learning curves: 8 epochs < 9"}}
-    cell = new_code_cell("1", outputs=[new_output("display_data", data=data, metadata=alt)])
-    (page,) = make_pages({Path("08_laboratory.ipynb"): new_notebook(cells=[cell])})
-    assert 'src="data:image/svg+xml;' in page.content
-    assert 'alt="Learning curves: 8 epochs &lt; 9"' in page.content
+    content = page_of(new_output("display_data", data=data, metadata=alt)).content
+    assert 'src="data:image/svg+xml;' in content
+    assert 'alt="Learning curves: 8 epochs &lt; 9"' in content

@@ -139,7 +139,7 @@ def draw(units: HiddenUnits, shown: np.ndarray, images: int) -> Figure:
         ["weights", f"the {units.part} images that excite it most"],
     )
     axis.xaxis.tick_top()
-    axis.text(canvas.shape[1] + 4, -5, f"of the top {len(units.top)}", va="bottom")
+    axis.text(canvas.shape[1] + 4, -2, f"of the top {len(units.top)}", va="bottom")
     axis.tick_params(length=0)
     axis.grid(visible=False)
     axis.spines[:].set_visible(False)

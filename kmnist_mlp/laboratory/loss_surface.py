@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from kmnist_mlp.data import Dataset, split_and_standardise
 from kmnist_mlp.figures.exhibit import ExhibitData
-from kmnist_mlp.figures.style import finished
+from kmnist_mlp.figures.style import DASHES, finished
 from kmnist_mlp.laboratory.checks import trained_on
 from kmnist_mlp.network import MLP
 from kmnist_mlp.results import Callback, Progress, TrainingResult
@@ -152,19 +152,18 @@ class FirstEpoch(Callback):
 
 def draw_along(axis: Axes, surface: LossSurface, stage: str) -> None:
     """Draw the loss by the length of the step, of all stages; the given one is emphasised."""
-    for name in surface.models:
-        chosen = name == stage
-        style = {"color": BLUE, "lw": 2} if chosen else {"color": "#B5B5B5", "lw": 1}
+    for name, dashes in zip(surface.models, DASHES, strict=False):
         rates, losses = surface.along(name)
-        losses = losses.clip(SMALLEST)
-        axis.plot(rates, losses, **style, zorder=3 if chosen else 2)
-        axis.text(rates[0], losses[0] * 1.15, name, color=style["color"] if chosen else GREY)
+        style = {"color": BLUE, "lw": 2, "zorder": 3} if name == stage else {"color": GREY, "lw": 1}
+        axis.plot(rates, losses.clip(SMALLEST), ls=dashes, label=name, **style)
+    axis.legend(loc="upper center", ncols=3)
     before, *after = surface.after_steps(stage).clip(SMALLEST)
     axis.axhline(before, color=GREY, ls=":", lw=1)
     for rate, loss in zip(RATES, after, strict=True):
         axis.plot(rate, loss, "o", color=ORANGE, zorder=4)
-        note = {"textcoords": "offset points", "xytext": (0, 9), "ha": "center"}
-        axis.annotate(f"{rate:g}: {loss:.3g}", (rate, loss), **note, weight="bold")
+        note = {"textcoords": "offset points", "xytext": (0, 9), "ha": "center", "weight": "bold"}
+        ground = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
+        axis.annotate(f"{rate:g}: {loss:.3g}", (rate, loss), **note, bbox=ground, zorder=5)
     axis.set_xscale("log")
     axis.set_yscale("log")
     axis.set_xlabel("length of the step: learning rate")
