@@ -57,6 +57,7 @@ def test_a_training_step_is_the_slope_of_loss_and_penalties_along_every_paramete
 
     assert model.loss(x, y) == pytest.approx(cross_entropy(), rel=1e-12)
     assert penalty(model.weights, L1, L2) == pytest.approx(norms(), rel=1e-12)
+    assert penalty(model.weights) == 0
     np.testing.assert_allclose(model.predict_proba(x), probabilities(model, x), rtol=1e-12)
     slopes = central_differences(lambda: cross_entropy() + norms(), model.parameters)
     moved = model.copy()
