@@ -406,6 +406,13 @@ def test_examples_are_the_first_images_of_each_class(oblong):
                 cell = canvas[6 * label : 6 * label + 4, 11 * place : 11 * place + 9]
                 assert np.array_equal(cell, images[row])
     assert canvas.shape == (3 * 6, 5 * 11)
+    deviations = [
+        (oblong.train_images[oblong.train_labels == label] / 255).std(axis=0).mean()
+        for label in range(3)
+    ]
+    most, least = np.argmax(deviations), np.argmin(deviations)
+    found = re.findall(r"(\w) \1 .*?([\d.]+\d)", figure.exhibit_data.finding)
+    assert found == [("abc"[label], f"{deviations[label]:.2f}") for label in (most, least)]
 
 
 def test_the_first_layer_shows_the_units_with_the_largest_weights(oblong):
