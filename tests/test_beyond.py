@@ -25,6 +25,7 @@ from kmnist_mlp.beyond.pretrained import (
 from kmnist_mlp.beyond.timing import seconds_per_image
 from kmnist_mlp.beyond.training_set_size import fewer_images
 from kmnist_mlp.experiments.paper import EXPERIMENTS
+from kmnist_mlp.support.statistics import wilson_interval
 
 TINY = Config((36, 8, 10), learning_rate=0.01, batch_size=32, epochs=3, distortion=1)
 RUNS, HISTORIES = load_runs(), load_histories()
@@ -99,6 +100,16 @@ def test_make_beyond_keeps_weights_of_the_best_network_and_predictions_of_the_en
     np.testing.assert_allclose(probabilities, expected[None], atol=1e-3)
     assert over_shifts.shape == probabilities.shape
     assert np.abs(over_shifts - probabilities).max() > 0.01
+
+
+def test_the_model_card_has_the_accuracies_of_the_stored_weights(trained, tiny10):
+    card = (trained[0] / "MODEL_CARD.md").read_text("utf-8")
+    right = load_best(trained[0]).predict(tiny10.test_images) == tiny10.test_labels
+    low, high = wilson_interval(right.sum(), len(right))
+    assert f"{right.mean():.2%} of the 100" in card and f"{low:.2f} to {high:.2f} %" in card
+    for label, name in enumerate(tiny10.class_labels):
+        assert f"| {name} | {right[tiny10.test_labels == label].mean():.1%} |" in card
+    assert "seed 1;" in card and "    seed=1,\n" in card and "{" not in card
 
 
 def test_make_beyond_takes_finished_runs_from_the_cache(trained, tiny10, tmp_path, capsys):
