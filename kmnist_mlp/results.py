@@ -25,11 +25,14 @@ class TrainingResult:
     ----------
     config : Config
     model : MLP
-        With the weights of ``best_epoch`` (early stopping), else of the last epoch.
+        With the weights of ``best_epoch`` (early stopping, divergence, or a callback that ended
+        the run), else of the last epoch.
     curves : dict of str to ndarray, shape (epochs,)
         The columns of :attr:`history`.
     returned : dict of str to float
         The same quantities of the returned model; finite also where the first epoch diverged.
+    kept_epoch : int
+        Epoch of the returned weights; 0 for the initial ones, if the first epoch diverged.
     best_epoch : int
         Epoch of the lowest validation loss, counted from 1; 0 if the first one diverged.
     stopped_epoch : int
@@ -60,6 +63,7 @@ class TrainingResult:
     model: MLP
     curves: dict[str, np.ndarray]
     returned: dict[str, float]
+    kept_epoch: int
     best_epoch: int
     stopped_epoch: int
     diverged: bool

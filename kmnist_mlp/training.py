@@ -216,14 +216,12 @@ class Training:
         """Choose the network to return, the best or the last, and measure it on the test images."""
         keeps_best = self.config.early_stop or self.diverged or interrupted
         model = self.best_model if keeps_best else self.plain()
-        row = self.best_epoch - 1 if keeps_best else -1
-        # where the first epoch diverged, the network is as it was before
-        at_end = self.measured[row] if self.measured else self.measure(model)
-        returned = dict(zip(CURVES, at_end, strict=True))
-        test_loss, test_accuracy = evaluate(model, self.split.test, self.split.test_labels)
+        kept = self.best_epoch if keeps_best else self.epoch  # 0 if the first epoch diverged
+        at_end = self.measured[kept - 1] if self.measured else self.measure(model)
         return TrainingResult(
-            self.config, model, self.curves(), returned, self.best_epoch, self.epoch, self.diverged,
-            test_loss, test_accuracy, self.seconds, interrupted,
+            self.config, model, self.curves(), dict(zip(CURVES, at_end, strict=True)), kept,
+            self.best_epoch, self.epoch, self.diverged,
+            *evaluate(model, self.split.test, self.split.test_labels), self.seconds, interrupted,
         )  # fmt: skip
 
     def state(self) -> dict[str, Any]:

@@ -303,6 +303,7 @@ def test_training_stops_after_exactly_the_patience_with_the_best_weights(
     epochs = max(4, stopped_epoch + (patience < 5) * 20)
     result = train(quick(epochs=epochs, early_stop_epoch=patience), tiny, callbacks=[let])
     assert (result.best_epoch, result.stopped_epoch) == (best_epoch, stopped_epoch)
+    assert result.kept_epoch == best_epoch
     assert result.curves["validation_loss"].tolist() == losses[:stopped_epoch]
     assert result.returned["validation_loss"] == min(losses[:stopped_epoch])
     assert not result.diverged and not result.interrupted
@@ -315,7 +316,7 @@ def test_without_early_stopping_all_epochs_run_and_the_last_weights_are_returned
     let = Losses([3, 1, 2, 4, 5, 6])
     config = quick(epochs=6, early_stop=False, early_stop_epoch=1)
     result = train(config, tiny, callbacks=[let])
-    assert (result.best_epoch, result.stopped_epoch) == (2, 6)
+    assert (result.best_epoch, result.stopped_epoch, result.kept_epoch) == (2, 6, 6)
     assert_same_parameters(result.model, let.networks[-1])
     assert result.returned["validation_loss"] == 6
 
@@ -339,7 +340,7 @@ def test_divergence_ends_training_with_the_best_weights_before_it(tiny, early_st
     see = lambda progress: epochs.append(progress.epoch)  # noqa: E731
     result = train(quick(epochs=50, early_stop=early_stop), tiny, callbacks=[let, see])
     assert result.diverged is True and result.stopped_epoch == 4 and epochs == [1, 2, 3]
-    assert result.best_epoch == (1 if where == "training" else 2)
+    assert result.kept_epoch == result.best_epoch == (1 if where == "training" else 2)
     assert result.curves[f"{where}_loss"].tolist() == [3, 1, 2]
     assert_same_parameters(result.model, let.networks[result.best_epoch - 1])
     assert result.returned["validation_loss"] == 1
@@ -354,7 +355,8 @@ def test_divergence_in_the_first_epoch_gives_the_initial_weights_and_empty_curve
     )  # fmt: skip
     result = train(config, tiny)
     assert result.diverged
-    assert (result.best_epoch, result.stopped_epoch, len(result.history)) == (0, 1, 0)
+    assert (result.kept_epoch, result.best_epoch, result.stopped_epoch) == (0, 0, 1)
+    assert len(result.history) == 0
     assert list(result.history.columns) == ["epoch", *CURVES]
     assert_same_parameters(result.model, MLP(LAYERS, "ReLU", seed=2))
     measured = Training(config, tiny).measure(result.model)
@@ -401,7 +403,7 @@ def test_a_callback_that_returns_true_ends_the_run_with_the_best_network_and_all
     result = train(quick(epochs=5, early_stop=False), tiny, callbacks=callbacks)
     assert [call for call in calls if call[1] == 3] == [("a", 3), ("b", 3)]
     assert result.interrupted is True and not result.diverged
-    assert (result.stopped_epoch, result.best_epoch) == (3, 2)
+    assert (result.stopped_epoch, result.best_epoch, result.kept_epoch) == (3, 2, 2)
     assert result.returned["validation_loss"] == 1
     assert_same_parameters(result.model, let.networks[1])
 

@@ -186,10 +186,8 @@ def ended(result: TrainingResult) -> str:
         if result.interrupted
         else epochs
     )
-    kept = result.config.early_stop or result.diverged or result.interrupted
-    epoch = result.best_epoch if kept else result.stopped_epoch
     return (
-        f"{how}, {clock(result.seconds)} · weights of epoch {epoch} · test accuracy "
+        f"{how}, {clock(result.seconds)} · weights of epoch {result.kept_epoch} · test accuracy "
         f"{result.test_accuracy:.2%}"
     )
 

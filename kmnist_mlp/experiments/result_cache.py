@@ -24,6 +24,7 @@ PACKAGE = Path(__file__).parents[1]
 NUMERICAL_SOURCES = ("*.py", "support/*.py", "extensions/*.py", "callbacks/checkpoint.py")
 SCALARS = (
     "returned",
+    "kept_epoch",
     "best_epoch",
     "stopped_epoch",
     "diverged",

@@ -14,7 +14,6 @@ from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures.exhibit import ExhibitData, title
 from kmnist_mlp.figures.style import COLOURS, DASHES, finished, panels
-from kmnist_mlp.results import TrainingResult
 from kmnist_mlp.support.colours import BLUE, GREEN, GREY, ORANGE
 from kmnist_mlp.support.statistics import mean_curve
 
@@ -55,7 +54,7 @@ def curve_numbers(results: Results, name: str) -> pd.DataFrame:
     """
     histories = []
     for seed, run in zip(results.values("seconds", name).index, results.of(name), strict=True):
-        history, kept = run.history, kept_epoch(run)
+        history, kept = run.history, run.kept_epoch
         if kept == 0:
             initial = pd.DataFrame({"epoch": [0], **run.returned})
             history = pd.concat([initial, history]) if len(history) else initial
@@ -64,13 +63,6 @@ def curve_numbers(results: Results, name: str) -> pd.DataFrame:
             history[quantity] = np.where(history.epoch == kept, getattr(run, quantity), np.nan)
         histories.append(history)
     return pd.concat(histories)
-
-
-def kept_epoch(run: TrainingResult) -> int:
-    """Return the epoch whose weights a run kept; 0 for the initial ones."""
-    # core: a property of TrainingResult
-    keeps_best = run.config.early_stop or run.diverged or run.interrupted
-    return run.best_epoch if keeps_best else run.stopped_epoch
 
 
 def draw_curves(numbers: pd.DataFrame, figure_numbers: tuple[int, ...] = ()) -> Figure:
