@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from threadpoolctl import threadpool_limits
 
 from kmnist_mlp.data import Dataset, split_and_standardise
 from kmnist_mlp.figures.exhibit import ExhibitData
@@ -88,9 +89,10 @@ class LossSurface:
         along, across = self.directions(stage)
         model, (x, y) = self.models[stage], self.batches[0]
         moved, found = model.copy(), []
-        for a, b in steps:
-            moved.parameters[...] = model.parameters - a * along - b * across
-            found.append(moved.loss(x, y) / len(y))
+        with threadpool_limits(1, user_api="blas"):  # for such small products, more are slower
+            for a, b in steps:
+                moved.parameters[...] = model.parameters - a * along - b * across
+                found.append(moved.loss(x, y) / len(y))
         return np.array(found)
 
     def _along(self, stage: str) -> tuple[np.ndarray, np.ndarray]:
