@@ -139,11 +139,18 @@ def test_figures_of_a_single_seed_are_drawn_without_a_warning(make, one_seed, ka
         assert drawn(make(*DRAWN[make](one_seed, kana)))
 
 
-def test_the_data_of_a_figure_name_configurations_seeds_and_cache(small_results):
+def test_the_data_of_a_figure_name_configurations_seeds_and_cache(
+    small_results, kana, monkeypatch, tmp_path
+):
     data = figures.overlay(small_results, ["baseline", "mine"]).exhibit_data
     assert list(data.experiments) == ["baseline", "mine"] and data.seeds == (0, 1)
     assert Config.from_dict(data.experiments["mine"]) == SMALL_RUNS["mine"]
+    assert "seed" not in data.experiments["mine"]
     assert data.cached == 0 and data.quantities == ("validation_accuracy",)
+    monkeypatch.setenv("KMNIST_MLP_RESULTS", str(tmp_path))
+    run(SMALL, [0], n_jobs=1, data=kana)
+    results = run(SMALL, [0, 1], n_jobs=1, data=kana)
+    assert figures.overlay(results, ["run 1"]).exhibit_data.cached == 1
 
 
 def test_all_ten_kana_are_drawn_with_a_real_glyph():
