@@ -102,6 +102,11 @@ def test_make_beyond_keeps_weights_of_the_best_network_and_predictions_of_the_en
     assert np.abs(over_shifts - probabilities).max() > 0.01
 
 
+def python_in(card):
+    """Return the two blocks of code in a model card: how to use it, and the configuration."""
+    return re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+
+
 def test_the_model_card_has_the_accuracies_of_the_stored_weights(trained, tiny10):
     card = (trained[0] / "MODEL_CARD.md").read_text("utf-8")
     right = load_best(trained[0]).predict(tiny10.test_images) == tiny10.test_labels
@@ -109,7 +114,8 @@ def test_the_model_card_has_the_accuracies_of_the_stored_weights(trained, tiny10
     assert f"{right.mean():.2%} of the 100" in card and f"{low:.2f} to {high:.2f} %" in card
     for label, name in enumerate(tiny10.class_labels):
         assert f"| {name} | {right[tiny10.test_labels == label].mean():.1%} |" in card
-    assert "seed 1;" in card and "    seed=1,\n" in card and "{" not in card
+    assert eval(python_in(card)[1], {"Config": Config}) == dict(trained[1])["best"]
+    assert "{" not in card
 
 
 def test_make_beyond_takes_finished_runs_from_the_cache(trained, tiny10, tmp_path, capsys):
@@ -217,7 +223,7 @@ def test_on_kmnist_the_shipped_files_have_their_recorded_accuracy_and_the_card_i
 
 def test_the_python_in_the_model_card_runs_and_gives_the_shipped_network():
     card = (FOLDER / "MODEL_CARD.md").read_text("utf-8")
-    usage, config = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    usage, config = python_in(card)
     names = {"images": np.zeros((2, 28, 28), np.uint8)}
     exec(usage, names)
     np.testing.assert_array_equal(names["model"].parameters, load_best().parameters)

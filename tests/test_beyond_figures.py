@@ -109,6 +109,7 @@ def test_calibration_shows_each_models_error_and_intervals():
     figure = figures.calibration_figure(made, "KMNIST")
     titles = [axis.get_title(loc="left") or axis.get_title() for axis in figure.axes]
     assert titles == ["good: error 0.000", "bad: error 0.700"]
+    assert [axis.patches[0].get_height() for axis in figure.axes] == [1, 1]  # all in one bin
     numbers = shown(figure)
     assert numbers.model.tolist() == ["good", "bad"]
     np.testing.assert_allclose(numbers[["low", "high"]], [[0.604, 0.781], [0, 0.037]], atol=5e-4)
