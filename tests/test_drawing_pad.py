@@ -363,14 +363,22 @@ def test_a_character_shows_its_examples_in_turn(pad, tab):
 
 
 @needs_browser
-def test_the_answer_is_spoken_once_when_the_pen_rests(pad):
-    pad.js("""(host.said = [],
-        new MutationObserver(() => host.said.push($('[role=status]').textContent))
-        .observe($('[role=status]'), {childList: true}), 0)""")
-    pad.stroke((20, 20), (40, 60), (80, 70))
-    said = "new Promise(done => setTimeout(done, 900)).then(() => host.said)"
-    assert pad.js("host.said") == []
-    (sentence,) = pad.js(said)
+def test_the_answer_is_spoken_once_when_the_pen_rests(tab, page):
+    context = tab.context.browser.new_context()
+    shown = context.new_page()
+    shown.clock.install(time=0)
+    shown.goto(page.as_uri())
+    shown.clock.pause_at(10)
+    said = [""]
+    for y, milliseconds in ((60, 100), (70, 100), (80, 600), (80, 0), (80, 800)):
+        shown.evaluate(
+            "y => document.querySelector('.drawing-pad').pad.draw([[[20, 20], [40, y]]])", y
+        )
+        shown.clock.run_for(milliseconds)
+        said.append(shown.locator("[role=status]").text_content())
+    context.close()
+    *silence, sentence = said
+    assert not any(silence), "each change begins another rest"
     assert sentence.startswith("Best guess: ") and sentence.endswith(" %")
 
 

@@ -211,6 +211,10 @@ function startPad(host, { markup, font, classes, about, warning, shape, network 
 
   /** Tell the answer to those who listen, when nothing has changed for a moment. */
   function speak() {
+    if (frame) {
+      cancelAnimationFrame(frame);
+      render();
+    }
     const status = $("[role=status]");
     if (status.textContent !== answer) status.textContent = answer;
   }
