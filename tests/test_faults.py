@@ -254,7 +254,7 @@ def is_refused(store, config):
 
 
 def rewritten(path, header=None, **arrays):
-    """Write an entry anew, with a right checksum; an array that is None is left out."""
+    """Write an entry again, with a right checksum; an array that is None is left out."""
     own_header, own = load_arrays(path)
     own = {name: array for name, array in {**own, **arrays}.items() if array is not None}
     save_arrays(path, own_header | (header or {}), own)
@@ -280,7 +280,7 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize("kind", FOREIGN)
-def test_an_entry_that_is_not_the_result_asked_for_is_refused_and_computed_anew(
+def test_an_entry_that_is_not_the_result_asked_for_is_refused_and_computed_again(
     entry, tiny10, kind
 ):
     store, result, path = entry

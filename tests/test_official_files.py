@@ -249,7 +249,7 @@ def test_a_good_address_gives_all_four_files_and_is_asked_for_no_more(contents, 
     assert len(asked) == 4
 
 
-def test_only_a_damaged_file_is_fetched_anew(contents, folder, serve):
+def test_only_a_damaged_file_is_fetched_again(contents, folder, serve):
     asked = serve(sending(contents))
     fill(folder, contents | {TEST_IMAGES: contents[TEST_IMAGES][:-1]})
     assert download(folder) is None

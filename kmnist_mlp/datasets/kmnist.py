@@ -81,7 +81,7 @@ def load_kmnist(directory: str | os.PathLike | None = None) -> Dataset:
 
 
 def load_and_announce() -> tuple[Dataset, str]:
-    """Load the data, and return what the warning of the stand-in says instead of showing it.
+    """Load the data, and return the announcement of the stand-in instead of a warning.
 
     Returns
     -------
