@@ -137,8 +137,8 @@ def _fetch(url: str, output: str, _: Any) -> None:
     """Fetch one file for pooch, and give up where hardly anything arrives.
 
     requests limits the time of each read, not of the whole: a server that sends a byte now and then
-    would hold it forever, already in the headers. So it works in a thread (a daemon, which ends with
-    the program), and the size of what has arrived is checked.
+    would hold it forever, already in the headers. So it works in a thread (a daemon, which ends
+    with the program), and the size of what has arrived is checked.
     """
     with ThreadPool(1) as thread:
         fetching = thread.apply_async(_write_answer, (url, output))
