@@ -29,7 +29,7 @@ STANDARDISATION = partial(checks.one_of, allowed=("pixel", "global"))
 def option(default: Any, check: partial, meaning: str, beyond: bool = False) -> Any:
     """Return a field of :class:`Config`; ``check(name, value)`` returns the canonical value.
 
-    An option ``beyond`` the paper is told only where it is used.
+    An option ``beyond`` the paper is shown by ``repr`` only if it is changed.
     """
     return field(default=default, metadata={"check": check, "meaning": meaning, "beyond": beyond})
 
@@ -110,12 +110,11 @@ class Config:
         >>> Config.options()[3]["name"], Config.options()[3]["allowed"]
         ('batch_size', 'whole number >= 1')
         """
-        rows = []
-        for f in fields(cls):
-            allowed, meaning = checks.described(f.metadata["check"]), f.metadata["meaning"]
-            row = {"name": f.name, "default": f.default, "allowed": allowed, "meaning": meaning}
-            rows.append(row)
-        return rows
+        return [
+            {"name": f.name, "default": f.default, "meaning": f.metadata["meaning"]}
+            | {"allowed": checks.described(f.metadata["check"])}
+            for f in fields(cls)
+        ]
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Config:
@@ -210,7 +209,10 @@ Config.__doc__ = (Config.__doc__ or "").format(
 
 
 class Stream(IntEnum):
-    """The streams of random numbers that are drawn from a run's seed, independently."""
+    """The independent streams of random numbers of a run: ``[seed, stream]`` seeds each of them.
+
+    Initial weights are no stream: they are those of ``MLP(seed=seed)``, which also stands alone.
+    """
 
     SPLIT = 1
     POOLING = 2

@@ -52,6 +52,23 @@ def split_rows(images: int, config: Config) -> tuple[np.ndarray, np.ndarray]:
     return order[: images - held_out], order[images - held_out :]
 
 
+def standardise(images: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+    """Return ``(images - mean) / std``, computed as :class:`StandardisedImages` does.
+
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (n, pixels)
+    mean, std : ndarray of float, shape (pixels,)
+
+    Examples
+    --------
+    >>> standardise(np.array([[0, 10], [4, 10]], np.uint8), np.array([2, 10.0]), np.array([2, 1.0]))
+    array([[-1.,  0.],
+           [ 1.,  0.]])
+    """
+    return images * (1 / std) - mean / std
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
     """A data set divided into training, validation and test, standardised alike.
@@ -85,8 +102,8 @@ def split_and_standardise(data: Dataset, config: Config, dtype: Any = np.float32
     Returns
     -------
     Split
-        All three parts standardised with the statistics of the *training* part: a network may not
-        know anything of the images on which it is evaluated.
+        All three parts are standardised with the statistics of the *training* part: no information
+        about the images of an evaluation may reach the network.
 
     Raises
     ------
@@ -167,7 +184,7 @@ class Dataset:
     name : str
         "KMNIST" or "stand-in data", or what the user calls it.
     class_names, romaji : tuple of str
-        The kana, and how each is read.
+        The kana, and how each is read; for other classes, ``romaji`` are by default their names.
 
     Raises
     ------
@@ -195,13 +212,15 @@ class Dataset:
     test_labels: np.ndarray
     name: str = "KMNIST"
     class_names: tuple[str, ...] = CLASS_NAMES
-    romaji: tuple[str, ...] = ROMAJI
+    romaji: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse arrays that do not belong together."""
+        readings = ROMAJI if self.class_names == CLASS_NAMES else self.class_names
+        object.__setattr__(self, "romaji", self.romaji or readings)
         for name in ("class_names", "romaji"):
             values = getattr(self, name)
-            if not isinstance(values, Sequence) or len(values) < max(1, len(self.class_names)):
+            if not isinstance(values, Sequence) or not 0 < len(values) == len(self.class_names):
                 raise ValueError(f"{name} must be a tuple of one name per class; got {values!r}")
         for part in ("train", "test"):
             images = checks.image_array(f"{part}_images", getattr(self, f"{part}_images"))
@@ -234,8 +253,9 @@ class Dataset:
 
     @property
     def class_labels(self) -> tuple[str, ...]:
-        """Each class as figures and tables name it: "お o"."""
-        return tuple(f"{k} {r}" for k, r in zip(self.class_names, self.romaji, strict=False))
+        """Each class as figures and tables name it: "お o"; just its name, if that is read so."""
+        pairs = zip(self.class_names, self.romaji, strict=True)
+        return tuple(f"{name}" if name == read else f"{name} {read}" for name, read in pairs)
 
 
 def is_stand_in(data_name: str) -> bool:

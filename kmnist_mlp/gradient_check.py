@@ -12,7 +12,7 @@ from kmnist_mlp.support.checks import instance, real_number
 if TYPE_CHECKING:
     import pandas as pd
 
-# The paper's choice: (name, first layer of weights or last, bias or weight, index)
+# The paper's choice: (name, "weights" or "biases", layer, index); layer -1 is the last one
 PAPER_PARAMETERS = (
     ("output bias", "biases", -1, (0,)),
     ("hidden bias", "biases", 0, (0,)),
@@ -21,9 +21,7 @@ PAPER_PARAMETERS = (
     ("hidden to output", "weights", -1, (0, 2)),
     ("hidden to output", "weights", -1, (4, 5)),
 )
-COLUMNS = (
-    "weight", "index", "approximated_gradient", "actual_gradient", "difference", "within_tolerance",
-)  # fmt: skip
+COLUMNS = "weight index approximated_gradient actual_gradient difference within_tolerance".split()
 TOLERANCE = 1e-4  # the paper: "we should get a difference within 10^-4"
 
 
@@ -80,7 +78,8 @@ def check_gradients(
     Parameters
     ----------
     model : MLP
-        In float64, or rounding hides what is looked for; with a hidden layer.
+        In float64, as rounding would hide a small error; with a hidden layer. The paper's choice of
+        parameters needs 6 classes or more.
     x, y : ndarray, shapes (batch, inputs) and (batch,)
         The pattern; the paper takes one at a time.
     epsilon : float

@@ -12,10 +12,10 @@ from typing import Any, Optional, Protocol
 import numpy as np
 
 from kmnist_mlp.activations import ACTIVATIONS
+from kmnist_mlp.data import standardise
 from kmnist_mlp.support import checks
 from kmnist_mlp.support.memory import Buffers, allocate
 from kmnist_mlp.support.persistence import Persistent
-from kmnist_mlp.support.standardisation import standardise
 
 Array = np.ndarray
 Method = Optional["HiddenLayerMethod"]
@@ -177,8 +177,8 @@ class MLP(Persistent):
         Parameters
         ----------
         x : ndarray, shape (batch, inputs)
-            Standardised numbers. Or uint8, if the network knows its :attr:`standardisation`:
-            images of shape (batch, height, width), or one of them, or rows of pixels.
+            Standardised numbers. Or uint8, for a network with a :attr:`standardisation`: images
+            of shape (batch, height, width), one of them, or rows of pixels.
 
         Examples
         --------
@@ -208,7 +208,7 @@ class MLP(Persistent):
         Examples
         --------
         >>> model = MLP((4, 10))
-        >>> model.weights[0][...] = 0  # all ten classes alike: log 10 for each image
+        >>> model.weights[0][...] = 0  # equal probabilities: log 10 for each image
         >>> round(model.loss(np.eye(4)[:2], [3, 7]), 4), round(2 * math.log(10), 4)
         (4.6052, 4.6052)
         """
@@ -252,8 +252,10 @@ class MLP(Persistent):
             ...
         ValueError: x must have the shape (batch, 784), batch >= 1; got (5, 28)
         """
-        x, inputs = checks.as_array("x", x), self.layer_specs[0]
-        raw = x.dtype == np.uint8 and self.standardisation is not None
+        x, inputs, own = checks.as_array("x", x), self.layer_specs[0], self.standardisation
+        raw = x.dtype == np.uint8
+        if raw and own is None:
+            raise ValueError("x must be standardised: uint8 needs a network with a standardisation")
         if raw and x.size and x.ndim in (2, 3) and math.prod(x.shape[-2:]) == inputs:
             x = x.reshape(-1, inputs)  # images, or one of them
         if x.ndim != 2 or x.shape[1] != inputs or not len(x):
@@ -261,6 +263,4 @@ class MLP(Persistent):
             raise ValueError(
                 f"x must have the shape (batch, {inputs}), batch >= 1; got {x.shape}{hint}"
             )
-        if raw and self.standardisation is not None:
-            return standardise(x, *self.standardisation)
-        return checks.finite_array("x", x, self.dtype)
+        return standardise(x, *own) if raw and own else checks.finite_array("x", x, self.dtype)

@@ -10,17 +10,6 @@ from kmnist_mlp.config import Config
 from kmnist_mlp.network import MLP
 
 
-def penalty(weights: list[np.ndarray], L1: float = 0.0, L2: float = 0.0) -> float:
-    """Return ``L1 * sum |w| + L2 * sum w**2`` over all weight matrices (never the biases).
-
-    Examples
-    --------
-    >>> penalty([np.array([[1.0, -2.0]]), np.array([[3.0], [0.0]])], L1=0.5, L2=0.1)
-    4.4
-    """
-    return float(sum(L1 * np.abs(w).sum() + L2 * np.square(w).sum() for w in weights))
-
-
 def learning_rate(config: Config, epochs_done: float) -> float:
     """Return the learning rate of a mini-batch: ``config.learning_rate``, unless it changes.
 
@@ -63,7 +52,8 @@ class SGD:
     Parameters
     ----------
     model : MLP
-        Its parameters are changed by :meth:`step`.
+        Its ``parameters`` are changed by :meth:`step`; its ``weights`` stand first among them and
+        have the penalty. Anything else with these two attributes will do.
     config : Config
         Gives learning rate, momentum and penalties.
 
@@ -85,8 +75,8 @@ class SGD:
     def __init__(self, model: MLP, config: Config) -> None:
         self.config, self.parameters = config, model.parameters
         self.velocity = np.zeros_like(self.parameters)
-        self.weights = sum(W.size for W in model.weights)  # stand first among the parameters
-        self.scratch = np.empty_like(self.parameters[: self.weights])
+        self.n_weights = sum(W.size for W in model.weights)  # they stand before the biases
+        self.scratch = np.empty_like(self.parameters[: self.n_weights])
 
     def step(self, g: np.ndarray, epochs_done: float = 0.0) -> None:
         """Take one step.
@@ -96,12 +86,12 @@ class SGD:
         g : ndarray, shape (number of parameters,)
             Gradient of the summed cross-entropy, without penalty; overwritten.
         epochs_done : float
-            Decides the learning rate (:func:`learning_rate`).
+            For :func:`learning_rate`; without schedule and warm-up, it has no effect.
         """
         c, w, v = self.config, self.parameters, self.velocity
         gamma = c.momentum_gamma if c.momentum else 0.0
         rate = learning_rate(c, epochs_done)
-        weights, dW = w[: self.weights], g[: self.weights]
+        weights, dW = w[: self.n_weights], g[: self.n_weights]
         if c.L1_penalty:
             dW += np.multiply(c.L1_penalty, np.sign(weights, out=self.scratch), out=self.scratch)
         if c.L2_penalty:

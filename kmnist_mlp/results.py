@@ -81,7 +81,7 @@ class TrainingResult:
         return pd.DataFrame({"epoch": epochs, **self.curves})
 
     def __repr__(self) -> str:
-        """Tell in one line how the run went."""
+        """Show in one line how the run went."""
         end = "interrupted after" if self.interrupted else "stopped after"
         end = "diverged at" if self.diverged else end
         return (
@@ -100,8 +100,8 @@ class Progress:
         The epoch that has just been measured, and that of the lowest validation loss.
     curves : dict of str to ndarray, shape (epoch,)
     model, best_model : MLP
-        With the present weights and with those of ``best_epoch``. Training goes on with this
-        memory: copy what is to be kept.
+        With the present weights, and with those of ``best_epoch``. Training changes their arrays in
+        place: copy what you keep.
     """
 
     epoch: int
@@ -112,23 +112,23 @@ class Progress:
 
 
 class Callback:
-    """Something attached to a training run; the methods of this class do nothing.
+    """Something attached to a training run; without a function, its methods do nothing.
 
     Parameters
     ----------
     function : callable, optional
-        Takes the place of :meth:`epoch`.
+        What :meth:`epoch` calls.
     """
 
     def __init__(self, function: Callable[[Progress], object] | None = None) -> None:
-        if function is not None:
-            self.epoch = function  # type: ignore[assignment, method-assign]
+        self.function = function
 
     def start(self, run: Any) -> None:
         """Is called with the :class:`kmnist_mlp.training.Training` before the first epoch."""
 
     def epoch(self, progress: Progress) -> object:
-        """Is called after each epoch that did not diverge; what is true ends the run."""
+        """Is called after each epoch that did not diverge; a true return value ends the run."""
+        return self.function(progress) if self.function else None
 
     def end(self, result: TrainingResult | None) -> None:
         """Is called at the end; without a result if an error ended the run."""

@@ -31,7 +31,7 @@ def train(
 ) -> TrainingResult:
     """Train a network on the training split, choose the epoch on validation, measure on test.
 
-    One BLAS thread is used whatever the environment says, so that a seed gives the same bits.
+    Training uses one BLAS thread whatever the environment: a seed gives the same bits.
 
     Parameters
     ----------
@@ -65,10 +65,9 @@ def train(
     >>> train(Config(layer_specs=(64, 10)), data)
     Traceback (most recent call last):
         ...
-    ValueError: layer_specs must be (784, ..., 10) for ...; got (64, 10)
+    ValueError: layer_specs must be (784, ..., 10); got (64, 10)
     """
-    given = functions("callbacks", callbacks, Callback)
-    watching = [c if isinstance(c, Callback) else Callback(c) for c in given]
+    watching = functions("callbacks", callbacks, Callback)
     began, result, stop = time.perf_counter(), None, False
     run = Training(config, data, dtype)
     with (
@@ -124,8 +123,7 @@ class Training:
         pixels, classes = split.train.shape[1], len(data.class_names)
         layers = config.layer_specs
         if (layers[0], layers[-1]) != (pixels, classes):
-            expected = f"({pixels}, ..., {classes}) for {data.name}"
-            raise ValueError(f"layer_specs must be {expected}; got {layers}")
+            raise ValueError(f"layer_specs must be ({pixels}, ..., {classes}); got {layers}")
         self.model = MLP(config.layer_specs, config.activation, config.seed, dtype)
         self.model.standardisation = split.mean, split.std
         self.best_model = self.model.copy()
@@ -140,15 +138,13 @@ class Training:
 
             self.methods = Methods(config, self.model, size, split.shape)
         self.rng = generator(config.seed, Stream.BATCHES)
-        # To measure the whole training split after each epoch would cost half an epoch: a fixed,
-        # seeded part of it, as large as the validation split, gives the curve.
+        # To measure the whole training split after each epoch would cost half an epoch. The curve
+        # is that of a fixed part of it, as large as the validation split, or else of a fifth.
         order = generator(config.seed, Stream.CURVES).permutation(len(split.train))
-        part = np.sort(order[: len(split.validation) or -(-len(order) // 5)])
+        part = np.sort(order[: len(split.validation) or (len(order) + 4) // 5])
         train = split.train
-        self.curve_images = StandardisedImages(
-            train.images, train.rows[part], train.mean, train.std
-        )
-        self.curve_labels = split.train_labels[part]
+        self.curve_x = StandardisedImages(train.images, train.rows[part], train.mean, train.std)
+        self.curve_y = split.train_labels[part]
         self.measured: list[tuple[float, ...]] = []
         self.epoch, self.best_epoch, self.best_loss, self.seconds = 0, 0, np.inf, 0.0
         self.diverged = False
@@ -156,7 +152,7 @@ class Training:
     def train_epoch(self) -> None:
         """Pass over the reshuffled training split; the last, smaller mini-batch counts, too."""
         train, methods, size = self.split.train, self.methods, len(self.batch)
-        distort, *hidden = methods.in_use if methods else (np.copyto,)
+        distort, normalise, drop = methods.in_use if methods else (np.copyto, None, None)
         order = self.rng.permutation(len(train))
         rows, labels = train.rows[order], self.split.train_labels[order]
         for start in range(0, len(rows), size):
@@ -164,7 +160,7 @@ class Training:
             n = len(y)
             x = train.write(rows[start : start + size], self.batch[:n], distort)
             buffers = self.buffers if n == size else self.buffers.first(n)
-            backpropagate(self.model, x, y, buffers, *hidden)
+            backpropagate(self.model, x, y, buffers, normalise, drop)
             epochs_done = self.epoch + (start + n / 2) / len(rows)
             self.optimizer.step(buffers.gradient, epochs_done)
             if methods:
@@ -195,7 +191,7 @@ class Training:
         split, validation = self.split, (np.nan, np.nan)
         if len(split.validation):
             validation = evaluate(model, split.validation, split.validation_labels)
-        return (*evaluate(model, self.curve_images, self.curve_labels), *validation)
+        return (*evaluate(model, self.curve_x, self.curve_y), *validation)
 
     @property
     def ended(self) -> bool:
@@ -217,9 +213,9 @@ class Training:
         keeps_best = self.config.early_stop or self.diverged or interrupted
         model = self.best_model if keeps_best else self.plain()
         kept = self.best_epoch if keeps_best else self.epoch  # 0 if the first epoch diverged
-        at_end = self.measured[kept - 1] if self.measured else self.measure(model)
+        at_kept = self.measured[kept - 1] if self.measured else self.measure(model)
         return TrainingResult(
-            self.config, model, self.curves(), dict(zip(CURVES, at_end, strict=True)), kept,
+            self.config, model, self.curves(), dict(zip(CURVES, at_kept, strict=True)), kept,
             self.best_epoch, self.epoch, self.diverged,
             *evaluate(model, self.split.test, self.split.test_labels), self.seconds, interrupted,
         )  # fmt: skip
@@ -260,7 +256,7 @@ def evaluate(model: MLP, x: np.ndarray | StandardisedImages, y: np.ndarray) -> t
     ----------
     model : MLP
     x : ndarray or StandardisedImages, shape (n, inputs)
-        Standardised images, or images of uint8 if the model knows its standardisation.
+        Standardised images, or images of uint8 if the model has a standardisation.
     y : ndarray of int, shape (n,)
         Class indices.
 
@@ -275,7 +271,7 @@ def evaluate(model: MLP, x: np.ndarray | StandardisedImages, y: np.ndarray) -> t
 
     Examples
     --------
-    A model that knows nothing: log(10) / 10, and the share of class 0.
+    Equal probabilities: the loss is log(10) / 10, the accuracy the share of class 0.
 
     >>> model = MLP((784, 10))
     >>> model.weights[0][...] = 0

@@ -139,7 +139,7 @@ BAD_VALUES = [
         "test_images": BAD_IMAGES | {"(5, 6)": IMAGES[:9, 1:]},
         "test_labels": BAD_LABELS,
         "class_names": given(None, (), 3),
-        "romaji": given(None, ("a", "b")),
+        "romaji": given(3, ("a", "b"), (*ABC, "d")),
     }),
     (split_and_standardise, (DATA, SMALL), {
         "data": given(None, "/data"), "config": given(None, 0), "dtype": DTYPES
@@ -326,7 +326,7 @@ def test_a_hint_is_given_where_it_fits_alone():
 
 
 @pytest.mark.parametrize(
-    "kind", [int, np.uint8, bool, np.float16, np.ndarray.tolist, "F", "strided"]
+    "kind", [int, np.uint16, bool, np.float16, np.ndarray.tolist, "F", "strided"]
 )
 def test_every_kind_of_real_numbers_gives_the_same_answer(kind):
     kinds = {"F": np.asfortranarray, "strided": lambda x: np.repeat(x, 2, axis=1)[:, ::2]}

@@ -21,9 +21,10 @@ from kmnist_mlp.data import (
     one_hot,
     split_and_standardise,
     split_rows,
+    standardise,
 )
 from kmnist_mlp.datasets.kmnist import StandInWarning, load_kmnist
-from kmnist_mlp.support.standardisation import StandardisedImages, pixel_statistics, standardise
+from kmnist_mlp.support.standardisation import StandardisedImages, pixel_statistics
 
 NOWHERE = "http://127.0.0.1:9/kmnist/"  # nothing listens there
 
@@ -207,8 +208,15 @@ def test_a_data_set_is_shown_by_name_and_sizes(tiny):
 
 def test_one_class_with_one_image_of_one_pixel_is_a_data_set():
     image, label = np.zeros((1, 1, 1), np.uint8), np.zeros(1, int)
-    data = Dataset(image, label, image, label, "least", ("a",), ("b", "c"))
+    data = Dataset(image, label, image, label, "least", ("a",), ("b",))
     assert len(data.train_images) == 1 and data.class_labels == ("a b",)
+
+
+def test_classes_without_readings_are_called_by_their_names_and_the_kana_have_theirs(tiny):
+    data = replace(tiny, class_names=("cat", "dog", "す"), romaji=())
+    assert data.class_labels == data.romaji == ("cat", "dog", "す")
+    ten = np.zeros((1, 2, 2), np.uint8), np.array([9])
+    assert Dataset(*ten, *ten).class_labels[-1] == "を wo"
 
 
 def test_what_is_made_of_the_stand_in_is_one_too(tiny):

@@ -16,10 +16,9 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from kmnist_mlp import MLP, Config, evaluate, train
 from kmnist_mlp.config import Stream, generator
-from kmnist_mlp.data import split_and_standardise
+from kmnist_mlp.data import split_and_standardise, standardise
 from kmnist_mlp.optimizer import SGD
 from kmnist_mlp.results import CURVES, Callback
-from kmnist_mlp.support.standardisation import standardise
 from kmnist_mlp.training import Training
 
 LAYERS = (36, 8, 3)

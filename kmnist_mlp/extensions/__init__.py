@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from kmnist_mlp.config import Config, Stream
+from kmnist_mlp.config import Config, Stream, generator
 from kmnist_mlp.extensions.augmentation import Distortion
 from kmnist_mlp.extensions.batch_normalisation import BatchNormalisation
 from kmnist_mlp.extensions.dropout import Dropout
@@ -28,8 +28,8 @@ class Methods:
             BatchNormalisation(config, model, batch) if config.batch_normalisation else None
         )
         drop = Dropout(config, model, batch) if config.dropout else None
-        seed = [config.seed, Stream.DISTORTION]
-        distort = Distortion(shape, config.distortion, seed) if config.distortion else None
+        rng = generator(config.seed, Stream.DISTORTION)
+        distort = Distortion(shape, config.distortion, rng) if config.distortion else None
         self.in_use = (distort or np.copyto, self.normalise, drop)
         owners = {"normalise": self.normalise, "drop": drop, "distort": distort}
         self.owners = {name: owner for name, owner in owners.items() if owner is not None}

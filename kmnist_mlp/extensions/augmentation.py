@@ -1,4 +1,4 @@
-"""Random distortions of the training images: another hand writes the same character.
+"""Random distortions of the training images, as if another writer had drawn the character.
 
 Every image is sampled where a smooth displacement field says: an affine map (shift, rotation,
 stretch, shear) plus an elastic field of cubic B-splines, all drawn anew whenever the image is
@@ -32,7 +32,7 @@ class Distortion:
         Height and width of the images.
     strength : float
         0 leaves every image as it is; 1 is that of the constants above.
-    seed : int or list of int
+    seed : int or numpy.random.Generator
         Decides all that is drawn.
 
     Attributes
@@ -40,7 +40,9 @@ class Distortion:
     rng : numpy.random.Generator
     """
 
-    def __init__(self, shape: tuple[int, int], strength: float, seed: int | list[int]) -> None:
+    def __init__(
+        self, shape: tuple[int, int], strength: float, seed: int | np.random.Generator
+    ) -> None:
         self.shape = height, width = shape
         self.strength = real_number("strength", strength, at_least=0.0)
         self.rng = np.random.default_rng(seed)

@@ -132,7 +132,7 @@ def instance(name: str, value: Any, kind: type[Kind]) -> Kind:
 
 
 def functions(name: str, values: Any, kind: type) -> list:
-    """Return several functions, or objects of that kind, as a list, or raise ValueError."""
+    """Return objects of that kind, made of functions where they are not, or raise ValueError."""
     if not isinstance(values, Iterable):
         raise ValueError(f"{name} must be a list of functions or {kind.__name__}s; got {values!r}")
     found = list(values)
@@ -141,7 +141,7 @@ def functions(name: str, values: Any, kind: type) -> list:
             raise ValueError(
                 f"each of {name} must be a function or a {kind.__name__}; got {value!r}"
             )
-    return found
+    return [value if isinstance(value, kind) else kind(value) for value in found]
 
 
 # ---- arrays --------------------------------------------------------------------------------------

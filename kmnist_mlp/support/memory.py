@@ -48,8 +48,8 @@ class Buffers:
         sizes = model.layer_specs[1:]
         self.inputs: list[np.ndarray] = [np.empty(0)] * len(sizes)
         self.outputs = [np.empty((batch, units), model.dtype) for units in sizes]
-        # A class beside a class for all images: maxima and sums over the few classes are then
-        # taken over whole columns, which is twice as fast as many short rows.
+        # The logits of one class lie next to each other in memory: maxima and sums over the few
+        # classes then run along whole columns, twice as fast as along many short rows.
         self.outputs[-1] = np.empty((sizes[-1], batch), model.dtype).T
         if backward:
             self.deltas = [np.empty_like(array) for array in self.outputs[:-1]]

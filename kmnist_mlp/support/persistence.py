@@ -10,7 +10,6 @@ from typing import Self
 import numpy as np
 
 from kmnist_mlp.support.checks import array_list, as_array, finite_array
-from kmnist_mlp.support.files import checked_path, load_arrays, save_arrays
 
 FORMAT = "kmnist_mlp.MLP 1"
 
@@ -46,7 +45,7 @@ class Persistent:
 
         Examples
         --------
-        "Exactly one of two" by hand, which no linear model can tell:
+        XOR, which no linear model can represent:
 
         >>> from kmnist_mlp import MLP
         >>> weights = [np.array([[1.0, 1.0], [1.0, 1.0]]), np.array([[0.0, 4.0], [0.0, -8.0]])]
@@ -190,6 +189,11 @@ class Persistent:
         ...     MLP.load(MLP((784, 16, 10), "ReLU").save(f"{folder}/model.npz"))
         MLP(784-16-10, ReLU, 12,730 parameters, float32)
         """
+        from kmnist_mlp.support.files import (  # only here: training needs none
+            checked_path,
+            save_arrays,
+        )
+
         path = checked_path("path", path)
         header = {"format": FORMAT, "activation": self.activation}
         save_arrays(path, header, self.to_arrays(half))
@@ -214,6 +218,8 @@ class Persistent:
             ...
         ValueError: ...persistence.py is damaged or no archive of arrays: ...
         """
+        from kmnist_mlp.support.files import checked_path, load_arrays  # as in save
+
         path = checked_path("path", path)
         header, arrays = load_arrays(path)
         try:

@@ -44,23 +44,6 @@ def pixel_statistics(
     return sums / n, np.where(std == 0, 1.0, std)
 
 
-def standardise(images: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
-    """Return ``(images - mean) / std``, computed as :class:`StandardisedImages` does.
-
-    Parameters
-    ----------
-    images : ndarray of uint8, shape (n, pixels)
-    mean, std : ndarray of float, shape (pixels,)
-
-    Examples
-    --------
-    >>> standardise(np.array([[0, 10], [4, 10]], np.uint8), np.array([2, 10.0]), np.array([2, 1.0]))
-    array([[-1.,  0.],
-           [ 1.,  0.]])
-    """
-    return images * (1 / std) - mean / std
-
-
 class StandardisedImages:
     """Some rows of a uint8 image array as standardised numbers, made only when asked for.
 
