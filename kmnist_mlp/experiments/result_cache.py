@@ -20,8 +20,8 @@ from kmnist_mlp.results import CURVES, TrainingResult
 from kmnist_mlp.support.files import cache_folder, full_path, load_arrays, save_arrays
 
 PACKAGE = Path(__file__).parents[1]
-# Sources that decide a result: the core, its extensions, and what a run is continued from.
-NUMERICAL_SOURCES = ("*.py", "support/*.py", "extensions/*.py", "callbacks/checkpoint.py")
+# A result is decided by these files and by all that they import from this package.
+NUMERICAL_SOURCES = ("training.py", "callbacks/checkpoint.py")
 SCALARS = (
     "returned",
     "kept_epoch",
@@ -114,18 +114,37 @@ def source_hash(package: Path = PACKAGE) -> str:
     Parameters
     ----------
     package : Path
-        Folder of the package; the files are those of :data:`NUMERICAL_SOURCES`.
+        Folder of the package; the files are :data:`NUMERICAL_SOURCES` and what they import.
     """
+    trees: dict[Path, ast.Module] = {}
+    waiting = [package / name for name in NUMERICAL_SOURCES]
+    while waiting:
+        path = waiting.pop()
+        if path not in trees:
+            trees[path] = ast.parse(path.read_text("utf-8"))
+            waiting += _imported(trees[path], package)
     digest = hashlib.sha256()
-    for pattern in NUMERICAL_SOURCES:
-        for path in sorted(package.glob(pattern)):
-            digest.update(f"{path.name}\n{_code(path.read_text('utf-8'))}\n".encode())
+    for path, tree in sorted(trees.items()):
+        digest.update(f"{path.relative_to(package)}\n{_code(tree)}\n".encode())
     return digest.hexdigest()
 
 
-def _code(source: str) -> str:
+def _imported(tree: ast.Module, package: Path) -> list[Path]:
+    """Return the files of the package that a file imports, also inside functions."""
+    names = {
+        f"{node.module}.{alias.name}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module
+        for alias in node.names
+    }
+    inside = [name.split(".")[1:] for name in names if name.startswith("kmnist_mlp.")]
+    modules = {package.joinpath(*parts[:n]) for parts in inside for n in range(1, len(parts) + 1)}
+    files = [f for m in modules for f in (m.with_suffix(".py"), m / "__init__.py")]
+    return [file for file in files if file.is_file()]
+
+
+def _code(tree: ast.Module) -> str:
     """Return what a source does, without comments, layout and docstrings."""
-    tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
             node
