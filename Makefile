@@ -103,7 +103,7 @@ mutants: setup ## Change the numerical code in 2,400 ways: do the tests notice? 
 	"$(PY)" -m mutmut run $(MUTMUT_ARGS) >build/mutants.log 2>&1 || { tail -n 40 build/mutants.log; exit 1; }; \
 	"$(PY)" tests/surviving_mutants.py
 
-mutants-notebooks: setup ## Some 50 mistakes by hand: do the notebooks notice? (10 minutes)
+mutants-notebooks: setup ## Some 50 planted errors: do the notebooks notice? (10 minutes)
 	@"$(PY)" tests/nbval_mutants.py $(MUTANTS_ARGS)
 
 # One version of each package for all supported Pythons and systems ("fewest"), so that they all compute

@@ -20,13 +20,13 @@ CAUGHT = {"killed", "timeout", "segfault"}
 
 def described(name, source):
     """Return a mutant as `function: removed lines -> added lines`."""
-    room, _, function = name.rpartition("__mutmut_")[0].removeprefix("kmnist_mlp.").partition(".")
+    module, _, function = name.rpartition("__mutmut_")[0].removeprefix("kmnist_mlp.").partition(".")
     function = function.replace("xǁ", "").replace("ǁ", ".").removeprefix("x_")
     lines = get_diff_for_mutant(name, path=source).splitlines()[2:]
     before, after = (
         " ".join(line[1:].strip() for line in lines if line.startswith(sign)) for sign in "-+"
     )
-    return f"{room}.{function}: {before} -> {after}"
+    return f"{module}.{function}: {before} -> {after}"
 
 
 def main():

@@ -83,8 +83,9 @@ def test_the_baseline_is_trained_again_with_its_own_configuration_and_seeds(
 
 
 def test_the_nearest_distance_is_that_of_a_full_search(tiny10):
-    found = nearest_distances(tiny10, seed=4, count=30)
-    train_rows, validation_rows = split_rows(300, Config(seed=4))
+    config = Config(seed=4, validation_fraction=0.3)
+    found = nearest_distances(tiny10, config, count=30)
+    train_rows, validation_rows = split_rows(300, config)
     pixels = tiny10.train_images.reshape(len(tiny10.train_images), -1) / 255
     train, validation = pixels[train_rows], pixels[validation_rows[:30]]
     full = np.linalg.norm(validation[:, None] - train[None], axis=2).min(axis=1)

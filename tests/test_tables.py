@@ -1,16 +1,17 @@
 """Tables show what was measured beside what the paper prints, never a NaN."""
 
 import io
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import SMALL_RUNS
 from markupsafe import Markup
+from options import ALL_CHANGED
 from sklearn.metrics import precision_score, recall_score
 
-from kmnist_mlp import run
+from kmnist_mlp import Config, run
 from kmnist_mlp.data import CLASS_NAMES, ROMAJI
 from kmnist_mlp.experiments import CLAIMS, EXPERIMENTS, Results, judge, sweep
 from kmnist_mlp.experiments.paper import published_gradients
@@ -99,6 +100,15 @@ def test_the_table_of_configurations_tells_the_papers_runs_apart():
     assert table.loc["linear softmax", "activation"] == MISSING
     assert table.loc["without momentum", "momentum"] == "none"
     assert table.loc["baseline, 100 epochs", "patience"] == "none"
+
+
+def test_options_beyond_the_paper_have_a_column_where_they_are_used():
+    configs = {"plain": Config(), "mine": ALL_CHANGED}
+    columns = set(tables.configurations(configs)) - set(tables.configurations(["baseline"]))
+    beyond = {f.name.replace("_", " ") for f in fields(Config) if f.metadata["beyond"]}
+    assert columns == beyond
+    assert tables.configurations(configs).loc["mine", "dropout"] == "0.1"
+    assert tables.configurations(configs).loc["plain", "batch normalisation"] == "no"
 
 
 def test_the_table_of_the_sweep_has_the_best_and_the_papers_own_place():

@@ -6,8 +6,7 @@ import pandas as pd
 
 from kmnist_mlp.beyond.ablation import ALTERNATIVES, ENSEMBLE, NO_PENALTY, STEPS
 from kmnist_mlp.figures.exhibit import ExhibitData
-from kmnist_mlp.figures.markup import MISSING
-from kmnist_mlp.support.statistics import plus_minus, signed
+from kmnist_mlp.support.statistics import MISSING, plus_minus, signed
 
 
 def ablation_table(runs: pd.DataFrame) -> pd.DataFrame:

@@ -102,7 +102,9 @@ def pooled_comparison(published: Results, mixed: Results) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns="data")
 
 
-def nearest_distances(data: Dataset, seed: int = 0, count: int = 1000) -> dict[str, np.ndarray]:
+def nearest_distances(
+    data: Dataset, config: Config | None = None, count: int = 1000
+) -> dict[str, np.ndarray]:
     """Return distances of validation and test images to the nearest image of the training split.
 
     Euclidean distance of the pixels as fractions of full ink, in chunks of the training split by
@@ -111,8 +113,8 @@ def nearest_distances(data: Dataset, seed: int = 0, count: int = 1000) -> dict[s
     Parameters
     ----------
     data : Dataset
-    seed : int
-        Of the split, which is that of a Config with this seed, and of the choice of test images.
+    config : Config
+        Decides the split, and its seed the choice of test images; by default the baseline's.
     count : int
         Number of images of each part, if there are as many.
 
@@ -121,8 +123,9 @@ def nearest_distances(data: Dataset, seed: int = 0, count: int = 1000) -> dict[s
     dict of str to ndarray, shape (count,)
         "validation" and "test".
     """
-    train_rows, validation_rows = split_rows(len(data.train_images), Config(seed=seed))
-    test_rows = generator(seed, Stream.DISTANCES).permutation(len(data.test_images))[:count]
+    config = config or Config()
+    train_rows, validation_rows = split_rows(len(data.train_images), config)
+    test_rows = generator(config.seed, Stream.DISTANCES).permutation(len(data.test_images))[:count]
     chosen = {
         "validation": data.train_images[validation_rows[:count]],
         "test": data.test_images[test_rows],

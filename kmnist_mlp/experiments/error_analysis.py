@@ -53,7 +53,7 @@ class ErrorAnalysis:
     @property
     def recall(self) -> np.ndarray:
         """Share of each class that is recognised, in per cent, mean over seeds: (classes,)."""
-        return np.mean([np.diag(m) / m.sum(axis=1) for m in self.matrices], axis=0) * 100
+        return 100 * np.mean([recall(matrix) for matrix in self.matrices], axis=0)
 
 
 def confusion_matrix(labels: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:
@@ -77,6 +77,23 @@ def confusion_matrix(labels: np.ndarray, predictions: np.ndarray, classes: int) 
     """
     pairs = labels.astype(np.int64) * classes + predictions
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+
+
+def recall(matrix: np.ndarray) -> np.ndarray:
+    """Return the share of each class (row) that is recognised; NaN for a class without images.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (classes, classes)
+        A confusion matrix. Of its transpose, this is the precision.
+
+    Examples
+    --------
+    >>> recall(np.array([[3, 1], [0, 0]]))
+    array([0.75,  nan])
+    """
+    images = matrix.sum(axis=1)
+    return np.where(images > 0, np.diag(matrix) / np.maximum(images, 1), np.nan)
 
 
 def most_confident_errors(

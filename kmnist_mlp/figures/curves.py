@@ -36,7 +36,8 @@ def learning_curves(results: Results, name: str) -> Figure:
     test result as a diamond; dotted: the epoch at which training stopped.
     """
     numbers = curve_numbers(results, name)
-    figure = draw_curves(numbers, PAPER[name].figures if name in PAPER else ())
+    classes = results.of(name)[0].config.layer_specs[-1]
+    figure = draw_curves(numbers, classes, PAPER[name].figures if name in PAPER else ())
     finding = curve_finding(numbers, title(name))
     data = ExhibitData.of(numbers, finding, results, [name], QUANTITIES)
     return finished(figure, results.data_name, data)
@@ -65,14 +66,23 @@ def curve_numbers(results: Results, name: str) -> pd.DataFrame:
     return pd.concat(histories)
 
 
-def draw_curves(numbers: pd.DataFrame, figure_numbers: tuple[int, ...] = ()) -> Figure:
-    """Draw what :func:`curve_numbers` gives, with the paper's figure numbers in the titles."""
+def draw_curves(
+    numbers: pd.DataFrame, classes: int = 10, figure_numbers: tuple[int, ...] = ()
+) -> Figure:
+    """Draw what :func:`curve_numbers` gives, with the paper's figure numbers in the titles.
+
+    Without validation images there are no validation curves.
+    """
     figure, axes = panels(2)
     at_kept = numbers[numbers.stopped_epoch.notna()]
     kept, stopped = at_kept.epoch.mean(), at_kept.stopped_epoch.mean()
-    kinds = (("loss", 1, "cross-entropy per example / 10"), ("accuracy", 100, "accuracy, %"))
+    loss_label = f"cross-entropy per example / {classes}"
+    kinds = (("loss", 1, loss_label), ("accuracy", 100, "accuracy, %"))
+    parts = [("training", BLUE), ("validation", ORANGE)]
+    if len(numbers) and numbers.validation_loss.isna().all():
+        parts.pop()
     for axis, (kind, factor, label) in zip(axes, kinds, strict=True):
-        for part, colour in (("training", BLUE), ("validation", ORANGE)):
+        for part, colour in parts:
             curves = [factor * curve for curve in _curves(numbers, f"{part}_{kind}")]
             for curve in curves:
                 axis.plot([len(curve)] * len(curve[-1:]), curve[-1:], "|", color=colour, ms=7)
@@ -106,10 +116,11 @@ def curve_finding(numbers: pd.DataFrame, name: str) -> str:
     parts = [p for p in ("training", "validation", "test") if np.isfinite(mean[f"{p}_accuracy"])]
     accuracies = ", ".join(f"{100 * mean[f'{part}_accuracy']:.1f} % {part}" for part in parts)
     losses = ", ".join(f"{mean[f'{part}_loss']:.3f} {part}" for part in parts)
+    lowest = f"the validation loss is lowest at epoch {mean.best_epoch:.1f}, and "
     return (
-        f"{name}: the validation loss is lowest at epoch {mean.best_epoch:.1f}, and training stops "
-        f"at epoch {mean.stopped_epoch:.1f}. The weights of epoch {mean.epoch:.1f} are kept: "
-        f"accuracy {accuracies}; loss {losses}."
+        f"{name}: {lowest if 'validation' in parts else ''}training stops at epoch "
+        f"{mean.stopped_epoch:.1f}. The weights of epoch {mean.epoch:.1f} are kept: accuracy "
+        f"{accuracies}; loss {losses}."
     )
 
 

@@ -107,7 +107,7 @@ def draw_distances(numbers: pd.DataFrame) -> Figure:
         label = f"{part} (median {values.median():.1f})"
         axis.hist(values, bins, density=True, histtype="step", color=colour, lw=2, label=label)
         axis.axvline(values.median(), color=colour, ls="--", lw=1)
-    axis.set_xlabel("distance to the most similar training image (grey levels, 0 to 1, 784 pixels)")
+    axis.set_xlabel("distance to the most similar training image (grey levels from 0 to 1)")
     axis.set_ylabel("density")
     axis.legend()
     return figure

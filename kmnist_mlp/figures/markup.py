@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from markupsafe import Markup, escape
 
-MISSING = "–"  # in a cell without a value
+from kmnist_mlp.support.statistics import MISSING
 
 
 def html(table: pd.DataFrame) -> str:

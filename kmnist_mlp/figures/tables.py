@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 
 import numpy as np
 import pandas as pd
 
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset, is_stand_in
+from kmnist_mlp.experiments.error_analysis import recall
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.experiments.sweep import AXES, means
 from kmnist_mlp.figures.exhibit import ExhibitData, title
-from kmnist_mlp.figures.markup import MISSING
-from kmnist_mlp.support.statistics import plus_minus, rounded, signed
+from kmnist_mlp.support.statistics import MISSING, plus_minus, rounded, signed
 
 VERDICTS = ("reproduced", "not reproduced", "undecided")
 
@@ -31,6 +32,8 @@ def with_corner(table: pd.DataFrame, name: str, data_name: str = "") -> pd.DataF
 def configurations(configs: Iterable[str] | Mapping[str, Config]) -> pd.DataFrame:
     """Return the configurations: a row per experiment, a column per hyper-parameter.
 
+    An option beyond the paper has a column if one of the configurations uses it.
+
     Parameters
     ----------
     configs : names of the paper's experiments, or a dict of name to Config
@@ -44,6 +47,11 @@ def configurations(configs: Iterable[str] | Mapping[str, Config]) -> pd.DataFram
     """
     if not isinstance(configs, Mapping):
         configs = {name: PAPER[name].config for name in configs}
+    beyond = [
+        f
+        for f in fields(Config)
+        if f.metadata["beyond"] and any(getattr(c, f.name) != f.default for c in configs.values())
+    ]
     rows = {
         title(name): {
             "layers": "-".join(map(str, config.layer_specs)),
@@ -55,10 +63,18 @@ def configurations(configs: Iterable[str] | Mapping[str, Config]) -> pd.DataFram
             "L2 penalty": f"{config.L2_penalty:g}",
             "epochs at most": config.epochs,
             "patience": config.early_stop_epoch if config.early_stop else "none",
+            **{f.name.replace("_", " "): _shown(getattr(config, f.name)) for f in beyond},
         }
         for name, config in configs.items()
     }
     return with_corner(pd.DataFrame.from_dict(rows, orient="index"), "experiment")
+
+
+def _shown(value: bool | float | str) -> str:
+    """Return the value of an option as a cell."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def comparison(results: Results, names: Iterable[str] | None = None) -> pd.DataFrame:
@@ -204,14 +220,12 @@ def per_class(matrices: list[np.ndarray], data: Dataset) -> pd.DataFrame:
     data : Dataset
         Gives the names of the classes.
     """
-    right = np.array([np.diag(matrix) for matrix in matrices])
-    images = np.array([matrix.sum(axis=1) for matrix in matrices])
-    answers = np.array([matrix.sum(axis=0) for matrix in matrices])
-    recall, precision = (100 * right / np.maximum(total, 1) for total in (images, answers))
+    accuracy = 100 * np.array([recall(matrix) for matrix in matrices])
+    precision = 100 * np.array([recall(matrix.T) for matrix in matrices])
     table = pd.DataFrame(
         {
             "romaji": data.romaji,
-            "accuracy, %": [plus_minus(column, 1) for column in recall.T],
+            "accuracy, %": [plus_minus(column, 1) for column in accuracy.T],
             "precision, %": [plus_minus(column, 1) for column in precision.T],
         },
         index=data.class_names,

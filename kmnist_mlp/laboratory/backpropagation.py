@@ -101,14 +101,13 @@ class Backpropagation:
         model = MLP((4, 3, 2), "tanh", seed, np.float64)
         x, right = np.array([[0.9, -0.4, 0.1, -0.8]]), np.array([1])
         buffers = Buffers(model, 1)
-        z2 = forward(model, x, buffers).copy()
-        a1 = buffers.outputs[0].copy()
-        (dW1, dW2), (db1, db2) = model.gradients(x, right)
+        z2 = forward(model, x, buffers).copy()  # the next line turns the logits into probabilities
         backpropagate(model, x, right, buffers)
+        (dW1, dW2), (db1, db2) = buffers.weight_gradients, buffers.bias_gradients
         W1, W2, b1, b2 = (array.copy() for array in (*model.weights, *model.biases))
         values = {
             "x": x, "t": np.array([[0.0, 1.0]]), "W1": W1, "b1": b1, "W2": W2, "b2": b2,
-            "z1": x @ W1 + b1, "a1": a1, "z2": z2, "p": model.predict_proba(x),
+            "z1": x @ W1 + b1, "a1": buffers.outputs[0], "z2": z2, "p": model.predict_proba(x),
             "E": np.array(model.loss(x, right)), "d2": buffers.bias_gradients[1],
             "d1": buffers.deltas[0], "dW1": dW1, "db1": db1, "dW2": dW2, "db2": db2,
         }  # fmt: skip

@@ -54,7 +54,7 @@ class Laboratory:
     data : Dataset
     baseline : Results
         The experiment to compare with, such as ``run("baseline", data=data)``; the panel begins
-        with its configuration.
+        with its configuration, but for 20 epochs at most.
 
     Attributes
     ----------

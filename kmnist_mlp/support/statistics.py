@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+MISSING = "–"  # in a table: not measured, or not printed by the paper
+
 
 def interval(values: Iterable[float]) -> tuple[float, float, float]:
     """Return the mean over seeds and the ends of its 95 % confidence interval (Student's t).
@@ -74,12 +76,16 @@ def wilson_interval(right: int, n: int) -> tuple[float, float]:
 def plus_minus(values: Iterable[float], digits: int) -> str:
     r"""Return "mean ± standard deviation" over seeds, or just the value of a single seed.
 
+    Values that are all NaN were not measured: a dash.
+
     Examples
     --------
     >>> plus_minus([84.1, 84.3, 84.2], 2), plus_minus([84.1], 2)
     ('84.20\xa0±\xa00.10', '84.10')
     """
     values = np.asarray(list(values), dtype=float)
+    if np.isnan(values).all():
+        return MISSING
     if not np.isfinite(values).all():
         return "not finite"
     mean = rounded(float(values.mean()), digits)
