@@ -5,14 +5,17 @@ import io
 import re
 import tokenize
 import tomllib
+from dataclasses import fields
 from itertools import chain
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
 
+from kmnist_mlp import Config
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.reference import load_reference
+from kmnist_mlp.report.readme import options_page
 from kmnist_mlp.support.statistics import plus_minus
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,6 +44,12 @@ def test_the_findings_in_words_are_those_of_the_reference_results():
     assert f"Sigmoid is {gain['sigmoid']:.1f} points better than tanh" in text
     both = f"{gain['relu']:.1f} and {gain['l2_0.2']:.1f} points"
     assert f"ReLU and an L2 penalty of 0.2 bring {both}" in text
+
+
+def test_the_page_of_options_is_made_of_the_fields_of_config():
+    page = (ROOT / "docs" / "options.md").read_text(encoding="utf-8")
+    assert page == options_page()
+    assert all(f"`{f.name}` | {f.default} |" in page for f in fields(Config))
 
 
 def lines_of_code(source):

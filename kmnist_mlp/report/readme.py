@@ -1,9 +1,10 @@
-"""The findings in README: a table and a picture, made of the same results as the notebooks."""
+"""What README and docs/ show of results and of code: findings, their picture, the options."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from kmnist_mlp.config import Config
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures.comparison import against_paper
 from kmnist_mlp.figures.style import png, use_style
@@ -14,8 +15,29 @@ from kmnist_mlp.support.files import whole_file
 BEGIN, END = "<!-- findings", "<!-- end of findings"
 
 
+def options_page() -> str:
+    """Return docs/options.md: a table of the options of :class:`Config`, made of its fields."""
+    rows = [
+        f"| `{o['name']}` | {o['default']} | {o['allowed']} | {escaped} |"
+        for o in Config.options()
+        if (escaped := o["meaning"].replace("|", r"\|"))  # else it would end the cell
+    ]
+    return "\n".join(
+        [
+            "# Options of a training run",
+            "",
+            "The fields of `Config`; the paper has the first twelve. `make notebooks` writes this page.",
+            "",
+            "| option | default | allowed | meaning |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
 def update_readme(readme: Path, results: Results) -> None:
-    """Write the table of findings between README's two marks, and the picture above it.
+    """Write the table of findings between README's two marks, the picture above it, the options.
 
     Raises
     ------
@@ -34,6 +56,8 @@ def update_readme(readme: Path, results: Results) -> None:
     body = "\n".join(lines)
     with whole_file(readme) as file:
         file.write(f"{before}{BEGIN}{mark}-->\n{body}\n{END}{after}".encode())
+    with whole_file(readme.parent / "docs" / "options.md") as file:
+        file.write(options_page().encode())
     use_style()
     with whole_file(readme.parent / "docs" / "against_paper.png") as file:
         file.write(png(against_paper(results)))
