@@ -180,6 +180,8 @@ def test_every_option_changes_the_result(tiny, name):
 def test_a_trained_network_carries_its_standardisation_and_takes_images_as_they_are(tiny):
     for config in (ALL_CHANGED, ALL_CHANGED.replace(early_stop=True), quick()):
         result, split = train(config, tiny), split_and_standardise(tiny, config)
+        validated = result.returned["validation_loss"], result.returned["validation_accuracy"]
+        assert evaluate(result.model, split.validation, split.validation_labels) == validated
         measured = result.test_loss, result.test_accuracy
         assert evaluate(result.model, split.test, split.test_labels) == measured
         assert evaluate(result.model, tiny.test_images, tiny.test_labels) == measured
