@@ -26,7 +26,7 @@ def options_page() -> str:
         [
             "# Options of a training run",
             "",
-            "The fields of `Config`; the paper has the first twelve. `make notebooks` writes this page.",
+            "The fields of `Config`; the paper has the first twelve. Written by `make notebooks`.",
             "",
             "| option | default | allowed | meaning |",
             "|---|---|---|---|",
