@@ -245,9 +245,11 @@ def test_the_most_confused_pairs_come_first_and_no_right_answer_is_among_them(ka
 
 def test_html_escapes_text_but_not_markup_and_aligns_columns_of_numbers():
     table = pd.DataFrame(
-        {"loss < 1": ["0.5", "–"], "link": [Markup("<a>b</a>"), "<i>"]}, index=["a & b", "c"]
+        {"loss < 1": ["0.5", "–"], "link": [Markup("<a>b</a>"), "<i>"], "mixed": ["3", "none"]},
+        index=["a & b", "c"],
     )
     page = html(table)
     assert '<th scope="col" class="number">loss &lt; 1</th>' in page
     assert '<th scope="row">a &amp; b</th><td class="number">0.5</td>' in page
     assert "<td><a>b</a></td>" in page and "<td>&lt;i&gt;</td>" in page
+    assert "<td>3</td>" in page and "<td>none</td>" in page
