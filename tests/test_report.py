@@ -178,6 +178,7 @@ def test_only_what_changed_is_executed_and_written_again(tmp_path, request, caps
     counting("02_two", "# 2 Two")
     pages = tmp_path / "build" / "report"
     assert executions() == [1, 1]
+    assert '<h1 id="01-one-1-one">' in (pages / "01_one.html").read_text("utf-8")
     before = {path: path.stat().st_ino for path in pages.iterdir()}
     assert executions() == [1, 1]
     assert {path: path.stat().st_ino for path in pages.iterdir()} == before
@@ -287,6 +288,7 @@ def test_a_new_report_takes_the_place_of_the_whole_previous_one(tmp_path):
     write(tmp_path / "notebooks" / "01_one.ipynb", new_markdown_cell("# 1 One"))
     assert report(tmp_path) == 0
     assert sorted(path.name for path in folder.iterdir()) == ["01_one.html", "index.html"]
+    assert {path.name for path in folder.parent.iterdir()} == {"executed", "report"}
 
 
 def test_an_expected_error_in_an_earlier_cell_is_not_blamed(tmp_path):
