@@ -166,8 +166,13 @@ def test_training_learns_and_returns_a_plain_network_to_which_its_curves_belong(
     split = split_and_standardise(tiny, config)
     right = result.model.predict(split.validation[:]) == split.validation_labels
     assert right.mean() == result.curves["validation_accuracy"][-1]
-    again = train(config, tiny)
-    np.testing.assert_array_equal(again.model.parameters, result.model.parameters)
+    run = Training(config, tiny)
+    while not run.ended:
+        run.train_epoch()
+        run.measure_epoch()
+    _, normalise, _ = run.methods.in_use if run.methods else (None, None, None)
+    expected = normalise.folded(run.model) if normalise else run.model
+    np.testing.assert_allclose(result.model.parameters, expected.parameters, atol=1e-3)
 
 
 def test_training_distorts_its_mini_batches_and_not_what_it_measures(tiny):
