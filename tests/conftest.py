@@ -8,30 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from kmnist_mlp import Config, Dataset, load_kmnist
-from kmnist_mlp.data import CLASS_NAMES, ROMAJI
-from kmnist_mlp.datasets.kmnist import StandInWarning
-from kmnist_mlp.network import backpropagate
-from kmnist_mlp.support.memory import Buffers
+# The package is imported in the fixtures: a mutation run breaks it on purpose, and pytest takes an
+# error in this file for one of its command line.
 
 # The same examples every time, on a fast machine as on a slow one, and nothing kept on disk.
 settings.register_profile(
     "the same everywhere", derandomize=True, deadline=None, database=None, max_examples=100
 )
 settings.load_profile("the same everywhere")
-
-SMALL = Config(layer_specs=(36, 8, 10), learning_rate=0.01, batch_size=32, epochs=4)
-SMALL_RUNS = {
-    "baseline": SMALL,
-    "baseline_100_epochs": SMALL.replace(early_stop=False),
-    "l2_0.2": SMALL.replace(L2_penalty=0.2),
-    "learning_rate_0.5": SMALL.replace(
-        activation="ReLU", learning_rate=1e12, momentum=False, epochs=5
-    ),
-    "two_hidden_layers": SMALL.replace(layer_specs=(36, 5, 5, 10)),
-    "linear": SMALL.replace(layer_specs=(36, 10)),
-    "mine": SMALL.replace(epochs=2),
-}
 
 USERS_CACHE = os.environ.get("KMNIST_MLP_CACHE")
 
@@ -55,6 +39,8 @@ def kmnist(_clean_environment):
 
     It looks into the user's own cache folder, so that no test session downloads the data again.
     """
+    from kmnist_mlp.datasets.kmnist import StandInWarning, load_kmnist
+
     with pytest.MonkeyPatch.context() as environment, warnings.catch_warnings():
         if USERS_CACHE is None:
             environment.delenv("KMNIST_MLP_CACHE")
@@ -67,13 +53,17 @@ def kmnist(_clean_environment):
 @pytest.fixture(scope="session")
 def kana(tiny10):
     """Images of 6 x 6 pixels that carry the ten kana as their classes, under the name KMNIST."""
+    from kmnist_mlp.data import CLASS_NAMES, ROMAJI
+
     return replace(tiny10, name="KMNIST", class_names=CLASS_NAMES, romaji=ROMAJI)
 
 
 @pytest.fixture(scope="session")
 def small_results(kana):
     """Two seeds of small runs under the names of the paper's experiments; one diverges."""
-    from kmnist_mlp import run  # only here: pandas and joblib are slow to import
+    from small_runs import SMALL_RUNS
+
+    from kmnist_mlp import run
 
     return run(SMALL_RUNS, [0, 1], n_jobs=1, data=kana, cache=False)
 
@@ -81,6 +71,7 @@ def small_results(kana):
 @pytest.fixture(scope="session")
 def make_dataset():
     """Return a function that makes a deterministic data set: one noisy pattern per class."""
+    from kmnist_mlp import Dataset
 
     def make(classes=3, train=240, test=60, side=6, noise=60, seed=0):
         rng = np.random.default_rng(seed)
@@ -108,10 +99,3 @@ def tiny(make_dataset):
 def tiny10(make_dataset):
     """Images of 6 x 6 pixels in 10 classes, as many as KMNIST has."""
     return make_dataset(classes=10, train=300, test=100)
-
-
-def descend(sgd, model, x, y, epochs_done=0.0):
-    """Let an optimiser take the step of one mini-batch."""
-    buffers = Buffers(model, len(x))
-    backpropagate(model, x, y, buffers)
-    sgd.step(buffers.gradient, epochs_done)

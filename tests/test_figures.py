@@ -10,9 +10,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import SMALL, SMALL_RUNS
 from matplotlib.figure import Figure
 from options import ALL_CHANGED
+from small_runs import SMALL, SMALL_RUNS
 
 from kmnist_mlp import Config, figures, run
 from kmnist_mlp.data import CLASS_NAMES

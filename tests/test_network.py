@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import descend
+from small_runs import descend
 from textbook import (
     FUNCTIONS,
     assert_slopes,

@@ -4,9 +4,9 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import SMALL_RUNS
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
+from small_runs import SMALL_RUNS
 
 from kmnist_mlp import figures, run
 from kmnist_mlp.experiments import analyse_errors

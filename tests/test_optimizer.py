@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from conftest import descend
+from small_runs import descend
 from textbook import FUNCTIONS
 
 from kmnist_mlp import MLP, Config

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import descend
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
+from small_runs import descend
 from textbook import probabilities, some_model
 
 from kmnist_mlp import MLP, Config, Dataset, evaluate, one_hot, train

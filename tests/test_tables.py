@@ -6,10 +6,10 @@ from dataclasses import fields, replace
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import SMALL_RUNS
 from markupsafe import Markup
 from options import ALL_CHANGED
 from sklearn.metrics import precision_score, recall_score
+from small_runs import SMALL_RUNS
 
 from kmnist_mlp import Config, run
 from kmnist_mlp.data import CLASS_NAMES, ROMAJI

@@ -1,0 +1,25 @@
+"""Runs of a moment for tests: under the names of the paper's experiments, and a single step."""
+
+from kmnist_mlp import Config
+from kmnist_mlp.network import backpropagate
+from kmnist_mlp.support.memory import Buffers
+
+SMALL = Config(layer_specs=(36, 8, 10), learning_rate=0.01, batch_size=32, epochs=4)
+SMALL_RUNS = {
+    "baseline": SMALL,
+    "baseline_100_epochs": SMALL.replace(early_stop=False),
+    "l2_0.2": SMALL.replace(L2_penalty=0.2),
+    "learning_rate_0.5": SMALL.replace(
+        activation="ReLU", learning_rate=1e12, momentum=False, epochs=5
+    ),
+    "two_hidden_layers": SMALL.replace(layer_specs=(36, 5, 5, 10)),
+    "linear": SMALL.replace(layer_specs=(36, 10)),
+    "mine": SMALL.replace(epochs=2),
+}
+
+
+def descend(sgd, model, x, y, epochs_done=0.0):
+    """Let an optimiser take the step of one mini-batch."""
+    buffers = Buffers(model, len(x))
+    backpropagate(model, x, y, buffers)
+    sgd.step(buffers.gradient, epochs_done)
