@@ -460,10 +460,11 @@ def test_a_run_can_be_trained_by_hand_and_goes_back_to_a_state_that_was_kept(tin
             run.train_epoch()
             run.measure_epoch()
             if epoch == 0:
-                state = run.state()
+                state, best = run.state(), run.best_model.copy()
         assert_same_parameters(run.result().model, whole.model)
         run.restore(state)
         assert run.epoch == 1 and len(run.curves()["training_loss"]) == 1
+        assert_same_parameters(run.best_model, best)
         while not run.ended:
             run.train_epoch()
             run.measure_epoch()
