@@ -199,6 +199,11 @@ def test_numbers_that_are_not_uint8_are_taken_as_standardised_and_uint8_needs_st
         plain.predict_proba(rows)
 
 
+def test_parameters_that_are_no_list_are_refused():
+    with pytest.raises(ValueError, match=r"biases .*\b3\b"):
+        MLP((3, 2)).set_parameters([np.ones((3, 2))], 3)
+
+
 @pytest.mark.parametrize("shape", [(6, 4, 4), (11,), (12,), (0, 3, 4), (2, 6, 3, 4), (6, 13), ()])
 def test_images_of_another_size_are_refused(shape):
     model, _ = standardised_model()

@@ -313,6 +313,12 @@ def test_training_stops_after_exactly_the_patience_with_the_best_weights(
     assert result.test_loss == evaluate(let.networks[best_epoch - 1], *test)[0]
 
 
+def test_a_single_validation_image_is_enough_to_choose_by(tiny):
+    let = Losses([1, 2, 2])
+    config = quick(epochs=3, early_stop=False, validation_fraction=1 / 240)
+    assert train(config, tiny, callbacks=[let]).best_epoch == 1
+
+
 def test_without_early_stopping_all_epochs_run_and_the_last_weights_are_returned(tiny):
     let = Losses([3, 1, 2, 4, 5, 6])
     config = quick(epochs=6, early_stop=False, early_stop_epoch=1)

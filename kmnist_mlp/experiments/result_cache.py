@@ -76,7 +76,7 @@ class ResultCache:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
-            warnings.warn(f"a cached result is damaged and is computed anew: {error}", stacklevel=3)
+            warnings.warn(f"{path} is damaged, its run is repeated: {error!r}", stacklevel=3)
             return None
 
     def put(self, result: TrainingResult) -> bool:
