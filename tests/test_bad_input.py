@@ -320,6 +320,8 @@ def test_a_hint_is_given_where_it_fits_alone():
     assert ["reshape" in message for message in told] == [True, False]
     told = [refusal(lambda y=y: MODEL.loss(X, y)) for y in (np.eye(3)[Y], Y[:3])]
     assert ["argmax" in message for message in told] == [True, False]
+    told = [refusal(lambda name=name: Config.from_dict({name: 1})) for name in ("xyz", "momentun")]
+    assert ["seed" in message for message in told] == [True, False]
 
 
 # ---- what is as good -----------------------------------------------------------------------------

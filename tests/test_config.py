@@ -47,6 +47,7 @@ def test_what_goes_beyond_the_paper_is_told_only_where_it_is_used():
     """Cache keys, pages and printed configurations of the paper's runs stay what they were."""
     plain = Config()
     assert plain.to_dict() == PAPERS_BASELINE and eval(repr(plain)) == plain
+    assert repr(plain).startswith("Config(layer_specs=(784, 128, 10), activation='tanh', ")
     assert not any(name in repr(plain) for name in BEYOND_THE_PAPER)
     for name in BEYOND_THE_PAPER:
         value = getattr(ALL_CHANGED, name)

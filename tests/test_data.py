@@ -189,13 +189,17 @@ def test_real_kmnist_is_what_the_official_page_describes(kmnist):
 
 
 @pytest.mark.parametrize("name", ["train_images", "train_labels", "test_images", "test_labels"])
-def test_the_fingerprint_changes_with_every_array(tiny10, name):
+def test_the_fingerprint_changes_with_every_array_its_type_and_its_shape(tiny10, name):
     array = getattr(tiny10, name)
     other = array.copy()
     other.flat[-1] ^= 1
-    others = [other, array.astype(np.int16)] if "labels" in name else [other]
+    others = [other, array.astype(np.int8)] if "labels" in name else [other]
     for changed in others:
         assert replace(tiny10, **{name: changed}).fingerprint != tiny10.fingerprint
+    wide = {
+        part: getattr(tiny10, part).reshape(-1, 4, 9) for part in ("train_images", "test_images")
+    }
+    assert replace(tiny10, **wide).fingerprint != tiny10.fingerprint
     same = np.asfortranarray(array)
     assert replace(tiny10, **{name: same, "name": "b"}).fingerprint == tiny10.fingerprint
 
