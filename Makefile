@@ -96,7 +96,7 @@ reference: setup ## Measure the reference results and their tolerances again
 
 # Small changes to the numerical code, one at a time, against its unit tests. mutmut needs
 # fork (no Windows); it does not change constants, properties and cached functions.
-mutants: setup ## Change the numerical code in 2,400 ways: do the tests notice? (20 minutes)
+mutants: setup ## Change the numerical code in 2,600 ways: do the tests notice? (20 minutes)
 	@"$(PY)" -c 'import mutmut' 2>/dev/null || "$(PY)" -m pip install --quiet -c constraints.txt mutmut || exit; \
 	rm -rf mutants; mkdir -p build; unset PYTHONPATH KMNIST_MLP_DATA; \
 	export KMNIST_MLP_DATASET=stand-in OMP_NUM_THREADS=1; \
