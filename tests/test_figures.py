@@ -31,6 +31,12 @@ PATHS = {"L2": [(0, "baseline"), (0.2, "l2_0.2")], "L1": [(0, "baseline")]}
 DISTANCES = {"validation": RNG.uniform(1, 8, 50), "test": RNG.uniform(2, 9, 40)}
 
 
+@pytest.fixture(autouse=True)
+def _no_open_figure():
+    """Close what another test may have left open: these tests count the open figures."""
+    plt.close("all")
+
+
 def errors_of(data, count=10):
     """Images of a data set as if each were taken for the character of the next one."""
     labels, probabilities = data.test_labels, np.linspace(1, 0.5, count)
