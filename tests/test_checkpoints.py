@@ -99,7 +99,7 @@ def test_a_run_that_diverges_diverges_after_an_interruption_too(tiny, path):
 def refused(path, config, data, *named, dtype=np.float32, error=ValueError):
     """Assert that a file is refused before the first epoch, and how it is told."""
     with pytest.raises(error) as caught:
-        train(config, data, dtype, callbacks=[Checkpoint(path), power_cut(1)])
+        train(config, data, dtype, callbacks=[power_cut(1), Checkpoint(path)])
     assert all(part in str(caught.value) for part in (str(path), *named)), str(caught.value)
 
 
@@ -119,6 +119,11 @@ def test_a_damaged_file_and_one_that_is_no_checkpoint_are_refused_by_name(tiny, 
     train(PLAIN, tiny, callbacks=[Checkpoint(path)])
     header, arrays = load_arrays(path)
     path.write_bytes(path.read_bytes()[:-100])
+    refused(path, PLAIN, tiny)
+    save_arrays(path, header, arrays)
+    with np.load(path) as file:
+        altered = {**file, "parameters": file["parameters"] + 1}
+    np.savez(path, **altered)
     refused(path, PLAIN, tiny)
     save_arrays(path, header | {"format": "other"}, arrays)
     refused(path, PLAIN, tiny, "format", "'other'")

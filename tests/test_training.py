@@ -177,7 +177,7 @@ def test_every_option_changes_the_result(tiny, name):
     assert not np.array_equal(one.parameters, other.parameters)
 
 
-def test_a_trained_network_carries_its_standardisation_and_takes_images_as_they_are(tiny):
+def test_a_trained_network_carries_its_standardisation_and_takes_images_as_they_are(tiny, tmp_path):
     for config in (ALL_CHANGED, ALL_CHANGED.replace(early_stop=True), quick()):
         result, split = train(config, tiny), split_and_standardise(tiny, config)
         validated = result.returned["validation_loss"], result.returned["validation_accuracy"]
@@ -190,6 +190,8 @@ def test_a_trained_network_carries_its_standardisation_and_takes_images_as_they_
         np.testing.assert_array_equal(
             result.model.predict_proba(tiny.test_images), result.model.predict_proba(split.test[:])
         )
+        loaded = MLP.load(result.model.save(tmp_path / "model.npz"))
+        assert evaluate(loaded, tiny.test_images, tiny.test_labels) == measured
         for given, own in zip(result.model.standardisation, (split.mean, split.std), strict=True):
             np.testing.assert_array_equal(given, own)
 
