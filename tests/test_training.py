@@ -234,18 +234,19 @@ def test_images_measured_in_parts_have_the_bits_of_those_measured_as_an_array(ma
         assert evaluate(model, part, labels) == evaluate(model, part[:], labels)
 
 
-@pytest.mark.parametrize("fraction", [0.2, 0.5, 0])
+@pytest.mark.parametrize(
+    ("images", "fraction", "size"), [(240, 0.2, 48), (240, 0.5, 120), (240, 0, 48), (243, 0, 49)]
+)
 def test_the_curves_are_measured_without_penalty_on_the_same_images_every_epoch(
-    make_dataset, fraction
+    make_dataset, images, fraction, size
 ):
     """Training: a part that the seed draws, as large as the validation split, or a fifth."""
-    data = make_dataset(train=243)
+    data = make_dataset(train=images)
     config = quick(
         seed=7, early_stop=False, validation_fraction=fraction, L1_penalty=0.02, L2_penalty=0.1,
         label_smoothing=0.1, distortion=0.5, dropout=0.1, batch_normalisation=True,
     )  # fmt: skip
     split = split_and_standardise(data, config, np.float64)
-    size = len(split.validation) or 49
     drawn = generator(7, Stream.CURVES).permutation(len(split.train))[:size]
     parts = {"training": (split.train[:][drawn], split.train_labels[drawn])}
     if fraction:
