@@ -52,29 +52,12 @@ def split_rows(images: int, config: Config) -> tuple[np.ndarray, np.ndarray]:
     return order[: images - held_out], order[images - held_out :]
 
 
-def standardise(images: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
-    """Return ``(images - mean) / std``, computed as :class:`StandardisedImages` does.
-
-    Parameters
-    ----------
-    images : ndarray of uint8, shape (n, pixels)
-    mean, std : ndarray of float, shape (pixels,)
-
-    Examples
-    --------
-    >>> standardise(np.array([[0, 10], [4, 10]], np.uint8), np.array([2, 10.0]), np.array([2, 1.0]))
-    array([[-1.,  0.],
-           [ 1.,  0.]])
-    """
-    return images * (1 / std) - mean / std
-
-
 @dataclass(frozen=True, eq=False)
 class Split:
     """A data set divided into training, validation and test, standardised alike.
 
-    ``mean`` and ``std``, shape (pixels,), are those of the *training* split; ``shape`` is
-    (height, width) of the images.
+    ``mean`` and ``std``, shape (pixels,), are those of the *training* split, or (0,) where each
+    image has its own; ``shape`` is (height, width) of the images.
     """
 
     train: StandardisedImages

@@ -12,10 +12,10 @@ from typing import Any, Optional, Protocol
 import numpy as np
 
 from kmnist_mlp.activations import ACTIVATIONS
-from kmnist_mlp.data import standardise
 from kmnist_mlp.support import checks
 from kmnist_mlp.support.memory import Buffers, allocate
 from kmnist_mlp.support.persistence import Persistent
+from kmnist_mlp.support.standardisation import standardise
 
 Array = np.ndarray
 Method = Optional["HiddenLayerMethod"]
@@ -36,12 +36,13 @@ def cross_entropies(z: Array, y: Array) -> Array:
     return np.log(np.exp(z, out=z).sum(axis=1)) - z_y
 
 
-def initial_weights(rng: np.random.Generator, shape: tuple[int, int]) -> Array:
+def initial_weights(rng: np.random.Generator, shape: tuple, variance: float = 2.0) -> Array:
     """Draw normal weights (units, units of the next layer) of variance 2 / fan-in.
 
-    Source: He et al. 2015, arXiv:1502.01852, eq. 10.
+    Source: He et al. 2015, arXiv:1502.01852, eq. 10. Another ``variance``, also over fan-in, is
+    LeCun's 1 (1998, doi:10.1007/3-540-49430-8_2, section 4.6).
     """
-    return rng.standard_normal(shape) * np.sqrt(2 / shape[0])
+    return rng.standard_normal(shape) * np.sqrt(variance / shape[0])
 
 
 def forward(
@@ -120,6 +121,8 @@ class MLP(Persistent):
         start at 0.
     dtype : type
         ``numpy.float32`` or ``numpy.float64``.
+    variance : float
+        Of the initial weights, times the inputs of their layer.
 
     Attributes
     ----------
@@ -130,8 +133,8 @@ class MLP(Persistent):
     parameters : ndarray
         The memory of all of them, one after the other, weights first: (number of parameters,).
     standardisation : tuple of ndarray, or None
-        Mean and standard deviation of each input, (inputs,) each, as in training: a network that
-        has them takes images of uint8 as they are.
+        Mean and standard deviation of each input, (inputs,) each, as in training; empty where
+        each image has its own. A network that has them takes images of uint8 as they are.
 
     Raises
     ------
@@ -153,6 +156,7 @@ class MLP(Persistent):
         activation: str = "tanh",
         seed: int = 0,
         dtype: Any = np.float32,
+        variance: float = 2.0,
     ) -> None:
         self.layer_specs = checks.layer_sizes("layer_specs", layer_specs)
         self.activation = checks.one_of("activation", activation, ACTIVATIONS)
@@ -160,8 +164,9 @@ class MLP(Persistent):
         self.parameters, self.weights, self.biases = allocate(self.layer_specs, self.dtype)
         self.standardisation: tuple[Array, Array] | None = None
         rng = np.random.default_rng(checks.whole_number("seed", seed, 0))
+        variance = checks.real_number("variance", variance, above=0)
         for W in self.weights:
-            W[...] = initial_weights(rng, W.shape)
+            W[...] = initial_weights(rng, W.shape, variance)
 
     def __repr__(self) -> str:
         """Read like the architecture."""

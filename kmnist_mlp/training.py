@@ -124,7 +124,7 @@ class Training:
         layers = config.layer_specs
         if (layers[0], layers[-1]) != (pixels, classes):
             raise ValueError(f"layer_specs must be ({pixels}, ..., {classes}); got {layers}")
-        self.model = MLP(config.layer_specs, config.activation, config.seed, dtype)
+        self.model = MLP(layers, config.activation, config.seed, dtype, config.initial_variance)
         self.model.standardisation = split.mean, split.std
         self.best_model = self.model.copy()
         self.optimizer = SGD(self.model, config)

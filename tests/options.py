@@ -7,5 +7,5 @@ ALL_CHANGED = Config(
     early_stop=False, early_stop_epoch=2, L1_penalty=1e-5, L2_penalty=1e-4, momentum=False,
     momentum_gamma=0.5, seed=7, distortion=0.1, batch_normalisation=True, dropout=0.1,
     label_smoothing=0.1, schedule="cosine", warm_up=1.0, standardisation="global",
-    validation_fraction=0.5,
+    initial_variance=1.5, validation_fraction=0.5,
 )  # fmt: skip

@@ -88,6 +88,7 @@ BAD_VALUES = [
     (Config, (), {
         "layer_specs": SIZES,
         "activation": given("relu6", "", None, np.tanh, np.array(["tanh"])),
+        "initial_variance": given(0, -1, NAN),
         "learning_rate": given(
             0, -0.1, NAN, INF, "0.1", None, True, 1j, 10**400, Fraction(1, 10**400), np.ones(2)
         ),
@@ -107,6 +108,7 @@ BAD_VALUES = [
         "layer_specs": SIZES | given((2**40, 2**40), (2**32, 2**32, 2)),
         "activation": given("softplus", None),
         "seed": given(-1, "a", *NO_WHOLE),
+        "variance": given(0, -1, NAN, "a"),
         "dtype": DTYPES,
     }),
     (MLP.from_parameters, ("tanh", [X], [np.ones(6)]), {

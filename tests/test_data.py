@@ -21,10 +21,9 @@ from kmnist_mlp.data import (
     one_hot,
     split_and_standardise,
     split_rows,
-    standardise,
 )
 from kmnist_mlp.datasets.kmnist import StandInWarning, load_kmnist
-from kmnist_mlp.support.standardisation import StandardisedImages, pixel_statistics
+from kmnist_mlp.support.standardisation import StandardisedImages, pixel_statistics, standardise
 
 NOWHERE = "http://127.0.0.1:9/kmnist/"  # nothing listens there
 
@@ -293,6 +292,21 @@ def test_all_three_parts_are_standardised_by_the_training_part_alone(make_datase
         assert part[:].dtype == dtype and part.shape == (len(part), 20) == expected.shape
         np.testing.assert_array_equal(part.rows, rows)
         np.testing.assert_array_equal(labels, own[rows])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_each_image_can_be_standardised_by_itself_alone(make_dataset, dtype):
+    """A blank image becomes zeros."""
+    data = make_dataset(side=5)
+    data.test_images[3] = 77
+    split = split_and_standardise(data, Config(standardisation="image"), dtype)
+    raw = data.test_images.reshape(-1, 25)
+    others = np.arange(60) != 3
+    expected = np.zeros(raw.shape)
+    expected[others] = [(image - image.mean()) / image.std() for image in raw[others]]
+    np.testing.assert_allclose(split.test[:], expected, atol=1e-5)
+    assert split.test[:].dtype == dtype
+    np.testing.assert_array_equal(standardise(raw, split.mean, split.std), split.test[:])
 
 
 # ---- standardised images -------------------------------------------------------------------------

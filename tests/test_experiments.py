@@ -228,6 +228,7 @@ CHANGES = {  # every hyper-parameter, and no value of CONFIG
     "schedule": "cosine",
     "warm_up": 1.0,
     "standardisation": "global",
+    "initial_variance": 1.0,
     "validation_fraction": 0.5,
 }
 

@@ -218,7 +218,7 @@ def test_images_of_another_size_are_refused(shape):
         (np.zeros(5), np.ones(6), r"\(5,\), \(6,\)"),
         (np.zeros(5), np.zeros(5), "0.0"),
         (np.zeros(5), np.full(5, np.nan), "NaN"),
-        (np.zeros(0), np.ones(0), r"\(0,\), \(0,\)"),
+        (np.zeros(0), np.ones(5), r"\(0,\), \(5,\)"),
     ],
 )
 def test_a_standardisation_that_does_not_fit_is_refused(mean, std, got):

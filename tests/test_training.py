@@ -16,9 +16,10 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from kmnist_mlp import MLP, Config, evaluate, train
 from kmnist_mlp.config import Stream, generator
-from kmnist_mlp.data import split_and_standardise, standardise
+from kmnist_mlp.data import split_and_standardise
 from kmnist_mlp.optimizer import SGD
 from kmnist_mlp.results import CURVES, Callback
+from kmnist_mlp.support.standardisation import standardise
 from kmnist_mlp.training import Training
 
 LAYERS = (36, 8, 3)
@@ -175,6 +176,27 @@ def test_every_option_changes_the_result(tiny, name):
     assert value != getattr(base, name)
     one, other = (train(config, tiny).model for config in (base, base.replace(**{name: value})))
     assert not np.array_equal(one.parameters, other.parameters)
+
+
+def test_the_variance_of_the_first_weights_is_that_of_the_configuration(tiny):
+    twice, once = (
+        Training(Config(layer_specs=LAYERS, initial_variance=variance), tiny).model
+        for variance in (2.0, 1.0)
+    )
+    for a, b in zip(twice.weights, once.weights, strict=True):
+        np.testing.assert_allclose(a, np.sqrt(2) * b, rtol=1e-6)
+    np.testing.assert_array_equal(twice.parameters, MLP(LAYERS).parameters)
+
+
+@pytest.mark.parametrize("mode", ["pixel", "global", "image"])
+def test_a_saved_network_standardises_images_as_in_training(tiny, tmp_path, mode):
+    config = Config(layer_specs=LAYERS, epochs=2, standardisation=mode)
+    result = train(config, tiny)
+    split = split_and_standardise(tiny, config)
+    loaded = MLP.load(result.model.save(tmp_path / "model.npz"))
+    np.testing.assert_array_equal(
+        loaded.predict_proba(tiny.test_images), result.model.predict_proba(split.test[:])
+    )
 
 
 def test_a_trained_network_carries_its_standardisation_and_takes_images_as_they_are(tiny, tmp_path):

@@ -61,7 +61,9 @@ class Persistent:
         model = cls(sizes, activation, dtype=arrays[0].dtype)  # type: ignore[call-arg]
         model.set_parameters(weights, biases)
         if standardisation is not None:
-            mean, std = array_list("standardisation", standardisation, [sizes[:1]] * 2, model.dtype)
+            own = all(np.shape(array) == (0,) for array in standardisation)  # of each image
+            shapes = [(0,) if own else sizes[:1]] * 2
+            mean, std = array_list("standardisation", standardisation, shapes, model.dtype)
             if not (std > 0).all():
                 raise ValueError(f"std in standardisation must be > 0; got {std.min()}")
             model.standardisation = mean.copy(), std.copy()

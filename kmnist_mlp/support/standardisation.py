@@ -26,12 +26,15 @@ def pixel_statistics(
         Which images count.
     standardisation : str
         "pixel": of each pixel by itself. "global": of all pixels together, repeated for each.
+        "image": none, as each image will be standardised by its own.
 
     Returns
     -------
-    mean, std : ndarray of float64, shape (pixels,)
+    mean, std : ndarray of float64, shape (pixels,), or (0,) for "image"
         A standard deviation of 0 is replaced by 1.
     """
+    if standardisation == "image":
+        return np.empty(0), np.empty(0)
     sums, squares = np.zeros((2, images.shape[1]))
     for start in range(0, len(rows), 2000):  # the sums are exact: whole numbers below 2**53
         chunk = images[rows[start : start + 2000]].astype(np.float64)
@@ -44,6 +47,40 @@ def pixel_statistics(
     return sums / n, np.where(std == 0, 1.0, std)
 
 
+def by_own_statistics(x: np.ndarray) -> np.ndarray:
+    """Standardise each row of ``x``, (images, pixels), by its own mean and deviation, in place.
+
+    Examples
+    --------
+    >>> by_own_statistics(np.array([[0.0, 2.0], [7.0, 7.0]]))  # a blank image becomes zeros
+    array([[-1.,  1.],
+           [ 0.,  0.]])
+    """
+    x -= x.mean(axis=1, keepdims=True)
+    std = np.sqrt(np.square(x).mean(axis=1, keepdims=True))
+    x /= np.where(std == 0, 1, std)
+    return x
+
+
+def standardise(images: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+    """Return ``(images - mean) / std``, computed as :class:`StandardisedImages` does.
+
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (n, pixels)
+    mean, std : ndarray of float, shape (pixels,), or (0,) for each image's own
+
+    Examples
+    --------
+    >>> standardise(np.array([[0, 10], [4, 10]], np.uint8), np.array([2, 10.0]), np.array([2, 1.0]))
+    array([[-1.,  0.],
+           [ 1.,  0.]])
+    """
+    if not mean.size:
+        return by_own_statistics(images.astype(mean.dtype))
+    return images * (1 / std) - mean / std
+
+
 class StandardisedImages:
     """Some rows of a uint8 image array as standardised numbers, made only when asked for.
 
@@ -54,8 +91,9 @@ class StandardisedImages:
     images : ndarray of uint8, shape (all images, pixels)
     rows : ndarray of int, shape (n,)
         Which images, in which order.
-    mean, std : ndarray, shape (pixels,)
-        In the type of number that is wanted, float32 or float64.
+    mean, std : ndarray, shape (pixels,), or (0,)
+        In the type of number that is wanted, float32 or float64. Without any, each image is
+        standardised by its own mean and standard deviation.
 
     Examples
     --------
@@ -99,6 +137,9 @@ class StandardisedImages:
             pixels = self.images.take(rows[start : start + BLOCK], axis=0)
             block = out[start : start + BLOCK]
             distort(block, pixels)
+            if not self.mean.size:
+                by_own_statistics(block)
+                continue
             block *= self.scale[: len(block)]
             block -= self.shift[: len(block)]
         return out

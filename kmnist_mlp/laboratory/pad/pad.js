@@ -37,7 +37,8 @@ const ACTIVATIONS = {
  * Return a function from pixels (grey levels, row by row) to the probabilities of the classes.
  *
  * `layers` are the units of each layer; `parameters` all weights, layer by layer and each (inputs, outputs)
- * row by row, then all biases, in 16 bits; `statistics` mean and standard deviation of each pixel, in 32.
+ * row by row, then all biases, in 16 bits; `statistics` mean and standard deviation of each pixel, in 32;
+ * none where each image is standardised by its own.
  */
 function networkOf({ layers, activation, parameters, statistics }) {
   const numbers = halvesOf(bytesOf(parameters));
@@ -50,7 +51,9 @@ function networkOf({ layers, activation, parameters, statistics }) {
   const biases = layers.slice(1).map((units) => next(units));
 
   return (pixels) => {
-    let values = Float64Array.from(mean, (m, i) => (pixels[i] - m) / std[i]);
+    let values = mean.length
+      ? Float64Array.from(mean, (m, i) => (pixels[i] - m) / std[i])
+      : standardisedByItself(pixels);
     weights.forEach((matrix, l) => {
       const sums = Float64Array.from(biases[l]);
       values.forEach((value, i) => {
@@ -63,6 +66,13 @@ function networkOf({ layers, activation, parameters, statistics }) {
     const total = powers.reduce((sum, power) => sum + power);
     return Array.from(powers, (power) => power / total);
   };
+}
+
+/** Return pixels minus their mean, over their standard deviation; zeros for a blank image. */
+function standardisedByItself(pixels) {
+  const mean = pixels.reduce((sum, pixel) => sum + pixel, 0) / pixels.length;
+  const variance = pixels.reduce((sum, pixel) => sum + (pixel - mean) ** 2, 0) / pixels.length;
+  return Float64Array.from(pixels, (pixel) => (pixel - mean) / (Math.sqrt(variance) || 1));
 }
 
 /**
