@@ -309,6 +309,11 @@ def test_each_image_can_be_standardised_by_itself_alone(make_dataset, dtype):
     np.testing.assert_array_equal(standardise(raw, split.mean, split.std), split.test[:])
 
 
+def test_without_standardisation_pixels_lie_between_0_and_1(tiny):
+    split = split_and_standardise(tiny, Config(standardisation="none"), np.float64)
+    np.testing.assert_allclose(split.test[:], tiny.test_images.reshape(60, -1) / 255)
+
+
 # ---- standardised images -------------------------------------------------------------------------
 
 

@@ -188,7 +188,7 @@ def test_the_variance_of_the_first_weights_is_that_of_the_configuration(tiny):
     np.testing.assert_array_equal(twice.parameters, MLP(LAYERS).parameters)
 
 
-@pytest.mark.parametrize("mode", ["pixel", "global", "image"])
+@pytest.mark.parametrize("mode", ["pixel", "global", "image", "none"])
 def test_a_saved_network_standardises_images_as_in_training(tiny, tmp_path, mode):
     config = Config(layer_specs=LAYERS, epochs=2, standardisation=mode)
     result = train(config, tiny)
