@@ -31,7 +31,7 @@ class Published:
     Attributes
     ----------
     name : str
-        Its id in ``published_results.csv``; our own for the two runs without published numbers.
+        Its id in ``published_results.csv``; our own for the three runs without published numbers.
     title : str
         For tables, figures and captions.
     config : Config
@@ -105,10 +105,16 @@ def _published(row: dict[str, str]) -> Published:
     )
 
 
-# Two more runs that the abstract mentions without numbers: it states that momentum helps, and that
-# the network is far better than its linear counterpart.
+# Three more runs that the abstract mentions without numbers: it states that momentum and
+# normalisation help, and that the network is far better than its linear counterpart.
 _UNPUBLISHED = (
     Published("no_momentum", "without momentum", Config(momentum=False), "abstract"),
+    Published(
+        "no_standardisation",
+        "pixels from 0 to 1, not standardised",
+        Config(standardisation="none"),
+        "abstract",
+    ),
     Published("linear", "linear softmax", Config(layer_specs=(784, 10)), "abstract"),
 )
 PAPER: dict[str, Published] = {

@@ -29,7 +29,8 @@ SEEDS = range(3)
 CHOICES = ["standardisation", "momentum", "variance"]
 COLUMNS = [
     "test_accuracy", "test_loss", "training_accuracy", "training_loss", "validation_accuracy",
-    "validation_loss", "generalisation_gap", "best_epoch", "stopped_epoch", "diverged",
+    "validation_loss", "generalisation_gap", "late_variation", "small_weight_share", "best_epoch",
+    "stopped_epoch", "diverged",
 ]  # fmt: skip
 
 
@@ -143,6 +144,7 @@ def main() -> int:
     frames = []
     for number, reading in enumerate(READINGS, start=1):
         configs = {name: reading.apply(config) for name, config in EXPERIMENTS.items()}
+        del configs["no_standardisation"]  # that is no reading of the paper
         frame = run(configs, SEEDS, data=data).frame[["experiment", "seed", *COLUMNS]]
         frames.append(frame.assign(**vars(reading)))
         print(f"{number} of {len(READINGS)}: {reading}", flush=True)

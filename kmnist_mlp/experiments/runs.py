@@ -45,8 +45,10 @@ class Results:
     frame : DataFrame
         One row per run: experiment, seed, test_accuracy and test_loss, the training and validation
         loss and accuracy of the epoch whose weights the run returned, generalisation_gap
-        (training minus validation accuracy), best_epoch, stopped_epoch, diverged, seconds, cached.
-        Accuracies and their gap are fractions.
+        (training minus validation accuracy), late_variation (of the training loss over the last
+        ten epochs: standard deviation over mean), small_weight_share (of the first layer's weights,
+        those between -0.001 and 0.001), best_epoch, stopped_epoch, diverged, seconds, cached.
+        Accuracies, their gap and shares are fractions.
     data_name : str
         Name of the data set.
 
@@ -89,13 +91,13 @@ class Results:
     def values(self, quantity: str, name: str) -> pd.Series:
         """Return one quantity of one experiment, indexed by seed.
 
-        Accuracies are in per cent, and the generalisation gap is in percentage points.
+        Accuracies and shares are in per cent, the generalisation gap in percentage points.
         """
         self.of(name)
         if quantity not in self.frame:
             raise KeyError(f"no quantity {quantity!r} here; there are {list(self.frame)}")
         rows = self.frame[self.frame.experiment == name].set_index("seed")
-        is_fraction = quantity.endswith(("accuracy", "gap"))
+        is_fraction = quantity.endswith(("accuracy", "gap", "share"))
         return rows[quantity] * 100 if is_fraction else rows[quantity]
 
     def _repr_html_(self) -> str:
@@ -248,6 +250,7 @@ def _named(configs: Any) -> dict[str, Config]:
 
 
 def _row(name: str, seed: int, run: TrainingResult, cached: bool) -> dict[str, Any]:
+    late = run.curves["training_loss"][-10:]
     training, validation = (run.returned[f"{part}_accuracy"] for part in ("training", "validation"))
     return {
         "experiment": name,
@@ -256,6 +259,8 @@ def _row(name: str, seed: int, run: TrainingResult, cached: bool) -> dict[str, A
         "test_loss": run.test_loss,
         **run.returned,
         "generalisation_gap": training - validation,
+        "late_variation": late.std() / late.mean() if len(late) else np.nan,
+        "small_weight_share": (abs(run.model.weights[0]) < 1e-3).mean(),
         "best_epoch": run.best_epoch,
         "stopped_epoch": run.stopped_epoch,
         "diverged": run.diverged,
