@@ -17,13 +17,14 @@ from small_runs import SMALL, SMALL_RUNS
 from kmnist_mlp import Config, figures, run
 from kmnist_mlp.data import CLASS_NAMES
 from kmnist_mlp.experiments import sweep
+from kmnist_mlp.experiments.claims import Claim, judge
 from kmnist_mlp.experiments.error_analysis import ConfidentErrors
 from kmnist_mlp.experiments.paper_gradients import differences_by_epsilon
 from kmnist_mlp.figures import tables
-from kmnist_mlp.figures.comparison import paper_finding
+from kmnist_mlp.figures.comparison import FAR, paper_finding, scoreboard_numbers
 from kmnist_mlp.figures.style import png
 from kmnist_mlp.figures.sweeps import penalty_finding
-from kmnist_mlp.support.statistics import MISSING
+from kmnist_mlp.support.statistics import MISSING, prediction_interval
 
 RNG = np.random.default_rng(0)
 COUNTS = RNG.integers(1, 50, (10, 10)) + np.diag(RNG.integers(50, 99, 10))
@@ -65,6 +66,8 @@ DRAWN = {
     figures.learning_curves: lambda r, d: [r, "baseline"],
     figures.overlay: lambda r, d: [r, ["baseline", "l2_0.2", "linear", "mine"]],
     figures.against_paper: lambda r, d: [r, ["baseline", "l2_0.2", "linear"]],
+    figures.difference_to_paper: lambda r, d: [r],
+    figures.scoreboard_figure: lambda r, d: [judge(r, {})],
     figures.contributions: lambda r, d: [r, "linear", ["baseline", "l2_0.2"], "mine"],
     figures.first_layer_weights: lambda r, d: [r, ["baseline", "linear"], d, 5],
     figures.accuracy_by_penalty: lambda r, d: [r, PATHS],
@@ -280,10 +283,15 @@ def test_our_means_and_the_papers_values_are_drawn_for_every_experiment(small_re
     ours = [small_results.frame.query("experiment == @name").test_accuracy for name in names]
     means = [100 * values.mean() for values in ours]
     (axis,) = figure.axes
+    near = [row for row, mean in enumerate(means) if abs(mean - np.median(means)) <= FAR]
     dots = [(line.get_xdata()[0], line.get_ydata()[0]) for line in lines(axis, marker="o")]
-    np.testing.assert_allclose(dots, list(zip(means, range(4), strict=True)))
-    squares = [(line.get_xdata()[0], line.get_ydata()[0]) for line in lines(axis, marker="s")]
-    assert squares == [(84.47, 1), (86.26, 2)]
+    np.testing.assert_allclose(dots, [(means[row], row) for row in near])
+    at_the_edge = [text.get_text().strip("◂▸ ") for text in axis.texts]
+    assert at_the_edge == [f"{means[row]:.1f} %" for row in range(4) if row not in near]
+    squares = {line.get_xdata()[0]: line.get_ydata()[0] for line in lines(axis, marker="s")}
+    assert squares == {
+        paper: pytest.approx(row + 0.3) for row, paper in ((1, 84.47), (2, 86.26)) if row in near
+    }
     numbers = numbers_of(figure)
     np.testing.assert_allclose(numbers.test_accuracy_percent, 100 * np.concatenate(ours))
     papers = numbers.paper_test_accuracy_percent.fillna(0)
@@ -292,7 +300,40 @@ def test_our_means_and_the_papers_values_are_drawn_for_every_experiment(small_re
     assert f"−{86.26 - means[2]:.1f} points" in figure.exhibit_data.finding
 
 
-def test_the_finding_counts_what_is_near_the_paper_and_names_the_largest_difference():
+def test_the_next_run_is_drawn_beside_each_printed_number(small_results):
+    figure = figures.difference_to_paper(small_results)
+    numbers = numbers_of(figure)
+    for axis, (quantity, paper) in zip(
+        figure.axes, {"test_accuracy": 84.47, "test_loss": 0.064}.items(), strict=True
+    ):
+        values = small_results.values(quantity, "baseline")
+        own = numbers[(numbers.experiment == "baseline") & (numbers.quantity == quantity)]
+        np.testing.assert_allclose(own.ours, values, rtol=1e-6)
+        _, low, high = prediction_interval(values)
+        np.testing.assert_allclose(own[["low", "high"]].iloc[0], [low, high], rtol=1e-5)
+        (dots,) = [line for line in lines(axis, marker="o") if line.get_ydata()[0] == 0]
+        assert dots.get_xdata()[0] == pytest.approx(values.mean() - paper)
+        band, *_ = [line for line in lines(axis, linewidth=2.0) if line.get_ydata()[0] == 0]
+        np.testing.assert_allclose(band.get_xdata(), [low - paper, high - paper])
+
+
+def test_claims_of_any_unit_are_drawn_in_halves_of_their_interval(small_results):
+    claims = [
+        Claim("2", "a bound below", "test_accuracy", "baseline", low=10),
+        Claim("2", "a bound above", "test_accuracy", "baseline", high=10),
+        Claim("3", "a difference", "test_loss", "baseline", high=0, minus="linear"),
+    ]
+    judged = judge(small_results, {}, claims)
+    inside = scoreboard_numbers(judged).inside
+    half = (judged.interval_high - judged.interval_low) / 2
+    expected = [judged["mean"][0] - 10, 10 - judged["mean"][1], -judged["mean"][2]] / half
+    np.testing.assert_allclose(inside, expected)
+    figure = figures.scoreboard_figure(judged)
+    assert [label.get_text()[:1] for label in figure.axes[0].get_yticklabels()] == ["1", "2", "3"]
+    assert figures.scoreboard_figure(judge(small_results, {}, claims[:1])).axes
+
+
+def test_the_finding_names_the_largest_difference_to_the_paper():
     ours, papers = [84.0, 85.2, 89.0], [84.9, 86.7, np.nan]
     rows = zip(["baseline", "relu", "final"], [0, 0, 0], ours, papers, strict=True)
     columns = ["experiment", "seed", "test_accuracy_percent", "paper_test_accuracy_percent"]
@@ -300,7 +341,7 @@ def test_the_finding_counts_what_is_near_the_paper_and_names_the_largest_differe
     for part in (
         "84.0 % (baseline, early stopping)",
         "89.0 % (final",
-        "1 of 2",
+        "2 experiments",
         "−1.5 points (ReLU",
     ):
         assert part in finding

@@ -2,8 +2,17 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 
-from kmnist_mlp.support.statistics import mean_curve, plus_minus, signed
+from kmnist_mlp.support.statistics import (
+    holm,
+    interval,
+    mean_curve,
+    p_value,
+    plus_minus,
+    prediction_interval,
+    signed,
+)
 
 
 @pytest.mark.parametrize(
@@ -19,6 +28,43 @@ from kmnist_mlp.support.statistics import mean_curve, plus_minus, signed
 )
 def test_plus_minus_is_mean_and_standard_deviation_over_seeds(values, digits, text):
     assert plus_minus(values, digits).replace("\xa0", " ") == text
+
+
+def test_95_of_100_next_values_lie_in_the_prediction_interval():
+    rng = np.random.default_rng(0)
+    samples = rng.normal(84, 0.5, (4000, 6))
+    inside = [
+        low <= following <= high
+        for *seeds, following in samples
+        for _, low, high in [prediction_interval(seeds)]
+    ]
+    assert np.mean(inside) == pytest.approx(0.95, abs=0.012)
+    assert prediction_interval([84.0]) == (84.0, -np.inf, np.inf)
+
+
+def test_the_p_value_is_that_of_students_test_against_the_nearest_end():
+    values = np.random.default_rng(1).normal(84, 0.5, 5)
+    expected = scipy.stats.ttest_1samp(values, 84.2).pvalue
+    assert p_value(values, 84.2, 90) == pytest.approx(expected)
+    assert p_value(values, -np.inf, 84.2) == pytest.approx(expected)
+    assert np.isnan(p_value([84.0], 80, 85))
+    assert p_value([1.0, 1.0], 0, 2) == 0 and p_value([1.0, 1.0], 1, 2) == 1
+
+
+def test_the_p_value_of_one_more_value_belongs_to_the_prediction_interval():
+    values = np.random.default_rng(1).normal(84, 0.5, 5)
+    mean, low, high = prediction_interval(values)
+    assert p_value(values, high, high + 1, one_more=True) == pytest.approx(0.05)
+    assert p_value(values, low - 1, low, one_more=True) == pytest.approx(0.05)
+    assert p_value(values, mean - 0.1, mean + 0.1, one_more=True) == 1
+    assert interval(values)[2] < high
+
+
+def test_holms_method_multiplies_by_what_is_left_and_keeps_the_order():
+    np.testing.assert_allclose(
+        holm([0.04, np.nan, 0.001, 0.03, 0.5]), [0.09, np.nan, 0.004, 0.09, 0.5]
+    )
+    assert holm([0.6, 0.7]).tolist() == [1, 1] and len(holm([])) == 0
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,12 @@ A figure is made by three functions: one returns its numbers, one draws them, on
 sentence. The functions listed here put the three together.
 """
 
-from kmnist_mlp.figures.comparison import against_paper, contributions
+from kmnist_mlp.figures.comparison import (
+    against_paper,
+    contributions,
+    difference_to_paper,
+    scoreboard_figure,
+)
 from kmnist_mlp.figures.curves import learning_curves, overlay
 from kmnist_mlp.figures.errors import confusion_matrix, most_confident_errors
 from kmnist_mlp.figures.gradients import difference_by_epsilon, gradient_table
@@ -19,6 +24,7 @@ __all__ = [
     "confusion_matrix",
     "contributions",
     "difference_by_epsilon",
+    "difference_to_paper",
     "distance_histogram",
     "example_images",
     "first_layer_weights",
@@ -27,5 +33,6 @@ __all__ = [
     "learning_curves",
     "most_confident_errors",
     "overlay",
+    "scoreboard_figure",
     "use_style",
 ]

@@ -147,6 +147,9 @@ def sweep_table(sweep: pd.DataFrame, count: int = 5) -> pd.DataFrame:
 def scoreboard(judged: pd.DataFrame) -> pd.DataFrame:
     """Return every claim with our mean, its 95 % interval, the claimed range and the verdict.
 
+    The interval is that of the next run where the claim is a number that the paper prints, else
+    that of the mean.
+
     Parameters
     ----------
     judged : DataFrame
@@ -156,11 +159,14 @@ def scoreboard(judged: pd.DataFrame) -> pd.DataFrame:
     for row in judged.itertuples():
         unit, digits = _unit(row.quantity, bool(row.minus))
         ours = rounded(row.mean, digits)
-        interval = f"{rounded(row.ci_low, digits)} to {rounded(row.ci_high, digits)}"
+        low, high = row.interval_low, row.interval_high
+        interval = f"{rounded(low, digits)} to {rounded(high, digits)}"
         if row.quantity == "gradient_difference":
-            ours, interval = f"{row.mean:.1e}", f"{row.ci_low:.1e} to {row.ci_high:.1e}"
-        elif np.isinf(row.ci_low):
-            interval = "one seed: unknown"
+            ours, interval = f"{row.mean:.1e}", f"{low:.1e} to {high:.1e}"
+        elif not np.isfinite(low):
+            interval = "one seed: unknown" if np.isinf(low) else MISSING
+        elif row.one_run:
+            interval += ", next run"
         rows.append(
             {
                 "section": row.section,
@@ -168,6 +174,7 @@ def scoreboard(judged: pd.DataFrame) -> pd.DataFrame:
                 "claimed": _range(row.low, row.high, unit),
                 "ours": ours + unit,
                 "95 % interval": interval,
+                "p, corrected": MISSING if np.isnan(row.p_holm) else _p_text(row.p_holm),
                 "verdict": row.verdict,
             }
         )
@@ -177,11 +184,15 @@ def scoreboard(judged: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def _p_text(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.2g}" if p < 0.01 else f"{p:.2f}"
+
+
 def _unit(quantity: str, is_difference: bool) -> tuple[str, int]:
     """Return the unit and the number of digits that a quantity is shown with."""
     if quantity == "generalisation_gap":
         return " points", 2
-    if quantity.endswith("accuracy"):
+    if quantity.endswith(("accuracy", "share")):
         return (" points" if is_difference else " %"), 2
     return ("", 1) if quantity.endswith("epoch") else ("", 4)
 

@@ -20,14 +20,80 @@ def interval(values: Iterable[float]) -> tuple[float, float, float]:
     >>> print(f"{mean:.2f}, {low:.2f} to {high:.2f}")
     84.20, 83.95 to 84.45
     """
+    values = np.asarray(list(values), dtype=float)
+    return _around_mean(values, np.sqrt(1 / len(values)))
+
+
+def prediction_interval(values: Iterable[float]) -> tuple[float, float, float]:
+    """Return the mean over seeds and the ends of the 95 % interval of one more value.
+
+    They are ``mean ± t s sqrt(1 + 1/n)`` (Student's t, n - 1 degrees of freedom). One seed says
+    nothing of the scatter: its interval is infinite. Source: Geisser 1993, Predictive Inference,
+    doi:10.1201/9780203742310.
+
+    Examples
+    --------
+    >>> mean, low, high = prediction_interval([84.1, 84.3, 84.2])
+    >>> print(f"{mean:.2f}, {low:.2f} to {high:.2f}")
+    84.20, 83.70 to 84.70
+    """
+    values = np.asarray(list(values), dtype=float)
+    return _around_mean(values, np.sqrt(1 + 1 / len(values)))
+
+
+def _around_mean(values: np.ndarray, factor: float) -> tuple[float, float, float]:
     from scipy.special import stdtrit  # quantiles of Student's t; only here, as it loads slowly
 
-    values = np.asarray(list(values), dtype=float)
     mean, n = float(values.mean()), len(values)
     if n == 1:
         return mean, -np.inf, np.inf
-    half = float(stdtrit(n - 1, 0.975) * values.std(ddof=1) / np.sqrt(n))
+    half = float(stdtrit(n - 1, 0.975) * values.std(ddof=1) * factor)
     return mean, mean - half, mean + half
+
+
+def p_value(values: Iterable[float], low: float, high: float, one_more: bool = False) -> float:
+    """Return the two-sided p-value of the t-test against the nearest end of a range.
+
+    The test is whether the mean of the values is that end; or with ``one_more``, whether a further
+    value in the range could come from the same distribution, which is certain (1) if the mean lies
+    in the range. NaN for one value, as it says nothing of the scatter.
+
+    Examples
+    --------
+    >>> round(p_value([84.1, 84.3, 84.2], low=84.0, high=85.0), 3)
+    0.074
+    """
+    from scipy.special import stdtr
+
+    values = np.asarray(list(values), dtype=float)
+    mean, n = values.mean(), len(values)
+    if n == 1:
+        return np.nan
+    if one_more and low <= mean <= high:
+        return 1.0
+    error = values.std(ddof=1) * np.sqrt(1 / n + one_more)
+    distance = min(abs(mean - low), abs(mean - high))
+    if error == 0:
+        return float(distance == 0)
+    return float(2 * stdtr(n - 1, -distance / error))
+
+
+def holm(p: Iterable[float]) -> np.ndarray:
+    """Return p-values corrected for their number by Holm's method; NaN stays NaN.
+
+    Source: Holm 1979, Scandinavian Journal of Statistics 6, 65.
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, 0.03, np.nan]).round(3)
+    array([0.03, 0.06, 0.06,  nan])
+    """
+    p = np.asarray(list(p), dtype=float)
+    order = np.argsort(p)[: np.isfinite(p).sum()]
+    corrected = np.full(len(p), np.nan)
+    factors = np.arange(len(order), 0, -1)
+    corrected[order] = np.minimum(np.maximum.accumulate(factors * p[order]), 1)
+    return corrected
 
 
 def mean_curve(curves: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -107,4 +173,6 @@ def signed(value: float, digits: int) -> str:
 
 def rounded(value: float, digits: int) -> str:
     """Return a number with that many decimals and a true minus sign."""
+    if not np.isfinite(value):
+        return "not finite"
     return f"{value:.{digits}f}".replace("-", "−") if abs(value) < 1e4 else f"{value:.1e}"
