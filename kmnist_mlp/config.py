@@ -222,6 +222,7 @@ class Stream(IntEnum):
     DISTORTION = 5
     DROPOUT = 6
     DISTANCES = 7
+    ORIGINS = 8
 
 
 def generator(seed: int, stream: Stream) -> np.random.Generator:

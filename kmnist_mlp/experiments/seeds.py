@@ -1,0 +1,85 @@
+"""How many seeds a comparison needs: twenty runs of the baseline that differ in the seed only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from kmnist_mlp.experiments.paper import PAPER
+
+MANY = range(20)
+
+
+def widths(values: Iterable[float], counts: Iterable[int] = range(2, 21)) -> pd.DataFrame:
+    """Return how wide 95 % intervals are to be expected with some numbers of seeds.
+
+    Parameters
+    ----------
+    values : iterable of float
+        One per seed; their standard deviation is taken for that of all seeds.
+    counts : iterable of int
+        Numbers of seeds, each at least 2.
+
+    Returns
+    -------
+    DataFrame
+        Columns seeds, mean (half the width of the confidence interval, ``t s / sqrt n``)
+        and next_run (that of the prediction interval, ``t s sqrt(1 + 1/n)``).
+
+    Examples
+    --------
+    >>> widths([84.1, 84.3, 84.2], [2, 5]).round(2)
+       seeds  mean  next_run
+    0      2  0.90      1.56
+    1      5  0.12      0.30
+    """
+    from scipy.special import stdtrit  # only here, as it loads slowly
+
+    n = np.array(list(counts))
+    half = stdtrit(n - 1, 0.975) * np.std(list(values), ddof=1)
+    return pd.DataFrame(
+        {"seeds": n, "mean": half / np.sqrt(n), "next_run": half * np.sqrt(1 + 1 / n)}
+    )
+
+
+def smallest_difference(values: Iterable[float]) -> float:
+    """Return the smallest difference of two single runs that chance does not explain.
+
+    Two runs of one configuration differ by less in 95 of 100 cases: ``t s sqrt(2)``, in the unit of
+    the values.
+
+    Examples
+    --------
+    >>> round(smallest_difference([84.1, 84.3, 84.2]), 2)
+    0.61
+    """
+    from scipy.special import stdtrit
+
+    values = np.asarray(list(values), dtype=float)
+    return float(stdtrit(len(values) - 1, 0.975) * values.std(ddof=1) * np.sqrt(2))
+
+
+def single_run_comparisons(values: Iterable[float]) -> pd.DataFrame:
+    """Return the paper's printed differences to its baseline beside what chance explains.
+
+    Parameters
+    ----------
+    values : iterable of float
+        Test accuracies of the baseline in per cent, one per seed.
+
+    Returns
+    -------
+    DataFrame
+        Columns experiment, difference (percentage points, of the paper's two single runs) and
+        settled (whether it is larger than :func:`smallest_difference`).
+    """
+    limit, baseline = smallest_difference(values), PAPER["baseline"].test_accuracy
+    rows = [
+        {"experiment": name, "difference": entry.test_accuracy - baseline}
+        for name, entry in PAPER.items()
+        if entry.test_accuracy is not None and name != "baseline"
+    ]
+    table = pd.DataFrame(rows)
+    return table.assign(settled=table.difference.abs() > limit)
