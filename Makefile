@@ -18,7 +18,7 @@ export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup report report-single html test test-unit test-notebooks test-lab test-machines notebooks lab data bench grid beyond reference mutants mutants-notebooks lint lock clean distclean
+.PHONY: help setup report report-single html test test-unit test-notebooks test-lab test-machines notebooks lab data bench grid readings beyond reference mutants mutants-notebooks lint lock clean distclean
 
 help: ## List the targets
 	@echo "make report and make test do everything; the others are parts of them and tools:"
@@ -84,8 +84,12 @@ lint: setup ## Check style, format, types of the core and direction of imports
 bench: setup ## Time training beside its matrix products and other libraries
 	@"$(PY)" -m kmnist_mlp.benchmark $(BENCH_ARGS)
 
-grid: setup ## Measure the example of a sweep again (notebook 6; half an hour)
-	@"$(PY)" -m kmnist_mlp.experiments.sweep
+grid: setup ## Measure the sweep, twenty seeds and k-NN again (notebooks 6 and 9; half an hour)
+	@"$(PY)" -m kmnist_mlp.experiments.sweep && "$(PY)" -m kmnist_mlp.experiments.seeds && \
+	"$(PY)" -m kmnist_mlp.experiments.other_classifiers
+
+readings: setup ## Train all experiments under other readings of the paper (notebook 9; two hours, resumable)
+	@"$(PY)" -m kmnist_mlp.experiments.readings
 
 beyond: setup ## Train the networks beyond the paper again (notebook 7; hours, resumable)
 	@"$(PY)" -m kmnist_mlp.beyond

@@ -3,14 +3,22 @@
 Source of ``published/other_classifiers.csv``: the table of results in the README of
 https://github.com/rois-codh/kmnist. Of those marked as ``old_version`` it says that they were
 obtained with the data as they were before February 2019, which gave slightly lower accuracies.
+``make grid`` measures k-NN again.
 """
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pandas as pd
 
 from kmnist_mlp.data import Dataset
+from kmnist_mlp.datasets.kmnist import load_kmnist
 from kmnist_mlp.experiments.paper import PUBLISHED
+from kmnist_mlp.support.files import write_csv
+
+FILE = Path(__file__).with_name("reference_results") / "other_classifiers.csv"
 
 
 def quoted() -> pd.DataFrame:
@@ -22,6 +30,11 @@ def quoted() -> pd.DataFrame:
     np.float64(97.82)
     """
     return pd.read_csv(PUBLISHED / "other_classifiers.csv")
+
+
+def measured() -> pd.DataFrame:
+    """Return model and test_accuracy_percent of what was measured here, on KMNIST."""
+    return pd.read_csv(FILE)
 
 
 def nearest_neighbour_accuracy(data: Dataset, k: int = 4) -> float:
@@ -38,3 +51,20 @@ def nearest_neighbour_accuracy(data: Dataset, k: int = 4) -> float:
     )
     model = KNeighborsClassifier(k, weights="distance", algorithm="brute", n_jobs=-1)
     return float(model.fit(train, data.train_labels).score(test, data.test_labels))
+
+
+def main() -> int:
+    """Measure 4 nearest neighbours on KMNIST, and write their accuracy."""
+    data = load_kmnist()
+    if data.is_stand_in:
+        print("The comparison is kept for KMNIST only; place the data first.", file=sys.stderr)
+        return 1
+    accuracy = 100 * nearest_neighbour_accuracy(data)
+    rows = [{"model": "4 nearest neighbours", "test_accuracy_percent": accuracy}]
+    write_csv(pd.DataFrame(rows), FILE)
+    print(f"{FILE}: {accuracy:.2f} %")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,197 @@
+"""How results depend on the reading of the paper, and on the number of seeds."""
+
+from __future__ import annotations
+
+import textwrap
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from kmnist_mlp.experiments.readings import CHOICES, OURS, READINGS
+from kmnist_mlp.figures.exhibit import ExhibitData
+from kmnist_mlp.figures.style import finished, panels
+from kmnist_mlp.support.colours import BLUE, ORANGE
+
+GREY = "#777777"
+MARKS = {"reproduced": ("o", BLUE), "undecided": (".", GREY), "not reproduced": ("x", ORANGE)}
+
+# ---- specification curve -------------------------------------------------------------------------
+
+
+def specification_figure(curve: pd.DataFrame) -> Figure:
+    """Draw the distance of each reading to the paper above the choices that it consists of.
+
+    Source of this form: Simonsohn, Simmons and Nelson 2020, doi:10.1038/s41562-020-0912-z.
+
+    Parameters
+    ----------
+    curve : DataFrame
+        What :func:`kmnist_mlp.experiments.readings.specification_curve` gives.
+    """
+    data = ExhibitData.of(curve, specification_finding(curve))
+    return finished(draw_specification(curve), "KMNIST", data)
+
+
+def draw_specification(curve: pd.DataFrame) -> Figure:
+    """Draw a column per reading: its distance, and a dot for each of its choices."""
+    values = {choice: list(dict.fromkeys(vars(r)[choice] for r in READINGS)) for choice in CHOICES}
+    labels = [(choice, value) for choice in CHOICES for value in values[choice]]
+    figure, (top, bottom) = plt.subplots(
+        2, 1, figsize=(9.5, 5.6), sharex=True, height_ratios=[1.1, 1]
+    )
+    places = np.arange(1, len(curve) + 1)
+    ours = (curve[CHOICES] == [vars(OURS)[choice] for choice in CHOICES]).all(axis=1).to_numpy()
+    top.vlines(places, 0, curve.distance, color="#BBBBBB")
+    top.plot(places[~ours], curve.distance[~ours], "o", color=BLUE)
+    top.plot(places[ours], curve.distance[ours], "D", color=ORANGE, ms=7)
+    for place in places[ours]:
+        top.annotate(
+            "this report", (place, curve.distance[place - 1]), (0, 8), ha="center",
+            textcoords="offset points", color=ORANGE, fontsize=9,
+        )  # fmt: skip
+    top.set_ylim(0, curve.distance.max() * 1.2)
+    top.set_ylabel("distance to the paper")
+    for row, (choice, value) in enumerate(labels):
+        chosen = (curve[choice] == value).to_numpy()
+        bottom.plot(places, [row] * len(places), "o", color="#E3E3E3", ms=6)
+        bottom.plot(places[chosen & ~ours], [row] * (chosen & ~ours).sum(), "o", color=BLUE, ms=7)
+        bottom.plot(places[chosen & ours], [row] * (chosen & ours).sum(), "D", color=ORANGE, ms=7)
+    names = [f"{'variance ' * (c == 'variance')}{v:g}" if c == "variance" else v for c, v in labels]
+    bottom.set_yticks(range(len(labels)), names)
+    for choice in CHOICES[1:]:
+        bottom.axhline([c for c, _ in labels].index(choice) - 0.5, color="#BBBBBB", lw=0.8)
+    bottom.set_ylim(len(labels) - 0.5, -0.5)
+    bottom.set_xticks(places)
+    bottom.set_xlabel("readings of the paper, the nearest first")
+    bottom.grid(visible=False)
+    return figure
+
+
+def specification_finding(curve: pd.DataFrame) -> str:
+    """Return which reading comes nearest to the paper, and the place of ours, as sentences."""
+    first, last = curve.iloc[0], curve.iloc[-1]
+    ours = (curve[CHOICES] == [vars(OURS)[choice] for choice in CHOICES]).all(axis=1)
+    place = int(np.flatnonzero(ours)[0])
+    return (
+        f"Of {len(curve)} readings, the nearest to the paper has {_in_words(first)}, at a distance "
+        f"of {first.distance:.2f}; the farthest has {_in_words(last)}, at {last.distance:.2f}. "
+        f"The reading of this report has place {place + 1}, at {curve.distance[place]:.2f}."
+    )
+
+
+def _in_words(row: pd.Series) -> str:
+    variance = f"variance {row.variance:g}"
+    return f"{row.standardisation} standardisation, {row.momentum} momentum and {variance}"
+
+
+# ---- verdicts ------------------------------------------------------------------------------------
+
+
+def verdicts_figure(verdicts: pd.DataFrame, curve: pd.DataFrame) -> Figure:
+    """Draw the verdict on each claim in each reading, the nearest to the paper on the left.
+
+    Parameters
+    ----------
+    verdicts : DataFrame
+        What :func:`kmnist_mlp.experiments.readings.verdicts` gives.
+    curve : DataFrame
+        What :func:`kmnist_mlp.experiments.readings.specification_curve` gives.
+    """
+    order = [
+        READINGS.index(type(OURS)(*row))
+        for row in curve[CHOICES].itertuples(index=False, name=None)
+    ]
+    ordered = verdicts[order]
+    data = ExhibitData.of(ordered.reset_index(), verdicts_finding(ordered))
+    return finished(draw_verdicts(ordered), "KMNIST", data)
+
+
+def draw_verdicts(verdicts: pd.DataFrame) -> Figure:
+    """Draw a row per claim and a column per reading."""
+    lines = [textwrap.wrap(claim, 66) for claim in verdicts.index]
+    heights = np.array([0.2 + 0.85 * len(text) for text in lines])
+    places = np.cumsum(heights) - heights / 2
+    figure, (axis,) = panels(1, height=0.17 * heights.sum() + 1.0)
+    for verdict, (marker, colour) in MARKS.items():
+        rows, columns = np.nonzero((verdicts == verdict).to_numpy())
+        axis.plot(columns + 1, places[rows], marker, color=colour, ms=5.5, lw=0, label=verdict)
+    axis.set_yticks(places, ["\n".join(text) for text in lines], fontsize=7.5)
+    axis.set_ylim(heights.sum(), 0)
+    axis.set_xticks(range(1, verdicts.shape[1] + 1))
+    axis.set_xlabel("readings of the paper, the nearest first")
+    figure.legend(loc="outside upper left", ncols=len(MARKS))
+    return figure
+
+
+def claims_by_reach(verdicts: pd.DataFrame) -> pd.DataFrame:
+    """Return a row per claim: in how many readings it has each verdict, and how far it reaches.
+
+    Returns
+    -------
+    DataFrame
+        Columns "reproduced", "undecided", "not reproduced" and reach ("every reading", "some
+        readings" or "no reading", of those in which it is reproduced).
+    """
+    counts = pd.DataFrame({v: (verdicts == v).sum(axis=1) for v in MARKS})
+    some = np.where(counts.reproduced > 0, "some readings", "no reading")
+    everywhere = counts.reproduced == verdicts.shape[1]
+    return counts.assign(reach=np.where(everywhere, "every reading", some))
+
+
+def verdicts_finding(verdicts: pd.DataFrame) -> str:
+    """Return how many claims are reproduced in every reading, in some, in none."""
+    table = claims_by_reach(verdicts)
+    none = int((table["not reproduced"] == verdicts.shape[1]).sum())
+    reach = table.reach.value_counts()
+    return (
+        f"Of {len(verdicts)} claims, {reach.get('every reading', 0)} are reproduced in every "
+        f"reading, {reach.get('some readings', 0)} in some and {reach.get('no reading', 0)} in "
+        f"none; {none} are refuted in all of them."
+    )
+
+
+# ---- seeds ---------------------------------------------------------------------------------------
+
+
+def seeds_figure(widths: pd.DataFrame) -> Figure:
+    """Draw how wide the intervals are with more and more seeds.
+
+    Parameters
+    ----------
+    widths : DataFrame
+        What :func:`kmnist_mlp.experiments.seeds.widths` gives.
+    """
+    return finished(draw_seeds(widths), "KMNIST", ExhibitData.of(widths, seeds_finding(widths)))
+
+
+def draw_seeds(widths: pd.DataFrame) -> Figure:
+    """Draw half the width of both intervals by the number of seeds."""
+    figure, (axis,) = panels(1, height=3.6)
+    for column, label, marker, colour in (
+        ("next_run", "one more run", "s", ORANGE),
+        ("mean", "mean", "o", BLUE),
+    ):
+        axis.plot(widths.seeds, widths[column], f"-{marker}", color=colour, ms=4.5)
+        axis.annotate(
+            label, (widths.seeds.iloc[-1], widths[column].iloc[-1]), (8, 0), va="center",
+            textcoords="offset points", color=colour,
+        )  # fmt: skip
+    axis.set_yscale("log")
+    ticks = [0.1, 0.2, 0.5, 1, 2, 5, 10]
+    axis.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axis.minorticks_off()
+    axis.set_xticks([2, 3, 5, 10, 15, 20])
+    axis.set_xlabel("seeds")
+    axis.set_ylabel("± points of test accuracy (95 %)")
+    axis.margins(x=0.12)
+    return figure
+
+
+def seeds_finding(widths: pd.DataFrame) -> str:
+    """Return the widths with the fewest, with five and with the most seeds."""
+    by = widths.set_index("seeds")["mean"]
+    shown = [n for n in (by.index[0], 5, by.index[-1]) if n in by.index]
+    parts = [f"± {by[n]:.2f} points with {n} seeds" for n in dict.fromkeys(shown)]
+    return f"The 95 % interval of the mean test accuracy is {', '.join(parts)}."

@@ -1,0 +1,135 @@
+"""Readings of the paper: configurations, distance to the printed numbers, verdicts in each."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kmnist_mlp import Config, figures
+from kmnist_mlp.experiments import readings, seeds
+from kmnist_mlp.experiments.claims import Claim
+from kmnist_mlp.experiments.paper import EXPERIMENTS, PAPER
+from kmnist_mlp.experiments.readings import OURS, READINGS, SEEDS, Reading
+from kmnist_mlp.figures import readings as drawn
+from kmnist_mlp.figures.style import png
+
+
+def table_of(shift):
+    """Return results in every reading: the paper's numbers, moved by ``shift(number)`` scales."""
+    scales = readings.printed_numbers().groupby("quantity").scale.first()
+    rows = []
+    for number, reading in enumerate(READINGS):
+        for name, entry in PAPER.items():
+            for seed in SEEDS:
+                accuracy = (entry.test_accuracy or 80) + shift(number) * scales.test_accuracy
+                loss = (entry.test_loss or 0.06) + shift(number) * scales.test_loss
+                row = {"test_accuracy": accuracy / 100, "test_loss": loss}
+                rows.append({**vars(reading), "experiment": name, "seed": seed, **row})
+    return pd.DataFrame(rows)
+
+
+def test_our_reading_leaves_every_configuration_as_it_is():
+    for config in EXPERIMENTS.values():
+        kept = config.replace(standardisation="pixel")
+        assert OURS.apply(config) == kept
+    assert len(set(READINGS)) == 12
+
+
+def test_classical_momentum_is_a_larger_rate_where_there_is_momentum():
+    classical = Reading("pixel", "classical", 2.0)
+    assert classical.apply(Config(learning_rate=0.02, momentum_gamma=0.75)).learning_rate == 0.08
+    assert classical.apply(Config(learning_rate=0.02, momentum=False)).learning_rate == 0.02
+    changed = Reading("image", "unit gain", 1.0).apply(Config())
+    assert (changed.standardisation, changed.initial_variance) == ("image", 1.0)
+
+
+def test_the_velocity_of_classical_momentum_is_that_of_unit_gain_over_one_minus_gamma():
+    gamma, rate, w, unit, classical, other = 0.9, 0.01, 1.0, 0.0, 0.0, 1.0
+    for _ in range(50):
+        unit = gamma * unit + (1 - gamma) * 2 * w
+        w -= rate / (1 - gamma) * unit
+        classical = gamma * classical + 2 * other
+        other -= rate * classical
+    assert w == pytest.approx(other)
+
+
+@pytest.mark.parametrize("scales", [0.0, 1.0, -2.0])
+def test_the_distance_is_in_scales_of_the_papers_own_experiments(scales):
+    table = table_of(lambda number: scales)
+    assert readings.distance(readings.results_of(OURS, table)) == pytest.approx(abs(scales))
+
+
+def test_every_printed_number_counts_once():
+    numbers = readings.printed_numbers()
+    assert numbers.groupby("quantity").size().to_dict() == {"test_accuracy": 11, "test_loss": 10}
+    of_losses = numbers[numbers.quantity == "test_loss"]
+    np.testing.assert_allclose(of_losses.scale, of_losses.value.std(ddof=1))
+
+
+def test_the_nearest_reading_comes_first():
+    curve = readings.specification_curve(table_of(lambda number: 12.0 - number))
+    assert curve.distance.tolist() == pytest.approx(list(range(1, 13)))
+    assert tuple(curve.loc[0, readings.CHOICES]) == tuple(vars(READINGS[-1]).values())
+    assert "place 12" in drawn.specification_finding(curve)
+
+
+def test_each_claim_is_judged_in_each_reading():
+    table = table_of(lambda number: 0.0)
+    odd = [list(vars(reading).values()) for reading in READINGS[1::2]]
+    is_odd = table[readings.CHOICES].apply(lambda row: list(row) in odd, axis=1)
+    table.loc[is_odd & (table.experiment == "relu"), "test_accuracy"] = 0.5
+    claims = [
+        Claim("4", "ReLU is good", "test_accuracy", "relu", low=80),
+        Claim("4", "ReLU is something", "test_accuracy", "relu", low=10),
+        Claim("4", "ReLU is perfect", "test_accuracy", "relu", low=99),
+    ]
+    found = readings.verdicts(table, claims)
+    assert found.loc["ReLU is good"].tolist() == ["reproduced", "not reproduced"] * 6
+    reach = drawn.claims_by_reach(found)
+    assert reach.reach.tolist() == ["some readings", "every reading", "no reading"]
+    assert "1 are refuted in all" in drawn.verdicts_finding(found)
+    figure = drawn.verdicts_figure(found, readings.specification_curve(table))
+    (axis,) = figure.axes
+    marks = {line.get_label(): len(line.get_xdata()) for line in axis.lines}
+    assert marks == {"reproduced": 18, "undecided": 0, "not reproduced": 18}
+
+
+def test_figures_of_readings_and_seeds_are_drawn():
+    figures.use_style()
+    table = table_of(lambda number: number / 4)
+    curve = readings.specification_curve(table)
+    for figure in (
+        drawn.specification_figure(curve),
+        drawn.seeds_figure(seeds.widths([84.0, 84.5, 84.2])),
+    ):
+        assert png(figure, 40).startswith(b"\x89PNG") and figure.exhibit_data.finding
+
+
+# ---- seeds ---------------------------------------------------------------------------------------
+
+
+def test_widths_are_those_of_the_intervals():
+    values = [84.0, 84.5, 84.2, 83.9]
+    own = seeds.widths(values, [4]).iloc[0]
+    from kmnist_mlp.support.statistics import interval, prediction_interval
+
+    assert own["mean"] == pytest.approx((interval(values)[2] - interval(values)[1]) / 2)
+    _, low, high = prediction_interval(values)
+    assert own.next_run == pytest.approx((high - low) / 2)
+
+
+def test_two_runs_of_one_configuration_rarely_differ_by_more_than_the_smallest_difference():
+    rng = np.random.default_rng(0)
+    more = [
+        abs(a - b) > seeds.smallest_difference(values)
+        for *values, a, b in rng.normal(84, 0.5, (4000, 12))
+    ]
+    assert np.mean(more) == pytest.approx(0.05, abs=0.012)
+
+
+def test_a_printed_difference_is_settled_only_beyond_the_smallest():
+    table = seeds.single_run_comparisons([84.0, 84.5, 84.2, 83.9]).set_index("experiment")
+    assert table.difference["l2_0.2"] == pytest.approx(86.26 - 84.47)
+    limit = seeds.smallest_difference([84.0, 84.5, 84.2, 83.9])
+    assert (
+        table.settled == (table.difference.abs() > limit)
+    ).all() and table.settled.nunique() == 2
