@@ -42,11 +42,17 @@ def main():
                 survivors.append((described(name, source), name, status))
     groups = tomllib.loads(LISTED.read_text("utf-8"))["equivalent"]
     listed = {mutant for group in groups for mutant in group["mutants"]}
+    words = {mutant for group in groups if group.get("words") for mutant in group["mutants"]}
     unknown = [survivor for survivor in survivors if survivor[0] not in listed]
     caught = sum(found[status] for status in CAUGHT)
     total = found.total()
     print(", ".join(f"{count} {status}" for status, count in found.most_common()))
     print(f"{caught} of {total} mutants caught: {100 * caught / max(total, 1):.1f} %")
+    same = sum(description in listed - words for description, *_ in survivors)
+    print(
+        f"{same} mutants are equivalent; {caught} of the other {total - same} are caught: "
+        f"{100 * caught / max(total - same, 1):.1f} %"
+    )
     print(
         f"{len(survivors)} survivors, {len(survivors) - len(unknown)} of them listed as equivalent"
     )

@@ -28,6 +28,7 @@ from kmnist_mlp.callbacks.checkpoint import Checkpoint
 from kmnist_mlp.callbacks.live import Live
 from kmnist_mlp.data import split_and_standardise, split_rows
 from kmnist_mlp.experiments.paper_gradients import check_paper_patterns
+from kmnist_mlp.extensions.augmentation import Distortion
 
 X, Y = np.ones((4, 6)), np.array([0, 1, 2, 0])
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 6, 6)).astype(np.uint8)
@@ -247,6 +248,17 @@ BAD_CALLS = [
     (lambda: Config().replace(epoch=3), "'epoch'", "'epochs'"),
     (lambda: Config().replace(seed=-1), "seed", "-1"),
     (lambda: MLP("tanh", (6, 3)), "layer_specs", "'tanh'"),
+    (lambda: MLP((2**40, 2**20)), "layer_specs", f"{2**60 + 2**20:,} parameters"),
+    (lambda: MODEL.loss(X, Y[:3]), "y", "(4,)", "(3,)"),
+    (lambda: MODEL.loss(X, Y + 1), "y", "0 to 2", "1 to 3"),
+    (lambda: one_hot([[1]]), "labels", "(n,)", "(1, 1)"),
+    (lambda: one_hot([12]), "labels", "0 to 9", "12 to 12"),
+    (lambda: evaluate(MODEL, PARTS.train, LABELS), "x", "6", "(40, 36)"),
+    (lambda: MODEL.save(3), "path", "3"),
+    (lambda: MLP.load(3), "path", "3"),
+    (lambda: Checkpoint(3), "path", "3"),
+    (lambda: Distortion((6, 6), -1.0, 0), "strength", ">= 0", "-1.0"),
+    (lambda: Distortion((6, 6), "1", 0), "strength", "'1'"),
     (lambda: MLP.from_parameters("tanh", [X.astype(int)], [np.ones(6)]), "dtype", "int64"),
     *(
         (lambda n=n, f=share: split_rows(n, Config(validation_fraction=f)), f"{n}", f"{share}")

@@ -38,6 +38,12 @@ def test_the_defaults_are_the_papers_baseline_and_what_goes_beyond_it_is_off():
     assert list(defaults) == [*PAPERS_BASELINE, *BEYOND_THE_PAPER]
 
 
+def test_a_misspelt_key_is_told_the_nearest_name_alone():
+    with pytest.raises(ValueError, match="'lerning_rate'.*'learning_rate'") as caught:
+        Config.from_dict({"lerning_rate": 1})
+    assert "epochs" not in str(caught.value)
+
+
 def test_the_dictionary_of_the_papers_section_6_is_taken_as_it_stands():
     config = Config.from_dict(PAPER_SECTION_6)
     assert config.layer_specs == (784, 256, 256, 10)
