@@ -62,7 +62,7 @@ class Buffers:
     def first(self, rows: int) -> Buffers:
         """Return buffers for a smaller batch that share this one's memory."""
         smaller = object.__new__(Buffers)
-        smaller.__dict__.update(self.__dict__)
+        smaller.__dict__.update(self.__dict__, inputs=list(self.inputs))
         for name in {"outputs", "deltas", "scratch"} & vars(self).keys():
             setattr(smaller, name, [array[:rows] for array in getattr(self, name)])
         return smaller
