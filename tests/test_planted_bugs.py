@@ -129,3 +129,9 @@ def test_each_bug_is_detected_by_the_same_checks_whatever_the_seed(tiny10):
 def test_the_seeds_are_those_of_the_report_unless_others_are_given(tiny10, monkeypatch):
     monkeypatch.setenv("KMNIST_MLP_SEEDS", "2")
     assert planted_bugs(tiny10).seed.unique().tolist() == [0, 1]
+
+
+def test_a_larger_step_makes_the_central_differences_less_exact(tiny10):
+    small, large = (planted_bugs(tiny10, [0], *step) for step in ((), (100 * EPSILON,)))
+    right = [table.loc[table.bug == "none", "largest"].to_numpy() for table in (small, large)]
+    assert (right[1] > 1000 * right[0]).all()

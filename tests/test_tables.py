@@ -20,6 +20,7 @@ from kmnist_mlp.figures import gradient_table, tables
 from kmnist_mlp.figures.gradients import (
     agrees_with_itself,
     bug_verdict,
+    detected_bugs,
     passing_table,
     planted_bug_table,
     relative_differences,
@@ -200,6 +201,9 @@ def test_the_table_of_planted_bugs_has_a_verdict_and_the_counts_of_all_seeds():
     assert table.loc["sign: one_hot(y) - p in the output layer", "b"] == "passes (0 of 12)"
     assert table.loc["no bug", "a"] == "passes (0 of 12)"
     assert data_of(table).exceeded.tolist() == tried.exceeded.tolist()
+    assert detected_bugs(tried) == {"a": ["sign"], "b": []}
+    tried["exceeded"] = 1
+    assert detected_bugs(tried) == {"a": ["sign"], "b": ["sign"]}  # "none" is no bug
     assert bug_verdict(pd.DataFrame({"exceeded": [0, 2, 1]})) == "detected with 2 of 3 seeds"
 
 

@@ -55,9 +55,9 @@ def differences_by_epsilon(data: Dataset, seed: int = 0) -> pd.DataFrame:
     DataFrame
         Index epsilon, one column per gradient: (weight, index, pattern).
     """
-    columns = {}
+    patterns, columns = list(paper_patterns(data, seed)), {}
     for step in 10.0 ** -np.arange(1, 9):
-        for pattern, model, x, y in paper_patterns(data, seed):
+        for pattern, model, x, y in patterns:
             for row in check_gradients(model, x, y, step).itertuples():
                 columns.setdefault((row.weight, row.index, pattern), {})[step] = row.difference
     table = pd.DataFrame(columns).rename_axis("epsilon")

@@ -147,6 +147,25 @@ def bug_verdict(tried: pd.DataFrame) -> str:
     return f"detected with {detected} of {len(tried)} seeds" if detected else "passes"
 
 
+def detected_bugs(tried: pd.DataFrame) -> dict[str, list[str]]:
+    """Return for each check the names of the planted bugs that it detects with every seed.
+
+    Examples
+    --------
+    >>> rows = {"bug": ["none", "sign", "mean"], "check": "absolute", "exceeded": [0, 6, 0]}
+    >>> detected_bugs(pd.DataFrame(rows))
+    {'absolute': ['sign']}
+    """
+    return {
+        check: [
+            bug
+            for bug, own in of_check.groupby("bug", sort=False)
+            if bug != "none" and bug_verdict(own) == "detected"
+        ]
+        for check, of_check in tried.groupby("check", sort=False)
+    }
+
+
 # ---- figure --------------------------------------------------------------------------------------
 
 
@@ -173,7 +192,7 @@ def draw_differences(differences: pd.DataFrame) -> Figure:
     Grey guides have the slope of epsilon squared and of one over epsilon.
     """
     kinds = differences.T.groupby(level="weight", sort=False)
-    figure, axes = panels(len(kinds), height=3.4)
+    figure, axes = panels(len(kinds), height=3.7)
     epsilon = differences.index.to_numpy()
     values = differences.clip(lower=1e-17)  # an exact agreement has no logarithm
     low, high = values.min().min() / 5, 20 * max(TOLERANCE, values.max().max())
@@ -181,8 +200,8 @@ def draw_differences(differences: pd.DataFrame) -> Figure:
     truncation = 8 * values.max().max() * (epsilon[:3] / epsilon[0]) ** 2
     for axis, (kind, rows) in zip(axes, kinds, strict=True):
         own = values[rows.index]
-        axis.plot(epsilon, own, color=BLUE, lw=0.7, alpha=0.5)
-        axis.plot(epsilon, own.median(axis=1), color=BLUE, lw=2.2)
+        each = axis.plot(epsilon, own, color=BLUE, lw=0.7, alpha=0.5)
+        median = axis.plot(epsilon, own.median(axis=1), color=BLUE, lw=2.2)
         axis.plot(epsilon[-3:], rounding, color=GREY, lw=1)
         axis.plot(epsilon[:3], truncation, color=GREY, lw=1)
         axis.axvline(PAPER_EPSILON, color=GREY, ls="--", lw=1)
@@ -196,6 +215,8 @@ def draw_differences(differences: pd.DataFrame) -> Figure:
         1.2 * PAPER_EPSILON, 1.5 * low, "paper's step", color=GREY, fontsize=9, rotation=90
     )
     axes[0].set_ylabel("difference of the gradients")
+    labels = ["one gradient of Tables 1 to 3", "median of the panel"]
+    figure.legend([each[0], *median], labels, loc="outside upper left", ncols=2)
     for axis in axes[1:]:
         axis.tick_params(labelleft=False)
     return figure
