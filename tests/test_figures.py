@@ -419,17 +419,34 @@ def test_a_heat_map_frames_the_best_combination_and_shows_none_that_diverged():
 # ---- gradients and distances ---------------------------------------------------------------------
 
 
-def test_the_differences_of_the_gradients_are_drawn_against_the_step():
-    differences = pd.DataFrame({"a": [1e-2, 2e-5, 0.0], "b": [1e-3, 3e-5, 1e-9]}, [0.1, 0.01, 1e-5])
+def test_the_differences_of_the_gradients_are_drawn_against_the_step_a_panel_per_kind():
+    columns = [("bias", "0", "first"), ("weight", "0,2", "first"), ("bias", "0", "last")]
+    values = [[1e-2, 1e-3, 2e-3], [2e-5, 3e-5, 4e-6], [0.0, 1e-9, 3e-8]]
+    names = pd.MultiIndex.from_tuples(columns, names=["weight", "index", "pattern"])
+    differences = pd.DataFrame(values, [0.1, 0.01, 1e-5], names).rename_axis("epsilon")
     figure = figures.difference_by_epsilon(differences, "KMNIST")
-    for line, values in zip(
-        figure.axes[0].lines, ([1e-2, 2e-5, 1e-17], [1e-3, 3e-5, 1e-9]), strict=False
-    ):
-        assert line.get_ydata().tolist() == values
+    titles = [axis.get_title(loc="left") for axis in figure.axes]
+    assert titles == ["bias (2)", "weight (1)"]
+    expected = [[1e-2, 2e-5, 1e-17], [2e-3, 4e-6, 3e-8], [6e-3, 1.2e-5, 1.5e-8]]  # with the median
+    for line, own in zip(figure.axes[0].lines, expected, strict=False):
+        assert line.get_ydata().tolist() == pytest.approx(own)
         assert line.get_xdata().tolist() == [0.1, 0.01, 1e-5]
-    numbers = numbers_of(figure).set_index("epsilon")
-    pd.testing.assert_frame_equal(numbers, differences, check_names=False)
-    for value in ("3.0e-05, below", "1.0e-09", "1e-05"):  # at the paper's step; the smallest
+    for line in figure.axes[1].lines[:2]:
+        assert line.get_ydata().tolist() == [1e-3, 3e-5, 1e-9]
+    for axis in figure.axes:
+        rounding, truncation, step, bound = axis.lines[-4:]
+        slopes = [np.diff(np.log(line.get_ydata())) / np.diff(np.log(line.get_xdata()))
+                  for line in (rounding, truncation)]  # fmt: skip
+        np.testing.assert_allclose(slopes, [[-1, -1], [2, 2]])
+        assert step.get_xdata()[0] == 1e-2 and bound.get_ydata()[0] == 1e-4
+        low, high = axis.get_ylim()
+        assert low < 1e-17 and high > truncation.get_ydata().max()
+    numbers = numbers_of(figure)
+    assert list(numbers.columns) == [
+        "epsilon", "bias [0], first image", "weight [0,2], first image", "bias [0], last image",
+    ]  # fmt: skip
+    np.testing.assert_allclose(numbers.to_numpy()[:, 1:], values)
+    for value in ("3.0e-05, below", "3.0e-08", "1e-05"):  # at the paper's step; the smallest
         assert value in figure.exhibit_data.finding
     finding = figures.difference_by_epsilon(10 * differences, "KMNIST").exhibit_data.finding
     assert "3.0e-04, ABOVE" in finding

@@ -6,7 +6,14 @@ from textbook import probabilities, some_batch, some_model
 
 from kmnist_mlp import MLP, Config, check_gradients, gradient_check
 from kmnist_mlp.data import split_and_standardise
-from kmnist_mlp.experiments.paper_gradients import check_paper_patterns, differences_by_epsilon
+from kmnist_mlp.experiments.paper import published_gradients
+from kmnist_mlp.experiments.paper_gradients import (
+    check_paper_patterns,
+    differences_by_epsilon,
+    paper_patterns,
+    relative_difference,
+    would_pass,
+)
 from kmnist_mlp.gradient_check import central_difference
 
 LAYERS = (12, 8, 10)
@@ -113,6 +120,46 @@ def test_a_ten_times_smaller_step_gives_a_hundred_times_smaller_difference(tiny1
     assert table.index.name == "epsilon"
     assert table.shape == (8, 18)
     np.testing.assert_allclose(table.index, [1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8])
-    expected = check_paper_patterns(tiny10, **seed)["difference"]
+    expected = check_paper_patterns(tiny10, **seed)
+    names = list(zip(expected["weight"], expected["index"], expected["pattern"], strict=True))
+    assert list(table.columns) == names
+    expected = expected["difference"]
     np.testing.assert_allclose(table.loc[1e-2], expected, rtol=1e-6, atol=1e-14)
     assert 95 < table.iloc[1].max() / table.iloc[2].max() < 105
+
+
+def test_the_papers_patterns_are_also_given_with_other_hidden_layers(tiny10):
+    (_, first, *_), (_, second, *_), _ = paper_patterns(tiny10, 1, (7, 5))
+    assert first.layer_specs == second.layer_specs == (36, 7, 5, 10)
+    np.testing.assert_array_equal(
+        first.parameters, MLP((36, 7, 5, 10), seed=1, dtype=float).parameters
+    )
+
+
+# ---- relative differences, and what the bound lets pass ------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        (2.0, 1.0, 0.5),
+        (1.0, -2.0, 1.5),
+        (-3.0, -3.0, 0.0),
+        (0.0, 0.0, 0.0),
+        (0.0, 1e-9, 1.0),
+        (np.array([3.0, 0.0]), np.array([0.0, 4.0]), 1.25),
+        (np.array([[1.0, 1.0], [1.0, 1.0]]), np.zeros((2, 2)), 1.0),
+    ],
+)
+def test_a_relative_difference_is_divided_by_the_larger_of_the_two(a, b, expected):
+    assert relative_difference(a, b) == relative_difference(b, a) == pytest.approx(expected)
+
+
+def test_a_wrong_gradient_passes_where_it_differs_by_the_bound_at_most():
+    gradients = [5e-5, -5e-5, 0.9e-4, 1.5e-4, -1.5e-4, 9e-4, 1e-2]
+    passing = [would_pass(gradients, factor) for factor in (0, -1, 0.5, 0.9, 1)]
+    assert passing == [3, 2, 5, 6, 7]
+
+
+def test_four_of_the_papers_gradients_could_be_zero_and_would_pass():
+    assert would_pass([row["approximated_gradient"] for row in published_gradients()], 0) == 4

@@ -103,6 +103,18 @@ def test_the_gradient_verdicts_name_the_gradient_that_is_wrong_in_any_seed(kana,
     assert sum("TOO LARGE" in line for line in lines) == 1
 
 
+def test_the_verdicts_on_planted_bugs_name_the_check_on_which_a_seed_disagrees(capsys):
+    row = {"bug": "sign", "exceeded": 3}
+    tried = pd.DataFrame([{**row, "check": check} for check in ("absolute", "relative") * 2])
+    tried.loc[3, "exceeded"] = 0
+    notebook.planted_bug_verdicts(tried)
+    assert capsys.readouterr().out.splitlines() == [
+        "planted bug: sign",
+        "  absolute: detected",
+        "  relative: detected with 1 of 2 seeds",
+    ]
+
+
 def test_confusion_matrices_that_do_not_add_up_are_named(kana, small_results, capsys):
     runs = small_results.of("linear")
     found = analyse_errors(runs, kana)

@@ -17,7 +17,14 @@ from kmnist_mlp.experiments import CLAIMS, EXPERIMENTS, Results, judge, sweep
 from kmnist_mlp.experiments.paper import published_gradients
 from kmnist_mlp.experiments.paper_gradients import check_paper_patterns
 from kmnist_mlp.figures import gradient_table, tables
-from kmnist_mlp.figures.gradients import agrees_with_itself
+from kmnist_mlp.figures.gradients import (
+    agrees_with_itself,
+    bug_verdict,
+    detected_bugs,
+    passing_table,
+    planted_bug_table,
+    relative_differences,
+)
 from kmnist_mlp.figures.markup import MISSING, html
 
 
@@ -156,6 +163,13 @@ def test_each_gradient_table_has_our_six_rows_beside_the_papers(checks, pattern)
         ("paper: difference", papers.difference),
     ):
         np.testing.assert_allclose(table[column].astype(float), values, 1e-3)
+    for column, frame in (("relative", ours), ("paper: relative", papers)):
+        a, b = frame.approximated_gradient.to_numpy(), frame.actual_gradient.to_numpy()
+        relative = abs(a - b) / np.maximum(np.maximum(abs(a), abs(b)), 1e-300)  # both may be 0
+        np.testing.assert_allclose(table[column].astype(float), relative, 0.5)  # one digit
+        exact = data_of(table)[column.replace("paper: ", "paper_") + "_difference"]
+        np.testing.assert_allclose(exact, relative, 1e-3, 1e-8)
+        np.testing.assert_allclose(relative_differences(frame), relative)
     assert (table["at most 1e-4"] == "yes").all()
     assert data_of(table).paper_difference.tolist() == papers.difference.tolist()
 
@@ -163,6 +177,34 @@ def test_each_gradient_table_has_our_six_rows_beside_the_papers(checks, pattern)
 def test_a_gradient_that_is_wrong_stands_out(checks):
     wrong = checks[0].assign(within_tolerance=False)
     assert (gradient_table(wrong, "first")["at most 1e-4"] == "NO").all()
+
+
+def test_the_table_of_passing_gradients_counts_the_papers_rows_and_ours(checks):
+    table = passing_table(checks)
+    assert list(table.columns) == ["paper, of 18", "ours, of 36"]
+    assert table["paper, of 18"].to_dict() == {
+        "zero": 4, "wrong sign": 4, "half as large": 6, "10 % too small": 15,
+    }  # fmt: skip
+    ours = pd.concat(checks.values()).approximated_gradient.abs()
+    lowest = {"zero": 1e-4, "wrong sign": 5e-5, "half as large": 2e-4, "10 % too small": 1e-3}
+    expected = {name: (ours <= limit).sum() for name, limit in lowest.items()}
+    assert table["ours, of 36"].to_dict() == expected
+
+
+def test_the_table_of_planted_bugs_has_a_verdict_and_the_counts_of_all_seeds():
+    rows = [("sign", "a", 6, 6, 2.0), ("sign", "b", 6, 0, 0.0)] + [("none", "a", 6, 0, 0.0)]
+    columns = ["bug", "check", "compared", "exceeded", "largest"]
+    tried = pd.concat([pd.DataFrame(rows, columns=columns).assign(seed=s) for s in (0, 1)])
+    tried.iloc[0, 3] = 4
+    table = planted_bug_table(tried)
+    assert table.loc["sign: one_hot(y) - p in the output layer", "a"] == "detected (10 of 12)"
+    assert table.loc["sign: one_hot(y) - p in the output layer", "b"] == "passes (0 of 12)"
+    assert table.loc["no bug", "a"] == "passes (0 of 12)"
+    assert data_of(table).exceeded.tolist() == tried.exceeded.tolist()
+    assert detected_bugs(tried) == {"a": ["sign"], "b": []}
+    tried["exceeded"] = 1
+    assert detected_bugs(tried) == {"a": ["sign"], "b": ["sign"]}  # "none" is no bug
+    assert bug_verdict(pd.DataFrame({"exceeded": [0, 2, 1]})) == "detected with 2 of 3 seeds"
 
 
 # ---- claims --------------------------------------------------------------------------------------

@@ -10,20 +10,20 @@ import pandas as pd
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset, split_and_standardise
 from kmnist_mlp.experiments.runs import default_seeds
-from kmnist_mlp.gradient_check import check_gradients
+from kmnist_mlp.gradient_check import TOLERANCE, check_gradients
 from kmnist_mlp.network import MLP
 
 
 def paper_patterns(
-    data: Dataset, seed: int = 0
+    data: Dataset, seed: int = 0, hidden: tuple[int, ...] = (128,)
 ) -> Iterator[tuple[str, MLP, np.ndarray, np.ndarray]]:
     """Yield name, network, image and label of the first, sixth and last training pattern.
 
-    The network is a freshly initialised 784-128-10 one with tanh, in float64; shapes are
-    (1, pixels) and (1,).
+    The network is freshly initialised, with tanh, in float64: 784-128-10 unless other ``hidden``
+    layers are given. The shapes are (1, pixels) and (1,).
     """
     split = split_and_standardise(data, Config(seed=seed), np.float64)
-    model = MLP((split.train.shape[1], 128, len(data.class_names)), "tanh", seed, np.float64)
+    model = MLP((split.train.shape[1], *hidden, len(data.class_names)), "tanh", seed, np.float64)
     for pattern, row in (("first", 0), ("sixth", 5), ("last", len(split.train) - 1)):
         one = slice(row, row + 1)
         yield pattern, model, split.train[one], split.train_labels[one]
@@ -53,17 +53,43 @@ def differences_by_epsilon(data: Dataset, seed: int = 0) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Index epsilon, one column per gradient.
+        Index epsilon, one column per gradient: (weight, index, pattern).
     """
-    steps = 10.0 ** -np.arange(1, 9)
-    patterns = list(paper_patterns(data, seed))
-    rows = [
-        np.concatenate(
-            [check_gradients(model, x, y, step).difference for _, model, x, y in patterns]
-        )
-        for step in steps
-    ]
-    return pd.DataFrame(rows, index=pd.Index(steps, name="epsilon"))
+    patterns, columns = list(paper_patterns(data, seed)), {}
+    for step in 10.0 ** -np.arange(1, 9):
+        for pattern, model, x, y in patterns:
+            for row in check_gradients(model, x, y, step).itertuples():
+                columns.setdefault((row.weight, row.index, pattern), {})[step] = row.difference
+    table = pd.DataFrame(columns).rename_axis("epsilon")
+    return table.rename_axis(["weight", "index", "pattern"], axis=1)
+
+
+def relative_difference(a: np.ndarray | float, b: np.ndarray | float) -> float:
+    """Return ``|a - b| / max(|a|, |b|)``, of arrays with the Euclidean norm; 0 if both are 0.
+
+    Source: Stanford's course CS231n, notes "Learning", section "Gradient checks",
+    https://cs231n.github.io/neural-networks-3/#gradcheck
+
+    Examples
+    --------
+    >>> relative_difference(0.000543, 0.000584)  # printed in the paper's Table 2
+    0.0702...
+    >>> relative_difference(np.array([3.0, 4.0]), np.zeros(2))
+    1.0
+    """
+    largest = max(np.linalg.norm(a), np.linalg.norm(b))
+    return float(np.linalg.norm(np.subtract(a, b)) / largest) if largest else 0.0
+
+
+def would_pass(gradients: Iterable[float], factor: float) -> int:
+    """Return how many gradients could be wrong by a factor and still keep the paper's bound.
+
+    Examples
+    --------
+    >>> would_pass([0.00002, 0.0005, 0.1], 0), would_pass([0.00002, 0.0005, 0.1], 0.9)
+    (1, 2)
+    """
+    return sum(abs(g - factor * g) <= TOLERANCE for g in gradients)
 
 
 def gradient_checks(data: Dataset, seeds: Iterable[int] | None = None) -> dict[int, pd.DataFrame]:

@@ -5,6 +5,7 @@ from kmnist_mlp.report.notebook.sentences import at_epoch, number, percent, poin
 from kmnist_mlp.report.notebook.verdicts import (
     confusion_matrices_add_up,
     gradient_verdicts,
+    planted_bug_verdicts,
     structure,
 )
 
@@ -15,6 +16,7 @@ __all__ = [
     "gradient_verdicts",
     "number",
     "percent",
+    "planted_bug_verdicts",
     "points",
     "say",
     "show",

@@ -7,6 +7,7 @@ import pandas as pd
 
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.error_analysis import ErrorAnalysis
+from kmnist_mlp.figures.gradients import bug_verdict
 from kmnist_mlp.results import TrainingResult
 
 
@@ -41,3 +42,11 @@ def gradient_verdicts(checks: dict[int, pd.DataFrame]) -> None:
         worst = rows.difference.max()
         verdict = "within 0.0001" if rows.within_tolerance.all() else f"TOO LARGE: {worst:.1e}"
         print(f"{key[0]} image, {key[1]} [{key[2]}]: {verdict}")
+
+
+def planted_bug_verdicts(tried: pd.DataFrame) -> None:
+    """Print for every planted bug which checks detect it; a seed that disagrees shows."""
+    for bug, of_bug in tried.groupby("bug", sort=False):
+        print(f"planted bug: {bug}")
+        for check, own in of_bug.groupby("check", sort=False):
+            print(f"  {check}: {bug_verdict(own)}")

@@ -1,0 +1,137 @@
+"""A bug that is planted into backpropagation is the bug it is said to be, and checks judge it."""
+
+import numpy as np
+import pytest
+from textbook import central_differences, some_batch, some_model
+
+from kmnist_mlp.experiments.planted_bugs import (
+    BUGS,
+    CHECKS,
+    EPSILON,
+    backpropagation,
+    planted_bugs,
+    slopes,
+    try_checks,
+)
+from kmnist_mlp.figures.gradients import bug_verdict
+
+LAYERS = (8, 6, 6, 7)
+DETECTED = {  # by which of the four CHECKS
+    "none": (False, False, False, False),
+    "sign": (True, True, True, True),
+    "factor": (True, True, True, True),
+    "transpose": (False, False, True, True),
+    "mean": (False, False, False, True),
+}
+
+
+@pytest.fixture
+def batch():
+    """Return a float64 network with two hidden layers of one size, and five images."""
+    return some_model(LAYERS, seed=3), *some_batch(LAYERS, size=5)
+
+
+def in_order(gradients):
+    return gradients["weights"] + gradients["biases"]
+
+
+def assert_all_equal(first, second):
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("layers", [LAYERS, (9, 4, 3), (5, 4)])
+def test_without_a_bug_it_gives_the_gradients_of_the_module(layers):
+    model, (x, y) = some_model(layers, seed=1), some_batch(layers)
+    weights, biases = model.gradients(x, y)
+    assert_all_equal(in_order(backpropagation(model, x, y)), weights + biases)
+
+
+@pytest.mark.parametrize("epsilon", [{}, {"epsilon": 0.1}])
+def test_the_slopes_are_the_central_differences_of_every_image_and_parameter(batch, epsilon):
+    model, x, y = batch
+    found = in_order(slopes(model, x, y, **epsilon))
+    for own, slope in zip(model.weights + model.biases, found, strict=True):
+        assert slope.shape == (5, *own.shape)
+        for n in range(5):
+            one = slice(n, n + 1)
+            step = epsilon.get("epsilon", EPSILON)
+            expected = central_differences(lambda one=one: model.loss(x[one], y[one]), own, step)
+            np.testing.assert_allclose(slope[n], expected, atol=1e-9)
+
+
+def test_the_sign_negates_every_gradient(batch):
+    right, wrong = backpropagation(*batch), backpropagation(*batch, "sign")
+    assert_all_equal(in_order(wrong), [-g for g in in_order(right)])
+
+
+def test_the_forgotten_factor_is_the_derivative_of_tanh_in_each_hidden_layer():
+    model, (x, y) = some_model((5, 4, 3), seed=2), some_batch((5, 4, 3), size=1)
+    right, wrong = backpropagation(model, x, y), backpropagation(model, x, y, "factor")
+    derivative = 1 - np.tanh(x @ model.weights[0] + model.biases[0]) ** 2
+    assert_all_equal(right["weights"][0], wrong["weights"][0] * derivative)
+    assert_all_equal([right["biases"][0]], wrong["biases"][0] * derivative)
+    assert_all_equal(right["weights"][1:], wrong["weights"][1:])
+
+
+def test_the_wrong_transpose_changes_only_the_square_weight_matrix(batch):
+    right, wrong = backpropagation(*batch), backpropagation(*batch, "transpose")
+    right["weights"][1] = right["weights"][1].T
+    assert_all_equal(in_order(wrong), in_order(right))
+    assert not np.allclose(right["weights"][1], right["weights"][1].T)
+
+
+def test_the_mean_divides_the_gradients_of_biases_by_the_images(batch):
+    right, wrong = backpropagation(*batch), backpropagation(*batch, "mean")
+    assert_all_equal(wrong["weights"], right["weights"])
+    assert_all_equal(wrong["biases"], [g / 5 for g in right["biases"]])
+
+
+def test_a_bug_that_does_not_exist_is_refused(batch):
+    with pytest.raises(ValueError, match="bug.*'typo'"):
+        backpropagation(*batch, "typo")
+
+
+def test_six_parameters_of_each_image_are_compared_and_every_array_of_the_network(batch):
+    table = try_checks(*batch).set_index(["bug", "check"])
+    assert list(table.index) == [(bug, check) for bug in BUGS for check in CHECKS]
+    assert table.loc["none"].compared.tolist() == [5 * 6, 5 * 6, 5 * 6, 6]
+    assert table.loc["none"].largest.max() < 1e-5 and not table.loc["none"].exceeded.any()
+    assert table.loc["transpose"].exceeded.tolist() == [0, 0, 5, 1]
+    assert table.loc["mean"].exceeded.tolist() == [0, 0, 0, 3]
+    assert table.loc["sign"].exceeded.tolist()[1:] == [30, 30, 6]
+    assert table.loc["sign"].largest.tolist()[1:] == pytest.approx([2, 2, 2])
+    assert table.loc["mean"].largest.iloc[3] == pytest.approx(0.8)  # 1 - 1/5
+
+
+def test_the_absolute_check_compares_the_differences_themselves(batch):
+    model, x, y = batch
+    table = try_checks(model, x[:1], y[:1]).set_index(["bug", "check"])
+    right = backpropagation(model, x[:1], y[:1])
+    six = [right["biases"][layer][0] for layer in (-1, 0)]
+    six += [right["weights"][layer][place] for layer in (0, -1) for place in ((0, 2), (4, 5))]
+    differences = 2 * np.abs(six)
+    row = table.loc[("sign", "six parameters, absolute")]
+    assert row.largest == pytest.approx(differences.max(), rel=1e-5)
+    assert row.exceeded == (differences > 1e-4).sum()
+
+
+def test_each_bug_is_detected_by_the_same_checks_whatever_the_seed(tiny10):
+    tried = planted_bugs(tiny10, range(3))
+    assert tried.attrs["data_name"] == tiny10.name
+    assert tried.seed.unique().tolist() == [0, 1, 2] and len(tried) == 3 * len(BUGS) * len(CHECKS)
+    assert tried.compared.unique().tolist() == [18, 6]
+    for (bug, check), own in tried.groupby(["bug", "check"]):
+        detected = DETECTED[bug][CHECKS.index(check)]
+        assert bug_verdict(own) == ("detected" if detected else "passes"), (bug, check)
+
+
+def test_the_seeds_are_those_of_the_report_unless_others_are_given(tiny10, monkeypatch):
+    monkeypatch.setenv("KMNIST_MLP_SEEDS", "2")
+    assert planted_bugs(tiny10).seed.unique().tolist() == [0, 1]
+
+
+def test_a_larger_step_makes_the_central_differences_less_exact(tiny10):
+    small, large = (planted_bugs(tiny10, [0], *step) for step in ((), (100 * EPSILON,)))
+    right = [table.loc[table.bug == "none", "largest"].to_numpy() for table in (small, large)]
+    assert (right[1] > 1000 * right[0]).all()
