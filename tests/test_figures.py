@@ -21,6 +21,7 @@ from kmnist_mlp.experiments.error_analysis import ConfidentErrors
 from kmnist_mlp.experiments.paper_gradients import differences_by_epsilon
 from kmnist_mlp.figures import tables
 from kmnist_mlp.figures.comparison import paper_finding
+from kmnist_mlp.figures.curves import curve_caption, curve_numbers
 from kmnist_mlp.figures.style import png
 from kmnist_mlp.figures.sweeps import penalty_finding
 from kmnist_mlp.support.statistics import MISSING
@@ -221,7 +222,20 @@ def test_the_dashed_line_and_the_test_result_are_at_the_epoch_whose_weights_are_
         assert rows.test_accuracy.tolist() == [run.test_accuracy for run in runs]
         accuracy = 100 * np.mean([run.returned["training_accuracy"] for run in runs])
         assert f"{accuracy:.1f} % training" in figure.exhibit_data.finding
+        caption = curve_caption(curve_numbers(results, name))
+        assert ("dotted" in caption) == bool(lines(figure.axes[0], linestyle=":"))
+        assert ("last epoch, whose weights" in caption) == (stopped == kept)
+        assert ("until the first seed stops" in caption) == (len(set(stopped)) > 1)
         assert drawn(figure)
+
+
+@pytest.mark.parametrize(("seeds", "mean"), [([0], False), ([0, 1], True)])
+def test_the_caption_of_learning_curves_speaks_of_a_mean_only_if_there_are_several_seeds(
+    kana, seeds, mean
+):
+    results = run({"mine": SMALL}, seeds, n_jobs=1, data=kana, cache=False)
+    caption = curve_caption(curve_numbers(results, "mine"))
+    assert ("mean" in caption) == ("band" in caption) == mean
 
 
 def test_learning_curves_of_other_classes_without_validation_say_what_was_measured(tiny):
@@ -362,6 +376,27 @@ def test_accuracy_is_drawn_at_the_number_of_parameters(small_results):
     drawn_means = [line.get_ydata()[0] for line in dots]
     assert drawn_means == pytest.approx(list(means[["linear", "two_hidden_layers"]]))
     assert numbers_of(figure).parameters.tolist() == [sizes[0]] * 2 + [sizes[1]] * 2
+
+
+def test_the_layers_stand_beside_their_own_point_and_on_no_other(kana):
+    configs = {
+        f"{layers}": SMALL.replace(layer_specs=(36, *layers, 10), epochs=1)
+        for layers in ([], [9], [8], [8, 8], [32])
+    }
+    results = run(configs, [0, 1], n_jobs=1, data=kana, cache=False)
+    figure = figures.accuracy_by_parameters(results, configs)
+    (axis,) = figure.axes
+    drawn(figure)
+    dots = {tuple(axis.transData.transform(d.get_xydata()[0])) for d in lines(axis, marker="o")}
+    assert len(dots) == len(axis.texts) == len(configs)
+    boxes = [text.get_window_extent() for text in axis.texts]
+    for text, box in zip(axis.texts, boxes, strict=True):
+        x, y = axis.transData.transform(text.xy)
+        own = min(dots, key=lambda dot: np.hypot(dot[0] - x, dot[1] - y))
+        assert own == pytest.approx((x, y), abs=0.1)
+        assert not any(box.contains(*dot) for dot in dots)
+        assert min(abs(box.x0 - x), abs(box.x1 - x)) < 20 and box.y0 < y < box.y1
+        assert axis.bbox.x0 <= box.x0 and box.x1 <= axis.bbox.x1
 
 
 def test_a_heat_map_frames_the_best_combination_and_shows_none_that_diverged():
