@@ -23,7 +23,7 @@ from kmnist_mlp.figures import tables
 from kmnist_mlp.figures.comparison import paper_finding
 from kmnist_mlp.figures.curves import curve_caption, curve_numbers
 from kmnist_mlp.figures.style import png
-from kmnist_mlp.figures.sweeps import penalty_finding
+from kmnist_mlp.figures.sweeps import draw_parameters, penalty_finding
 from kmnist_mlp.support.statistics import MISSING
 
 RNG = np.random.default_rng(0)
@@ -378,25 +378,23 @@ def test_accuracy_is_drawn_at_the_number_of_parameters(small_results):
     assert numbers_of(figure).parameters.tolist() == [sizes[0]] * 2 + [sizes[1]] * 2
 
 
-def test_the_layers_stand_beside_their_own_point_and_on_no_other(kana):
-    configs = {
-        f"{layers}": SMALL.replace(layer_specs=(36, *layers, 10), epochs=1)
-        for layers in ([], [9], [8], [8, 8], [32])
-    }
-    results = run(configs, [0, 1], n_jobs=1, data=kana, cache=False)
-    figure = figures.accuracy_by_parameters(results, configs)
+def test_the_layers_stand_beside_their_own_point_and_cover_no_other():
+    points = [("784-64-10", 50_890, 81.5), ("784-64-64-10", 55_050, 81.5), ("784-10", 7_850, 69)]
+    rows = [(layers, layers, size, 0, accuracy) for layers, size, accuracy in points]
+    columns = ["experiment", "layers", "parameters", "seed", "test_accuracy_percent"]
+    figure = draw_parameters(pd.DataFrame(rows, columns=columns))
     (axis,) = figure.axes
-    drawn(figure)
-    dots = {tuple(axis.transData.transform(d.get_xydata()[0])) for d in lines(axis, marker="o")}
-    assert len(dots) == len(axis.texts) == len(configs)
-    boxes = [text.get_window_extent() for text in axis.texts]
-    for text, box in zip(axis.texts, boxes, strict=True):
-        x, y = axis.transData.transform(text.xy)
-        own = min(dots, key=lambda dot: np.hypot(dot[0] - x, dot[1] - y))
-        assert own == pytest.approx((x, y), abs=0.1)
-        assert not any(box.contains(*dot) for dot in dots)
-        assert min(abs(box.x0 - x), abs(box.x1 - x)) < 20 and box.y0 < y < box.y1
+    figure.canvas.draw()
+    at = {layers: axis.transData.transform((size, accuracy)) for layers, size, accuracy in points}
+    boxes = {text.get_text(): text.get_window_extent() for text in axis.texts}
+    assert boxes.keys() == at.keys()
+    for layers, box in boxes.items():
+        x, y = at[layers]
+        assert box.y0 < y < box.y1 and 0 < min(abs(box.x0 - x), abs(box.x1 - x)) < 20
         assert axis.bbox.x0 <= box.x0 and box.x1 <= axis.bbox.x1
+        assert not any(box.contains(*point) for point in at.values())
+        assert sum(box.overlaps(other) for other in boxes.values()) == 1  # itself
+    plt.close(figure)
 
 
 def test_a_heat_map_frames_the_best_combination_and_shows_none_that_diverged():

@@ -107,7 +107,8 @@ def parameter_numbers(results: Results, names: Iterable[str]) -> pd.DataFrame:
 def draw_parameters(numbers: pd.DataFrame) -> Figure:
     """Draw what :func:`parameter_numbers` gives: seeds, mean, and the layers as text beside it.
 
-    The text stands on the right of its point; on the left, if a larger model is near.
+    The text stands on the right of its point; on the left, if the next larger model is near or if
+    there is none.
     """
     figure, (axis,) = panels(1)
     sizes = np.sort(numbers.parameters.unique())
@@ -115,13 +116,14 @@ def draw_parameters(numbers: pd.DataFrame) -> Figure:
         size, values = own.parameters.iloc[0], own.test_accuracy_percent
         axis.plot(own.parameters, values, "_", color=BLUE, ms=7, alpha=0.7)
         axis.plot(size, values.mean(), "o", color=BLUE)
-        left = any((sizes > size) & (sizes < 1.5 * size))
+        larger = sizes[sizes > size]
+        left = not len(larger) or larger[0] < 1.5 * size
         axis.annotate(
             own.layers.iloc[0], (size, values.mean()), xytext=(-9 if left else 9, 0),
             textcoords="offset points", ha="right" if left else "left", va="center",
         )  # fmt: skip
     axis.set_xscale("log")
-    axis.margins(0.14, 0.1)
+    axis.margins(0.08, 0.1)
     axis.set_xlabel("number of parameters")
     axis.set_ylabel("test accuracy, %")
     return figure
