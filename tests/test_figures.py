@@ -379,7 +379,8 @@ def test_accuracy_is_drawn_at_the_number_of_parameters(small_results):
 
 
 def test_the_layers_stand_beside_their_own_point_and_cover_no_other():
-    points = [("784-64-10", 50_890, 81.5), ("784-64-64-10", 55_050, 81.5), ("784-10", 7_850, 69)]
+    points = [("784-64-10", 50_890, 81), ("784-64-64-10", 55_050, 81)]
+    points += [("784-10", 7_850, 69), ("784-256-10", 203_530, 86)]
     rows = [(layers, layers, size, 0, accuracy) for layers, size, accuracy in points]
     columns = ["experiment", "layers", "parameters", "seed", "test_accuracy_percent"]
     figure = draw_parameters(pd.DataFrame(rows, columns=columns))
