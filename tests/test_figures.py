@@ -22,8 +22,9 @@ from kmnist_mlp.experiments.error_analysis import ConfidentErrors
 from kmnist_mlp.experiments.paper_gradients import differences_by_epsilon
 from kmnist_mlp.figures import tables
 from kmnist_mlp.figures.comparison import FAR, paper_finding, scoreboard_numbers
+from kmnist_mlp.figures.curves import curve_caption, curve_numbers
 from kmnist_mlp.figures.style import png
-from kmnist_mlp.figures.sweeps import penalty_finding
+from kmnist_mlp.figures.sweeps import draw_parameters, penalty_finding
 from kmnist_mlp.support.statistics import MISSING, prediction_interval
 
 RNG = np.random.default_rng(0)
@@ -224,7 +225,20 @@ def test_the_dashed_line_and_the_test_result_are_at_the_epoch_whose_weights_are_
         assert rows.test_accuracy.tolist() == [run.test_accuracy for run in runs]
         accuracy = 100 * np.mean([run.returned["training_accuracy"] for run in runs])
         assert f"{accuracy:.1f} % training" in figure.exhibit_data.finding
+        caption = curve_caption(curve_numbers(results, name))
+        assert ("dotted" in caption) == bool(lines(figure.axes[0], linestyle=":"))
+        assert ("last epoch, whose weights" in caption) == (stopped == kept)
+        assert ("until the first seed stops" in caption) == (len(set(stopped)) > 1)
         assert drawn(figure)
+
+
+@pytest.mark.parametrize(("seeds", "mean"), [([0], False), ([0, 1], True)])
+def test_the_caption_of_learning_curves_speaks_of_a_mean_only_if_there_are_several_seeds(
+    kana, seeds, mean
+):
+    results = run({"mine": SMALL}, seeds, n_jobs=1, data=kana, cache=False)
+    caption = curve_caption(curve_numbers(results, "mine"))
+    assert ("mean" in caption) == ("band" in caption) == mean
 
 
 def test_learning_curves_of_other_classes_without_validation_say_what_was_measured(tiny):
@@ -403,6 +417,26 @@ def test_accuracy_is_drawn_at_the_number_of_parameters(small_results):
     drawn_means = [line.get_ydata()[0] for line in dots]
     assert drawn_means == pytest.approx(list(means[["linear", "two_hidden_layers"]]))
     assert numbers_of(figure).parameters.tolist() == [sizes[0]] * 2 + [sizes[1]] * 2
+
+
+def test_the_layers_stand_beside_their_own_point_and_cover_no_other():
+    points = [("784-64-10", 50_890, 81), ("784-64-64-10", 55_050, 81)]
+    points += [("784-10", 7_850, 69), ("784-256-10", 203_530, 86)]
+    rows = [(layers, layers, size, 0, accuracy) for layers, size, accuracy in points]
+    columns = ["experiment", "layers", "parameters", "seed", "test_accuracy_percent"]
+    figure = draw_parameters(pd.DataFrame(rows, columns=columns))
+    (axis,) = figure.axes
+    figure.canvas.draw()
+    at = {layers: axis.transData.transform((size, accuracy)) for layers, size, accuracy in points}
+    boxes = {text.get_text(): text.get_window_extent() for text in axis.texts}
+    assert boxes.keys() == at.keys()
+    for layers, box in boxes.items():
+        x, y = at[layers]
+        assert box.y0 < y < box.y1 and 0 < min(abs(box.x0 - x), abs(box.x1 - x)) < 20
+        assert axis.bbox.x0 <= box.x0 and box.x1 <= axis.bbox.x1
+        assert not any(box.contains(*point) for point in at.values())
+        assert sum(box.overlaps(other) for other in boxes.values()) == 1  # itself
+    plt.close(figure)
 
 
 def test_a_heat_map_frames_the_best_combination_and_shows_none_that_diverged():

@@ -1,5 +1,7 @@
 """What notebooks call: captions above and below, sentences with intervals, lines for nbval."""
 
+from dataclasses import replace
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -83,6 +85,55 @@ def test_numbers_in_a_sentence_have_their_spread_or_interval(kana, small_results
         assert f"{value:+.2f}" in said
     one_seed = run(SMALL_RUNS, 0, n_jobs=1, data=kana, cache=False)
     assert "(one seed)" in notebook.points(one_seed, "linear", "baseline")
+
+
+def with_values(results, quantity, **values):
+    """Return results whose experiments have these values of a quantity, seed by seed."""
+    frame = results.frame.copy()
+    for name, own in values.items():
+        frame.loc[frame.experiment == name, quantity] = own
+    return replace(results, frame=frame)
+
+
+@pytest.mark.parametrize(
+    ("baseline", "beginning"),
+    [
+        ([0.10, 0.201], "higher by 29.95 points (95 % interval +2"),
+        ([0.60, 0.699], "lower by 19.95 points (95 % interval -2"),
+        ([0.40, 0.60], "not measurably different (-5.00 points, 95 % interval -"),
+        ([0.40, 0.50], "the same in every seed"),
+    ],
+)
+def test_the_words_for_a_difference_follow_its_interval(small_results, baseline, beginning):
+    results = with_values(small_results, "test_accuracy", linear=[0.4, 0.5], baseline=baseline)
+    said = notebook.compared(results, "linear", "baseline").replace("−", "-")
+    assert said.startswith(beginning)
+
+
+def test_one_seed_measures_no_difference(small_results):
+    frame = small_results.frame[small_results.frame.seed == 0]
+    said = notebook.compared(replace(small_results, frame=frame), "linear", "baseline")
+    assert said.startswith("not measurably different") and said.endswith("points, one seed)")
+
+
+def test_the_error_is_what_the_accuracy_leaves(small_results):
+    results = with_values(small_results, "training_accuracy", linear=[0.97, 0.99])
+    assert notebook.error(results, "linear", "training_accuracy") == "2.00\xa0±\xa01.41 %"
+
+
+@pytest.mark.parametrize(
+    ("variation", "said"),
+    [
+        ([0.01, 0.049], "has levelled off (standard deviation over the last ten epochs: 3.0"),
+        ([0.3, 0.051], "has not levelled off ("),
+        ([0.3, 0.01], "has levelled off in 1 of 2 seeds ("),
+    ],
+)
+def test_a_loss_has_levelled_off_if_it_varies_little_in_the_last_epochs(
+    small_results, variation, said
+):
+    results = with_values(small_results, "late_variation", baseline=variation)
+    assert notebook.levelled_off(results, "baseline").startswith(said)
 
 
 def test_the_structure_of_a_table_is_printed_without_its_numbers(capsys):

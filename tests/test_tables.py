@@ -60,6 +60,19 @@ def test_the_comparison_puts_the_papers_numbers_beside_ours(small_results):
     assert row["loss difference"] == f"{loss.mean() - 0.064:+.4f}"
 
 
+def test_the_comparison_names_the_epoch_whose_weights_are_tested(kana):
+    config = SMALL_RUNS["baseline"].replace(learning_rate=0.1, epochs=9)
+    configs = {"stops": config, "baseline_100_epochs": config.replace(early_stop=False)}
+    results = run(configs, [0, 1], n_jobs=1, data=kana, cache=False)
+    table = tables.comparison(results)
+    best = np.mean([r.best_epoch for r in results.of("baseline_100_epochs")])
+    assert best < 9
+    assert plain(table.loc["baseline, 100 epochs", "weights of epoch"]) == "9.0 ± 0.0"
+    kept = [r.kept_epoch for r in results.of("stops")]
+    assert table.loc["stops", "weights of epoch"].startswith(f"{np.mean(kept):.1f}")
+    assert data_of(table).kept_epoch.tolist() == [*kept, 9, 9]
+
+
 def test_where_the_paper_prints_no_number_the_comparison_has_a_dash(small_results):
     table = tables.comparison(small_results, ["linear", "mine"])
     assert list(table.index) == ["linear softmax", "mine"]

@@ -110,6 +110,24 @@ def draw_curves(
     return figure
 
 
+def curve_caption(numbers: pd.DataFrame) -> str:
+    """Return what the lines of :func:`draw_curves` are, as sentences; no line that is not drawn."""
+    at_kept = numbers[numbers.stopped_epoch.notna()]
+    several = len(at_kept) > 1
+    over_seeds = " (mean over seeds)" * several
+    lines = "Lines: the only seed, with a stroke at its last epoch."
+    if several:
+        shared = ", until the first seed stops" * (at_kept.stopped_epoch.nunique() > 1)
+        lines = (
+            f"Thick: mean of {len(at_kept)} seeds with a band of one standard deviation{shared}; "
+            "thin: each seed, with a stroke at its last epoch."
+        )
+    last = (at_kept.epoch == at_kept.stopped_epoch).all()
+    kept = "the last epoch, whose weights are kept" if last else "the epoch whose weights are kept"
+    dotted = "" if last else f"; dotted: the epoch at which training stopped{over_seeds}"
+    return f"{lines} Dashed: {kept}{over_seeds * (not last)}{dotted}; diamond: the test result."
+
+
 def curve_finding(numbers: pd.DataFrame, name: str) -> str:
     """Return epochs, accuracies and losses of the kept weights, means over seeds, as a sentence."""
     mean = numbers[numbers.stopped_epoch.notna()].mean()

@@ -105,19 +105,25 @@ def parameter_numbers(results: Results, names: Iterable[str]) -> pd.DataFrame:
 
 
 def draw_parameters(numbers: pd.DataFrame) -> Figure:
-    """Draw what :func:`parameter_numbers` gives: seeds, mean, and the layers as text."""
+    """Draw what :func:`parameter_numbers` gives: seeds, mean, and the layers as text beside it.
+
+    The text stands on the right of its point; on the left, if the next larger model is near or if
+    there is none.
+    """
     figure, (axis,) = panels(1)
-    for place, (_, own) in enumerate(numbers.groupby("experiment", sort=False)):
+    sizes = np.sort(numbers.parameters.unique())
+    for _, own in numbers.groupby("experiment", sort=False):
         size, values = own.parameters.iloc[0], own.test_accuracy_percent
-        axis.plot(own.parameters, values, "_", color=BLUE, ms=10, alpha=0.7)
+        axis.plot(own.parameters, values, "_", color=BLUE, ms=7, alpha=0.7)
         axis.plot(size, values.mean(), "o", color=BLUE)
-        above = place % 2 == 0
+        larger = sizes[sizes > size]
+        left = not len(larger) or larger[0] < 1.5 * size
         axis.annotate(
-            own.layers.iloc[0], (size, values.max() if above else values.min()),
-            xytext=(0, 8 if above else -16), textcoords="offset points", ha="center",
+            own.layers.iloc[0], (size, values.mean()), xytext=(-9 if left else 9, 0),
+            textcoords="offset points", ha="right" if left else "left", va="center",
         )  # fmt: skip
     axis.set_xscale("log")
-    axis.margins(0.16, 0.22)
+    axis.margins(0.08, 0.1)
     axis.set_xlabel("number of parameters")
     axis.set_ylabel("test accuracy, %")
     return figure

@@ -78,7 +78,10 @@ def _shown(value: bool | float | str) -> str:
 
 
 def comparison(results: Results, names: Iterable[str] | None = None) -> pd.DataFrame:
-    """Return our test results (mean ± standard deviation over seeds) beside the paper's."""
+    """Return our test results (mean ± standard deviation over seeds) beside the paper's.
+
+    The weights of which epoch are tested: of the best one with early stopping, else of the last.
+    """
     names = list(names or results.names)
     rows = {}
     for name in names:
@@ -95,13 +98,15 @@ def comparison(results: Results, names: Iterable[str] | None = None) -> pd.DataF
             "paper loss": paper_loss,
             "loss difference": loss_difference,
             "validation accuracy, %": plus_minus(results.values("validation_accuracy", name), 2),
-            "best epoch": plus_minus(results.values("best_epoch", name), 1),
+            "weights of epoch": plus_minus((run.kept_epoch for run in results.of(name)), 1),
             "stopped at epoch": plus_minus(results.values("stopped_epoch", name), 1)
             + (f", {diverged} diverged" if diverged else ""),
         }
     table = pd.DataFrame.from_dict(rows, orient="index")
     table = with_corner(table, "experiment", results.data_name)
     frame = results.frame[results.frame.experiment.isin(names)].drop(columns="cached")
+    keys = zip(frame.experiment, frame.seed, strict=True)
+    frame["kept_epoch"] = [results.runs[key].kept_epoch for key in keys]
     quantities = ["test_accuracy", "test_loss"]
     table.attrs["exhibit_data"] = ExhibitData.of(frame, "", results, names, quantities)
     return table
@@ -139,6 +144,37 @@ def sweep_table(sweep: pd.DataFrame, count: int = 5) -> pd.DataFrame:
             "test accuracy, %": plus_minus(100 * runs.test_accuracy, 2),
         }
     return with_corner(pd.DataFrame.from_dict(rows, orient="index"), "place")
+
+
+def saturation(numbers: pd.DataFrame, data_name: str) -> pd.DataFrame:
+    """Return saturated units and gradients per layer, mean ± standard deviation over seeds.
+
+    Parameters
+    ----------
+    numbers : DataFrame
+        What :func:`kmnist_mlp.experiments.saturation.saturation_by_seed` gives.
+    data_name : str
+
+    Returns
+    -------
+    DataFrame
+        A row per experiment and weights (initial, kept). A column per hidden layer for the
+        saturated units, and one per layer of weights for the norm of its gradient.
+    """
+    rows = {}
+    for (name, weights), own in numbers.groupby(["experiment", "weights"], sort=False):
+        layers = dict(list(own.groupby("layer")))
+        row = {"epoch": plus_minus(layers[1].epoch, 1)}
+        for layer in sorted(layers)[:-1]:
+            share = plus_minus(100 * layers[layer].saturated_share, 1)
+            row[f"saturated units, layer {layer}, %"] = share
+        for layer, of_layer in layers.items():
+            row[f"gradient norm, layer {layer}"] = plus_minus(of_layer.gradient_norm, 2)
+        rows[f"{title(name)}: {weights} weights"] = row
+    table = pd.DataFrame.from_dict(rows, orient="index").fillna(MISSING)
+    table = with_corner(table, "experiment", data_name)
+    table.attrs["exhibit_data"] = ExhibitData.of(numbers)
+    return table
 
 
 # ---- claims --------------------------------------------------------------------------------------

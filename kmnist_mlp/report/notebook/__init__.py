@@ -1,7 +1,15 @@
 """What notebooks call: begin, show an exhibit, put numbers into sentences, print verdicts."""
 
 from kmnist_mlp.report.notebook.display import begin, say, show, show_curves
-from kmnist_mlp.report.notebook.sentences import at_epoch, number, percent, points
+from kmnist_mlp.report.notebook.sentences import (
+    at_epoch,
+    compared,
+    error,
+    levelled_off,
+    number,
+    percent,
+    points,
+)
 from kmnist_mlp.report.notebook.verdicts import (
     confusion_matrices_add_up,
     gradient_verdicts,
@@ -12,8 +20,11 @@ from kmnist_mlp.report.notebook.verdicts import (
 __all__ = [
     "at_epoch",
     "begin",
+    "compared",
     "confusion_matrices_add_up",
+    "error",
     "gradient_verdicts",
+    "levelled_off",
     "number",
     "percent",
     "planted_bug_verdicts",

@@ -23,7 +23,7 @@ from kmnist_mlp.datasets.kmnist import load_and_announce
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.provenance import facts
 from kmnist_mlp.experiments.runs import Results, default_seeds
-from kmnist_mlp.figures.curves import learning_curves
+from kmnist_mlp.figures.curves import curve_caption, curve_numbers, learning_curves
 from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.figures.markup import html
 from kmnist_mlp.figures.style import use_style
@@ -112,19 +112,13 @@ def show_curves(results: Results, name: str) -> None:
     """Show the learning curves of an experiment with the paper's figure numbers."""
     entry = PAPER[name]
     first, second = entry.figures
-    runs = results.of(name)
     setting = entry.title[0].upper() + entry.title[1:]
-    end = "the last"
-    if entry.config.early_stop:
-        end = "mean over seeds"
-        if "early stopping" not in entry.title:
-            setting += ", early stopping"
+    if entry.config.early_stop and "early stopping" not in entry.title:
+        setting += ", early stopping"
     show(
         learning_curves(results, name),
         f"""Figures {first} and {second}. {setting}: training and validation loss (Figure {first})
-        and accuracy (Figure {second}) by epoch. Thick: mean of {len(runs)}
-        seed{"s" * (len(runs) > 1)} with one standard deviation, until the first one stops; thin:
-        each seed, with a stroke where it stopped. Dashed: the epoch whose weights are kept ({end});
-        dotted: where training stopped; the diamond is the test result. The training curve is
-        measured on a fixed part of the training split, as large as the validation split.""",
+        and accuracy (Figure {second}) by epoch. {curve_caption(curve_numbers(results, name))} The
+        training curve is measured on a fixed part of the training split, as large as the
+        validation split.""",
     )
