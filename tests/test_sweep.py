@@ -8,7 +8,7 @@ from kmnist_mlp.experiments import EXPERIMENTS, sweep
 
 def test_the_combinations_vary_three_options_of_the_final_model_and_its_epochs():
     configs = sweep.configurations()
-    assert len({*configs.values()}) == len(configs) == 36
+    assert len({*configs.values()}) == len(configs) == 64
     config = configs["0.002 0.98 0.1"]
     assert config == EXPERIMENTS["final"].replace(
         epochs=15, learning_rate=2e-3, momentum_gamma=0.98, L2_penalty=0.1
@@ -42,6 +42,32 @@ def test_the_committed_results_are_those_of_the_combinations_and_of_the_best_one
     best = sweep.means(grid).iloc[0]
     assert (tuned[sweep.AXES] == best[sweep.AXES]).all(axis=None)
     assert list(tuned.seed) == list(sweep.TUNED_SEEDS)
+
+
+def test_the_best_combination_lies_at_no_edge_of_the_grid():
+    assert sweep.edges(sweep.load("grid")) == []
+
+
+def test_the_axes_at_whose_end_the_best_combination_lies_are_named():
+    rows = [
+        (rate, gamma, penalty, 0, 0.9 + (rate == 2) * gamma / 100 - penalty, 0.8, False)
+        for rate in (1, 2, 3)
+        for gamma in (0.1, 0.2)
+        for penalty in (0.1, 0.2)
+    ]
+    columns = [*sweep.AXES, "seed", "validation_accuracy", "test_accuracy", "diverged"]
+    grid = pd.DataFrame(rows, columns=columns)
+    assert sweep.edges(grid) == ["momentum_gamma", "L2_penalty"]
+
+
+def test_choosing_on_the_test_images_is_compared_seed_by_seed():
+    rows = [  # learning rate, seed, validation and test accuracy, diverged
+        (1.0, 0, 0.95, 0.90, False), (2.0, 0, 0.94, 0.91, False), (3.0, 0, 0.99, 0.99, True),
+        (1.0, 1, 0.93, 0.88, False), (2.0, 1, 0.95, 0.89, False), (3.0, 1, 0.90, 0.87, False),
+    ]  # fmt: skip
+    columns = ["learning_rate", "seed", "validation_accuracy", "test_accuracy", "diverged"]
+    chosen = sweep.chosen_by(pd.DataFrame(rows, columns=columns))
+    assert chosen.validation.tolist() == [90.0, 89.0] and chosen.test.tolist() == [91.0, 89.0]
 
 
 @pytest.mark.filterwarnings("ignore:STAND-IN")

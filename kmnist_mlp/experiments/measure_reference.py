@@ -90,9 +90,19 @@ def _scatter_file(data_name: str) -> Path | None:
     return None if path is None else path.with_name(f"{path.stem}-scatter.csv")
 
 
-def measure(data: Dataset, seeds: Iterable[int], many: Callable[..., Results] = run) -> Results:
-    """Return all results that have a reference; ``many`` runs the experiments, as :func:`run`."""
-    seeds = list(seeds)
+def measure(
+    data: Dataset,
+    seeds: Iterable[int],
+    many: Callable[..., Results] = run,
+    only: Iterable[str] = (),
+) -> Results:
+    """Return all results that have a reference; ``many`` runs the experiments, as :func:`run`.
+
+    With ``only``, the results of these experiments alone.
+    """
+    seeds, only = list(seeds), list(only)
+    if only:
+        return many({name: EXPERIMENTS[name] for name in only}, seeds, data=data)
     parts = (
         many(EXPERIMENTS, seeds, data=data),
         many({POOLED: EXPERIMENTS["baseline"]}, seeds, data=pooled(data)),
@@ -108,13 +118,13 @@ def quantities_of(experiment: str) -> tuple[str, ...]:
     return OTHER_QUANTITIES.get(experiment, QUANTITIES)
 
 
-def _measured_as(variant: str, seeds: int) -> pd.DataFrame | None:
+def _measured_as(variant: str, seeds: int, only: list[str]) -> pd.DataFrame | None:
     """Return experiment, seed and quantities of all experiments; None if not executable here."""
     environment = {"OPENBLAS_CORETYPE": variant} if variant in KERNELS else {}
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / "frame.csv"
         command = [sys.executable, "-m", "kmnist_mlp.experiments.measure_reference"]
-        command += ["--seeds", str(seeds), "--measure", variant, str(table)]
+        command += ["--seeds", str(seeds), "--measure", variant, str(table), "--only", *only]
         done = subprocess.run(command, env={**os.environ, **environment})
         return None if done.returncode else pd.read_csv(table)
 
@@ -173,16 +183,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--count-old-as", metavar="NAME", help="the old values are scatter, too, under this name"
     )
+    parser.add_argument(
+        "--only", nargs="*", default=[], help="measure these experiments; keep all other rows"
+    )
     parser.add_argument("--measure", nargs=2, metavar=("VARIANT", "FILE"), help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     data = load_kmnist()
     if given.measure:
         variant, path = given.measure
         many = partial(run, dtype=np.float64) if variant == "float64" else run
-        measure(data, range(given.seeds), many).frame.to_csv(path, index=False)
+        measure(data, range(given.seeds), many, given.only).frame.to_csv(path, index=False)
         return 0
-    print(f"{data!r}: {len(EXPERIMENTS)} experiments, seeds {default_seeds()}", flush=True)
-    results = measure(data, default_seeds())
+    print(f"{data!r}: {given.only or 'all experiments'}, seeds {default_seeds()}", flush=True)
+    results = measure(data, default_seeds(), only=given.only)
     old = load_reference(data.name)
     for name, sentences in deviations(results, old).items():
         print(f"{name}: " + ("; ".join(sentences) or "as before"))
@@ -191,7 +204,7 @@ def main(arguments: list[str] | None = None) -> int:
         before = old.pivot(index=["experiment", "seed"], columns="quantity", values="value")
         new.append(scatter_of(given.count_old_as, before.reset_index(), results.frame))
     for variant in given.variants:
-        other = _measured_as(variant, given.seeds)
+        other = _measured_as(variant, given.seeds, given.only)
         if other is None:
             print(f"  {variant}: not executable here, what is known of it is kept")
             continue
@@ -199,11 +212,17 @@ def main(arguments: list[str] | None = None) -> int:
         points = 100 * new[-1][new[-1].quantity == "test_accuracy"].deviation.max()
         print(f"  {variant}: a test accuracy moved by {points:.2f} points at most", flush=True)
     scatter = load_scatter(data.name)
-    measured = {name for rows in new for name in rows.variant}
-    scatter = pd.concat([scatter[~scatter.variant.isin(measured)], *new], ignore_index=True)
+    again = {(row.variant, row.experiment) for rows in new for row in rows.itertuples()}
+    kept = [(row.variant, row.experiment) not in again for row in scatter.itertuples()]
+    if not given.only:  # an experiment that is no more has no scatter either
+        kept = ~scatter.variant.isin({variant for variant, _ in again})
+    scatter = pd.concat([scatter[kept], *new], ignore_index=True)
+    reference = make_reference(results, scatter)
+    if given.only:
+        reference = pd.concat([old[~old.experiment.isin(given.only)], reference])
     for table, path in (
         (scatter, _scatter_file(data.name)),
-        (make_reference(results, scatter), reference_file(data.name)),
+        (reference, reference_file(data.name)),
     ):
         write_csv(table, path)
         print(f"{path}: {len(table)} rows")
