@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from kmnist_mlp.experiments.claims import SETTLED
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.support.statistics import interval, plus_minus, signed
-
-LEVEL = 0.05  # a loss that varies less than this, late in a run, has levelled off
 
 
 def percent(results: Results, name: str, quantity: str = "test_accuracy") -> str:
@@ -61,7 +60,7 @@ def levelled_off(results: Results, name: str) -> str:
     mean: a loss that still falls, or that jumps, varies more.
     """
     variation = results.values("late_variation", name)
-    level = int((variation < LEVEL).sum())
+    level = int((variation < SETTLED).sum())
     has = {0: "has not levelled off", len(variation): "has levelled off"}
     verdict = has.get(level, f"has levelled off in {level} of {len(variation)} seeds")
     return (
