@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kmnist_mlp.config import Config
 from kmnist_mlp.experiments.runs import Results
-from kmnist_mlp.figures.comparison import against_paper
+from kmnist_mlp.figures.comparison import difference_to_paper
 from kmnist_mlp.figures.style import png, use_style
 from kmnist_mlp.figures.tables import comparison
 from kmnist_mlp.report.execution import NotebookError
@@ -59,5 +59,5 @@ def update_readme(readme: Path, results: Results) -> None:
     with whole_file(readme.parent / "docs" / "options.md") as file:
         file.write(options_page().encode())
     use_style()
-    with whole_file(readme.parent / "docs" / "against_paper.png") as file:
-        file.write(png(against_paper(results)))
+    with whole_file(readme.parent / "docs" / "difference_to_paper.png") as file:
+        file.write(png(difference_to_paper(results)))

@@ -56,7 +56,8 @@ def index_content(pages: list[Page], link: Callable[[str, str], str]) -> dict[st
 
 
 def _frame(exhibit: Exhibit) -> pd.DataFrame:
-    return pd.read_csv(io.StringIO(exhibit.data.csv), keep_default_na=False)
+    # a missing number stays NaN, a missing name is empty
+    return pd.read_csv(io.StringIO(exhibit.data.csv)).fillna({"minus": ""})
 
 
 def _abstract(
