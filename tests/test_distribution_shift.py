@@ -11,6 +11,7 @@ from kmnist_mlp.experiments.distribution_shift import (
     POOLED,
     gap,
     nearest_distances,
+    origin_auc,
     pooled,
     pooled_comparison,
     pooled_runs,
@@ -98,3 +99,11 @@ def test_a_test_image_that_is_also_a_training_image_is_at_no_distance(tiny10):
     found = nearest_distances(copies, count=len(tiny10.train_images))
     assert np.mean(found["test"] < 1e-2) == pytest.approx(0.8)  # the others are in validation
     assert len(found["validation"]) == 60, "as many as there are"
+
+
+def test_a_network_tells_shifted_test_images_from_training_images_but_not_two_alike(make_dataset):
+    data = make_dataset(classes=10, train=600, test=300)
+    shifted = replace(data, test_images=255 - data.test_images)
+    assert origin_auc(shifted) > 0.95
+    assert origin_auc(shifted, control=True) == pytest.approx(0.5, abs=0.15)
+    assert origin_auc(data, seed=1) != origin_auc(data)

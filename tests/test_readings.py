@@ -9,8 +9,10 @@ from kmnist_mlp.experiments import readings, seeds
 from kmnist_mlp.experiments.claims import Claim
 from kmnist_mlp.experiments.paper import EXPERIMENTS, PAPER
 from kmnist_mlp.experiments.readings import OURS, READINGS, SEEDS, Reading
+from kmnist_mlp.experiments.reference import load_reference
 from kmnist_mlp.figures import readings as drawn
 from kmnist_mlp.figures.style import png
+from kmnist_mlp.support.files import write_csv
 
 
 def table_of(shift):
@@ -50,6 +52,31 @@ def test_the_velocity_of_classical_momentum_is_that_of_unit_gain_over_one_minus_
         classical = gamma * classical + 2 * other
         other -= rate * classical
     assert w == pytest.approx(other)
+
+
+def test_a_table_of_readings_is_the_same_after_it_was_written_and_read(tmp_path):
+    table = table_of(lambda number: number / 4)
+    write_csv(table, tmp_path / "readings.csv")
+    again = readings.load_readings(tmp_path / "readings.csv")
+    curves = [readings.specification_curve(one) for one in (table, again)]
+    pd.testing.assert_frame_equal(*curves, rtol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:STAND-IN")
+@pytest.mark.parametrize("module", [readings, seeds])
+def test_what_is_kept_with_the_project_is_not_measured_on_the_stand_in(module, monkeypatch, capsys):
+    monkeypatch.setenv("KMNIST_MLP_DATASET", "stand-in")
+    assert module.main() == 1
+    assert "KMNIST" in capsys.readouterr().err
+
+
+def test_the_committed_seeds_are_twenty_runs_of_the_baseline():
+    table = seeds.load_seeds()
+    assert table.seed.tolist() == list(seeds.MANY)
+    reference = load_reference("KMNIST").query("experiment == 'baseline'")
+    own = reference[reference.quantity == "test_accuracy"].set_index("seed")
+    for seed, row in own.iterrows():
+        assert table.test_accuracy[seed] == pytest.approx(row.value, abs=row.tolerance)
 
 
 @pytest.mark.parametrize("scales", [0.0, 1.0, -2.0])

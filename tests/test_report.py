@@ -341,7 +341,8 @@ def test_notebooks_are_executed_in_place_and_the_findings_written_into_readme(
     assert report(checkout, "--in-place") == 0
     names = {path.relative_to(checkout).as_posix() for path in contents(checkout)}
     assert names == {
-        "README.md", "docs/difference_to_paper.png", "docs/options.md", "notebooks/01_first_steps.ipynb",
+        "README.md", "docs/difference_to_paper.png", "docs/options.md",
+        "notebooks/01_first_steps.ipynb",
     }  # fmt: skip
     notebook = nbformat.read(checkout / "notebooks" / "01_first_steps.ipynb", as_version=4)
     (cell,) = (cell for cell in notebook.cells if cell.cell_type == "code")

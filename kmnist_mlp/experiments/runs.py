@@ -46,8 +46,9 @@ class Results:
         One row per run: experiment, seed, test_accuracy and test_loss, the training and validation
         loss and accuracy of the epoch whose weights the run returned, generalisation_gap
         (training minus validation accuracy), late_variation (of the training loss over the last
-        ten epochs: standard deviation over mean), small_weight_share (of the first layer's weights,
-        those between -0.001 and 0.001), best_epoch, stopped_epoch, diverged, seconds, cached.
+        ten epochs: standard deviation over mean; 1 for a run that diverged), small_weight_share (of
+        the first layer's weights, those between -0.001 and 0.001), best_epoch, stopped_epoch,
+        diverged, seconds, cached.
         Accuracies, their gap and shares are fractions.
     data_name : str
         Name of the data set.
@@ -259,7 +260,7 @@ def _row(name: str, seed: int, run: TrainingResult, cached: bool) -> dict[str, A
         "test_loss": run.test_loss,
         **run.returned,
         "generalisation_gap": training - validation,
-        "late_variation": late.std() / late.mean() if len(late) else np.nan,
+        "late_variation": 1.0 if run.diverged else late.std() / late.mean(),
         "small_weight_share": (abs(run.model.weights[0]) < 1e-3).mean(),
         "best_epoch": run.best_epoch,
         "stopped_epoch": run.stopped_epoch,
