@@ -97,7 +97,7 @@ def paper_finding(numbers: pd.DataFrame) -> str:
         f"{ours.max():.1f} % ({title(ours.idxmax())})."
     )
     differences = (ours - means.paper_test_accuracy_percent).dropna()
-    if len(differences):
+    if len(differences) > 1:
         far = differences.abs().idxmax()
         finding += (
             f" Of {len(differences)} experiments with a published value, the largest difference "
