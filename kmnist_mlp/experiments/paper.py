@@ -111,7 +111,7 @@ _UNPUBLISHED = (
     Published("no_momentum", "without momentum", Config(momentum=False), "abstract"),
     Published(
         "no_standardisation",
-        "pixels from 0 to 1, not standardised",
+        "not standardised",
         Config(standardisation="none"),
         "abstract",
     ),
