@@ -13,6 +13,7 @@ import matplotlib.pyplot as plt
 import pytest
 
 from kmnist_mlp import Config
+from kmnist_mlp.experiments.other_classifiers import measured
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.reference import load_reference
 from kmnist_mlp.report.readme import options_page
@@ -38,10 +39,16 @@ def test_the_findings_in_words_are_those_of_the_reference_results():
     reference = load_reference("KMNIST").set_index(["experiment", "quantity"]).value
     accuracy = reference.xs("test_accuracy", level="quantity").groupby(level=0).mean() * 100
     gain = accuracy - accuracy["baseline"]
+    nearest_neighbours = measured().test_accuracy_percent[0]
     text = " ".join(README.split())
     final = plus_minus(reference.loc["final", "test_accuracy"] * 100, 2)
     assert " ".join(final.split()) + " % test accuracy" in text
     assert f"Sigmoid is {gain['sigmoid']:.1f} points better than tanh" in text
+    cost = f"Standardising each pixel costs {gain['no_standardisation']:.1f} points"
+    assert cost in text
+    raw = plus_minus(reference.loc["no_standardisation", "test_accuracy"] * 100, 2)
+    assert f"the baseline reaches {' '.join(raw.split())} %" in text
+    assert f"neighbours, without any training, reach {nearest_neighbours:.2f} %" in text
     both = f"{gain['relu']:.1f} and {gain['l2_0.2']:.1f} points"
     assert f"ReLU and an L2 penalty of 0.2 bring {both}" in text
 
