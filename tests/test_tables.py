@@ -249,7 +249,7 @@ def test_each_quantity_is_shown_with_its_unit_and_digits(quantity, minus, ours, 
         "section": "2", "claim": "", "quantity": quantity, "experiment": "a",
         "minus": minus or "", "low": 83.5, "high": np.inf, "mean": 84.1234,
         "interval_low": 84.0, "interval_high": 84.3, "verdict": "", "one_run": False,
-        "p_holm": 0.01,
+        "p": 0.01,
     }  # fmt: skip
     shown = tables.scoreboard(pd.DataFrame([row])).iloc[0]
     assert (shown["ours"], shown["claimed"]) == (ours, claimed)

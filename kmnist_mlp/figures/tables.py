@@ -210,7 +210,7 @@ def scoreboard(judged: pd.DataFrame) -> pd.DataFrame:
                 "claimed": _range(row.low, row.high, unit),
                 "ours": ours + unit,
                 "95 % interval": interval,
-                "p, corrected": MISSING if np.isnan(row.p_holm) else _p_text(row.p_holm),
+                "p": MISSING if np.isnan(row.p) else _p_text(row.p),
                 "verdict": row.verdict,
             }
         )
