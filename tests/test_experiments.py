@@ -12,6 +12,7 @@ from kmnist_mlp.config import Config
 from kmnist_mlp.experiments import EXPERIMENTS, ResultCache, default_seeds, run, train_cached
 from kmnist_mlp.experiments import __main__ as command
 from kmnist_mlp.experiments.parallel import progress
+from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.support import files as storage
 
 # The best epoch is none of the last: seeds 0 to 2 stop after epoch 8, seed 3 after epoch 5.
@@ -141,6 +142,18 @@ def test_a_diverging_run_is_a_row_of_finite_numbers(tiny10, early_stop):
     assert np.isfinite(results.frame.drop(columns="experiment").to_numpy(float)).all()
     again = run({"wild": wild}, [0, 1], n_jobs=1, data=tiny10)
     assert again.frame.cached.all() and again.frame.diverged.all()
+
+
+def test_a_loss_that_falls_smoothly_does_not_fluctuate_and_one_that_jumps_does(tiny10):
+    result = run(CONFIG, [0], n_jobs=1, data=tiny10, cache=False).of("run 1")[0]
+    falling, jumping = np.linspace(1.0, 0.1, 30), 0.5 + 0.1 * (-1.0) ** np.arange(30)
+    found = [
+        Results.empty(tiny10)
+        .plus("a", dataclasses.replace(result, curves={**result.curves, "training_loss": curve}))
+        .frame.late_fluctuation[0]
+        for curve in (falling, jumping)
+    ]
+    assert found == [pytest.approx(0, abs=1e-12), pytest.approx(0.2, rel=0.05)]
 
 
 def test_no_progress_bar_is_drawn_where_nobody_looks(monkeypatch):

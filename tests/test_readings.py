@@ -147,16 +147,27 @@ def test_widths_are_those_of_the_intervals():
 def test_two_runs_of_one_configuration_rarely_differ_by_more_than_the_smallest_difference():
     rng = np.random.default_rng(0)
     more = [
-        abs(a - b) > seeds.smallest_difference(values)
+        abs(a - b) > seeds.smallest_difference(values)[0]
         for *values, a, b in rng.normal(84, 0.5, (4000, 12))
     ]
     assert np.mean(more) == pytest.approx(0.05, abs=0.012)
 
 
-def test_a_printed_difference_is_settled_only_beyond_the_smallest():
-    table = seeds.single_run_comparisons([84.0, 84.5, 84.2, 83.9]).set_index("experiment")
-    assert table.difference["l2_0.2"] == pytest.approx(86.26 - 84.47)
-    limit = seeds.smallest_difference([84.0, 84.5, 84.2, 83.9])
-    assert (
-        table.settled == (table.difference.abs() > limit)
-    ).all() and table.settled.nunique() == 2
+def test_a_comparison_of_two_runs_is_beyond_chance_only_above_the_interval_of_the_limit():
+    values = [84.0, 84.5, 84.2, 83.9, 84.4, 84.1]
+    table = seeds.single_run_comparisons(values).set_index(["experiment", "minus"])
+    assert table.difference["l2_1e-3", "l2_0.2"] == pytest.approx(84.91 - 86.26)
+    limit, low, high = seeds.smallest_difference(values)
+    assert low < limit < high
+    sizes = table.difference.abs()
+    assert (table.beyond_chance == "yes").equals(sizes > high)
+    assert (table.beyond_chance == "no").equals(sizes < low)
+    assert set(table.beyond_chance) == {"yes", "no", "borderline"}
+
+
+def test_the_interval_of_the_limit_holds_the_true_one():
+    rng, hits = np.random.default_rng(0), []
+    for values in rng.normal(84, 0.5, (2000, 20)):
+        limit, low, high = seeds.smallest_difference(values)
+        hits.append(low < limit / values.std(ddof=1) * 0.5 < high)
+    assert np.mean(hits) == pytest.approx(0.95, abs=0.015)

@@ -29,7 +29,7 @@ SEEDS = range(3)
 CHOICES = ["standardisation", "momentum", "variance"]
 COLUMNS = [
     "test_accuracy", "test_loss", "training_accuracy", "training_loss", "validation_accuracy",
-    "validation_loss", "generalisation_gap", "late_variation", "small_weight_share", "best_epoch",
+    "validation_loss", "generalisation_gap", "late_fluctuation", "small_weight_share", "best_epoch",
     "stopped_epoch", "diverged",
 ]  # fmt: skip
 

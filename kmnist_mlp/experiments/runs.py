@@ -45,10 +45,10 @@ class Results:
     frame : DataFrame
         One row per run: experiment, seed, test_accuracy and test_loss, the training and validation
         loss and accuracy of the epoch whose weights the run returned, generalisation_gap
-        (training minus validation accuracy), late_variation (of the training loss over the last
-        ten epochs: standard deviation over mean; 1 for a run that diverged), small_weight_share (of
-        the first layer's weights, those between -0.001 and 0.001), best_epoch, stopped_epoch,
-        diverged, seconds, cached.
+        (training minus validation accuracy), late_fluctuation (of the training loss over the
+        last ten epochs: standard deviation from a straight line, over the mean; 1 for a run that
+        diverged), small_weight_share (of the first layer's weights, those between -0.001 and
+        0.001), best_epoch, stopped_epoch, diverged, seconds, cached.
         Accuracies, their gap and shares are fractions.
     data_name : str
         Name of the data set.
@@ -252,6 +252,8 @@ def _named(configs: Any) -> dict[str, Config]:
 
 def _row(name: str, seed: int, run: TrainingResult, cached: bool) -> dict[str, Any]:
     late = run.curves["training_loss"][-10:]
+    epochs = np.arange(len(late))
+    line = np.polyval(np.polyfit(epochs, late, 1), epochs) if len(late) > 2 else late
     training, validation = (run.returned[f"{part}_accuracy"] for part in ("training", "validation"))
     return {
         "experiment": name,
@@ -260,7 +262,7 @@ def _row(name: str, seed: int, run: TrainingResult, cached: bool) -> dict[str, A
         "test_loss": run.test_loss,
         **run.returned,
         "generalisation_gap": training - validation,
-        "late_variation": 1.0 if run.diverged else late.std() / late.mean(),
+        "late_fluctuation": 1.0 if run.diverged else (late - line).std() / late.mean(),
         "small_weight_share": (abs(run.model.weights[0]) < 1e-3).mean(),
         "best_epoch": run.best_epoch,
         "stopped_epoch": run.stopped_epoch,

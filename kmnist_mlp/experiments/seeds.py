@@ -1,6 +1,6 @@
 """How many seeds a comparison needs: twenty runs of the baseline that differ in the seed only.
 
-``make grid`` measures them; they are kept in ``reference_results/seeds.csv``, and notebook 9 shows
+``make grid`` measures them; they are kept in ``reference_results/seeds.csv``, and notebook 2 shows
 them.
 """
 
@@ -59,25 +59,42 @@ def widths(values: Iterable[float], counts: Iterable[int] = range(2, 21)) -> pd.
     )
 
 
-def smallest_difference(values: Iterable[float]) -> float:
+def smallest_difference(values: Iterable[float]) -> tuple[float, float, float]:
     """Return the smallest difference of two single runs that chance does not explain.
 
     Two runs of one configuration differ by less in 95 of 100 cases: ``t s sqrt(2)``, in the unit of
-    the values.
+    the values. It is itself estimated from these values.
+
+    Returns
+    -------
+    difference, low, high : float
+        With its 95 % confidence interval, by the distribution of s (chi-squared).
 
     Examples
     --------
-    >>> round(smallest_difference([84.1, 84.3, 84.2]), 2)
-    0.61
+    >>> [round(number, 2) for number in smallest_difference([84.1, 84.3, 84.2])]
+    [0.61, 0.32, 3.82]
     """
-    from scipy.special import stdtrit
+    from scipy.special import chdtri, stdtrit
 
     values = np.asarray(list(values), dtype=float)
-    return float(stdtrit(len(values) - 1, 0.975) * values.std(ddof=1) * np.sqrt(2))
+    free = len(values) - 1
+    difference = stdtrit(free, 0.975) * values.std(ddof=1) * np.sqrt(2)
+    low, high = (np.sqrt(free / chdtri(free, tail)) for tail in (0.025, 0.975))
+    return float(difference), float(difference * low), float(difference * high)
+
+
+# What the paper compares with each other, in its own order.
+COMPARISONS = [
+    ("l2_0.2", "baseline"), ("l2_1e-3", "baseline"), ("l2_1e-3", "l2_0.2"), ("l1_1e-6", "l2_0.2"),
+    ("l1_1e-3", "l1_1e-6"), ("sigmoid", "baseline"), ("relu", "baseline"), ("relu", "sigmoid"),
+    ("hidden_256", "baseline"), ("hidden_64", "baseline"), ("two_hidden_layers", "baseline"),
+    ("two_hidden_layers", "hidden_64"), ("final", "baseline"),
+]  # fmt: skip
 
 
 def single_run_comparisons(values: Iterable[float]) -> pd.DataFrame:
-    """Return the paper's printed differences to its baseline beside what chance explains.
+    """Return the paper's comparisons of two single runs beside what chance explains.
 
     Parameters
     ----------
@@ -87,17 +104,18 @@ def single_run_comparisons(values: Iterable[float]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns experiment, difference (percentage points, of the paper's two single runs) and
-        settled (whether it is larger than :func:`smallest_difference`).
+        Columns experiment, minus, difference (percentage points, of the paper's two printed test
+        accuracies) and beyond_chance: "yes" or "no" if it lies beyond or below the interval of
+        :func:`smallest_difference`, else "borderline".
     """
-    limit, baseline = smallest_difference(values), PAPER["baseline"].test_accuracy
-    rows = [
-        {"experiment": name, "difference": entry.test_accuracy - baseline}
-        for name, entry in PAPER.items()
-        if entry.test_accuracy is not None and name != "baseline"
-    ]
-    table = pd.DataFrame(rows)
-    return table.assign(settled=table.difference.abs() > limit)
+    _, low, high = smallest_difference(values)
+    rows = []
+    for name, minus in COMPARISONS:
+        difference = PAPER[name].test_accuracy - PAPER[minus].test_accuracy
+        size = abs(difference)
+        beyond = "yes" if size > high else "no" if size < low else "borderline"
+        rows.append((name, minus, difference, beyond))
+    return pd.DataFrame(rows, columns=["experiment", "minus", "difference", "beyond_chance"])
 
 
 def main() -> int:

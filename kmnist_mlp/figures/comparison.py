@@ -232,8 +232,7 @@ def scoreboard_numbers(judged: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         Columns number (in the table of claims), section, claim, one_run, verdict, inside.
     """
-    half = (judged.interval_high - judged.interval_low) / 2
-    inside = np.minimum(judged["mean"] - judged.low, judged.high - judged["mean"])
+    half, inside = (judged.interval_high - judged.interval_low) / 2, judged.inside
     kept = np.isfinite(half) & judged.p.notna()
     with np.errstate(divide="ignore", invalid="ignore"):  # seeds that agree in every digit
         inside = (inside / half).where(half > 0, np.sign(inside) * np.inf)

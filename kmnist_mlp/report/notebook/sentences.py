@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from kmnist_mlp.experiments.claims import SETTLED
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.support.statistics import interval, plus_minus, signed
 
@@ -39,31 +38,27 @@ def points(results: Results, name: str, minus: str, quantity: str = "test_accura
 def compared(results: Results, name: str, minus: str, quantity: str = "test_accuracy") -> str:
     """Return a difference in words, by its 95 % interval over seeds.
 
-    For example "higher by 3.02 points (95 % interval +2.71 to +3.33)", "not measurably different
-    (+0.05 points, 95 % interval −0.81 to +0.91)" or "the same in every seed".
+    For example "3.02 points higher (95 % interval 2.71 to 3.33)", "not measurably different (+0.05
+    points, 95 % interval −0.81 to +0.91)" or "the same in every seed".
     """
     difference = results.values(quantity, name) - results.values(quantity, minus)
     if (difference == 0).all():
         return "the same in every seed"
     mean, low, high = interval(difference)
-    known = f"95 % interval {signed(low, 2)} to {signed(high, 2)}"
-    known = known if len(difference) > 1 else "one seed"
+    if len(difference) == 1:
+        return f"not measurably different ({signed(mean, 2)} points, one seed)"
     if low <= 0 <= high:
+        known = f"95 % interval {signed(low, 2)} to {signed(high, 2)}"
         return f"not measurably different ({signed(mean, 2)} points, {known})"
-    return f"{'higher' if low > 0 else 'lower'} by {abs(mean):.2f} points ({known})"
+    nearer, farther = sorted((abs(low), abs(high)))
+    known = f"95 % interval {nearer:.2f} to {farther:.2f}"
+    return f"{abs(mean):.2f} points {'higher' if low > 0 else 'lower'} ({known})"
 
 
-def levelled_off(results: Results, name: str) -> str:
-    """Return whether the training loss no longer changes at the end of a run, with the measure.
+def fluctuation(results: Results, name: str) -> str:
+    """Return how much the training loss fluctuates at the end, in per cent of its mean.
 
-    It has levelled off if its standard deviation over the last ten epochs is below 5 % of its
-    mean: a loss that still falls, or that jumps, varies more.
+    It is the standard deviation from a straight line over the last ten epochs: a loss that falls
+    smoothly does not fluctuate.
     """
-    variation = results.values("late_variation", name)
-    level = int((variation < SETTLED).sum())
-    has = {0: "has not levelled off", len(variation): "has levelled off"}
-    verdict = has.get(level, f"has levelled off in {level} of {len(variation)} seeds")
-    return (
-        f"{verdict} (standard deviation over the last ten epochs: "
-        f"{plus_minus(100 * variation, 1)} % of the mean)"
-    )
+    return plus_minus(100 * results.values("late_fluctuation", name), 1) + " %"
