@@ -44,6 +44,8 @@ def test_the_findings_in_words_are_those_of_the_reference_results():
     final = plus_minus(reference.loc["final", "test_accuracy"] * 100, 2)
     assert " ".join(final.split()) + " % test accuracy" in text
     assert f"Sigmoid is {gain['sigmoid']:.1f} points better than tanh" in text
+    faster = (accuracy["learning_rate_0.005"] - accuracy["baseline_100_epochs"]).round(1)
+    assert f"test accuracy is {faster} points higher" in text
     cost = f"Standardising each pixel costs {gain['no_standardisation']:.1f} points"
     assert cost in text
     raw = plus_minus(reference.loc["no_standardisation", "test_accuracy"] * 100, 2)
