@@ -13,9 +13,12 @@ import matplotlib.pyplot as plt
 import pytest
 
 from kmnist_mlp import Config
+from kmnist_mlp.experiments import sweep
+from kmnist_mlp.experiments.distribution_shift import POOLED
 from kmnist_mlp.experiments.other_classifiers import measured
-from kmnist_mlp.experiments.paper import PAPER
+from kmnist_mlp.experiments.paper import PAPER, published_gradients
 from kmnist_mlp.experiments.reference import load_reference
+from kmnist_mlp.figures.gradients import agrees_with_itself
 from kmnist_mlp.report.readme import options_page
 from kmnist_mlp.support.statistics import plus_minus
 
@@ -41,6 +44,14 @@ def test_the_findings_in_words_are_those_of_the_reference_results():
     gain = accuracy - accuracy["baseline"]
     nearest_neighbours = measured().test_accuracy_percent[0]
     text = " ".join(README.split())
+    tuned = plus_minus(100 * sweep.load("tuned").test_accuracy, 2)
+    assert f"on the validation split brings {' '.join(tuned.split())} %" in text
+    validation = reference.xs("validation_accuracy", level="quantity").groupby(level=0).mean() * 100
+    gap = validation - accuracy
+    assert f"validation accuracy is {gap['baseline']:.1f} points above its test accuracy" in text
+    assert f"re-split at random, {gap[POOLED]:.1f} points remain" in text
+    slips = sum(not agrees_with_itself(row) for row in published_gradients())
+    assert slips == 5 and "Five of the eighteen gradient differences" in text
     final = plus_minus(reference.loc["final", "test_accuracy"] * 100, 2)
     assert " ".join(final.split()) + " % test accuracy" in text
     assert f"Sigmoid is {gain['sigmoid']:.1f} points better than tanh" in text
