@@ -44,10 +44,6 @@ def test_the_committed_results_are_those_of_the_combinations_and_of_the_best_one
     assert list(tuned.seed) == list(sweep.TUNED_SEEDS)
 
 
-def test_the_best_combination_lies_at_no_edge_of_the_grid():
-    assert sweep.edges(sweep.load("grid")) == []
-
-
 def test_the_axes_at_whose_end_the_best_combination_lies_are_named():
     rows = [
         (rate, gamma, penalty, 0, 0.9 + (rate == 2) * gamma / 100 - penalty, 0.8, False)
