@@ -175,18 +175,19 @@ def draw_heat_maps(numbers: pd.DataFrame) -> Figure:
     # a few bad cells shall not hide the differences of the others
     low, high = numbers.percent.quantile(0.25) - 1, numbers.percent.max()
     penalties = numbers.groupby("L2_penalty")
-    figure, axes = panels(len(penalties), height=2.9)
+    figure, axes = panels(len(penalties), height=3.1)
     for axis, (penalty, own) in zip(axes, penalties, strict=True):
         cells = own.pivot(index="momentum_gamma", columns="learning_rate", values="percent")
         image = axis.imshow(cells, cmap="cividis", vmin=low, vmax=high, aspect="auto")
         for (row, column), value in np.ndenumerate(cells.to_numpy()):
             text = "–" if np.isnan(value) else f"{value:.1f}"
             colour = "white" if value < (low + high) / 2 else "black"
-            axis.text(column, row, text, ha="center", va="center", color=colour)
+            axis.text(column, row, text, ha="center", va="center", color=colour, fontsize=9)
             if value == high:
                 frame = {"fill": False, "edgecolor": ORANGE, "lw": 3}
                 axis.add_patch(Rectangle((column - 0.46, row - 0.46), 0.92, 0.92, **frame))
-        axis.set_xticks(range(cells.shape[1]), [f"{rate:g}" for rate in cells.columns])
+        rates = [f"{rate:g}" for rate in cells.columns]
+        axis.set_xticks(range(len(rates)), rates, rotation=40, fontsize=8.5)
         axis.set_yticks(range(cells.shape[0]), [f"{gamma:g}" for gamma in cells.index])
         axis.set(title=f"L2 penalty {penalty:g}", xlabel="learning rate")
         axis.grid(False)
