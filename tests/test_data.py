@@ -309,6 +309,13 @@ def test_each_image_can_be_standardised_by_itself_alone(make_dataset, dtype):
     np.testing.assert_array_equal(standardise(raw, split.mean, split.std), split.test[:])
 
 
+def test_more_images_than_a_block_holds_are_standardised_by_themselves():
+    pixels = np.random.default_rng(0).integers(0, 256, (600, 5)).astype(np.uint8)
+    images = StandardisedImages(pixels, np.arange(600), np.empty(0), np.empty(0))
+    expected = [(image - image.mean()) / image.std() for image in pixels.astype(float)]
+    np.testing.assert_allclose(images[:], expected)
+
+
 def test_without_standardisation_pixels_lie_between_0_and_1(tiny):
     split = split_and_standardise(tiny, Config(standardisation="none"), np.float64)
     np.testing.assert_allclose(split.test[:], tiny.test_images.reshape(60, -1) / 255)
