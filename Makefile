@@ -84,11 +84,11 @@ lint: setup ## Check style, format, types of the core and direction of imports
 bench: setup ## Time training beside its matrix products and other libraries
 	@"$(PY)" -m kmnist_mlp.benchmark $(BENCH_ARGS)
 
-grid: setup ## Measure the sweep, twenty seeds and k-NN again (notebooks 6 and 9; half an hour)
+grid: setup ## Measure the sweep, twenty seeds and k-NN again (notebooks 2 and 6; half an hour)
 	@"$(PY)" -m kmnist_mlp.experiments.sweep && "$(PY)" -m kmnist_mlp.experiments.seeds && \
 	"$(PY)" -m kmnist_mlp.experiments.other_classifiers
 
-readings: setup ## Train all experiments under other readings of the paper (notebook 9; two hours, resumable)
+readings: setup ## Train all experiments under other readings of the paper (two hours, resumable)
 	@"$(PY)" -m kmnist_mlp.experiments.readings
 
 beyond: setup ## Train the networks beyond the paper again (notebook 7; hours, resumable)

@@ -21,8 +21,9 @@ from kmnist_mlp.experiments.claims import Claim, judge
 from kmnist_mlp.experiments.error_analysis import ConfidentErrors
 from kmnist_mlp.experiments.paper_gradients import differences_by_epsilon
 from kmnist_mlp.figures import tables
-from kmnist_mlp.figures.comparison import FAR, paper_finding, scoreboard_numbers
+from kmnist_mlp.figures.comparison import FAR, paper_finding
 from kmnist_mlp.figures.curves import curve_caption, curve_numbers
+from kmnist_mlp.figures.scoreboard import scoreboard_numbers
 from kmnist_mlp.figures.style import png
 from kmnist_mlp.figures.sweeps import draw_parameters, penalty_finding
 from kmnist_mlp.support.statistics import MISSING, prediction_interval

@@ -79,12 +79,13 @@ def test_numbers_in_a_sentence_have_their_spread_or_interval(kana, small_results
     at_2, at_9 = (np.mean([curve.iloc[i] for curve in curves]) for i in (1, -1))
     assert notebook.at_epoch(small_results, "baseline", 2).startswith(f"{at_2:.2f}")
     assert notebook.at_epoch(small_results, "baseline", 9).startswith(f"{at_9:.2f}")
-    said = notebook.points(small_results, "linear", "baseline").replace("−", "-")
+    said = notebook.compared(small_results, "linear", "baseline").replace("−", "-")
     half = 12.7062047 * difference.std() / np.sqrt(2)  # Student's t, one degree of freedom
     for value in (difference.mean(), difference.mean() - half, difference.mean() + half):
         assert f"{value:+.2f}" in said
     one_seed = run(SMALL_RUNS, 0, n_jobs=1, data=kana, cache=False)
-    assert "(one seed)" in notebook.points(one_seed, "linear", "baseline")
+    mean = f"{difference.iloc[0]:+.2f}".replace("-", "−")
+    assert f"({mean} points, one seed)" in notebook.compared(one_seed, "linear", "baseline")
 
 
 def with_values(results, quantity, **values):

@@ -21,7 +21,7 @@ from kmnist_mlp.beyond.pretrained import FOLDER, load_best
 from kmnist_mlp.beyond.shift_averaging import average_over_shifts
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
-from kmnist_mlp.datasets.kmnist import load_kmnist
+from kmnist_mlp.datasets.kmnist import kmnist_or_refusal
 from kmnist_mlp.experiments import ResultCache, cost, train_cached
 from kmnist_mlp.results import CURVES, Progress, TrainingResult
 from kmnist_mlp.support.files import save_arrays, whole_file, write_csv
@@ -29,9 +29,8 @@ from kmnist_mlp.support.files import save_arrays, whole_file, write_csv
 
 def main() -> int:
     """Train what is missing and write everything; return the exit status."""
-    data = load_kmnist()
-    if data.is_stand_in:
-        print("make beyond needs KMNIST; place the data first (make data).", file=sys.stderr)
+    data = kmnist_or_refusal("The networks beyond the paper are kept")
+    if data is None:
         return 1
     train_and_write(planned_runs(), data, FOLDER)
     print(f"Written: {FOLDER}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from functools import lru_cache
 from pathlib import Path
@@ -117,3 +118,15 @@ def _stand_in() -> Dataset:
     for array in arrays:
         array.flags.writeable = False
     return Dataset(*arrays, name=STAND_IN)
+
+
+def kmnist_or_refusal(what: str) -> Dataset | None:
+    """Return KMNIST; None, with a line on stderr, where there is only the stand-in.
+
+    For commands whose results are kept with the project, which are those of KMNIST alone.
+    """
+    data = load_kmnist()
+    if data.is_stand_in:
+        print(f"{what} for KMNIST only; place the data first.", file=sys.stderr)
+        return None
+    return data

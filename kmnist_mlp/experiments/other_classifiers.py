@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from kmnist_mlp.data import Dataset
-from kmnist_mlp.datasets.kmnist import load_kmnist
+from kmnist_mlp.datasets.kmnist import kmnist_or_refusal
 from kmnist_mlp.experiments.paper import PUBLISHED
 from kmnist_mlp.support.files import write_csv
 
@@ -55,9 +55,8 @@ def nearest_neighbour_accuracy(data: Dataset, k: int = 4) -> float:
 
 def main() -> int:
     """Measure 4 nearest neighbours on KMNIST, and write their accuracy."""
-    data = load_kmnist()
-    if data.is_stand_in:
-        print("The comparison is kept for KMNIST only; place the data first.", file=sys.stderr)
+    data = kmnist_or_refusal("The comparison is kept")
+    if data is None:
         return 1
     accuracy = 100 * nearest_neighbour_accuracy(data)
     rows = [{"model": "4 nearest neighbours", "test_accuracy_percent": accuracy}]

@@ -2,8 +2,8 @@
 
 Three choices change results and are not in the paper's text: over what pixels are standardised, the
 form of momentum, and the variance of the initial weights. ``make readings`` trains all experiments
-under all twelve combinations with three seeds; it goes on where it was interrupted. The results are
-in ``reference_results/readings.csv``; notebook 2 shows them.
+under all twelve combinations with three seeds; it goes on where it was interrupted. The results go
+to ``reference_results/readings.csv``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from kmnist_mlp.config import Config
-from kmnist_mlp.datasets.kmnist import load_kmnist
+from kmnist_mlp.datasets.kmnist import kmnist_or_refusal
 from kmnist_mlp.experiments.claims import CLAIMS, Claim, judge
 from kmnist_mlp.experiments.paper import EXPERIMENTS, PAPER
 from kmnist_mlp.experiments.runs import Results, run
@@ -137,9 +137,8 @@ def verdicts(table: pd.DataFrame, claims: Iterable[Claim] = CLAIMS) -> pd.DataFr
 
 def main() -> int:
     """Measure all readings, one after the other, and write the table of their runs."""
-    data = load_kmnist()
-    if data.is_stand_in:
-        print("The readings are kept for KMNIST only; place the data first.", file=sys.stderr)
+    data = kmnist_or_refusal("The readings are kept")
+    if data is None:
         return 1
     frames = []
     for number, reading in enumerate(READINGS, start=1):

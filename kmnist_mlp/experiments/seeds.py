@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from kmnist_mlp.datasets.kmnist import load_kmnist
+from kmnist_mlp.datasets.kmnist import kmnist_or_refusal
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.runs import run
 from kmnist_mlp.support.files import write_csv
+from kmnist_mlp.support.statistics import students_t
 
 FILE = Path(__file__).with_name("reference_results") / "seeds.csv"
 MANY = range(20)
@@ -50,10 +51,8 @@ def widths(values: Iterable[float], counts: Iterable[int] = range(2, 21)) -> pd.
     0      2  0.90      1.56
     1      5  0.12      0.30
     """
-    from scipy.special import stdtrit  # only here, as it loads slowly
-
     n = np.array(list(counts))
-    half = stdtrit(n - 1, 0.975) * np.std(list(values), ddof=1)
+    half = students_t(n) * np.std(list(values), ddof=1)
     return pd.DataFrame(
         {"seeds": n, "mean": half / np.sqrt(n), "next_run": half * np.sqrt(1 + 1 / n)}
     )
@@ -75,11 +74,11 @@ def smallest_difference(values: Iterable[float]) -> tuple[float, float, float]:
     >>> [round(number, 2) for number in smallest_difference([84.1, 84.3, 84.2])]
     [0.61, 0.32, 3.82]
     """
-    from scipy.special import chdtri, stdtrit
+    from scipy.special import chdtri  # only here, as it loads slowly
 
     values = np.asarray(list(values), dtype=float)
     free = len(values) - 1
-    difference = stdtrit(free, 0.975) * values.std(ddof=1) * np.sqrt(2)
+    difference = students_t(len(values)) * values.std(ddof=1) * np.sqrt(2)
     low, high = (np.sqrt(free / chdtri(free, tail)) for tail in (0.025, 0.975))
     return float(difference), float(difference * low), float(difference * high)
 
@@ -120,9 +119,8 @@ def single_run_comparisons(values: Iterable[float]) -> pd.DataFrame:
 
 def main() -> int:
     """Train the baseline with twenty seeds, and write their results."""
-    data = load_kmnist()
-    if data.is_stand_in:
-        print("The seeds are kept for KMNIST only; place the data first.", file=sys.stderr)
+    data = kmnist_or_refusal("The seeds are kept")
+    if data is None:
         return 1
     write_csv(run("baseline", MANY, data=data).frame[["seed", "test_accuracy"]], FILE)
     print(f"{FILE}: {len(MANY)} runs")

@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from kmnist_mlp.config import Config
-from kmnist_mlp.datasets.kmnist import load_kmnist
+from kmnist_mlp.datasets.kmnist import kmnist_or_refusal
 from kmnist_mlp.experiments.paper import EXPERIMENTS
 from kmnist_mlp.experiments.runs import run
 from kmnist_mlp.support.files import write_csv
@@ -97,8 +97,7 @@ def _measure(configs: dict[str, Config], seeds: range, name: str) -> pd.DataFram
 
 def main() -> int:
     """Measure the grid and its best combination, and write both tables."""
-    if load_kmnist().is_stand_in:
-        print("The sweep is kept for KMNIST only; place the data first.", file=sys.stderr)
+    if kmnist_or_refusal("The sweep is kept") is None:
         return 1
     best = means(_measure(configurations(), GRID_SEEDS, "grid")).iloc[0]
     print("Best on validation:", ", ".join(f"{axis} {best[axis]:g}" for axis in AXES))

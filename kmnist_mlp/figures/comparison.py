@@ -1,4 +1,4 @@
-"""Our results beside the paper's numbers and claims, and step by step to the final model."""
+"""Our results beside the paper's numbers, and step by step to the final model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from kmnist_mlp.experiments.claims import rounding_limits
@@ -194,97 +193,6 @@ def difference_finding(numbers: pd.DataFrame) -> str:
                 f"our seeds, and {above} lie above our mean."
             )
     return " ".join(sentences)
-
-
-# ---- all claims ----------------------------------------------------------------------------------
-
-VERDICT_STYLES = {
-    "reproduced": ("o", BLUE),
-    "not reproduced": ("X", ORANGE),
-    "undecided": ("D", "#777777"),
-}
-
-
-def scoreboard_figure(judged: pd.DataFrame) -> Figure:
-    """Draw our interval for each claim beside the claimed range, grouped by section.
-
-    Parameters
-    ----------
-    judged : DataFrame
-        What :func:`kmnist_mlp.experiments.claims.judge` gives.
-    """
-    numbers = scoreboard_numbers(judged)
-    counts = ", ".join(f"{n} {v}" for v, n in numbers.verdict.value_counts().items())
-    finding = f"{len(numbers)} claims: {counts}."
-    data = ExhibitData.of(numbers, finding)
-    return finished(draw_scoreboard(numbers), judged.attrs.get("data_name", ""), data)
-
-
-def scoreboard_numbers(judged: pd.DataFrame) -> pd.DataFrame:
-    """Return a row per claim, in units of half our 95 % interval.
-
-    Claims have different units, but all can be compared in this one: how far our mean lies inside
-    the nearest end of the claimed range (negative: outside), over half the width of our interval.
-    Claims without such an interval (one seed, the bound of the gradient check) are left out.
-
-    Returns
-    -------
-    DataFrame
-        Columns number (in the table of claims), section, claim, one_run, verdict, inside.
-    """
-    half, inside = (judged.interval_high - judged.interval_low) / 2, judged.inside
-    kept = np.isfinite(half) & judged.p.notna()
-    with np.errstate(divide="ignore", invalid="ignore"):  # seeds that agree in every digit
-        inside = (inside / half).where(half > 0, np.sign(inside) * np.inf)
-    numbers = judged[["section", "claim", "one_run", "verdict"]].assign(inside=inside)
-    numbers.insert(0, "number", range(1, len(judged) + 1))
-    return numbers[kept].reset_index(drop=True)
-
-
-def draw_scoreboard(numbers: pd.DataFrame, limit: float = 8.0) -> Figure:
-    """Draw what :func:`scoreboard_numbers` gives, a row per claim; farther ones at the edge."""
-    lines = [textwrap.wrap(f"{n}  {claim}", 62) for n, claim in zip(
-        numbers.number, numbers.claim, strict=True)]  # fmt: skip
-    breaks = numbers.section.ne(numbers.section.shift())
-    heights = np.array([0.15 + 0.85 * len(text) for text in lines])
-    places = np.cumsum(heights + 0.5 * breaks.to_numpy()) - heights / 2
-    figure, (axis,) = panels(1, height=0.17 * places.max(initial=1) + 1.2)
-    axis.axvspan(0, limit + 1, color="#EAF2F8", zorder=0)
-    axis.axvline(0, color="black", lw=1)
-    for place, row in zip(places, numbers.itertuples(), strict=True):
-        marker, colour = VERDICT_STYLES[row.verdict]
-        middle = float(np.clip(row.inside, -limit, limit))
-        if middle == row.inside:
-            axis.plot([middle - 1, middle + 1], [place, place], color=colour, lw=1.6)
-        else:
-            marker = ">" if middle > 0 else "<"
-        axis.plot(
-            middle, place, marker, color=colour, ms=5.5, label=row.verdict,
-            mfc="white" if row.one_run else colour,
-        )  # fmt: skip
-    axis.set_yticks(places, ["\n".join(text) for text in lines], fontsize=7.5)
-    for place, height, row, new in zip(places, heights, numbers.itertuples(), breaks, strict=True):
-        if new:
-            axis.text(
-                1.005, place, row.section, transform=axis.get_yaxis_transform(), va="center",
-                fontsize=8.5, weight="bold",
-            )  # fmt: skip
-            axis.axhline(place - height / 2 - 0.25, color=LINE, lw=0.7)
-    axis.set_ylim(places.max(initial=1) + 1, 0)
-    axis.set_xlim(-limit - 1, limit + 1)
-    axis.grid(visible=False, axis="y")
-    axis.set_xlabel("outside the claimed range   |   inside   (unit: half our 95 % interval)")
-    handles = [
-        Line2D([], [], marker=marker, color=colour, ms=5.5, lw=1.6, label=verdict)
-        for verdict, (marker, colour) in VERDICT_STYLES.items()
-    ]
-    handles.append(
-        Line2D(
-            [], [], marker="o", color="black", mfc="white", ms=5.5, lw=0, label="a printed number"
-        )
-    )
-    figure.legend(handles=handles, loc="outside upper left", ncols=2)
-    return figure
 
 
 # ---- contributions of single changes -------------------------------------------------------------

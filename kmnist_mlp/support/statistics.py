@@ -42,13 +42,24 @@ def prediction_interval(values: Iterable[float]) -> tuple[float, float, float]:
 
 
 def _around_mean(values: np.ndarray, factor: float) -> tuple[float, float, float]:
-    from scipy.special import stdtrit  # quantiles of Student's t; only here, as it loads slowly
-
     mean, n = float(values.mean()), len(values)
     if n == 1:
         return mean, -np.inf, np.inf
-    half = float(stdtrit(n - 1, 0.975) * values.std(ddof=1) * factor)
+    half = float(students_t(n) * values.std(ddof=1) * factor)
     return mean, mean - half, mean + half
+
+
+def students_t(n: int | np.ndarray) -> float | np.ndarray:
+    """Return the quantile of Student's t for a two-sided 95 % interval from n values.
+
+    Examples
+    --------
+    >>> print(f"{students_t(5):.3f}")
+    2.776
+    """
+    from scipy.special import stdtrit  # only here, as it loads slowly
+
+    return stdtrit(np.subtract(n, 1), 0.975)
 
 
 def p_value(values: Iterable[float], low: float, high: float, one_more: bool = False) -> float:

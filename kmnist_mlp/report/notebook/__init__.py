@@ -8,7 +8,6 @@ from kmnist_mlp.report.notebook.sentences import (
     fluctuation,
     number,
     percent,
-    points,
 )
 from kmnist_mlp.report.notebook.verdicts import (
     confusion_matrices_add_up,
@@ -28,7 +27,6 @@ __all__ = [
     "number",
     "percent",
     "planted_bug_verdicts",
-    "points",
     "say",
     "show",
     "show_curves",

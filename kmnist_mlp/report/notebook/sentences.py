@@ -27,14 +27,6 @@ def at_epoch(results: Results, name: str, epoch: int) -> str:
     return plus_minus([100 * curve[:epoch][-1] for curve in curves], 2) + " %"
 
 
-def points(results: Results, name: str, minus: str, quantity: str = "test_accuracy") -> str:
-    """Return a difference, such as "+3.02 points (95 % interval +2.71 to +3.33)"."""
-    difference = results.values(quantity, name) - results.values(quantity, minus)
-    mean, low, high = interval(difference)
-    known = f"95 % interval {signed(low, 2)} to {signed(high, 2)}"
-    return f"{signed(mean, 2)} points ({known if len(difference) > 1 else 'one seed'})"
-
-
 def compared(results: Results, name: str, minus: str, quantity: str = "test_accuracy") -> str:
     """Return a difference in words, by its 95 % interval over seeds.
 
