@@ -23,7 +23,7 @@ FRACTION = partial(checks.real_number, at_least=0, below=1)
 SEED = partial(checks.whole_number, at_least=0)
 ACTIVATION = partial(checks.one_of, allowed=ACTIVATIONS)
 SCHEDULE = partial(checks.one_of, allowed=("constant", "cosine"))
-STANDARDISATION = partial(checks.one_of, allowed=("pixel", "global", "image", "none"))
+STANDARDISATION = partial(checks.one_of, allowed=("pixel", "global", "image", "scale", "none"))
 
 
 def option(default: Any, check: partial, meaning: str, beyond: bool = False) -> Any:
@@ -52,6 +52,12 @@ class Config:
     ------
     ValueError
         If a value has the wrong type or lies outside its bounds.
+
+    Notes
+    -----
+    With a ``standardisation`` of "pixel", "global" or "image", mean and standard deviation are
+    those of each pixel, of all pixels, or of each image; "scale" divides pixels by 255, and "none"
+    leaves them as they are, 0 to 255.
 
     Examples
     --------
@@ -83,7 +89,7 @@ class Config:
     label_smoothing: float = extra(0.0, FRACTION, "Share of a label spread over all classes.")
     schedule: str = extra("constant", SCHEDULE, "How the learning rate changes.")
     warm_up: float = extra(0.0, NOT_NEGATIVE, "Epochs in which the learning rate rises from 0.")
-    standardisation: str = extra("pixel", STANDARDISATION, "Over what pixels are standardised.")
+    standardisation: str = extra("pixel", STANDARDISATION, "How pixels are standardised.")
     initial_variance: float = extra(2.0, POSITIVE, "Variance of initial weights x fan-in.")
     validation_fraction: float = extra(0.2, FRACTION, "Share of training images held out.")
 

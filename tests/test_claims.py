@@ -10,14 +10,12 @@ from kmnist_mlp.experiments.claims import (
     CLAIMS,
     Claim,
     claims_of,
-    judge,
-    losses_above,
     of_one_run,
     rounding_limits,
-    verdict,
 )
 from kmnist_mlp.experiments.paper import EXPERIMENTS, PAPER
 from kmnist_mlp.experiments.runs import Results, run
+from kmnist_mlp.experiments.verdicts import judge, losses_above, verdict
 from kmnist_mlp.support.statistics import interval, prediction_interval
 
 

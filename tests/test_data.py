@@ -316,9 +316,10 @@ def test_more_images_than_a_block_holds_are_standardised_by_themselves():
     np.testing.assert_allclose(images[:], expected)
 
 
-def test_without_standardisation_pixels_lie_between_0_and_1(tiny):
-    split = split_and_standardise(tiny, Config(standardisation="none"), np.float64)
-    np.testing.assert_allclose(split.test[:], tiny.test_images.reshape(60, -1) / 255)
+@pytest.mark.parametrize(("mode", "divisor"), [("scale", 255), ("none", 1)])
+def test_pixels_that_are_not_standardised_are_scaled_or_stay_as_they_are(tiny, mode, divisor):
+    split = split_and_standardise(tiny, Config(standardisation=mode), np.float64)
+    np.testing.assert_allclose(split.test[:], tiny.test_images.reshape(60, -1) / divisor)
 
 
 # ---- standardised images -------------------------------------------------------------------------

@@ -17,9 +17,10 @@ from small_runs import SMALL, SMALL_RUNS
 from kmnist_mlp import Config, figures, run
 from kmnist_mlp.data import CLASS_NAMES
 from kmnist_mlp.experiments import sweep
-from kmnist_mlp.experiments.claims import Claim, judge
+from kmnist_mlp.experiments.claims import Claim
 from kmnist_mlp.experiments.error_analysis import ConfidentErrors
 from kmnist_mlp.experiments.paper_gradients import differences_by_epsilon
+from kmnist_mlp.experiments.verdicts import judge
 from kmnist_mlp.figures import tables
 from kmnist_mlp.figures.comparison import FAR, paper_finding
 from kmnist_mlp.figures.curves import curve_caption, curve_numbers

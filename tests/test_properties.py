@@ -164,7 +164,7 @@ OPTIONS = {
     "momentum_gamma": fractions, "seed": seeds, "distortion": not_negative,
     "batch_normalisation": flags, "dropout": fractions, "label_smoothing": fractions,
     "schedule": st.sampled_from(["constant", "cosine"]), "warm_up": not_negative,
-    "standardisation": st.sampled_from(["pixel", "global", "image", "none"]),
+    "standardisation": st.sampled_from(["pixel", "global", "image", "scale", "none"]),
     "initial_variance": positive, "validation_fraction": fractions,
 }  # fmt: skip
 

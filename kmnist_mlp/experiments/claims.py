@@ -1,4 +1,4 @@
-"""The paper's claims as data, and the one rule by which they are judged: :data:`RULE`.
+"""The paper's claims as data; verdicts.py judges them.
 
 A claim is a number that the paper prints for one run, or a range for a quantity of an experiment or
 for the difference of two experiments.
@@ -6,16 +6,11 @@ for the difference of two experiments.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
 
-import numpy as np
-import pandas as pd
-
 from kmnist_mlp.experiments.paper import PAPER
-from kmnist_mlp.experiments.runs import Results
-from kmnist_mlp.support.statistics import holm, interval, p_value, prediction_interval
 
 
 @dataclass(frozen=True)
@@ -129,7 +124,7 @@ CLAIMS: tuple[Claim, ...] = (
     _compare("abstract", "The network is better than its linear counterpart",
              "baseline", "linear", low=0),
     _compare("abstract", "Momentum helps accuracy", "baseline", "no_momentum", low=0),
-    _compare("abstract", "Normalisation helps accuracy: each pixel standardised, not over 255",
+    _compare("abstract", "Normalisation helps accuracy: each pixel standardised, not raw",
              "baseline", "no_standardisation", low=0),
     Claim("1", "All gradient differences are at most 0.0001", "gradient_difference", "gradients",
           high=1e-4),
@@ -210,142 +205,3 @@ def claims_of(*sections: str) -> list[Claim]:
     ['3.1a', '3.1b', '3.2a', '3.2b']
     """
     return [claim for claim in CLAIMS if claim.section.startswith(sections)]
-
-
-# ---- judging them --------------------------------------------------------------------------------
-
-RULE = (
-    "A number that the paper prints is the result of one run. It is reproduced if it could be one "
-    "more run of ours: if it lies, as exactly as it is printed (89 % is 88.5 to 89.5), in the 95 % "
-    "prediction interval of our seeds, mean ± t s √(1 + 1/n). Where the paper prints several "
-    "numbers for what is one measurement here, all of them must. So such a number is reproduced if "
-    "our runs do not contradict it, and the more they scatter, the easier that is. All other "
-    "claims are a range for a mean, or for the mean difference of two experiments with the same "
-    "seeds. If its 95 % confidence interval lies inside the range, the claim is reproduced; if it "
-    "lies wholly outside, not reproduced; else undecided. The bound on the gradient check must "
-    "hold in every seed: there, the interval is the range over seeds."
-)
-
-
-def verdict(low: float, high: float, claim: Claim) -> str:
-    """Judge a claim by an interval, according to :data:`RULE`.
-
-    Parameters
-    ----------
-    low, high : float
-        Ends of the interval: of the next run for a claim about one run, else of the mean.
-    claim : Claim
-
-    Returns
-    -------
-    str
-        "reproduced", "not reproduced" or "undecided".
-
-    Examples
-    --------
-    >>> claim = Claim("2", "84 points or more", "test_accuracy", "baseline", low=84)
-    >>> verdict(84.1, 84.4, claim), verdict(83.0, 84.2, claim), verdict(82.0, 83.0, claim)
-    ('reproduced', 'undecided', 'not reproduced')
-    >>> claim = of_one_run("6", "89 %", "test_accuracy", "final", (88.5, 89.5))
-    >>> verdict(89.4, 90.2, claim), verdict(89.6, 90.2, claim)
-    ('reproduced', 'not reproduced')
-    """
-    if any(high < lowest or low > highest for lowest, highest in claim.ranges):
-        return "not reproduced"
-    inside = claim.low <= low and high <= claim.high
-    if inside or (claim.one_run and np.isfinite([low, high]).all()):
-        return "reproduced"
-    return "undecided"
-
-
-def judge(
-    results: Results, gradients: Mapping[int, pd.DataFrame], claims: Iterable[Claim] = CLAIMS
-) -> pd.DataFrame:
-    """Judge all claims about the experiments of these results by :data:`RULE`.
-
-    Parameters
-    ----------
-    results : Results
-    gradients : dict of seed to DataFrame
-        What :func:`gradient_checks` returned; the quantity is the largest difference. It may be
-        empty.
-    claims : iterable of Claim
-
-    Returns
-    -------
-    DataFrame
-        Columns section, claim, quantity, experiment, minus, one_run, low, high (the claimed range),
-        mean, inside (how far the mean lies inside the range, negative outside; of several the
-        smallest), interval_low, interval_high, verdict, p (of the t-test against the nearest end of
-        the range), p_holm (corrected for the number of these tests; source: Holm 1979, Scand. J.
-        Statist. 6, 65) and corrected (the verdict by these: a printed number that is no longer
-        rejected counts as reproduced, any other claim as undecided).
-
-    Examples
-    --------
-    >>> from kmnist_mlp import Config, run
-    >>> results = run(Config(layer_specs=(784, 10), epochs=1), range(3), n_jobs=1, cache=False)
-    >>> better = Claim("-", "One epoch beats guessing", "test_accuracy", "run 1", low=10)
-    >>> judge(results, {}, [better])[["claim", "verdict"]]
-                          claim     verdict
-    0  One epoch beats guessing  reproduced
-    """
-    rows = []
-    for claim in claims:
-        if claim.quantity == "gradient_difference":
-            values = [table.difference.max() for table in gradients.values()]
-            if not values:
-                continue
-            # A bound on every check, not on a mean: the largest must keep it.
-            mean, low, high, p = float(np.mean(values)), min(values), max(values), np.nan
-        else:
-            if not {claim.experiment, claim.minus} - {None} <= set(results.names):
-                continue
-            values = results.values(claim.quantity, claim.experiment)
-            if claim.minus:
-                values = values - results.values(claim.quantity, claim.minus)
-            mean, low, high = (prediction_interval if claim.one_run else interval)(values)
-            p = min(p_value(values, *limits, claim.one_run) for limits in claim.ranges)
-        rows.append(
-            {
-                "section": claim.section,
-                "claim": claim.statement,
-                "quantity": claim.quantity,
-                "experiment": claim.experiment,
-                "minus": claim.minus or "",
-                "one_run": claim.one_run,
-                "low": claim.low,
-                "high": claim.high,
-                "mean": mean,
-                "inside": min(min(mean - a, b - mean) for a, b in claim.ranges),
-                "interval_low": low,
-                "interval_high": high,
-                "verdict": verdict(low, high, claim),
-                "p": p,
-            }
-        )
-    judged = pd.DataFrame(rows)
-    if rows:
-        judged["p_holm"] = holm(judged.p)
-        instead = np.where(judged.one_run, "reproduced", "undecided")
-        falls = (judged.p < 0.05) & (judged.p_holm >= 0.05)
-        judged["corrected"] = judged.verdict.where(~falls, instead)
-    judged.attrs["data_name"] = results.data_name
-    return judged
-
-
-def losses_above(results: Results) -> tuple[int, int, float]:
-    """Return how many printed losses lie above our mean, of how many, and the sign test's p-value.
-
-    The p-value is that of a fair coin, two-sided. Experiments that were not run do not count, and
-    L1 of 0.000001, the same measurement as the baseline, not a second time.
-    """
-    from scipy.stats import binomtest  # only here, as it loads slowly
-
-    above = [
-        PAPER[name].test_loss > results.values("test_loss", name).mean()
-        for name in results.names
-        if name in PAPER and PAPER[name].test_loss is not None and name != "l1_1e-6"
-    ]
-    count = int(sum(above))
-    return count, len(above), float(binomtest(count, len(above)).pvalue)

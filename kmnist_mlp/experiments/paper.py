@@ -111,7 +111,7 @@ _UNPUBLISHED = (
     Published("no_momentum", "without momentum", Config(momentum=False), "abstract"),
     Published(
         "no_standardisation",
-        "not standardised",
+        "raw pixels, 0 to 255",
         Config(standardisation="none"),
         "abstract",
     ),

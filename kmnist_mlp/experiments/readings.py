@@ -2,8 +2,9 @@
 
 Three choices change results and are not in the paper's text: over what pixels are standardised, the
 form of momentum, and the variance of the initial weights. ``make readings`` trains all experiments
-under all twelve combinations with three seeds; it goes on where it was interrupted. The results go
-to ``reference_results/readings.csv``.
+under all twelve combinations with three seeds; it goes on where it was interrupted. Pixels divided
+by 255 are no reading of the paper, which standardises them; the baseline is trained on them, too.
+The results go to ``reference_results/readings.csv``.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ import pandas as pd
 
 from kmnist_mlp.config import Config
 from kmnist_mlp.datasets.kmnist import kmnist_or_refusal
-from kmnist_mlp.experiments.claims import CLAIMS, Claim, judge
+from kmnist_mlp.experiments.claims import CLAIMS, Claim
 from kmnist_mlp.experiments.paper import EXPERIMENTS, PAPER
 from kmnist_mlp.experiments.runs import Results, run
+from kmnist_mlp.experiments.verdicts import judge
 from kmnist_mlp.support.files import write_csv
 
 FILE = Path(__file__).with_name("reference_results") / "readings.csv"
@@ -41,7 +43,7 @@ class Reading:
     Attributes
     ----------
     standardisation : str
-        "pixel", "global" or "image", as in :class:`kmnist_mlp.Config`.
+        As in :class:`kmnist_mlp.Config`.
     momentum : str
         "unit gain": ``v <- gamma * v + (1 - gamma) * g``. "classical": ``v <- gamma * v + g``, the
         same as unit gain with a learning rate of ``1 / (1 - gamma)`` times as much.
@@ -75,6 +77,7 @@ READINGS = [
     for choices in product(("pixel", "global", "image"), ("unit gain", "classical"), (2.0, 1.0))
 ]
 OURS = READINGS[0]
+SCALED = Reading("scale", "unit gain", 2.0)  # pixels divided by 255
 
 
 def load_readings(path: Path = FILE) -> pd.DataFrame:
@@ -83,7 +86,7 @@ def load_readings(path: Path = FILE) -> pd.DataFrame:
 
 
 def results_of(reading: Reading, table: pd.DataFrame) -> Results:
-    """Return the results of one reading, for :func:`kmnist_mlp.experiments.claims.judge`."""
+    """Return the results of one reading, for :func:`kmnist_mlp.experiments.verdicts.judge`."""
     values = [reading.standardisation, reading.momentum, reading.variance]
     frame = table[(table[CHOICES] == values).all(axis=1)].drop(columns=CHOICES)
     runs = dict.fromkeys(zip(frame.experiment, frame.seed, strict=True))
@@ -141,12 +144,13 @@ def main() -> int:
     if data is None:
         return 1
     frames = []
-    for number, reading in enumerate(READINGS, start=1):
-        configs = {name: reading.apply(config) for name, config in EXPERIMENTS.items()}
-        del configs["no_standardisation"]  # that is no reading of the paper
+    of_paper = [name for name in EXPERIMENTS if name != "no_standardisation"]
+    for number, reading in enumerate([*READINGS, SCALED], start=1):
+        names = of_paper if reading in READINGS else ["baseline"]
+        configs = {name: reading.apply(EXPERIMENTS[name]) for name in names}
         frame = run(configs, SEEDS, data=data).frame[["experiment", "seed", *COLUMNS]]
         frames.append(frame.assign(**vars(reading)))
-        print(f"{number} of {len(READINGS)}: {reading}", flush=True)
+        print(f"{number} of {len(READINGS) + 1}: {reading}", flush=True)
     table = pd.concat(frames, ignore_index=True)
     write_csv(table[[*CHOICES, "experiment", "seed", *COLUMNS]], FILE)
     print(f"{FILE}: {len(table)} runs")

@@ -28,7 +28,7 @@ def scoreboard_figure(judged: pd.DataFrame) -> Figure:
     Parameters
     ----------
     judged : DataFrame
-        What :func:`kmnist_mlp.experiments.claims.judge` gives.
+        What :func:`kmnist_mlp.experiments.verdicts.judge` gives.
     """
     numbers = scoreboard_numbers(judged)
     counts = ", ".join(f"{n} {v}" for v, n in numbers.verdict.value_counts().items())

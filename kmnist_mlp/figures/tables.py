@@ -189,7 +189,7 @@ def scoreboard(judged: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     judged : DataFrame
-        What :func:`kmnist_mlp.experiments.claims.judge` gives.
+        What :func:`kmnist_mlp.experiments.verdicts.judge` gives.
     """
     rows = []
     for row in judged.itertuples():

@@ -26,8 +26,8 @@ def pixel_statistics(
         Which images count.
     standardisation : str
         "pixel": of each pixel by itself. "global": of all pixels together, repeated for each.
-        "image": none, as each image will be standardised by its own. "none": 0 and 255, which
-        only scales pixels to between 0 and 1.
+        "image": none, as each image will be standardised by its own. "scale": 0 and 255, so that
+        pixels lie between 0 and 1. "none": 0 and 1, so that they stay what they are.
 
     Returns
     -------
@@ -36,8 +36,9 @@ def pixel_statistics(
     """
     if standardisation == "image":
         return np.empty(0), np.empty(0)
-    if standardisation == "none":
-        return np.zeros(images.shape[1]), np.full(images.shape[1], 255.0)
+    if standardisation in ("scale", "none"):
+        divisor = 255.0 if standardisation == "scale" else 1.0
+        return np.zeros(images.shape[1]), np.full(images.shape[1], divisor)
     sums, squares = np.zeros((2, images.shape[1]))
     for start in range(0, len(rows), 2000):  # the sums are exact: whole numbers below 2**53
         chunk = images[rows[start : start + 2000]].astype(np.float64)

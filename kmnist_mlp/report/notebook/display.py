@@ -119,6 +119,5 @@ def show_curves(results: Results, name: str) -> None:
         learning_curves(results, name),
         f"""Figures {first} and {second}. {setting}: training and validation loss (Figure {first})
         and accuracy (Figure {second}) by epoch. {curve_caption(curve_numbers(results, name))} The
-        training curve is measured on a fixed part of the training split, as large as the
-        validation split.""",
+        training curve is measured on a fixed tenth of the training split.""",
     )

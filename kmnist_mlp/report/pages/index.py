@@ -10,8 +10,8 @@ import pandas as pd
 from markupsafe import Markup
 
 from kmnist_mlp.data import is_stand_in
-from kmnist_mlp.experiments.claims import RULE
 from kmnist_mlp.experiments.paper import PAPER
+from kmnist_mlp.experiments.verdicts import RULE
 from kmnist_mlp.figures.markup import html
 from kmnist_mlp.figures.tables import scoreboard, verdict_counts
 from kmnist_mlp.report.pages.markdown import render_markdown
