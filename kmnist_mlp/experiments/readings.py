@@ -3,8 +3,8 @@
 Three choices change results and are not in the paper's text: over what pixels are standardised, the
 form of momentum, and the variance of the initial weights. ``make readings`` trains all experiments
 under all twelve combinations with three seeds; it goes on where it was interrupted. Pixels divided
-by 255 are no reading of the paper, which standardises them; the baseline is trained on them, too.
-The results go to ``reference_results/readings.csv``.
+by 255 and raw pixels are no readings of the paper, which standardises them; the baseline is trained
+on both of them, too. The results go to ``reference_results/readings.csv``.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ READINGS = [
     for choices in product(("pixel", "global", "image"), ("unit gain", "classical"), (2.0, 1.0))
 ]
 OURS = READINGS[0]
-SCALED = Reading("scale", "unit gain", 2.0)  # pixels divided by 255
+SCALED, RAW = (Reading(kind, "unit gain", 2.0) for kind in ("scale", "none"))
 
 
 def load_readings(path: Path = FILE) -> pd.DataFrame:
@@ -145,12 +145,12 @@ def main() -> int:
         return 1
     frames = []
     of_paper = [name for name in EXPERIMENTS if name != "no_standardisation"]
-    for number, reading in enumerate([*READINGS, SCALED], start=1):
+    for number, reading in enumerate([*READINGS, SCALED, RAW], start=1):
         names = of_paper if reading in READINGS else ["baseline"]
         configs = {name: reading.apply(EXPERIMENTS[name]) for name in names}
         frame = run(configs, SEEDS, data=data).frame[["experiment", "seed", *COLUMNS]]
         frames.append(frame.assign(**vars(reading)))
-        print(f"{number} of {len(READINGS) + 1}: {reading}", flush=True)
+        print(f"{number} of {len(READINGS) + 2}: {reading}", flush=True)
     table = pd.concat(frames, ignore_index=True)
     write_csv(table[[*CHOICES, "experiment", "seed", *COLUMNS]], FILE)
     print(f"{FILE}: {len(table)} runs")

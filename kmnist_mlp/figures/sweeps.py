@@ -114,12 +114,12 @@ def draw_parameters(numbers: pd.DataFrame) -> Figure:
     sizes = np.sort(numbers.parameters.unique())
     for _, own in numbers.groupby("experiment", sort=False):
         size, values = own.parameters.iloc[0], own.test_accuracy_percent
-        axis.plot(own.parameters, values, "_", color=BLUE, ms=7, alpha=0.7)
-        axis.plot(size, values.mean(), "o", color=BLUE)
+        axis.plot(own.parameters, values, "_", color=BLUE, ms=11, alpha=0.7)
+        axis.plot(size, values.mean(), "o", color=BLUE, ms=4)
         larger = sizes[sizes > size]
         left = not len(larger) or larger[0] < 1.5 * size
         axis.annotate(
-            own.layers.iloc[0], (size, values.mean()), xytext=(-9 if left else 9, 0),
+            own.layers.iloc[0], (size, values.mean()), xytext=(-11 if left else 11, 0),
             textcoords="offset points", ha="right" if left else "left", va="center",
         )  # fmt: skip
     axis.set_xscale("log")
