@@ -88,7 +88,7 @@ grid: setup ## Measure the sweep, twenty seeds and k-NN again (notebooks 2 and 6
 	@"$(PY)" -m kmnist_mlp.experiments.sweep && "$(PY)" -m kmnist_mlp.experiments.seeds && \
 	"$(PY)" -m kmnist_mlp.experiments.other_classifiers
 
-readings: setup ## Train all experiments under other readings of the paper (two hours, resumable)
+readings: setup ## Train all experiments under other readings of the paper (notebook 9; 1.5 hours, resumable)
 	@"$(PY)" -m kmnist_mlp.experiments.readings
 
 beyond: setup ## Train the networks beyond the paper again (notebook 7; hours, resumable)
