@@ -51,7 +51,8 @@ def verdict(low: float, high: float, claim: Claim) -> str:
     """
     if any(high < lowest or low > highest for lowest, highest in claim.ranges):
         return "not reproduced"
-    inside = claim.low <= low and high <= claim.high
+    # strictly: two experiments with equal results in all seeds are neither better nor worse
+    inside = claim.low < low and high < claim.high
     if inside or (claim.one_run and np.isfinite([low, high]).all()):
         return "reproduced"
     return "undecided"

@@ -58,8 +58,7 @@ def draw_specification(curve: pd.DataFrame) -> Figure:
         bottom.plot(places, [row] * len(places), "o", color="#E3E3E3", ms=6)
         bottom.plot(places[chosen & ~ours], [row] * (chosen & ~ours).sum(), "o", color=BLUE, ms=7)
         bottom.plot(places[chosen & ours], [row] * (chosen & ours).sum(), "D", color=ORANGE, ms=7)
-    names = [f"{'variance ' * (c == 'variance')}{v:g}" if c == "variance" else v for c, v in labels]
-    bottom.set_yticks(range(len(labels)), names)
+    bottom.set_yticks(range(len(labels)), [_choice(*label) for label in labels])
     for choice in CHOICES[1:]:
         bottom.axhline([c for c, _ in labels].index(choice) - 0.5, color="#BBBBBB", lw=0.8)
     bottom.set_ylim(len(labels) - 0.5, -0.5)
@@ -82,8 +81,12 @@ def specification_finding(curve: pd.DataFrame) -> str:
 
 
 def _in_words(row: pd.Series) -> str:
-    variance = f"variance {row.variance:g}"
-    return f"{row.standardisation} standardisation, {row.momentum} momentum and {variance}"
+    first, second, third = (_choice(name, row[name]) for name in CHOICES)
+    return f"{first}, {second} and {third}"
+
+
+def _choice(name: str, value: str | float) -> str:
+    return f"variance {value:g}" if name == "variance" else f"{value} {name}"
 
 
 # ---- verdicts ------------------------------------------------------------------------------------
@@ -148,7 +151,7 @@ def verdicts_finding(verdicts: pd.DataFrame) -> str:
     return (
         f"Of {len(verdicts)} claims, {reach.get('every reading', 0)} are reproduced in every "
         f"reading, {reach.get('some readings', 0)} in some and {reach.get('no reading', 0)} in "
-        f"none; {none} are refuted in all of them."
+        f"none; in {none}, every reading contradicts the claim."
     )
 
 
