@@ -70,6 +70,17 @@ def test_what_is_kept_with_the_project_is_not_measured_on_the_stand_in(module, m
     assert "KMNIST" in capsys.readouterr().err
 
 
+def test_the_committed_readings_are_complete_and_ours_is_that_of_the_reference_results():
+    table = readings.load_readings()
+    runs = table.groupby(readings.CHOICES).size()
+    assert sorted(runs) == [3, 3] + [18 * 3] * 12
+    own = readings.results_of(OURS, table).frame.set_index(["experiment", "seed"])
+    for row in load_reference("KMNIST").itertuples():
+        if (row.experiment, row.seed) in own.index:
+            measured = own.loc[(row.experiment, row.seed), row.quantity]
+            assert measured == pytest.approx(row.value, abs=row.tolerance + 1e-9)
+
+
 def test_the_committed_seeds_are_twenty_runs_of_the_baseline():
     table = seeds.load_seeds()
     assert table.seed.tolist() == list(seeds.MANY)
