@@ -109,24 +109,26 @@ def printed_numbers() -> pd.DataFrame:
     return numbers.assign(scale=numbers.groupby("quantity").value.transform("std"))
 
 
-def distance(results: Results) -> float:
+def distance(results: Results, quantity: str | None = None) -> float:
     """Return how far results are from the paper's printed numbers.
 
     It is the root mean square, over all printed accuracies and losses, of our mean minus the
-    paper's value, each divided by the scale of :func:`printed_numbers`. At a distance of 1, results
-    are as far from the paper's as its experiments are from each other.
+    paper's value, each divided by the scale of :func:`printed_numbers`. A distance of 1 is one
+    standard deviation of the paper's experiments. With a ``quantity``, only its numbers count.
     """
     squares = [
         ((results.values(row.quantity, row.experiment).mean() - row.value) / row.scale) ** 2
         for row in printed_numbers().itertuples()
+        if quantity in (None, row.quantity)
     ]
     return float(np.sqrt(np.mean(squares)))
 
 
-def specification_curve(table: pd.DataFrame) -> pd.DataFrame:
+def specification_curve(table: pd.DataFrame, quantity: str | None = None) -> pd.DataFrame:
     """Return a row per reading, the nearest to the paper first: its choices and its distance."""
     rows = [
-        {**vars(reading), "distance": distance(results_of(reading, table))} for reading in READINGS
+        {**vars(reading), "distance": distance(results_of(reading, table), quantity)}
+        for reading in READINGS
     ]
     return pd.DataFrame(rows).sort_values("distance", kind="stable", ignore_index=True)
 
