@@ -8,7 +8,7 @@ from kmnist_mlp.experiments import EXPERIMENTS, sweep
 
 def test_the_combinations_vary_three_options_of_the_final_model_and_its_epochs():
     configs = sweep.configurations()
-    assert len({*configs.values()}) == len(configs) == 48
+    assert len({*configs.values()}) == len(configs) == 60
     config = configs["0.002 0.99 0.05"]
     assert config == EXPERIMENTS["final"].replace(
         epochs=15, learning_rate=2e-3, momentum_gamma=0.99, L2_penalty=0.05
