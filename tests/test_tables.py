@@ -309,3 +309,11 @@ def test_html_escapes_text_but_not_markup_and_aligns_columns_of_numbers():
     assert '<th scope="row">a &amp; b</th><td class="number">0.5</td>' in page
     assert "<td><a>b</a></td>" in page and "<td>&lt;i&gt;</td>" in page
     assert "<td>3</td>" in page and "<td>none</td>" in page
+
+
+def test_only_a_column_of_long_text_breaks_its_lines():
+    link = Markup('<a href="{}">b</a>').format("x" * 80)  # long, but not as it is read
+    table = pd.DataFrame({"claim": ["word " * 20, "short"], "link": [link, "b"]})
+    page = html(table)
+    assert '<td class="wrap">word ' in page and '<td class="wrap">short</td>' in page
+    assert f"<td>{link}</td>" in page and "<td>b</td>" in page

@@ -7,11 +7,13 @@ from markupsafe import Markup, escape
 
 from kmnist_mlp.support.statistics import MISSING
 
+LONG = 40  # characters of a cell that may break its lines
+
 
 def html(table: pd.DataFrame) -> str:
     """Return a table as HTML; text is escaped, a cell that is ``Markup`` stays as it is.
 
-    Class "number" aligns a column of numbers, "long-text" lets a column of sentences break lines.
+    Class "number" aligns a column of numbers, "wrap" lets a column of long text break its lines.
 
     Examples
     --------
@@ -23,10 +25,7 @@ def html(table: pd.DataFrame) -> str:
     </tbody>
     </table>
     """
-    classes = [
-        Markup(' class="number"') if all(map(_is_number, table[column])) else Markup("")
-        for column in table.columns
-    ]
+    classes = [_kind(table[column]) for column in table.columns]
     head = Markup("").join(
         Markup('<th scope="col"{}>{}</th>').format(kind, column)
         for column, kind in zip(table.columns, classes, strict=True)
@@ -43,9 +42,15 @@ def html(table: pd.DataFrame) -> str:
     )
     corner = escape(table.columns.name or "")
     corner = Markup('<th scope="col">{}</th>').format(corner) if corner else Markup("<td></td>")
-    kind = Markup(' class="long-text"') if "claim" in table.columns else ""
-    page = Markup("<table{}>\n<thead><tr>{}{}</tr></thead>\n<tbody>\n{}</tbody>\n</table>")
-    return str(page.format(kind, corner, head, body))
+    page = Markup("<table>\n<thead><tr>{}{}</tr></thead>\n<tbody>\n{}</tbody>\n</table>")
+    return str(page.format(corner, head, body))
+
+
+def _kind(cells: pd.Series) -> Markup:
+    if all(map(_is_number, cells)):
+        return Markup(' class="number"')
+    lengths = [len(cell.striptags() if isinstance(cell, Markup) else str(cell)) for cell in cells]
+    return Markup(' class="wrap"') if max(lengths) > LONG else Markup("")
 
 
 def _is_number(cell: object) -> bool:
