@@ -106,7 +106,7 @@ def test_every_printed_number_counts_once():
 def test_the_nearest_reading_comes_first():
     curve = readings.specification_curve(table_of(lambda number: 12.0 - number))
     assert curve.distance.tolist() == pytest.approx(list(range(1, 13)))
-    assert tuple(curve.loc[0, readings.CHOICES]) == tuple(vars(READINGS[-1]).values())
+    assert tuple(curve.loc[1, readings.CHOICES]) == tuple(vars(READINGS[-1]).values())
     assert "place 12" in drawn.specification_finding(curve)
 
 

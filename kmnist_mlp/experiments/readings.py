@@ -78,6 +78,7 @@ READINGS = [
 ]
 OURS = READINGS[0]
 SCALED, RAW = (Reading(kind, "unit gain", 2.0) for kind in ("scale", "none"))
+TRAINED = [*READINGS, SCALED, RAW]
 
 
 def load_readings(path: Path = FILE) -> pd.DataFrame:
@@ -125,12 +126,22 @@ def distance(results: Results, quantity: str | None = None) -> float:
 
 
 def specification_curve(table: pd.DataFrame, quantity: str | None = None) -> pd.DataFrame:
-    """Return a row per reading, the nearest to the paper first: its choices and its distance."""
+    """Return a row per reading, the nearest to the paper first: its choices and its distance.
+
+    The index is its place, from 1; the column "number" its place in READINGS.
+    """
     rows = [
         {**vars(reading), "distance": distance(results_of(reading, table), quantity)}
         for reading in READINGS
     ]
-    return pd.DataFrame(rows).sort_values("distance", kind="stable", ignore_index=True)
+    curve = pd.DataFrame(rows).rename_axis("number").reset_index()
+    curve = curve.sort_values("distance", kind="stable")
+    return curve.set_index(pd.RangeIndex(1, len(curve) + 1, name="place"))
+
+
+def place_of(reading: Reading, curve: pd.DataFrame) -> int:
+    """Return the place of a reading in a specification curve, 1 for the nearest to the paper."""
+    return int(curve.index[curve.number == READINGS.index(reading)][0])
 
 
 def verdicts(table: pd.DataFrame, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:
@@ -147,12 +158,12 @@ def main() -> int:
         return 1
     frames = []
     of_paper = [name for name in EXPERIMENTS if name != "no_standardisation"]
-    for number, reading in enumerate([*READINGS, SCALED, RAW], start=1):
+    for number, reading in enumerate(TRAINED, start=1):
         names = of_paper if reading in READINGS else ["baseline"]
         configs = {name: reading.apply(EXPERIMENTS[name]) for name in names}
         frame = run(configs, SEEDS, data=data).frame[["experiment", "seed", *COLUMNS]]
         frames.append(frame.assign(**vars(reading)))
-        print(f"{number} of {len(READINGS) + 2}: {reading}", flush=True)
+        print(f"{number} of {len(TRAINED)}: {reading}", flush=True)
     table = pd.concat(frames, ignore_index=True)
     write_csv(table[[*CHOICES, "experiment", "seed", *COLUMNS]], FILE)
     print(f"{FILE}: {len(table)} runs")

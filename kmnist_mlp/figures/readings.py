@@ -9,13 +9,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from kmnist_mlp.experiments.readings import CHOICES, OURS, READINGS
+from kmnist_mlp.experiments.readings import CHOICES, OURS, READINGS, place_of
 from kmnist_mlp.figures.exhibit import ExhibitData
+from kmnist_mlp.figures.scoreboard import VERDICT_STYLES
 from kmnist_mlp.figures.style import finished, panels
 from kmnist_mlp.support.colours import BLUE, ORANGE
-
-GREY = "#777777"
-MARKS = {"reproduced": ("o", BLUE), "undecided": (".", GREY), "not reproduced": ("x", ORANGE)}
 
 # ---- specification curve -------------------------------------------------------------------------
 
@@ -41,16 +39,15 @@ def draw_specification(curve: pd.DataFrame) -> Figure:
     figure, (top, bottom) = plt.subplots(
         2, 1, figsize=(9.5, 5.6), sharex=True, height_ratios=[1.1, 1]
     )
-    places = np.arange(1, len(curve) + 1)
-    ours = (curve[CHOICES] == [vars(OURS)[choice] for choice in CHOICES]).all(axis=1).to_numpy()
+    place, places = place_of(OURS, curve), curve.index
+    ours = places == place
     top.vlines(places, 0, curve.distance, color="#BBBBBB")
     top.plot(places[~ours], curve.distance[~ours], "o", color=BLUE)
-    top.plot(places[ours], curve.distance[ours], "D", color=ORANGE, ms=7)
-    for place in places[ours]:
-        top.annotate(
-            "this report", (place, curve.distance[place - 1]), (0, 8), ha="center",
-            textcoords="offset points", color=ORANGE, fontsize=9,
-        )  # fmt: skip
+    top.plot(place, curve.distance[place], "D", color=ORANGE, ms=7)
+    top.annotate(
+        "this report", (place, curve.distance[place]), (0, 8), ha="center",
+        textcoords="offset points", color=ORANGE, fontsize=9,
+    )  # fmt: skip
     top.set_ylim(0, curve.distance.max() * 1.2)
     top.set_ylabel("distance to the paper")
     for row, (choice, value) in enumerate(labels):
@@ -71,12 +68,11 @@ def draw_specification(curve: pd.DataFrame) -> Figure:
 def specification_finding(curve: pd.DataFrame) -> str:
     """Return which reading comes nearest to the paper, and the place of ours, as sentences."""
     first, last = curve.iloc[0], curve.iloc[-1]
-    ours = (curve[CHOICES] == [vars(OURS)[choice] for choice in CHOICES]).all(axis=1)
-    place = int(np.flatnonzero(ours)[0])
+    place = place_of(OURS, curve)
     return (
         f"Of {len(curve)} readings, the nearest to the paper has {_in_words(first)}, at a distance "
         f"of {first.distance:.2f}; the farthest has {_in_words(last)}, at {last.distance:.2f}. "
-        f"The reading of this report has place {place + 1}, at {curve.distance[place]:.2f}."
+        f"The reading of this report has place {place}, at {curve.distance[place]:.2f}."
     )
 
 
@@ -102,11 +98,7 @@ def verdicts_figure(verdicts: pd.DataFrame, curve: pd.DataFrame) -> Figure:
     curve : DataFrame
         What :func:`kmnist_mlp.experiments.readings.specification_curve` gives.
     """
-    order = [
-        READINGS.index(type(OURS)(*row))
-        for row in curve[CHOICES].itertuples(index=False, name=None)
-    ]
-    ordered = verdicts[order]
+    ordered = verdicts[curve.number.tolist()]
     data = ExhibitData.of(ordered.reset_index(), verdicts_finding(ordered))
     return finished(draw_verdicts(ordered), "KMNIST", data)
 
@@ -117,14 +109,14 @@ def draw_verdicts(verdicts: pd.DataFrame) -> Figure:
     heights = np.array([0.2 + 0.85 * len(text) for text in lines])
     places = np.cumsum(heights) - heights / 2
     figure, (axis,) = panels(1, height=0.17 * heights.sum() + 1.0)
-    for verdict, (marker, colour) in MARKS.items():
+    for verdict, (marker, colour) in VERDICT_STYLES.items():
         rows, columns = np.nonzero((verdicts == verdict).to_numpy())
         axis.plot(columns + 1, places[rows], marker, color=colour, ms=5.5, lw=0, label=verdict)
     axis.set_yticks(places, ["\n".join(text) for text in lines], fontsize=7.5)
     axis.set_ylim(heights.sum(), 0)
     axis.set_xticks(range(1, verdicts.shape[1] + 1))
     axis.set_xlabel("readings of the paper, the nearest first")
-    figure.legend(loc="outside upper left", ncols=len(MARKS))
+    figure.legend(loc="outside upper left", ncols=len(VERDICT_STYLES))
     return figure
 
 
@@ -137,7 +129,7 @@ def claims_by_reach(verdicts: pd.DataFrame) -> pd.DataFrame:
         Columns "reproduced", "undecided", "not reproduced" and reach ("every reading", "some
         readings" or "no reading", of those in which it is reproduced).
     """
-    counts = pd.DataFrame({v: (verdicts == v).sum(axis=1) for v in MARKS})
+    counts = pd.DataFrame({v: (verdicts == v).sum(axis=1) for v in VERDICT_STYLES})
     some = np.where(counts.reproduced > 0, "some readings", "no reading")
     everywhere = counts.reproduced == verdicts.shape[1]
     return counts.assign(reach=np.where(everywhere, "every reading", some))
