@@ -349,6 +349,17 @@ def test_claims_of_any_unit_are_drawn_in_halves_of_their_interval(small_results)
     assert figures.scoreboard_figure(judge(small_results, {}, claims[:1])).axes
 
 
+def test_a_claim_about_two_experiments_that_are_equal_in_every_seed_has_a_mark_without_a_bar(
+    small_results,
+):
+    claims = [Claim("3", "no difference", "test_loss", "linear", low=low, minus="linear")
+              for low in (0, -1, 1)]  # fmt: skip
+    numbers = scoreboard_numbers(judge(small_results, {}, claims))
+    assert numbers.inside.tolist() == [0, np.inf, -np.inf]
+    assert (numbers.low[0], numbers.high[0]) == (0, 0)
+    assert numbers.verdict.tolist() == ["undecided", "reproduced", "not reproduced"]
+
+
 def test_the_finding_names_the_largest_difference_to_the_paper():
     ours, papers = [84.0, 85.2, 89.0], [84.9, 86.7, np.nan]
     rows = zip(["baseline", "relu", "final"], [0, 0, 0], ours, papers, strict=True)

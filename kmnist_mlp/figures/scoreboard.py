@@ -47,13 +47,16 @@ def scoreboard_numbers(judged: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns number (in the table of claims), section, claim, one_run, verdict, inside.
+        Columns number (in the table of claims), section, claim, one_run, verdict, inside, and
+        low and high, the ends of the interval: 1 from inside, or 0 if all seeds agree.
     """
     half, inside = (judged.interval_high - judged.interval_low) / 2, judged.inside
     kept = np.isfinite(half) & judged.p.notna()
     with np.errstate(divide="ignore", invalid="ignore"):  # seeds that agree in every digit
-        inside = (inside / half).where(half > 0, np.sign(inside) * np.inf)
-    numbers = judged[["section", "claim", "one_run", "verdict"]].assign(inside=inside)
+        inside = (inside / half).where(inside != 0, 0.0)
+    numbers = judged[["section", "claim", "one_run", "verdict"]].assign(
+        inside=inside, low=inside - (half > 0), high=inside + (half > 0)
+    )
     numbers.insert(0, "number", range(1, len(judged) + 1))
     return numbers[kept].reset_index(drop=True)
 
@@ -72,7 +75,7 @@ def draw_scoreboard(numbers: pd.DataFrame, limit: float = 8.0) -> Figure:
         marker, colour = VERDICT_STYLES[row.verdict]
         middle = float(np.clip(row.inside, -limit, limit))
         if middle == row.inside:
-            axis.plot([middle - 1, middle + 1], [place, place], color=colour, lw=1.6)
+            axis.plot([row.low, row.high], [place, place], color=colour, lw=1.6)
         else:
             marker = ">" if middle > 0 else "<"
         axis.plot(

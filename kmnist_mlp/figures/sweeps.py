@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -143,6 +145,9 @@ def parameter_finding(numbers: pd.DataFrame) -> str:
 # ---- learning rate, momentum and penalty ---------------------------------------------------------
 
 
+MAPS = 3  # beside each other
+
+
 def heat_maps(sweep: pd.DataFrame, quantity: str) -> Figure:
     """Draw an accuracy by learning rate and momentum, a map for each L2 penalty.
 
@@ -175,8 +180,12 @@ def draw_heat_maps(numbers: pd.DataFrame) -> Figure:
     # a few bad cells shall not hide the differences of the others
     low, high = numbers.percent.quantile(0.25) - 1, numbers.percent.max()
     penalties = numbers.groupby("L2_penalty")
-    figure, axes = panels(len(penalties), height=3.1)
-    for axis, (penalty, own) in zip(axes, penalties, strict=True):
+    rows = math.ceil(len(penalties) / MAPS)
+    figure, grid = plt.subplots(rows, MAPS, figsize=(9.5, 2.8 * rows), squeeze=False)
+    axes = grid.ravel()
+    for unused in axes[len(penalties) :]:
+        unused.set_visible(False)
+    for axis, (penalty, own) in zip(axes, penalties, strict=False):
         cells = own.pivot(index="momentum_gamma", columns="learning_rate", values="percent")
         image = axis.imshow(cells, cmap="cividis", vmin=low, vmax=high, aspect="auto")
         for (row, column), value in np.ndenumerate(cells.to_numpy()):
@@ -191,7 +200,8 @@ def draw_heat_maps(numbers: pd.DataFrame) -> Figure:
         axis.set_yticks(range(cells.shape[0]), [f"{gamma:g}" for gamma in cells.index])
         axis.set(title=f"L2 penalty {penalty:g}", xlabel="learning rate")
         axis.grid(False)
-    axes[0].set_ylabel("momentum")
+    for axis in grid[:, 0]:
+        axis.set_ylabel("momentum")
     figure.colorbar(image, ax=axes, label="accuracy, %", extend="min")
     return figure
 
