@@ -53,12 +53,6 @@ class Config:
     ValueError
         If a value has the wrong type or lies outside its bounds.
 
-    Notes
-    -----
-    With a ``standardisation`` of "pixel", "global" or "image", mean and standard deviation are
-    those of each pixel, of all pixels, or of each image; "scale" divides pixels by 255, and "none"
-    leaves them as they are, 0 to 255.
-
     Examples
     --------
     >>> Config(layer_specs=(784, 256, 10), activation="relu").activation
@@ -89,7 +83,9 @@ class Config:
     label_smoothing: float = extra(0.0, FRACTION, "Share of a label spread over all classes.")
     schedule: str = extra("constant", SCHEDULE, "How the learning rate changes.")
     warm_up: float = extra(0.0, NOT_NEGATIVE, "Epochs in which the learning rate rises from 0.")
-    standardisation: str = extra("pixel", STANDARDISATION, "How pixels are standardised.")
+    standardisation: str = extra(
+        "pixel", STANDARDISATION, "Of each pixel, all pixels or each image; scale: /255; none: raw."
+    )
     initial_variance: float = extra(2.0, POSITIVE, "Variance of initial weights x fan-in.")
     validation_fraction: float = extra(0.2, FRACTION, "Share of training images held out.")
 
