@@ -81,6 +81,8 @@ class Config:
     batch_normalisation: bool = extra(False, YES_NO, "Normalise inputs of the hidden units.")
     dropout: float = extra(0.0, FRACTION, "Probability that a hidden unit is left out.")
     label_smoothing: float = extra(0.0, FRACTION, "Share of a label spread over all classes.")
+    mixup: float = extra(0.0, NOT_NEGATIVE, "Mixes images in pairs, shares ~ Beta(mixup, mixup).")
+    weight_averaging: float = extra(0.0, FRACTION, "Decay of a running mean of the weights.")
     schedule: str = extra("constant", SCHEDULE, "How the learning rate changes.")
     warm_up: float = extra(0.0, NOT_NEGATIVE, "Epochs in which the learning rate rises from 0.")
     standardisation: str = extra(
@@ -211,20 +213,12 @@ Config.__doc__ = (Config.__doc__ or "").format(
 )
 
 
-class Stream(IntEnum):
-    """The independent streams of random numbers of a run: ``[seed, stream]`` seeds each of them.
-
-    Initial weights are no stream: they are those of ``MLP(seed=seed)``, which also stands alone.
-    """
-
-    SPLIT = 1
-    POOLING = 2
-    BATCHES = 3
-    CURVES = 4
-    DISTORTION = 5
-    DROPOUT = 6
-    DISTANCES = 7
-    ORIGINS = 8
+# The independent streams of random numbers of a run: [seed, stream] seeds each of them. Initial
+# weights are no stream: they are those of MLP(seed=seed), which also stands alone.
+Stream = IntEnum(
+    "Stream",
+    "SPLIT POOLING BATCHES CURVES DISTORTION DROPOUT DISTANCES ORIGINS MIXUP CLUSTERS",
+)
 
 
 def generator(seed: int, stream: Stream) -> np.random.Generator:

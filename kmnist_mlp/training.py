@@ -19,6 +19,10 @@ from kmnist_mlp.support.checks import class_indices, functions, instance
 from kmnist_mlp.support.memory import Buffers
 from kmnist_mlp.support.standardisation import StandardisedImages
 
+# Options that need the methods of extensions/
+METHODS = (
+    "distortion", "batch_normalisation", "dropout", "label_smoothing", "mixup", "weight_averaging",
+)  # fmt: skip
 CHUNK = 256  # images per forward pass when a model is evaluated: its arrays stay in the cache
 
 
@@ -130,13 +134,11 @@ class Training:
         self.optimizer = SGD(self.model, config)
         size = min(config.batch_size, len(split.train))
         self.batch, self.buffers = np.empty((size, pixels), dtype), Buffers(self.model, size)
-        self.buffers.targets *= 1 - config.label_smoothing
-        self.buffers.targets += config.label_smoothing / classes
         self.methods: Any = None
-        if config.distortion or config.batch_normalisation or config.dropout:
+        if any(getattr(config, name) for name in METHODS):
             from kmnist_mlp.extensions import Methods  # only here: the paper needs none of them
 
-            self.methods = Methods(config, self.model, size, split.shape)
+            self.methods = Methods(config, self.model, self.buffers, split.shape)
         self.rng = generator(config.seed, Stream.BATCHES)
         # To measure the whole training split after each epoch would cost half an epoch: the curve
         # is that of a fixed tenth of it.
@@ -146,13 +148,13 @@ class Training:
         self.curve_x = StandardisedImages(train.images, train.rows[part], train.mean, train.std)
         self.curve_y = split.train_labels[part]
         self.measured: list[tuple[float, ...]] = []
-        self.epoch, self.best_epoch, self.best_loss, self.seconds = 0, 0, np.inf, 0.0
-        self.diverged = False
+        self.epoch, self.best_epoch, self.best_loss = 0, 0, np.inf
+        self.seconds, self.diverged = 0.0, False
 
     def train_epoch(self) -> None:
         """Pass over the reshuffled training split; the last, smaller mini-batch counts, too."""
         train, methods, size = self.split.train, self.methods, len(self.batch)
-        distort, normalise, drop = methods.in_use if methods else (np.copyto, None, None)
+        distort, mix, normalise, drop = methods.in_use if methods else (np.copyto, *[None] * 3)
         order = self.rng.permutation(len(train))
         rows, labels = train.rows[order], self.split.train_labels[order]
         for start in range(0, len(rows), size):
@@ -160,6 +162,7 @@ class Training:
             n = len(y)
             x = train.write(rows[start : start + size], self.batch[:n], distort)
             buffers = self.buffers if n == size else self.buffers.first(n)
+            y = mix(x, y, buffers) if mix else y
             backpropagate(self.model, x, y, buffers, normalise, drop)
             epochs_done = self.epoch + (start + n / 2) / len(rows)
             self.optimizer.step(buffers.gradient, epochs_done)

@@ -25,8 +25,8 @@ PAPERS_BASELINE = {
 }  # fmt: skip
 BEYOND_THE_PAPER = {
     "distortion": 0.0, "batch_normalisation": False, "dropout": 0.0, "label_smoothing": 0.0,
-    "schedule": "constant", "warm_up": 0.0, "standardisation": "pixel", "initial_variance": 2.0,
-    "validation_fraction": 0.2,
+    "mixup": 0.0, "weight_averaging": 0.0, "schedule": "constant", "warm_up": 0.0,
+    "standardisation": "pixel", "initial_variance": 2.0, "validation_fraction": 0.2,
 }  # fmt: skip
 
 # ---- configurations that are right ---------------------------------------------------------------

@@ -238,6 +238,8 @@ CHANGES = {  # every hyper-parameter, and no value of CONFIG
     "batch_normalisation": True,
     "dropout": 0.5,
     "label_smoothing": 0.1,
+    "mixup": 0.2,
+    "weight_averaging": 0.9,
     "schedule": "cosine",
     "warm_up": 1.0,
     "standardisation": "global",

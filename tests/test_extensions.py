@@ -1,4 +1,4 @@
-"""Batch normalisation, dropout and smoothed labels: right gradients, and nothing left behind."""
+"""Methods beyond the paper: right gradients, and a plain network in the end."""
 
 import math
 
@@ -27,9 +27,23 @@ OPTIONS = {
     "batch normalisation": {"batch_normalisation": True},
     "dropout": {"dropout": 0.4},
     "label smoothing": {"label_smoothing": 0.2},
-    "all": {"batch_normalisation": True, "dropout": 0.3, "label_smoothing": 0.1},
+    "mixup": {"mixup": 0.4},
+    "weight averaging": {"weight_averaging": 0.5},
+    "all": {
+        "batch_normalisation": True,
+        "dropout": 0.3,
+        "label_smoothing": 0.1,
+        "mixup": 0.4,
+        "weight_averaging": 0.5,
+    },
 }
 each_option = pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+
+
+def drawn_mixtures(config, n):
+    """Return the partner of each image of the first mini-batch, and the share of its own."""
+    rng = generator(config.seed, Stream.MIXUP)
+    return rng.permutation(n), rng.beta(config.mixup, config.mixup, (n, 1))
 
 
 def by_the_batch(gains):
@@ -83,7 +97,10 @@ def test_a_step_of_training_is_the_slope_of_its_loss_times_the_learning_rate(tin
     model, order = run.model.copy(), generator(2, Stream.BATCHES).permutation(192)
     run.train_epoch()
     targets = smoothed(run.split.train_labels[order], 3, config.label_smoothing)
-    _, normalise, drop = run.methods.in_use
+    if config.mixup:
+        other, share = drawn_mixtures(config, 192)
+        targets = share * targets + (1 - share) * targets[other]
+    *_, normalise, drop = run.methods.in_use
     gains = [np.ones(5), np.ones(4)]
 
     def loss():
@@ -170,9 +187,10 @@ def test_training_learns_and_returns_a_plain_network_to_which_its_curves_belong(
     while not run.ended:
         run.train_epoch()
         run.measure_epoch()
-    _, normalise, _ = run.methods.in_use if run.methods else (None, None, None)
-    expected = normalise.folded(run.model) if normalise else run.model
-    np.testing.assert_allclose(result.model.parameters, expected.parameters, atol=1e-3)
+    if "weight_averaging" not in options:
+        normalise = run.methods.normalise
+        expected = normalise.folded(run.model) if normalise else run.model
+        np.testing.assert_allclose(result.model.parameters, expected.parameters, atol=1e-3)
 
 
 def test_training_distorts_its_mini_batches_and_not_what_it_measures(tiny):
@@ -192,6 +210,57 @@ def test_training_distorts_its_mini_batches_and_not_what_it_measures(tiny):
         distort(seen, pixels)
     assert np.abs(plain.batch - distorting.batch).mean() > 0.1
     assert plain.measure(plain.model) == distorting.measure(plain.model)
+
+
+def test_mixup_mixes_each_image_with_another_one_in_the_share_of_their_targets(tiny):
+    """Also in the last, smaller mini-batch, and with smoothed labels."""
+    config = Config((36, 3), batch_size=150, seed=4, mixup=0.5, label_smoothing=0.3)
+    run = Training(config, tiny, np.float64)
+    order, seen = generator(4, Stream.BATCHES).permutation(192), []
+    rng = generator(4, Stream.MIXUP)
+    mix = run.methods.in_use[1]
+
+    def watched(x, y, buffers):
+        rows = mix(x, y, buffers)
+        seen.append((x.copy(), buffers.targets[rows]))
+        return rows
+
+    run.methods.in_use = (run.methods.in_use[0], watched, None, None)
+    run.train_epoch()
+    for part, (x, targets) in zip((order[:150], order[150:]), seen, strict=True):
+        other = rng.permutation(len(part))
+        share = rng.beta(0.5, 0.5, (len(part), 1))
+        own = run.split.train[:][part], smoothed(run.split.train_labels[part], 3, 0.3)
+        for found, plain in zip((x, targets), own, strict=True):
+            np.testing.assert_allclose(found, share * plain + (1 - share) * plain[other], atol=1e-9)
+
+
+@pytest.mark.parametrize("normalised", [False, True])
+def test_averaged_weights_are_measured_and_returned_and_training_goes_on_with_its_own(
+    tiny, normalised
+):
+    config = Config((36, 8, 3), batch_size=64, epochs=2, early_stop=False, seed=3)
+    config = config.replace(batch_normalisation=normalised)
+    plain = Training(config, tiny, np.float64)
+    run = Training(config.replace(weight_averaging=0.7), tiny, np.float64)
+    own, taken = run.methods.normalise, []
+    arrays = [run.model.parameters, *([own.parameters, own.running] if normalised else [])]
+    means, step = [array.copy() for array in arrays], run.methods.average.step
+    run.methods.average.step = lambda: (taken.append([a.copy() for a in arrays]), step())
+    for training in (plain, run) * 2:
+        training.train_epoch()
+        training.measure_epoch()
+    np.testing.assert_array_equal(run.model.parameters, plain.model.parameters)
+    assert len(taken) == 2 * 3
+    for values in taken:
+        means = [0.7 * mean + 0.3 * value for mean, value in zip(means, values, strict=True)]
+    for array, mean in zip(arrays, means, strict=True):
+        array[...] = mean
+    expected = own.folded(run.model) if normalised else run.model.copy()
+    for array, value in zip(arrays, taken[-1], strict=True):
+        array[...] = value
+    found = run.result().model
+    np.testing.assert_allclose(found.parameters, expected.parameters, rtol=1e-9, atol=1e-12)
 
 
 def test_all_training_images_can_be_trained_on(tiny):

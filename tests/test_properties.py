@@ -163,6 +163,7 @@ OPTIONS = {
     "L1_penalty": not_negative, "L2_penalty": not_negative, "momentum": flags,
     "momentum_gamma": fractions, "seed": seeds, "distortion": not_negative,
     "batch_normalisation": flags, "dropout": fractions, "label_smoothing": fractions,
+    "mixup": not_negative, "weight_averaging": fractions,
     "schedule": st.sampled_from(["constant", "cosine"]), "warm_up": not_negative,
     "standardisation": st.sampled_from(["pixel", "global", "image", "scale", "none"]),
     "initial_variance": positive, "validation_fraction": fractions,

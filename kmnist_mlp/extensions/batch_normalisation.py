@@ -48,6 +48,7 @@ class BatchNormalisation:
             np.split(row, ends) if units else []
             for row in (self.parameters, self.gradient, *self.running)
         )
+        self.averaged = [self.parameters, self.running]  # if the weights are averaged
         self.weights: list[np.ndarray] = []  # gains have no penalty
         self.optimizer = SGD(self, config)
         self.normalised = [np.empty((batch, n), model.dtype) for n in units]
