@@ -18,7 +18,7 @@ export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup report report-single html test test-unit test-notebooks test-lab test-machines notebooks lab data bench grid readings beyond reference mutants mutants-notebooks lint lock clean distclean
+.PHONY: help setup report report-single report-pdf html test test-unit test-notebooks test-lab test-machines notebooks lab data bench grid readings beyond reference mutants mutants-notebooks lint lock clean distclean
 
 help: ## List the targets
 	@echo "make report and make test do everything; the others are parts of them and tools:"
@@ -31,6 +31,9 @@ report: setup ## Run the notebooks and export them: build/report/index.html
 
 report-single: setup ## The same report as one file: build/kmnist_report.html
 	@"$(PY)" -m kmnist_mlp.report --single
+
+report-pdf: setup ## The same report as PDF: build/kmnist_report.pdf (needs Chromium)
+	@"$(PY)" -m kmnist_mlp.report --pdf
 
 html: setup ## Export the committed notebooks as they are: build/html/index.html
 	@"$(PY)" -m kmnist_mlp.report --committed

@@ -10,7 +10,9 @@ from browser import axe_violations, browser_page, load, look, needs_axe, needs_b
 from kmnist_mlp.report.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[1]
-STEMS = ["index", *(path.stem for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb")))]
+NOTEBOOKS = [path.stem for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))]
+STEMS = ["index", *NOTEBOOKS, "draw", "glossary", "accessibility"]
+UNFOLD = "document.querySelectorAll('main details').forEach(d => d.open = true)"
 
 pytestmark = needs_browser
 
@@ -20,6 +22,14 @@ def folder(tmp_path_factory):
     """The committed notebooks as `make html` exports them."""
     output = tmp_path_factory.mktemp("html") / "html"
     assert main(["--committed", "--output", str(output)]) == 0
+    return output
+
+
+@pytest.fixture(scope="module")
+def single(tmp_path_factory):
+    """The same as one file, and as PDF."""
+    output = tmp_path_factory.mktemp("single") / "report.html"
+    assert main(["--committed", "--pdf", "--output", str(output)]) == 0
     return output
 
 
@@ -35,16 +45,15 @@ def loaded(request, page, folder):
     look(page)
     address = (folder / f"{request.param}.html").as_uri()
     requests, failures = load(page, address)
-    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
     return address, requests, failures
 
 
 @pytest.fixture
 def opened(page, folder):
-    """Return a function that opens a page in a wide light window."""
+    """Return a function that opens a page in a light window, a wide one by default."""
 
-    def opened(stem):
-        look(page)
+    def opened(stem, width=1400):
+        look(page, width)
         page.goto((folder / f"{stem}.html").as_uri())
         return page
 
@@ -58,36 +67,85 @@ def test_a_page_loads_offline_and_asks_for_nothing_but_itself(page, loaded):
     address, requests, failures = loaded
     assert [url for url in requests if not url.startswith("data:")] == [address]
     assert failures == []
-    assert page.evaluate("document.images.length") > 0
     assert page.evaluate("[...document.images].filter(i => !i.naturalWidth).length") == 0
 
 
 def test_a_phone_never_scrolls_the_text_sideways(page, loaded):
-    look(page, width=360)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    wide = """[...document.querySelectorAll('main *')].filter(e =>
-        e.getBoundingClientRect().right > 361 && !e.closest('.scroll, .formula, .unseen')
+    """Also at 400 % zoom on a laptop, where a page is as narrow: 1,280 / 4 pixels."""
+    page.evaluate(UNFOLD)
+    wide = """w => [...document.querySelectorAll('main *')].filter(e =>
+        e.getBoundingClientRect().right > w + 1 && !e.closest('.scroll, .formula, .unseen')
     ).map(e => e.outerHTML.slice(0, 80))"""
-    assert page.evaluate(wide) == []
+    for width in (360, 320):
+        look(page, width=width)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate(wide, width) == []
+
+
+def test_on_a_phone_the_text_begins_on_the_first_screen(page, loaded):
+    address, *_ = loaded
+    look(page, width=360)
+    page.goto(address)  # folded
+    top = "document.querySelector('main p, main dl, main figure').getBoundingClientRect().top"
+    assert page.evaluate("document.querySelector('h1').getBoundingClientRect().top") < 150
+    assert page.evaluate(top) < 500
 
 
 A4 = 688  # CSS pixels between the margins of the style sheet: 210 mm - 2 * 14 mm
 
 
-def test_paper_cuts_nothing_off_and_has_no_navigation(page, loaded):
+def test_paper_cuts_nothing_off_and_has_no_navigation_and_no_control(page, loaded):
+    page.evaluate(UNFOLD)
     look(page, width=A4, medium="print")
-    cut = f"""[...document.querySelectorAll('main :is(table, img, pre, math)')].filter(e =>
+    cut = f"""[...document.querySelectorAll('main :is(table, img, svg, pre, math)')].filter(e =>
         e.checkVisibility() && e.getBoundingClientRect().right > {A4} + 1
     ).map(e => e.outerHTML.slice(0, 80))"""
     assert page.evaluate(cut) == []
-    assert page.evaluate("[...document.querySelectorAll('nav')].every(n => !n.checkVisibility())")
+    left = """[...document.querySelectorAll('nav, button, input, .code')].filter(n =>
+        n.checkVisibility()).map(n => n.outerHTML.slice(0, 80))"""
+    assert page.evaluate(left) == []
 
 
 @needs_axe
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_violation(page, loaded, scheme):
-    look(page, dark=scheme == "dark")
+@pytest.mark.parametrize(
+    ("width", "scheme", "unfold"),
+    [(1280, "light", True), (1280, "dark", False), (360, "dark", True), (360, "light", False)],
+)
+def test_axe_finds_no_violation(page, loaded, width, scheme, unfold):
+    address, *_ = loaded
+    look(page, width, dark=scheme == "dark")
+    page.goto(address)
+    if unfold:
+        page.evaluate(UNFOLD)
     assert axe_violations(page) == []
+
+
+TABBED = """() => {
+    let e = document.activeElement;
+    while (e.shadowRoot?.activeElement) e = e.shadowRoot.activeElement;
+    const box = e.getBoundingClientRect();
+    const style = getComputedStyle(e);
+    return [e.outerHTML.slice(0, 90), style.outlineStyle != 'none' && box.height > 0];
+}"""
+REACHABLE = """[...document.querySelectorAll(
+    'a[href], button, summary, input, [tabindex="0"]'
+)].filter(e => e.checkVisibility({ contentVisibilityAuto: true }) && !e.disabled
+    && !(e.type === 'radio' && !e.checked)).length"""
+
+
+def test_the_tab_key_reaches_everything_and_shows_where_it_is(page, loaded):
+    address, *_ = loaded
+    look(page)
+    page.goto(address)
+    reachable, seen = page.evaluate(REACHABLE), []
+    for _ in range(reachable + 5):
+        page.keyboard.press("Tab")
+        html, visible = page.evaluate(TABBED)
+        if html.startswith("<body"):
+            break
+        assert visible, html
+        seen.append(html)
+    assert len(seen) >= reachable
 
 
 # ---- one page for all ----------------------------------------------------------------------------
@@ -100,40 +158,155 @@ def test_the_checks_for_requests_and_accessibility_would_notice_a_fault(page, tm
     assert load(page, address) == ([address, image], [image])
 
 
-def test_a_page_prints_on_a4(opened):
-    pdf = opened(STEMS[1]).pdf(prefer_css_page_size=True)
+@needs_axe
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_violation_in_the_single_file(page, single, scheme):
+    look(page, 1280, dark=scheme == "dark")
+    page.goto(single.as_uri())
+    assert axe_violations(page) == []
+
+
+def test_the_pdf_is_a4_with_tags_language_bookmarks_and_alternative_texts(single):
+    pdf = single.with_suffix(".pdf").read_bytes()
     boxes = re.findall(rb"/MediaBox\s*\[\s*0 0 ([\d.]+) ([\d.]+)", pdf)
-    assert boxes
+    assert len(boxes) > 20
     for width, height in boxes:
         assert (float(width), float(height)) == pytest.approx((595, 842), abs=1.5)
+    for part in (b"/StructTreeRoot", b"/Lang (en)", b"/Outlines", b"/H1", b"/Figure", b"/Alt"):
+        assert part in pdf, part
 
 
-def test_colours_follow_the_readers_scheme_and_figures_keep_their_white_ground(opened):
+def test_without_chromium_no_pdf_is_made_and_that_is_said(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CHROMIUM", raising=False)
+    assert main(["--committed", "--pdf", "--output", str(tmp_path / "report.html")]) == 0
+    assert "Chromium" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_browser_that_fails_leaves_no_pdf(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("CHROMIUM", "/bin/false")
+    assert main(["--committed", "--pdf", "--output", str(tmp_path / "report.html")]) == 1
+    assert "/bin/false" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+# ---- colours -------------------------------------------------------------------------------------
+
+GROUND = "getComputedStyle(document.body).backgroundColor"
+INK = "getComputedStyle(document.querySelector('svg.figure text')).fill"
+WHITE, DARK = "rgb(255, 255, 255)", "rgb(23, 24, 27)"
+
+
+def test_colours_of_page_and_charts_follow_the_readers_scheme(opened):
     page = opened("index")
-    ground = "getComputedStyle(document.body).backgroundColor"
-    figure = "getComputedStyle(document.querySelector('img.figure')).backgroundColor"
-    white = "rgb(255, 255, 255)"
-    assert (page.evaluate(ground), page.evaluate(figure)) == (white, white)
+    light = page.evaluate(GROUND), page.evaluate(INK)
+    assert light == (WHITE, "rgb(29, 29, 31)")
     look(page, dark=True)
-    assert (page.evaluate(ground), page.evaluate(figure)) == ("rgb(23, 24, 27)", white)
+    assert (page.evaluate(GROUND), page.evaluate(INK)) == (DARK, "rgb(232, 232, 234)")
     look(page, dark=True, medium="print")
-    assert page.evaluate(ground) == white, "paper is white"
+    assert (page.evaluate(GROUND), page.evaluate(INK)) == light, "paper is white"
+
+
+def test_the_theme_is_chosen_with_a_button_and_remembered(opened):
+    page = opened("index")
+    button = page.locator("#theme")
+    shown = []
+    for _ in range(3):
+        button.click()
+        shown.append((button.inner_text(), page.evaluate(GROUND)))
+    assert shown == [("Theme: light", WHITE), ("Theme: dark", DARK), ("Theme: system", WHITE)]
+    button.click()
+    button.click()
+    page.reload()
+    assert button.inner_text() == "Theme: dark" and page.evaluate(GROUND) == DARK
+    button.click()
+
+
+def test_with_forced_colours_marks_are_still_seen(opened):
+    page = opened("index")
+    page.emulate_media(forced_colors="active")
+    ground, stroke = page.evaluate(
+        """[getComputedStyle(document.querySelector('svg.figure')).backgroundColor,
+        getComputedStyle(document.querySelector('svg.figure path[style*="stroke: var(--blue)"]')
+        ).stroke]"""
+    )
+    page.emulate_media(forced_colors="none")
+    assert ground == WHITE and stroke == "rgb(0, 114, 178)"
+
+
+# ---- finding one's way ---------------------------------------------------------------------------
 
 
 def test_the_contents_stay_beside_the_text_on_a_wide_screen_and_lead_to_its_sections(opened):
-    page = opened(STEMS[2])
-    contents = page.locator(".toc")
+    page = opened(NOTEBOOKS[1])
+    contents = page.locator(".menu")
     text, box = page.locator("main").bounding_box(), contents.bounding_box()
     assert box["x"] + box["width"] <= text["x"]
     page.evaluate("window.scrollTo(0, 3000)")
     assert 0 <= contents.bounding_box()["y"] < 100
-    contents.locator("a").nth(3).click()
+    page.locator(".toc a").nth(3).click()
     target = "document.getElementById(location.hash.slice(1)).getBoundingClientRect().top"
-    assert 0 <= page.evaluate(target) < 100
+    assert 48 <= page.evaluate(target) < 150, "below the bar"
+
+
+def test_on_a_phone_the_contents_are_one_press_away_wherever_one_is(opened):
+    page = opened(NOTEBOOKS[1], width=360)
+    page.evaluate("window.scrollTo(0, 9000)")
+    summary = page.locator(".menu > summary")
+    assert 0 <= summary.bounding_box()["y"] < 60
+    assert not page.locator(".toc").is_visible()
+    summary.click()
+    page.locator(".toc a").nth(2).click()
+    assert not page.locator(".toc").is_visible()
+
+
+def test_a_wide_table_keeps_its_first_column_in_view(opened):
+    page = opened("index", width=360)
+    table = page.locator(".scroll:has(> table)").first
+    table.scroll_into_view_if_needed()
+    table.evaluate("box => box.scrollLeft = 200")
+    left = table.locator("tbody th").first.bounding_box()["x"]
+    assert left == pytest.approx(table.bounding_box()["x"], abs=2)
+
+
+def test_figures_stand_below_each_other_on_a_phone_and_fit_its_width(opened):
+    page = opened(NOTEBOOKS[1], width=360)
+    boxes = page.evaluate(
+        """[...document.querySelectorAll('.figure')].filter(f => f.checkVisibility())
+        .map(f => f.getBoundingClientRect().width)"""
+    )
+    assert boxes and max(boxes) <= 360
+    assert not page.locator(".figure.wide").first.is_visible()
+
+
+def test_search_finds_a_section_of_another_page_by_keyboard(opened):
+    page = opened("index")
+    page.keyboard.press("/")
+    page.keyboard.type("saturated")
+    assert page.locator("#hits").inner_text().endswith("found")
+    first = page.locator("#found a").first
+    assert "saturated" in page.locator("#found li").first.inner_text().lower()
+    page.keyboard.press("ArrowDown")
+    assert first.evaluate("a => a === document.activeElement")
+    target = first.get_attribute("href")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/{target}")
+    assert page.evaluate("!!document.getElementById(location.hash.slice(1))")
+
+
+def test_search_says_when_nothing_is_found_and_escape_closes_it(opened):
+    page = opened(NOTEBOOKS[0])
+    page.locator("#find").click()
+    page.keyboard.type("xylophone")
+    assert page.locator("#hits").inner_text() == "Nothing found"
+    page.keyboard.press("Escape")
+    assert not page.locator("#search").is_visible()
+    assert page.evaluate("document.activeElement.id") == "find"
 
 
 def test_code_is_folded_and_one_press_away(opened):
-    page = opened(STEMS[2])
+    page = opened(NOTEBOOKS[1])
     code = page.locator("details.code").first
     assert not code.locator(".highlight").is_visible()
     code.locator("summary").press("Enter")
@@ -141,7 +314,7 @@ def test_code_is_folded_and_one_press_away(opened):
 
 
 def test_the_first_press_of_tab_offers_to_skip_to_the_content(opened):
-    page = opened(STEMS[1])
+    page = opened(NOTEBOOKS[0])
     page.keyboard.press("Tab")
     focused = page.locator(":focus")
     assert focused.get_attribute("class") == "skip" and focused.bounding_box()["x"] >= 0
@@ -153,15 +326,64 @@ def test_the_first_press_of_tab_offers_to_skip_to_the_content(opened):
 def test_next_opens_the_next_page(opened):
     page = opened("index")
     page.click("a[rel=next]")
-    assert page.url.endswith(f"/{STEMS[1]}.html")
+    assert page.url.endswith(f"/{NOTEBOOKS[0]}.html")
     assert page.evaluate("document.querySelector('[aria-current=page]').href") == page.url
 
 
-def test_the_numbers_behind_a_figure_download_as_csv(opened):
-    page = opened(STEMS[2])
+# ---- numbers, claims, steps ----------------------------------------------------------------------
+
+
+def test_the_numbers_behind_a_figure_are_a_table_and_download_as_csv(opened):
+    page = opened(NOTEBOOKS[1])
+    data = page.locator("#figures-1-and-2 details.data")
+    data.locator("summary").click()
+    heads = data.locator("thead th").all_inner_texts()
+    assert {"seed", "epoch", "training loss"} <= set(heads)
     with page.expect_download() as download:
-        page.click("#figures-1-and-2 a.download")
+        data.locator("a.download").click()
     assert download.value.suggested_filename == "figures-1-and-2.csv"
     curves = pd.read_csv(download.value.path())
     assert curves.groupby("seed").size().tolist() == [100] * curves.seed.nunique()
-    assert {"epoch", "training_loss", "validation_accuracy"} <= set(curves.columns)
+    row = [
+        float(text or "nan")
+        for text in data.locator("tbody tr").nth(2).locator("td").all_inner_texts()
+    ]
+    assert row == pytest.approx(curves.iloc[2].tolist(), nan_ok=True)
+
+
+def test_claims_are_filtered_by_their_verdict(opened):
+    page = opened("index")
+    for verdict in ("reproduced", "not-reproduced", "undecided"):
+        page.locator(f"#show-{verdict}").check()
+        shown = page.locator(".claim:visible")
+        label = page.locator(f"label:has(#show-{verdict})").inner_text()
+        assert shown.count() == int(re.search(r"\d+", label)[0])
+        assert all(
+            verdict in kinds.split()
+            for kinds in shown.evaluate_all("all => all.map(c => c.className)")
+        )
+    page.locator("#show-all").check()
+
+
+def test_on_a_phone_a_claim_has_its_verdict_on_the_screen(opened):
+    page = opened("index", width=360)
+    ends = page.locator(".claim .verdict").evaluate_all(
+        "all => all.map(verdict => verdict.getBoundingClientRect().right)"
+    )
+    assert ends and 0 < min(ends) and max(ends) <= 360
+
+
+def test_backpropagation_goes_forwards_and_back_step_by_step(opened):
+    page = opened(next(stem for stem in NOTEBOOKS if "laboratory" in stem))
+    figure = page.locator("#figure-s8-3")
+    back, forward = (figure.get_by_role("button", name=name) for name in ("Back", "Next"))
+    assert back.is_disabled() and figure.locator(".place").inner_text() == "1 of 11"
+    said = figure.locator(".finding").inner_text()
+    forward.click()
+    forward.click()
+    assert figure.locator(".place").inner_text() == "3 of 11"
+    assert figure.locator(".finding").inner_text() != said
+    assert figure.locator("svg:visible").count() == 1
+    back.click()
+    back.click()
+    assert figure.locator(".finding").inner_text() == said

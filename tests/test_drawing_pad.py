@@ -11,6 +11,7 @@ import nbformat
 import numpy as np
 import pytest
 from browser import axe_violations, browser_page, load, look, needs_axe, needs_browser
+from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from options import ALL_CHANGED
 
@@ -424,9 +425,9 @@ def test_paper_shows_the_picture_in_place_of_the_pad(pad, tab):
 
 @pytest.fixture(scope="module")
 def reports(html_of):
-    """A notebook with the pad as `show` leaves it, as a page and in the single file."""
+    """The pages of a notebook with the pad as `show` leaves it, and the single file."""
     own = {"role": "exhibit", "number": "Figure S6.7", "caption": "Draw & see.", "index": None}
-    own |= {"csv": "", "finding": "", "quantities": [], "experiments": [], "seeds": [], "cached": 0}
+    own |= {"csv": "", "finding": "", "quantities": [], "experiments": [], "seeds": []}
     output = new_output("display_data", {"text/html": html_of()}, metadata={"kmnist_mlp": own})
     cells = [new_markdown_cell("# 6 Six"), new_code_cell("", execution_count=1, outputs=[output])]
     book = nbformat.reads(nbformat.writes(new_notebook(cells=cells)), as_version=4)
@@ -437,7 +438,7 @@ def reports(html_of):
 @pytest.mark.parametrize("single", [False, True])
 @pytest.mark.parametrize("width", [1400, 360])
 def test_the_pad_works_in_the_exported_report(tab, reports, tmp_path, single, width):
-    (tmp_path / "page.html").write_text(reports[single]["index" if single else "06_six"], "utf-8")
+    (tmp_path / "page.html").write_text(reports[single]["index" if single else "draw"], "utf-8")
     look(tab, width)
     address = (tmp_path / "page.html").as_uri()
     requests, _ = load(tab, address)
@@ -447,16 +448,23 @@ def test_the_pad_works_in_the_exported_report(tab, reports, tmp_path, single, wi
     pad.stroke((20, 20), (80, 60))
     assert pad.bars.sum() == pytest.approx(1, abs=1e-3)
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
-    assert tab.evaluate("document.querySelector('#figure-s6-7 figcaption').textContent").startswith(
-        "Figure S6.7. Draw & see."
-    )
+    assert "Draw & see." in tab.inner_text("#page-draw" if single else "main")
+
+
+def test_a_notebooks_page_leads_to_the_pad_and_the_pad_back_to_it(reports):
+    page = BeautifulSoup(reports[False]["06_six"], "html.parser")
+    assert page.select_one("#figure-s6-7 a.button")["href"] == "draw.html"
+    assert page.select_one("#figure-s6-7 figcaption").get_text() == "Figure S6.7. Draw & see."
+    assert page.select_one("script[src], template") is None
+    pad = BeautifulSoup(reports[False]["draw"], "html.parser")
+    assert pad.select_one("main a[href='06_six.html#figure-s6-7']").get_text() == "Figure S6.7"
 
 
 @needs_browser
 @needs_axe
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_violation_in_the_pad(tab, reports, tmp_path, scheme):
-    (tmp_path / "page.html").write_text(reports[False]["06_six"], "utf-8")
+    (tmp_path / "page.html").write_text(reports[False]["draw"], "utf-8")
     look(tab, dark=scheme == "dark")
     tab.goto((tmp_path / "page.html").as_uri())
     Pad(tab).stroke((20, 20), (80, 60))

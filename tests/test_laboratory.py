@@ -20,7 +20,7 @@ from kmnist_mlp.laboratory.backpropagation import STEPS
 from kmnist_mlp.laboratory.loss_surface import RATES
 from kmnist_mlp.laboratory.panel import how_it_ended
 from kmnist_mlp.optimizer import SGD
-from kmnist_mlp.report.pages import make_pages
+from kmnist_mlp.report.pages import Site, make_pages
 from kmnist_mlp.training import Training
 
 BASELINE = Config(layer_specs=(36, 8, 10), learning_rate=0.01, batch_size=32, epochs=4)
@@ -157,7 +157,9 @@ def test_stop_ends_the_run_and_keeps_its_best_model(laboratory):
     laboratory.wait()
     (run,) = laboratory.results.of("lab run 1")
     assert run.interrupted and run.returned["validation_loss"] == min(run.curves["validation_loss"])
-    assert "epoch 1 of 100000" in pictures[0] and f"{run.test_accuracy:.2%}" in pictures[-1]
+    assert (
+        "epoch 1 of 100000" in pictures[0] and f"{100 * run.test_accuracy:.2f}\xa0%" in pictures[-1]
+    )
     assert not laboratory.train_button.disabled and laboratory.stop_button.disabled
     assert laboratory.table().loc["lab run 1", "end"] == "stopped by hand"
     laboratory.train(BASELINE)  # only one run was to stop
@@ -444,7 +446,8 @@ print(drawn.children[1].value[:18])
 def page_of(*outputs):
     """Return the page of a notebook with these outputs."""
     cell = new_code_cell("1", outputs=list(outputs), execution_count=1)
-    (page,) = make_pages({Path("08_laboratory.ipynb"): new_notebook(cells=[cell])})
+    notebooks = {Path("08_laboratory.ipynb"): new_notebook(cells=[cell])}
+    (page,) = make_pages(notebooks, Site().link)
     return page
 
 
@@ -455,13 +458,13 @@ def test_a_widget_takes_the_figures_place_in_jupyterlab_and_the_figure_in_a_page
     environment |= {"JPY_SESSION_NAME": "laboratory.ipynb"} if lab else {}
     NotebookClient(notebook, kernel_name="python3", timeout=120).execute(env=environment)
     outputs = notebook.cells[0].outputs
-    (figure,) = (o for o in outputs if "image/png" in o.get("data", {}))
+    (figure,) = (o for o in outputs if "image/svg+xml" in o.get("data", {}))
     widget = {"application/vnd.jupyter.widget-view+json"} if lab else set()
-    assert set(figure.data) == {"image/png", "text/plain"} | widget
+    assert set(figure.data) == {"image/svg+xml", "text/plain"} | widget
     printed = "".join(output.text for output in outputs if output.output_type == "stream")
     assert printed.split() == (["0", "4", "<img", 'alt="Step', "4", "o"] if lab else [])
     page = page_of(*outputs)
-    assert page.content.count("<img") == 1 and page.exhibits[0].number == "Figure S8.1"
+    assert page.content.count("<svg") == 1 and page.exhibits[0].number == "Figure S8.1"
     for trace in ("widget", "IntSlider", "<script", "unpkg", "require"):
         assert trace not in page.content
 

@@ -227,7 +227,8 @@ def test_the_scoreboard_shows_every_claim_that_was_judged(small_results, checks)
     judged = judge(small_results, checks)
     board = tables.scoreboard(judged)
     assert 5 < len(board) == len(judged) < len(CLAIMS)
-    assert list(board.index) == list(range(1, len(board) + 1))
+    places = [[claim.statement for claim in CLAIMS].index(text) + 1 for text in board.claim]
+    assert list(board.index) == places and places != list(range(1, len(places) + 1))
     assert board[["claim", "verdict"]].equals(judged[["claim", "verdict"]].set_index(board.index))
     assert not any(bad in text_of(board) for bad in ("nan", "inf", "none"))
     np.testing.assert_allclose(data_of(board)["mean"], judged["mean"], 1e-6)
@@ -246,7 +247,7 @@ def test_the_scoreboard_shows_every_claim_that_was_judged(small_results, checks)
 )
 def test_each_quantity_is_shown_with_its_unit_and_digits(quantity, minus, ours, claimed):
     row = {
-        "section": "2", "claim": "", "quantity": quantity, "experiment": "a",
+        "number": 7, "section": "2", "claim": "", "quantity": quantity, "experiment": "a",
         "minus": minus or "", "low": 83.5, "high": np.inf, "mean": 84.1234,
         "interval_low": 84.0, "interval_high": 84.3, "verdict": "", "one_run": False,
         "p": 0.01,

@@ -13,7 +13,15 @@ from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.extensions.augmentation import Distortion
 from kmnist_mlp.figures.exhibit import ExhibitData
-from kmnist_mlp.figures.style import COLOURS, DASHES, finished, panels
+from kmnist_mlp.figures.style import (
+    COLOURS,
+    DASHES,
+    finished,
+    is_narrow,
+    legend_above,
+    panels,
+    width,
+)
 from kmnist_mlp.support.colours import BLUE, GREY, ORANGE, PALE
 from kmnist_mlp.support.statistics import signed, wilson_interval
 
@@ -35,8 +43,8 @@ def ablation_figure(runs: pd.DataFrame, averaged: dict[str, float]) -> Figure:
         Test accuracy (a fraction) of averages of predictions, shown after the last step.
     """
     numbers = ablation_numbers(runs, averaged)
-    figure = draw_ablation(numbers)
-    return finished(figure, KMNIST, ExhibitData.of(numbers, ablation_finding(numbers)))
+    exhibit = ExhibitData.of(numbers, ablation_finding(numbers))
+    return finished(lambda: draw_ablation(numbers), KMNIST, exhibit)
 
 
 def ablation_numbers(runs: pd.DataFrame, averaged: dict[str, float]) -> pd.DataFrame:
@@ -90,8 +98,8 @@ def history_figure(histories: pd.DataFrame, names: list[str]) -> Figure:
     """
     numbers = histories[histories.name.isin(names) & (histories.seed == 0)]
     curves = {ALL[name].title: numbers[numbers.name == name] for name in names}
-    figure = draw_histories(curves)
-    return finished(figure, KMNIST, ExhibitData.of(numbers, history_finding(curves)))
+    exhibit = ExhibitData.of(numbers, history_finding(curves))
+    return finished(lambda: draw_histories(curves), KMNIST, exhibit)
 
 
 def draw_histories(curves: dict[str, pd.DataFrame]) -> Figure:
@@ -107,7 +115,7 @@ def draw_histories(curves: dict[str, pd.DataFrame]) -> Figure:
     accuracy.set_ylabel("validation accuracy, %")
     for axis in (loss, accuracy):
         axis.set_xlabel("epoch")
-    figure.legend(*loss.get_legend_handles_labels(), loc="outside upper left", ncols=2)
+    legend_above(figure, *loss.get_legend_handles_labels(), 2)
     return figure
 
 
@@ -126,7 +134,7 @@ def augmentation_figure(data: Dataset) -> Figure:
     change = np.abs(images[1:] - images[0]).mean(axis=(1, 2, 3)) / 255
     numbers = pd.DataFrame({"copy": range(1, len(images)), "mean_change_of_a_pixel": change})
     exhibit = ExhibitData.of(numbers, augmentation_finding(numbers))
-    return finished(draw_augmentation(images, data.class_labels), data.name, exhibit)
+    return finished(lambda: draw_augmentation(images, data.class_labels), data.name, exhibit)
 
 
 def augmented_images(data: Dataset) -> np.ndarray:
@@ -150,15 +158,16 @@ def augmented_images(data: Dataset) -> np.ndarray:
 
 def draw_augmentation(images: np.ndarray, class_labels: tuple[str, ...]) -> Figure:
     """Draw :func:`augmented_images`, one column per class."""
-    figure, axis = plt.subplots(figsize=(9.5, 4.4))
+    images = images[:5] if is_narrow() else images
     gap = 2
-    copies, classes, height, width = np.add(images.shape, (0, 0, gap, gap))
+    copies, classes, height, wide = np.add(images.shape, (0, 0, gap, gap))
+    figure, axis = plt.subplots(figsize=(width(), 0.5 + 0.93 * width() * copies / (classes + 1)))
     framed = np.pad(images, ((0, 0), (0, 0), (0, gap), (0, gap)))
-    canvas = framed.transpose(0, 2, 1, 3).reshape(copies * height, classes * width)
+    canvas = framed.transpose(0, 2, 1, 3).reshape(copies * height, classes * wide)
     axis.imshow(255 - canvas, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     rows = ["original", *(f"copy {i}" for i in range(1, copies))]
     axis.set_yticks((np.arange(copies) + 0.5) * height, rows)
-    axis.set_xticks((np.arange(classes) + 0.5) * width, class_labels)
+    axis.set_xticks((np.arange(classes) + 0.5) * wide, class_labels)
     axis.tick_params(length=0)
     axis.grid(visible=False)
     axis.spines[:].set_visible(False)
@@ -182,7 +191,7 @@ def calibration_figure(tables: dict[str, pd.DataFrame], data_name: str) -> Figur
     errors = {model: expected_calibration_error(table) for model, table in tables.items()}
     numbers = calibration_numbers(tables)
     exhibit = ExhibitData.of(numbers, calibration_finding(errors))
-    return finished(draw_calibration(numbers, errors), data_name, exhibit)
+    return finished(lambda: draw_calibration(numbers, errors), data_name, exhibit)
 
 
 def calibration_numbers(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
@@ -211,7 +220,7 @@ def draw_calibration(numbers: pd.DataFrame, errors: dict[str, float]) -> Figure:
         axis.set_xlim(0, 1)
         axis.set_ylim(0, 1)
     axes[0].set_ylabel("accuracy, and share")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
+    legend_above(figure, *axes[0].get_legend_handles_labels(), 3)
     return figure
 
 
@@ -230,7 +239,7 @@ def robustness_figure(numbers: pd.DataFrame, data_name: str) -> Figure:
     ``numbers`` is that of :func:`~kmnist_mlp.beyond.robustness.accuracy_by_severity`.
     """
     exhibit = ExhibitData.of(numbers, robustness_finding(numbers))
-    return finished(draw_robustness(numbers), data_name, exhibit)
+    return finished(lambda: draw_robustness(numbers), data_name, exhibit)
 
 
 def draw_robustness(numbers: pd.DataFrame) -> Figure:
@@ -245,7 +254,7 @@ def draw_robustness(numbers: pd.DataFrame) -> Figure:
             )  # fmt: skip
         axis.set_xlabel(corruption)
     axes[0].set_ylabel("accuracy, %")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
+    legend_above(figure, *axes[0].get_legend_handles_labels(), 3)
     return figure
 
 
@@ -270,7 +279,7 @@ def training_set_size_figure(results: Results) -> Figure:
     exhibit = ExhibitData.of(
         numbers, training_set_size_finding(numbers), results, results.names, ["test_accuracy"]
     )
-    return finished(draw_training_set_size(numbers), results.data_name, exhibit)
+    return finished(lambda: draw_training_set_size(numbers), results.data_name, exhibit)
 
 
 KINDS = {False: "not augmented", True: "augmented"}

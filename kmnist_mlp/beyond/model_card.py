@@ -10,7 +10,7 @@ import pandas as pd
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.network import MLP
-from kmnist_mlp.support.statistics import wilson_interval
+from kmnist_mlp.support.statistics import in_percent, wilson_interval
 
 TEMPLATE = Path(__file__).with_suffix(".md")
 
@@ -32,7 +32,7 @@ def model_card(model: MLP, config: Config, run: pd.Series, data: Dataset) -> str
     low, high = wilson_interval(int(right.sum()), len(right))
     settings = [f"    {name}={_literal(value)}," for name, value in config.to_dict().items()]
     classes = [
-        f"| {label} | {right[data.test_labels == c].mean():.1%} |"
+        f"| {label} | {in_percent(right[data.test_labels == c].mean(), 1)} |"
         for c, label in enumerate(data.class_labels)
     ]
     return TEMPLATE.read_text("utf-8").format(
@@ -44,7 +44,7 @@ def model_card(model: MLP, config: Config, run: pd.Series, data: Dataset) -> str
         minutes=round(run.seconds / 60),
         seed=run.seed,
         config="\n".join(["Config(", *settings, ")"]),
-        accuracy=f"{right.mean():.2%}",
+        accuracy=in_percent(right.mean()),
         low=f"{low:.2f}",
         high=f"{high:.2f}",
         classes="\n".join(classes),

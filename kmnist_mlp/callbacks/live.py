@@ -19,6 +19,7 @@ from kmnist_mlp.callbacks.svg import Line, chart
 from kmnist_mlp.config import Config
 from kmnist_mlp.results import Callback, Progress, TrainingResult
 from kmnist_mlp.support.colours import BLUE, ORANGE
+from kmnist_mlp.support.statistics import in_percent
 from kmnist_mlp.training import Training
 
 SHORTEST = 0.25  # seconds between two pictures: fast enough to look continuous
@@ -87,7 +88,7 @@ class Live(Callback):
         if self.bar is not None:
             part = self._parts[-1][0]
             accuracy = progress.curves[f"{part}_accuracy"][-1]
-            self.bar.set_postfix_str(f"{part} accuracy {accuracy:.2%}", refresh=False)
+            self.bar.set_postfix_str(f"{part} accuracy {in_percent(accuracy)}", refresh=False)
             self.bar.initial = self.epochs_before
             self.bar.update(progress.epoch - self.bar.n)
         elif self.looks:
@@ -188,7 +189,7 @@ def ended(result: TrainingResult) -> str:
     )
     return (
         f"{how}, {clock(result.seconds)} · weights of epoch {result.kept_epoch} · test accuracy "
-        f"{result.test_accuracy:.2%}"
+        f"{in_percent(result.test_accuracy)}"
     )
 
 

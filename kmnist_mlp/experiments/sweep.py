@@ -19,6 +19,7 @@ from kmnist_mlp.datasets.kmnist import kmnist_or_refusal
 from kmnist_mlp.experiments.paper import EXPERIMENTS
 from kmnist_mlp.experiments.runs import run
 from kmnist_mlp.support.files import write_csv
+from kmnist_mlp.support.statistics import in_percent
 
 # Extended, by validation accuracy, until the best combination lay at no edge of the grid.
 LEARNING_RATES = (5e-4, 2e-3, 4e-3, 8e-3)
@@ -105,7 +106,7 @@ def main() -> int:
     print("At an edge of the grid:", ", ".join(edges(load("grid"))) or "no axis")
     tuned = EXPERIMENTS["final"].replace(**{axis: float(best[axis]) for axis in AXES})
     frame = _measure({"tuned": tuned}, TUNED_SEEDS, "tuned")
-    print(f"Test accuracy of its {len(frame)} runs: {frame.test_accuracy.mean():.2%}")
+    print(f"Test accuracy of its {len(frame)} runs: {in_percent(frame.test_accuracy.mean())}")
     return 0
 
 

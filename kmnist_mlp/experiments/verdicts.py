@@ -25,6 +25,9 @@ RULE = (
 )
 
 
+NUMBERS = {claim: number for number, claim in enumerate(CLAIMS, start=1)}
+
+
 def verdict(low: float, high: float, claim: Claim) -> str:
     """Judge a claim by an interval, according to :data:`RULE`.
 
@@ -74,13 +77,14 @@ def judge(
     Returns
     -------
     DataFrame
-        Columns section, claim, quantity, experiment, minus, one_run, low, high (the claimed range),
-        mean, ranges (all that must hold) and values (one per seed), both as text, inside (how far
-        the mean lies inside the range, negative outside; of several the smallest), interval_low,
-        interval_high, verdict, p (of the t-test against the nearest end of the range), p_holm
-        (corrected for the number of these tests; source: Holm 1979, Scand. J. Statist. 6, 65) and
-        corrected (the verdict by these: a printed number that is no longer rejected counts as
-        reproduced, any other claim as undecided).
+        Columns number (of the claim among all of the paper's), section, claim, quantity,
+        experiment, minus, one_run, low, high (the claimed range), mean, ranges (all that must hold)
+        and values (one per seed), both as text, inside (how far the mean lies inside the range,
+        negative outside; of several the smallest), interval_low, interval_high, verdict, p (of the
+        t-test against the nearest end of the range), p_holm (corrected for the number of these
+        tests; source: Holm 1979, Scand. J. Statist. 6, 65) and corrected (the verdict by these: a
+        printed number that is no longer rejected counts as reproduced, any other claim as
+        undecided).
 
     Examples
     --------
@@ -109,6 +113,7 @@ def judge(
             p = min(p_value(values, *limits, claim.one_run) for limits in claim.ranges)
         rows.append(
             {
+                "number": NUMBERS.get(claim, len(rows) + 1),
                 "section": claim.section,
                 "claim": claim.statement,
                 "quantity": claim.quantity,

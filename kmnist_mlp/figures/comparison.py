@@ -15,11 +15,9 @@ from kmnist_mlp.experiments.claims import rounding_limits
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures.exhibit import ExhibitData, title
-from kmnist_mlp.figures.style import finished, panels
-from kmnist_mlp.support.colours import BLUE, GREEN, ORANGE
+from kmnist_mlp.figures.style import finished, is_narrow, legend_above, panels
+from kmnist_mlp.support.colours import BLUE, GREEN, GREY, ORANGE, RULE
 from kmnist_mlp.support.statistics import interval, prediction_interval, signed
-
-LINE = "#BBBBBB"  # connects two points of one experiment
 
 # ---- ours and the paper's ------------------------------------------------------------------------
 
@@ -31,7 +29,7 @@ def against_paper(results: Results, names: Iterable[str] | None = None) -> Figur
     names = list(names or results.names)
     numbers = paper_numbers(results, names)
     data = ExhibitData.of(numbers, paper_finding(numbers), results, names, ["test_accuracy"])
-    return finished(draw_against_paper(numbers), results.data_name, data)
+    return finished(lambda: draw_against_paper(numbers), results.data_name, data)
 
 
 def paper_numbers(results: Results, names: Iterable[str]) -> pd.DataFrame:
@@ -84,7 +82,7 @@ def _one_legend(figure: Figure, axis: Axes) -> None:
     """Put a legend above the axes, with one entry per label."""
     handles, labels = axis.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
-    figure.legend(unique.values(), unique.keys(), loc="outside upper left", ncols=len(unique))
+    legend_above(figure, unique.values(), unique.keys(), len(unique))
 
 
 def paper_finding(numbers: pd.DataFrame) -> str:
@@ -114,7 +112,7 @@ def difference_to_paper(results: Results) -> Figure:
     names = list(dict.fromkeys(numbers.experiment))
     finding = difference_finding(numbers)
     data = ExhibitData.of(numbers, finding, results, names, ["test_accuracy", "test_loss"])
-    return finished(draw_difference(numbers), results.data_name, data)
+    return finished(lambda: draw_difference(numbers), results.data_name, data)
 
 
 def difference_numbers(results: Results) -> pd.DataFrame:
@@ -150,7 +148,7 @@ def draw_difference(numbers: pd.DataFrame) -> Figure:
             if own.empty:
                 axis.text(
                     0.5, row, "not printed", transform=axis.get_yaxis_transform(), ha="center",
-                    va="center", fontsize=8.5, color="#666666",
+                    va="center", fontsize=8.5, color=GREY,
                 )  # fmt: skip
                 continue
             low, high, paper = own[["low", "high", "paper"]].iloc[0]
@@ -169,7 +167,8 @@ def draw_difference(numbers: pd.DataFrame) -> Figure:
         axis.xaxis.set_major_locator(MaxNLocator(6, min_n_ticks=3))
         axis.grid(visible=False, axis="y")
         axis.set_xlabel(f"ours − the paper's: {label}")
-    axes[1].set_yticklabels([])
+    if not is_narrow():
+        axes[1].set_yticklabels([])
     _one_legend(figure, axes[0])
     return figure
 
@@ -209,7 +208,7 @@ def contributions(results: Results, start: str, changes: Iterable[str], end: str
     numbers = contribution_numbers(results, start, changes, end)
     names = [start, *changes, end]
     data = ExhibitData.of(numbers, contribution_finding(numbers), results, names, ["test_accuracy"])
-    return finished(draw_contributions(numbers), results.data_name, data)
+    return finished(lambda: draw_contributions(numbers), results.data_name, data)
 
 
 def contribution_numbers(
@@ -240,7 +239,7 @@ def draw_contributions(numbers: pd.DataFrame) -> Figure:
     level = steps[0][1].test_accuracy_percent.mean()
     for row, (_, own) in enumerate(steps):
         if row > 0:
-            axis.plot([level, level], [row - 1, row], color=LINE, lw=1, zorder=1)
+            axis.plot([level, level], [row - 1, row], color=RULE, lw=1, zorder=1)
         if row in (0, len(steps) - 1):
             axis.plot(level, row, "D", color=GREEN, ms=8)
             axis.text(level, row - 0.38, f"{level:.1f} %", ha="center", fontsize=9)

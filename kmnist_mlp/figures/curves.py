@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures.exhibit import ExhibitData, title
-from kmnist_mlp.figures.style import COLOURS, DASHES, finished, panels
+from kmnist_mlp.figures.style import COLOURS, DASHES, finished, legend_above, panels
 from kmnist_mlp.support.colours import BLUE, GREEN, GREY, ORANGE
 from kmnist_mlp.support.statistics import mean_curve
 
@@ -37,10 +37,10 @@ def learning_curves(results: Results, name: str) -> Figure:
     """
     numbers = curve_numbers(results, name)
     classes = results.of(name)[0].config.layer_specs[-1]
-    figure = draw_curves(numbers, classes, PAPER[name].figures if name in PAPER else ())
+    own_numbers = PAPER[name].figures if name in PAPER else ()
     finding = curve_finding(numbers, title(name))
     data = ExhibitData.of(numbers, finding, results, [name], QUANTITIES)
-    return finished(figure, results.data_name, data)
+    return finished(lambda: draw_curves(numbers, classes, own_numbers), results.data_name, data)
 
 
 def curve_numbers(results: Results, name: str) -> pd.DataFrame:
@@ -105,27 +105,8 @@ def draw_curves(
         axis.set_ylabel(label)
     for axis, number in zip(axes, figure_numbers, strict=False):
         axis.set_title(f"Figure {number}. {axis.get_title(loc='left')}")
-    # above the panels: inside, it would hide the diamond of one run or another
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=5)
+    legend_above(figure, *axes[0].get_legend_handles_labels(), 5)
     return figure
-
-
-def curve_caption(numbers: pd.DataFrame) -> str:
-    """Return what the lines of :func:`draw_curves` are, as sentences; no line that is not drawn."""
-    at_kept = numbers[numbers.stopped_epoch.notna()]
-    several = len(at_kept) > 1
-    over_seeds = " (mean over seeds)" * several
-    lines = "Lines: the only seed, with a stroke at its last epoch."
-    if several:
-        shared = ", until the first seed stops" * (at_kept.stopped_epoch.nunique() > 1)
-        lines = (
-            f"Thick: mean of {len(at_kept)} seeds with a band of one standard deviation{shared}; "
-            "thin: each seed, with a stroke at its last epoch."
-        )
-    last = (at_kept.epoch == at_kept.stopped_epoch).all()
-    kept = "the last epoch, whose weights are kept" if last else "the epoch whose weights are kept"
-    dotted = "" if last else f"; dotted: the epoch at which training stopped{over_seeds}"
-    return f"{lines} Dashed: {kept}{over_seeds * (not last)}{dotted}; diamond: the test result."
 
 
 def curve_finding(numbers: pd.DataFrame, name: str) -> str:
@@ -133,12 +114,11 @@ def curve_finding(numbers: pd.DataFrame, name: str) -> str:
     mean = numbers[numbers.stopped_epoch.notna()].mean()
     parts = [p for p in ("training", "validation", "test") if np.isfinite(mean[f"{p}_accuracy"])]
     accuracies = ", ".join(f"{100 * mean[f'{part}_accuracy']:.1f} % {part}" for part in parts)
-    losses = ", ".join(f"{mean[f'{part}_loss']:.3f} {part}" for part in parts)
-    lowest = f"the validation loss is lowest at epoch {mean.best_epoch:.1f}, and "
+    lowest = f"The validation loss is lowest at epoch {mean.best_epoch:.1f}. "
+    lowest = lowest if "validation" in parts else ""
     return (
-        f"{name}: {lowest if 'validation' in parts else ''}training stops at epoch "
-        f"{mean.stopped_epoch:.1f}. The weights of epoch {mean.epoch:.1f} are kept: accuracy "
-        f"{accuracies}; loss {losses}."
+        f"{name[0].upper()}{name[1:]}: accuracy {accuracies}, with the weights of epoch "
+        f"{mean.epoch:.1f}. {lowest}Training stops at epoch {mean.stopped_epoch:.1f}."
     )
 
 
@@ -154,7 +134,7 @@ def overlay(results: Results, names: Iterable[str], *quantities: str) -> Figure:
     names, quantities = list(names), quantities or ("validation_accuracy",)
     numbers = overlay_numbers(results, names, quantities)
     data = ExhibitData.of(numbers, overlay_finding(numbers), results, names, quantities)
-    return finished(draw_overlay(numbers), results.data_name, data)
+    return finished(lambda: draw_overlay(numbers), results.data_name, data)
 
 
 def overlay_numbers(
@@ -190,7 +170,7 @@ def draw_overlay(numbers: pd.DataFrame) -> Figure:
         axis.set_ylabel(quantity.replace("_", " ") + unit)
         axis.set_xlim(left=0)
     handles = axes[0].get_legend_handles_labels()
-    figure.legend(*handles, loc="outside upper left", ncols=min(4, len(experiments)))
+    legend_above(figure, *handles, min(4, len(experiments)))
     return figure
 
 

@@ -10,7 +10,9 @@ from matplotlib.figure import Figure
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.error_analysis import ConfidentErrors
 from kmnist_mlp.figures.exhibit import ExhibitData
-from kmnist_mlp.figures.style import finished
+from kmnist_mlp.figures.style import finished, is_narrow, width
+from kmnist_mlp.support.colours import ON_DARK, ON_PALE
+from kmnist_mlp.support.statistics import in_percent
 
 # ---- confusion matrix ----------------------------------------------------------------------------
 
@@ -28,9 +30,9 @@ def confusion_matrix(matrix: np.ndarray, data: Dataset) -> Figure:
         Gives the names of the classes.
     """
     numbers = confusion_numbers(matrix, data)
-    figure = draw_confusion(numbers, data.class_labels)
     finding = confusion_finding(numbers, data.class_labels)
-    return finished(figure, data.name, ExhibitData.of(numbers, finding))
+    exhibit = ExhibitData.of(numbers, finding)
+    return finished(lambda: draw_confusion(numbers, data.class_labels), data.name, exhibit)
 
 
 def confusion_numbers(matrix: np.ndarray, data: Dataset) -> pd.DataFrame:
@@ -44,22 +46,28 @@ def confusion_numbers(matrix: np.ndarray, data: Dataset) -> pd.DataFrame:
 def draw_confusion(numbers: pd.DataFrame, labels: tuple[str, ...]) -> Figure:
     """Draw what :func:`confusion_numbers` gives."""
     percent, errors = _percent_and_errors(numbers)
-    figure, axis = plt.subplots(figsize=(7.2, 6))
-    image = axis.imshow(errors, cmap="Oranges", vmin=0)
-    axis.set_xticks(range(len(labels)), labels, rotation=45, ha="right", rotation_mode="anchor")
-    axis.set_yticks(range(len(labels)), labels)
+    figure, axis = plt.subplots(figsize=(4.0, 4.2) if is_narrow() else (7.2, 6))
+    image = axis.pcolormesh(errors, cmap="Oranges", vmin=0, edgecolor="none")
+    axis.set_aspect("equal")
+    axis.invert_yaxis()
+    middles = np.arange(len(labels)) + 0.5
+    axis.set_xticks(middles, labels, rotation=45, ha="right", rotation_mode="anchor")
+    axis.set_yticks(middles, labels)
     for (row, column), value in np.ndenumerate(percent):
         if value >= 0.05:
             dark = errors[row, column] > 0.6 * errors.max()
             axis.text(
-                column, row, f"{value:.1f}", ha="center", va="center", fontsize=8,
-                color="white" if dark else "black", weight="bold" if row == column else "normal",
+                column + 0.5, row + 0.5, f"{value:.1f}", ha="center", va="center",
+                fontsize=5.5 if is_narrow() else 8, color=ON_DARK if dark else ON_PALE,
+                weight="bold" if row == column else "normal",
             )  # fmt: skip
     axis.grid(visible=False)
     axis.spines[:].set_visible(False)
     axis.set_xlabel("predicted")
     axis.set_ylabel("true character")
-    figure.colorbar(image, label="errors, % of the character", shrink=0.8)
+    where = "bottom" if is_narrow() else "right"
+    bar = figure.colorbar(image, label="errors, % of the character", shrink=0.8, location=where)
+    bar.solids.set_rasterized(True)
     return figure
 
 
@@ -95,11 +103,11 @@ def most_confident_errors(errors: ConfidentErrors, data: Dataset) -> Figure:
     """
     numbers = error_numbers(errors, data)
     titles = [
-        f"{data.class_names[label]} → {data.class_names[prediction]}  {confidence:.0%}"
+        f"{data.class_names[label]} → {data.class_names[prediction]}  {in_percent(confidence, 0)}"
         for _, label, prediction, confidence in zip(*errors, strict=True)
     ]
     exhibit = ExhibitData.of(numbers, error_finding(numbers))
-    return finished(draw_images(errors.images, titles), data.name, exhibit)
+    return finished(lambda: draw_images(errors.images, titles), data.name, exhibit)
 
 
 def error_numbers(errors: ConfidentErrors, data: Dataset) -> pd.DataFrame:
@@ -114,10 +122,12 @@ def error_numbers(errors: ConfidentErrors, data: Dataset) -> pd.DataFrame:
     )
 
 
-def draw_images(images: np.ndarray, titles: list[str], columns: int = 8) -> Figure:
+def draw_images(images: np.ndarray, titles: list[str]) -> Figure:
     """Draw images, dark ink on white, each with its title."""
+    columns = 4 if is_narrow() else 8
     rows = max(1, -(-len(images) // columns))
-    figure, axes = plt.subplots(rows, columns, figsize=(9.5, 1.62 * rows), squeeze=False)
+    size = (width(), 1.37 * width() / columns * rows)
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
     for axis, image, text in zip(axes.flat, images, titles, strict=False):
@@ -134,6 +144,6 @@ def error_finding(numbers: pd.DataFrame) -> str:
     (true, predicted), times = pairs.idxmax(), pairs.max()
     return (
         f"{len(numbers)} test images with a wrong answer of probability "
-        f"{numbers.probability.min():.1%} or more; the most frequent pair is {true} taken for "
-        f"{predicted} ({times} of them)."
+        f"{in_percent(numbers.probability.min(), 1)} or more; the most frequent pair is {true} "
+        f"taken for {predicted} ({times} of them)."
     )

@@ -41,8 +41,6 @@ class ExhibitData:
     experiments : dict of str to dict
         Configuration of each experiment by its name, without the seed.
     seeds : tuple of int
-    cached : int
-        How many of the runs (experiments by seeds) came from the result cache.
 
     Examples
     --------
@@ -58,7 +56,6 @@ class ExhibitData:
     quantities: tuple[str, ...] = ()
     experiments: dict[str, dict[str, Any]] = field(default_factory=dict)
     seeds: tuple[int, ...] = ()
-    cached: int = 0
 
     @classmethod
     def of(
@@ -94,7 +91,6 @@ class ExhibitData:
             tuple(quantities),
             experiments,
             tuple(int(seed) for seed in frame.seed.unique()),
-            int(frame.cached.sum()),
         )
 
     def to_dict(self) -> dict[str, Any]:

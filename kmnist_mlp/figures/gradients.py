@@ -12,7 +12,7 @@ from kmnist_mlp.experiments.paper import published_gradients
 from kmnist_mlp.experiments.paper_gradients import relative_difference, would_pass
 from kmnist_mlp.experiments.planted_bugs import BUGS
 from kmnist_mlp.figures.exhibit import ExhibitData
-from kmnist_mlp.figures.style import finished, panels
+from kmnist_mlp.figures.style import finished, is_narrow, legend_above, panels
 from kmnist_mlp.figures.tables import with_corner
 from kmnist_mlp.gradient_check import TOLERANCE
 from kmnist_mlp.support.colours import BLUE, GREY, ORANGE
@@ -183,7 +183,7 @@ def difference_by_epsilon(differences: pd.DataFrame, data_name: str) -> Figure:
     numbers.columns = ["epsilon", *("{} [{}], {} image".format(*c) for c in differences.columns)]
     finding = difference_finding(differences)
     data = ExhibitData.of(numbers, finding, quantities=["gradient_difference"])
-    return finished(draw_differences(differences), data_name, data)
+    return finished(lambda: draw_differences(differences), data_name, data)
 
 
 def draw_differences(differences: pd.DataFrame) -> Figure:
@@ -216,9 +216,9 @@ def draw_differences(differences: pd.DataFrame) -> Figure:
     )
     axes[0].set_ylabel("difference of the gradients")
     labels = ["one gradient of Tables 1 to 3", "median of the panel"]
-    figure.legend([each[0], *median], labels, loc="outside upper left", ncols=2)
+    legend_above(figure, [each[0], *median], labels, 2)
     for axis in axes[1:]:
-        axis.tick_params(labelleft=False)
+        axis.tick_params(labelleft=is_narrow())
     return figure
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Iterable, Mapping
 
 import matplotlib.pyplot as plt
@@ -12,7 +14,7 @@ from matplotlib.figure import Figure
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures.exhibit import ExhibitData, title
-from kmnist_mlp.figures.style import finished, panels
+from kmnist_mlp.figures.style import finished, is_narrow, legend_above, panels, width
 from kmnist_mlp.support.colours import GREEN, GREY, ORANGE
 
 # ---- examples ------------------------------------------------------------------------------------
@@ -22,7 +24,18 @@ def example_images(data: Dataset, per_class: int = 10) -> Figure:
     """Draw the first images of each class: training on the left, test on the right."""
     numbers = example_numbers(data, per_class)
     exhibit = ExhibitData.of(numbers, example_finding(data))
-    return finished(draw_examples(data, numbers, per_class), data.name, exhibit)
+    figure = finished(lambda: draw_examples(data, numbers, per_class), data.name, exhibit)
+    figure.strip = strip(data)
+    return figure
+
+
+def strip(data: Dataset) -> str:
+    """Return the first training image of each class side by side, as PNG in base64."""
+    first = [np.flatnonzero(data.train_labels == c)[0] for c in range(len(data.class_names))]
+    images = np.pad(255 - data.train_images[first], ((0, 0), (2, 2), (2, 2)), constant_values=255)
+    content = io.BytesIO()
+    plt.imsave(content, np.hstack(images), cmap="gray", vmin=0, vmax=255, format="png")
+    return base64.b64encode(content.getvalue()).decode()
 
 
 def example_numbers(data: Dataset, per_class: int) -> pd.DataFrame:
@@ -38,20 +51,23 @@ def example_numbers(data: Dataset, per_class: int) -> pd.DataFrame:
 
 def draw_examples(data: Dataset, numbers: pd.DataFrame, per_class: int) -> Figure:
     """Draw the images that :func:`example_numbers` lists, dark ink on white."""
-    figure, axis = plt.subplots(figsize=(9.5, 5.3))
-    count, (height, width) = len(data.class_names), data.train_images.shape[1:]
-    height, width = height + 2, width + 2  # with a gap
-    canvas = np.full((count * height, (2 * per_class + 1) * width), 255, np.uint8)
+    per_class = min(per_class, 4) if is_narrow() else per_class
+    count, (height, wide) = len(data.class_names), data.train_images.shape[1:]
+    height, wide = height + 2, wide + 2  # with a gap
+    canvas = np.full((count * height, (2 * per_class + 1) * wide), 255, np.uint8)
+    inches = width()
+    figure, axis = plt.subplots(figsize=(inches, 0.5 + 0.93 * inches / (2 * per_class + 1) * count))
     for (part, label), rows in numbers.groupby(["part", "label"]):
         images = data.train_images if part == "training" else data.test_images
         first = 0 if part == "training" else per_class + 1
-        for place, image in enumerate(images[rows.index_in_data_set], start=first):
-            top, left = label * height, place * width
-            canvas[top : top + height - 2, left : left + width - 2] = 255 - image
+        chosen = images[rows.index_in_data_set[:per_class]]
+        for place, image in enumerate(chosen, start=first):
+            top, left = label * height, place * wide
+            canvas[top : top + height - 2, left : left + wide - 2] = 255 - image
     axis.imshow(canvas, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     axis.set_yticks((np.arange(count) + 0.5) * height, data.class_labels, fontsize=12)
-    half = per_class * width
-    axis.set_xticks([half / 2, half * 1.5 + width], ["training images", "test images"])
+    half = per_class * wide
+    axis.set_xticks([half / 2, half * 1.5 + wide], ["training images", "test images"])
     axis.tick_params(length=0)
     axis.grid(visible=False)
     axis.spines[:].set_visible(False)
@@ -95,7 +111,7 @@ def distance_histogram(distances: Mapping[str, np.ndarray], data_name: str) -> F
         columns=["part", "distance"],
     )
     data = ExhibitData.of(numbers, distance_finding(numbers))
-    return finished(draw_distances(numbers), data_name, data)
+    return finished(lambda: draw_distances(numbers), data_name, data)
 
 
 def draw_distances(numbers: pd.DataFrame) -> Figure:
@@ -109,7 +125,7 @@ def draw_distances(numbers: pd.DataFrame) -> Figure:
         axis.axvline(values.median(), color=colour, ls="--", lw=1)
     axis.set_xlabel("distance to the most similar training image (grey levels from 0 to 1)")
     axis.set_ylabel("density")
-    axis.legend()
+    legend_above(figure, *axis.get_legend_handles_labels(), 2)
     return figure
 
 
@@ -142,7 +158,7 @@ def first_layer_weights(
     names, shape = list(names), data.train_images.shape[1:]
     numbers = weight_numbers(results, names, units)
     exhibit = ExhibitData.of(numbers, weight_finding(results, names, shape), results, names)
-    return finished(draw_weights(numbers, shape, units), results.data_name, exhibit)
+    return finished(lambda: draw_weights(numbers, shape, units), results.data_name, exhibit)
 
 
 def weight_numbers(results: Results, names: Iterable[str], units: int) -> pd.DataFrame:
@@ -161,7 +177,8 @@ def weight_numbers(results: Results, names: Iterable[str], units: int) -> pd.Dat
 def draw_weights(numbers: pd.DataFrame, shape: tuple[int, int], units: int) -> Figure:
     """Draw what :func:`weight_numbers` gives; red is positive, blue negative."""
     experiments = numbers.groupby("experiment", sort=False)
-    size = (9.5, 1.22 * len(experiments) + 0.2)
+    units = min(units, 5) if is_narrow() else units
+    size = (width(), (1.28 * width() / units) * len(experiments) + 0.2)
     figure, axes = plt.subplots(len(experiments), units, figsize=size, squeeze=False)
     for line, (name, own) in zip(axes, experiments, strict=True):
         for axis in line:

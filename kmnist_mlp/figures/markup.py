@@ -8,6 +8,10 @@ from markupsafe import Markup, escape
 from kmnist_mlp.support.statistics import MISSING
 
 LONG = 40  # characters of a cell that may break its lines
+VERDICT = {  # coloured on pages
+    verdict: Markup(' class="{}"').format(verdict.replace(" ", "-"))
+    for verdict in ("reproduced", "not reproduced", "undecided")
+}
 
 
 def html(table: pd.DataFrame) -> str:
@@ -34,7 +38,7 @@ def html(table: pd.DataFrame) -> str:
         Markup('<tr><th scope="row">{}</th>{}</tr>\n').format(
             label,
             Markup("").join(
-                Markup("<td{}>{}</td>").format(kind, cell)
+                Markup("<td{}>{}</td>").format(VERDICT.get(cell, kind), cell)
                 for cell, kind in zip(cells, classes, strict=True)
             ),
         )

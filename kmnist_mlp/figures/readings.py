@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from kmnist_mlp.experiments.readings import CHOICES, OURS, READINGS, place_of
 from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.figures.scoreboard import VERDICT_STYLES
-from kmnist_mlp.figures.style import finished, panels
-from kmnist_mlp.support.colours import BLUE, ORANGE
+from kmnist_mlp.figures.style import finished, is_narrow, legend_above, panels, width
+from kmnist_mlp.support.colours import BLUE, ORANGE, PALE, RULE
 
 # ---- specification curve -------------------------------------------------------------------------
 
@@ -29,7 +29,7 @@ def specification_figure(curve: pd.DataFrame) -> Figure:
         What :func:`kmnist_mlp.experiments.readings.specification_curve` gives.
     """
     data = ExhibitData.of(curve, specification_finding(curve))
-    return finished(draw_specification(curve), "KMNIST", data)
+    return finished(lambda: draw_specification(curve), "KMNIST", data)
 
 
 def draw_specification(curve: pd.DataFrame) -> Figure:
@@ -37,11 +37,11 @@ def draw_specification(curve: pd.DataFrame) -> Figure:
     values = {choice: list(dict.fromkeys(vars(r)[choice] for r in READINGS)) for choice in CHOICES}
     labels = [(choice, value) for choice in CHOICES for value in values[choice]]
     figure, (top, bottom) = plt.subplots(
-        2, 1, figsize=(9.5, 5.6), sharex=True, height_ratios=[1.1, 1]
+        2, 1, figsize=(width(), 5.6), sharex=True, height_ratios=[1.1, 1]
     )
     place, places = place_of(OURS, curve), curve.index
     ours = places == place
-    top.vlines(places, 0, curve.distance, color="#BBBBBB")
+    top.vlines(places, 0, curve.distance, color=RULE)
     top.plot(places[~ours], curve.distance[~ours], "o", color=BLUE)
     top.plot(place, curve.distance[place], "D", color=ORANGE, ms=7)
     top.annotate(
@@ -52,12 +52,12 @@ def draw_specification(curve: pd.DataFrame) -> Figure:
     top.set_ylabel("distance to the paper")
     for row, (choice, value) in enumerate(labels):
         chosen = (curve[choice] == value).to_numpy()
-        bottom.plot(places, [row] * len(places), "o", color="#E3E3E3", ms=6)
+        bottom.plot(places, [row] * len(places), "o", color=PALE, ms=6)
         bottom.plot(places[chosen & ~ours], [row] * (chosen & ~ours).sum(), "o", color=BLUE, ms=7)
         bottom.plot(places[chosen & ours], [row] * (chosen & ours).sum(), "D", color=ORANGE, ms=7)
     bottom.set_yticks(range(len(labels)), [_choice(*label) for label in labels])
     for choice in CHOICES[1:]:
-        bottom.axhline([c for c, _ in labels].index(choice) - 0.5, color="#BBBBBB", lw=0.8)
+        bottom.axhline([c for c, _ in labels].index(choice) - 0.5, color=RULE, lw=0.8)
     bottom.set_ylim(len(labels) - 0.5, -0.5)
     bottom.set_xticks(places)
     bottom.set_xlabel("readings of the paper, the nearest first")
@@ -100,12 +100,12 @@ def verdicts_figure(verdicts: pd.DataFrame, curve: pd.DataFrame) -> Figure:
     """
     ordered = verdicts[curve.number.tolist()]
     data = ExhibitData.of(ordered.reset_index(), verdicts_finding(ordered))
-    return finished(draw_verdicts(ordered), "KMNIST", data)
+    return finished(lambda: draw_verdicts(ordered), "KMNIST", data)
 
 
 def draw_verdicts(verdicts: pd.DataFrame) -> Figure:
     """Draw a row per claim and a column per reading."""
-    lines = [textwrap.wrap(claim, 66) for claim in verdicts.index]
+    lines = [textwrap.wrap(claim, 32 if is_narrow() else 66) for claim in verdicts.index]
     heights = np.array([0.2 + 0.85 * len(text) for text in lines])
     places = np.cumsum(heights) - heights / 2
     figure, (axis,) = panels(1, height=0.17 * heights.sum() + 1.0)
@@ -116,7 +116,7 @@ def draw_verdicts(verdicts: pd.DataFrame) -> Figure:
     axis.set_ylim(heights.sum(), 0)
     axis.set_xticks(range(1, verdicts.shape[1] + 1))
     axis.set_xlabel("readings of the paper, the nearest first")
-    figure.legend(loc="outside upper left", ncols=len(VERDICT_STYLES))
+    legend_above(figure, *axis.get_legend_handles_labels(), len(VERDICT_STYLES))
     return figure
 
 
@@ -158,7 +158,9 @@ def seeds_figure(widths: pd.DataFrame) -> Figure:
     widths : DataFrame
         What :func:`kmnist_mlp.experiments.seeds.widths` gives.
     """
-    return finished(draw_seeds(widths), "KMNIST", ExhibitData.of(widths, seeds_finding(widths)))
+    return finished(
+        lambda: draw_seeds(widths), "KMNIST", ExhibitData.of(widths, seeds_finding(widths))
+    )
 
 
 def draw_seeds(widths: pd.DataFrame) -> Figure:

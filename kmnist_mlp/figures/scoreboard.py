@@ -10,15 +10,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from kmnist_mlp.figures.exhibit import ExhibitData
-from kmnist_mlp.figures.style import finished, panels
-from kmnist_mlp.support.colours import BLUE, ORANGE
-
-LINE = "#BBBBBB"  # between two sections
+from kmnist_mlp.figures.style import finished, is_narrow, legend_above, panels
+from kmnist_mlp.support.colours import BAND, BLUE, GREY, ORANGE, RULE
 
 VERDICT_STYLES = {
     "reproduced": ("o", BLUE),
     "not reproduced": ("X", ORANGE),
-    "undecided": ("D", "#777777"),
+    "undecided": ("D", GREY),
 }
 
 
@@ -34,7 +32,7 @@ def scoreboard_figure(judged: pd.DataFrame) -> Figure:
     counts = ", ".join(f"{n} {v}" for v, n in numbers.verdict.value_counts().items())
     finding = f"{len(numbers)} claims: {counts}."
     data = ExhibitData.of(numbers, finding)
-    return finished(draw_scoreboard(numbers), judged.attrs.get("data_name", ""), data)
+    return finished(lambda: draw_scoreboard(numbers), judged.attrs.get("data_name", ""), data)
 
 
 def scoreboard_numbers(judged: pd.DataFrame) -> pd.DataFrame:
@@ -54,22 +52,22 @@ def scoreboard_numbers(judged: pd.DataFrame) -> pd.DataFrame:
     kept = np.isfinite(half) & judged.p.notna()
     with np.errstate(divide="ignore", invalid="ignore"):  # seeds that agree in every digit
         inside = (inside / half).where(inside != 0, 0.0)
-    numbers = judged[["section", "claim", "one_run", "verdict"]].assign(
+    numbers = judged[["number", "section", "claim", "one_run", "verdict"]].assign(
         inside=inside, low=inside - (half > 0), high=inside + (half > 0)
     )
-    numbers.insert(0, "number", range(1, len(judged) + 1))
     return numbers[kept].reset_index(drop=True)
 
 
 def draw_scoreboard(numbers: pd.DataFrame, limit: float = 8.0) -> Figure:
     """Draw what :func:`scoreboard_numbers` gives, a row per claim; farther ones at the edge."""
-    lines = [textwrap.wrap(f"{n}  {claim}", 62) for n, claim in zip(
+    wide = 34 if is_narrow() else 62  # characters
+    lines = [textwrap.wrap(f"{n}  {claim}", wide) for n, claim in zip(
         numbers.number, numbers.claim, strict=True)]  # fmt: skip
     breaks = numbers.section.ne(numbers.section.shift())
     heights = np.array([0.15 + 0.85 * len(text) for text in lines])
     places = np.cumsum(heights + 0.5 * breaks.to_numpy()) - heights / 2
     figure, (axis,) = panels(1, height=0.17 * places.max(initial=1) + 1.2)
-    axis.axvspan(0, limit + 1, color="#EAF2F8", zorder=0)
+    axis.axvspan(0, limit + 1, color=BAND, zorder=0)
     axis.axvline(0, color="black", lw=1)
     for place, row in zip(places, numbers.itertuples(), strict=True):
         marker, colour = VERDICT_STYLES[row.verdict]
@@ -89,7 +87,7 @@ def draw_scoreboard(numbers: pd.DataFrame, limit: float = 8.0) -> Figure:
                 1.005, place, row.section, transform=axis.get_yaxis_transform(), va="center",
                 fontsize=8.5, weight="bold",
             )  # fmt: skip
-            axis.axhline(place - height / 2 - 0.25, color=LINE, lw=0.7)
+            axis.axhline(place - height / 2 - 0.25, color=RULE, lw=0.7)
     axis.set_ylim(places.max(initial=1) + 1, 0)
     axis.set_xlim(-limit - 1, limit + 1)
     axis.grid(visible=False, axis="y")
@@ -103,5 +101,5 @@ def draw_scoreboard(numbers: pd.DataFrame, limit: float = 8.0) -> Figure:
             [], [], marker="o", color="black", mfc="white", ms=5.5, lw=0, label="a printed number"
         )
     )
-    figure.legend(handles=handles, loc="outside upper left", ncols=2)
+    legend_above(figure, handles, [handle.get_label() for handle in handles], 2)
     return figure

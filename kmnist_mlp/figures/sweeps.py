@@ -13,8 +13,8 @@ from matplotlib.patches import Rectangle
 
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures.exhibit import ExhibitData
-from kmnist_mlp.figures.style import finished, panels
-from kmnist_mlp.support.colours import BLUE, GREEN, ORANGE
+from kmnist_mlp.figures.style import finished, is_narrow, legend_above, panels, width
+from kmnist_mlp.support.colours import BLUE, GREEN, ON_DARK, ON_PALE, ORANGE
 
 Paths = Mapping[str, list[tuple[float, str]]]
 
@@ -35,7 +35,7 @@ def accuracy_by_penalty(results: Results, paths: Paths) -> Figure:
     names = dict.fromkeys(name for path in paths.values() for _, name in path)
     quantities = ["validation_accuracy", "test_accuracy"]
     data = ExhibitData.of(numbers, penalty_finding(numbers), results, names, quantities)
-    return finished(draw_penalties(numbers), results.data_name, data)
+    return finished(lambda: draw_penalties(numbers), results.data_name, data)
 
 
 def penalty_numbers(results: Results, paths: Paths) -> pd.DataFrame:
@@ -67,7 +67,7 @@ def draw_penalties(numbers: pd.DataFrame) -> Figure:
         axis.set_title(kind)
         axis.set_xlabel("penalty λ (0: none)")
         axis.set_ylabel("accuracy, %")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
+    legend_above(figure, *axes[0].get_legend_handles_labels(), 2)
     return figure
 
 
@@ -91,7 +91,7 @@ def accuracy_by_parameters(results: Results, names: Iterable[str]) -> Figure:
     names = list(names)
     numbers = parameter_numbers(results, names)
     data = ExhibitData.of(numbers, parameter_finding(numbers), results, names, ["test_accuracy"])
-    return finished(draw_parameters(numbers), results.data_name, data)
+    return finished(lambda: draw_parameters(numbers), results.data_name, data)
 
 
 def parameter_numbers(results: Results, names: Iterable[str]) -> pd.DataFrame:
@@ -145,9 +145,6 @@ def parameter_finding(numbers: pd.DataFrame) -> str:
 # ---- learning rate, momentum and penalty ---------------------------------------------------------
 
 
-MAPS = 3  # beside each other
-
-
 def heat_maps(sweep: pd.DataFrame, quantity: str) -> Figure:
     """Draw an accuracy by learning rate and momentum, a map for each L2 penalty.
 
@@ -162,7 +159,9 @@ def heat_maps(sweep: pd.DataFrame, quantity: str) -> Figure:
     """
     numbers = sweep_numbers(sweep, quantity)
     data = ExhibitData.of(numbers, sweep_finding(numbers))
-    return finished(draw_heat_maps(numbers), "KMNIST", data)  # a sweep is kept for KMNIST alone
+    return finished(
+        lambda: draw_heat_maps(numbers), "KMNIST", data
+    )  # a sweep is kept for KMNIST alone
 
 
 def sweep_numbers(sweep: pd.DataFrame, quantity: str) -> pd.DataFrame:
@@ -180,29 +179,37 @@ def draw_heat_maps(numbers: pd.DataFrame) -> Figure:
     # a few bad cells shall not hide the differences of the others
     low, high = numbers.percent.quantile(0.25) - 1, numbers.percent.max()
     penalties = numbers.groupby("L2_penalty")
-    rows = math.ceil(len(penalties) / MAPS)
-    figure, grid = plt.subplots(rows, MAPS, figsize=(9.5, 2.8 * rows), squeeze=False)
+    columns = 1 if is_narrow() else 3
+    rows = math.ceil(len(penalties) / columns)
+    figure, grid = plt.subplots(rows, columns, figsize=(width(), 2.8 * rows), squeeze=False)
     axes = grid.ravel()
     for unused in axes[len(penalties) :]:
         unused.set_visible(False)
     for axis, (penalty, own) in zip(axes, penalties, strict=False):
         cells = own.pivot(index="momentum_gamma", columns="learning_rate", values="percent")
-        image = axis.imshow(cells, cmap="cividis", vmin=low, vmax=high, aspect="auto")
+        image = axis.pcolormesh(cells, cmap="cividis", vmin=low, vmax=high, edgecolor="none")
+        axis.invert_yaxis()
         for (row, column), value in np.ndenumerate(cells.to_numpy()):
             text = "–" if np.isnan(value) else f"{value:.1f}"
-            colour = "white" if value < (low + high) / 2 else "black"
-            axis.text(column, row, text, ha="center", va="center", color=colour, fontsize=9)
+            colour = ON_PALE if value > (low + high) / 2 or np.isnan(value) else ON_DARK
+            place = (column + 0.5, row + 0.5)
+            axis.text(*place, text, ha="center", va="center", color=colour, fontsize=9)
             if value == high:
                 frame = {"fill": False, "edgecolor": ORANGE, "lw": 3}
-                axis.add_patch(Rectangle((column - 0.46, row - 0.46), 0.92, 0.92, **frame))
+                axis.add_patch(Rectangle((column + 0.04, row + 0.04), 0.92, 0.92, **frame))
         rates = [f"{rate:g}" for rate in cells.columns]
-        axis.set_xticks(range(len(rates)), rates, rotation=40, fontsize=8.5)
-        axis.set_yticks(range(cells.shape[0]), [f"{gamma:g}" for gamma in cells.index])
+        axis.set_xticks(np.arange(len(rates)) + 0.5, rates, rotation=40, fontsize=8.5)
+        momenta = [f"{gamma:g}" for gamma in cells.index]
+        axis.set_yticks(np.arange(len(momenta)) + 0.5, momenta)
         axis.set(title=f"L2 penalty {penalty:g}", xlabel="learning rate")
         axis.grid(False)
     for axis in grid[:, 0]:
         axis.set_ylabel("momentum")
-    figure.colorbar(image, ax=axes, label="accuracy, %", extend="min")
+    where = "bottom" if is_narrow() else "right"
+    bar = figure.colorbar(
+        image, ax=axes, label="accuracy, %", extend="min", location=where, aspect=30
+    )
+    bar.solids.set_rasterized(True)
     return figure
 
 

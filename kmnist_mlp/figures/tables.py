@@ -214,7 +214,7 @@ def scoreboard(judged: pd.DataFrame) -> pd.DataFrame:
                 "verdict": row.verdict,
             }
         )
-    table = pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1))
+    table = pd.DataFrame(rows, index=judged.number.tolist() if rows else [])
     table = with_corner(table, "no.", judged.attrs.get("data_name", ""))
     table.attrs["exhibit_data"] = ExhibitData.of(judged)
     return table

@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.figures.style import finished
 from kmnist_mlp.network import MLP, backpropagate, forward
-from kmnist_mlp.support.colours import BLUE, GREY, ORANGE
+from kmnist_mlp.support.colours import BLUE, CELL, COMPUTED, GREY, INPUT, ORANGE, RULE
 from kmnist_mlp.support.memory import Buffers
 from kmnist_mlp.support.statistics import rounded
 
@@ -135,8 +135,8 @@ class Backpropagation:
             ],
             columns=["array", "row", "column", "value"],
         )
-        figure = draw(self.arrays, number)
-        return finished(figure, "", ExhibitData.of(numbers, finding(self.arrays, number)))
+        exhibit = ExhibitData.of(numbers, finding(self.arrays, number))
+        return finished(lambda: draw(self.arrays, number), "", exhibit)
 
 
 # column and row of cells of each array's upper left corner: forward above, gradients below
@@ -146,7 +146,6 @@ PLACES = {
     "dW1": (5, 8), "db1": (5, 13), "d1": (9, 8), "dW2": (17, 8), "db2": (17, 13),
     "d2": (20, 8), "t": (23, 8),
 }  # fmt: skip
-UNKNOWN, KNOWN, INPUT, COMPUTED = "#F2F2F2", "white", "#D9EAF5", "#FBE3D6"  # colours of cells
 
 
 def draw(arrays: list[dict[str, np.ndarray]], number: int) -> Figure:
@@ -155,7 +154,7 @@ def draw(arrays: list[dict[str, np.ndarray]], number: int) -> Figure:
     figure, axis = plt.subplots(figsize=(9.5, 4.6))
     for name, last in arrays[-1].items():
         known = arrays[number].get(name)
-        face, colour, weight = KNOWN if known is not None else UNKNOWN, GREY, "normal"
+        face, colour, weight = "white" if known is not None else CELL, GREY, "normal"
         if name in step.computes:
             face, colour, weight = COMPUTED, ORANGE, "bold"
         elif name in step.needs:
@@ -183,7 +182,7 @@ def draw_cells(
     """Draw the cells of one array, with their numbers if they are known."""
     for row, column in np.ndindex(shape):
         axis.add_patch(
-            Rectangle((left + column, top + row), 1, 1, facecolor=face, edgecolor="#B5B5B5", lw=0.6)
+            Rectangle((left + column, top + row), 1, 1, facecolor=face, edgecolor=RULE, lw=0.6)
         )
         if known is not None:
             value = round(float(known[row, column]), 2) + 0.0  # never -0.00

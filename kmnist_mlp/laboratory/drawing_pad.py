@@ -25,6 +25,7 @@ from kmnist_mlp.laboratory.checks import trained_on
 from kmnist_mlp.network import MLP
 from kmnist_mlp.results import TrainingResult
 from kmnist_mlp.support.colours import BLUE, SKY
+from kmnist_mlp.support.statistics import in_percent
 
 PAD = Path(__file__).with_name("pad")
 UNSEEN = "STAND-IN DATA: this network has never seen Kuzushiji-MNIST."
@@ -209,7 +210,9 @@ def picture(model: MLP, data: Dataset) -> str:
     best = int(probabilities[np.arange(len(labels)), labels].argmax())
     with mpl.rc_context():
         use_style()
-        source = png_address(draw(drawings[best], images[best], probabilities[best], data), 100)
+        shown = drawings[best], images[best], probabilities[best], data
+        figure = finished(lambda: draw(*shown), data.name, ExhibitData(""))
+        source = png_address(figure, 100)
     sentence = alternative_text(probabilities[best], data)
     return f'<img class="figure" alt="{escape(sentence)}" src="{source}">'
 
@@ -233,7 +236,7 @@ def draw(
     bars.set(title="Its prediction", xlim=(0, 100), xlabel="probability, %")
     bars.invert_yaxis()
     bars.grid(visible=False, axis="y")
-    return finished(figure, data.name, ExhibitData(""))
+    return figure
 
 
 def alternative_text(probabilities: np.ndarray, data: Dataset) -> str:
@@ -241,5 +244,5 @@ def alternative_text(probabilities: np.ndarray, data: Dataset) -> str:
     best = int(probabilities.argmax())
     return (
         f"A drawn character, its image of {SIDE} x {SIDE} pixels, and the network's prediction: "
-        f"{data.class_labels[best]}, {probabilities[best]:.0%}."
+        f"{data.class_labels[best]}, {in_percent(probabilities[best], 0)}."
     )

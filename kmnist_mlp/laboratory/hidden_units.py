@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from kmnist_mlp.activations import ACTIVATIONS
 from kmnist_mlp.data import Dataset, split_rows
+from kmnist_mlp.figures import style
 from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.figures.style import finished
 from kmnist_mlp.laboratory.checks import trained_on
@@ -97,8 +98,8 @@ class HiddenUnits:
             ],
             columns=["unit", "rank", "character", "output"],
         )
-        figure = draw(self, shown, images)
-        return finished(figure, self.data.name, ExhibitData.of(numbers, finding(self)))
+        exhibit = ExhibitData.of(numbers, finding(self))
+        return finished(lambda: draw(self, shown, images), self.data.name, exhibit)
 
 
 def first_layer(model: MLP, images: np.ndarray) -> np.ndarray:
@@ -115,6 +116,7 @@ def first_layer(model: MLP, images: np.ndarray) -> np.ndarray:
 
 def draw(units: HiddenUnits, shown: np.ndarray, images: int) -> Figure:
     """Draw one row of tiles per unit: weights (red: positive), then images, dark ink on white."""
+    images = min(images, 5) if style.is_narrow() else images
     height, width = units.images.shape[1:]
     down, across = height + GAP, width + GAP
     canvas = np.ones((len(shown) * down - GAP, (images + 1) * across + 2 * GAP, 3))
@@ -128,12 +130,13 @@ def draw(units: HiddenUnits, shown: np.ndarray, images: int) -> Figure:
             upper, left = line * down, place * across + 2 * GAP * (place > 0)
             canvas[upper : upper + height, left : left + width] = tile
     inches = float(np.clip(0.62 * height / width, 0.3, 2))  # of a row
-    figure, axis = plt.subplots(figsize=(9.5, inches * len(shown) + 0.35))
+    figure, axis = plt.subplots(figsize=(style.width(), inches * len(shown) + 0.35))
     axis.imshow(canvas, interpolation="nearest")
     middles = np.arange(len(shown)) * down + height / 2
     axis.set_yticks(middles, [f"unit {unit}" for unit in shown])
     for middle, unit in zip(middles, shown, strict=True):
-        axis.text(canvas.shape[1] + 4, middle, most_frequent(units, unit), va="center")
+        if not style.is_narrow():
+            axis.text(canvas.shape[1] + 4, middle, most_frequent(units, unit), va="center")
     axis.set_xticks(
         [width / 2, across * (images + 2) / 2],
         ["weights", f"the {units.part} images that excite it most"],

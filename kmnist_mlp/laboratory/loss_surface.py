@@ -14,11 +14,11 @@ from threadpoolctl import threadpool_limits
 
 from kmnist_mlp.data import Dataset, split_and_standardise
 from kmnist_mlp.figures.exhibit import ExhibitData
-from kmnist_mlp.figures.style import DASHES, finished
+from kmnist_mlp.figures.style import DASHES, finished, is_narrow, width
 from kmnist_mlp.laboratory.checks import trained_on
 from kmnist_mlp.network import MLP
 from kmnist_mlp.results import Callback, Progress, TrainingResult
-from kmnist_mlp.support.colours import BLUE, GREY, ORANGE
+from kmnist_mlp.support.colours import BLUE, GREY, ON_DARK, ORANGE
 from kmnist_mlp.training import Training, train
 
 RATES = (0.0005, 0.005, 0.5)  # the learning rates that the paper compares
@@ -116,12 +116,8 @@ class LossSurface:
             pd.DataFrame({"stage": name, "learning_rate": rates, "cross_entropy": losses})
             for name, (rates, losses) in ((name, self.along(name)) for name in self.models)
         )
-        figure, axes = plt.subplot_mosaic("AAA;BCD", figsize=(9.5, 6), height_ratios=[1, 1.15])
-        draw_along(axes["A"], self, stage)
-        for key, rate in zip("BCD", RATES, strict=True):
-            draw_surface(axes[key], self, stage, rate)
-        axes["B"].set_ylabel("steps across")
-        return finished(figure, self.data.name, ExhibitData.of(numbers, finding(self, stage)))
+        exhibit = ExhibitData.of(numbers, finding(self, stage))
+        return finished(lambda: draw(self, stage), self.data.name, exhibit)
 
 
 def stages(run: TrainingResult, data: Dataset) -> dict[str, MLP]:
@@ -152,13 +148,27 @@ class FirstEpoch(Callback):
         return True
 
 
+def draw(surface: LossSurface, stage: str) -> Figure:
+    """Draw the loss along the gradient above the surfaces around three steps."""
+    if is_narrow():
+        size, ratios, mosaic = (width(), 11.0), [1.1, 1, 1, 1], "A;B;C;D"
+    else:
+        size, ratios, mosaic = (width(), 6.0), [1, 1.15], "AAA;BCD"
+    figure, axes = plt.subplot_mosaic(mosaic, figsize=size, height_ratios=ratios)
+    draw_along(axes["A"], surface, stage)
+    for key, rate in zip("BCD", RATES, strict=True):
+        draw_surface(axes[key], surface, stage, rate)
+    axes["B"].set_ylabel("steps across")
+    return figure
+
+
 def draw_along(axis: Axes, surface: LossSurface, stage: str) -> None:
     """Draw the loss by the length of the step, of all stages; the given one is emphasised."""
     for name, dashes in zip(surface.models, DASHES, strict=False):
         rates, losses = surface.along(name)
         style = {"color": BLUE, "lw": 2, "zorder": 3} if name == stage else {"color": GREY, "lw": 1}
         axis.plot(rates, losses.clip(SMALLEST), ls=dashes, label=name, **style)
-    axis.legend(loc="upper center", ncols=3)
+    axis.legend(loc="upper center", ncols=1 if is_narrow() else 3)
     before, *after = surface.after_steps(stage).clip(SMALLEST)
     axis.axhline(before, color=GREY, ls=":", lw=1)
     for rate, loss in zip(RATES, after, strict=True):
@@ -183,9 +193,9 @@ def draw_surface(axis: Axes, surface: LossSurface, stage: str, rate: float) -> N
     image = axis.contourf(a / rate, b / rate, logarithm, levels=14, cmap="viridis")
     bar = axis.figure.colorbar(image, ax=axis, shrink=0.9, ticks=np.linspace(*image.get_clim(), 4))
     bar.ax.set_yticklabels([f"{10**tick:.3g}" for tick in bar.get_ticks()])
-    arrow = {"arrowstyle": "-|>", "color": "white", "lw": 2}
+    arrow = {"arrowstyle": "-|>", "color": ON_DARK, "lw": 2}
     axis.annotate("", (1, 0), (0, 0), arrowprops=arrow)
-    axis.plot(0, 0, "o", color="white", ms=5)
+    axis.plot(0, 0, "o", color=ON_DARK, ms=5)
     axis.set_title(f"{rate:g}: {loss_before:.3g} → {loss_after:.3g}")
     axis.set_xlabel("steps along the gradient")
     axis.grid(visible=False)

@@ -1,9 +1,9 @@
 """Make the report: execute the notebooks, export each as a page, write the index page.
 
 `python -m kmnist_mlp.report` writes ``build/report``; with ``--committed`` it exports the notebooks
-as they are, to ``build/html``; with ``--single`` it writes one file instead of a folder; with
-``--in-place`` it executes the notebooks of the project themselves. A report appears whole or not at
-all, and one that would not change is left alone.
+as they are, to ``build/html``; with ``--single`` it writes one file instead of a folder, and with
+``--pdf`` it prints that file, too; with ``--in-place`` it executes the notebooks of the project
+themselves. A report appears whole or not at all, and one that would not change is left alone.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from kmnist_mlp.experiments.provenance import PROJECT
 from kmnist_mlp.report.build import committed, execute_in_place, executed, tell
 from kmnist_mlp.report.execution import NotebookError
 from kmnist_mlp.report.pages import export
+from kmnist_mlp.report.pages.pdf import find_browser, print_pdf
 
 
 def main(given: Sequence[str] | None = None) -> int:
@@ -24,6 +25,7 @@ def main(given: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m kmnist_mlp.report", description=__doc__)
     parser.add_argument("--committed", action="store_true", help="export the notebooks as they are")
     parser.add_argument("--single", action="store_true", help="write one file, not a folder")
+    parser.add_argument("--pdf", action="store_true", help="print that file as PDF, too")
     parser.add_argument("--in-place", action="store_true", help="execute the notebooks themselves")
     parser.add_argument(
         "--notebooks", type=Path, default=PROJECT / "notebooks", help="their folder"
@@ -31,9 +33,17 @@ def main(given: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, help="folder or file to write")
     arguments = parser.parse_args(given)
     folder = arguments.notebooks.resolve()
+    single = arguments.single or arguments.pdf
     name = "html" if arguments.committed else "report"
-    name = f"kmnist_{name}.html" if arguments.single else name
+    name = f"kmnist_{name}.html" if single else name
     output = (arguments.output or PROJECT / "build" / name).resolve()
+    browser = find_browser() if arguments.pdf else None
+    if arguments.pdf and browser is None:
+        tell(
+            "No PDF was made: there is no Chromium (Debian: apt-get install chromium; or set "
+            "CHROMIUM to the program)."
+        )
+        return 0
     try:
         if arguments.in_place:
             for path in execute_in_place(folder):
@@ -43,9 +53,12 @@ def main(given: Sequence[str] | None = None) -> int:
             notebooks = committed(folder)
         else:
             notebooks = executed(folder, output.parent / "executed")
-        if not export(notebooks, output, arguments.single):
+        if not export(notebooks, output, single):
             tell("Nothing has changed since this report was made.")
-        tell(f"The report is ready: {output if arguments.single else output / 'index.html'}")
+        if browser:
+            print_pdf(browser, output, output.with_suffix(".pdf"))
+            output = output.with_suffix(".pdf")
+        tell(f"The report is ready: {output if single else output / 'index.html'}")
     except (NotebookError, OSError) as error:  # a full disk, for instance
         print(f"The report was not made. {error}", file=sys.stderr)
         return 1

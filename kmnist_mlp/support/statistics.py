@@ -171,6 +171,17 @@ def plus_minus(values: Iterable[float], digits: int) -> str:
     return f"{mean}\u00a0±\u00a0{spread}" if spread else mean
 
 
+def in_percent(fraction: float, digits: int = 2) -> str:
+    r"""Return a fraction in per cent, its unit set off by a no-break space.
+
+    Examples
+    --------
+    >>> in_percent(0.97783), in_percent(0.5, 0)
+    ('97.78\xa0%', '50\xa0%')
+    """
+    return f"{100 * fraction:.{digits}f}\u00a0%"
+
+
 def signed(value: float, digits: int) -> str:
     """Return a difference with its sign.
 

@@ -9,10 +9,10 @@ their section: "Figure S2.1" is the first of section 2.
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
-from IPython import get_ipython
 from IPython.display import Markdown, display
 from matplotlib.figure import Figure
 from matplotlib_inline.backend_inline import set_matplotlib_formats
@@ -23,10 +23,10 @@ from kmnist_mlp.datasets.kmnist import load_and_announce
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.provenance import facts
 from kmnist_mlp.experiments.runs import Results, default_seeds
-from kmnist_mlp.figures.curves import curve_caption, curve_numbers, learning_curves
+from kmnist_mlp.figures.curves import learning_curves
 from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.figures.markup import html
-from kmnist_mlp.figures.style import use_style
+from kmnist_mlp.figures.style import described, is_chart, picture, use_style
 from kmnist_mlp.laboratory.drawing_pad import DrawingPad
 
 STAND_IN_BANNER = """
@@ -67,6 +67,7 @@ def show(
     caption: str,
     role: str | None = None,
     widget: Any = None,
+    frames: Iterable[Figure] = (),
 ) -> None:
     """Show a figure or drawing pad with its caption below, or a table with its caption above.
 
@@ -77,10 +78,13 @@ def show(
     caption : str
         "Figure S2.1. What is seen." Up to the first full stop and space it is the number.
     role : str
-        "results", "scoreboard" or "picture": what the index page uses this exhibit for.
+        "results", "scoreboard", "picture", "characters" or "beyond": what the index page uses
+        this exhibit for.
     widget : Widget
         Takes the place of a figure where it works: in JupyterLab, with its kernel. Pages, and
         viewers of notebooks, show the figure.
+    frames : iterable of Figure
+        On pages, a reader goes through these, forwards and back.
     """
     text = " ".join(textwrap.dedent(caption).split())
     number, _, rest = text.partition(". ")
@@ -98,13 +102,27 @@ def show(
             metadata={"kmnist_mlp": own},
         )
         return
-    metadata = {"image/png": {"alt": data.finding or text}, "kmnist_mlp": own}
-    if widget is not None and someone_looks():
-        picture, _ = get_ipython().display_formatter.format(content)
-        view = {kind: v for kind, v in widget._repr_mimebundle_().items() if "widget" in kind}
-        display(picture | view, raw=True, metadata=metadata)
+    if isinstance(content, Figure):
+        shown = {"text/plain": repr(content), **picture(content)}
+        (kind,) = shown.keys() & {"image/svg+xml", "image/png"}
+        if strip := getattr(content, "strip", ""):
+            own["strip"] = strip
+        narrow = getattr(content, "narrow", content)
+        if narrow.get_figwidth() < content.get_figwidth():
+            (own["narrow"],) = picture(narrow).values()
+        own["frames"] = [
+            {"content": next(iter(picture(frame).values())), "text": frame.exhibit_data.finding}
+            for frame in frames
+        ]
+        alt = f"{described(content)} {data.finding or text}" if is_chart(content) else data.finding
+        size = {} if is_chart(content) else {"width": int(100 * content.get_figwidth())}
+        metadata = {kind: {"alt": alt or text, **size}, "kmnist_mlp": own}
+        if widget is not None and someone_looks():
+            view = widget._repr_mimebundle_().items()
+            shown |= {kind: value for kind, value in view if "widget" in kind}
+        display(shown, raw=True, metadata=metadata)
     else:
-        display(content, metadata=metadata)
+        display(content, metadata={"kmnist_mlp": own})
     say(f"**{number}.** {rest}", role="caption")
 
 
@@ -117,7 +135,6 @@ def show_curves(results: Results, name: str) -> None:
         setting += ", early stopping"
     show(
         learning_curves(results, name),
-        f"""Figures {first} and {second}. {setting}: training and validation loss (Figure {first})
-        and accuracy (Figure {second}) by epoch. {curve_caption(curve_numbers(results, name))} The
-        training curve is measured on a fixed tenth of the training split.""",
+        f"""Figures {first} and {second}. {setting}: learning curves, loss (Figure {first}) and
+        accuracy (Figure {second}).""",
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 
 from kmnist_mlp.report.execution import NotebookError, source_hash
-from kmnist_mlp.report.pages.site import Site, render
+from kmnist_mlp.report.pages.site import Site, page_names, render
 from kmnist_mlp.support.files import whole_file
 
 MARK = '<meta name="made-from" content="{}">'
@@ -35,7 +35,7 @@ def export(notebooks: dict[Path, nbformat.NotebookNode], output: Path, single: b
             raise NotebookError(f"{path.name} has no outputs; `make report` executes it")
     texts = [nbformat.writes(notebook) for notebook in notebooks.values()]
     key = hashlib.sha256(repr((texts, source_hash(), single)).encode()).hexdigest()
-    names = ["index.html", *(f"{path.stem}.html" for path in notebooks)]
+    names = [f"{name}.html" for name in page_names(notebooks)]
     if _is_up_to_date([output] if single else [output / name for name in names], output, key):
         return False
     files = render(notebooks, Site(single), key)

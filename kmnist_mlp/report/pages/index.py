@@ -1,34 +1,38 @@
-"""What the index page shows, read from the notebooks' outputs: abstract, scoreboard, figures."""
+"""What the index page shows, read from the notebooks' outputs: findings, scoreboard, figures."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
 
-from kmnist_mlp.data import is_stand_in
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.verdicts import RULE
 from kmnist_mlp.figures.markup import html
-from kmnist_mlp.figures.tables import scoreboard, verdict_counts
-from kmnist_mlp.report.pages.markdown import render_markdown
+from kmnist_mlp.figures.tables import VERDICTS, scoreboard
+from kmnist_mlp.report.pages.board import board
 from kmnist_mlp.report.pages.page import Exhibit, Page
-from kmnist_mlp.support.statistics import plus_minus
+from kmnist_mlp.support.statistics import interval, signed
 
 TITLE = "A neural network from scratch on Kuzushiji-MNIST"
-HEADLINES = {
-    "baseline": "the baseline (784-128-10, tanh, early stopping)",
-    "l2_0.2": "an L2 penalty of 0.2",
-    "relu": "ReLU",
-    "final": "the final model",
-    "linear": "the linear softmax model",
-}
+
+Link = Callable[[str, str], str]
 
 
-def index_content(pages: list[Page], link: Callable[[str, str], str]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Tile:
+    """A finding on the index page: a number, what it means, and where it is shown."""
+
+    number: str
+    sentence: str
+    address: str
+
+
+def index_content(pages: list[Page], link: Link) -> dict[str, Any]:
     """Return what the template of the index page shows; a part that no notebook has is empty.
 
     Parameters
@@ -40,19 +44,36 @@ def index_content(pages: list[Page], link: Callable[[str, str], str]) -> dict[st
     exhibits = [exhibit for page in pages for exhibit in page.exhibits]
     found = {exhibit.index: exhibit for exhibit in exhibits if exhibit.index}
     judged = _frame(found["scoreboard"]) if "scoreboard" in found else None
-    results = _frame(found["results"]) if "results" in found else None
     facts = next((page.facts for page in pages if "version" in page.facts), {})
-    if judged is not None:
-        judged.attrs["data_name"] = facts.get("data", "")
-    return {
+    content: dict[str, Any] = {
         "facts": facts,
-        "abstract": Markup(_abstract(results, judged, facts)),
-        "scoreboard": "" if judged is None else _linked_scoreboard(judged, exhibits, link),
+        "data": facts.get("data", "Kuzushiji-MNIST"),
+        "seeds": facts.get("seeds", "0").count(",") + 1,
         "rule": RULE,
         "results": found.get("results"),
         "picture": found.get("picture"),
-        "verdicts": "" if judged is None else verdict_counts(judged),
+        "strip": found["characters"].strip if "characters" in found else "",
+        "tiles": tiles(found, exhibits, link),
+        "board": {},
+        "counts": {},
+        "plain_board": "",
     }
+    if judged is not None:
+        judged.attrs["data_name"] = content["data"]
+        links = [
+            Markup(", ").join(
+                Markup('<a href="{}">{}</a>').format(link(e.page, e.id), e.number)
+                for e in showing(claim.quantity, [claim.experiment, claim.minus], exhibits)
+            )
+            for claim in judged.itertuples()
+        ]
+        content |= {
+            "board": board(judged, links),
+            "counts": {verdict: int((judged.verdict == verdict).sum()) for verdict in VERDICTS},
+            "plain_board": Markup(html(scoreboard(judged))),
+            "board_csv": found["scoreboard"].data.csv,
+        }
+    return content
 
 
 def _frame(exhibit: Exhibit) -> pd.DataFrame:
@@ -60,50 +81,63 @@ def _frame(exhibit: Exhibit) -> pd.DataFrame:
     return pd.read_csv(io.StringIO(exhibit.data.csv)).fillna({"minus": ""})
 
 
-def _abstract(
-    results: pd.DataFrame | None, judged: pd.DataFrame | None, facts: dict[str, str]
-) -> str:
-    seeds = facts.get("seeds", "0").count(",") + 1
-    data = facts.get("data", "Kuzushiji-MNIST")
-    text = (
-        "A published course report trained a multilayer perceptron on Kuzushiji-MNIST, "
-        "28\u00a0×\u00a028 images of ten cursive Japanese characters, and studied momentum, early "
-        "stopping, penalties, activations and topology. This report repeats every experiment with "
-        f"a network written from scratch in NumPy, over {seeds} seed{'s' * (seeds > 1)}, and "
-        "compares each result with the published one."
-    )
-    if results is not None:
-        parts = []
-        for name, title in HEADLINES.items():
-            values = results[results.experiment == name].test_accuracy * 100
-            if len(values):
-                paper = PAPER[name].test_accuracy
-                published = f" (the paper: {paper:g} %)" if paper else ""
-                parts.append(f"{title} {plus_minus(values, 1)} %{published}")
-        where = f"**{data}**" if is_stand_in(data) else data
-        text += f" Test accuracy on {where}: {'; '.join(parts)}."
+# ---- findings ------------------------------------------------------------------------------------
+
+
+def tiles(found: dict[str, Exhibit], exhibits: list[Exhibit], link: Link) -> list[Tile]:
+    """Return the findings that the notebooks at hand support, one number each.
+
+    Their words follow from the results: a finding that no longer holds is not stated.
+    """
+    made = []
+
+    def tile(number: str, sentence: str, quantity: str, *experiments: str) -> None:
+        shown = showing(quantity, list(experiments), exhibits)
+        address = link(shown[0].page, shown[0].id) if shown else "#results"
+        made.append(Tile(number, sentence, address))
+
+    judged = _frame(found["scoreboard"]) if "scoreboard" in found else None
     if judged is not None:
-        text += f" Of {len(judged)} claims, {verdict_counts(judged)}."
-    return render_markdown(text)
-
-
-def _linked_scoreboard(
-    judged: pd.DataFrame, exhibits: list[Exhibit], link: Callable[[str, str], str]
-) -> Markup:
-    """Return the scoreboard with, for each claim, the figures that show it."""
-    board = scoreboard(judged)
-    board["verdict"] = [
-        Markup('<span class="verdict {}">{}</span>').format(verdict.replace(" ", "-"), verdict)
-        for verdict in board.verdict
-    ]
-    board["shown in"] = [
-        Markup(", ").join(
-            Markup('<a href="{}">{}</a>').format(link(e.page, e.id), e.number.split(". ")[0])
-            for e in showing(claim.quantity, [claim.experiment, claim.minus], exhibits)
+        count = judged.verdict.value_counts()
+        made.append(
+            Tile(
+                f"{count.get('reproduced', 0)} of {len(judged)}",
+                f"of the paper's claims are reproduced; {count.get('not reproduced', 0)} are not, "
+                f"{count.get('undecided', 0)} stay undecided",
+                "#scoreboard",
+            )
         )
-        for claim in judged.itertuples()
-    ]
-    return Markup(html(board))
+    if "results" in found:
+        results = _frame(found["results"])
+        mean = 100 * results.groupby("experiment").mean(numeric_only=True)
+        test = mean.test_accuracy
+        if "final" in test:
+            sentence = "is the test accuracy of the final model"
+            if judged is not None:
+                own = (judged.experiment == "final") & (judged.quantity == "test_accuracy")
+                verdicts = list(judged[own & (judged.minus == "")].verdict)
+                holds = {"reproduced": "holds", "not reproduced": "does not hold"}
+                if verdicts and verdicts[0] in holds:
+                    printed = PAPER["final"].test_accuracy
+                    sentence += f": the paper's {printed:g} % {holds[verdicts[0]]}"
+            tile(f"{test['final']:.1f} %", sentence, "test_accuracy", "final")
+        if {"sigmoid", "baseline"} <= set(test.index):
+            by_seed = results.pivot(index="seed", columns="experiment", values="test_accuracy")
+            difference, low, _ = interval(100 * (by_seed.sigmoid - by_seed.baseline))
+            if low > 0:
+                sentence = "points: sigmoid beats tanh; the paper has it the other way round"
+                tile(signed(difference, 1), sentence, "test_accuracy", "sigmoid", "baseline")
+        if "baseline" in test:
+            gap = mean.validation_accuracy["baseline"] - test["baseline"]
+            sentence = "points is test accuracy below validation accuracy: test images differ"
+            tile(f"{gap:.1f}", sentence, "validation_accuracy", "baseline")
+    if "beyond" in found:
+        numbers = _frame(found["beyond"])
+        best = numbers.groupby("step", sort=False).test_accuracy_percent.mean().max()
+        exhibit = found["beyond"]
+        sentence = "is the test accuracy that plain, fully connected layers reach in NumPy"
+        made.append(Tile(f"{best:.1f} %", sentence, link(exhibit.page, exhibit.id)))
+    return made
 
 
 def showing(quantity: str, experiments: list[str], exhibits: list[Exhibit]) -> list[Exhibit]:

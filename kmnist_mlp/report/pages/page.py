@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import base64
+import html as entities
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 import nbformat
@@ -17,9 +19,13 @@ from kmnist_mlp.data import is_stand_in
 from kmnist_mlp.figures import tables
 from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.figures.markup import html
+from kmnist_mlp.report.pages.glossary import link_terms
 from kmnist_mlp.report.pages.markdown import Heading, render_markdown, slug
+from kmnist_mlp.report.pages.pictures import figure_html
 
 TEMPLATES = Path(__file__).parent / "templates"
+CHECK = "## Check"  # begins the last section of a notebook, which is for maintainers
+AGREES = ("agrees with the reference results", "as recorded")
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +45,16 @@ class Exhibit:
         return slug(self.number)
 
     @property
+    def is_pad(self) -> bool:
+        """Whether it is a drawing pad, which has a page of its own."""
+        return not self.data.csv
+
+    @property
+    def strip(self) -> str:
+        """A picture of all characters in base64, if it carries one."""
+        return (self.output.metadata.get("kmnist_mlp") or {}).get("strip", "")
+
+    @property
     def short(self) -> str:
         """The first sentence of its caption, for lists."""
         return re.split(r"(?<=[a-z0-9)])[.:;] ", self.caption.rstrip("."))[0]
@@ -53,6 +69,7 @@ class Page:
     short: str
     summary: str = ""
     content: str = field(default="", repr=False)
+    check: str = field(default="", repr=False)
     headings: list[Heading] = field(default_factory=list)
     exhibits: list[Exhibit] = field(default_factory=list)
     facts: dict[str, str] = field(default_factory=dict)
@@ -65,6 +82,15 @@ class Page:
         return is_stand_in(self.facts.get("data", ""))
 
     @property
+    def check_summary(self) -> str:
+        """Whether the comparisons at the end of the notebook agree, in one line."""
+        lines = entities.unescape(re.sub("<.*?>", "", self.check)).splitlines()
+        agree = sum(line.endswith(AGREES) for line in lines)
+        moved = sum("MOVED" in line for line in lines)
+        what = "comparison agrees" if agree == 1 else "comparisons agree"
+        return f"{agree} {what} with the reference results" + f", {moved} MOVED" * bool(moved)
+
+    @property
     def configurations(self) -> str:
         """Table of the configurations of all experiments on the page."""
         experiments = {
@@ -75,8 +101,13 @@ class Page:
         return html(tables.configurations(experiments)) if experiments else ""
 
 
-def make_pages(notebooks: dict[Path, nbformat.NotebookNode]) -> list[Page]:
-    """Return a page for each notebook, with its content, linked to its neighbours."""
+def make_pages(
+    notebooks: dict[Path, nbformat.NotebookNode], link: Callable[..., str]
+) -> list[Page]:
+    """Return a page for each notebook, with its content, linked to its neighbours.
+
+    ``link`` takes the stem of a page and returns its address.
+    """
     exporter = _PageExporter()
     pages = []
     for path, notebook in notebooks.items():
@@ -86,22 +117,41 @@ def make_pages(notebooks: dict[Path, nbformat.NotebookNode]) -> list[Page]:
         summary = lines[1] if len(lines) > 1 else ""
         short = re.sub(r"^(\d+)_", r"\1 ", path.stem).replace("_", " ").lstrip("0")
         page = Page(path.stem, title, short, summary)
-        for own, output in _marked_outputs(notebook):
+        for own, output in marked_outputs(notebook):
             if own["role"] == "exhibit":
                 page.exhibits.append(_exhibit(own, output, page.stem))
             elif own["role"] == "provenance":
                 page.facts.update(own["facts"])
         page.facts.update(notebook.metadata.get("kmnist_mlp", {}).get("facts", {}))
-        resources = {"prefix": slug(path.stem), "toc": []}  # the exporter works on a copy
-        page.content, resources = exporter.from_notebook_node(notebook, resources=resources)
+        glossary = link("glossary") if ".html" in link("glossary") else ""
+        resources = {  # the exporter works on a copy
+            "prefix": slug(path.stem), "toc": [], "linked": set(), "glossary": glossary,
+            "pad": link("draw"),
+        }  # fmt: skip
+        body, check = _without_check(notebook)
+        page.content, resources = exporter.from_notebook_node(body, resources=resources)
         page.headings = resources["toc"]
+        if check.cells:
+            page.check, _ = exporter.from_notebook_node(check, resources={**resources, "toc": []})
         pages.append(page)
     for before, after in zip(pages, pages[1:], strict=False):
         before.next, after.previous = after, before
     return pages
 
 
-def _marked_outputs(
+def _without_check(
+    notebook: nbformat.NotebookNode,
+) -> tuple[nbformat.NotebookNode, nbformat.NotebookNode]:
+    """Separate the cells that compare results with the reference: they are for maintainers."""
+    cells = notebook.cells
+    starts = [n for n, cell in enumerate(cells) if cell.source.startswith(CHECK)]
+    place = starts[-1] if starts else len(cells)
+    return tuple(
+        nbformat.from_dict({**notebook, "cells": part}) for part in (cells[:place], cells[place:])
+    )
+
+
+def marked_outputs(
     notebook: nbformat.NotebookNode,
 ) -> list[tuple[dict[str, Any], nbformat.NotebookNode]]:
     """Return the outputs that `report.notebook` has marked, each with its mark."""
@@ -123,16 +173,18 @@ class _PageExporter(HTMLExporter):
         super().__init__(
             template_name=TEMPLATES.name,
             extra_template_basedirs=[str(TEMPLATES.parent)],
-            filters={"slug": slug, "data_address": data_address},
+            filters={"slug": slug, "data_address": data_address, "figure_html": figure_html},
         )
         self.exclude_input_prompt = self.exclude_output_prompt = True
 
     @jinja2.pass_context
     def markdown2html(self, context: Any, source: str) -> str:
         """Render Markdown; the filter of that name in the template."""
-        return render_markdown(source, context["resources"]["prefix"], context["resources"]["toc"])
+        resources = context["resources"]
+        html = render_markdown(source, resources["prefix"], resources["toc"])
+        return link_terms(html, resources["linked"], resources["glossary"])
 
 
 def data_address(text: str, kind: str = "text/csv") -> str:
     """Return an address that holds the text itself, so that a link to it needs no file."""
-    return f"data:{kind};charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}"
+    return f"data:{kind};charset=utf-8,{quote(text, safe='/:,;=@+()[]*!$-._~')}"

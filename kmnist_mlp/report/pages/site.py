@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import html as entities
+import json
+import re
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import jinja2
 import nbformat
 from markupsafe import Markup
-from pygments.formatters import HtmlFormatter
+from pygments.styles import get_style_by_name
+from pygments.token import STANDARD_TYPES
 
 from kmnist_mlp.data import CLASS_NAMES
 from kmnist_mlp.figures.exhibit import title
 from kmnist_mlp.figures.style import web_font
+from kmnist_mlp.report.pages.glossary import TERMS, anchor
 from kmnist_mlp.report.pages.index import TITLE, index_content
 from kmnist_mlp.report.pages.markdown import slug
-from kmnist_mlp.report.pages.page import TEMPLATES, data_address, make_pages
+from kmnist_mlp.report.pages.page import (
+    TEMPLATES,
+    Exhibit,
+    Page,
+    data_address,
+    make_pages,
+    marked_outputs,
+)
+from kmnist_mlp.report.pages.pictures import figure_html, mark_kana
 
 
 @dataclass(frozen=True)
@@ -31,38 +44,156 @@ class Site:
         return f"{stem}.html" + (f"#{anchor}" if anchor else "")
 
 
+@dataclass
+class Extra:
+    """A page that is no notebook."""
+
+    stem: str
+    title: str
+    contents: list[tuple[str, str]] = field(default_factory=list)
+
+
+ACCESSIBILITY = [
+    ("What is tested", "accessibility-tested"),
+    ("How figures can be read", "accessibility-how"),
+    ("What is not accessible", "accessibility-not"),
+]
+
+
 def render(
     notebooks: dict[Path, nbformat.NotebookNode], site: Site, key: str = ""
 ) -> dict[str, str]:
     """Return the HTML of every page by its stem; of a single file, "index" alone."""
-    pages = make_pages(notebooks)
+    pages = make_pages(notebooks, site.link)
+    pad = next((e for page in pages for e in page.exhibits if e.is_pad), None)
+    extras = [Extra("draw", "Draw a character")] if pad else []
+    extras += [
+        Extra("glossary", "Glossary"),
+        Extra("accessibility", "Accessibility", ACCESSIBILITY),
+    ]
+    templates = _environment(site, pages, pad, key)
+    content = index_content(pages, site.link) | {"ways": ways(pages, pad, site)}
+    front = templates.get_template("single.html.j2" if site.single else "start.html.j2")
+    files = {"index": front.render(**content, here="index", extras=extras)}
+    if not site.single:
+        template = templates.get_template("page.html.j2")
+        files |= {page.stem: template.render(page=page, here=page.stem) for page in pages}
+        template = templates.get_template("extra.html.j2")
+        files |= {own.stem: template.render(extra=own, here=own.stem) for own in extras}
+    return {stem: mark_kana(text) for stem, text in files.items()}
+
+
+def page_names(notebooks: dict[Path, nbformat.NotebookNode]) -> list[str]:
+    """Return the stems of all pages of a folder."""
+    marks = [own for notebook in notebooks.values() for own, _ in marked_outputs(notebook)]
+    has_pad = any(own["role"] == "exhibit" and not own["csv"] for own in marks)
+    extras = ["draw"] * has_pad + ["glossary", "accessibility"]
+    return ["index", *(path.stem for path in notebooks), *extras]
+
+
+def _environment(
+    site: Site, pages: list[Page], pad: Exhibit | None, key: str
+) -> jinja2.Environment:
     templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True
     )
-    templates.filters.update(slug=slug, data_address=data_address, html=Markup, title_of=title)
+    templates.filters.update(
+        slug=slug, data_address=data_address, html=Markup, title_of=title,
+        figure_html=figure_html, term_anchor=anchor,
+    )  # fmt: skip
     templates.globals.update(
         site=site,
         style=Markup(style()),
+        script=Markup(script()),
+        sections=Markup(_as_json(sections(pages, site))),
         pages=pages,
+        pad=pad,
+        terms=TERMS,
         key=key,
         title=TITLE,
         stand_in=any(page.is_stand_in for page in pages),
     )
-    front = templates.get_template("single.html.j2" if site.single else "start.html.j2")
-    files = {"index": front.render(**index_content(pages, site.link), here="index")}
-    if not site.single:
-        template = templates.get_template("page.html.j2")
-        files |= {page.stem: template.render(page=page, here=page.stem) for page in pages}
-    return files
+    return templates
+
+
+def ways(pages: list[Page], pad: Exhibit | None, site: Site) -> list[tuple[str, str]]:
+    """Return what a reader can do, and where."""
+    found = [("Draw one", site.link("draw"))] if pad else []
+    laboratory = next((page for page in pages if page.stem.endswith("laboratory")), None)
+    return found + ([("Look inside", site.link(laboratory.stem))] if laboratory else [])
+
+
+# ---- search --------------------------------------------------------------------------------------
+
+NOT_TEXT = re.compile(
+    r"<(figure|svg|script|style|math|table|pre)\b.*?</\1>|<details class=\"(?:code|data)\".*?"
+    r"</details>",
+    re.DOTALL,
+)
+HEADING = re.compile(r'<h[123] id="([^"]+)">(.*?)</h[123]>', re.DOTALL)
+
+
+def sections(pages: list[Page], site: Site) -> list[dict[str, str]]:
+    """Return the text of each section of each page, and each caption, with their addresses."""
+    found = []
+    for page in pages:
+        parts = HEADING.split(NOT_TEXT.sub(" ", page.content))
+        for place, name, text in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
+            name = plain(name).removesuffix(" #")
+            found.append(_section(page, site.link(page.stem, place), name, plain(text)))
+        found += [
+            _section(page, site.link(page.stem, e.id), e.number, f"{e.caption} {e.data.finding}")
+            for e in page.exhibits
+        ]
+    glossary = [
+        {"page": "Glossary", "href": site.link("glossary", anchor(term)), "title": term}
+        | {"text": meaning}
+        for term, (_, meaning) in TERMS.items()
+    ]
+    return found + glossary
+
+
+def _section(page: Page, address: str, name: str, text: str) -> dict[str, str]:
+    return {"page": page.title, "href": address, "title": name, "text": text}
+
+
+def _as_json(value: object) -> str:
+    """Return JSON that may stand in a page: without the characters that begin a tag."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text.replace("<", "\\u003c").replace("&", "\\u0026")
+
+
+def plain(html: str) -> str:
+    """Return the text of a piece of HTML, with single blanks."""
+    return " ".join(entities.unescape(re.sub(r"<[^>]*>", " ", html)).split())
+
+
+# ---- style and script ----------------------------------------------------------------------------
+
+
+def script() -> str:
+    """Return the script of all pages: search (MiniSearch, with its licence), theme, numbers."""
+    return "\n".join(
+        (TEMPLATES / name).read_text(encoding="utf-8") for name in ("minisearch.js", "site.js")
+    )
 
 
 def style() -> str:
     """Return the style sheet of all pages: kana font, code in light and dark, our own."""
-    light = HtmlFormatter(style="xcode", cssclass="highlight").get_style_defs()
-    dark = HtmlFormatter(style="github-dark", cssclass="highlight").get_style_defs()
     own = (TEMPLATES / "style.css").read_text(encoding="utf-8")
-    dark = f"@media screen and (prefers-color-scheme: dark) {{ {dark} }}"
-    return f"{_kana_font()}\n{light}\n{dark}\n{own}"
+    return f"{_kana_font()}\n{_code_colours()}\n{own}"
+
+
+def _code_colours() -> str:
+    """Return colours of code for light and dark, each kind of token in both."""
+    light, dark = (get_style_by_name(name) for name in ("xcode", "github-dark"))
+    rules = []
+    for token, short in STANDARD_TYPES.items():
+        one, other = (each.style_for_token(token)["color"] for each in (light, dark))
+        if short and (one or other):
+            pair = f"light-dark(#{one or '000000'}, #{other or 'e6edf3'})"
+            rules.append(f".highlight .{short} {{ color: {pair}; }}")
+    return "\n".join(rules)
 
 
 def _kana_font() -> str:
