@@ -154,7 +154,7 @@ class Training:
     def train_epoch(self) -> None:
         """Pass over the reshuffled training split; the last, smaller mini-batch counts, too."""
         train, methods, size = self.split.train, self.methods, len(self.batch)
-        distort, mix, normalise, drop = methods.in_use if methods else (np.copyto, *[None] * 3)
+        distort, mix, normalise, drop = methods.in_use if methods else (np.copyto, None, None, None)
         order = self.rng.permutation(len(train))
         rows, labels = train.rows[order], self.split.train_labels[order]
         for start in range(0, len(rows), size):

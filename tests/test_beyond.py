@@ -111,9 +111,12 @@ def test_the_model_card_has_the_accuracies_of_the_stored_weights(trained, tiny10
     card = (trained[0] / "MODEL_CARD.md").read_text("utf-8")
     right = load_best(trained[0]).predict(tiny10.test_images) == tiny10.test_labels
     low, high = wilson_interval(right.sum(), len(right))
-    assert f"{right.mean():.2%} of the 100" in card and f"{low:.2f} to {high:.2f} %" in card
+    assert (
+        f"{100 * right.mean():.2f}\xa0% of the 100" in card and f"{low:.2f} to {high:.2f} %" in card
+    )
     for label, name in enumerate(tiny10.class_labels):
-        assert f"| {name} | {right[tiny10.test_labels == label].mean():.1%} |" in card
+        own = 100 * right[tiny10.test_labels == label].mean()
+        assert f"| {name} | {own:.1f}\xa0% |" in card
     assert eval(python_in(card)[1], {"Config": Config}) == dict(trained[1])["best"]
     assert "{" not in card
 

@@ -87,7 +87,7 @@ def test_a_picture_grows_in_its_place_and_the_last_one_stays(tiny, shown):
         assert len(points.split()) == epoch
     data, metadata = shown[-1]
     assert set(data) == {"image/svg+xml", "text/plain"}, "also seen where HTML is filtered"
-    assert f"{result.test_accuracy:.2%}" in data["image/svg+xml"]
+    assert f"{100 * result.test_accuracy:.2f}\xa0%" in data["image/svg+xml"]
     assert ended(result) in metadata["image/svg+xml"]["alt"]
 
 
@@ -246,7 +246,8 @@ def test_a_terminal_gets_one_line(tiny, monkeypatch, config, part):
     assert said.count("\n") == 1 and said.endswith("\n"), "the line is written over itself"
     last = said.rstrip("\n").split("\r")[-1]
     assert f"epoch {config.epochs} of {config.epochs}" in last
-    assert f"{part} accuracy {result.curves[f'{part}_accuracy'][-1]:.2%}" in last
+    accuracy = 100 * result.curves[f"{part}_accuracy"][-1]
+    assert f"{part} accuracy {accuracy:.2f}\xa0%" in last
 
 
 def test_a_log_gets_nothing(tiny, monkeypatch, capfd):

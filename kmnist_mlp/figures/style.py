@@ -110,7 +110,7 @@ def finished(draw: Callable[[], Figure], data_name: str, exhibit_data: ExhibitDa
     try:
         figure.narrow = _drawn(draw, data_name)
         for axis in figure.narrow.axes:
-            axis.set_xlabel(textwrap.fill(axis.get_xlabel(), 34))
+            axis.set_xlabel(textwrap.fill(axis.get_xlabel(), 26))
             locator = axis.xaxis.get_major_locator()
             if isinstance(locator, MaxNLocator):
                 locator.set_params(nbins=4)
