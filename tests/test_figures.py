@@ -150,6 +150,14 @@ def test_a_figure_has_a_narrow_form_in_which_nothing_is_cut_off(make, small_resu
     assert shown.x0 >= -0.05 and shown.x1 <= narrow.get_figwidth() + 0.05
 
 
+def test_a_scoreboard_without_an_interval_has_room_for_its_legend(one_seed):
+    figure = figures.scoreboard_figure(judge(one_seed, {}))
+    for form in (figure, figure.narrow):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            picture(form)
+
+
 def test_charts_are_svg_with_text_the_same_every_time_and_images_are_png(small_results, kana):
     charts = [figures.learning_curves(small_results, "baseline") for _ in range(2)]
     (text, again) = (picture(chart)["image/svg+xml"] for chart in charts)

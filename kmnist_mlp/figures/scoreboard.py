@@ -66,7 +66,7 @@ def draw_scoreboard(numbers: pd.DataFrame, limit: float = 8.0) -> Figure:
     breaks = numbers.section.ne(numbers.section.shift())
     heights = np.array([0.15 + 0.85 * len(text) for text in lines])
     places = np.cumsum(heights + 0.5 * breaks.to_numpy()) - heights / 2
-    figure, (axis,) = panels(1, height=0.17 * places.max(initial=1) + 1.2)
+    figure, (axis,) = panels(1, height=max(0.17 * places.max(initial=1) + 1.2, 2.6))
     axis.axvspan(0, limit + 1, color=BAND, zorder=0)
     axis.axvline(0, color="black", lw=1)
     for place, row in zip(places, numbers.itertuples(), strict=True):
