@@ -162,6 +162,11 @@ def test_charts_are_svg_with_text_the_same_every_time_and_images_are_png(small_r
     charts = [figures.learning_curves(small_results, "baseline") for _ in range(2)]
     (text, again) = (picture(chart)["image/svg+xml"] for chart in charts)
     assert text == again and ">epoch</text>" in text
+    written = "learning rate 0.0005, not 0.0123456 (0.25)"
+    figure = plt.figure(figsize=(3, 1))
+    figure.text(0.123456, 0.5, written)
+    plt.close(figure)
+    assert f">{written}</text>" in picture(figure)["image/svg+xml"], "numbers to read stay"
     assert list(picture(figures.example_images(kana))) == ["image/png"]
     assert list(picture(figures.confusion_matrix(COUNTS, kana))) == ["image/svg+xml"]
 

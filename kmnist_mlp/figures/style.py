@@ -184,7 +184,12 @@ def svg(figure: Figure) -> str:
     text = content.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
-    text = re.sub(r"-?\d+\.\d{2,}(?=[ \n\"),;])", lambda n: f"{float(n[0]):.1f}", text)
+    return re.sub(r"<[^>]*>", _shortened, text)  # what stands between two tags is text to read
+
+
+def _shortened(tag: re.Match) -> str:
+    """Return a tag of an SVG with coordinates in one decimal, in a path without repeated names."""
+    text = re.sub(r"-?\d+\.\d{2,}(?=[ \n\"),;])", lambda n: f"{float(n[0]):.1f}", tag[0])
     text = re.sub(r' transform="rotate\(-0 [^)]*\)"', "", text)
     return re.sub(r"[ \n]*\nL ", " ", text)  # what follows a point is a line, unless it is named
 
