@@ -1,15 +1,15 @@
 """Playwright with the Chromium of this machine: no browser is downloaded."""
 
 import os
-import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import sync_playwright
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+from kmnist_mlp.report.pages.pdf import find_browser
+
+CHROMIUM = find_browser()
 AXE = Path(
     os.environ.get("AXE_CORE")
     or Path(__file__).parents[1] / "node_modules" / "axe-core" / "axe.min.js"

@@ -394,7 +394,7 @@ def results_with(differences):
     ("differences", "stated"), [((0.01, 0.012, 0.011), True), ((-0.01, 0.04, 0.01), False)]
 )
 def test_a_finding_is_stated_only_if_its_interval_excludes_zero(differences, stated):
-    found = [tile.number for tile in tiles(results_with(differences), [], Site().link)]
+    found = [tile.number for tile in tiles(results_with(differences), None, [], Site().link)]
     assert ("+1.1" in found) == stated
 
 

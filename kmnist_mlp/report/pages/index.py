@@ -53,7 +53,7 @@ def index_content(pages: list[Page], link: Link) -> dict[str, Any]:
         "results": found.get("results"),
         "picture": found.get("picture"),
         "strip": found["characters"].strip if "characters" in found else "",
-        "tiles": tiles(found, exhibits, link),
+        "tiles": tiles(found, judged, exhibits, link),
         "board": {},
         "counts": {},
         "plain_board": "",
@@ -84,10 +84,23 @@ def _frame(exhibit: Exhibit) -> pd.DataFrame:
 # ---- findings ------------------------------------------------------------------------------------
 
 
-def tiles(found: dict[str, Exhibit], exhibits: list[Exhibit], link: Link) -> list[Tile]:
+def tiles(
+    found: dict[str, Exhibit], judged: pd.DataFrame | None, exhibits: list[Exhibit], link: Link
+) -> list[Tile]:
     """Return the findings that the notebooks at hand support, one number each.
 
     Their words follow from the results: a finding that no longer holds is not stated.
+
+    Parameters
+    ----------
+    found : dict of str to Exhibit
+        The exhibits marked for the index page.
+    judged : pandas.DataFrame or None
+        The scoreboard, if a notebook has one.
+    exhibits : list of Exhibit
+        All tables and figures, to link a finding to the one that shows it.
+    link : callable
+        Takes the stem of a page and an anchor on it and returns their address.
     """
     made = []
 
@@ -96,7 +109,6 @@ def tiles(found: dict[str, Exhibit], exhibits: list[Exhibit], link: Link) -> lis
         address = link(shown[0].page, shown[0].id) if shown else "#results"
         made.append(Tile(number, sentence, address))
 
-    judged = _frame(found["scoreboard"]) if "scoreboard" in found else None
     if judged is not None:
         count = judged.verdict.value_counts()
         made.append(
