@@ -13,6 +13,7 @@ from small_runs import SMALL_RUNS
 from kmnist_mlp import figures, run
 from kmnist_mlp.experiments import analyse_errors
 from kmnist_mlp.experiments.paper_gradients import check_paper_patterns
+from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures import tables
 from kmnist_mlp.report import notebook
 
@@ -86,6 +87,25 @@ def test_numbers_in_a_sentence_have_their_spread_or_interval(kana, small_results
     one_seed = run(SMALL_RUNS, 0, n_jobs=1, data=kana, cache=False)
     mean = f"{difference.iloc[0]:+.2f}".replace("-", "−")
     assert f"({mean} points, one seed)" in notebook.compared(one_seed, "linear", "baseline")
+
+
+@pytest.mark.parametrize(
+    ("differences", "said"),
+    [
+        ((3.0, 3.1, 2.9), "3.0 points better than tanh"),
+        ((-1.2, -1.3, -1.25), "1.2 points worse than tanh"),
+        ((-1.0, 2.0, 0.5), "not measurably different from tanh"),
+        ((0.0, 0.0, 0.0), "the same as tanh in every seed"),
+        ((4.0,), "not measurably different from tanh"),
+    ],
+)
+def test_a_difference_is_named_only_if_its_interval_excludes_zero(differences, said):
+    seeds = range(len(differences))
+    rows = [("one", s, 0.8 + d / 100) for s, d in zip(seeds, differences, strict=True)]
+    rows += [("other", s, 0.8) for s in seeds]
+    frame = pd.DataFrame(rows, columns=["experiment", "seed", "test_accuracy"])
+    results = Results({(name, seed): None for name, seed, _ in rows}, frame, "KMNIST")
+    assert notebook.briefly(results, "one", "other", "tanh") == said
 
 
 def with_values(results, quantity, **values):

@@ -318,3 +318,22 @@ def test_only_a_column_of_long_text_breaks_its_lines():
     page = html(table)
     assert '<td class="wrap">word ' in page and '<td class="wrap">short</td>' in page
     assert f"<td>{link}</td>" in page and "<td>b</td>" in page
+
+
+def test_differences_are_paired_by_seed_with_their_interval(small_results):
+    table = tables.changes(small_results, [("linear", "baseline"), ("mine", "linear")])
+    assert list(table.index) == [
+        "linear softmax − baseline, early stopping",
+        "mine − linear softmax",
+    ]
+    for (name, minus), (_, row) in zip(
+        [("linear", "baseline"), ("mine", "linear")], table.iterrows(), strict=True
+    ):
+        for part in ("test", "validation"):
+            own = small_results.values(f"{part}_accuracy", name)
+            difference = own - small_results.values(f"{part}_accuracy", minus)
+            half = 12.7062047 * difference.std() / np.sqrt(2)  # Student's t, one degree of freedom
+            numbers = [difference.mean(), difference.mean() - half, difference.mean() + half]
+            shown = f"{row[f'{part} accuracy']} to {row[f'95 % interval ({part})']}"
+            found = [float(text) for text in shown.replace("−", "-").split(" to ")]
+            assert found == pytest.approx(numbers, abs=0.006)

@@ -13,15 +13,15 @@ from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.support.statistics import holm, interval, p_value, prediction_interval
 
 RULE = (
-    "A number that the paper prints is the result of one run. It is reproduced if it could be one "
-    "more run of ours: if it lies, as exactly as it is printed (89 % is 88.5 to 89.5), in the 95 % "
+    "A number that the paper prints is the result of one run. It is reproduced if it could be "
+    "one more run of ours: if it lies, within its rounding (89 % is 88.5 to 89.5), in the 95 % "
     "prediction interval of our seeds, mean ± t s √(1 + 1/n). Where the paper prints several "
-    "numbers for what is one measurement here, all of them must. So such a number is reproduced if "
-    "our runs do not contradict it, and the more they scatter, the easier that is. All other "
-    "claims are a range for a mean, or for the mean difference of two experiments with the same "
-    "seeds. If its 95 % confidence interval lies inside the range, the claim is reproduced; if it "
-    "lies wholly outside, not reproduced; else undecided. The bound on the gradient check must "
-    "hold in every seed: there, the interval is the range over seeds."
+    "numbers for what is one measurement here, all of them must lie in it. Such a number is "
+    "reproduced if our runs do not contradict it, and the more they scatter, the easier that "
+    "is. All other claims are a range for a mean, or for the mean difference of two experiments "
+    "with the same seeds. If its 95 % confidence interval lies inside the range, the claim is "
+    "reproduced; if it lies wholly outside, not reproduced; else undecided. The bound on the "
+    "gradient check must hold in every seed: there, the interval is the range over seeds."
 )
 
 

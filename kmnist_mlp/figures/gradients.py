@@ -57,7 +57,7 @@ def gradient_table(ours: pd.DataFrame, pattern: str) -> pd.DataFrame:
             "paper: actual": f"{paper['actual_gradient']:.5g}",
             "paper: difference": f"{paper['difference']:.5g}",
             "paper: relative": f"{paper['relative_difference']:.0e}",
-            "paper agrees with itself": "yes" if agrees_with_itself(paper) else "no",
+            "paper: row consistent": "yes" if agrees_with_itself(paper) else "no",
         }
         for row, paper in zip(own.to_dict("records"), printed, strict=True)
     }

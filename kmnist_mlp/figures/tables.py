@@ -15,7 +15,7 @@ from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.experiments.sweep import AXES, means
 from kmnist_mlp.figures.exhibit import ExhibitData, title
-from kmnist_mlp.support.statistics import MISSING, plus_minus, rounded, signed
+from kmnist_mlp.support.statistics import MISSING, interval, plus_minus, rounded, signed
 
 VERDICTS = ("reproduced", "not reproduced", "undecided")
 
@@ -117,6 +117,33 @@ def _beside(paper: float | None, ours: pd.Series, digits: int) -> tuple[str, str
     if paper is None:
         return MISSING, MISSING
     return f"{paper:g}", signed(ours.mean() - paper, digits)
+
+
+def changes(results: Results, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
+    """Return paired differences of experiments with their 95 % intervals, in points.
+
+    Parameters
+    ----------
+    results : Results
+    pairs : iterable of (str, str)
+        An experiment, and the one that it is compared with, seed by seed.
+    """
+    pairs, rows = list(pairs), {}
+    for name, minus in pairs:
+        row = {}
+        for part in ("test", "validation", "training"):
+            quantity = f"{part}_accuracy"
+            difference = results.values(quantity, name) - results.values(quantity, minus)
+            mean, low, high = interval(difference)
+            ends = f"{signed(low, 2)} to {signed(high, 2)}" if np.isfinite(low) else MISSING
+            row |= {f"{part} accuracy": signed(mean, 2), f"95 % interval ({part})": ends}
+        rows[f"{title(name)} − {title(minus)}"] = row
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    table = with_corner(table, "difference, points", results.data_name)
+    names = list(dict.fromkeys(name for pair in pairs for name in pair))
+    frame = results.frame[results.frame.experiment.isin(names)].drop(columns="cached")
+    table.attrs["exhibit_data"] = ExhibitData.of(frame, "", results, names, ["test_accuracy"])
+    return table
 
 
 def sweep_table(sweep: pd.DataFrame, count: int = 5) -> pd.DataFrame:

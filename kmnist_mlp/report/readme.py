@@ -26,7 +26,8 @@ def options_page() -> str:
         [
             "# Options of a training run",
             "",
-            "The fields of `Config`; the paper has the first twelve. Written by `make notebooks`.",
+            "The fields of `Config`; the first twelve have the paper's names. Written by "
+            "`make notebooks`.",
             "",
             "| option | default | allowed | meaning |",
             "|---|---|---|---|",

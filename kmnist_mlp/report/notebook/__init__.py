@@ -3,6 +3,7 @@
 from kmnist_mlp.report.notebook.display import begin, say, show, show_curves
 from kmnist_mlp.report.notebook.sentences import (
     at_epoch,
+    briefly,
     compared,
     error,
     fluctuation,
@@ -19,6 +20,7 @@ from kmnist_mlp.report.notebook.verdicts import (
 __all__ = [
     "at_epoch",
     "begin",
+    "briefly",
     "compared",
     "confusion_matrices_add_up",
     "error",

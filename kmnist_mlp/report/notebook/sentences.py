@@ -47,6 +47,23 @@ def compared(results: Results, name: str, minus: str, quantity: str = "test_accu
     return f"{abs(mean):.2f} points {'higher' if low > 0 else 'lower'} ({known})"
 
 
+def briefly(
+    results: Results, name: str, minus: str, other: str, quantity: str = "test_accuracy"
+) -> str:
+    """Return a difference of two accuracies in few words; ``tables.changes`` has its interval.
+
+    For example "3.0 points better than tanh", "not measurably different from tanh" or "the same as
+    tanh in every seed", where ``other`` is "tanh".
+    """
+    difference = results.values(quantity, name) - results.values(quantity, minus)
+    if (difference == 0).all():
+        return f"the same as {other} in every seed"
+    mean, low, high = interval(difference)
+    if len(difference) == 1 or low <= 0 <= high:
+        return f"not measurably different from {other}"
+    return f"{abs(mean):.1f} points {'better' if low > 0 else 'worse'} than {other}"
+
+
 def fluctuation(results: Results, name: str) -> str:
     """Return how much the training loss fluctuates at the end, in per cent of its mean.
 

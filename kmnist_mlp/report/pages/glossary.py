@@ -22,7 +22,7 @@ TERMS: dict[str, tuple[str, str]] = {
     "confidence interval": (
         r"95 % intervals?|confidence intervals?",
         "A range computed from a sample so that, over many samples, 95 % of such ranges contain "
-        "the true mean. Here the sample is a few seeds, and the interval that of Student's t.",
+        "the true mean. Here the sample is a few seeds, and the interval is based on Student's t.",
     ),
     "cross-entropy": (
         "cross-entropy",
@@ -36,8 +36,8 @@ TERMS: dict[str, tuple[str, str]] = {
     ),
     "distribution shift": (
         "distribution shift",
-        "The test images are not drawn from the same source as the training images; accuracy on "
-        "them is lower than a validation split of the training images suggests.",
+        "Training and test images have different distributions; here, accuracy on the test images "
+        "is lower than a validation split of the training images suggests.",
     ),
     "early stopping": (
         "early stopping",
@@ -54,8 +54,8 @@ TERMS: dict[str, tuple[str, str]] = {
     ),
     "expected calibration error": (
         "expected calibration error",
-        "How far the stated probabilities are from the share of predictions that is right, "
-        "averaged over all predictions.",
+        "The absolute difference between the predicted probability and the share of correct "
+        "predictions, within bins of the probability, averaged over all predictions.",
     ),
     "generalisation gap": (
         "generalisation gap",
@@ -88,8 +88,8 @@ TERMS: dict[str, tuple[str, str]] = {
     ),
     "paired difference": (
         "paired (?:difference|interval|gain)s?|paired",
-        "The difference of two experiments that have the same seed. What the seeds have in common "
-        "cancels, so that a small difference can be seen.",
+        "The difference of two experiments that have the same seed. What two such runs have in "
+        "common cancels, so that a small difference can be seen.",
     ),
     "patience": (
         "patience",
@@ -141,8 +141,8 @@ TERMS: dict[str, tuple[str, str]] = {
     ),
     "validation split": (
         "validation (?:split|images|set)",
-        "A fifth of the training images that is held out: it chooses the epoch, never the test "
-        "images.",
+        "A fifth of the training images that is held out: the epoch is chosen on it, never on the "
+        "test images.",
     ),
 }
 PATTERNS = {term: re.compile(rf"\b(?:{form})\b", re.I) for term, (form, _) in TERMS.items()}

@@ -128,7 +128,7 @@ def tiles(
             if judged is not None:
                 own = (judged.experiment == "final") & (judged.quantity == "test_accuracy")
                 verdicts = list(judged[own & (judged.minus == "")].verdict)
-                holds = {"reproduced": "holds", "not reproduced": "does not hold"}
+                holds = {"reproduced": "is reproduced", "not reproduced": "is not reproduced"}
                 if verdicts and verdicts[0] in holds:
                     printed = PAPER["final"].test_accuracy
                     sentence += f": the paper's {printed:g} % {holds[verdicts[0]]}"
@@ -137,17 +137,17 @@ def tiles(
             by_seed = results.pivot(index="seed", columns="experiment", values="test_accuracy")
             difference, low, _ = interval(100 * (by_seed.sigmoid - by_seed.baseline))
             if low > 0:
-                sentence = "points: sigmoid beats tanh; the paper has it the other way round"
+                sentence = "points: sigmoid is better than tanh; the paper reports the opposite"
                 tile(signed(difference, 1), sentence, "test_accuracy", "sigmoid", "baseline")
         if "baseline" in test:
             gap = mean.validation_accuracy["baseline"] - test["baseline"]
-            sentence = "points is test accuracy below validation accuracy: test images differ"
+            sentence = "points between validation and test accuracy: the two sets of images differ"
             tile(f"{gap:.1f}", sentence, "validation_accuracy", "baseline")
     if "beyond" in found:
         numbers = _frame(found["beyond"])
         best = numbers.groupby("step", sort=False).test_accuracy_percent.mean().max()
         exhibit = found["beyond"]
-        sentence = "is the test accuracy that plain, fully connected layers reach in NumPy"
+        sentence = "is the test accuracy of a fully connected network with changes beyond the paper"
         made.append(Tile(f"{best:.1f} %", sentence, link(exhibit.page, exhibit.id)))
     return made
 
