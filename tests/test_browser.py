@@ -11,7 +11,7 @@ from kmnist_mlp.report.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = [path.stem for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))]
-STEMS = ["index", *NOTEBOOKS, "draw", "glossary", "accessibility"]
+STEMS = ["index", *NOTEBOOKS, "draw", "train", "glossary", "accessibility"]
 UNFOLD = "document.querySelectorAll('main details').forEach(d => d.open = true)"
 
 pytestmark = needs_browser
@@ -101,7 +101,7 @@ def test_paper_cuts_nothing_off_and_has_no_navigation_and_no_control(page, loade
         e.checkVisibility() && e.getBoundingClientRect().right > {A4} + 1
     ).map(e => e.outerHTML.slice(0, 80))"""
     assert page.evaluate(cut) == []
-    left = """[...document.querySelectorAll('nav, button, input, .code')].filter(n =>
+    left = """[...document.querySelectorAll('nav, button, input, select, .code')].filter(n =>
         n.checkVisibility()).map(n => n.outerHTML.slice(0, 80))"""
     assert page.evaluate(left) == []
 
@@ -128,7 +128,7 @@ TABBED = """() => {
     return [e.outerHTML.slice(0, 90), style.outlineStyle != 'none' && box.height > 0];
 }"""
 REACHABLE = """[...document.querySelectorAll(
-    'a[href], button, summary, input, [tabindex="0"]'
+    'a[href], button, summary, input, select, [tabindex="0"]'
 )].filter(e => e.checkVisibility({ contentVisibilityAuto: true }) && !e.disabled
     && !(e.type === 'radio' && !e.checked)).length"""
 

@@ -424,14 +424,15 @@ def test_paper_shows_the_picture_in_place_of_the_pad(pad, tab):
 
 
 @pytest.fixture(scope="module")
-def reports(html_of):
+def reports(html_of, kmnist):
     """The pages of a notebook with the pad as `show` leaves it, and the single file."""
     own = {"role": "exhibit", "number": "Figure S6.7", "caption": "Draw & see.", "index": None}
     own |= {"csv": "", "finding": "", "quantities": [], "experiments": [], "seeds": []}
     output = new_output("display_data", {"text/html": html_of()}, metadata={"kmnist_mlp": own})
     cells = [new_markdown_cell("# 6 Six"), new_code_cell("", execution_count=1, outputs=[output])]
     book = nbformat.reads(nbformat.writes(new_notebook(cells=cells)), as_version=4)
-    return {single: render({Path("06_six.ipynb"): book}, Site(single)) for single in (False, True)}
+    books = {Path("06_six.ipynb"): book}
+    return {single: render(books, kmnist, Site(single)) for single in (False, True)}
 
 
 @needs_browser

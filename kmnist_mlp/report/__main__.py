@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from kmnist_mlp.datasets.kmnist import data_at_hand
 from kmnist_mlp.experiments.provenance import PROJECT
 from kmnist_mlp.report.build import committed, execute_in_place, executed, tell
 from kmnist_mlp.report.execution import NotebookError
@@ -53,13 +54,13 @@ def main(given: Sequence[str] | None = None) -> int:
             notebooks = committed(folder)
         else:
             notebooks = executed(folder, output.parent / "executed")
-        if not export(notebooks, output, single):
+        if not export(notebooks, data_at_hand(), output, single):
             tell("Nothing has changed since this report was made.")
         if browser:
             print_pdf(browser, output, output.with_suffix(".pdf"))
             output = output.with_suffix(".pdf")
         tell(f"The report is ready: {output if single else output / 'index.html'}")
-    except (NotebookError, OSError) as error:  # a full disk, for instance
+    except (NotebookError, OSError, ValueError) as error:  # a full disk, a file of other data
         print(f"The report was not made. {error}", file=sys.stderr)
         return 1
     return 0

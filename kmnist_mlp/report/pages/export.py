@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nbformat
 
+from kmnist_mlp.data import Dataset
 from kmnist_mlp.report.execution import NotebookError, source_hash
 from kmnist_mlp.report.pages.site import Site, page_names, render
 from kmnist_mlp.support.files import whole_file
@@ -16,8 +17,10 @@ from kmnist_mlp.support.files import whole_file
 MARK = '<meta name="made-from" content="{}">'
 
 
-def export(notebooks: dict[Path, nbformat.NotebookNode], output: Path, single: bool) -> bool:
-    """Write the report of executed notebooks, a folder or one file.
+def export(
+    notebooks: dict[Path, nbformat.NotebookNode], data: Dataset, output: Path, single: bool
+) -> bool:
+    """Write the report of executed notebooks, a folder or one file; a few images go along.
 
     Returns
     -------
@@ -34,11 +37,13 @@ def export(notebooks: dict[Path, nbformat.NotebookNode], output: Path, single: b
         if code and all(cell.execution_count is None for cell in code):
             raise NotebookError(f"{path.name} has no outputs; `make report` executes it")
     texts = [nbformat.writes(notebook) for notebook in notebooks.values()]
-    key = hashlib.sha256(repr((texts, source_hash(), single)).encode()).hexdigest()
+    key = hashlib.sha256(
+        repr((texts, source_hash(), data.fingerprint, single)).encode()
+    ).hexdigest()
     names = [f"{name}.html" for name in page_names(notebooks)]
     if _is_up_to_date([output] if single else [output / name for name in names], output, key):
         return False
-    files = render(notebooks, Site(single), key)
+    files = render(notebooks, data, Site(single), key)
     output.parent.mkdir(parents=True, exist_ok=True)
     if single:
         with whole_file(output) as file:

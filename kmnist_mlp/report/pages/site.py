@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import html as entities
 import json
 import re
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,15 +16,15 @@ from markupsafe import Markup
 from pygments.styles import get_style_by_name
 from pygments.token import STANDARD_TYPES
 
-from kmnist_mlp.data import CLASS_NAMES
+from kmnist_mlp.data import CLASS_NAMES, Dataset
 from kmnist_mlp.figures.exhibit import title
 from kmnist_mlp.figures.style import web_font
+from kmnist_mlp.laboratory.playground import playground_html
 from kmnist_mlp.report.pages.glossary import TERMS, anchor
 from kmnist_mlp.report.pages.index import TITLE, index_content
 from kmnist_mlp.report.pages.markdown import slug
 from kmnist_mlp.report.pages.page import (
     TEMPLATES,
-    Exhibit,
     Page,
     data_address,
     make_pages,
@@ -46,54 +48,77 @@ class Site:
 
 @dataclass
 class Extra:
-    """A page that is no notebook."""
+    """A page that is no notebook. ``button`` invites to it, on the index page and in the menu."""
 
     stem: str
     title: str
+    button: str = ""
     contents: list[tuple[str, str]] = field(default_factory=list)
 
 
-ACCESSIBILITY = [
-    ("What is tested", "accessibility-tested"),
-    ("How figures can be read", "accessibility-how"),
-    ("What is not accessible", "accessibility-not"),
+EXTRAS = [
+    Extra("draw", "Draw a character", "Draw one"),
+    Extra("train", "Train a network", "Train one"),
+    Extra("glossary", "Glossary"),
+    Extra(
+        "accessibility",
+        "Accessibility",
+        contents=[
+            ("What is tested", "accessibility-tested"),
+            ("How figures can be read", "accessibility-how"),
+            ("What is not accessible", "accessibility-not"),
+        ],
+    ),
 ]
 
 
-def render(
-    notebooks: dict[Path, nbformat.NotebookNode], site: Site, key: str = ""
-) -> dict[str, str]:
-    """Return the HTML of every page by its stem; of a single file, "index" alone."""
-    pages = make_pages(notebooks, site.link)
-    pad = next((e for page in pages for e in page.exhibits if e.is_pad), None)
-    extras = [Extra("draw", "Draw a character")] if pad else []
-    extras += [
-        Extra("glossary", "Glossary"),
-        Extra("accessibility", "Accessibility", ACCESSIBILITY),
-    ]
-    templates = _environment(site, pages, pad, key)
-    content = index_content(pages, site.link) | {"ways": ways(pages, pad, site)}
-    front = templates.get_template("single.html.j2" if site.single else "start.html.j2")
-    files = {"index": front.render(**content, here="index", extras=extras)}
-    if not site.single:
-        template = templates.get_template("page.html.j2")
-        files |= {page.stem: template.render(page=page, here=page.stem) for page in pages}
-        template = templates.get_template("extra.html.j2")
-        files |= {own.stem: template.render(extra=own, here=own.stem) for own in extras}
-    return {stem: mark_kana(text) for stem, text in files.items()}
+def extras(notebooks: dict[Path, nbformat.NotebookNode]) -> list[Extra]:
+    """Return the pages that are no notebooks: no pad to draw on where no notebook has one."""
+    marks = [own for notebook in notebooks.values() for own, _ in marked_outputs(notebook)]
+    has_pad = any(own["role"] == "exhibit" and not own["csv"] for own in marks)
+    return [own for own in EXTRAS if has_pad or own.stem != "draw"]
 
 
 def page_names(notebooks: dict[Path, nbformat.NotebookNode]) -> list[str]:
     """Return the stems of all pages of a folder."""
-    marks = [own for notebook in notebooks.values() for own, _ in marked_outputs(notebook)]
-    has_pad = any(own["role"] == "exhibit" and not own["csv"] for own in marks)
-    extras = ["draw"] * has_pad + ["glossary", "accessibility"]
-    return ["index", *(path.stem for path in notebooks), *extras]
+    return ["index", *(path.stem for path in notebooks), *(e.stem for e in extras(notebooks))]
+
+
+def render(
+    notebooks: dict[Path, nbformat.NotebookNode], data: Dataset, site: Site, key: str = ""
+) -> dict[str, str]:
+    """Return the HTML of every page by its stem; of a single file, "index" alone.
+
+    Parameters
+    ----------
+    notebooks : dict of Path to NotebookNode
+    data : Dataset
+        A reader trains networks on some of its images.
+    site : Site
+    key : str
+        Of what the pages are made from; every page carries it.
+    """
+    pages, others = make_pages(notebooks, site.link), extras(notebooks)
+    templates = _environment(site, pages, others, key)
+    templates.globals.update(
+        playground=Markup(playground_html(data)),
+        images_of=data.name,
+        images_are_stand_in=data.is_stand_in,
+    )
+    front = templates.get_template("single.html.j2" if site.single else "start.html.j2")
+    files = {"index": front.render(index_content(pages, site.link), here="index")}
+    if not site.single:
+        template = templates.get_template("page.html.j2")
+        files |= {page.stem: template.render(page=page, here=page.stem) for page in pages}
+        template = templates.get_template("extra.html.j2")
+        files |= {own.stem: template.render(extra=own, here=own.stem) for own in others}
+    return {stem: mark_kana(text) for stem, text in files.items()}
 
 
 def _environment(
-    site: Site, pages: list[Page], pad: Exhibit | None, key: str
+    site: Site, pages: list[Page], others: list[Extra], key: str
 ) -> jinja2.Environment:
+    pad = next((e for page in pages for e in page.exhibits if e.is_pad), None)
     templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True
     )
@@ -105,8 +130,9 @@ def _environment(
         site=site,
         style=Markup(style()),
         script=Markup(script()),
-        sections=Markup(_as_json(sections(pages, site))),
+        sections=_compressed(sections(pages, site)),
         pages=pages,
+        extras=others,
         pad=pad,
         terms=TERMS,
         key=key,
@@ -114,13 +140,6 @@ def _environment(
         stand_in=any(page.is_stand_in for page in pages),
     )
     return templates
-
-
-def ways(pages: list[Page], pad: Exhibit | None, site: Site) -> list[tuple[str, str]]:
-    """Return what a reader can do, and where."""
-    found = [("Draw one", site.link("draw"))] if pad else []
-    laboratory = next((page for page in pages if page.stem.endswith("laboratory")), None)
-    return found + ([("Look inside", site.link(laboratory.stem))] if laboratory else [])
 
 
 # ---- search --------------------------------------------------------------------------------------
@@ -157,10 +176,10 @@ def _section(page: Page, address: str, name: str, text: str) -> dict[str, str]:
     return {"page": page.title, "href": address, "title": name, "text": text}
 
 
-def _as_json(value: object) -> str:
-    """Return JSON that may stand in a page: without the characters that begin a tag."""
+def _compressed(value: object) -> str:
+    """Return JSON, compressed, in base64: every page carries it."""
     text = json.dumps(value, ensure_ascii=False)
-    return text.replace("<", "\\u003c").replace("&", "\\u0026")
+    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
 
 
 def plain(html: str) -> str:

@@ -15,12 +15,12 @@
   nameTheme();
 
   // ---- contents on a narrow screen: a link in them closes them ----
-  const menu = document.querySelector('.menu');
+  const menu = document.querySelector('.menu'), wide = matchMedia('(min-width: 68rem)'); // as in style.css
   menu.addEventListener('click', (event) => {
-    if (event.target.closest('a') && !matchMedia('(min-width: 68rem)').matches) menu.open = false;
+    if (event.target.closest('a') && !wide.matches) menu.open = false;
   });
   menu.addEventListener('keydown', (event) => {
-    if (event.key === 'Escape' && !matchMedia('(min-width: 68rem)').matches) {
+    if (event.key === 'Escape' && !wide.matches) {
       menu.open = false;
       menu.querySelector('summary').focus();
     }
@@ -29,15 +29,16 @@
   // ---- search ----
   const box = byId('search'), query = byId('query'), found = byId('found'), hits = byId('hits');
   let index = null, sections = [];
-  function makeIndex() {
-    sections = JSON.parse(byId('sections').textContent);
+  async function makeIndex() {
+    const bytes = Uint8Array.from(atob(byId('sections').textContent), (character) => character.charCodeAt(0));
+    sections = await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate'))).json();
     index = new MiniSearch({ fields: ['title', 'text'], storeFields: [], searchOptions: { boost: { title: 3 }, prefix: true, fuzzy: 0.15, combineWith: 'AND' } });
     index.addAll(sections.map((section, id) => ({ id, ...section })));
   }
   function open() {
-    if (!index) makeIndex();
     box.showModal();
     query.select();
+    if (!index) makeIndex().then(show);
   }
   function snippet(text, terms) {
     const words = new RegExp(`(${terms.map((t) => t.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|')})`, 'i');
@@ -51,8 +52,8 @@
     return line;
   }
   function show() {
-    const results = query.value.trim() ? index.search(query.value).slice(0, 12) : [];
-    hits.textContent = query.value.trim() ? (results.length ? `${results.length}${results.length === 12 ? ' or more' : ''} found` : 'Nothing found') : '';
+    const results = index && query.value.trim() ? index.search(query.value).slice(0, 12) : [];
+    hits.textContent = index && query.value.trim() ? (results.length ? `${results.length}${results.length === 12 ? ' or more' : ''} found` : 'Nothing found') : '';
     found.replaceChildren(...results.map((result) => {
       const section = sections[result.id], item = document.createElement('li'), link = document.createElement('a');
       link.href = section.href;

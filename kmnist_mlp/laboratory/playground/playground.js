@@ -1,0 +1,150 @@
+/* The playground: settings, curves of several runs, weights and test images of the network in training. */
+'use strict';
+function startPlayground(root, images, workerSource) {
+  const $ = (selector) => root.querySelector(selector), form = $('form');
+  const CHOICES = {
+    rate: [0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.02, 0.5], gamma: [0, 0.5, 0.9, 0.99], batch: [1, 16, 32, 64, 128, 256, 1000],
+    L1: [0, 0.001, 0.01, 0.1], L2: [0, 0.001, 0.05, 0.2, 0.5, 2], distortion: [0, 0.5, 1, 1.5],
+  };
+  const DEFAULTS = { hidden: '128', activation: 'tanh', rate: '0.0005', gamma: '0.9', batch: '128', L1: '0', L2: '0', distortion: '0', seed: '0' };
+  const LARGEST_LOSS = 0.4; // at the top of the chart; that of a guess among ten classes is 0.23
+  const COLOURS = ['--blue', '--orange', '--green', '--purple', '--sky'], DASHES = ['', '8 3', '8 3 2 3', '2 3', '12 3 2 3 2 3'];
+  for (const [name, values] of Object.entries(CHOICES)) form[name].replaceChildren(...values.map((value) => new Option(value, value)));
+
+  // ---- settings, and in the address ----
+  function settings() {
+    const numbers = Object.fromEntries(['rate', 'gamma', 'batch', 'L1', 'L2', 'distortion'].map((name) => [name, Number(form[name].value)]));
+    const hidden = form.hidden.value.split(',').map((text) => text.trim()).filter(Boolean).map(Number);
+    const bad = hidden.length > 3 || hidden.some((units) => !Number.isInteger(units) || units < 1 || units > 512);
+    form.hidden.setCustomValidity(bad ? 'up to three layers of 1 to 512 units' : '');
+    return bad ? null : { ...numbers, hidden, activation: form.activation.value, seed: Math.abs(Math.trunc(Number(form.seed.value))) || 0 };
+  }
+  function fromAddress() {
+    const given = new URLSearchParams(location.hash.includes('=') ? location.hash.slice(1) : '');
+    for (const [name, value] of Object.entries(DEFAULTS)) {
+      const wanted = given.get(name) ?? value, field = form[name];
+      const allowed = !field.options || [...field.options].some((option) => option.value === wanted);
+      field.value = allowed ? wanted : value;
+    }
+  }
+  function toAddress() {
+    const changed = Object.keys(DEFAULTS).filter((name) => form[name].value !== DEFAULTS[name]);
+    history.replaceState(null, '', changed.length ? `#${new URLSearchParams(changed.map((name) => [name, form[name].value]))}` : location.pathname + location.search);
+  }
+  const described = (s) => `${s.hidden.join('-') || 'no hidden layer'}, ${s.activation}, rate ${s.rate}` + [['gamma', 0.9, 'momentum'], ['batch', 128, 'batch'], ['L1', 0, 'L1'], ['L2', 0, 'L2'], ['distortion', 0, 'augmentation'], ['seed', 0, 'seed']].filter(([name, usual]) => s[name] !== usual).map(([name, , label]) => `, ${label} ${s[name]}`).join('');
+
+  // ---- runs ----
+  const worker = new Worker(URL.createObjectURL(new Blob([workerSource], { type: 'text/javascript' })));
+  const runs = [];
+  let current = null, playing = false, dirty = true, count = 0;
+  function begin() {
+    const own = settings();
+    if (!own) { form.reportValidity(); return false; }
+    current = { number: count++, settings: own, history: [], wrong: new Set() };
+    runs.push(current);
+    if (runs.length > COLOURS.length) runs.shift();
+    worker.postMessage({ kind: 'start', run: current.number, settings: own });
+    $('.place').textContent = 'epoch 0';
+    dirty = false;
+    return true;
+  }
+  function play(on) {
+    if (on && dirty && !begin()) return;
+    playing = on;
+    $('.play').textContent = on ? 'Pause' : 'Train';
+    worker.postMessage({ kind: on ? 'play' : 'pause' });
+  }
+  $('.play').addEventListener('click', () => play(!playing));
+  $('.step').addEventListener('click', () => { if (!dirty || begin()) { play(false); worker.postMessage({ kind: 'step' }); } });
+  $('.new').addEventListener('click', () => { play(false); begin(); });
+  $('.clear').addEventListener('click', () => { runs.splice(0, runs.length, ...(current ? [current] : [])); draw(); });
+  form.addEventListener('input', () => { dirty = true; if (settings()) toAddress(); $('.place').textContent = 'New settings: Train starts a new run.'; });
+  form.addEventListener('submit', (event) => event.preventDefault());
+  worker.onmessage = ({ data: state }) => {
+    if (state.run !== current?.number) return; // the last word of an earlier run
+    $('.place').textContent = `epoch ${state.epoch}${state.history || !state.share || state.share >= 1 ? '' : `, ${Math.round(100 * state.share)} %`}`;
+    if (!state.history) return;
+    current.history = state.history;
+    draw();
+    drawWeights(state.weights, state.units);
+    drawTests(state.predicted);
+  };
+
+  // ---- drawing ----
+  const SVG = 'http://www.w3.org/2000/svg';
+  const make = (name, properties, text = '') => { const tag = document.createElementNS(SVG, name); Object.entries(properties).forEach(([key, value]) => tag.setAttribute(key, value)); tag.textContent = text; return tag; };
+  function chart(svg, column, factor, digits, top) {
+    const lines = runs.flatMap((run, place) => [[column, ''], [column - 2, '3 3']].map(([own, dash]) => ({ place, dash, points: run.history.map((row) => [row[0], factor * row[own]]) })));
+    const epochs = Math.max(1, ...runs.map((run) => run.history.at(-1)?.[0] ?? 0));
+    const at = ([x, y]) => `${(36 + 276 * (x / epochs)).toFixed(1)} ${(180 - 165 * (Math.min(y, top) / top)).toFixed(1)}`;
+    svg.replaceChildren(
+      ...[0, 0.5, 1].flatMap((share) => { const y = 180 - 165 * share; return [make('path', { d: `M36 ${y}H312`, style: 'stroke: var(--pale)' }), make('text', { x: 32, y: y + 4, 'text-anchor': 'end' }, (share * top).toFixed(digits))]; }),
+      make('text', { x: 36, y: 196 }, '0'), make('text', { x: 312, y: 196, 'text-anchor': 'end' }, `epoch ${epochs}`),
+      ...lines.filter((line) => line.points.length).map((line) => make('path', { d: `M${line.points.map(at).join('L')}`, fill: 'none', style: `stroke: var(${COLOURS[line.place]}); stroke-width: ${line.dash ? 1 : 2}; stroke-dasharray: ${line.dash || DASHES[line.place]}` })),
+    );
+  }
+  function draw() {
+    chart($('.loss'), 3, 1, 2, LARGEST_LOSS);
+    chart($('.accuracy'), 4, 100, 0, 100);
+    $('.runs').replaceChildren(...runs.map((run, place) => {
+      const item = document.createElement('li'), last = run.history.at(-1);
+      item.style.setProperty('--own', `var(${COLOURS[place]})`);
+      item.textContent = described(run.settings) + (last ? `: ${(100 * last[4]).toFixed(1)} % of the test images after ${last[0]} epochs` : '');
+      return item;
+    }));
+  }
+  function paint(canvas, columns, rows, cell, tile) {
+    canvas.width = columns * cell;
+    canvas.height = rows * cell;
+    const context = canvas.getContext('2d'), image = context.createImageData(canvas.width, canvas.height);
+    for (let t = 0; t < columns * rows; t++) tile(t, (x, y, r, g, b) => image.data.set([r, g, b, 255], 4 * ((Math.floor(t / columns) * cell + y) * canvas.width + (t % columns) * cell + x)));
+    context.putImageData(image, 0, 0);
+  }
+  function drawWeights(weights, units) {
+    const side = images.side, shown = Math.min(units, 32);
+    paint($('.weights'), 8, Math.ceil(shown / 8), side + 2, (unit, set) => {
+      if (unit >= shown) return;
+      let largest = 1e-9;
+      for (let i = 0; i < side * side; i++) largest = Math.max(largest, Math.abs(weights[i * units + unit]));
+      for (let i = 0; i < side * side; i++) {
+        const w = weights[i * units + unit] / largest, pale = 255 * (1 - Math.abs(w));
+        set(i % side, Math.floor(i / side), w > 0 ? 255 : pale, pale, w > 0 ? pale : 255);
+      }
+    });
+  }
+  function drawTests(predicted) {
+    const side = images.side, size = side * side, shown = Math.min(64, predicted.length), before = current.wrong;
+    paint($('.tests'), 8, Math.ceil(shown / 8), side + 6, (t, set) => {
+      if (t >= shown) return;
+      const wrong = predicted[t] !== images.testLabels[t], frame = wrong ? [213, 94, 0] : before.has(t) ? [0, 158, 115] : [255, 255, 255];
+      for (let y = 0; y < side + 4; y++) for (let x = 0; x < side + 4; x++) {
+        const inside = x >= 2 && y >= 2 && x < side + 2 && y < side + 2, ink = inside ? 255 - images.testPixels[t * size + (y - 2) * side + x - 2] : 255;
+        if (inside) set(x, y, ink, ink, ink); else set(x, y, ...frame);
+      }
+    });
+    current.wrong = new Set([...predicted.keys()].filter((t) => predicted[t] !== images.testLabels[t]));
+  }
+
+  fromAddress();
+  worker.postMessage({ kind: 'data', inputs: images.side ** 2, classes: images.classes, pixels: images.pixels, labels: images.labels, testPixels: images.testPixels, testLabels: images.testLabels });
+  begin();
+  addEventListener('hashchange', () => { if (location.hash.includes('=')) { fromAddress(); dirty = true; } });
+  return { worker, runs };
+}
+
+/* Read images of a sprite, a row of tiles after another, as numbers from 0 to 255. */
+async function imagesOf({ sprite, side, columns, labels, training, classes }) {
+  const picture = new Image();
+  picture.src = sprite;
+  await picture.decode();
+  const canvas = Object.assign(document.createElement('canvas'), { width: picture.width, height: picture.height });
+  const context = canvas.getContext('2d', { willReadFrequently: true });
+  context.drawImage(picture, 0, 0);
+  const { data } = context.getImageData(0, 0, picture.width, picture.height), n = labels.length, all = new Float32Array(n * side * side);
+  for (let i = 0; i < n; i++) for (let p = 0; p < side * side; p++) {
+    const x = (i % columns) * side + (p % side), y = Math.floor(i / columns) * side + Math.floor(p / side);
+    all[i * side * side + p] = data[4 * (y * picture.width + x)];
+  }
+  const cut = training * side * side, own = Uint8Array.from(labels);
+  return { side, classes, pixels: all.slice(0, cut), labels: own.slice(0, training), testPixels: all.slice(cut), testLabels: own.slice(training) };
+}

@@ -1,0 +1,75 @@
+/* Trains in a Web Worker: the page stays alive. Messages in: start, play, pause, step. Messages out: state. */
+'use strict';
+let data, run, settings, network, random, order, place, epoch, playing = false, timer = null;
+const history = [];
+
+function standardised(pixels, mean, scale) {
+  const out = new Float32Array(pixels.length), inputs = mean.length;
+  for (let i = 0; i < pixels.length; i++) out[i] = (pixels[i] - mean[i % inputs]) * scale[i % inputs];
+  return out;
+}
+
+function prepare(given) {
+  data = given;
+  const { pixels, inputs } = data, n = data.labels.length;
+  const mean = new Float64Array(inputs), square = new Float64Array(inputs);
+  for (let i = 0; i < pixels.length; i++) { mean[i % inputs] += pixels[i] / n; square[i % inputs] += (pixels[i] * pixels[i]) / n; }
+  const scale = mean.map((m, i) => 1 / (Math.sqrt(Math.max(square[i] - m * m, 0)) || 1));
+  Object.assign(data, { mean, scale, x: standardised(pixels, mean, scale), testX: standardised(data.testPixels, mean, scale) });
+}
+
+function start(given) {
+  settings = given;
+  network = new Network([data.inputs, ...settings.hidden, data.classes], settings.activation, settings.seed);
+  random = randomFrom(settings.seed + 1);
+  [order, place, epoch] = [null, 0, 0];
+  history.length = 0;
+  report(true);
+}
+
+function miniBatch() {
+  const n = data.labels.length, { inputs } = data, side = Math.sqrt(inputs);
+  if (!order || place >= n) { order = shuffled(n, random); place = 0; }
+  const rows = order.subarray(place, place + settings.batch), x = new Float32Array(rows.length * inputs), y = new Uint8Array(rows.length);
+  rows.forEach((row, i) => {
+    y[i] = data.labels[row];
+    if (settings.distortion) {
+      const bent = new Float32Array(inputs);
+      distort(data.pixels.subarray(row * inputs, (row + 1) * inputs), bent, side, settings.distortion, random);
+      x.set(standardised(bent, data.mean, data.scale), i * inputs);
+    } else x.set(data.x.subarray(row * inputs, (row + 1) * inputs), i * inputs);
+  });
+  network.backward(x, y, rows.length);
+  network.step(settings);
+  place += rows.length;
+  if (place >= n) { epoch += 1; return true; }
+  return false;
+}
+
+function report(measured) {
+  const state = { run, epoch, share: place / data.labels.length };
+  if (measured) {
+    const train = network.evaluate(data.x.subarray(0, 500 * data.inputs), data.labels.subarray(0, 500));
+    const test = network.evaluate(data.testX, data.testLabels);
+    history.push([epoch, train.loss, train.accuracy, test.loss, test.accuracy]);
+    Object.assign(state, { history: history.slice(), predicted: test.predicted, weights: network.W[0].slice(), units: network.layers[1] });
+  }
+  postMessage(state);
+}
+
+/* Train for some 50 ms, then let messages in. */
+function train() {
+  const until = performance.now() + 50;
+  let ended = false;
+  do ended = miniBatch(); while (!ended && performance.now() < until);
+  report(ended);
+  if (playing) timer = setTimeout(train, 0);
+}
+
+onmessage = ({ data: message }) => {
+  if (message.kind === 'data') prepare(message);
+  if (message.kind === 'start') { clearTimeout(timer); playing = false; run = message.run; start(message.settings); }
+  if (message.kind === 'play') { playing = true; train(); }
+  if (message.kind === 'pause') { clearTimeout(timer); playing = false; report(false); }
+  if (message.kind === 'step') { report(miniBatch()); }
+};
