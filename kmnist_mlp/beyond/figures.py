@@ -48,14 +48,14 @@ def ablation_figure(runs: pd.DataFrame, averaged: dict[str, float]) -> Figure:
 
 
 def ablation_numbers(runs: pd.DataFrame, averaged: dict[str, float]) -> pd.DataFrame:
-    """Return one row per step and seed: step (its title), test_accuracy_percent."""
+    """Return one row per step and seed: step (its title), test_accuracy_percent, averaged."""
     rows = [
-        (step.title, 100 * accuracy)
+        (step.title, 100 * accuracy, False)
         for name, step in STEPS.items()
         for accuracy in runs[runs.name == name].test_accuracy
     ]
-    rows += [(title, 100 * accuracy) for title, accuracy in averaged.items()]
-    return pd.DataFrame(rows, columns=["step", "test_accuracy_percent"])
+    rows += [(title, 100 * accuracy, True) for title, accuracy in averaged.items()]
+    return pd.DataFrame(rows, columns=["step", "test_accuracy_percent", "averaged"])
 
 
 def draw_ablation(numbers: pd.DataFrame) -> Figure:

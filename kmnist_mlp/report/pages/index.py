@@ -145,10 +145,10 @@ def tiles(
             tile(f"{gap:.1f}", sentence, "validation_accuracy", "baseline")
     if "beyond" in found:
         numbers = _frame(found["beyond"])
-        best = numbers.groupby("step", sort=False).test_accuracy_percent.mean().max()
+        single = numbers[~numbers.averaged].groupby("step").test_accuracy_percent.mean()
         exhibit = found["beyond"]
         sentence = "is the test accuracy of a fully connected network with changes beyond the paper"
-        made.append(Tile(f"{best:.1f} %", sentence, link(exhibit.page, exhibit.id)))
+        made.append(Tile(f"{single.max():.1f} %", sentence, link(exhibit.page, exhibit.id)))
     return made
 
 
