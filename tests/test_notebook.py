@@ -1,11 +1,12 @@
 """What notebooks call: captions above and below, sentences with intervals, lines for nbval."""
 
+import io
 from dataclasses import replace
-
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+import replace
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from small_runs import SMALL_RUNS
@@ -66,6 +67,24 @@ def test_the_caption_of_learning_curves_names_both_figures_and_the_experiment(sh
     caption = shown()[1][1]
     assert caption.startswith("**Figures 21 and 22.** Two layers of 64 units, early stopping")
     assert "Figure 21" in caption and "Figure 22" in caption
+
+
+def test_a_changed_run_is_drawn_beside_the_experiment_and_changes_no_result(
+    shown, small_results, kana, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("KMNIST_MLP_RESULTS", str(tmp_path))
+    before = small_results.frame.copy()
+    notebook.try_out(
+        small_results, kana, "baseline", "Figure S2.8", epochs=3, activation="ReLU", L2_penalty=0.1
+    )
+    own = shown()[0][2]
+    numbers = pd.read_csv(io.StringIO(own["csv"]))
+    longest = numbers.groupby("experiment").epoch.max()
+    assert longest.to_dict() == {"baseline": 4, "your run": 3}
+    assert own["number"] == "Figure S2.8" and "L2 penalty 0.1" in own["caption"]
+    assert small_results.frame.equals(before) and "your run" not in small_results.names
+    with pytest.raises(TypeError, match="learning"):
+        notebook.try_out(small_results, kana, "baseline", "Figure S2.8", learning=1)
 
 
 def test_numbers_in_a_sentence_have_their_spread_or_interval(kana, small_results):

@@ -1,6 +1,6 @@
 """What notebooks call: begin, show an exhibit, put numbers into sentences, print verdicts."""
 
-from kmnist_mlp.report.notebook.display import begin, say, show, show_curves
+from kmnist_mlp.report.notebook.display import begin, say, show, show_curves, try_out
 from kmnist_mlp.report.notebook.sentences import (
     at_epoch,
     briefly,
@@ -33,4 +33,5 @@ __all__ = [
     "show",
     "show_curves",
     "structure",
+    "try_out",
 ]

@@ -22,8 +22,8 @@ from kmnist_mlp.data import Dataset
 from kmnist_mlp.datasets.kmnist import load_and_announce
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.provenance import facts
-from kmnist_mlp.experiments.runs import Results, default_seeds
-from kmnist_mlp.figures.curves import learning_curves
+from kmnist_mlp.experiments.runs import Results, default_seeds, run
+from kmnist_mlp.figures.curves import learning_curves, overlay
 from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.figures.markup import html
 from kmnist_mlp.figures.style import described, is_chart, picture, use_style
@@ -137,4 +137,36 @@ def show_curves(results: Results, name: str) -> None:
         learning_curves(results, name),
         f"""Figures {first} and {second}. {setting}: learning curves, loss (Figure {first}) and
         accuracy (Figure {second}).""",
+    )
+
+
+def try_out(
+    results: Results, data: Dataset, name: str, number: str, epochs: int = 10, **changes: Any
+) -> None:
+    """Train a changed experiment with one seed; show its validation curves beside the report's.
+
+    ``results`` stays as it is, so that nothing tried out here can change what the report states.
+
+    Parameters
+    ----------
+    results : Results
+        With the experiment ``name``.
+    data : Dataset
+    name : str
+    number : str
+        Of the figure: "Figure S2.8".
+    epochs : int
+        At most; few, so that it takes seconds.
+    **changes
+        Other values of fields of :class:`~kmnist_mlp.Config`, such as ``learning_rate=0.002``.
+    """
+    config = results.of(name)[0].config.replace(epochs=epochs, **changes)
+    mine = run({"your run": config}, data=data, seeds=config.seed)
+    both = results.plus("your run", mine.of("your run")[0])
+    described = ", ".join(f"{field.replace('_', ' ')} {value}" for field, value in changes.items())
+    show(
+        overlay(both, [name, "your run"], "validation_loss", "validation_accuracy"),
+        f"""{number}. Your run: validation loss and accuracy by epoch of the report's experiment
+        (thick: mean over seeds; thin: each seed) and of one run of at most {epochs} epochs, seed
+        {config.seed}, with {described or "nothing changed"}.""",
     )

@@ -115,7 +115,7 @@ def make_pages(
         lines = [line.strip() for line in first.splitlines() if line.strip()]
         title = lines[0].lstrip("# ") if lines else path.stem
         summary = lines[1] if len(lines) > 1 else ""
-        short = re.sub(r"^(\d+)_", r"\1 ", path.stem).replace("_", " ").lstrip("0")
+        short = re.sub(r"^0*(\d)", r"\1", path.stem).replace("_", " ")
         page = Page(path.stem, title, short, summary)
         for own, output in marked_outputs(notebook):
             if own["role"] == "exhibit":
