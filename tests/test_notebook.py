@@ -2,11 +2,11 @@
 
 import io
 from dataclasses import replace
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-import replace
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from small_runs import SMALL_RUNS
