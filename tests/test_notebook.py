@@ -83,7 +83,7 @@ def test_a_changed_run_is_drawn_beside_the_experiment_and_changes_no_result(
     assert longest.to_dict() == {"baseline": 4, "your run": 3}
     assert own["number"] == "Figure S2.8" and "L2 penalty 0.1" in own["caption"]
     assert small_results.frame.equals(before) and "your run" not in small_results.names
-    with pytest.raises(TypeError, match="learning"):
+    with pytest.raises(ValueError, match="learning"):
         notebook.try_out(small_results, kana, "baseline", "Figure S2.8", learning=1)
 
 
