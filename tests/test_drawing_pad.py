@@ -11,8 +11,7 @@ import nbformat
 import numpy as np
 import pytest
 from browser import axe_violations, browser_page, load, look, needs_axe, needs_browser
-from bs4 import BeautifulSoup
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from nbformat.v4 import new_markdown_cell, new_notebook
 from options import ALL_CHANGED
 
 from kmnist_mlp import MLP, Config, Dataset, train
@@ -23,8 +22,12 @@ from kmnist_mlp.laboratory.drawing_pad import (
     drawing_pad,
     examples,
     image_of,
+    quantised,
 )
+from kmnist_mlp.network import forward
 from kmnist_mlp.report.pages import Site, render
+from kmnist_mlp.support.memory import Buffers
+from kmnist_mlp.support.standardisation import standardise
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = Config(layer_specs=(784, 48, 32, 10), activation="ReLU", epochs=2, learning_rate=0.002)
@@ -62,7 +65,7 @@ def cases(run, kmnist):
 @pytest.fixture(scope="module")
 def html_of(cases):
     """Return a function that gives the pad of a case, made once."""
-    return cache(lambda name="trained": drawing_pad(*cases[name]).html)
+    return cache(lambda name="trained": drawing_pad(*cases[name], images=30).html)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +93,9 @@ class Pad:
     def js(self, expression):
         """Evaluate, with `host`, `pad` and `$` (an element of the pad), after the next frame."""
         return self.tab.evaluate(
-            f"""new Promise(done => requestAnimationFrame(() => setTimeout(done))).then(() => {{
+            f"""{self.host}.ready.then(
+            () => new Promise(done => requestAnimationFrame(() => setTimeout(done)))
+            ).then(() => {{
             const host = {self.host}, pad = host.pad, $ = s => host.shadowRoot.querySelector(s);
             return {expression}; }})"""
         )
@@ -192,7 +197,7 @@ def test_the_page_gets_the_standardisation_and_the_classes_of_the_network_itself
     html_of, cases, name
 ):
     run, data = cases[name]
-    content = json.loads(re.search(r"startPad\(.*?, (\{.*\})\);", html_of(name)).group(1))
+    content = json.loads(re.search(r"startPad\(host, (\{.*\})\);", html_of(name)).group(1))
     statistics = np.frombuffer(base64.b64decode(content["network"]["statistics"]), "<f4")
     np.testing.assert_array_equal(statistics, np.concatenate(run.model.standardisation))
     assert [c["name"] for c in content["classes"]] == [str(name) for name in data.class_names]
@@ -204,12 +209,9 @@ def test_what_is_no_network_for_28_x_28_pixels_is_refused(run, kmnist, tiny):
         drawing_pad(small, tiny)
     with pytest.raises(ValueError, match=r"run.*784.*10.*MLP\(36"):
         drawing_pad(small, kmnist)
-    with pytest.raises(ValueError, match=r"run.*standardisation.*MLP\(784"):
-        drawing_pad(replace(run, model=MLP((784, 10))), kmnist)
-    huge = with_network(run, (784, 10), "tanh")
-    huge.model.weights[0][5, 5] = 1e5
-    with pytest.raises(ValueError, match="weight.*65504"):
-        drawing_pad(huge, kmnist)
+    for network in (replace(run, model=MLP((784, 10))), MLP((784, 10))):
+        with pytest.raises(ValueError, match=r"standardisation.*MLP\(784"):
+            drawing_pad(network, kmnist)
 
 
 # ---- the page's network and images are Python's --------------------------------------------------
@@ -226,8 +228,60 @@ def test_the_page_reads_200_test_images_as_python_does(tab, html_of, cases, tmp_
     there = np.array(Pad(tab).js(f"{pixels}.map(pixels => pad.probabilities(pixels))"))
     here = run.model.predict_proba(images)
     assert (there.argmax(axis=1) == here.argmax(axis=1)).sum() >= 199
-    assert np.abs(there - here).max() <= 0.01
+    assert np.abs(there - here).max() <= 0.03  # weights of 8 bits
     assert there.sum(axis=1) == pytest.approx(1)
+    exactly = quantised(run.model)[0].predict_proba(images)
+    assert np.abs(there - exactly).max() <= 1e-4
+
+
+@needs_browser
+@pytest.mark.parametrize("name", ["trained", "tanh", "sigmoid", "linear"])
+def test_the_share_of_a_pixel_is_its_value_times_the_slope_of_the_score(
+    tab, html_of, cases, tmp_path, name
+):
+    run, data = cases[name]
+    (tmp_path / "page.html").write_text(html_of(name), encoding="utf-8")
+    tab.goto((tmp_path / "page.html").as_uri())
+    pixels = data.test_images[0].ravel()
+    there = np.array(Pad(tab).js(f"pad.shares({json.dumps(pixels.tolist())}, 3)"))
+    model = MLP(run.model.layer_specs, run.model.activation, dtype=np.float64)
+    model.parameters[:] = quantised(run.model)[0].parameters
+    x = standardise(pixels[None].astype(float), *run.model.standardisation)
+    rows = np.random.default_rng(0).choice(np.flatnonzero(x[0]), 20)
+    for i in rows:
+        scores = []
+        for sign in (1, -1):
+            moved = x.copy()
+            moved[0, i] += sign * 1e-6
+            z = forward(model, moved, Buffers(model, 1, backward=False))[0]
+            scores.append(z[3] - z.mean())
+        slope = (scores[0] - scores[1]) / 2e-6
+        assert there[i] == pytest.approx(x[0, i] * slope, rel=1e-3, abs=1e-4)
+
+
+@needs_browser
+def test_the_nearest_training_images_are_named(pad, kmnist):
+    pad.stroke((20, 20), (80, 25), (50, 90))
+    known = kmnist.train_images[:30].reshape(30, -1).astype(int)
+    order = np.square(known - pad.image.ravel().astype(int)).sum(axis=1).argsort()[:5]
+    classes = kmnist.train_labels[:30][order]
+    named = [f"{kmnist.class_names[c]} {kmnist.romaji[c]}" for c in classes]
+    assert pad.js("$('.names').textContent").split(", ") == named
+    pad.press("clear")
+    assert pad.js("$('.more').hidden")
+
+
+@pytest.mark.parametrize("bits", [8, 5, 2])
+def test_weights_in_few_bits_are_whole_multiples_and_the_nearest_ones(run, bits):
+    model, levels, scales = quantised(run.model, bits)
+    most = 2 ** (bits - 1) - 1
+    assert abs(levels).max() == most and levels.size == sum(W.size for W in model.weights)
+    units = np.cumsum([W.shape[1] for W in model.weights])[:-1]
+    for ours, theirs, scale in zip(
+        model.weights, run.model.weights, np.split(scales, units), strict=True
+    ):
+        assert np.abs(ours - theirs).max(axis=0) == pytest.approx(scale / 2, rel=0.2)
+        np.testing.assert_allclose(abs(ours).max(axis=0), abs(theirs).max(axis=0), rtol=1e-6)
 
 
 @needs_browser
@@ -266,7 +320,7 @@ def test_a_stroke_of_the_mouse_moves_the_bars_while_it_is_drawn(pad, tab, run, k
     tab.mouse.move(*pad.window((5, 5))[0])  # the pen is up
     left, top, right, bottom = box(pad.image)
     assert (top, bottom) == (0, 0) and abs(left - right) <= 1, "in a corner, and centred"
-    assert pad.bars == pytest.approx(run.model.predict_proba(pad.image)[0], abs=0.01)
+    assert pad.bars == pytest.approx(run.model.predict_proba(pad.image)[0], abs=0.03)
     assert not np.allclose(pad.bars, begun)
     best = kmnist.class_names[int(pad.bars.argmax())]
     assert pad.js("$('.best b').textContent") == best
@@ -369,6 +423,7 @@ def test_the_answer_is_spoken_once_when_the_pen_rests(tab, page):
     shown = context.new_page()
     shown.clock.install(time=0)
     shown.goto(page.as_uri())
+    shown.evaluate("document.querySelector('.drawing-pad').ready")
     shown.clock.pause_at(10)
     said = [""]
     for y, milliseconds in ((60, 100), (70, 100), (80, 600), (80, 0), (80, 800)):
@@ -424,14 +479,10 @@ def test_paper_shows_the_picture_in_place_of_the_pad(pad, tab):
 
 
 @pytest.fixture(scope="module")
-def reports(html_of, kmnist):
-    """The pages of a notebook with the pad as `show` leaves it, and the single file."""
-    own = {"role": "exhibit", "number": "Figure S6.7", "caption": "Draw & see.", "index": None}
-    own |= {"csv": "", "finding": "", "quantities": [], "experiments": [], "seeds": []}
-    output = new_output("display_data", {"text/html": html_of()}, metadata={"kmnist_mlp": own})
-    cells = [new_markdown_cell("# 6 Six"), new_code_cell("", execution_count=1, outputs=[output])]
-    book = nbformat.reads(nbformat.writes(new_notebook(cells=cells)), as_version=4)
-    books = {Path("06_six.ipynb"): book}
+def reports(kmnist):
+    """The pages of a notebook, and the single file."""
+    book = nbformat.reads(nbformat.writes(new_notebook(cells=[new_markdown_cell("# 1")])), 4)
+    books = {Path("01_one.ipynb"): book}
     return {single: render(books, kmnist, Site(single)) for single in (False, True)}
 
 
@@ -443,22 +494,16 @@ def test_the_pad_works_in_the_exported_report(tab, reports, tmp_path, single, wi
     look(tab, width)
     address = (tmp_path / "page.html").as_uri()
     requests, _ = load(tab, address)
-    assert [url for url in requests if not url.startswith("data:")] == [address]
+    assert [url for url in requests if not url.startswith(("data:", "blob:"))] == [address]
     pad = Pad(tab)
     pad.js("host.scrollIntoView()")
     pad.stroke((20, 20), (80, 60))
     assert pad.bars.sum() == pytest.approx(1, abs=1e-3)
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
-    assert "Draw & see." in tab.inner_text("#page-draw" if single else "main")
 
 
-def test_a_notebooks_page_leads_to_the_pad_and_the_pad_back_to_it(reports):
-    page = BeautifulSoup(reports[False]["06_six"], "html.parser")
-    assert page.select_one("#figure-s6-7 a.button")["href"] == "draw.html"
-    assert page.select_one("#figure-s6-7 figcaption").get_text() == "Figure S6.7. Draw & see."
-    assert page.select_one("script[src], template") is None
-    pad = BeautifulSoup(reports[False]["draw"], "html.parser")
-    assert pad.select_one("main a[href='06_six.html#figure-s6-7']").get_text() == "Figure S6.7"
+def test_the_page_with_the_best_network_is_small(reports):
+    assert len(reports[False]["draw"].encode()) < 2_500_000
 
 
 @needs_browser

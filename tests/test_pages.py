@@ -360,7 +360,7 @@ def test_pages_are_chained_from_the_index_to_the_last(pages):
         return found and found["href"]
 
     stems = ["index", "01_one", "02_two"]
-    assert list(pages) == [*stems, "train", "glossary", "accessibility"]
+    assert list(pages) == [*stems, "draw", "train", "glossary", "accessibility"]
     assert [link(stem, "next") for stem in stems] == ["01_one.html", "02_two.html", None]
     assert [link(stem, "prev") for stem in stems] == [None, "index.html", "01_one.html"]
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import zlib
+
 import pandas as pd
 from markupsafe import Markup, escape
 
@@ -60,3 +63,14 @@ def _kind(cells: pd.Series) -> Markup:
 def _is_number(cell: object) -> bool:
     """Whether a cell is a number, a range or spread of numbers, or missing."""
     return str(cell) == MISSING or str(cell).startswith(tuple("0123456789+−-"))
+
+
+def deflated(content: bytes) -> str:
+    """Return bytes, compressed, in base64: a page's script gets them with DecompressionStream.
+
+    Examples
+    --------
+    >>> len(deflated(bytes(10_000))) < 100
+    True
+    """
+    return base64.b64encode(zlib.compress(content, 9)).decode()

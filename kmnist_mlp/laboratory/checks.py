@@ -16,10 +16,20 @@ def trained_on(run: Any, data: Any) -> MLP:
     Raises
     ------
     ValueError
-        If ``run`` is no result of training, ``data`` is no data set, the network has another
-        number of inputs or outputs, or it does not carry its standardisation.
+        If ``run`` is no result of training, or as :func:`for_data`.
     """
-    model = instance("run", run, TrainingResult).model
+    return for_data(instance("run", run, TrainingResult).model, data)
+
+
+def for_data(model: MLP, data: Any) -> MLP:
+    """Return a network, if it takes the images of ``data`` and knows its classes.
+
+    Raises
+    ------
+    ValueError
+        If ``data`` is no data set, the network has another number of inputs or outputs, or it does
+        not carry its standardisation.
+    """
     pixels = instance("data", data, Dataset).train_images[0].size
     needed = (pixels, len(data.class_names))
     if (model.layer_specs[0], model.layer_specs[-1]) != needed:

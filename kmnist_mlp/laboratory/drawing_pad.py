@@ -20,8 +20,9 @@ from matplotlib.figure import Figure
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.datasets.kana import KANA, spline, stroke_points
 from kmnist_mlp.figures.exhibit import ExhibitData
+from kmnist_mlp.figures.markup import deflated
 from kmnist_mlp.figures.style import finished, png_address, use_style, web_font
-from kmnist_mlp.laboratory.checks import trained_on
+from kmnist_mlp.laboratory.checks import for_data, trained_on
 from kmnist_mlp.network import MLP
 from kmnist_mlp.results import TrainingResult
 from kmnist_mlp.support.colours import BLUE, SKY
@@ -121,35 +122,78 @@ class DrawingPad:
         return self.html
 
 
-def drawing_pad(run: TrainingResult, data: Dataset) -> DrawingPad:
+BITS = 8
+
+
+def quantised(model: MLP, bits: int = BITS) -> tuple[MLP, np.ndarray, np.ndarray]:
+    """Return a network with weights in few bits: whole multiples of one number for each unit.
+
+    Parameters
+    ----------
+    model : MLP
+    bits : int
+        2 to 8; the largest weight of a unit is its largest multiple, ``2 ** (bits - 1) - 1``.
+
+    Returns
+    -------
+    model : MLP
+    levels : ndarray of int8, shape (number of weights,)
+        The multiples.
+    scales : ndarray of float32, shape (number of units,)
+        What they are multiples of.
+    """
+    levels, scales = [], []
+    for W in model.weights:
+        largest = abs(W).max(axis=0)
+        scale = np.where(largest > 0, largest, 1) / (2 ** (bits - 1) - 1)
+        levels.append(np.rint(W / scale).astype(np.int8))
+        scales.append(scale.astype(np.float32))
+    weights = [level * scale for level, scale in zip(levels, scales, strict=True)]
+    own = MLP.from_parameters(model.activation, weights, model.biases)
+    own.standardisation = model.standardisation
+    return own, np.concatenate([level.ravel() for level in levels]), np.concatenate(scales)
+
+
+def drawing_pad(
+    network: TrainingResult | MLP, data: Dataset, *, bits: int = BITS, images: int = 0
+) -> DrawingPad:
     """Return a pad on which a trained network classifies drawings: one element that loads nothing.
 
     Parameters
     ----------
-    run : TrainingResult
-        Any layers and activation. The page gets its weights in 16 bits, and its standardisation.
+    network : TrainingResult or MLP
+        Any layers and activation. The page gets its weights in few bits, and its standardisation.
     data : Dataset
-        The data that it was trained on, for the names of the classes.
+        The data that it was trained on, for the names of the classes and its accuracy.
+    bits : int
+        Of a weight: see :func:`quantised`.
+    images : int
+        Training images, the first ones, of which the pad shows those nearest to a drawing.
 
     Raises
     ------
     ValueError
-        If the images are not 28 x 28 pixels, the network is not one for these images and classes,
-        or a weight is too large for 16 bits.
+        If the images are not 28 x 28 pixels, or the network is not one for these images and
+        classes.
     """
-    model = trained_on(run, data)
+    is_run = not isinstance(network, MLP)
+    model = trained_on(network, data) if is_run else for_data(network, data)
     shape = data.train_images.shape[1:]
     if shape != (SIDE, SIDE):
         raise ValueError(f"a pad is for images of {SIDE} x {SIDE} pixels; data has {shape}")
-    largest = np.finfo(np.float16).max
-    if abs(model.parameters).max() > largest:
-        raise ValueError(f"a weight is larger than {largest}, the largest number of 16 bits")
-    layers = "-".join(map(str, model.layer_specs))
+    model, levels, scales = quantised(model, bits)
+    accuracy = (model.predict(data.test_images) == data.test_labels).mean()
+    warning = UNSEEN if data.is_stand_in and is_run else ""
     about = (
-        f"The network {layers} ({model.activation}, seed {run.config.seed}) runs in this page. Its "
-        f"accuracy on the test images of {data.name} is {100 * run.test_accuracy:.1f} %."
+        f"The network {'-'.join(map(str, model.layer_specs))} ({model.activation}) runs in this "
+        f"page, with weights of {bits} bits. Its accuracy on the test images of {data.name} is "
+        f"{in_percent(accuracy, 2)}."
     )
     names = [str(name) for name in data.class_names]
+    known = {
+        "pixels": deflated(data.train_images[:images].tobytes()),
+        "labels": data.train_labels[:images].tolist(),
+    }
     content = {
         "markup": f"<style>{_part('pad.css')}</style>{_part('pad.html')}",
         "font": web_font("".join(names)),
@@ -162,14 +206,17 @@ def drawing_pad(run: TrainingResult, data: Dataset) -> DrawingPad:
             for name, reading in zip(names, data.romaji, strict=False)
         ],
         "about": about,
-        "warning": UNSEEN if data.is_stand_in else "",
+        "warning": warning,
         "shape": {"side": SIDE, "radius": RADIUS, "edge": EDGE, "extent": EXTENT},
         "network": {
             "layers": model.layer_specs,
             "activation": model.activation,
-            "parameters": _base64(model.parameters.astype("<f2")),
+            "levels": deflated(levels.tobytes()),
+            "scales": _base64(scales),
+            "biases": _base64(np.concatenate(model.biases).astype("<f4")),
             "statistics": _base64(np.concatenate(model.standardisation).astype("<f4")),
         },
+        "images": known if images else None,
     }
     # Within a script only "<" could end it.
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
@@ -177,7 +224,8 @@ def drawing_pad(run: TrainingResult, data: Dataset) -> DrawingPad:
         about,
         f'<div class="drawing-pad">{picture(model, data)}'
         f'<p>{WITHOUT_SCRIPTS}</p><script>\n(() => {{\n"use strict";\n{_part("pad.js")}\n'
-        f"startPad(document.currentScript.parentElement, {text});\n}})();\n</script></div>",
+        "const host = document.currentScript.parentElement;\n"
+        f"host.ready = startPad(host, {text});\n}})();\n</script></div>",
     )
 
 

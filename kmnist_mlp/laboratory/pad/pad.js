@@ -17,55 +17,85 @@ function bytesOf(base64) {
   return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 }
 
-/** Numbers of 16 bits (IEEE 754 binary16, little-endian, finite) as Float32Array. */
-function halvesOf(bytes) {
-  return Float32Array.from(new Uint16Array(bytes.buffer), (bits) => {
-    const exponent = (bits >> 10) & 31;
-    const fraction = bits & 1023;
-    const size = exponent ? (1024 + fraction) * 2 ** (exponent - 25) : fraction * 2 ** -24;
-    return bits >> 15 ? -size : size;
-  });
+/** The bytes that were deflated, then written in base64. */
+async function inflated(base64) {
+  const stream = new Blob([bytesOf(base64)]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
+const floatsOf = (base64) => new Float32Array(bytesOf(base64).buffer);
+
+/** Activations, and their derivatives in terms of their values. */
 const ACTIVATIONS = {
-  tanh: Math.tanh,
-  sigmoid: (z) => (1 + Math.tanh(z / 2)) / 2,
-  ReLU: (z) => Math.max(z, 0),
+  tanh: [Math.tanh, (a) => 1 - a * a],
+  sigmoid: [(z) => (1 + Math.tanh(z / 2)) / 2, (a) => a * (1 - a)],
+  ReLU: [(z) => Math.max(z, 0), (a) => (a > 0 ? 1 : 0)],
 };
 
 /**
- * Return a function from pixels (grey levels, row by row) to the probabilities of the classes.
+ * Return a network: `probabilities` of the classes from pixels (grey levels, row by row), and `shares`.
  *
- * `layers` are the units of each layer; `parameters` all weights, layer by layer and each (inputs, outputs)
- * row by row, then all biases, in 16 bits; `statistics` mean and standard deviation of each pixel, in 32;
- * none where each image is standardised by its own.
+ * `layers` are the units of each layer; `levels` all weights as whole numbers, layer by layer and each
+ * (inputs, outputs) row by row, deflated; `scales` what they are multiples of, a number for each unit; `biases`;
+ * `statistics` mean and standard deviation of each pixel, none where each image is standardised by its own.
  */
-function networkOf({ layers, activation, parameters, statistics }) {
-  const numbers = halvesOf(bytesOf(parameters));
-  const pixelStatistics = new Float32Array(bytesOf(statistics).buffer);
+async function networkOf({ layers, activation, levels, scales, biases, statistics }) {
+  const [value, derivative] = ACTIVATIONS[activation];
+  const [whole, factor, shift] = [new Int8Array((await inflated(levels)).buffer), floatsOf(scales), floatsOf(biases)];
+  const pixelStatistics = floatsOf(statistics);
   const mean = pixelStatistics.subarray(0, layers[0]);
   const std = pixelStatistics.subarray(layers[0]);
-  let used = 0;
-  const next = (count) => numbers.subarray(used, (used += count));
-  const weights = layers.slice(1).map((units, l) => next(layers[l] * units));
-  const biases = layers.slice(1).map((units) => next(units));
+  let [weight, unit] = [0, 0];
+  const weights = layers.slice(1).map((units, l) => {
+    const own = whole.subarray(weight, (weight += layers[l] * units));
+    const scale = factor.subarray(unit, (unit += units));
+    return Float32Array.from(own, (level, i) => level * scale[i % units]);
+  });
+  unit = 0;
+  const offsets = layers.slice(1).map((units) => shift.subarray(unit, (unit += units)));
 
-  return (pixels) => {
-    let values = mean.length
-      ? Float64Array.from(mean, (m, i) => (pixels[i] - m) / std[i])
-      : standardisedByItself(pixels);
+  /** The values of all layers, from the standardised pixels to the logits. */
+  function forward(pixels) {
+    const values = [
+      mean.length ? Float64Array.from(mean, (m, i) => (pixels[i] - m) / std[i]) : standardisedByItself(pixels),
+    ];
     weights.forEach((matrix, l) => {
-      const sums = Float64Array.from(biases[l]);
-      values.forEach((value, i) => {
-        for (let j = 0; j < sums.length; j++) sums[j] += value * matrix[i * sums.length + j];
+      const sums = Float64Array.from(offsets[l]);
+      values[l].forEach((own, i) => {
+        if (own) for (let j = 0; j < sums.length; j++) sums[j] += own * matrix[i * sums.length + j];
       });
-      values = l < weights.length - 1 ? sums.map(ACTIVATIONS[activation]) : sums;
+      values.push(l < weights.length - 1 ? sums.map(value) : sums);
     });
-    const largest = Math.max(...values);
-    const powers = values.map((logit) => Math.exp(logit - largest));
+    return values;
+  }
+
+  function probabilities(pixels) {
+    const logits = forward(pixels).at(-1);
+    const largest = Math.max(...logits);
+    const powers = logits.map((logit) => Math.exp(logit - largest));
     const total = powers.reduce((sum, power) => sum + power);
     return Array.from(powers, (power) => power / total);
-  };
+  }
+
+  /**
+   * What each pixel contributes to the logit of a class minus the mean of all logits: its standardised value times
+   * the derivative with respect to it (gradient x input: Shrikumar et al. 2016, arXiv:1605.01713).
+   */
+  function shares(pixels, k) {
+    const values = forward(pixels), classes = layers.at(-1);
+    let delta = Float64Array.from({ length: classes }, (_, j) => (j === k) - 1 / classes);
+    for (let l = weights.length - 1; l >= 0; l--) {
+      const matrix = weights[l], after = delta;
+      delta = values[l].map((own, i) => {
+        let sum = 0;
+        for (let j = 0; j < after.length; j++) sum += after[j] * matrix[i * after.length + j];
+        return l ? sum * derivative(own) : sum * own;
+      });
+    }
+    return Array.from(delta);
+  }
+
+  return { probabilities, shares };
 }
 
 /** Return pixels minus their mean, over their standard deviation; zeros for a blank image. */
@@ -126,14 +156,17 @@ const STEP = 3; // of the arrow keys, in hundredths of the pad
 const CLOSE = 0.5; // points nearer than this to the last one are left out
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const PLAY = 1200; // milliseconds that an example takes
+const [FOR, AGAINST] = [[213, 94, 0], [0, 114, 178]]; // colours of pixels that raise and lower the score
+const NEAREST = 5; // known images shown
 const QUIET = 700; // milliseconds without a change before the answer is spoken
 
 /**
  * Make a pad of the element `host`; what it holds stays visible on paper alone.
  *
- * `host.pad` is for tests and the console: `probabilities(pixels)`, `image()`, `draw(strokes)`.
+ * `host.pad` is for tests and the console: `probabilities(pixels)`, `shares(pixels, class)`, `image()`,
+ * `draw(strokes)`.
  */
-function startPad(host, { markup, font, classes, about, warning, shape, network }) {
+async function startPad(host, { markup, font, classes, about, warning, shape, network, images }) {
   if (host.shadowRoot) return;
   const shadow = host.attachShadow({ mode: "open" });
   shadow.innerHTML = markup;
@@ -144,10 +177,14 @@ function startPad(host, { markup, font, classes, about, warning, shape, network 
     const range = [...text].map((c) => `U+${c.codePointAt(0).toString(16)}`).join(", ");
     document.fonts.add(new FontFace("Kana", `url(${font})`, { unicodeRange: range }));
   }
-  const probabilitiesOf = networkOf(network);
+  const { probabilities: probabilitiesOf, shares: sharesOf } = await networkOf(network);
+  const known = images && { labels: images.labels, pixels: await inflated(images.pixels) };
   const paper = $(".paper");
   const canvas = $(".image");
-  canvas.width = canvas.height = shape.side;
+  for (const own of [canvas, $(".shares")]) own.width = own.height = shape.side;
+  [$(".known").width, $(".known").height] = [NEAREST * shape.side, shape.side];
+  $(".near").hidden = !images;
+  $(".count").textContent = images?.labels.length;
   $(".size").textContent = `${shape.side} × ${shape.side}`;
   $(".about").textContent = about;
   $(".banner").textContent = warning;
@@ -201,6 +238,7 @@ function startPad(host, { markup, font, classes, about, warning, shape, network 
     const pixels = new ImageData(shape.side, shape.side);
     image.forEach((grey, i) => pixels.data.set([grey, grey, grey, 255], 4 * i));
     canvas.getContext("2d").putImageData(pixels, 0, 0);
+    $(".more").hidden = !drawn;
     const shares = drawn ? probabilitiesOf(image) : [];
     const first = shares.indexOf(Math.max(...shares));
     bars.forEach(({ bar, width, share }, i) => {
@@ -212,11 +250,35 @@ function startPad(host, { markup, font, classes, about, warning, shape, network 
       const { name, reading } = classes[first];
       const large = Object.assign(document.createElement("b"), { textContent: name });
       $(".best").replaceChildren(large, `${reading}, ${percent(shares[first])}`);
+      explain(image, first);
       answer = `Best guess: ${name}, ${reading}, ${percent(shares[first])}`;
     } else {
       $(".best").textContent = "Probability of each character";
       answer = "The pad is empty";
     }
+  }
+
+  /** Show which pixels raise and lower the score of the answer, and the nearest of the known images. */
+  function explain(image, answered) {
+    const [side, size] = [shape.side, shape.side ** 2];
+    const own = sharesOf(image, answered);
+    const largest = Math.max(...own.map(Math.abs)) || 1;
+    const pixels = new ImageData(side, side);
+    own.forEach((share, i) => pixels.data.set([...(share > 0 ? FOR : AGAINST), (255 * Math.abs(share)) / largest], 4 * i));
+    $(".shares").getContext("2d").putImageData(pixels, 0, 0);
+    if (!known) return;
+    const distances = known.labels.map((_, n) => {
+      let sum = 0;
+      for (let i = 0; i < size; i++) sum += (known.pixels[n * size + i] - image[i]) ** 2;
+      return sum;
+    });
+    const order = [...distances.keys()].sort((a, b) => distances[a] - distances[b]).slice(0, NEAREST);
+    order.forEach((n, place) => {
+      const tile = new ImageData(side, side);
+      for (let i = 0; i < size; i++) tile.data.set([...Array(3).fill(known.pixels[n * size + i]), 255], 4 * i);
+      $(".known").getContext("2d").putImageData(tile, place * side, 0);
+    });
+    $(".names").textContent = order.map((n) => `${classes[known.labels[n]].name} ${classes[known.labels[n]].reading}`).join(", ");
   }
 
   /** Tell the answer to those who listen, when nothing has changed for a moment. */
@@ -357,5 +419,5 @@ function startPad(host, { markup, font, classes, about, warning, shape, network 
 
   showCursor();
   render();
-  host.pad = { probabilities: probabilitiesOf, image: () => Array.from(imageOf(strokes, shape)), draw };
+  host.pad = { probabilities: probabilitiesOf, shares: sharesOf, image: () => Array.from(imageOf(strokes, shape)), draw };
 }

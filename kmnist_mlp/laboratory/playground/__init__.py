@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 from pathlib import Path
 
 import numpy as np
 
 from kmnist_mlp.data import Dataset
+from kmnist_mlp.figures.markup import deflated
 
 FOLDER = Path(__file__).parent
 TRAINING, TEST = 2000, 500  # images: as many as keep an epoch at about a second
-COLUMNS = 50  # of the picture that holds them all
 
 
 def playground_html(data: Dataset, training: int = TRAINING, test: int = TEST) -> str:
@@ -29,9 +27,8 @@ def playground_html(data: Dataset, training: int = TRAINING, test: int = TEST) -
     images = np.concatenate([data.train_images[:training], data.test_images[:test]])
     labels = np.concatenate([data.train_labels[:training], data.test_labels[:test]])
     content = {
-        "sprite": sprite(images),
+        "pixels": deflated(images.tobytes()),
         "side": images.shape[1],
-        "columns": COLUMNS,
         "labels": labels.tolist(),
         "training": min(training, len(data.train_images)),
         "classes": len(data.class_names),
@@ -49,18 +46,3 @@ def playground_html(data: Dataset, training: int = TRAINING, test: int = TEST) -
 
 
 FILES = ("network.js", "worker.js", "playground.js", "playground.html", "playground.css")
-
-
-def sprite(images: np.ndarray) -> str:
-    """Return images, (n, height, width), as one PNG in rows of :data:`COLUMNS`, as an address."""
-    from PIL import Image  # only here, as it loads slowly
-
-    n, height, width = images.shape
-    rows = -(-n // COLUMNS)
-    canvas = np.zeros((rows * COLUMNS, height, width), np.uint8)
-    canvas[:n] = images
-    tiles = canvas.reshape(rows, COLUMNS, height, width).transpose(0, 2, 1, 3)
-    content = io.BytesIO()
-    picture = Image.fromarray(tiles.reshape(rows * height, COLUMNS * width))
-    picture.save(content, format="png", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"

@@ -132,19 +132,11 @@ function startPlayground(root, images, workerSource) {
   return { worker, runs };
 }
 
-/* Read images of a sprite, a row of tiles after another, as numbers from 0 to 255. */
-async function imagesOf({ sprite, side, columns, labels, training, classes }) {
-  const picture = new Image();
-  picture.src = sprite;
-  await picture.decode();
-  const canvas = Object.assign(document.createElement('canvas'), { width: picture.width, height: picture.height });
-  const context = canvas.getContext('2d', { willReadFrequently: true });
-  context.drawImage(picture, 0, 0);
-  const { data } = context.getImageData(0, 0, picture.width, picture.height), n = labels.length, all = new Float32Array(n * side * side);
-  for (let i = 0; i < n; i++) for (let p = 0; p < side * side; p++) {
-    const x = (i % columns) * side + (p % side), y = Math.floor(i / columns) * side + Math.floor(p / side);
-    all[i * side * side + p] = data[4 * (y * picture.width + x)];
-  }
+/* Read images that were deflated: all pixels, image by image, those for training first. */
+async function imagesOf({ pixels, side, labels, training, classes }) {
+  const bytes = Uint8Array.from(atob(pixels), (character) => character.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate'));
+  const all = Float32Array.from(new Uint8Array(await new Response(stream).arrayBuffer()));
   const cut = training * side * side, own = Uint8Array.from(labels);
   return { side, classes, pixels: all.slice(0, cut), labels: own.slice(0, training), testPixels: all.slice(cut), testLabels: own.slice(training) };
 }

@@ -27,7 +27,6 @@ from kmnist_mlp.figures.curves import learning_curves, overlay
 from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.figures.markup import html
 from kmnist_mlp.figures.style import described, is_chart, picture, use_style
-from kmnist_mlp.laboratory.drawing_pad import DrawingPad
 
 STAND_IN_BANNER = """
 > # ⚠ STAND-IN DATA
@@ -63,17 +62,17 @@ def say(text: str, **own: object) -> None:
 
 
 def show(
-    content: Figure | DrawingPad | pd.DataFrame,
+    content: Figure | pd.DataFrame,
     caption: str,
     role: str | None = None,
     widget: Any = None,
     frames: Iterable[Figure] = (),
 ) -> None:
-    """Show a figure or drawing pad with its caption below, or a table with its caption above.
+    """Show a figure with its caption below, or a table with its caption above.
 
     Parameters
     ----------
-    content : Figure, DrawingPad or DataFrame
+    content : Figure or DataFrame
         With its ExhibitData as attribute or in ``attrs``; without it, a table's own numbers count.
     caption : str
         "Figure S2.1. What is seen." Up to the first full stop and space it is the number.
@@ -88,42 +87,42 @@ def show(
     """
     text = " ".join(textwrap.dedent(caption).split())
     number, _, rest = text.partition(". ")
-    is_table = isinstance(content, pd.DataFrame)
-    if is_table:
+    if isinstance(content, pd.DataFrame):
         data = content.attrs.get("exhibit_data") or ExhibitData.of(content.reset_index())
+        shown, metadata, more = {"text/html": html(content), "text/plain": str(content)}, {}, {}
+        say(f"**{number}.** {rest}", role="caption")
     else:
         data = getattr(content, "exhibit_data", None) or ExhibitData("")
-    own = {"role": "exhibit", "number": number, "caption": rest, "index": role, **data.to_dict()}
-    if is_table:
-        say(f"**{number}.** {rest}", role="caption")
-        display(
-            {"text/html": html(content), "text/plain": str(content)},
-            raw=True,
-            metadata={"kmnist_mlp": own},
-        )
-        return
-    if isinstance(content, Figure):
-        shown = {"text/plain": repr(content), **picture(content)}
-        (kind,) = shown.keys() & {"image/svg+xml", "image/png"}
-        if strip := getattr(content, "strip", ""):
-            own["strip"] = strip
-        narrow = getattr(content, "narrow", content)
-        if narrow.get_figwidth() < content.get_figwidth():
-            (own["narrow"],) = picture(narrow).values()
-        own["frames"] = [
-            {"content": next(iter(picture(frame).values())), "text": frame.exhibit_data.finding}
-            for frame in frames
-        ]
-        alt = f"{described(content)} {data.finding or text}" if is_chart(content) else data.finding
-        size = {} if is_chart(content) else {"width": int(100 * content.get_figwidth())}
-        metadata = {kind: {"alt": alt or text, **size}, "kmnist_mlp": own}
+        shown, metadata, more = _picture_of(content, data.finding or text, frames)
         if widget is not None and someone_looks():
             view = widget._repr_mimebundle_().items()
             shown |= {kind: value for kind, value in view if "widget" in kind}
-        display(shown, raw=True, metadata=metadata)
-    else:
-        display(content, metadata={"kmnist_mlp": own})
-    say(f"**{number}.** {rest}", role="caption")
+    own = {"role": "exhibit", "number": number, "caption": rest, "index": role, **data.to_dict()}
+    display(shown, raw=True, metadata={**metadata, "kmnist_mlp": own | more})
+    if isinstance(content, Figure):
+        say(f"**{number}.** {rest}", role="caption")
+
+
+def _picture_of(
+    figure: Figure, finding: str, frames: Iterable[Figure]
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Return a figure as an output: its data, its metadata, and its other forms for pages."""
+    shown = {"text/plain": repr(figure), **picture(figure)}
+    (kind,) = shown.keys() & {"image/svg+xml", "image/png"}
+    more: dict[str, Any] = {
+        "frames": [
+            {"content": next(iter(picture(frame).values())), "text": frame.exhibit_data.finding}
+            for frame in frames
+        ]
+    }
+    if strip := getattr(figure, "strip", ""):
+        more["strip"] = strip
+    narrow = getattr(figure, "narrow", figure)
+    if narrow.get_figwidth() < figure.get_figwidth():
+        (more["narrow"],) = picture(narrow).values()
+    if is_chart(figure):
+        return shown, {kind: {"alt": f"{described(figure)} {finding}"}}, more
+    return shown, {kind: {"alt": finding, "width": int(100 * figure.get_figwidth())}}, more
 
 
 def show_curves(results: Results, name: str) -> None:

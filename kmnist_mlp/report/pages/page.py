@@ -45,11 +45,6 @@ class Exhibit:
         return slug(self.number)
 
     @property
-    def is_pad(self) -> bool:
-        """Whether it is a drawing pad, which has a page of its own."""
-        return not self.data.csv
-
-    @property
     def strip(self) -> str:
         """A picture of all characters in base64, if it carries one."""
         return (self.output.metadata.get("kmnist_mlp") or {}).get("strip", "")
@@ -126,7 +121,6 @@ def make_pages(
         glossary = link("glossary") if ".html" in link("glossary") else ""
         resources = {  # the exporter works on a copy
             "prefix": slug(path.stem), "toc": [], "linked": set(), "glossary": glossary,
-            "pad": link("draw"),
         }  # fmt: skip
         body, check = _without_check(notebook)
         page.content, resources = exporter.from_notebook_node(body, resources=resources)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import html as entities
 import json
 import re
-import zlib
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import jinja2
@@ -16,9 +15,12 @@ from markupsafe import Markup
 from pygments.styles import get_style_by_name
 from pygments.token import STANDARD_TYPES
 
+from kmnist_mlp.beyond import load_best
 from kmnist_mlp.data import CLASS_NAMES, Dataset
 from kmnist_mlp.figures.exhibit import title
+from kmnist_mlp.figures.markup import deflated
 from kmnist_mlp.figures.style import web_font
+from kmnist_mlp.laboratory import drawing_pad
 from kmnist_mlp.laboratory.playground import playground_html
 from kmnist_mlp.report.pages.glossary import TERMS, anchor
 from kmnist_mlp.report.pages.index import TITLE, index_content
@@ -28,7 +30,6 @@ from kmnist_mlp.report.pages.page import (
     Page,
     data_address,
     make_pages,
-    marked_outputs,
 )
 from kmnist_mlp.report.pages.pictures import figure_html, mark_kana
 
@@ -56,8 +57,14 @@ class Extra:
     contents: list[tuple[str, str]] = field(default_factory=list)
 
 
+PAD_BITS, PAD_IMAGES = 5, 250  # of a weight of the best network, and images: less than 2.5 MB
 EXTRAS = [
-    Extra("draw", "Draw a character", "Draw one"),
+    Extra(
+        "draw",
+        "Draw a character",
+        "Draw one",
+        [("How a drawing becomes an image", "draw-image"), ("Old forms", "draw-forms")],
+    ),
     Extra("train", "Train a network", "Train one"),
     Extra("glossary", "Glossary"),
     Extra(
@@ -72,16 +79,16 @@ EXTRAS = [
 ]
 
 
-def extras(notebooks: dict[Path, nbformat.NotebookNode]) -> list[Extra]:
-    """Return the pages that are no notebooks: no pad to draw on where no notebook has one."""
-    marks = [own for notebook in notebooks.values() for own, _ in marked_outputs(notebook)]
-    has_pad = any(own["role"] == "exhibit" and not own["csv"] for own in marks)
-    return [own for own in EXTRAS if has_pad or own.stem != "draw"]
+@lru_cache(maxsize=1)  # of the same images, for a folder and for a single file
+def _scripted(data: Dataset) -> dict[str, Markup]:
+    """Return what runs in a page: the best network on a drawing pad, and training."""
+    pad = drawing_pad(load_best(), data, bits=PAD_BITS, images=PAD_IMAGES)
+    return {"pad": Markup(pad.html), "playground": Markup(playground_html(data))}
 
 
 def page_names(notebooks: dict[Path, nbformat.NotebookNode]) -> list[str]:
     """Return the stems of all pages of a folder."""
-    return ["index", *(path.stem for path in notebooks), *(e.stem for e in extras(notebooks))]
+    return ["index", *(path.stem for path in notebooks), *(own.stem for own in EXTRAS)]
 
 
 def render(
@@ -98,10 +105,10 @@ def render(
     key : str
         Of what the pages are made from; every page carries it.
     """
-    pages, others = make_pages(notebooks, site.link), extras(notebooks)
-    templates = _environment(site, pages, others, key)
+    pages = make_pages(notebooks, site.link)
+    templates = _environment(site, pages, key)
     templates.globals.update(
-        playground=Markup(playground_html(data)),
+        **_scripted(data),
         images_of=data.name,
         images_are_stand_in=data.is_stand_in,
     )
@@ -111,14 +118,11 @@ def render(
         template = templates.get_template("page.html.j2")
         files |= {page.stem: template.render(page=page, here=page.stem) for page in pages}
         template = templates.get_template("extra.html.j2")
-        files |= {own.stem: template.render(extra=own, here=own.stem) for own in others}
+        files |= {own.stem: template.render(extra=own, here=own.stem) for own in EXTRAS}
     return {stem: mark_kana(text) for stem, text in files.items()}
 
 
-def _environment(
-    site: Site, pages: list[Page], others: list[Extra], key: str
-) -> jinja2.Environment:
-    pad = next((e for page in pages for e in page.exhibits if e.is_pad), None)
+def _environment(site: Site, pages: list[Page], key: str) -> jinja2.Environment:
     templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True
     )
@@ -130,10 +134,9 @@ def _environment(
         site=site,
         style=Markup(style()),
         script=Markup(script()),
-        sections=_compressed(sections(pages, site)),
+        sections=deflated(json.dumps(sections(pages, site), ensure_ascii=False).encode()),
         pages=pages,
-        extras=others,
-        pad=pad,
+        extras=EXTRAS,
         terms=TERMS,
         key=key,
         title=TITLE,
@@ -174,12 +177,6 @@ def sections(pages: list[Page], site: Site) -> list[dict[str, str]]:
 
 def _section(page: Page, address: str, name: str, text: str) -> dict[str, str]:
     return {"page": page.title, "href": address, "title": name, "text": text}
-
-
-def _compressed(value: object) -> str:
-    """Return JSON, compressed, in base64: every page carries it."""
-    text = json.dumps(value, ensure_ascii=False)
-    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
 
 
 def plain(html: str) -> str:
