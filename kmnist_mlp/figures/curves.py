@@ -114,12 +114,16 @@ def curve_finding(numbers: pd.DataFrame, name: str) -> str:
     mean = numbers[numbers.stopped_epoch.notna()].mean()
     parts = [p for p in ("training", "validation", "test") if np.isfinite(mean[f"{p}_accuracy"])]
     accuracies = ", ".join(f"{100 * mean[f'{part}_accuracy']:.1f} % {part}" for part in parts)
-    lowest = f"The validation loss is lowest at epoch {mean.best_epoch:.1f}. "
+    lowest = f"The validation loss is lowest at epoch {_epoch(mean.best_epoch)}. "
     lowest = lowest if "validation" in parts else ""
     return (
         f"{name[0].upper()}{name[1:]}: accuracy {accuracies}, with the weights of epoch "
-        f"{mean.epoch:.1f}. {lowest}Training stops at epoch {mean.stopped_epoch:.1f}."
+        f"{_epoch(mean.epoch)}. {lowest}Training stops at epoch {_epoch(mean.stopped_epoch)}."
     )
+
+
+def _epoch(mean: float) -> str:
+    return f"{mean:.1f}".removesuffix(".0")
 
 
 # ---- several experiments -------------------------------------------------------------------------

@@ -143,7 +143,7 @@ def error_finding(numbers: pd.DataFrame) -> str:
     pairs = numbers.value_counts(["true_character", "predicted_character"])
     (true, predicted), times = pairs.idxmax(), pairs.max()
     return (
-        f"{len(numbers)} test images with a wrong answer of probability "
+        f"{len(numbers)} misclassified test images whose predicted class has a probability of "
         f"{in_percent(numbers.probability.min(), 1)} or more; the most frequent pair is {true} "
         f"taken for {predicted} ({times} of them)."
     )

@@ -143,7 +143,7 @@ def verdicts_finding(verdicts: pd.DataFrame) -> str:
     return (
         f"Of {len(verdicts)} claims, {reach.get('every reading', 0)} are reproduced in every "
         f"reading, {reach.get('some readings', 0)} in some and {reach.get('no reading', 0)} in "
-        f"none; {none} are not reproduced in every reading."
+        f'none; {none} have the verdict "not reproduced" in every reading.'
     )
 
 

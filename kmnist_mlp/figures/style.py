@@ -22,6 +22,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
+from matplotlib.patches import Polygon
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
@@ -153,6 +154,7 @@ def described(figure: Figure) -> str:
     label = next((ylabel for ylabel, _ in pairs if ylabel), "")
     axes = [" by ".join(filter(None, (ylabel or label, xlabel))) for ylabel, xlabel in pairs]
     kinds = {
+        "Histogram": any(isinstance(p, Polygon) for axis in shown for p in axis.patches),
         "Bar chart": any(axis.containers and axis.patches for axis in shown),
         "Heat map": any(isinstance(c, QuadMesh) for axis in shown for c in axis.collections),
         "Line chart": any(
@@ -191,7 +193,13 @@ def _shortened(tag: re.Match) -> str:
     """Return a tag of an SVG with coordinates in one decimal, in a path without repeated names."""
     text = re.sub(r"-?\d+\.\d{2,}(?=[ \n\"),;])", lambda n: f"{float(n[0]):.1f}", tag[0])
     text = re.sub(r' transform="rotate\(-0 [^)]*\)"', "", text)
-    return re.sub(r"[ \n]*\nL ", " ", text)  # what follows a point is a line, unless it is named
+    # what follows a point of a line is a line, unless it is named
+    return re.sub(r"(?<=\n)?([ML])( [-\d. ]+\n)((?:L [-\d. ]+\n)+)", _one_line, text)
+
+
+def _one_line(part: re.Match) -> str:
+    """Return the points of a broken line with one command."""
+    return part[1] + part[2].rstrip("\n") + part[3].replace("\nL", "").replace("L", "", 1)
 
 
 def picture(figure: Figure) -> dict[str, Any]:

@@ -264,10 +264,14 @@ def _range(low: float, high: float, unit: str) -> str:
     """Return a claimed range as text; one of its ends may be infinite."""
     lowest, highest = (f"{value:.6g}".replace("-", "−") for value in (low, high))
     if np.isinf(low):
-        return f"at most {highest}{unit}"
+        return f"at most {highest}{_singular(unit, high)}"
     if np.isinf(high):
-        return f"at least {lowest}{unit}"
+        return f"at least {lowest}{_singular(unit, low)}"
     return f"{lowest} to {highest}{unit}"
+
+
+def _singular(unit: str, value: float) -> str:
+    return " point" if unit == " points" and abs(value) == 1 else unit
 
 
 def verdict_counts(judged: pd.DataFrame) -> str:

@@ -292,5 +292,5 @@ def alternative_text(probabilities: np.ndarray, data: Dataset) -> str:
     best = int(probabilities.argmax())
     return (
         f"A drawn character, its image of {SIDE} x {SIDE} pixels, and the network's prediction: "
-        f"{data.class_labels[best]}, {in_percent(probabilities[best], 0)}."
+        f"{data.romaji[best]}, {in_percent(probabilities[best], 0)}."
     )

@@ -27,7 +27,7 @@ GAP = 3  # pixels between two tiles of the figure
 
 
 class HiddenUnits:
-    """The first hidden layer of a trained network, and the images that excite its units most.
+    """The first hidden layer of a trained network, and the images that activate its units most.
 
     The images are the validation images of the run's own split. If the run held out none
     (``validation_fraction=0``), they are the training images, and :attr:`part` says so.
@@ -78,7 +78,7 @@ class HiddenUnits:
         )
 
     def figure(self, first: int = 0, count: int = 6, images: int = 12) -> Figure:
-        """Draw some units, a row each: the weights as an image, then what excites the unit most.
+        """Draw some units, a row each: the weights as an image, then what activates the unit most.
 
         Beside the row: how many of the hundred most exciting images show which character.
 
@@ -139,7 +139,7 @@ def draw(units: HiddenUnits, shown: np.ndarray, images: int) -> Figure:
             axis.text(canvas.shape[1] + 4, middle, most_frequent(units, unit), va="center")
     axis.set_xticks(
         [width / 2, across * (images + 2) / 2],
-        ["weights", f"the {units.part} images that excite it most"],
+        ["weights", f"the {units.part} images that activate it most"],
     )
     axis.xaxis.tick_top()
     axis.text(canvas.shape[1] + 4, -2, f"of the top {len(units.top)}", va="bottom")
@@ -157,10 +157,10 @@ def most_frequent(units: HiddenUnits, unit: int) -> str:
 
 
 def finding(units: HiddenUnits) -> str:
-    """Return, in a sentence, how many of the most exciting images show one character."""
+    """Return, in a sentence, how many of the images with the largest outputs show one character."""
     share = units.class_counts.max(axis=1)
     return (
-        f"Of the {len(units.top)} {units.part} images that excite a hidden unit most, "
+        f"Of the {len(units.top)} {units.part} images that activate a hidden unit most, "
         f"{np.median(share):.0f} show the same character (median of {len(share)} units; from "
         f"{share.min()} to {share.max()})."
     )

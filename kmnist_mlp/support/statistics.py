@@ -153,18 +153,21 @@ def wilson_interval(right: int, n: int) -> tuple[float, float]:
 def plus_minus(values: Iterable[float], digits: int) -> str:
     r"""Return "mean ± standard deviation" over seeds, or just the value of a single seed.
 
-    Values that are all NaN were not measured: a dash.
+    Values that are all NaN were not measured: a dash. One whole number in all seeds, such as a
+    last epoch, has no spread and no decimals.
 
     Examples
     --------
-    >>> plus_minus([84.1, 84.3, 84.2], 2), plus_minus([84.1], 2)
-    ('84.20\xa0±\xa00.10', '84.10')
+    >>> plus_minus([84.1, 84.3, 84.2], 2), plus_minus([84.1], 2), plus_minus([100, 100], 1)
+    ('84.20\xa0±\xa00.10', '84.10', '100')
     """
     values = np.asarray(list(values), dtype=float)
     if np.isnan(values).all():
         return MISSING
     if not np.isfinite(values).all():
         return "not finite"
+    if len(values) > 1 and (values == np.rint(values[0])).all():
+        return f"{values[0]:.0f}"
     mean = rounded(float(values.mean()), digits)
     # no-break spaces: a line must not end between a value and its uncertainty
     spread = rounded(float(values.std(ddof=1)), digits) if len(values) > 1 else ""

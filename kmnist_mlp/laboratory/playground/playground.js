@@ -40,6 +40,7 @@ function startPlayground(root, images, workerSource) {
   function begin() {
     const own = settings();
     if (!own) { form.reportValidity(); return false; }
+    if (current && !current.history.some(([epoch]) => epoch)) runs.splice(runs.indexOf(current), 1); // it was never trained
     current = { number: count++, settings: own, history: [], wrong: new Set() };
     runs.push(current);
     if (runs.length > COLOURS.length) runs.shift();
@@ -89,7 +90,7 @@ function startPlayground(root, images, workerSource) {
     $('.runs').replaceChildren(...runs.map((run, place) => {
       const item = document.createElement('li'), last = run.history.at(-1);
       item.style.setProperty('--own', `var(${COLOURS[place]})`);
-      item.textContent = described(run.settings) + (last ? `: ${(100 * last[4]).toFixed(1)} % of the test images after ${last[0]} epochs` : '');
+      item.textContent = described(run.settings) + (last ? `: ${(100 * last[4]).toFixed(1)} % of the test images classified correctly after ${last[0]} epochs` : '');
       return item;
     }));
   }

@@ -9,7 +9,7 @@ their section: "Figure S2.1" is the first of section 2.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -37,19 +37,25 @@ STAND_IN_BANNER = """
 """
 
 
-def begin() -> Dataset:
-    """Set the style of figures, load the data, and show data, seeds and provenance."""
+def begin(seeds: Sequence[int] | None = None) -> Dataset:
+    """Set the style of figures, load the data, and show data, seeds and provenance.
+
+    Parameters
+    ----------
+    seeds : sequence of int, optional
+        Those of the results that the notebook shows, if they are not the report's.
+    """
     use_style()
     set_matplotlib_formats("retina")  # twice the pixels, for sharp print and screens
     data, announcement = load_and_announce()
-    seeds = default_seeds()
+    seeds = default_seeds() if seeds is None else list(seeds)
     if announcement:
         say(STAND_IN_BANNER.format(announcement), role="banner")
     say(
         f"**Data:** {data.name}, {len(data.train_images):,} training and {len(data.test_images):,} "
         f"test images (fingerprint `{data.fingerprint[:12]}`). "
         f"**Seeds:** {', '.join(map(str, seeds))}. "
-        + ("Values are mean ± standard deviation over the seeds." if len(seeds) > 1 else ""),
+        + ("Values with ± are mean and standard deviation over seeds." if len(seeds) > 1 else ""),
         role="provenance",
         facts=list(facts(data, seeds).items()),  # notebooks would sort the names of a dict
     )
@@ -77,8 +83,8 @@ def show(
     caption : str
         "Figure S2.1. What is seen." Up to the first full stop and space it is the number.
     role : str
-        "results", "scoreboard", "picture", "characters" or "beyond": what the index page uses
-        this exhibit for.
+        "results", "scoreboard", "picture", "characters", "shift" or "beyond": what the index page
+        uses this exhibit for.
     widget : Widget
         Takes the place of a figure where it works: in JupyterLab, with its kernel. Pages, and
         viewers of notebooks, show the figure.

@@ -67,7 +67,12 @@ def index_content(pages: list[Page], link: Link) -> dict[str, Any]:
             )
             for claim in judged.itertuples()
         ]
+        undecided = judged[judged.verdict == "undecided"]
+        inside = undecided["mean"].between(undecided.low, undecided.high).sum()
         content |= {
+            "near": f"in {inside} of {len(undecided)} such claims, our mean lies inside the band"
+            if inside
+            else "",
             "board": board(judged, links),
             "counts": {verdict: int((judged.verdict == verdict).sum()) for verdict in VERDICTS},
             "plain_board": Markup(html(scoreboard(judged))),
@@ -104,10 +109,12 @@ def tiles(
     """
     made = []
 
+    def address_of(exhibit: Exhibit) -> str:
+        return link(exhibit.page, exhibit.id)
+
     def tile(number: str, sentence: str, quantity: str, *experiments: str) -> None:
         shown = showing(quantity, list(experiments), exhibits)
-        address = link(shown[0].page, shown[0].id) if shown else "#results"
-        made.append(Tile(number, sentence, address))
+        made.append(Tile(number, sentence, address_of(shown[0]) if shown else "#results"))
 
     if judged is not None:
         count = judged.verdict.value_counts()
@@ -142,13 +149,15 @@ def tiles(
         if "baseline" in test:
             gap = mean.validation_accuracy["baseline"] - test["baseline"]
             sentence = "points between validation and test accuracy: the two sets of images differ"
-            tile(f"{gap:.1f}", sentence, "validation_accuracy", "baseline")
+            if "shift" in found:
+                made.append(Tile(f"{gap:.1f}", sentence, address_of(found["shift"])))
+            else:
+                tile(f"{gap:.1f}", sentence, "validation_accuracy", "baseline")
     if "beyond" in found:
         numbers = _frame(found["beyond"])
         single = numbers[~numbers.averaged].groupby("step").test_accuracy_percent.mean()
-        exhibit = found["beyond"]
         sentence = "is the test accuracy of a fully connected network with changes beyond the paper"
-        made.append(Tile(f"{single.max():.1f} %", sentence, link(exhibit.page, exhibit.id)))
+        made.append(Tile(f"{single.max():.1f} %", sentence, address_of(found["beyond"])))
     return made
 
 
@@ -158,6 +167,7 @@ def showing(quantity: str, experiments: list[str], exhibits: list[Exhibit]) -> l
     Of several, the one with the fewest experiments: there, the claim stands out most.
     """
     figures = [e for e in exhibits if e.number.startswith("Fig") and quantity in e.data.quantities]
+    figures = figures or [e for e in exhibits if quantity in e.data.quantities]
     wanted = {name for name in experiments if name}
     if quantity == "gradient_difference":  # measured without any experiment
         wanted = set()

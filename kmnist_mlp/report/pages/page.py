@@ -25,6 +25,7 @@ from kmnist_mlp.report.pages.pictures import figure_html
 
 TEMPLATES = Path(__file__).parent / "templates"
 CHECK = "## Check"  # begins the last section of a notebook, which is for maintainers
+LONGEST = 24  # characters of a title in the menu; else the name of the file stands there
 AGREES = ("agrees with the reference results", "as recorded")
 
 
@@ -109,8 +110,10 @@ def make_pages(
         first = notebook.cells[0].source if notebook.cells else ""
         lines = [line.strip() for line in first.splitlines() if line.strip()]
         title = lines[0].lstrip("# ") if lines else path.stem
-        summary = lines[1] if len(lines) > 1 else ""
-        short = re.sub(r"^0*(\d)", r"\1", path.stem).replace("_", " ")
+        summary = re.sub("[*`]", "", lines[1]) if len(lines) > 1 else ""
+        number, _, name = path.stem.partition("_")
+        name = f"{number.lstrip('0')} {name.replace('_', ' ').capitalize()}"
+        short = title if len(title) <= LONGEST else name
         page = Page(path.stem, title, short, summary)
         for own, output in marked_outputs(notebook):
             if own["role"] == "exhibit":
@@ -167,7 +170,12 @@ class _PageExporter(HTMLExporter):
         super().__init__(
             template_name=TEMPLATES.name,
             extra_template_basedirs=[str(TEMPLATES.parent)],
-            filters={"slug": slug, "data_address": data_address, "figure_html": figure_html},
+            filters={
+                "slug": slug,
+                "data_address": data_address,
+                "figure_html": figure_html,
+                "linked": self.linked,
+            },
         )
         self.exclude_input_prompt = self.exclude_output_prompt = True
 
@@ -175,7 +183,13 @@ class _PageExporter(HTMLExporter):
     def markdown2html(self, context: Any, source: str) -> str:
         """Render Markdown; the filter of that name in the template."""
         resources = context["resources"]
-        html = render_markdown(source, resources["prefix"], resources["toc"])
+        return self.linked(context, render_markdown(source, resources["prefix"], resources["toc"]))
+
+    @staticmethod
+    @jinja2.pass_context
+    def linked(context: Any, html: str) -> str:
+        """Link the terms that occur here first on the page; the filter of that name."""
+        resources = context["resources"]
         return link_terms(html, resources["linked"], resources["glossary"])
 
 

@@ -94,8 +94,13 @@ def themed(svg: str, prefix: str, alt: str, name: str) -> Markup:
     rest = _without_bare_groups(rest)
     rest = re.sub(r"<style.*?</style>", "", rest, flags=re.DOTALL)  # it would rule the whole page
     rest = re.sub(r"#[0-9a-fA-F]{6}\b", _variable, rest).replace(FONT, "var(--font)")
+    rest = re.sub(r">[^<]+<", _with_marked_kana, rest)
     opening = f'class="figure {name}" role="img" aria-label="{escape(alt)}" {box[0] if box else ""}'
     return Markup(f"<svg {opening}>{rest.strip()}")
+
+
+def _with_marked_kana(text: re.Match) -> str:
+    return KANA.sub(r'<tspan lang="ja">\g<0></tspan>', text[0])
 
 
 def _without_bare_groups(svg: str) -> str:

@@ -21,7 +21,7 @@ from kmnist_mlp.figures.exhibit import title
 from kmnist_mlp.figures.markup import deflated
 from kmnist_mlp.figures.style import web_font
 from kmnist_mlp.laboratory import drawing_pad
-from kmnist_mlp.laboratory.playground import playground_html
+from kmnist_mlp.laboratory.playground import TEST, TRAINING, playground_html
 from kmnist_mlp.report.pages.glossary import TERMS, anchor
 from kmnist_mlp.report.pages.index import TITLE, index_content
 from kmnist_mlp.report.pages.markdown import slug
@@ -110,6 +110,7 @@ def render(
     templates.globals.update(
         **_scripted(data),
         images_of=data.name,
+        images={"training": TRAINING, "test": TEST},
         images_are_stand_in=data.is_stand_in,
     )
     front = templates.get_template("single.html.j2" if site.single else "start.html.j2")

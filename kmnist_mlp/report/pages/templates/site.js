@@ -40,6 +40,10 @@
     query.select();
     if (!index) makeIndex().then(show);
   }
+  /* Japanese characters in an element that says so, as everywhere in the text of a page. */
+  function withKana(text) {
+    return text.split(/([\u3040-\u30ff\u4e00-\u9fff]+)/).map((part, n) => (n % 2 ? Object.assign(document.createElement('span'), { lang: 'ja', textContent: part }) : part));
+  }
   function snippet(text, terms) {
     const words = new RegExp(`(${terms.map((t) => t.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|')})`, 'i');
     const at = Math.max(text.search(words), 0), start = at < 60 ? 0 : text.indexOf(' ', at - 60) + 1;
@@ -47,7 +51,7 @@
     const line = document.createElement('p');
     cut.split(new RegExp(words.source, 'gi')).forEach((part) => {
       if (words.test(part) && part) line.append(Object.assign(document.createElement('mark'), { textContent: part }));
-      else line.append(part);
+      else line.append(...withKana(part));
     });
     return line;
   }
@@ -57,7 +61,7 @@
     found.replaceChildren(...results.map((result) => {
       const section = sections[result.id], item = document.createElement('li'), link = document.createElement('a');
       link.href = section.href;
-      link.textContent = section.title === section.page ? section.page : `${section.page}: ${section.title}`;
+      link.append(...withKana(section.title === section.page ? section.page : `${section.page}: ${section.title}`));
       link.addEventListener('click', () => box.close());
       item.append(link, snippet(section.text, result.terms));
       return item;
@@ -95,7 +99,7 @@
       frames[at].hidden = false;
       back.disabled = at === 0;
       next.disabled = at === frames.length - 1;
-      place.textContent = `${at + 1} of ${frames.length}`;
+      place.textContent = `picture ${at + 1} of ${frames.length}`;
       if (text) text.textContent = frames[at].dataset.text;
     }
     back.addEventListener('click', () => turn(at - 1));
