@@ -94,7 +94,7 @@ def test_numbers_in_a_sentence_have_their_spread_or_interval(kana, small_results
     own, difference = frame.linear, frame.linear - frame.baseline
     spread = f"{own.mean():.2f}\xa0±\xa0{own.std():.2f}"
     assert notebook.percent(small_results, "linear") == f"{spread} %"
-    assert notebook.number(small_results, "baseline", "stopped_epoch") == "4.0\xa0±\xa00.0"
+    assert notebook.number(small_results, "baseline", "stopped_epoch") == "4"
     curves = [100 * r.history.validation_accuracy for r in small_results.of("baseline")]
     at_2, at_9 = (np.mean([curve.iloc[i] for curve in curves]) for i in (1, -1))
     assert notebook.at_epoch(small_results, "baseline", 2).startswith(f"{at_2:.2f}")

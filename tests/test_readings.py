@@ -124,7 +124,7 @@ def test_each_claim_is_judged_in_each_reading():
     assert found.loc["ReLU is good"].tolist() == ["reproduced", "not reproduced"] * 6
     reach = drawn.claims_by_reach(found)
     assert reach.reach.tolist() == ["some readings", "every reading", "no reading"]
-    assert "in 1, every reading contradicts" in drawn.verdicts_finding(found)
+    assert '1 have the verdict "not reproduced"' in drawn.verdicts_finding(found)
     figure = drawn.verdicts_figure(found, readings.specification_curve(table))
     (axis,) = figure.axes
     marks = {line.get_label(): len(line.get_xdata()) for line in axis.lines}
