@@ -208,6 +208,21 @@ def test_colours_of_page_and_charts_follow_the_readers_scheme(opened):
     assert (page.evaluate(GROUND), page.evaluate(INK)) == light, "paper is white"
 
 
+def test_hints_and_solutions_unfold_on_the_screen_and_on_paper_only_if_they_are_open(opened):
+    page = opened("01_gradient_check")
+    task = page.get_by_text("One line of this backward pass is wrong.")
+    hint, solution = (
+        page.get_by_text(f"{what} exercise 1.1") for what in ("Hint for", "Solution of")
+    )
+    code = page.locator("details:not(.code) pre", has_text="central_difference(model")
+    assert task.is_visible() and hint.is_visible() and not code.is_visible()
+    solution.press("Enter")
+    assert code.is_visible()
+    look(page, width=A4, medium="print")
+    assert task.is_visible() and solution.is_visible() and code.is_visible()
+    assert not hint.is_visible()
+
+
 def test_the_theme_is_chosen_with_a_button_and_remembered(opened):
     page = opened("index")
     button = page.locator("#theme")
