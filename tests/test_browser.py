@@ -91,6 +91,23 @@ def test_on_a_phone_the_text_begins_on_the_first_screen(page, loaded):
     assert page.evaluate(top) < 500
 
 
+def test_only_the_scripts_of_a_page_run_in_it(folder):
+    """Every page under its own policy: nothing of it is refused, and nothing else runs."""
+    with browser_page(bypass_csp=False) as page:
+        refused = []
+        page.on("console", lambda message: refused.append(message.text))
+        for stem in [*STEMS, "train"]:
+            page.goto((folder / f"{stem}.html").as_uri())
+            assert refused == []
+        page.click(".play")  # of the page for training, in a worker
+        page.wait_for_function("!document.querySelector('.place').textContent.endsWith(' 0')")
+        page.evaluate(
+            """() => document.body.append(Object.assign(document.createElement('script'),
+            { textContent: 'window.ran = true' }))"""
+        )
+        assert page.evaluate("window.ran") is None and len(refused) == 1
+
+
 A4 = 688  # CSS pixels between the margins of the style sheet: 210 mm - 2 * 14 mm
 
 

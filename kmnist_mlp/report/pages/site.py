@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html as entities
 import json
 import re
@@ -79,6 +81,25 @@ EXTRAS = [
 ]
 
 
+SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
+
+
+def with_policy(page: str) -> str:
+    """Return a page with a Content-Security-Policy: only its own scripts run, nothing is loaded.
+
+    A script that a notebook's output brings along is one of them: pages are made from notebooks
+    that are trusted.
+    """
+    hashes = {hashlib.sha256(script.encode()).digest() for script in SCRIPT.findall(page)}
+    scripts = " ".join(sorted(f"'sha256-{base64.b64encode(own).decode()}'" for own in hashes))
+    return page.replace("POLICY", f"{POLICY}; script-src {scripts}", 1)
+
+
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; worker-src blob:"
+)
+
+
 @lru_cache(maxsize=1)  # of the same images, for a folder and for a single file
 def _scripted(data: Dataset) -> dict[str, Markup]:
     """Return what runs in a page: the best network on a drawing pad, and training."""
@@ -120,7 +141,7 @@ def render(
         files |= {page.stem: template.render(page=page, here=page.stem) for page in pages}
         template = templates.get_template("extra.html.j2")
         files |= {own.stem: template.render(extra=own, here=own.stem) for own in EXTRAS}
-    return {stem: mark_kana(text) for stem, text in files.items()}
+    return {stem: with_policy(mark_kana(text)) for stem, text in files.items()}
 
 
 def _environment(site: Site, pages: list[Page], key: str) -> jinja2.Environment:
