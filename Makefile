@@ -18,7 +18,7 @@ export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup report report-single report-pdf html test test-unit test-notebooks test-lab test-machines notebooks lab lab-edit data bench grid readings beyond reference mutants mutants-notebooks lint lock clean distclean
+.PHONY: help setup report report-single report-pdf html test test-unit test-notebooks test-lab test-machines notebooks lab lab-edit course data bench grid readings beyond reference mutants mutants-notebooks lint lock clean distclean
 
 help: ## List the targets
 	@echo "make report and make test do everything; the others are parts of them and tools:"
@@ -46,6 +46,9 @@ lab: setup ## Open JupyterLab on your own copy of the notebooks: play/ (kept, ig
 
 lab-edit: setup ## Open JupyterLab on the committed notebooks themselves
 	@"$(PY)" -m jupyterlab notebooks $(LAB_ARGS)
+
+course: setup ## Pack a class's copy and the solutions: build/kmnist_course.zip
+	@"$(PY)" -m kmnist_mlp.report.course
 
 data: setup ## Download and verify KMNIST, or say how to place it by hand
 	@"$(PY)" -m kmnist_mlp.datasets
