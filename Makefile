@@ -10,7 +10,7 @@ ENVIRONMENT_NAME := kmnist-mlp
 CONDA := $(if $(CONDA_PREFIX),$(filter $(ENVIRONMENT_NAME),$(CONDA_DEFAULT_ENV)))
 PY := $(if $(CONDA),$(CONDA_PREFIX)/bin/python,.venv/bin/python)
 
-# Notebook kernels start in notebooks/, where an editable install decides which kmnist_mlp they import. In
+# Notebook kernels start in play/ or notebooks/, where an editable install decides which kmnist_mlp they import. In
 # a conda environment that may be another clone's; with this, it is always the checkout `make` runs in.
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 # A conda environment would otherwise prefer what `pip install --user` once put into the home directory.
@@ -18,7 +18,7 @@ export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup report report-single report-pdf html test test-unit test-notebooks test-lab test-machines notebooks lab data bench grid readings beyond reference mutants mutants-notebooks lint lock clean distclean
+.PHONY: help setup report report-single report-pdf html test test-unit test-notebooks test-lab test-machines notebooks lab lab-edit course data bench grid readings beyond reference mutants mutants-notebooks lint lock clean distclean
 
 help: ## List the targets
 	@echo "make report and make test do everything; the others are parts of them and tools:"
@@ -41,8 +41,14 @@ html: setup ## Export the committed notebooks as they are: build/html/index.html
 notebooks: setup ## Run the committed notebooks again, in place
 	@"$(PY)" -m kmnist_mlp.report --in-place
 
-lab: setup ## Open JupyterLab on the notebooks
+lab: setup ## Open JupyterLab on your own copy of the notebooks: play/ (kept, ignored by git)
+	@"$(PY)" -m kmnist_mlp.report.play && "$(PY)" -m jupyterlab play $(LAB_ARGS)
+
+lab-edit: setup ## Open JupyterLab on the committed notebooks themselves
 	@"$(PY)" -m jupyterlab notebooks $(LAB_ARGS)
+
+course: setup ## Pack a class's copy and the solutions: build/kmnist_course.zip
+	@"$(PY)" -m kmnist_mlp.report.course
 
 data: setup ## Download and verify KMNIST, or say how to place it by hand
 	@"$(PY)" -m kmnist_mlp.datasets
@@ -124,9 +130,9 @@ lock: setup ## Pin the newest versions of all packages in constraints.txt
 	  --custom-compile-command "make lock" --output-file constraints.txt && \
 	echo "constraints.txt is up to date; run 'make test' before you commit it."
 
-clean: ## Remove build/ and the tools' caches (not .venv, not the data)
+clean: ## Remove build/ and the tools' caches (not .venv, play/ or the data)
 	rm -rf build mutants .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis *.egg-info
-	find . -name .venv -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
+	find . \( -name .venv -o -path ./play \) -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
 distclean: clean ## Remove .venv too
 	rm -rf .venv

@@ -1,5 +1,6 @@
 """The files that describe the environment agree with each other, and `make` does what it says."""
 
+import json
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 METADATA = PYPROJECT["project"]
 CONDA = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+BINDER = yaml.safe_load((ROOT / ".binder" / "environment.yml").read_text(encoding="utf-8"))
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILE, flags=re.MULTILINE))
 
@@ -90,6 +92,34 @@ def test_conda_takes_packages_from_conda_forge_alone_and_the_module_from_this_ch
     assert CONDA["dependencies"][-1] == {"pip": ["-e ."]}
 
 
+def test_binder_installs_the_same_packages_and_a_python_that_is_supported():
+    assert BINDER["channels"] == CONDA["channels"]
+    pinned, *binder = BINDER["dependencies"]
+    python, *conda = CONDA["dependencies"][:-1]
+    assert binder == conda
+    version = re.fullmatch(r"python=(3\.\d+)", pinned)[1]  # as repo2docker reads it
+    assert Requirement(python).specifier.contains(version)
+
+
+def test_binder_installs_the_module_from_the_folder_that_it_runs_in(tmp_path):
+    calls = tmp_path / "calls"
+    write_program(tmp_path / "bin/python", f'echo "$PWD $@" >> "{calls}"')
+    post_build = ROOT / ".binder" / "postBuild"
+    assert os.access(post_build, os.X_OK)
+    path = os.pathsep.join([str(tmp_path / "bin"), os.environ["PATH"]])
+    subprocess.run([post_build], cwd=ROOT, env=os.environ | {"PATH": path}, check=True)
+    call = "-m pip install --no-deps --editable ."
+    assert calls.read_text(encoding="utf-8") == f"{ROOT} {call}\n"
+
+
+def test_the_development_container_sets_up_by_make_with_a_python_that_is_supported():
+    container = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text(encoding="utf-8"))
+    make, target = container["postCreateCommand"].split()
+    assert make == "make" and target in TARGETS
+    version = re.match(r"python:(3\.\d+)", container["image"])[1]
+    assert Requirement(f"python{METADATA['requires-python']}").specifier.contains(version)
+
+
 def test_constraints_are_exact_versions_without_addresses_or_paths():
     for pin in pins():
         assert re.fullmatch(r"==[^*,]+", str(pin.specifier)), pin
@@ -157,6 +187,34 @@ def test_make_uses_the_active_conda_environment_and_installs_nothing(checkout, t
     assert result.returncode == 0, result.stderr
     assert calls.read_text(encoding="utf-8").splitlines() == ["-m kmnist_mlp.report"]
     assert not (checkout / ".venv").exists()
+
+
+@needs_make
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("lab", ["-m kmnist_mlp.report.play", "-m jupyterlab play --no-browser"]),
+        ("lab-edit", ["-m jupyterlab notebooks --no-browser"]),
+    ],
+)
+def test_make_lab_opens_the_copies_and_lab_edit_the_notebooks(checkout, tmp_path, target, expected):
+    calls = tmp_path / "calls"
+    write_program(tmp_path / "conda env/bin/python", f'echo "$@" >> "{calls}"')
+    environment = {"CONDA_DEFAULT_ENV": CONDA["name"], "CONDA_PREFIX": str(tmp_path / "conda env")}
+    result = run_make(target, cwd=checkout, LAB_ARGS="--no-browser", **environment)
+    assert result.returncode == 0, result.stderr
+    assert calls.read_text(encoding="utf-8").splitlines() == expected
+
+
+@needs_make
+def test_make_clean_leaves_what_a_reader_has_in_play(checkout):
+    kept = [checkout / "play" / name for name in ("mine.ipynb", ".ipynb_checkpoints/mine.ipynb")]
+    removed = checkout / "notebooks" / ".ipynb_checkpoints" / "01.ipynb"
+    for path in (*kept, removed):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert run_make("distclean", cwd=checkout).returncode == 0
+    assert all(path.exists() for path in kept) and not removed.exists()
 
 
 @needs_make

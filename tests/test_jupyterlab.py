@@ -7,7 +7,6 @@ stand-in, with one seed. The server listens to this machine only, and asks for i
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -21,6 +20,8 @@ import nbformat
 import pytest
 from browser import browser_page, look, needs_browser
 from nbformat.v4 import new_code_cell, new_notebook
+
+from kmnist_mlp.report.play import copy_to_play
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
@@ -48,12 +49,10 @@ print("interrupted:", result.interrupted, "best kept:", abs(loss - best) < 1e-6)
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """A JupyterLab on a copy of the notebooks; gives its address, token and folder."""
+    """A JupyterLab on copies, as `make lab` opens it; gives its address, token and folder."""
     here = tmp_path_factory.mktemp("lab")
-    folder = here / "notebooks"
-    folder.mkdir()
-    for path in NOTEBOOKS:
-        shutil.copy(path, folder)
+    folder = here / "play"
+    copy_to_play(ROOT / "notebooks", folder)
     cells = [new_code_cell(source) for source in (WATCHED, KEPT)]
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     watched = new_notebook(cells=cells, metadata={"kernelspec": kernel})

@@ -32,10 +32,7 @@ def export(
     NotebookError
         If a notebook has no outputs.
     """
-    for path, notebook in notebooks.items():
-        code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source]
-        if code and all(cell.execution_count is None for cell in code):
-            raise NotebookError(f"{path.name} has no outputs; `make report` executes it")
+    require_outputs(notebooks)
     texts = [nbformat.writes(notebook) for notebook in notebooks.values()]
     key = hashlib.sha256(
         repr((texts, source_hash(), data.fingerprint, single)).encode()
@@ -58,6 +55,14 @@ def export(
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return True
+
+
+def require_outputs(notebooks: dict[Path, nbformat.NotebookNode]) -> None:
+    """Raise NotebookError if one of these notebooks has no outputs."""
+    for path, notebook in notebooks.items():
+        code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source]
+        if code and all(cell.execution_count is None for cell in code):
+            raise NotebookError(f"{path.name} has no outputs; `make report` executes it")
 
 
 def _is_up_to_date(files: list[Path], output: Path, key: str) -> bool:

@@ -1,0 +1,147 @@
+"""A zip for a class: notebooks to be run and solved, the pages to read, and the solutions apart.
+
+`make course` writes ``build/kmnist_course.zip`` from the committed notebooks. It holds two folders:
+``kmnist_course`` is handed to the class, ``kmnist_course_solutions`` is the teacher's.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import zipfile
+from copy import deepcopy
+from pathlib import Path
+
+import nbformat
+from nbconvert.preprocessors import ClearOutputPreprocessor
+
+from kmnist_mlp.datasets.kmnist import data_at_hand
+from kmnist_mlp.experiments.provenance import PROJECT
+from kmnist_mlp.report.build import committed, tell
+from kmnist_mlp.report.execution import NotebookError
+from kmnist_mlp.report.pages import Site, render
+from kmnist_mlp.report.pages.export import require_outputs
+from kmnist_mlp.support.files import whole_file
+
+CLASS, SOLUTIONS = "kmnist_course", "kmnist_course_solutions"
+RUNS_WITH = (  # what `make lab` needs, and the pages that README refers to
+    "Makefile", "README.md", "LICENSE", "pyproject.toml", "constraints.txt", "environment.yml",
+    "kmnist_mlp", "docs",
+)  # fmt: skip
+SOLUTION = re.compile(
+    r"<details[^>]*>\s*<summary>\s*(Solution\b.*?)</summary>(.*?)</details>", re.DOTALL
+)
+UNRECOGNISED = re.compile(r"<summary>(?!\s*Hint)[^\n]*solution", re.IGNORECASE)
+
+
+def split_solutions(notebook: nbformat.NotebookNode) -> tuple[nbformat.NotebookNode, str]:
+    r"""Return a notebook without its folded solutions, and its exercises with them unfolded.
+
+    Raises
+    ------
+    NotebookError
+        If folded parts are nested or not closed, or a solution has another form; it names the cell.
+
+    Examples
+    --------
+    >>> from nbformat.v4 import new_markdown_cell, new_notebook
+    >>> text = "What is 1 + 1?\n<details><summary>Solution</summary>2</details>"
+    >>> notebook = new_notebook(cells=[new_markdown_cell("# Sums"), new_markdown_cell(text)])
+    >>> without, solutions = split_solutions(notebook)
+    >>> print(without.cells[1].source)
+    What is 1 + 1?
+    >>> print(solutions)
+    # Solutions: Sums
+    <BLANKLINE>
+    What is 1 + 1?
+    **Solution**
+    <BLANKLINE>
+    2
+    <BLANKLINE>
+    """
+    without, solved = deepcopy(notebook), []
+    for cell in without.cells:
+        if cell.cell_type != "markdown":
+            continue
+        whole, cell.source = cell.source, SOLUTION.sub("", cell.source).rstrip()
+        tags = re.findall(r"</?details", cell.source)
+        closed = tags == ["<details", "</details"] * (len(tags) // 2)
+        if UNRECOGNISED.search(cell.source) or not closed:
+            raise NotebookError(
+                f"cell {cell.id}: a solution must be <details><summary>Solution ...</summary> ... "
+                "</details>, and nothing that folds may lie inside another"
+            )
+        if cell.source != whole.rstrip():
+            solved.append(SOLUTION.sub(lambda m: f"**{m[1].strip()}**\n\n{m[2].strip()}", whole))
+    without.cells = [c for c in without.cells if c.source or c.cell_type != "markdown"]
+    if not solved:
+        return without, ""
+    return without, "\n\n".join([f"# Solutions: {_title(notebook)}", *solved]) + "\n"
+
+
+def pack(project: Path, output: Path) -> None:
+    """Write the zip of a project's committed notebooks, whole or not at all.
+
+    The same project gives the same bytes. The pages keep the outputs of the committed notebooks,
+    without the solutions; the notebooks have neither.
+
+    Raises
+    ------
+    NotebookError
+        If a notebook has no outputs, or its solutions cannot be told from its exercises.
+    """
+    notebooks = committed(project / "notebooks")
+    require_outputs(notebooks)
+    files = {}
+    for path in (file for name in RUNS_WITH for file in _files(project / name)):
+        files[f"{CLASS}/{path.relative_to(project).as_posix()}"] = path.read_bytes()
+    for path, notebook in notebooks.items():
+        try:
+            notebooks[path], solutions = split_solutions(notebook)
+        except NotebookError as error:
+            raise NotebookError(f"{path.name}, {error}") from None
+        if solutions:
+            files[f"{SOLUTIONS}/{path.stem}.md"] = solutions.encode()
+        files[f"{CLASS}/notebooks/{path.name}"] = _without_outputs(notebooks[path]).encode()
+    for stem, html in render(notebooks, data_at_hand(), Site()).items():
+        files[f"{CLASS}/pages/{stem}.html"] = html.encode()
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(output) as file, zipfile.ZipFile(file, "w") as archive:
+        for name, content in sorted(files.items()):
+            entry = zipfile.ZipInfo(name)  # with a fixed date
+            entry.create_system, entry.external_attr = 3, 0o644 << 16
+            archive.writestr(entry, content, zipfile.ZIP_DEFLATED)
+
+
+def _files(path: Path) -> list[Path]:
+    """Return a file, or all files in a folder that are part of the project."""
+    if path.is_file():
+        return [path]
+    return [f for f in path.rglob("*") if f.is_file() and "__pycache__" not in f.parts]
+
+
+def _title(notebook: nbformat.NotebookNode) -> str:
+    return notebook.cells[0].source.partition("\n")[0].lstrip("# ")
+
+
+def _without_outputs(notebook: nbformat.NotebookNode) -> str:
+    cleared, _ = ClearOutputPreprocessor().preprocess(deepcopy(notebook), {})
+    cleared.metadata.pop("kmnist_mlp", None)  # when and how the outputs were made
+    return nbformat.writes(cleared) + "\n"
+
+
+def main() -> int:
+    """Pack the course; the exit status is 1 if that failed."""
+    output = PROJECT / "build" / "kmnist_course.zip"
+    try:
+        pack(PROJECT, output)
+    except (NotebookError, OSError, ValueError) as error:
+        print(f"The course was not packed. {error}", file=sys.stderr)
+        return 1
+    tell(f"The course is ready: {output}")
+    tell(f"{CLASS}/ is for the class, {SOLUTIONS}/ for the teacher; see docs/teaching.md.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""Copies of the notebooks to play with: `make lab` opens them, and never overwrites one.
+
+A copy carries the hash of the cells that it was made from, so that a later call can tell that the
+original has changed since.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import nbformat
+
+from kmnist_mlp.experiments.provenance import PROJECT
+from kmnist_mlp.report import execution
+from kmnist_mlp.report.build import notebooks_in, tell
+from kmnist_mlp.report.execution import NotebookError
+
+
+def copy_to_play(originals: Path, play: Path) -> list[Path]:
+    """Copy the numbered notebooks of a folder that have no copy yet; leave all others alone.
+
+    Returns
+    -------
+    list of Path
+        The copies whose original has other cells than when they were made.
+
+    Raises
+    ------
+    NotebookError
+        If there are no notebooks, or an original cannot be read.
+    """
+    play.mkdir(parents=True, exist_ok=True)
+    outdated = []
+    for original in notebooks_in(originals):
+        notebook, copy = execution.read(original), play / original.name
+        cells = _cells_hash(notebook)
+        if not copy.exists():
+            notebook.metadata["copied_from"] = cells
+            execution.write(notebook, copy)
+        elif _copied_from(copy) not in (cells, None):
+            outdated.append(copy)
+    return outdated
+
+
+def _cells_hash(notebook: nbformat.NotebookNode) -> str:
+    """Return a hash of what a reader types: new outputs alone make no copy outdated."""
+    cells = [(cell.cell_type, cell.source) for cell in notebook.cells]
+    return hashlib.sha256(repr(cells).encode()).hexdigest()
+
+
+def _copied_from(copy: Path) -> str | None:
+    """Return the hash that a copy carries; None if it is damaged or was not made here."""
+    try:
+        return execution.read(copy).metadata.get("copied_from")
+    except NotebookError:
+        return None
+
+
+if __name__ == "__main__":
+    for path in copy_to_play(PROJECT / "notebooks", PROJECT / "play"):
+        tell(
+            f"play/{path.name} is kept, but its original has changed since it was copied: "
+            "rename or delete it, and `make lab` copies the new one."
+        )

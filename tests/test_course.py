@@ -1,0 +1,171 @@
+"""The zip for a class: no outputs, no solutions among the notebooks, and it runs where it lies."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from kmnist_mlp.report import course
+from kmnist_mlp.report.course import CLASS, RUNS_WITH, SOLUTIONS, pack, split_solutions
+from kmnist_mlp.report.execution import NotebookError
+
+ROOT = Path(__file__).resolve().parents[1]
+COMMITTED = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+FOLDED = "<details><summary>{}</summary>\n\n{}\n\n</details>"
+EXERCISE = "\n\n".join(
+    [
+        "### Exercise 1",
+        "Predict the sum, then run it.",
+        FOLDED.format("Hint", "It is even."),
+        FOLDED.format("Solution", "A planted answer.\n\n```python\nprint(20 + 22)\n```"),
+        FOLDED.format("Solution in one line", "Another planted answer."),
+    ]
+)
+
+
+def with_exercise(source):
+    return new_notebook(cells=[new_markdown_cell("# 9 Sums"), new_markdown_cell(source)])
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """The project with its cheapest notebook and a small one, both with an exercise."""
+    folder = tmp_path_factory.mktemp("project")
+    for name in RUNS_WITH:
+        (folder / name).symlink_to(ROOT / name)
+    (folder / "notebooks").mkdir()
+    gradient_check = nbformat.read(COMMITTED[0], as_version=4)
+    gradient_check.cells.append(new_markdown_cell(EXERCISE))
+    nbformat.write(gradient_check, folder / "notebooks" / COMMITTED[0].name)
+    small = with_exercise(EXERCISE)
+    lines = "import kmnist_mlp\n\nprint(kmnist_mlp.__file__)"
+    printed = [new_output("stream", text="a planted output")]
+    small.cells.append(new_code_cell(lines, outputs=printed, execution_count=1))
+    small.metadata["kmnist_mlp"] = {"facts": [["this page", "executed in 1 s"]]}
+    nbformat.write(small, folder / "notebooks" / "09_sums.ipynb")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def unpacked(project, tmp_path_factory):
+    """The course, packed and unpacked in an empty folder."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("KMNIST_MLP_DATASET", "stand-in")
+        pack(project, project / "build" / "course.zip")
+    folder = tmp_path_factory.mktemp("an empty folder")
+    with zipfile.ZipFile(project / "build" / "course.zip") as archive:
+        archive.extractall(folder)
+    return folder
+
+
+def test_the_class_gets_notebooks_without_outputs_and_everything_without_solutions(unpacked):
+    paths = sorted((unpacked / CLASS / "notebooks").iterdir())
+    assert [path.name for path in paths] == [COMMITTED[0].name, "09_sums.ipynb"]
+    for path in paths:
+        notebook = nbformat.read(path, as_version=4)
+        nbformat.validate(notebook)
+        assert "kmnist_mlp" not in notebook.metadata
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        assert code and not any(cell.outputs or cell.execution_count for cell in code)
+        exercise = next(c.source for c in notebook.cells if c.source.startswith("### Exercise"))
+        assert exercise.endswith(FOLDED.format("Hint", "It is even."))
+    for path in (unpacked / CLASS).rglob("*"):
+        assert path.suffix == ".npz" or path.is_dir() or b"planted answer" not in path.read_bytes()
+
+
+def test_the_pages_keep_the_outputs(unpacked):
+    page = (unpacked / CLASS / "pages" / "09_sums.html").read_text("utf-8")
+    assert "a planted output" in page and "Predict the sum" in page
+    assert (unpacked / CLASS / "pages" / "index.html").is_file()
+
+
+def test_the_teacher_gets_each_solution_unfolded_below_its_exercise(unpacked):
+    names = {path.name for path in (unpacked / SOLUTIONS).iterdir()}
+    assert names == {"01_gradient_check.md", "09_sums.md"}
+    text = (unpacked / SOLUTIONS / "09_sums.md").read_text("utf-8")
+    parts = (
+        "9 Sums", "### Exercise 1", "Predict the sum", "<summary>Hint", "**Solution**",
+        "A planted answer.", "print(20 + 22)", "**Solution in one line**", "Another planted",
+    )  # fmt: skip
+    places = [text.index(part) for part in parts]
+    assert places == sorted(places) and text.count("<details") == 1
+
+
+def test_the_same_project_gives_the_same_zip_and_a_failure_leaves_the_old_one(
+    project, unpacked, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("KMNIST_MLP_DATASET", "stand-in")
+    first = project / "build" / "course.zip"
+    pack(project, tmp_path / "again.zip")
+    assert (tmp_path / "again.zip").read_bytes() == first.read_bytes()
+    before = first.read_bytes()
+    monkeypatch.setattr(zipfile.ZipFile, "writestr", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        pack(project, first)
+    assert first.read_bytes() == before
+    assert [path.name for path in first.parent.iterdir()] == [first.name]
+
+
+def test_a_notebook_of_the_class_runs_from_the_unpacked_folder_with_the_package_that_lies_there(
+    unpacked, tmp_path
+):
+    here = unpacked / CLASS
+    script = (
+        "from pathlib import Path; from kmnist_mlp.report.execution import execute_all; "
+        "first, last = execute_all(sorted(Path('notebooks').glob('*.ipynb'))); "
+        "print(first.cells[-2].outputs, last.cells[-1].outputs)"
+    )
+    environment = os.environ | {
+        "PYTHONPATH": str(here), "KMNIST_MLP_DATASET": "stand-in", "KMNIST_MLP_SEEDS": "1",
+        "KMNIST_MLP_CACHE": str(tmp_path), "IPYTHONDIR": str(tmp_path),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }  # fmt: skip
+    before = set(here.rglob("*.*"))
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "agrees with the reference results" in done.stdout
+    assert str(here / "kmnist_mlp") in done.stdout
+    assert set(here.rglob("*.*")) == before, "a run leaves nothing behind"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        FOLDED.format("Solution", FOLDED.format("Hint", "inside")),
+        "<details><summary>Hint</summary>" + FOLDED.format("Hint", "not closed"),
+        "<details><summary>Solution</summary> not closed",
+        FOLDED.format("<b>Solution</b>", "in bold"),
+        FOLDED.format("solution", "in small letters"),
+    ],
+)
+def test_a_solution_that_cannot_be_told_from_its_exercise_is_refused_with_its_cell(source):
+    notebook = with_exercise(source)
+    with pytest.raises(NotebookError, match=notebook.cells[1].id):
+        split_solutions(notebook)
+
+
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.stem)
+def test_every_solution_of_the_committed_notebooks_is_taken_out_whole(path):
+    notebook = nbformat.read(path, as_version=4)
+    without, solutions = split_solutions(notebook)
+    markdown = [c.source for c in notebook.cells if c.cell_type == "markdown"]
+    assert "<summary>Solution" not in nbformat.writes(without)
+    assert solutions.count("**Solution") == sum(s.count("<summary>Solution") for s in markdown)
+    left = "".join(c.source for c in without.cells if c.cell_type == "markdown")
+    assert left.count("<summary>Hint") == sum(s.count("<summary>Hint") for s in markdown)
+
+
+def test_notebooks_without_outputs_are_not_packed(tmp_path, monkeypatch, capsys):
+    (tmp_path / "notebooks").mkdir()
+    cells = [new_markdown_cell("# 1 One"), new_code_cell("1 + 1")]
+    nbformat.write(new_notebook(cells=cells), tmp_path / "notebooks" / "01_one.ipynb")
+    monkeypatch.setattr(course, "PROJECT", tmp_path)
+    assert course.main() == 1
+    assert "01_one.ipynb" in capsys.readouterr().err
+    assert not (tmp_path / "build").exists()
