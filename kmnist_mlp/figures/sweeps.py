@@ -181,7 +181,7 @@ def draw_heat_maps(numbers: pd.DataFrame) -> Figure:
     penalties = numbers.groupby("L2_penalty")
     columns = 1 if is_narrow() else 3
     rows = math.ceil(len(penalties) / columns)
-    figure, grid = plt.subplots(rows, columns, figsize=(width(), 2.8 * rows), squeeze=False)
+    figure, grid = plt.subplots(rows, columns, figsize=(width(), 2.8 * rows + 0.4), squeeze=False)
     axes = grid.ravel()
     for unused in axes[len(penalties) :]:
         unused.set_visible(False)
@@ -190,8 +190,10 @@ def draw_heat_maps(numbers: pd.DataFrame) -> Figure:
         image = axis.pcolormesh(cells, cmap="cividis", vmin=low, vmax=high, edgecolor="none")
         axis.invert_yaxis()
         for (row, column), value in np.ndenumerate(cells.to_numpy()):
-            text = "–" if np.isnan(value) else f"{value:.1f}"
-            colour = ON_PALE if value > (low + high) / 2 or np.isnan(value) else ON_DARK
+            if np.isnan(value):  # on the ground of the page
+                text, colour = "–", "black"
+            else:
+                text, colour = f"{value:.1f}", ON_PALE if value > (low + high) / 2 else ON_DARK
             place = (column + 0.5, row + 0.5)
             axis.text(*place, text, ha="center", va="center", color=colour, fontsize=9)
             if value == high:
@@ -207,7 +209,7 @@ def draw_heat_maps(numbers: pd.DataFrame) -> Figure:
         axis.set_ylabel("momentum")
     where = "bottom" if is_narrow() else "right"
     bar = figure.colorbar(
-        image, ax=axes, label="accuracy, %", extend="min", location=where, aspect=30
+        image, ax=axes, label="accuracy, %", extend="min", location=where, aspect=30, pad=0.03
     )
     bar.solids.set_rasterized(True)
     return figure
