@@ -68,6 +68,21 @@ def test_the_caption_of_learning_curves_names_both_figures_and_the_experiment(sh
     assert "Figure 21" in caption and "Figure 22" in caption
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("mine", ["mine", "36-8-10", "epochs at most 2"]), ("linear", ["linear softmax", "36-10"])],
+)
+def test_an_experiment_without_figures_in_the_paper_has_curves_with_its_configuration(
+    shown, small_results, name, expected
+):
+    notebook.show_curves(small_results, name)
+    (_, _, figure), (_, caption, _) = shown()
+    assert all(part in caption for part in expected) and "early stopping" not in caption
+    assert [own for own, _ in figure["experiments"]] == [name]
+    notebook.show_curves(small_results, name, "Figure 7. As I like it.")
+    assert shown()[-1][1] == "**Figure 7.** As I like it."
+
+
 def test_numbers_in_a_sentence_have_their_spread_or_interval(kana, small_results):
     frame = 100 * small_results.frame.pivot(
         index="seed", columns="experiment", values="test_accuracy"
