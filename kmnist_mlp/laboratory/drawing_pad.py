@@ -30,6 +30,7 @@ from kmnist_mlp.support.statistics import in_percent
 PAD = Path(__file__).with_name("pad")
 UNSEEN = "STAND-IN DATA: this network has never seen Kuzushiji-MNIST."
 SIDE = 28
+IN_PAGES = ("tanh", "sigmoid", "ReLU")  # the activations that pad.js knows
 
 # Measured on KMNIST's 60,000 training images: the ink's bounding box fills the frame along its
 # longer side (27 or 28 pixels in 97 % of them) and is centred along the other to within a pixel
@@ -127,7 +128,7 @@ def drawing_pad(run: TrainingResult, data: Dataset) -> DrawingPad:
     Parameters
     ----------
     run : TrainingResult
-        Any layers and activation. The page gets its weights in 16 bits, and its standardisation.
+        Any layers. The page gets its weights in 16 bits, and its standardisation.
     data : Dataset
         The data that it was trained on, for the names of the classes.
 
@@ -135,9 +136,11 @@ def drawing_pad(run: TrainingResult, data: Dataset) -> DrawingPad:
     ------
     ValueError
         If the images are not 28 x 28 pixels, the network is not one for these images and classes,
-        or a weight is too large for 16 bits.
+        its activation is one that the page does not know, or a weight is too large for 16 bits.
     """
     model = trained_on(run, data)
+    if len(model.weights) > 1 and model.activation not in IN_PAGES:
+        raise ValueError(f"activation must be one of {IN_PAGES} here; got {model.activation!r}")
     shape = data.train_images.shape[1:]
     if shape != (SIDE, SIDE):
         raise ValueError(f"a pad is for images of {SIDE} x {SIDE} pixels; data has {shape}")
