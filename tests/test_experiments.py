@@ -13,7 +13,9 @@ from kmnist_mlp.experiments import EXPERIMENTS, ResultCache, default_seeds, run,
 from kmnist_mlp.experiments import __main__ as command
 from kmnist_mlp.experiments.parallel import progress
 from kmnist_mlp.experiments.runs import Results, named_configs
+from kmnist_mlp.results import Callback
 from kmnist_mlp.support import files as storage
+from kmnist_mlp.training import train
 
 # The best epoch is none of the last: seeds 0 to 2 stop after epoch 8, seed 3 after epoch 5.
 CONFIG = Config(
@@ -129,6 +131,21 @@ def test_a_run_cannot_be_added_under_the_name_of_another(tiny10):
     for run_of_that_name in (first, other):
         with pytest.raises(ValueError, match=r"'a'.*seed \d"):
             results.plus("a", run_of_that_name)
+
+
+def test_a_run_that_was_ended_in_its_first_epoch_can_be_added_and_taken_out(tiny10):
+    class Ending(Callback):
+        def batch(self, epochs_done):
+            return True
+
+    results = run({"a": CONFIG}, 0, n_jobs=1, data=tiny10)
+    both = results.plus("b", train(CONFIG, tiny10, callbacks=[Ending()]))
+    assert both.values("stopped_epoch", "b").tolist() == [0]
+    assert both.values("late_fluctuation", "b").isna().all()
+    left = both.without("a")
+    assert left.names == ["b"] and left.frame.experiment.tolist() == ["b"]
+    with pytest.raises(KeyError, match="'a'"):
+        left.without("a")
 
 
 @pytest.mark.filterwarnings("ignore:STAND-IN")

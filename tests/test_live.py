@@ -18,6 +18,7 @@ from kmnist_mlp import Config, train
 from kmnist_mlp.callbacks import Checkpoint, Live, live
 from kmnist_mlp.callbacks.live import Throttle, clock, ended, time_left
 from kmnist_mlp.callbacks.svg import Line, chart
+from kmnist_mlp.results import Callback
 
 CONFIG = Config(layer_specs=(36, 8, 3), learning_rate=0.01, batch_size=32, epochs=6)
 has_signals = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send to oneself")
@@ -177,6 +178,22 @@ def test_the_stop_button_ends_training_and_keeps_the_best_model(tiny, shown):
     assert_same(result, unwatched)  # the model and history of the epochs that were trained
     assert ended(result) in shown[-1][0]["image/svg+xml"]
     assert signal.getsignal(signal.SIGINT) is before
+
+
+@has_signals
+def test_the_stop_button_ends_a_long_epoch_within_a_mini_batch(tiny, shown):
+    class Press(Callback):
+        batches = 0
+
+        def batch(self, epochs_done):
+            self.batches += 1
+            if self.batches == 20:
+                interrupt()
+
+    press = Press()
+    result = train(CONFIG.replace(batch_size=1), tiny, callbacks=[press, Live()])
+    assert result.interrupted and press.batches <= 22 and result.stopped_epoch == 0
+    assert ended(result) in shown[-1][0]["image/svg+xml"]
 
 
 @has_signals

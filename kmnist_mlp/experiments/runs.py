@@ -87,6 +87,13 @@ class Results:
         frame = pd.concat([self.frame, pd.DataFrame([_row(*key, run, False)])], ignore_index=True)
         return Results({**self.runs, key: run}, frame, self.data_name)
 
+    def without(self, name: str) -> Results:
+        """Return these results without the runs of one experiment."""
+        self.of(name)
+        runs = {key: run for key, run in self.runs.items() if key[0] != name}
+        frame = self.frame[self.frame.experiment != name].reset_index(drop=True)
+        return Results(runs, frame, self.data_name)
+
     @property
     def names(self) -> list[str]:
         """Names of the experiments, in order."""
@@ -292,6 +299,7 @@ def _row(name: str, seed: int, run: TrainingResult, cached: bool) -> dict[str, A
     late = run.curves["training_loss"][-10:]
     epochs = np.arange(len(late))
     line = np.polyval(np.polyfit(epochs, late, 1), epochs) if len(late) > 2 else late
+    fluctuation = (late - line).std() / late.mean() if len(late) else np.nan
     training, validation = (run.returned[f"{part}_accuracy"] for part in ("training", "validation"))
     return {
         "experiment": name,
@@ -300,7 +308,7 @@ def _row(name: str, seed: int, run: TrainingResult, cached: bool) -> dict[str, A
         "test_loss": run.test_loss,
         **run.returned,
         "generalisation_gap": training - validation,
-        "late_fluctuation": 1.0 if run.diverged else (late - line).std() / late.mean(),
+        "late_fluctuation": 1.0 if run.diverged else fluctuation,
         "small_weight_share": (abs(run.model.weights[0]) < 1e-3).mean(),
         "best_epoch": run.best_epoch,
         "stopped_epoch": run.stopped_epoch,
