@@ -301,6 +301,13 @@ def test_a_class_without_a_test_image_has_no_nan(kana):
         assert "nan" not in text_of(table)
 
 
+def test_a_right_answer_is_no_confusion_even_if_there_are_few_errors(kana):
+    matrix = np.diag([10] * 10)
+    assert tables.most_confused([matrix], kana).empty
+    matrix[2, 6] = 1
+    assert tables.most_confused([matrix], kana)["taken for"].tolist() == ["ま ma"]
+
+
 def test_the_most_confused_pairs_come_first_and_no_right_answer_is_among_them(kana):
     matrix = np.diag([90] * 10)
     matrix[2, 6], matrix[7, 0] = 10, 4

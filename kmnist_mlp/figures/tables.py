@@ -326,5 +326,8 @@ def most_confused(matrices: list[np.ndarray], data: Dataset, count: int = 8) -> 
             "share of the character, %": f"{share[true, predicted]:.1f}",
         }
         for true, predicted in pairs[:count]
+        if errors[true, predicted] > 0
     ]
-    return with_corner(pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1)), "rank")
+    columns = ["character", "taken for", "images per seed", "share of the character, %"]
+    table = pd.DataFrame(rows, pd.RangeIndex(1, len(rows) + 1), columns)
+    return with_corner(table, "rank")
