@@ -200,6 +200,14 @@ def ended(result: TrainingResult) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Return a duration such as "9 s" or "3 min 05 s"."""
+    """Return a duration such as "9 s", "3 min 05 s" or "2 h 30 min".
+
+    Examples
+    --------
+    >>> clock(9.4), clock(185), clock(9000)
+    ('9 s', '3 min 05 s', '2 h 30 min')
+    """
     minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

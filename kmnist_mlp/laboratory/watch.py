@@ -71,7 +71,7 @@ class Watch(Callback):
         longest = seconds * per_epoch * self.run.config.epochs
         if longest > LONG:
             asked = time.perf_counter()
-            sentence = f"This run takes up to {duration(longest)}: {seconds:.2g} s per mini-batch."
+            sentence = f"This run takes up to {clock(longest)}: {seconds:.2g} s per mini-batch."
             self.confirm(sentence)
             self.began += time.perf_counter() - asked
 
@@ -92,15 +92,3 @@ class Watch(Callback):
             f"{at_most(self.run.config)}{clock(left)} to go"
         )
         self.throttle.draw(lambda: self.show(text, epochs_done / epochs, self.curves))
-
-
-def duration(seconds: float) -> str:
-    """Return a long duration in words.
-
-    Examples
-    --------
-    >>> duration(9000), duration(700)
-    ('2 h 30 min', '12 min')
-    """
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
