@@ -34,8 +34,13 @@ def leaky(monkeypatch):
     return SMALL.replace(activation="leaky relu")
 
 
-def test_its_gradients_are_the_slopes_of_the_loss(leaky):
-    model = MLP((5, 4, 4, 3), leaky.activation, dtype=np.float64)
+def test_its_gradients_are_the_slopes_of_the_loss(monkeypatch):
+    elu = Activation(
+        lambda z, out=None: np.where(z > 0, z, np.expm1(np.minimum(z, 0))),
+        lambda a, out=None: np.where(a > 0, 1, a + 1),  # of z, it would be another slope
+    )
+    monkeypatch.setitem(ACTIVATIONS, "ELU", elu)
+    model = MLP((5, 4, 4, 3), "ELU", dtype=np.float64)
     x, y = np.random.default_rng(0).normal(size=(6, 5)), np.arange(6) % 3
     weights, _ = model.gradients(x, y)
     for own, gradient in zip(model.weights, weights, strict=True):
@@ -73,7 +78,9 @@ def test_its_results_are_not_kept_as_the_key_does_not_know_what_it_computes(
         assert not run({"a": leaky}, [0], n_jobs=1, data=kana).frame.cached.any()
     assert not list(tmp_path.iterdir())
     assert not ResultCache(kana).put(train(leaky, kana))
-    assert ResultCache(kana).put(train(SMALL, kana))
+    assert ResultCache(kana).put(train(SMALL, kana)) and ResultCache(kana).get(SMALL)
+    monkeypatch.setitem(ACTIVATIONS, "ReLU", ACTIVATIONS["leaky ReLU"])
+    assert ResultCache(kana).get(SMALL) is None
 
 
 def test_a_page_that_does_not_know_it_is_refused(leaky, make_dataset):
