@@ -14,7 +14,9 @@ import kmnist_mlp
 from kmnist_mlp import MLP, Config, run, train
 from kmnist_mlp.activations import ACTIVATIONS, Activation
 from kmnist_mlp.experiments import ResultCache
+from kmnist_mlp.figures import tables
 from kmnist_mlp.laboratory import HiddenUnits, Laboratory, drawing_pad
+from kmnist_mlp.report.pages.page import Exhibit, Page
 
 PACKAGE = Path(kmnist_mlp.__file__).parent
 SMALL = Config(layer_specs=(36, 8, 10), activation="ReLU", epochs=1)
@@ -89,6 +91,16 @@ def test_a_page_that_does_not_know_it_is_refused(leaky, make_dataset):
     with pytest.raises(ValueError, match="activation.*tanh.*leaky ReLU"):
         drawing_pad(result, data)
     assert drawing_pad(train(leaky.replace(layer_specs=(784, 3)), data), data).html
+
+
+def test_a_page_names_it_though_only_the_notebook_knew_it(leaky, kana):
+    results = run({"mine": leaky}, 0, n_jobs=1, data=kana, cache=False)
+    data = tables.comparison(results).attrs["exhibit_data"]
+    page = Page("00_page", "Page", "page")
+    page.exhibits.append(Exhibit("Table 1", "Mine.", page.stem, data, None))
+    del ACTIVATIONS["leaky ReLU"]
+    assert "<td>leaky ReLU</td>" in page.configurations
+    assert "leaky ReLU" not in ACTIVATIONS
 
 
 def test_two_names_that_differ_in_case_only_are_two_activations(monkeypatch):
