@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 from textbook import central_differences
 
 import kmnist_mlp
@@ -56,6 +57,18 @@ def test_it_can_be_trained_compared_and_looked_into(leaky, kana):
     assert HiddenUnits(result, kana).figure().exhibit_data.csv
     laboratory = Laboratory(kana, run({"leaky": leaky}, 0, n_jobs=1, data=kana, cache=False))
     assert laboratory.chosen().activation == "leaky ReLU"
+
+
+def test_the_panel_offers_it_after_the_cell_that_adds_it(kana, monkeypatch):
+    results = run({"a": SMALL}, 0, n_jobs=1, data=kana, cache=False)
+    shell = InteractiveShell.instance()
+    try:
+        menu = Laboratory(kana, results).controls["activation"]
+        monkeypatch.setitem(ACTIVATIONS, "leaky ReLU", ACTIVATIONS["ReLU"])
+        shell.run_cell("1").raise_error()
+    finally:
+        InteractiveShell.clear_instance()
+    assert "leaky ReLU" in menu.options and menu.value == "ReLU"
 
 
 def test_processes_know_it_as_it_is_now(leaky, kana, monkeypatch):

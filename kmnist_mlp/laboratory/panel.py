@@ -17,6 +17,7 @@ from itertools import count
 import ipywidgets as widgets
 import numpy as np
 import pandas as pd
+from IPython import get_ipython
 from matplotlib.figure import Figure
 
 from kmnist_mlp.activations import ACTIVATIONS
@@ -93,6 +94,8 @@ class Laboratory:
         self.running = threading.Lock()  # at most one run at a time
         self.hidden_units = lru_cache(lambda name: HiddenUnits(self.results.of(name)[0], data))
         self.panel = self._panel()
+        if shell := get_ipython():  # a cell may have added an activation
+            shell.events.register("post_run_cell", lambda _: self._offer_activations())
         self._draw("Choose, and press Train.", 0.0)
 
     # ---- running -----------------------------------------------------------------------------
@@ -280,10 +283,13 @@ class Laboratory:
         """Bring the menus and the table up to the results."""
         offer(self.run_menu, self.results.names)
         offer(self.own_menu, self.results.names[self.given :])
-        offer(self.controls["activation"], ACTIVATIONS)
+        self._offer_activations()
         for control in self.own.children:
             control.disabled = not self.own_menu.options
         self.runs.value = f'{STYLE}<div class="lab-runs">{html(self.table())}</div>'
+
+    def _offer_activations(self) -> None:
+        offer(self.controls["activation"], ACTIVATIONS)
 
     def _draw(self, text: str, done: float, now: dict[str, np.ndarray] | None = None) -> None:
         """Show the current run together with the experiment and the last runs."""
