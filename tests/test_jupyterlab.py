@@ -310,3 +310,15 @@ def test_a_run_in_the_background_leaves_the_kernel_free_and_stop_keeps_its_model
     menu = control(page, "run").inner_text().replace("\xa0", " ")
     assert "lab run 2" in menu, "its units can be looked at"
     assert_no_error(page)
+
+
+def test_a_run_of_ones_own_is_copied_as_code_and_removed(laboratory):
+    page = laboratory
+    menu = control(page, "run of yours").locator("select")
+    name = menu.evaluate("menu => menu.selectedOptions[0].text").replace("\xa0", " ")
+    button(page, "Copy as code").click()
+    code = "[...document.querySelectorAll('textarea')].map(text => text.value).join()"
+    wait_for(page, f"{code}.includes(\"run({{'{name}': Config(\")", 20)
+    button(page, "Remove").click()
+    page.locator(".lab-runs").get_by_text(name).wait_for(state="detached")
+    assert_no_error(page)
