@@ -312,11 +312,11 @@ def test_a_run_in_the_background_leaves_the_kernel_free_and_stop_keeps_its_model
     assert_no_error(page)
 
 
-def test_a_run_of_ones_own_is_copied_as_code_and_removed(laboratory):
+def test_a_run_of_ones_own_is_shown_as_code_and_removed(laboratory):
     page = laboratory
     menu = control(page, "run of yours").locator("select")
     name = menu.evaluate("menu => menu.selectedOptions[0].text").replace("\xa0", " ")
-    button(page, "Copy as code").click()
+    button(page, "Show as code").click()
     code = "[...document.querySelectorAll('textarea')].map(text => text.value).join()"
     wait_for(page, f"{code}.includes(\"run({{'{name}': Config(\")", 20)
     button(page, "Remove").click()

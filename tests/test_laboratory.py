@@ -249,7 +249,7 @@ def test_a_run_can_be_repeated_with_more_seeds_and_removed(laboratory):
     assert [run.config for run in runs] == [config.replace(seed=s) for s in (1, 0, 2, 3, 4)]
     row = laboratory.table().loc["lab run 1"]
     assert row["seed"] == "1, 0, 2, 3, 4" and row["end"] == "5 seeds"
-    button["Copy as code"].click()
+    button["Show as code"].click()
     code = laboratory.code_text.value
     button["Remove"].click()
     assert laboratory.results.names == ["baseline"] and laboratory.own_menu.options == ()

@@ -362,7 +362,7 @@ class Laboratory:
             description="as code", rows=6, style=LABELS, layout={"width": "720px"}
         )
         actions = {
-            "Copy as code": lambda name: setattr(self.code_text, "value", self.code(name)),
+            "Show as code": lambda name: setattr(self.code_text, "value", self.code(name)),
             "Repeat with five seeds": self.repeat,
             "Remove": self.remove,
         }
