@@ -2,6 +2,9 @@
 
 A derivative is written in terms of the *output* a = f(z), which the forward pass has kept,
 so that the weighted input z need not be kept as well.
+
+To add one, write ``ACTIVATIONS["leaky ReLU"] = Activation(value, derivative)``, here or in a
+notebook: ``Config(activation="leaky ReLU")`` then trains with it.
 """
 
 from __future__ import annotations
@@ -11,6 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kmnist_mlp.support.registry import ACTIVATIONS
+
 
 class Activation(NamedTuple):
     """An elementwise function of an array of any shape, with its derivative.
@@ -18,7 +23,8 @@ class Activation(NamedTuple):
     Attributes
     ----------
     value : callable
-        ``value(z, out=None)`` returns a = f(z); ``out`` may be ``z`` itself.
+        ``value(z, out=None)`` returns a = f(z); ``out``, an array for the result that may be ``z``
+        itself, saves memory and may be ignored.
     derivative : callable
         ``derivative(a, out=None)`` returns f'(z) written in terms of a = f(z).
 
@@ -123,9 +129,8 @@ def relu_derivative(a: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     return np.greater(a, 0, out=out)
 
 
-# A new activation is added here, and nowhere else.
-ACTIVATIONS: dict[str, Activation] = {
-    "tanh": Activation(tanh, tanh_derivative),
-    "sigmoid": Activation(sigmoid, sigmoid_derivative),
-    "ReLU": Activation(relu, relu_derivative),
-}
+# A new activation is added here, and nowhere else. The other modules hold the same dict, so that
+# they know it at once, also when this file is edited and reloaded.
+ACTIVATIONS["tanh"] = Activation(tanh, tanh_derivative)
+ACTIVATIONS["sigmoid"] = Activation(sigmoid, sigmoid_derivative)
+ACTIVATIONS["ReLU"] = Activation(relu, relu_derivative)

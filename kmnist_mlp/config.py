@@ -214,8 +214,7 @@ Config.__doc__ = (Config.__doc__ or "").format(
 
 
 Stream = IntEnum(
-    "Stream",
-    "SPLIT POOLING BATCHES CURVES DISTORTION DROPOUT DISTANCES ORIGINS MIXUP CLUSTERS",
+    "Stream", "SPLIT POOLING BATCHES CURVES DISTORTION DROPOUT DISTANCES ORIGINS MIXUP CLUSTERS"
 )
 # Initial weights are no stream: they are those of MLP(seed=seed), which also stands alone.
 Stream.__doc__ = "The independent streams of random numbers of a run: [seed, stream] seeds each."

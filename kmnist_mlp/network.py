@@ -62,7 +62,7 @@ def forward(
             normalise.forward(layer, z)
         z += b
         if layer < last:
-            a = f(z, out=z)
+            a = buffers.outputs[layer] = f(z, out=z)  # z, unless f ignores out
             if drop:
                 a = drop.forward(layer, a)
     return z

@@ -32,11 +32,12 @@ class TrainingResult:
     returned : dict of str to float
         The same quantities of the returned model; finite also where the first epoch diverged.
     kept_epoch : int
-        Epoch of the returned weights; 0 for the initial ones, if the first epoch diverged.
+        Epoch of the returned weights; 0 for the initial ones, if the first epoch diverged or was
+        not trained to its end.
     best_epoch : int
-        Epoch of the lowest validation loss, counted from 1; 0 if the first one diverged.
+        Epoch of the lowest validation loss, counted from 1; 0 as above.
     stopped_epoch : int
-        The last epoch that was trained.
+        The last epoch that was trained to its end; 0 if a callback ended the run in the first.
     diverged : bool
         Whether a loss became infinite or NaN; that epoch is not in the history, and the model is
         that of ``best_epoch``.
@@ -125,6 +126,9 @@ class Callback:
 
     def start(self, run: Any) -> None:
         """Is called with the :class:`kmnist_mlp.training.Training` before the first epoch."""
+
+    def batch(self, epochs_done: float) -> object:
+        """Is called after each mini-batch; a true return value ends the run within its epoch."""
 
     def epoch(self, progress: Progress) -> object:
         """Is called after each epoch that did not diverge; a true return value ends the run."""

@@ -20,9 +20,7 @@ from kmnist_mlp.support.memory import Buffers
 from kmnist_mlp.support.standardisation import StandardisedImages
 
 # Options that need the methods of extensions/
-METHODS = (
-    "distortion", "batch_normalisation", "dropout", "label_smoothing", "mixup", "weight_averaging",
-)  # fmt: skip
+METHODS = "distortion batch_normalisation dropout label_smoothing mixup weight_averaging".split()
 CHUNK = 256  # images per forward pass when a model is evaluated: its arrays stay in the cache
 
 
@@ -46,8 +44,9 @@ def train(
         ``numpy.float32`` or ``numpy.float64``.
     callbacks : iterable of Callback or callable
         Called after each epoch with a :class:`Progress`; if one returns true, training ends there
-        and the best model so far is kept. What they raise is passed on. Live learning curves and
-        checkpoints are in :mod:`kmnist_mlp.callbacks`.
+        and the best model so far is kept, which is the initial one until the first epoch ends. What
+        they raise is passed on. Live learning curves and checkpoints are in
+        :mod:`kmnist_mlp.callbacks`.
 
     Returns
     -------
@@ -84,10 +83,11 @@ def train(
             callback.start(run)
         began -= run.seconds
         while not (run.ended or stop):
-            run.train_epoch()
-            run.measure_epoch()
+            stop = run.train_epoch(watching)
+            if not stop:
+                run.measure_epoch()
             run.seconds = time.perf_counter() - began
-            if not run.diverged:
+            if not (stop or run.diverged):
                 progress = run.progress()
                 stop = any([c.epoch(progress) for c in watching])  # noqa: C419
         result = run.result(stop)
@@ -124,8 +124,7 @@ class Training:
     def __init__(self, config: Config, data: Dataset, dtype: Any = np.float32) -> None:
         self.config, self.data = config, data
         self.split = split = split_and_standardise(data, config, dtype)
-        pixels, classes = split.train.shape[1], len(data.class_names)
-        layers = config.layer_specs
+        layers, pixels, classes = config.layer_specs, split.train.shape[1], len(data.class_names)
         if (layers[0], layers[-1]) != (pixels, classes):
             raise ValueError(f"layer_specs must be ({pixels}, ..., {classes}); got {layers}")
         self.model = MLP(layers, config.activation, config.seed, dtype, config.initial_variance)
@@ -151,8 +150,11 @@ class Training:
         self.epoch, self.best_epoch, self.best_loss = 0, 0, np.inf
         self.seconds, self.diverged = 0.0, False
 
-    def train_epoch(self) -> None:
-        """Pass over the reshuffled training split; the last, smaller mini-batch counts, too."""
+    def train_epoch(self, callbacks: Iterable[Callback] = ()) -> bool:
+        """Pass over the reshuffled training split; the last, smaller mini-batch counts, too.
+
+        Return whether a callback ended the run after a mini-batch.
+        """
         train, methods, size = self.split.train, self.methods, len(self.batch)
         distort, mix, normalise, drop = methods.in_use if methods else (np.copyto, None, None, None)
         order = self.rng.permutation(len(train))
@@ -168,6 +170,9 @@ class Training:
             self.optimizer.step(buffers.gradient, epochs_done)
             if methods:
                 methods.step(epochs_done)
+            if any([callback.batch(epochs_done) for callback in callbacks]):  # noqa: C419
+                return True
+        return False
 
     def plain(self) -> MLP:
         """Return the network as it is without what it has only in training."""

@@ -1,6 +1,7 @@
 """The right data is found in the stated order, the stand-in is announced, the split is honest."""
 
 import threading
+import tracemalloc
 import warnings
 from dataclasses import replace
 from functools import partial
@@ -374,3 +375,11 @@ def test_one_hot_marks_the_column_of_each_label():
     assert one_hot([0, 0], classes=1).tolist() == [[1], [1]]
     assert one_hot([9]).tolist() == [[0] * 9 + [1]]
     assert one_hot([9]).dtype == np.float32
+
+
+def test_one_hot_needs_no_memory_beyond_its_rows():
+    tracemalloc.start()
+    rows = one_hot(np.arange(3), classes=20_000)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2 * rows.nbytes

@@ -12,8 +12,10 @@ from kmnist_mlp.config import Config
 from kmnist_mlp.experiments import EXPERIMENTS, ResultCache, default_seeds, run, train_cached
 from kmnist_mlp.experiments import __main__ as command
 from kmnist_mlp.experiments.parallel import progress
-from kmnist_mlp.experiments.runs import Results
+from kmnist_mlp.experiments.runs import Results, named_configs
+from kmnist_mlp.results import Callback
 from kmnist_mlp.support import files as storage
+from kmnist_mlp.training import train
 
 # The best epoch is none of the last: seeds 0 to 2 stop after epoch 8, seed 3 after epoch 5.
 CONFIG = Config(
@@ -96,6 +98,54 @@ def test_names_stand_for_the_papers_configurations(make_dataset):
     for name, paper in (("relu", "relu"), ("run 2", "l1_0.2"), ("linear", "linear")):
         assert results.of(name)[0].config == EXPERIMENTS[paper].replace(seed=3)
     assert run("linear", seeds=[3], n_jobs=1, data=data).names == ["linear"]
+
+
+def test_an_experiment_of_the_paper_may_stand_beside_ones_own_under_any_name():
+    mine = Config(L2_penalty=0.1)
+    named = named_configs({"baseline": "baseline", "mine": mine, "first": "relu"})
+    expected = {"baseline": EXPERIMENTS["baseline"], "mine": mine, "first": EXPERIMENTS["relu"]}
+    assert named == expected
+
+
+@pytest.mark.parametrize(
+    ("configs", "named"),
+    [
+        ("my L2", r"'my L2'.*\{'my L2': Config\("),
+        ({"mine": "my L2"}, r"'my L2'.*\{'mine': Config\("),
+        (["baselin"], "'baselin'.*'baseline'"),
+        ({"mine": 0.1}, "'mine'.*Config.*0.1"),
+        ({1: Config()}, "name.*1"),
+    ],
+)
+def test_what_is_no_experiment_is_refused_with_the_way_to_make_one(tiny10, configs, named):
+    with pytest.raises(ValueError, match=named):
+        run(configs, data=tiny10)
+
+
+def test_a_run_cannot_be_added_under_the_name_of_another(tiny10):
+    results = run({"a": CONFIG}, 0, n_jobs=1, data=tiny10)
+    (first,) = results.of("a")
+    second = dataclasses.replace(first, config=first.config.replace(seed=1))
+    assert results.plus("a", second).values("seconds", "a").index.tolist() == [0, 1]
+    other = dataclasses.replace(second, config=second.config.replace(epochs=77))
+    for run_of_that_name in (first, other):
+        with pytest.raises(ValueError, match=r"'a'.*seed \d"):
+            results.plus("a", run_of_that_name)
+
+
+def test_a_run_that_was_ended_in_its_first_epoch_can_be_added_and_taken_out(tiny10):
+    class Ending(Callback):
+        def batch(self, epochs_done):
+            return True
+
+    results = run({"a": CONFIG}, 0, n_jobs=1, data=tiny10)
+    both = results.plus("b", train(CONFIG, tiny10, callbacks=[Ending()]))
+    assert both.values("stopped_epoch", "b").tolist() == [0]
+    assert both.values("late_fluctuation", "b").isna().all()
+    left = both.without("a")
+    assert left.names == ["b"] and left.frame.experiment.tolist() == ["b"]
+    with pytest.raises(KeyError, match="'a'"):
+        left.without("a")
 
 
 @pytest.mark.filterwarnings("ignore:STAND-IN")

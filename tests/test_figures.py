@@ -586,6 +586,19 @@ def test_the_first_layer_shows_the_units_with_the_largest_weights(oblong):
     assert f"{np.corrcoef(left, right)[0, 1]:.2f}" in figure.exhibit_data.finding
 
 
+def test_a_class_without_test_images_is_neither_the_worst_nor_confused(kana):
+    counts = np.diag([9] * 10)
+    counts[4] = 0
+    assert "100.0 % (お o)" in figures.confusion_matrix(counts, kana).exhibit_data.finding
+    assert "error" not in figures.confusion_matrix(counts, kana).exhibit_data.finding
+    counts[2, 6] = 1
+    figure = figures.confusion_matrix(counts, kana)
+    assert "90.0 % (す su)" in figure.exhibit_data.finding
+    assert "su taken for ま ma, 10.0 %" in figure.exhibit_data.finding
+    shown = [text.get_text() for text in figure.axes[0].texts]
+    assert sorted(shown) == ["10.0", *["100.0"] * 8, "90.0"]
+
+
 def test_a_confusion_matrix_is_drawn_in_per_cent_with_the_errors_coloured(oblong):
     counts = np.array([[8, 2, 0], [1, 7, 2], [0, 0, 0]])  # no image of the last class
     figure = figures.confusion_matrix(counts, oblong)
@@ -598,9 +611,9 @@ def test_a_confusion_matrix_is_drawn_in_per_cent_with_the_errors_coloured(oblong
         (1.5, 2.5): "20.0",
     }  # fmt: skip
     np.testing.assert_allclose(
-        numbers_of(figure).iloc[:, 1:], [[80, 20, 0], [10, 70, 20], [0, 0, 0]]
+        numbers_of(figure).iloc[:, 1:], [[80, 20, 0], [10, 70, 20], [np.nan] * 3]
     )
-    for part in ("0.0 % (c)", "80.0 % (a)", "a taken for b, 20.0 %"):
+    for part in ("70.0 % (b)", "80.0 % (a)", "a taken for b, 20.0 %"):
         assert part in figure.exhibit_data.finding
 
 

@@ -290,9 +290,9 @@ def test_a_run_in_the_background_leaves_the_kernel_free_and_stop_keeps_its_model
     fill(page, "hidden layers", "512, 512")
     move(page, "epochs at most", "End")
     button(page, "Train").click()
-    wait_for(page, f"({PANEL} || '').startsWith('epoch ')", 60)
+    wait_for(page, f"({PANEL} || '').startsWith('epoch 2 ')", 60)
     before = page.evaluate(PANEL)
-    assert " of 100 " in before
+    assert " of 100" in before
     move(page, "step", "ArrowRight")  # another panel answers meanwhile
     step(page, 1).wait_for()
     wait_for(page, f"{PANEL} != {json.dumps(before)}", 60)
@@ -302,8 +302,22 @@ def test_a_run_in_the_background_leaves_the_kernel_free_and_stop_keeps_its_model
     runs = page.locator(".lab-runs")
     runs.get_by_text("lab run 2").wait_for()
     table = runs.inner_text()
+    accuracy = runs.get_by_text("test accuracy, %").bounding_box()
+    assert accuracy["x"] + accuracy["width"] < 1300, "seen without scrolling"
     assert "784-512-512-10" in table and "stopped by hand" in table
     assert button(page, "Train").is_enabled() and button(page, "Stop").is_disabled()
     menu = control(page, "run").inner_text().replace("\xa0", " ")
     assert "lab run 2" in menu, "its units can be looked at"
+    assert_no_error(page)
+
+
+def test_a_run_of_ones_own_is_shown_as_code_and_removed(laboratory):
+    page = laboratory
+    menu = control(page, "run of yours").locator("select")
+    name = menu.evaluate("menu => menu.selectedOptions[0].text").replace("\xa0", " ")
+    button(page, "Show as code").click()
+    code = "[...document.querySelectorAll('textarea')].map(text => text.value).join()"
+    wait_for(page, f"{code}.includes(\"run({{'{name}': Config(\")", 20)
+    button(page, "Remove").click()
+    page.locator(".lab-runs").get_by_text(name).wait_for(state="detached")
     assert_no_error(page)

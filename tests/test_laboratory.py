@@ -4,6 +4,8 @@ What a reader does with mouse and keyboard is in tests/test_jupyterlab.py.
 """
 
 import os
+import re
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,11 +16,12 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from options import ALL_CHANGED
 
 from kmnist_mlp import MLP, Config, run, train
+from kmnist_mlp.callbacks import live
 from kmnist_mlp.data import split_and_standardise
-from kmnist_mlp.laboratory import Backpropagation, HiddenUnits, Laboratory, LossSurface
+from kmnist_mlp.laboratory import Backpropagation, HiddenUnits, Laboratory, LossSurface, watch
 from kmnist_mlp.laboratory.backpropagation import STEPS
 from kmnist_mlp.laboratory.loss_surface import RATES
-from kmnist_mlp.laboratory.panel import how_it_ended
+from kmnist_mlp.laboratory.records import how_it_ended
 from kmnist_mlp.optimizer import SGD
 from kmnist_mlp.report.pages import Site, make_pages
 from kmnist_mlp.training import Training
@@ -94,7 +97,8 @@ def test_the_panel_begins_with_the_configuration_that_it_compares_with(laborator
 def test_the_panel_passes_on_what_is_chosen(laboratory):
     chosen = {
         "hidden": "12, 6", "activation": "sigmoid", "learning_rate": 0.5, "momentum_gamma": 0.98,
-        "L1_penalty": 0.001, "L2_penalty": 0.2, "epochs": 7,
+        "L1_penalty": 0.001, "L2_penalty": 0.2, "epochs": 7, "batch_size": 64,
+        "early_stop_epoch": 3, "seed": 11,
     }  # fmt: skip
     for name, value in chosen.items():
         laboratory.controls[name].value = value
@@ -105,6 +109,9 @@ def test_the_panel_passes_on_what_is_chosen(laboratory):
         assert laboratory.chosen().layer_specs == layers
     laboratory.controls["momentum_gamma"].value = 0.0
     assert not laboratory.chosen().momentum
+    assert laboratory.chosen().early_stop
+    laboratory.controls["early_stop_epoch"].value = 0
+    assert not laboratory.chosen().early_stop
 
 
 @pytest.mark.parametrize("text", ["many", "64.5", "64,,64", "-3", "0", "64; 64"])
@@ -140,30 +147,151 @@ def test_a_run_never_takes_the_name_of_another(data):
     assert [laboratory.results.of(n)[0].config.epochs for n in names] == [1, 1, 1, 2, 2]
 
 
-def test_stop_ends_the_run_and_keeps_its_best_model(laboratory):
+def stop_at(laboratory, text):
+    """Let the stop button be pressed as soon as a picture shows this text; return the pictures."""
     pictures = []
 
     def look(change):
         pictures.append(change.new)
-        if len(pictures) == 3:
+        if text in change.new and not laboratory.stop_button.disabled:
             laboratory.stop_button.click()
 
     laboratory.picture.observe(look, "value")
-    laboratory.start(BASELINE.replace(epochs=100_000, early_stop=False))
-    assert laboratory.train_button.disabled and not laboratory.stop_button.disabled
+    return pictures
+
+
+@pytest.fixture
+def each_picture(monkeypatch):
+    """Let a picture be drawn after each mini-batch."""
+    monkeypatch.setattr(live, "SHORTEST", 0.0)
+    monkeypatch.setattr(live, "SHARE", 1e9)
+
+
+def bar(picture):
+    """Return how much of a picture's bar is full."""
+    full, done = (float(width) for width in re.findall(r'width="([\d.]+)" height="6"', picture))
+    return done / full
+
+
+def test_stop_ends_the_run_and_keeps_its_best_model(laboratory, each_picture):
+    messages = []
+    laboratory.message.observe(lambda change: messages.append(change.new), "value")
+    pictures = stop_at(laboratory, "epoch 3 of")
+    laboratory.start(BASELINE.replace(epochs=1000, early_stop=False))
     for another in (laboratory.start, laboratory.train):
         with pytest.raises(ValueError, match="a run is going on"):
             another(BASELINE)
     laboratory.wait()
     (run,) = laboratory.results.of("lab run 1")
-    assert run.interrupted and run.returned["validation_loss"] == min(run.curves["validation_loss"])
-    assert (
-        "epoch 1 of 100000" in pictures[0] and f"{100 * run.test_accuracy:.2f}\xa0%" in pictures[-1]
-    )
+    assert run.interrupted and run.stopped_epoch == 2
+    assert run.returned["validation_loss"] == min(run.curves["validation_loss"])
+    assert f"{100 * run.test_accuracy:.2f}\xa0%" in pictures[-1]
+    assert bar(pictures[-1]) == pytest.approx(2 / 1000, abs=1e-3)
+    assert len(messages) == 2 and "Stopping" in messages[0] and not messages[1]
     assert not laboratory.train_button.disabled and laboratory.stop_button.disabled
     assert laboratory.table().loc["lab run 1", "end"] == "stopped by hand"
     laboratory.train(BASELINE)  # only one run was to stop
     assert not laboratory.results.of("lab run 2")[0].interrupted
+    assert bar(pictures[-1]) == 1
+
+
+def test_a_run_is_shown_from_its_start_on_and_stops_within_its_first_epoch(
+    laboratory, each_picture
+):
+    pictures = stop_at(laboratory, "epoch 1 of 9, ")
+    laboratory.start(BASELINE.replace(batch_size=1, epochs=9))
+    laboratory.wait()
+    shares = [re.search(r"epoch 1 of 9, (\d+)", picture) for picture in pictures]
+    assert [share[1] for share in shares if share] == ["0"], "one mini-batch of 240"
+    assert "epoch 1 of 9 begins" in pictures[1], "the first one is drawn before the images are read"
+    assert laboratory.results.names == ["baseline"] and "nothing" in pictures[-1]
+    assert bar(pictures[-1]) == 0 and laboratory.stop_button.disabled
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_a_run_that_may_take_long_waits_for_a_confirmation_with_its_time(
+    laboratory, monkeypatch, goes_on
+):
+    asked = threading.Event()
+    monkeypatch.setattr(watch, "LONG", 0)
+    show = laboratory.go_on_button.layout
+    show.observe(lambda change: change.new == "" and asked.set(), "display")
+    laboratory.start(BASELINE)
+    assert asked.wait(60) and "per mini-batch" in laboratory.message.value
+    assert laboratory.results.names == ["baseline"]
+    (laboratory.go_on_button if goes_on else laboratory.stop_button).click()
+    laboratory.wait()
+    assert show.display == "none" and laboratory.message.value == ""
+    assert laboratory.results.names == ["baseline", *["lab run 1"] * goes_on]
+
+
+def test_the_longest_time_is_that_of_all_mini_batches(tiny10, monkeypatch):
+    clock, sentences = iter([0.0, 3.0, 3.0, 5.0, 5.0, 5.0] + [6.0] * 1000), []
+    monkeypatch.setattr(watch.time, "perf_counter", lambda: next(clock))
+    looking = watch.Watch(lambda *shown: None, threading.Event(), sentences.append)
+    looking.throttle.draw = lambda picture: None
+    looking.start(Training(BASELINE.replace(epochs=1000), tiny10))
+    for _ in range(2):
+        looking.batch(0.1)
+    # 240 images in batches of 32 are 8 of 2 s each
+    assert sentences == ["This run takes up to 4 h 26 min: 2 s per mini-batch."]
+
+
+def test_a_run_can_be_repeated_with_more_seeds_and_removed(laboratory):
+    config = BASELINE.replace(seed=1, epochs=2)
+    laboratory.train(config)
+    laboratory.units("lab run 1")
+    assert laboratory.own_menu.options == ("lab run 1",)
+    button = {b.description: b for b in laboratory.own.children[1:]}
+    button["Repeat with five seeds"].click()
+    laboratory.wait()
+    runs = laboratory.results.of("lab run 1")
+    assert [run.config for run in runs] == [config.replace(seed=s) for s in (1, 0, 2, 3, 4)]
+    row = laboratory.table().loc["lab run 1"]
+    assert row["seed"] == "1, 0, 2, 3, 4" and row["end"] == "5 seeds"
+    button["Show as code"].click()
+    code = laboratory.code_text.value
+    button["Remove"].click()
+    assert laboratory.results.names == ["baseline"] and laboratory.own_menu.options == ()
+    assert all(b.disabled for b in button.values()) and "lab run 1" not in laboratory.runs.value
+    laboratory.train(BASELINE.replace(epochs=1))
+    assert laboratory.results.names == ["baseline", "lab run 2"], "no name is used twice"
+    names = {"data": laboratory.data}
+    exec(code.partition("show_curves(mine")[0], names)
+    again = names["mine"].of("lab run 1")
+    for one, other in zip(runs, again, strict=True):
+        np.testing.assert_array_equal(one.model.parameters, other.model.parameters)
+
+
+def test_a_further_run_leaves_what_is_chosen_in_the_menus(laboratory):
+    for number in (1, 2, 3):
+        laboratory.train(BASELINE.replace(epochs=1))
+        if number == 2:
+            laboratory.run_menu.value = laboratory.own_menu.value = "lab run 2"
+    assert laboratory.run_menu.value == laboratory.own_menu.value == "lab run 2"
+    assert laboratory.own_menu.options == ("lab run 1", "lab run 2", "lab run 3")
+
+
+def test_what_is_not_a_run_of_ones_own_is_neither_repeated_nor_removed(laboratory):
+    for action in (laboratory.repeat, laboratory.remove):
+        for name in ("baseline", "lab run 9", None):
+            with pytest.raises(ValueError, match=f"name.*{name}"):
+                action(name)
+
+
+def test_a_stopped_run_is_not_repeated_and_stopping_a_repetition_keeps_whole_runs_only(
+    laboratory, each_picture
+):
+    stop_at(laboratory, "epoch 3 of 50")
+    laboratory.start(BASELINE.replace(epochs=50, early_stop=False))
+    laboratory.wait()
+    with pytest.raises(ValueError, match="'lab run 1'.*by hand"):
+        laboratory.repeat("lab run 1")
+    laboratory.train(BASELINE.replace(epochs=4, early_stop=False))
+    stop_at(laboratory, "epoch 3 of 4")
+    laboratory.repeat("lab run 2")
+    laboratory.wait()
+    assert len(laboratory.results.of("lab run 2")) == 1
 
 
 @pytest.mark.parametrize(
@@ -212,6 +340,7 @@ def test_the_table_tells_configuration_result_and_end_of_each_run(laboratory):
     (trained,) = laboratory.results.of("lab run 1")
     assert (row["layers"], row["L2 penalty"], row["momentum"]) == ("36-8-10", "0.2", "none")
     assert row["test accuracy, %"] == f"{100 * trained.test_accuracy:.2f}"
+    assert list(table)[:3] == ["test accuracy, %", "validation accuracy, %", "epochs (best)"]
     assert row["epochs (best)"] == f"3 ({trained.best_epoch})" and row["end"] == "all epochs"
     assert table.iloc[0]["end"] == "2 seeds" and "±" in table.iloc[0]["test accuracy, %"]
     assert "<table" in laboratory.runs.value and "lab run 1" in laboratory.runs.value
@@ -229,6 +358,21 @@ def test_the_static_figure_holds_all_runs(laboratory):
     figure = laboratory.figure()
     assert [text.get_text() for text in figure.legends[0].get_texts()][1] == "lab run 1"
     assert "lab run 1" in figure.exhibit_data.experiments
+
+
+def test_captions_are_those_of_the_runs_that_are_shown(laboratory):
+    laboratory.train(BASELINE.replace(L2_penalty=0.2, dropout=0.25))
+    for part in ("baseline", "mean of 2 seeds", "lab run 1", "L2 penalty 0.2", "dropout 0.25"):
+        assert part in laboratory.caption()
+    assert "dropout 0.25" in laboratory.units("lab run 1").exhibit_data.finding
+    assert "dropout" not in laboratory.units("baseline").exhibit_data.finding
+
+
+def test_the_table_shows_what_two_runs_differ_in(laboratory):
+    laboratory.train(BASELINE)
+    laboratory.train(BASELINE.replace(dropout=0.5))
+    configs = laboratory.table().iloc[1:, 4:]
+    assert configs["dropout"].tolist() == ["0", "0.5"] and not configs.duplicated().any()
 
 
 # ---- hidden units --------------------------------------------------------------------------------

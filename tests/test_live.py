@@ -18,6 +18,7 @@ from kmnist_mlp import Config, train
 from kmnist_mlp.callbacks import Checkpoint, Live, live
 from kmnist_mlp.callbacks.live import Throttle, clock, ended, time_left
 from kmnist_mlp.callbacks.svg import Line, chart
+from kmnist_mlp.results import Callback
 
 CONFIG = Config(layer_specs=(36, 8, 3), learning_rate=0.01, batch_size=32, epochs=6)
 has_signals = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send to oneself")
@@ -180,6 +181,22 @@ def test_the_stop_button_ends_training_and_keeps_the_best_model(tiny, shown):
 
 
 @has_signals
+def test_the_stop_button_ends_a_long_epoch_within_a_mini_batch(tiny, shown):
+    class Press(Callback):
+        batches = 0
+
+        def batch(self, epochs_done):
+            self.batches += 1
+            if self.batches == 20:
+                interrupt()
+
+    press = Press()
+    result = train(CONFIG.replace(batch_size=1), tiny, callbacks=[press, Live()])
+    assert result.interrupted and press.batches <= 22 and result.stopped_epoch == 0
+    assert ended(result) in shown[-1][0]["image/svg+xml"]
+
+
+@has_signals
 def test_another_press_a_second_later_leaves_at_once(tiny, shown, monkeypatch):
     monkeypatch.setattr(live, "DOUBLE_CLICK", 0.0)
     before = signal.getsignal(signal.SIGINT)
@@ -308,7 +325,7 @@ def test_the_time_that_is_left_is_told(epoch, early_stop, before, seconds, times
     text = time_left(epoch, config, seconds, before)
     assert re.findall(r"(?:\d+ min )?\d+ s", text) == times
     assert ("at most" in text) == early_stop and f"epoch {epoch} of 100" in text
-    assert (clock(59.4), clock(60), clock(3725)) == ("59 s", "1 min 00 s", "62 min 05 s")
+    assert (clock(59.4), clock(60), clock(3725)) == ("59 s", "1 min 00 s", "1 h 02 min")
 
 
 def test_a_watched_run_goes_on_from_its_checkpoint(tiny, shown, tmp_path):

@@ -87,6 +87,21 @@ def test_a_changed_run_is_drawn_beside_the_experiment_and_changes_no_result(
         notebook.try_out(small_results, kana, "baseline", "Figure S2.8", learning=1)
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("mine", ["mine", "36-8-10", "epochs at most 2"]), ("linear", ["linear softmax", "36-10"])],
+)
+def test_an_experiment_without_figures_in_the_paper_has_curves_with_its_configuration(
+    shown, small_results, name, expected
+):
+    notebook.show_curves(small_results, name)
+    (_, _, figure), (_, caption, _) = shown()
+    assert all(part in caption for part in expected) and "early stopping" not in caption
+    assert [own for own, _ in figure["experiments"]] == [name]
+    notebook.show_curves(small_results, name, "Figure 7. As I like it.")
+    assert shown()[-1][1] == "**Figure 7.** As I like it."
+
+
 def test_numbers_in_a_sentence_have_their_spread_or_interval(kana, small_results):
     frame = 100 * small_results.frame.pivot(
         index="seed", columns="experiment", values="test_accuracy"

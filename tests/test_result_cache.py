@@ -90,11 +90,11 @@ def key(tiny10):
     """Return a function that gives the key of one run, in the present environment."""
 
     def key():
-        result_cache._environment.cache_clear()
+        result_cache._environment_of.cache_clear()
         return ResultCache(tiny10).path(CONFIG).name
 
     yield key
-    result_cache._environment.cache_clear()
+    result_cache._environment_of.cache_clear()
 
 
 def test_the_hash_of_the_numerical_code_is_part_of_the_key(tiny10):

@@ -9,7 +9,7 @@ import pytest
 from markupsafe import Markup
 from options import ALL_CHANGED
 from sklearn.metrics import precision_score, recall_score
-from small_runs import SMALL_RUNS
+from small_runs import SMALL, SMALL_RUNS
 
 from kmnist_mlp import Config, run
 from kmnist_mlp.data import CLASS_NAMES, ROMAJI
@@ -126,9 +126,23 @@ def test_options_beyond_the_paper_have_a_column_where_they_are_used():
     configs = {"plain": Config(), "mine": ALL_CHANGED}
     columns = set(tables.configurations(configs)) - set(tables.configurations(["baseline"]))
     beyond = {f.name.replace("_", " ") for f in fields(Config) if f.metadata["beyond"]}
-    assert columns == beyond
+    assert columns == {*beyond, "seed"}
     assert tables.configurations(configs).loc["mine", "dropout"] == "0.1"
     assert tables.configurations(configs).loc["plain", "batch normalisation"] == "no"
+
+
+def test_configurations_that_differ_in_one_option_do_not_look_alike():
+    for f in fields(Config):
+        mine = Config(**{f.name: getattr(ALL_CHANGED, f.name)})
+        one, other = tables.configurations({"plain": Config(), "mine": mine}).to_numpy().tolist()
+        assert one != other, f.name
+
+
+def test_an_experiment_with_the_title_of_one_of_the_papers_has_a_row_of_its_own(kana):
+    configs = {"relu": SMALL, "ReLU": SMALL.replace(epochs=2)}
+    assert tables.configurations(configs)["epochs at most"].tolist() == [4, 2]
+    results = run(configs, [0], n_jobs=1, data=kana, cache=False)
+    assert tables.comparison(results)["stopped at epoch"].tolist() == ["4.0", "2.0"]
 
 
 def test_the_table_of_the_sweep_has_the_best_and_the_papers_own_place():
@@ -285,6 +299,13 @@ def test_a_class_without_a_test_image_has_no_nan(kana):
     matrix = np.diag([10] * 9 + [0])
     for table in (tables.per_class([matrix], kana), tables.most_confused([matrix], kana)):
         assert "nan" not in text_of(table)
+
+
+def test_a_right_answer_is_no_confusion_even_if_there_are_few_errors(kana):
+    matrix = np.diag([10] * 10)
+    assert tables.most_confused([matrix], kana).empty
+    matrix[2, 6] = 1
+    assert tables.most_confused([matrix], kana)["taken for"].tolist() == ["ま ma"]
 
 
 def test_the_most_confused_pairs_come_first_and_no_right_answer_is_among_them(kana):

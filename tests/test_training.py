@@ -440,6 +440,38 @@ def test_a_callback_that_returns_true_ends_the_run_with_the_best_network_and_all
     assert_same_parameters(result.model, let.networks[1])
 
 
+class Ending(Callback):
+    """Ends a run after a number of mini-batches."""
+
+    def __init__(self, last):
+        super().__init__()
+        self.last, self.epochs_done = last, []
+
+    def batch(self, epochs_done):
+        self.epochs_done.append(epochs_done)
+        return len(self.epochs_done) == self.last
+
+
+@pytest.mark.parametrize("epochs", [0, 2])
+def test_a_callback_can_end_the_run_after_any_mini_batch_with_the_best_network_so_far(tiny, epochs):
+    config = quick(early_stop=False)  # 192 images: six mini-batches an epoch
+    ending, calls = Ending(last=6 * epochs + 4), []
+    result = train(config, tiny, callbacks=[ending, Diary("a", calls)])
+    expected = [n // 6 + (n % 6 + 0.5) / 6 for n in range(ending.last)]
+    assert ending.epochs_done == pytest.approx(expected)
+    assert calls[1:] == [*(("a", epoch + 1) for epoch in range(epochs)), ("a", result)]
+    assert result.interrupted and not result.diverged
+    assert (result.stopped_epoch, result.kept_epoch, len(result.history)) == (
+        epochs,
+        epochs,
+        epochs,
+    )
+    shorter = train(quick(epochs=2), tiny).model if epochs else Training(config, tiny).model
+    assert_same_parameters(result.model, shorter)
+    assert all(np.isfinite(value) for value in result.returned.values())
+    assert all(part in repr(result) for part in ("interrupted", f"epoch {epochs},"))
+
+
 @pytest.mark.parametrize("answer", [None, False, 0, [], ""])
 def test_a_plain_function_is_a_callback_and_what_is_not_true_goes_on(tiny, answer):
     seen = []
@@ -472,7 +504,7 @@ def failing(*_):
     raise OwnError
 
 
-@pytest.mark.parametrize("method", ["start", "epoch", "end"])
+@pytest.mark.parametrize("method", ["start", "batch", "epoch", "end"])
 def test_an_exception_of_a_callback_passes_through_and_the_others_hear_of_the_end(tiny, method):
     calls, broken = [], Callback()
     setattr(broken, method, failing)
@@ -480,7 +512,7 @@ def test_an_exception_of_a_callback_passes_through_and_the_others_hear_of_the_en
         train(quick(epochs=1), tiny, callbacks=[Diary("a", calls), broken])
     last = calls.pop()
     assert last[0] == "a" and (last[1] is None) == (method != "end")
-    assert calls == [("a", "start")] + [("a", 1)] * (method != "start")
+    assert calls == [("a", "start")] + [("a", 1)] * (method in ("epoch", "end"))
 
 
 def test_a_run_can_be_trained_by_hand_and_goes_back_to_a_state_that_was_kept(tiny):

@@ -135,7 +135,7 @@ def pytorch(config: Config, data: Dataset) -> Epoch:
     import torch
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
-    activation = torch.nn.Tanh if config.activation == "tanh" else torch.nn.ReLU
+    activation = {"tanh": torch.nn.Tanh, "ReLU": torch.nn.ReLU}[config.activation]
     layers: list[Any] = []
     for inputs, units in pairwise(config.layer_specs):
         layers += [torch.nn.Linear(inputs, units), activation()]
@@ -163,7 +163,7 @@ def jax(config: Config, data: Dataset) -> Epoch:
     import jax.numpy as jnp
 
     model = MLP(config.layer_specs)
-    f = jnp.tanh if config.activation == "tanh" else jax.nn.relu
+    f = {"tanh": jnp.tanh, "ReLU": jax.nn.relu}[config.activation]
     state = jax.tree.map(jnp.array, (model.weights, model.biases))
     state = (state, jax.tree.map(jnp.zeros_like, state))
     split = split_of(config, data)

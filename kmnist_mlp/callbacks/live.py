@@ -59,9 +59,10 @@ class Throttle:
 class Live(Callback):
     """Callback of :func:`kmnist_mlp.train` that shows the run, and lets the stop button end it.
 
-    The first press of the stop button (Ctrl-C in a terminal) ends training after the current epoch
-    and keeps the best model so far. Another one, a second later or more, raises KeyboardInterrupt
-    at once. In a thread other than the main one, the stop button is left as it is.
+    The first press of the stop button (Ctrl-C in a terminal) ends training after the current
+    mini-batch and keeps the best model so far. Another one, a second later or more, raises
+    KeyboardInterrupt at once. In a thread other than the main one, the stop button is left as it
+    is.
     """
 
     def __init__(self) -> None:
@@ -80,6 +81,10 @@ class Live(Callback):
         self.stop_pressed_at: float | None = None
         if threading.current_thread() is threading.main_thread():
             self.handler_before = signal.signal(signal.SIGINT, self._stop_pressed)
+
+    def batch(self, epochs_done: float) -> bool:
+        """Return whether training is to end."""
+        return self.stop_pressed_at is not None
 
     def epoch(self, progress: Progress) -> bool:
         """Show the state after an epoch; return whether training is to end."""
@@ -159,7 +164,7 @@ def _bar(config: Config, looks: bool) -> Any:
     """Return tqdm's progress bar over epochs, which writes to the terminal."""
     from tqdm import tqdm
 
-    layout = f"epoch {{n}} of {{total}} |{{bar}}| {_at_most(config)}{{remaining}} to go{{postfix}}"
+    layout = f"epoch {{n}} of {{total}} |{{bar}}| {at_most(config)}{{remaining}} to go{{postfix}}"
     return tqdm(total=config.epochs, bar_format=layout, disable=not looks, ncols=100)
 
 
@@ -170,10 +175,11 @@ def time_left(epoch: int, config: Config, seconds: float, epochs_before: int = 0
     """
     left = clock(seconds / (epoch - epochs_before) * (config.epochs - epoch))
     gone = f"epoch {epoch} of {config.epochs} · {clock(seconds)} gone"
-    return f"{gone}, {_at_most(config)}{left} to go"
+    return f"{gone}, {at_most(config)}{left} to go"
 
 
-def _at_most(config: Config) -> str:
+def at_most(config: Config) -> str:
+    """Return "at most " before the time of a run that may stop early."""
     return "at most " if config.early_stop else ""
 
 
@@ -194,6 +200,14 @@ def ended(result: TrainingResult) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Return a duration such as "9 s" or "3 min 05 s"."""
+    """Return a duration such as "9 s", "3 min 05 s" or "2 h 30 min".
+
+    Examples
+    --------
+    >>> clock(9.4), clock(185), clock(9000)
+    ('9 s', '3 min 05 s', '2 h 30 min')
+    """
     minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -52,7 +52,10 @@ class ErrorAnalysis:
 
     @property
     def recall(self) -> np.ndarray:
-        """Share of each class that is recognised, in per cent, mean over seeds: (classes,)."""
+        """Share of each class that is recognised, in per cent, mean over seeds: (classes,).
+
+        NaN for a class without test images.
+        """
         return 100 * np.mean([recall(matrix) for matrix in self.matrices], axis=0)
 
 

@@ -10,8 +10,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 from joblib import Parallel, delayed
+from joblib.externals.loky import get_reusable_executor
 from tqdm.auto import tqdm
 
+from kmnist_mlp.activations import ACTIVATIONS, Activation
 from kmnist_mlp.callbacks.live import someone_looks
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
@@ -47,12 +49,17 @@ def train_all(
     if not todo:
         return
     left = dict(sorted(todo.items(), key=lambda item: -cost(item[1])))
+    get_reusable_executor().shutdown()  # workers of an earlier call may run edited code as it was
     arrays = (data.train_images, data.train_labels, data.test_images, data.test_labels)
     names = (data.name, data.class_names, data.romaji)
     with progress(sum(map(cost, left.values())), f"training {len(todo)} networks") as bar:
         for tries_left in (2, 1, 0):
             parallel = Parallel(n_jobs=min(n_jobs, len(left)), return_as="generator_unordered")
-            jobs = [delayed(_train_one)(*item, dtype, names, *arrays) for item in left.items()]
+            activations = dict(ACTIVATIONS)  # a worker does not know those of a notebook
+            jobs = [
+                delayed(_train_one)(*item, dtype, names, activations, *arrays)
+                for item in left.items()
+            ]
             try:
                 for key, result in parallel(jobs):
                     bar.update(cost(left.pop(key)))
@@ -69,10 +76,16 @@ def train_all(
 
 
 def _train_one(
-    key: Key, config: Config, dtype: np.dtype, names: tuple, *arrays: np.ndarray
+    key: Key,
+    config: Config,
+    dtype: np.dtype,
+    names: tuple,
+    activations: dict[str, Activation],
+    *arrays: np.ndarray,
 ) -> tuple[Key, TrainingResult]:
     # The four arrays are separate arguments: joblib passes large ones as memory maps, and a cluster
     # sends each to a worker once, not with every run.
+    ACTIVATIONS.update(activations)
     return key, train(config, Dataset(*arrays, *names), dtype)
 
 

@@ -6,12 +6,14 @@ import ast
 import hashlib
 import json
 import os
+import sys
 import warnings
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
+from kmnist_mlp.activations import ACTIVATIONS, Activation
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.provenance import blas_library, blas_pools
@@ -40,7 +42,8 @@ class ResultCache:
     The key is a hash of configuration (with seed), data, NumPy, BLAS and the numerical code. The
     folder is KMNIST_MLP_RESULTS, else ``results`` in the cache folder. A file appears whole or not
     at all. A damaged file is recomputed, with a warning. If the folder cannot be written, results
-    are not kept, with a warning.
+    are not kept, with a warning. A run with an activation that is not in activations.py is neither
+    looked up nor kept, as the key would not change with it.
 
     Parameters
     ----------
@@ -49,14 +52,14 @@ class ResultCache:
     """
 
     def __init__(self, data: Dataset) -> None:
-        self.fingerprint = data.fingerprint
+        self.decided_by = [data.fingerprint, *_environment()]
         given = os.environ.get("KMNIST_MLP_RESULTS")
         named = full_path("KMNIST_MLP_RESULTS", given) if given else None
         self.folder = named or cache_folder() / "results"
 
     def key(self, config: Config) -> str:
         """Return everything that decides the result of one configuration."""
-        return json.dumps([config.to_dict(), self.fingerprint, *_environment()], sort_keys=True)
+        return json.dumps([config.to_dict(), *self.decided_by], sort_keys=True)
 
     def path(self, config: Config) -> Path:
         """Return the file of one configuration."""
@@ -65,6 +68,8 @@ class ResultCache:
 
     def get(self, config: Config) -> TrainingResult | None:
         """Return a kept result, or None."""
+        if not in_sources(ACTIVATIONS[config.activation]):
+            return None
         path = self.path(config)
         try:
             header, arrays = load_arrays(path)
@@ -84,7 +89,7 @@ class ResultCache:
 
         A run that a callback interrupted is not the result of its configuration.
         """
-        if result.interrupted:
+        if result.interrupted or not in_sources(ACTIVATIONS[result.config.activation]):
             return False
         header = {"key": self.key(result.config)}
         header |= {name: getattr(result, name) for name in SCALARS}
@@ -101,9 +106,21 @@ class ResultCache:
         return True
 
 
-@lru_cache(maxsize=1)
+def in_sources(activation: Activation) -> bool:
+    """Whether an activation is defined in activations.py, which :func:`source_hash` covers."""
+    return all(getattr(f, "__module__", "") == Activation.__module__ for f in activation)
+
+
 def _environment() -> tuple[str, ...]:
     """Return what decides a result besides configuration and data: sources, NumPy, BLAS."""
+    # The sources as they were loaded: as they are now only where a notebook reloads what changed.
+    reloaded = "IPython.extensions.autoreload" in sys.modules
+    stamps = [path.stat().st_mtime_ns for path in sorted(PACKAGE.rglob("*.py"))] if reloaded else []
+    return _environment_of(tuple(stamps))
+
+
+@lru_cache(maxsize=1)
+def _environment_of(stamps: tuple[int, ...]) -> tuple[str, ...]:
     libraries = {blas_library(pool) for pool in blas_pools()}
     return (source_hash(), np.__version__, *sorted(libraries))
 

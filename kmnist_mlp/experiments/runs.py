@@ -6,6 +6,7 @@ have moved.
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -72,10 +73,26 @@ class Results:
         return cls({}, pd.DataFrame(), data.name)
 
     def plus(self, name: str, run: TrainingResult) -> Results:
-        """Return these results and one more run."""
+        """Return these results and one more run.
+
+        Raises
+        ------
+        ValueError
+            If the name has a run of this seed, or is that of another configuration.
+        """
         key = (name, run.config.seed)
+        others = [other for (own, _), other in self.runs.items() if own == name]
+        if key in self.runs or any(o.config.replace(seed=key[1]) != run.config for o in others):
+            raise ValueError(f"{name!r} with seed {key[1]} must be new; there is {others[0]!r}")
         frame = pd.concat([self.frame, pd.DataFrame([_row(*key, run, False)])], ignore_index=True)
         return Results({**self.runs, key: run}, frame, self.data_name)
+
+    def without(self, name: str) -> Results:
+        """Return these results without the runs of one experiment."""
+        self.of(name)
+        runs = {key: run for key, run in self.runs.items() if key[0] != name}
+        frame = self.frame[self.frame.experiment != name].reset_index(drop=True)
+        return Results(runs, frame, self.data_name)
 
     @property
     def names(self) -> list[str]:
@@ -109,7 +126,7 @@ class Results:
 
 
 def run(
-    configs: Iterable[str] | Mapping[str, Config] | Iterable[Config] | Config,
+    configs: Config | str | Iterable[Config | str] | Mapping[str, Config | str],
     seeds: Iterable[int] | int | None = None,
     n_jobs: int = -1,
     data: Dataset | None = None,
@@ -120,8 +137,9 @@ def run(
 
     Parameters
     ----------
-    configs : names of the paper's experiments, a dict of name to Config, or Configs
-        What to run; an unnamed configuration is named "run 1", "run 2", ...
+    configs : Config, str, several of them, or a dict of name to Config or str
+        What to run; a text is the name of an experiment of the paper. A configuration without a
+        name is named "run 1", "run 2", ...
     seeds : iterable of int
         Replace the configurations' own; by default those of the report (0 to 4).
     n_jobs : int
@@ -162,7 +180,7 @@ def run(
     2       bold     0              1     False
     3       bold     1              1     False
     """
-    named = _named(configs)
+    named = named_configs(configs)
     if seeds is None:
         seeds = default_seeds()
     elif isinstance(seeds, Integral):
@@ -229,31 +247,59 @@ def train_cached(
     return result
 
 
-def _named(configs: Any) -> dict[str, Config]:
-    """Return the configurations to run by their names, or raise ValueError."""
+def named_configs(
+    configs: Config | str | Iterable[Config | str] | Mapping[str, Config | str],
+) -> dict[str, Config]:
+    """Return configurations, given in any of the ways that :func:`run` takes, by their names.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, or what is no configuration.
+
+    Examples
+    --------
+    >>> list(named_configs(["relu", Config()]))
+    ['relu', 'run 2']
+    >>> mine = named_configs({"baseline": "baseline", "my L2": Config(L2_penalty=0.1)})
+    >>> mine["my L2"].L2_penalty
+    0.1
+    """
     if isinstance(configs, (Config, str)):
         configs = [configs]
     if not isinstance(configs, Iterable):
         raise ValueError(f"configs must be a Config, names or several of them; got {configs!r}")
-    named = dict(configs) if isinstance(configs, Mapping) else {}
-    if not named:
-        for number, config in enumerate(configs, start=1):
-            if not isinstance(config, str):
-                named[f"run {number}"] = config
-            elif config in EXPERIMENTS:
-                named[config] = EXPERIMENTS[config]
-            else:
-                raise ValueError(f"no experiment {config!r}; the paper's are {list(EXPERIMENTS)}")
-    for name, config in named.items():
-        if not isinstance(config, Config):
-            raise ValueError(f"{name!r} must be a Config; got {config!r}")
-    return named
+    if isinstance(configs, Mapping):
+        pairs = list(configs.items())
+    else:
+        listed = enumerate(configs, start=1)
+        pairs = [(c if isinstance(c, str) else f"run {number}", c) for number, c in listed]
+    for name, _ in pairs:
+        if not isinstance(name, str) or not name.strip():
+            raise ValueError(f"the name of an experiment must be a text; got {name!r}")
+    return {name: _config(name, config) for name, config in pairs}
+
+
+def _config(name: str, config: Any) -> Config:
+    if isinstance(config, Config):
+        return config
+    if not isinstance(config, str):
+        raise ValueError(f"{name!r} must be a Config or an experiment of the paper; got {config!r}")
+    if config in EXPERIMENTS:
+        return EXPERIMENTS[config]
+    near = difflib.get_close_matches(config, EXPERIMENTS, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise ValueError(
+        f"no experiment {config!r}: {hint}The paper's are {list(EXPERIMENTS)}; for one of your "
+        f"own, give its configuration, such as {{{name!r}: Config(L2_penalty=0.1)}}"
+    )
 
 
 def _row(name: str, seed: int, run: TrainingResult, cached: bool) -> dict[str, Any]:
     late = run.curves["training_loss"][-10:]
     epochs = np.arange(len(late))
     line = np.polyval(np.polyfit(epochs, late, 1), epochs) if len(late) > 2 else late
+    fluctuation = (late - line).std() / late.mean() if len(late) else np.nan
     training, validation = (run.returned[f"{part}_accuracy"] for part in ("training", "validation"))
     return {
         "experiment": name,
@@ -262,7 +308,7 @@ def _row(name: str, seed: int, run: TrainingResult, cached: bool) -> dict[str, A
         "test_loss": run.test_loss,
         **run.returned,
         "generalisation_gap": training - validation,
-        "late_fluctuation": 1.0 if run.diverged else (late - line).std() / late.mean(),
+        "late_fluctuation": 1.0 if run.diverged else fluctuation,
         "small_weight_share": (abs(run.model.weights[0]) < 1e-3).mean(),
         "best_epoch": run.best_epoch,
         "stopped_epoch": run.stopped_epoch,

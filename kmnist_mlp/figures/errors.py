@@ -36,8 +36,12 @@ def confusion_matrix(matrix: np.ndarray, data: Dataset) -> Figure:
 
 
 def confusion_numbers(matrix: np.ndarray, data: Dataset) -> pd.DataFrame:
-    """Return per cent of each class: a row per true class, a column per predicted one."""
-    percent = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    """Return per cent of each class: a row per true class, a column per predicted one.
+
+    The row of a class without images is NaN.
+    """
+    images = matrix.sum(axis=1, keepdims=True)
+    percent = np.where(images > 0, 100 * matrix / np.maximum(images, 1), np.nan)
     numbers = pd.DataFrame(percent, columns=data.romaji)
     numbers.insert(0, "true_character", data.romaji)
     return numbers
@@ -55,7 +59,7 @@ def draw_confusion(numbers: pd.DataFrame, labels: tuple[str, ...]) -> Figure:
     axis.set_yticks(middles, labels)
     for (row, column), value in np.ndenumerate(percent):
         if value >= 0.05:
-            dark = errors[row, column] > 0.6 * errors.max()
+            dark = errors[row, column] > 0.6 * np.nanmax(errors)
             axis.text(
                 column + 0.5, row + 0.5, f"{value:.1f}", ha="center", va="center",
                 fontsize=5.5 if is_narrow() else 8, color=ON_DARK if dark else ON_PALE,
@@ -74,12 +78,16 @@ def draw_confusion(numbers: pd.DataFrame, labels: tuple[str, ...]) -> Figure:
 def confusion_finding(numbers: pd.DataFrame, labels: tuple[str, ...]) -> str:
     """Return the best and the worst class, and the most frequent error, as sentences."""
     percent, errors = _percent_and_errors(numbers)
-    recall, (row, column) = np.diag(percent), divmod(int(errors.argmax()), len(labels))
-    return (
-        f"Between {recall.min():.1f} % ({labels[recall.argmin()]}) and {recall.max():.1f} % "
-        f"({labels[recall.argmax()]}) of a character are recognised. The most frequent error: "
-        f"{labels[row]} taken for {labels[column]}, {percent[row, column]:.1f} %."
+    recall, (row, column) = np.diag(percent), divmod(int(np.nanargmax(errors)), len(labels))
+    worst, best = np.nanargmin(recall), np.nanargmax(recall)
+    recognised = (
+        f"Between {recall[worst]:.1f} % ({labels[worst]}) and {recall[best]:.1f} % "
+        f"({labels[best]}) of a character are recognised."
     )
+    if row == column:
+        return recognised  # there is no error
+    error = f"{labels[row]} taken for {labels[column]}, {percent[row, column]:.1f} %"
+    return f"{recognised} The most frequent error: {error}."
 
 
 def _percent_and_errors(numbers: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import pandas as pd
 
+from kmnist_mlp.config import Config
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.support.files import csv_text
@@ -22,6 +23,48 @@ def title(name: str) -> str:
     ('L2 penalty 0.2', 'run 1')
     """
     return PAPER[name].title if name in PAPER else name
+
+
+# Of the options whose names in figures and tables are not just those of Config
+LABELS = {
+    "layer_specs": "layers",
+    "epochs": "epochs at most",
+    "early_stop": "early stopping",
+    "early_stop_epoch": "patience",
+    "momentum_gamma": "momentum",
+}
+
+
+def label(option: str) -> str:
+    """Return the name of an option of :class:`Config` in figures and tables."""
+    return LABELS.get(option, option.replace("_", " "))
+
+
+def setting(config: Config) -> str:
+    """Return in words what of a configuration, besides its seed, is not the default.
+
+    Examples
+    --------
+    >>> setting(Config(layer_specs=(784, 64, 10), L2_penalty=0.1, early_stop=False))
+    'layers 784-64-10, no early stopping, L2 penalty 0.1'
+    >>> setting(Config(seed=3))
+    'the default configuration'
+    """
+    words = []
+    for f in fields(Config):
+        value = getattr(config, f.name)
+        if value == f.default or f.name == "seed":
+            continue
+        if isinstance(value, bool):
+            words.append("no " * (not value) + label(f.name))
+        else:
+            shown = "-".join(map(str, value)) if isinstance(value, tuple) else value
+            words.append(
+                f"{label(f.name)} {shown:g}"
+                if isinstance(value, float)
+                else f"{label(f.name)} {shown}"
+            )
+    return ", ".join(words) or "the default configuration"
 
 
 @dataclass(frozen=True)

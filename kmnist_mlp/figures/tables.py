@@ -12,9 +12,9 @@ from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset, is_stand_in
 from kmnist_mlp.experiments.error_analysis import recall
 from kmnist_mlp.experiments.paper import PAPER
-from kmnist_mlp.experiments.runs import Results
+from kmnist_mlp.experiments.runs import Results, named_configs
 from kmnist_mlp.experiments.sweep import AXES, means
-from kmnist_mlp.figures.exhibit import ExhibitData, title
+from kmnist_mlp.figures.exhibit import ExhibitData, label, title
 from kmnist_mlp.support.statistics import MISSING, interval, plus_minus, rounded, signed
 
 VERDICTS = ("reproduced", "not reproduced", "undecided")
@@ -29,14 +29,17 @@ def with_corner(table: pd.DataFrame, name: str, data_name: str = "") -> pd.DataF
 # ---- experiments ---------------------------------------------------------------------------------
 
 
-def configurations(configs: Iterable[str] | Mapping[str, Config]) -> pd.DataFrame:
+def configurations(
+    configs: Config | str | Iterable[Config | str] | Mapping[str, Config | str],
+) -> pd.DataFrame:
     """Return the configurations: a row per experiment, a column per hyper-parameter.
 
-    An option beyond the paper has a column if one of the configurations uses it.
+    The seed, and an option beyond the paper, has a column if it is not the default in every row.
 
     Parameters
     ----------
-    configs : names of the paper's experiments, or a dict of name to Config
+    configs : Config, str, several of them, or a dict of name to Config or str
+        As :func:`kmnist_mlp.run` takes them.
 
     Examples
     --------
@@ -45,15 +48,15 @@ def configurations(configs: Iterable[str] | Mapping[str, Config]) -> pd.DataFram
     baseline, early stopping  784-128-10       tanh         5
     ReLU                      784-128-10       ReLU         5
     """
-    if not isinstance(configs, Mapping):
-        configs = {name: PAPER[name].config for name in configs}
+    named = named_configs(configs)
     beyond = [
         f
         for f in fields(Config)
-        if f.metadata["beyond"] and any(getattr(c, f.name) != f.default for c in configs.values())
+        if (f.metadata["beyond"] or f.name == "seed")
+        and any(getattr(config, f.name) != f.default for config in named.values())
     ]
-    rows = {
-        title(name): {
+    rows = [
+        {
             "layers": "-".join(map(str, config.layer_specs)),
             "activation": config.activation if len(config.layer_specs) > 2 else MISSING,
             "learning rate": f"{config.learning_rate:g}",
@@ -63,11 +66,12 @@ def configurations(configs: Iterable[str] | Mapping[str, Config]) -> pd.DataFram
             "L2 penalty": f"{config.L2_penalty:g}",
             "epochs at most": config.epochs,
             "patience": config.early_stop_epoch if config.early_stop else "none",
-            **{f.name.replace("_", " "): _shown(getattr(config, f.name)) for f in beyond},
+            **{label(f.name): _shown(getattr(config, f.name)) for f in beyond},
         }
-        for name, config in configs.items()
-    }
-    return with_corner(pd.DataFrame.from_dict(rows, orient="index"), "experiment")
+        for config in named.values()
+    ]
+    # not by title: an experiment of one's own may have that of one of the paper's
+    return with_corner(pd.DataFrame(rows, index=[title(name) for name in named]), "experiment")
 
 
 def _shown(value: bool | float | str) -> str:
@@ -83,14 +87,14 @@ def comparison(results: Results, names: Iterable[str] | None = None) -> pd.DataF
     The weights of which epoch are tested: of the best one with early stopping, else of the last.
     """
     names = list(names or results.names)
-    rows = {}
+    rows = []
     for name in names:
         entry = PAPER.get(name)
         accuracy, loss = (results.values(q, name) for q in ("test_accuracy", "test_loss"))
         paper_accuracy, accuracy_difference = _beside(entry and entry.test_accuracy, accuracy, 2)
         paper_loss, loss_difference = _beside(entry and entry.test_loss, loss, 4)
         diverged = int(results.values("diverged", name).sum())
-        rows[title(name)] = {
+        row = {
             "test accuracy, %": plus_minus(accuracy, 2),
             "paper, %": paper_accuracy,
             "difference": accuracy_difference,
@@ -102,7 +106,8 @@ def comparison(results: Results, names: Iterable[str] | None = None) -> pd.DataF
             "stopped at epoch": plus_minus(results.values("stopped_epoch", name), 1)
             + (f", {diverged} diverged" if diverged else ""),
         }
-    table = pd.DataFrame.from_dict(rows, orient="index")
+        rows.append(row)
+    table = pd.DataFrame(rows, index=[title(name) for name in names])
     table = with_corner(table, "experiment", results.data_name)
     frame = results.frame[results.frame.experiment.isin(names)].drop(columns="cached")
     keys = zip(frame.experiment, frame.seed, strict=True)
@@ -325,5 +330,8 @@ def most_confused(matrices: list[np.ndarray], data: Dataset, count: int = 8) -> 
             "share of the character, %": f"{share[true, predicted]:.1f}",
         }
         for true, predicted in pairs[:count]
+        if errors[true, predicted] > 0
     ]
-    return with_corner(pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1)), "rank")
+    columns = ["character", "taken for", "images per seed", "share of the character, %"]
+    table = pd.DataFrame(rows, pd.RangeIndex(1, len(rows) + 1), columns)
+    return with_corner(table, "rank")

@@ -17,6 +17,8 @@ LABELS = {"description_width": "110px"}  # so that controls below each other are
 def explorer(draw: Callable[..., Figure], **controls: widgets.Widget) -> widgets.VBox:
     """Return controls above the figure that ``draw`` makes of their values, drawn at each change.
 
+    Below the figure stands its finding.
+
     Parameters
     ----------
     draw : callable
@@ -28,7 +30,8 @@ def explorer(draw: Callable[..., Figure], **controls: widgets.Widget) -> widgets
     def redraw(_: object = None) -> None:
         figure = draw(**{name: control.value for name, control in controls.items()})
         alt, source = escape(figure.exhibit_data.finding), png_address(figure, 150)
-        picture.value = f'<img alt="{alt}" style="width: 950px; max-width: 100%" src="{source}">'
+        image = f'<img alt="{alt}" style="width: 950px; max-width: 100%" src="{source}">'
+        picture.value = f"{image}<p>{alt}</p>"
 
     for control in controls.values():
         control.observe(redraw, "value")
@@ -47,7 +50,17 @@ def menu(name: str, options: Iterable[str]) -> widgets.Dropdown:
     return widgets.Dropdown(options=list(options), description=name, style=LABELS)
 
 
-def choice(name: str, values: Iterable[float], value: float) -> widgets.SelectionSlider:
+def offer(control: widgets.Dropdown, options: Iterable[str]) -> None:
+    """Give a menu other options; what is chosen stays chosen if it is among them."""
+    options, chosen = list(options), control.value
+    if options != list(control.options):
+        control.options = options
+        control.value = chosen if chosen in options else next(iter(options), None)
+
+
+def choice(
+    name: str, values: Iterable[float], value: float, zero: str = "0"
+) -> widgets.SelectionSlider:
     """Return a slider over round numbers and the given value, which is chosen."""
-    options = [(f"{v:g}", v) for v in sorted({*values, value})]
+    options = [(f"{v:g}" if v else zero, v) for v in sorted({*values, value})]
     return widgets.SelectionSlider(options=options, value=value, description=name, style=LABELS)

@@ -31,6 +31,7 @@ from kmnist_mlp.support.statistics import in_percent
 PAD = Path(__file__).with_name("pad")
 UNSEEN = "STAND-IN DATA: this network has never seen Kuzushiji-MNIST."
 SIDE = 28
+IN_PAGES = ("tanh", "sigmoid", "ReLU")  # the activations that pad.js knows
 
 # Measured on KMNIST's 60,000 training images: the ink's bounding box fills the frame along its
 # longer side (27 or 28 pixels in 97 % of them) and is centred along the other to within a pixel
@@ -162,7 +163,7 @@ def drawing_pad(
     Parameters
     ----------
     network : TrainingResult or MLP
-        Any layers and activation. The page gets its weights in few bits, and its standardisation.
+        Any layers. The page gets its weights in few bits, and its standardisation.
     data : Dataset
         The data that it was trained on, for the names of the classes and its accuracy.
     bits : int
@@ -173,11 +174,13 @@ def drawing_pad(
     Raises
     ------
     ValueError
-        If the images are not 28 x 28 pixels, or the network is not one for these images and
-        classes.
+        If the images are not 28 x 28 pixels, the network is not one for these images and classes,
+        or its activation is one that the page does not know.
     """
     is_run = not isinstance(network, MLP)
     model = trained_on(network, data) if is_run else for_data(network, data)
+    if len(model.weights) > 1 and model.activation not in IN_PAGES:
+        raise ValueError(f"activation must be one of {IN_PAGES} here; got {model.activation!r}")
     shape = data.train_images.shape[1:]
     if shape != (SIDE, SIDE):
         raise ValueError(f"a pad is for images of {SIDE} x {SIDE} pixels; data has {shape}")

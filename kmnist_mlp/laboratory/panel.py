@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import threading
-import time
+from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from html import escape
 from itertools import count
@@ -16,31 +17,38 @@ from itertools import count
 import ipywidgets as widgets
 import numpy as np
 import pandas as pd
+from IPython import get_ipython
 from matplotlib.figure import Figure
 
 from kmnist_mlp.activations import ACTIVATIONS
-from kmnist_mlp.callbacks.live import Throttle, ended, time_left
+from kmnist_mlp.callbacks.live import ended
 from kmnist_mlp.callbacks.svg import Line, chart
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.runs import Results
-from kmnist_mlp.figures import overlay, tables
-from kmnist_mlp.figures.exhibit import ExhibitData
+from kmnist_mlp.figures import overlay
+from kmnist_mlp.figures.exhibit import setting, title
 from kmnist_mlp.figures.markup import html
-from kmnist_mlp.laboratory.controls import LABELS, choice, menu
+from kmnist_mlp.laboratory.controls import LABELS, choice, menu, offer
 from kmnist_mlp.laboratory.hidden_units import HiddenUnits
-from kmnist_mlp.results import Progress, TrainingResult
+from kmnist_mlp.laboratory.records import code, runs_table
+from kmnist_mlp.laboratory.watch import StoppedAtOnceError, Watch
+from kmnist_mlp.results import TrainingResult
 from kmnist_mlp.support.checks import instance
 from kmnist_mlp.support.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY
-from kmnist_mlp.support.statistics import mean_curve, plus_minus
+from kmnist_mlp.support.statistics import mean_curve
 from kmnist_mlp.training import train
 
 RATES = [digit * 10.0**power for power in range(-5, 0) for digit in (1, 2, 5)] + [1.0]
 PENALTIES = [0.0, 1e-6, 1e-4, 1e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]
 MOMENTA = [0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99]
+BATCHES = [2**power for power in range(3, 11)]
+PATIENCES = [0, 1, 2, 3, 5, 10, 20, 30]
+SEEDS = 5  # of a run that is repeated
 LAST_RUNS = (BLUE, GREEN, PURPLE, SKY)  # as many as the panel's picture shows, in these colours
 BUSY = "a run is going on: stop it, or wait for its end"
-STYLE = """<style>.lab-runs table { border-collapse: collapse; font-size: 12px; }
+STYLE = """<style>.lab-runs { overflow-x: auto; }
+.lab-runs table { border-collapse: collapse; font-size: 12px; }
 .lab-runs th, .lab-runs td { padding: 3px 8px; text-align: left; border-bottom: 1px solid #8884;
 white-space: nowrap; }
 .lab-runs .number { text-align: right; }</style>"""
@@ -80,10 +88,14 @@ class Laboratory:
             raise ValueError(f"baseline must be of {data.name}; it is of {baseline.data_name}")
         self.first_config = validated(baseline.of(baseline.names[0])[0].config)
         self.worker: threading.Thread | None = None
-        self.stop_requested = threading.Event()
+        self.stop_requested, self.confirmed = threading.Event(), threading.Event()
+        self.given = len(baseline.names)  # experiments that were not trained here
+        self.removed: set[str] = set()  # names that are not used again
         self.running = threading.Lock()  # at most one run at a time
         self.hidden_units = lru_cache(lambda name: HiddenUnits(self.results.of(name)[0], data))
         self.panel = self._panel()
+        if shell := get_ipython():  # a cell may have added an activation
+            shell.events.register("post_run_cell", lambda _: self._offer_activations())
         self._draw("Choose, and press Train.", 0.0)
 
     # ---- running -----------------------------------------------------------------------------
@@ -101,56 +113,141 @@ class Laboratory:
             raise ValueError(BUSY)
         try:
             self.stop_requested.clear()
-            began, throttle = time.perf_counter(), Throttle()
-
-            def watch(progress: Progress) -> bool:
-                stop = self.stop_requested.is_set()
-                text = time_left(progress.epoch, config, time.perf_counter() - began)
-                done = progress.epoch / config.epochs
-                throttle.draw(lambda: self._draw(text, done, progress.curves))
-                return stop
-
-            result = train(validated(config), self.data, callbacks=[watch])
-            names = (f"lab run {number}" for number in count(1))
-            name = next(name for name in names if name not in self.results.names)
-            self.results = self.results.plus(name, result)
+            return self._train(config, self._new_name())
         finally:
             self.running.release()
-        self._draw(f"{name}: {ended(result)}", 1.0)
-        self.run_menu.options = self.results.names
-        self.runs.value = f'{STYLE}<div class="lab-runs">{html(self.table())}</div>'
-        return result
 
     def start(self, config: Config) -> None:
         """Train in the background, while the kernel stays free; errors are shown in the panel.
+
+        A run that may take more than ten minutes waits until it is confirmed.
 
         Raises
         ------
         ValueError
             If a run is going on already.
         """
-        if self.running.locked():
+        self._start(lambda: self._train(config, self._new_name(), self._wait_for_confirmation))
+
+    def repeat(self, name: str) -> None:
+        """Train the configuration of a run with more seeds in the background, until it has five.
+
+        Raises
+        ------
+        ValueError
+            If a run is going on already, there is no such run, or it was stopped by hand.
+        """
+        runs = self.results.of(self._own(name))
+        if runs[0].interrupted:
+            raise ValueError(f"{name!r} was stopped by hand; a run of other seeds must be like it")
+        have = [run.config.seed for run in runs]
+        seeds = [seed for seed in range(len(have) + SEEDS) if seed not in have]
+        missing = seeds[: max(0, SEEDS - len(have))]
+
+        def train_all() -> None:
+            for seed in missing:
+                confirm = self._wait_for_confirmation if seed == missing[0] else None
+                self._train(runs[0].config.replace(seed=seed), name, confirm)
+
+        self._start(train_all)
+
+    def remove(self, name: str) -> None:
+        """Take a run of the laboratory out of its results.
+
+        Raises
+        ------
+        ValueError
+            If a run is going on, or there is no such run.
+        """
+        self._own(name)
+        if not self.running.acquire(blocking=False):
             raise ValueError(BUSY)
-        self.train_button.disabled, self.stop_button.disabled = True, False
-        self.message.value = ""
-        self.worker = threading.Thread(target=self._work, args=(config,), daemon=True)
-        self.worker.start()
+        try:
+            self.results = self.results.without(name)
+            self.removed.add(name)
+        finally:
+            self.running.release()
+        self._refresh()
+        self._draw(f"{name} is removed.", 0.0)
+
+    def code(self, name: str) -> str:
+        """Return the lines that repeat a run in a cell of a notebook."""
+        return code(self.results, name)
 
     def stop(self) -> None:
-        """End the run in the background after its current epoch; its best model is kept."""
+        """End the run in the background after its current mini-batch; its best model is kept."""
+        if self.running.locked():
+            self.message.value = "Stopping after this mini-batch ..."
         self.stop_requested.set()
+        self.confirmed.set()
 
     def wait(self) -> None:
         """Wait for the end of the run in the background."""
         if self.worker is not None:
             self.worker.join()
 
-    def _work(self, config: Config) -> None:
+    def _new_name(self) -> str:
+        names = (f"lab run {number}" for number in count(1))
+        return next(name for name in names if name not in {*self.results.names, *self.removed})
+
+    def _own(self, name: str) -> str:
+        """Return the name of a run of the laboratory, or raise ValueError."""
+        own = self.results.names[self.given :]
+        if name not in own:
+            raise ValueError(f"name must be that of a run here, one of {own}; got {name!r}")
+        return name
+
+    def _train(
+        self, config: Config, name: str, confirm: Callable[[str], None] | None = None
+    ) -> TrainingResult:
+        """Train, and add the run to those of this name."""
+
+        def show(text: str, done: float, curves: dict[str, np.ndarray]) -> None:
+            self._draw(f"{text} · {name}", done, curves)
+
+        watch = Watch(show, self.stop_requested, confirm)
+        result = train(validated(config), self.data, callbacks=[watch])
+        if result.interrupted and name in self.results.names:
+            raise StoppedAtOnceError  # a stopped run is no further seed of others
+        self.results = self.results.plus(name, result)
+        self._refresh()
+        full = result.stopped_epoch / config.epochs if result.interrupted else 1.0
+        self._draw(f"{name}: {ended(result)}", full)
+        return result
+
+    def _start(self, work: Callable[[], object]) -> None:
+        """Do something in the background that trains."""
+        if not self.running.acquire(blocking=False):
+            raise ValueError(BUSY)
+        self.stop_requested.clear()
+        self.train_button.disabled, self.stop_button.disabled = True, False
+        self.message.value = ""
+        self._draw("preparing the images", 0.0)
+        self.worker = threading.Thread(target=self._work, args=(work,), daemon=True)
+        self.worker.start()
+
+    def _work(self, work: Callable[[], object]) -> None:
+        message = ""
         try:
-            self.train(config)
+            work()
+        except StoppedAtOnceError:
+            self._draw("stopped: nothing of the run that went on is kept", 0.0)
         except Exception as error:  # of a thread, nobody would see it
-            self._show_error(error)
+            message = in_red(error)
+            self._draw("Choose, and press Train.", 0.0)
+        self.running.release()
+        self.message.value = message
         self.train_button.disabled, self.stop_button.disabled = False, True
+
+    def _wait_for_confirmation(self, sentence: str) -> None:
+        self.confirmed.clear()
+        if self.stop_requested.is_set():
+            return
+        self.message.value, self.go_on_button.layout.display = sentence, ""
+        self.confirmed.wait()
+        self.go_on_button.layout.display = "none"
+        if not self.stop_requested.is_set():
+            self.message.value = ""
 
     # ---- what is shown -----------------------------------------------------------------------
 
@@ -159,25 +256,40 @@ class Laboratory:
         return overlay(self.results, self.results.names, "validation_loss", "validation_accuracy")
 
     def table(self) -> pd.DataFrame:
-        """Return one row per experiment: its configuration, its accuracies, how it ended."""
-        results, names = self.results, self.results.names
-        runs = {name: results.of(name) for name in names}
-        table = tables.configurations({name: runs[name][0].config for name in names})
-        table = table.drop(columns=["batch size", "epochs at most", "patience"])
-        for part in ("validation", "test"):
-            values = [plus_minus(results.values(f"{part}_accuracy", n), 2) for n in names]
-            table[f"{part} accuracy, %"] = values
-        table["epochs (best)"] = [epochs(runs[name]) for name in names]
-        table["end"] = [how_it_ended(runs[name]) for name in names]
-        frame = results.frame.drop(columns=["cached", "seconds"])
-        quantities = ["validation_accuracy", "test_accuracy"]
-        table.attrs["exhibit_data"] = ExhibitData.of(frame, "", results, names, quantities)
-        return table
+        """Return one row per experiment: its accuracies, how it ended, and its configuration."""
+        return runs_table(self.results)
+
+    def caption(self) -> str:
+        """Return what :meth:`figure` shows, run by run, as a caption."""
+        parts = [self.described(name) for name in self.results.names]
+        return f"Validation loss and accuracy by epoch of {'; '.join(parts)}."
+
+    def described(self, name: str) -> str:
+        """Return a run with its configuration, such as "lab run 1 (activation ReLU)"."""
+        runs = self.results.of(name)
+        seeds = f", mean of {len(runs)} seeds" if len(runs) > 1 else ""
+        return f"{title(name)} ({setting(runs[0].config)}{seeds})"
 
     def units(self, run: str, first: int = 0) -> Figure:
         """Draw six hidden units of a run, from the one with the ``first``-largest weights on."""
         units = self.hidden_units(run)
-        return units.figure(min(first, max(0, len(units.order) - 6)))
+        figure = units.figure(min(first, max(0, len(units.order) - 6)))
+        data = figure.exhibit_data
+        finding = f"{self.described(run)}: {data.finding}"
+        figure.exhibit_data = replace(data, finding=finding)
+        return figure
+
+    def _refresh(self) -> None:
+        """Bring the menus and the table up to the results."""
+        offer(self.run_menu, self.results.names)
+        offer(self.own_menu, self.results.names[self.given :])
+        self._offer_activations()
+        for control in self.own.children:
+            control.disabled = not self.own_menu.options
+        self.runs.value = f'{STYLE}<div class="lab-runs">{html(self.table())}</div>'
+
+    def _offer_activations(self) -> None:
+        offer(self.controls["activation"], ACTIVATIONS)
 
     def _draw(self, text: str, done: float, now: dict[str, np.ndarray] | None = None) -> None:
         """Show the current run together with the experiment and the last runs."""
@@ -187,7 +299,7 @@ class Laboratory:
         curves = [
             (name, [run.curves for run in self.results.of(name)], colour) for name, colour in shown
         ]
-        if now is not None:
+        if now:
             curves.append(("this run", [now], ORANGE))
         panels = {
             title: [
@@ -219,17 +331,48 @@ class Laboratory:
             ),
             "L1_penalty": choice("L1 penalty", PENALTIES, first.L1_penalty),
             "L2_penalty": choice("L2 penalty", PENALTIES, first.L2_penalty),
+            "batch_size": choice("batch size", BATCHES, first.batch_size),
             "epochs": widgets.IntSlider(20, min=1, max=100, description="epochs at most", **look),
+            "early_stop_epoch": choice(
+                "patience", PATIENCES, first.early_stop * first.early_stop_epoch, zero="none"
+            ),
+            "seed": widgets.BoundedIntText(
+                first.seed, min=0, max=max(10**6, first.seed), description="seed", **look
+            ),
         }
         self.train_button = widgets.Button(description="Train", button_style="primary")
         self.stop_button = widgets.Button(description="Stop", disabled=True)
-        self.train_button.on_click(lambda _: self._train_chosen())
+        self.go_on_button = widgets.Button(description="Train it", layout={"display": "none"})
+        self.train_button.on_click(lambda _: self._try(lambda: self.start(self.chosen())))
         self.stop_button.on_click(lambda _: self.stop())
+        self.go_on_button.on_click(lambda _: self.confirmed.set())
         self.message, self.picture, self.runs = (widgets.HTML() for _ in range(3))
         self.run_menu = menu("run", self.results.names)
-        rows = [list(self.controls.values())[i : i + 2] for i in range(0, 7, 2)]
-        buttons = widgets.HBox([self.train_button, self.stop_button, self.message])
-        return widgets.VBox([*map(widgets.HBox, rows), buttons, self.picture, self.runs])
+        controls = list(self.controls.values())
+        rows = [widgets.HBox(controls[i : i + 2]) for i in range(0, len(controls), 2)]
+        buttons = [self.train_button, self.stop_button, self.go_on_button, self.message]
+        below = [self.picture, self.runs, self._own_controls()]
+        self._refresh()
+        return widgets.VBox([*rows, widgets.HBox(buttons), *below])
+
+    def _own_controls(self) -> widgets.VBox:
+        """Return the menu of the runs made here, with what can be done with each."""
+        self.own_menu = menu("run of yours", [])
+        self.code_text = widgets.Textarea(
+            description="as code", rows=6, style=LABELS, layout={"width": "720px"}
+        )
+        actions = {
+            "Show as code": lambda name: setattr(self.code_text, "value", self.code(name)),
+            "Repeat with five seeds": self.repeat,
+            "Remove": self.remove,
+        }
+        buttons = []
+        for text, action in actions.items():
+            button = widgets.Button(description=text, layout={"width": "auto"})
+            button.on_click(lambda _, action=action: self._try(lambda: action(self.own_menu.value)))
+            buttons.append(button)
+        self.own = widgets.HBox([self.own_menu, *buttons])
+        return widgets.VBox([self.own, self.code_text])
 
     def chosen(self) -> Config:
         """Return the configuration that the controls are set to.
@@ -247,17 +390,22 @@ class Laboratory:
         pixels, *_, classes = self.first_config.layer_specs
         gamma = values.pop("momentum_gamma")
         momentum = {"momentum": gamma > 0} | ({"momentum_gamma": gamma} if gamma else {})
+        patience = values.pop("early_stop_epoch")
+        stop = {"early_stop": patience > 0} | ({"early_stop_epoch": patience} if patience else {})
         layers = (pixels, *map(int, sizes), classes)
-        return self.first_config.replace(layer_specs=layers, **momentum, **values)
+        return self.first_config.replace(layer_specs=layers, **momentum, **stop, **values)
 
-    def _train_chosen(self) -> None:
+    def _try(self, action: Callable[[], object]) -> None:
+        """Do what a button is for; show the error if it cannot be done."""
         try:
-            self.start(self.chosen())
+            action()
         except ValueError as error:
-            self._show_error(error)
+            self.message.value = in_red(error)
 
-    def _show_error(self, error: Exception) -> None:
-        self.message.value = f'<span style="color: {RED}">{escape(str(error))}</span>'
+
+def in_red(error: Exception) -> str:
+    """Return an error as the panel shows it."""
+    return f'<span style="color: {RED}">{escape(str(error))}</span>'
 
 
 def validated(config: Config) -> Config:
@@ -267,23 +415,3 @@ def validated(config: Config) -> Config:
             "validation_fraction must be > 0 here, where validation curves are compared; got 0"
         )
     return config
-
-
-def how_it_ended(runs: list[TrainingResult]) -> str:
-    """Return why training ended, of a single run: by hand, patience, the last epoch, divergence."""
-    if len(runs) > 1:
-        return f"{len(runs)} seeds"
-    (run,) = runs
-    if run.interrupted:
-        return "stopped by hand"
-    if run.diverged:
-        return "diverged"
-    return "all epochs" if run.stopped_epoch == run.config.epochs else "no improvement"
-
-
-def epochs(runs: list[TrainingResult]) -> str:
-    """Return the last and the best epoch, such as "24 (19)"; means over seeds."""
-    stopped, best = (
-        np.mean([getattr(run, f"{e}_epoch") for run in runs]) for e in ("stopped", "best")
-    )
-    return f"{stopped:.3g} ({best:.3g})"

@@ -87,7 +87,7 @@ def boolean(name: str, value: Any) -> bool:
 
 def one_of(name: str, value: Any, allowed: Iterable[str]) -> str:
     """Return the allowed spelling of a word, whatever its letter case, or raise ValueError."""
-    for known in allowed:
+    for known in sorted(allowed, key=lambda known: known != value):  # a word as it stands first
         if isinstance(value, str) and value.lower() == known.lower():
             return known
     raise ValueError(f"{name} must be one of {limits(allowed=allowed)}; got {value!r}")

@@ -24,7 +24,7 @@ from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.provenance import facts
 from kmnist_mlp.experiments.runs import Results, default_seeds, run
 from kmnist_mlp.figures.curves import learning_curves, overlay
-from kmnist_mlp.figures.exhibit import ExhibitData
+from kmnist_mlp.figures.exhibit import ExhibitData, setting, title
 from kmnist_mlp.figures.markup import html
 from kmnist_mlp.figures.style import described, is_chart, picture, use_style
 
@@ -131,18 +131,30 @@ def _picture_of(
     return shown, {kind: {"alt": finding, "width": int(100 * figure.get_figwidth())}}, more
 
 
-def show_curves(results: Results, name: str) -> None:
-    """Show the learning curves of an experiment with the paper's figure numbers."""
-    entry = PAPER[name]
-    first, second = entry.figures
-    setting = entry.title[0].upper() + entry.title[1:]
-    if entry.config.early_stop and "early stopping" not in entry.title:
-        setting += ", early stopping"
-    show(
-        learning_curves(results, name),
-        f"""Figures {first} and {second}. {setting}: learning curves, loss (Figure {first}) and
-        accuracy (Figure {second}).""",
-    )
+def show_curves(results: Results, name: str, caption: str = "") -> None:
+    """Show the learning curves of an experiment with the paper's figure numbers.
+
+    Parameters
+    ----------
+    results : Results
+    name : str
+        Of any experiment in ``results``.
+    caption : str
+        As in :func:`show`. By default it names the experiment: one of one's own, which has no
+        figure in the paper, with what of its configuration is not the default.
+    """
+    figure, entry = learning_curves(results, name), PAPER.get(name)
+    if not caption and entry and entry.figures:
+        first, second = entry.figures
+        text = entry.title[0].upper() + entry.title[1:]
+        if entry.config.early_stop and "early stopping" not in entry.title:
+            text += ", early stopping"
+        caption = f"""Figures {first} and {second}. {text}: learning curves, loss
+        (Figure {first}) and accuracy (Figure {second})."""
+    elif not caption:
+        changed = setting(results.of(name)[0].config)
+        caption = f"Learning curves of {title(name)}. Loss (left) and accuracy (right); {changed}."
+    show(figure, caption)
 
 
 def try_out(

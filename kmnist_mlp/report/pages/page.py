@@ -14,6 +14,7 @@ import jinja2
 import nbformat
 from nbconvert import HTMLExporter
 
+from kmnist_mlp.activations import ACTIVATIONS
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import is_stand_in
 from kmnist_mlp.figures import tables
@@ -89,11 +90,19 @@ class Page:
     @property
     def configurations(self) -> str:
         """Table of the configurations of all experiments on the page."""
-        experiments = {
-            name: Config.from_dict(config)
+        values = {
+            name: config
             for exhibit in self.exhibits
             for name, config in exhibit.data.experiments.items()
         }
+        # An activation that a notebook has added is only a name here.
+        added = {config["activation"] for config in values.values()} - ACTIVATIONS.keys()
+        ACTIVATIONS.update(dict.fromkeys(added))
+        try:
+            experiments = {name: Config.from_dict(config) for name, config in values.items()}
+        finally:
+            for name in added:
+                del ACTIVATIONS[name]
         return html(tables.configurations(experiments)) if experiments else ""
 
 
