@@ -100,7 +100,7 @@ def test_only_the_scripts_of_a_page_run_in_it(folder):
             page.goto((folder / f"{stem}.html").as_uri())
             assert refused == []
         page.click(".play")  # of the page for training, in a worker
-        page.wait_for_function("!document.querySelector('.place').textContent.endsWith(' 0')")
+        page.locator(".place", has_text="%").wait_for()
         page.evaluate(
             """() => document.body.append(Object.assign(document.createElement('script'),
             { textContent: 'window.ran = true' }))"""

@@ -292,6 +292,7 @@ def test_terms_are_linked_where_they_first_occur_and_not_in_code_or_headings():
     ]  # fmt: skip
     assert found.a["title"] == TERMS["patience"][1] and linked == {"patience", "epoch"}
     assert link_terms("<p>patience</p>", linked, "") == "<p>patience</p>"
+    assert 'href="#term-patience"' in link_terms("a caption without tags: patience", set(), "")
     longest = link_terms("<p>the L2 penalties</p>", set(), "")
     assert BeautifulSoup(longest, "html.parser").a.get_text() == "L2 penalties"
 

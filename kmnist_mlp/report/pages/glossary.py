@@ -112,7 +112,7 @@ TERMS: dict[str, tuple[str, str]] = {
         "without penalty.",
     ),
     "saturated unit": (
-        "saturated units?",
+        "saturated(?: units?)?|saturation",
         "A hidden unit whose output lies at an end of its range, where the derivative of the "
         "activation is almost 0: it hardly learns.",
     ),
@@ -126,7 +126,7 @@ TERMS: dict[str, tuple[str, str]] = {
         "Turns the outputs of the last layer into probabilities that add up to 1.",
     ),
     "summed gradient": (
-        "summed gradient|gradient (?:is|was) summed",
+        "summed gradient|summed over (?:each|a) mini-batch",
         "The gradient of a mini-batch added up over its images, not averaged: a learning rate of "
         "0.0005 on it is 0.064 on the mean of 128 images.",
     ),
@@ -179,7 +179,8 @@ def link_terms(html: str, linked: set[str], page: str) -> str:
         if tag[2].lower() in NOT_IN and not tag[3]:
             depth += -1 if tag[1] else 1
         last = tag.end()
-    return "".join([*parts, html[last:]])
+    rest = html[last:]
+    return "".join([*parts, _linked(rest, linked, page) if not depth else rest])
 
 
 def _linked(text: str, linked: set[str], page: str) -> str:
