@@ -72,9 +72,10 @@ def chart(
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" '
         f'height="{HEIGHT}" style="max-width: 100%; height: auto; display: block" '
-        'font-family="DejaVu Sans, Verdana, sans-serif" font-size="13" role="img">'
+        'font-family="DejaVu Sans, Verdana, sans-serif" role="img">'
         f"<title>{escape(text)}</title>",
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
+        '<g font-size="13">',
+        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
         _text(60, 24, text),
         f'<rect x="60" y="34" width="880" height="6" rx="3" fill="{PALE}"/>',
         f'<rect x="60" y="34" width="{880 * done:.1f}" height="6" rx="3" fill="{GREEN}"/>',
@@ -93,7 +94,7 @@ def chart(
         parts.append(f'<rect x="738" y="6" width="216" height="22" fill="{RED}"/>')
         mark = 'text-anchor="middle" fill="white"'
         parts.append(_text(846, 22, "STAND-IN DATA, not KMNIST", mark))
-    return "\n".join([*parts, "</svg>"])
+    return "\n".join([*parts, "</g></svg>"])
 
 
 def _panel(left: int, title: str, lines: list[Line], marked: int) -> list[str]:
@@ -121,7 +122,7 @@ def _panel(left: int, title: str, lines: list[Line], marked: int) -> list[str]:
         parts.append(_text(left - 8, y(tick) + 4, f"{tick:.{decimals}f}", 'text-anchor="end"'))
     for tick in _round_numbers(0, last, smallest=1)[0]:
         parts.append(_text(x(tick), BOTTOM + 18, f"{tick:.0f}", 'text-anchor="middle"'))
-    parts.append(f'<path d="M{left} {TOP}V{BOTTOM}h{ACROSS}" stroke="black" fill="none"/>')
+    parts.append(f'<path d="M{left} {TOP}V{BOTTOM}h{ACROSS}" stroke="#000000" fill="none"/>')
     parts.append(_text(left + ACROSS / 2, BOTTOM + 38, "epoch", 'text-anchor="middle"'))
     if marked:
         parts.append(f'<path d="M{x(marked):.1f} {TOP}V{BOTTOM}" {MARK}/>')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html as entities
 import re
 from typing import Any
 
@@ -45,7 +46,8 @@ def figure_html(output: Any, number: str, place: str = "") -> Markup:
     own = output.metadata.get("kmnist_mlp") or {}
     kind = "image/svg+xml" if "image/svg+xml" in output.data else "image/png"
     size = output.metadata.get(kind) or {}
-    alt = size.get("alt") or "Figure; its caption follows"
+    own_title = re.search("<title>(.*?)</title>", output.data[kind])
+    alt = size.get("alt") or (entities.unescape(own_title[1]) if own_title else "Picture")
     forms = {"wide": output.data[kind], "narrow": own.get("narrow")}
     shown = Markup("").join(
         picture_html(content, kind, f"{place}{name}", alt, name if forms["narrow"] else "only")
