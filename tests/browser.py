@@ -32,15 +32,15 @@ needs_axe = pytest.mark.skipif(
 
 
 @contextmanager
-def browser_page(offline=True, bypass_csp=True):
+def browser_page(offline=True):
     """Give an empty page of a fresh browser; end the browser afterwards.
 
-    A test may add scripts of its own (axe-core), unless the pages' policy is to be tested.
+    A test may add scripts of its own (axe-core), whatever the policy of a page is.
     """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         try:
-            context = browser.new_context(offline=offline, bypass_csp=bypass_csp)
+            context = browser.new_context(offline=offline, bypass_csp=True)
             context.set_default_timeout(60_000)
             yield context.new_page()
         finally:

@@ -1,6 +1,7 @@
 """The exported report in a real browser: offline, narrow, dark, on paper, by keyboard, by axe."""
 
 import re
+from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
@@ -91,21 +92,21 @@ def test_on_a_phone_the_text_begins_on_the_first_screen(page, loaded):
     assert page.evaluate(top) < 500
 
 
-def test_only_the_scripts_of_a_page_run_in_it(folder):
+def test_only_the_scripts_of_a_page_run_in_it(page, folder):
     """Every page under its own policy: nothing of it is refused, and nothing else runs."""
-    with browser_page(bypass_csp=False) as page:
-        refused = []
-        page.on("console", lambda message: refused.append(message.text))
+    with closing(page.context.browser.new_context(offline=True)) as context:
+        strict, refused = context.new_page(), []
+        strict.on("console", lambda message: refused.append(message.text))
         for stem in [*STEMS, "train"]:
-            page.goto((folder / f"{stem}.html").as_uri())
+            strict.goto((folder / f"{stem}.html").as_uri())
             assert refused == []
-        page.click(".play")  # of the page for training, in a worker
-        page.locator(".place", has_text="%").wait_for()
-        page.evaluate(
+        strict.click(".play")  # of the page for training, in a worker
+        strict.locator(".place", has_text="%").wait_for()
+        strict.evaluate(
             """() => document.body.append(Object.assign(document.createElement('script'),
             { textContent: 'window.ran = true' }))"""
         )
-        assert page.evaluate("window.ran") is None and len(refused) == 1
+        assert strict.evaluate("window.ran") is None and len(refused) == 1
 
 
 A4 = 688  # CSS pixels between the margins of the style sheet: 210 mm - 2 * 14 mm
@@ -271,7 +272,7 @@ def test_with_forced_colours_marks_are_still_seen(opened):
 
 
 def test_the_contents_stay_beside_the_text_on_a_wide_screen_and_lead_to_its_sections(opened):
-    page = opened(NOTEBOOKS[1])
+    page = opened("02_momentum")
     contents = page.locator(".menu")
     text, box = page.locator("main").bounding_box(), contents.bounding_box()
     assert box["x"] + box["width"] <= text["x"]
@@ -338,7 +339,7 @@ def test_search_says_when_nothing_is_found_and_escape_closes_it(opened):
 
 
 def test_code_is_folded_and_one_press_away(opened):
-    page = opened(NOTEBOOKS[1])
+    page = opened("02_momentum")
     code = page.locator("details.code").first
     assert not code.locator(".highlight").is_visible()
     code.locator("summary").press("Enter")
@@ -366,7 +367,7 @@ def test_next_opens_the_next_page(opened):
 
 
 def test_the_numbers_behind_a_figure_are_a_table_and_download_as_csv(opened):
-    page = opened(NOTEBOOKS[1])
+    page = opened("02_momentum")
     data = page.locator("#figures-1-and-2 details.data")
     data.locator("summary").click()
     heads = data.locator("thead th").all_inner_texts()
@@ -409,7 +410,7 @@ def test_backpropagation_goes_forwards_and_back_step_by_step(opened):
     page = opened(next(stem for stem in NOTEBOOKS if "laboratory" in stem))
     figure = page.locator("#figure-s8-3")
     back, forward = (figure.get_by_role("button", name=name) for name in ("Back", "Next"))
-    assert back.is_disabled() and figure.locator(".place").inner_text() == "1 of 11"
+    assert back.is_disabled() and figure.locator(".place").inner_text() == "picture 1 of 11"
     said = figure.locator(".finding").inner_text()
     forward.click()
     forward.click()

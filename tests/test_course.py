@@ -16,6 +16,7 @@ from kmnist_mlp.report.execution import NotebookError
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMITTED = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+(GRADIENT_CHECK,) = (path for path in COMMITTED if path.stem.startswith("01"))
 FOLDED = "<details><summary>{}</summary>\n\n{}\n\n</details>"
 EXERCISE = "\n\n".join(
     [
@@ -39,9 +40,9 @@ def project(tmp_path_factory):
     for name in RUNS_WITH:
         (folder / name).symlink_to(ROOT / name)
     (folder / "notebooks").mkdir()
-    gradient_check = nbformat.read(COMMITTED[0], as_version=4)
+    gradient_check = nbformat.read(GRADIENT_CHECK, as_version=4)
     gradient_check.cells.append(new_markdown_cell(EXERCISE))
-    nbformat.write(gradient_check, folder / "notebooks" / COMMITTED[0].name)
+    nbformat.write(gradient_check, folder / "notebooks" / GRADIENT_CHECK.name)
     small = with_exercise(EXERCISE)
     lines = "import kmnist_mlp\n\nprint(kmnist_mlp.__file__)"
     printed = [new_output("stream", text="a planted output")]
@@ -65,7 +66,7 @@ def unpacked(project, tmp_path_factory):
 
 def test_the_class_gets_notebooks_without_outputs_and_everything_without_solutions(unpacked):
     paths = sorted((unpacked / CLASS / "notebooks").iterdir())
-    assert [path.name for path in paths] == [COMMITTED[0].name, "09_sums.ipynb"]
+    assert [path.name for path in paths] == [GRADIENT_CHECK.name, "09_sums.ipynb"]
     for path in paths:
         notebook = nbformat.read(path, as_version=4)
         nbformat.validate(notebook)
@@ -118,7 +119,7 @@ def test_a_notebook_of_the_class_runs_from_the_unpacked_folder_with_the_package_
     script = (
         "from pathlib import Path; from kmnist_mlp.report.execution import execute_all; "
         "first, last = execute_all(sorted(Path('notebooks').glob('*.ipynb'))); "
-        "print(first.cells[-2].outputs, last.cells[-1].outputs)"
+        "print(first.cells, last.cells[-1].outputs)"
     )
     environment = os.environ | {
         "PYTHONPATH": str(here), "KMNIST_MLP_DATASET": "stand-in", "KMNIST_MLP_SEEDS": "1",

@@ -120,7 +120,9 @@ def test_the_table_of_saturation_has_means_over_seeds_in_per_cent(results, tiny1
     own = numbers.query("experiment == 'two_hidden_layers' and weights == 'kept'")
     for layer in (1, 2):
         mean = 100 * own[own.layer == layer].saturated_share.mean()
-        assert row[f"saturated units, layer {layer}, %"].startswith(f"{mean:.1f}")
+        assert row[f"saturated units, layer {layer}, %"].startswith(
+            f"{mean:.1f}".removesuffix(".0")
+        )
     for layer in (1, 2, 3):
         mean = own[own.layer == layer].gradient_norm.mean()
         assert row[f"gradient norm, layer {layer}"].startswith(f"{mean:.2f}")

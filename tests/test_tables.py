@@ -69,7 +69,9 @@ def test_the_comparison_names_the_epoch_whose_weights_are_tested(kana):
     assert best < 9
     assert plain(table.loc["baseline, 100 epochs", "weights of epoch"]) == "9"
     kept = [r.kept_epoch for r in results.of("stops")]
-    assert table.loc["stops", "weights of epoch"].startswith(f"{np.mean(kept):.1f}")
+    assert table.loc["stops", "weights of epoch"].startswith(
+        f"{np.mean(kept):.1f}".removesuffix(".0")
+    )
     assert data_of(table).kept_epoch.tolist() == [*kept, 9, 9]
 
 

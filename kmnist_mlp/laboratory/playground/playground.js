@@ -72,7 +72,7 @@ function startPlayground(root, images, workerSource) {
   };
 
   // ---- drawing ----
-  const SVG = 'http://www.w3.org/2000/svg';
+  const SVG = $('svg').namespaceURI;
   const make = (name, properties, text = '') => { const tag = document.createElementNS(SVG, name); Object.entries(properties).forEach(([key, value]) => tag.setAttribute(key, value)); tag.textContent = text; return tag; };
   function chart(svg, column, factor, digits, top) {
     const lines = runs.flatMap((run, place) => [[column, ''], [column - 2, '3 3']].map(([own, dash]) => ({ place, dash, points: run.history.map((row) => [row[0], factor * row[own]]) })));
