@@ -202,10 +202,9 @@ def test_settings_are_in_the_address_and_a_link_brings_them_back(playground, add
     tab.click(".step")
     tab.wait_for_function("document.querySelector('.place').textContent.includes('%')")
     assert "32-16" in tab.inner_text(".runs")
-    playground.open(f"{address}#rate=7&activation=none&hidden=8&other=1")
-    assert [playground.setting(n) for n in ("hidden", "rate", "activation")] == [
-        "8", "0.0005", "tanh",
-    ]  # fmt: skip
+    playground.open(f"{address}#rate=0.003&activation=relu&hidden=8&gamma=2&L2=-1&other=1")
+    names = ("hidden", "rate", "activation", "gamma", "L2")
+    assert [playground.setting(n) for n in names] == ["8", "0.003", "ReLU", "0.9", "0"]
 
 
 @pytest.mark.parametrize("hidden", ["0", "8, 8, 8, 8", "600", "1.5"])

@@ -126,7 +126,8 @@ def _title(notebook: nbformat.NotebookNode) -> str:
 
 def _without_outputs(notebook: nbformat.NotebookNode) -> str:
     cleared, _ = ClearOutputPreprocessor().preprocess(deepcopy(notebook), {})
-    cleared.metadata.pop("kmnist_mlp", None)  # when and how the outputs were made
+    for own in ("kmnist_mlp", "widgets"):  # when and how the outputs were made, and their state
+        cleared.metadata.pop(own, None)
     return nbformat.writes(cleared) + "\n"
 
 

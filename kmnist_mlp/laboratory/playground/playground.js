@@ -23,8 +23,12 @@ function startPlayground(root, images, workerSource) {
     const given = new URLSearchParams(location.hash.includes('=') ? location.hash.slice(1) : '');
     for (const [name, value] of Object.entries(DEFAULTS)) {
       const wanted = given.get(name) ?? value, field = form[name];
-      const allowed = !field.options || [...field.options].some((option) => option.value === wanted);
-      field.value = allowed ? wanted : value;
+      const known = [...(field.options ?? [])].find((option) => option.value.toLowerCase() === wanted.toLowerCase());
+      const isNumber = Number.isFinite(Number(wanted)) && Number(wanted) >= 0;
+      if (field.options && !known && name !== 'activation' && isNumber && !(name === 'gamma' && wanted >= 1)) field.add(new Option(wanted, wanted));
+      if (!field.options) field.value = name === 'seed' && !isNumber ? value : wanted;
+      else field.value = known?.value ?? wanted;
+      if (!field.value && field.options) field.value = value;
     }
   }
   function toAddress() {
@@ -39,7 +43,7 @@ function startPlayground(root, images, workerSource) {
   let current = null, playing = false, dirty = true, count = 0;
   function begin() {
     const own = settings();
-    if (!own) { form.reportValidity(); return false; }
+    if (!own) { form.reportValidity(); $('.place').textContent = 'Hidden layers: up to three, of 1 to 512 units.'; return false; }
     if (current && !current.history.some(([epoch]) => epoch)) runs.splice(runs.indexOf(current), 1); // it was never trained
     current = { number: count++, settings: own, history: [], wrong: new Set() };
     runs.push(current);
@@ -59,14 +63,13 @@ function startPlayground(root, images, workerSource) {
   $('.step').addEventListener('click', () => { if (!dirty || begin()) { play(false); worker.postMessage({ kind: 'step' }); } });
   $('.new').addEventListener('click', () => { play(false); begin(); });
   $('.clear').addEventListener('click', () => { runs.splice(0, runs.length, ...(current ? [current] : [])); draw(); });
-  form.addEventListener('input', () => { dirty = true; if (settings()) toAddress(); $('.place').textContent = 'New settings: Train starts a new run.'; });
+  form.addEventListener('input', () => { if (playing) play(false); dirty = true; if (settings()) toAddress(); $('.place').textContent = 'New settings: Train starts a new run.'; });
   form.addEventListener('submit', (event) => event.preventDefault());
   worker.onmessage = ({ data: state }) => {
     if (state.run !== current?.number) return; // the last word of an earlier run
-    $('.place').textContent = `epoch ${state.epoch}${state.history || !state.share || state.share >= 1 ? '' : `, ${Math.round(100 * state.share)} %`}`;
-    if (!state.history) return;
-    current.history = state.history;
-    draw();
+    $('.place').textContent = `epoch ${state.epoch}${!state.share || state.share >= 1 ? '' : `, ${Math.round(100 * state.share)} %`}`;
+    if (state.history) { current.history = state.history; draw(); }
+    if (!state.predicted) return;
     drawWeights(state.weights, state.units);
     drawTests(state.predicted);
   };
@@ -90,7 +93,7 @@ function startPlayground(root, images, workerSource) {
     $('.runs').replaceChildren(...runs.map((run, place) => {
       const item = document.createElement('li'), last = run.history.at(-1);
       item.style.setProperty('--own', `var(${COLOURS[place]})`);
-      item.textContent = described(run.settings) + (last ? `: ${(100 * last[4]).toFixed(1)} % of the test images classified correctly after ${last[0]} epochs` : '');
+      item.textContent = described(run.settings) + (last ? `: ${(100 * last[4]).toFixed(1)} % of the test images classified correctly after ${last[0]} epoch${last[0] === 1 ? '' : 's'}` : '');
       return item;
     }));
   }
@@ -129,7 +132,7 @@ function startPlayground(root, images, workerSource) {
   fromAddress();
   worker.postMessage({ kind: 'data', inputs: images.side ** 2, classes: images.classes, pixels: images.pixels, labels: images.labels, testPixels: images.testPixels, testLabels: images.testLabels });
   begin();
-  addEventListener('hashchange', () => { if (location.hash.includes('=')) { fromAddress(); dirty = true; } });
+  addEventListener('hashchange', () => { if (location.hash.includes('=')) { fromAddress(); if (playing) play(false); dirty = true; $('.place').textContent = 'New settings: Train starts a new run.'; } });
   return { worker, runs };
 }
 

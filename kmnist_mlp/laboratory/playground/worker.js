@@ -46,13 +46,17 @@ function miniBatch() {
   return false;
 }
 
-function report(measured) {
+/* Tell the page where training is; after an epoch and after a single step, also what it shows; `point` adds to the curves. */
+function report(measured, point = measured) {
   const state = { run, epoch, share: place / data.labels.length };
   if (measured) {
-    const train = network.evaluate(data.x.subarray(0, 500 * data.inputs), data.labels.subarray(0, 500));
     const test = network.evaluate(data.testX, data.testLabels);
-    history.push([epoch, train.loss, train.accuracy, test.loss, test.accuracy]);
-    Object.assign(state, { history: history.slice(), predicted: test.predicted, weights: network.W[0].slice(), units: network.layers[1] });
+    if (point) {
+      const train = network.evaluate(data.x.subarray(0, 500 * data.inputs), data.labels.subarray(0, 500));
+      history.push([epoch, train.loss, train.accuracy, test.loss, test.accuracy]);
+      state.history = history.slice();
+    }
+    Object.assign(state, { predicted: test.predicted, weights: network.W[0].slice(), units: network.layers[1] });
   }
   postMessage(state);
 }
@@ -71,5 +75,5 @@ onmessage = ({ data: message }) => {
   if (message.kind === 'start') { clearTimeout(timer); playing = false; run = message.run; start(message.settings); }
   if (message.kind === 'play') { playing = true; train(); }
   if (message.kind === 'pause') { clearTimeout(timer); playing = false; report(false); }
-  if (message.kind === 'step') { report(miniBatch()); }
+  if (message.kind === 'step') { report(true, miniBatch()); }
 };
