@@ -120,7 +120,8 @@ def test_paper_cuts_nothing_off_and_has_no_navigation_and_no_control(page, loade
     ).map(e => e.outerHTML.slice(0, 80))"""
     assert page.evaluate(cut) == []
     controls = "nav, button, input, select, .code:not(.shown)"
-    left = f"""[...document.querySelectorAll('{controls}')].filter(n => n.checkVisibility()).map(n => n.outerHTML.slice(0, 80))"""
+    left = f"""[...document.querySelectorAll('{controls}')].filter(n =>
+        n.checkVisibility()).map(n => n.outerHTML.slice(0, 80))"""
     assert page.evaluate(left) == []
 
 
