@@ -37,7 +37,7 @@ def with_exercise(source):
 def project(tmp_path_factory):
     """The project with its cheapest notebook and a small one, both with an exercise."""
     folder = tmp_path_factory.mktemp("project")
-    for name in RUNS_WITH:
+    for name in (*RUNS_WITH, "docs"):
         (folder / name).symlink_to(ROOT / name)
     (folder / "notebooks").mkdir()
     gradient_check = nbformat.read(GRADIENT_CHECK, as_version=4)
@@ -87,7 +87,7 @@ def test_the_pages_keep_the_outputs(unpacked):
 
 def test_the_teacher_gets_each_solution_unfolded_below_its_exercise(unpacked):
     names = {path.name for path in (unpacked / SOLUTIONS).iterdir()}
-    assert names == {"01_gradient_check.md", "09_sums.md"}
+    assert names == {"01_gradient_check.md", "09_sums.md", "teaching.md"}
     text = (unpacked / SOLUTIONS / "09_sums.md").read_text("utf-8")
     parts = (
         "9 Sums", "### Exercise 1", "Predict the sum", "<summary>Hint", "**Solution**",

@@ -50,13 +50,15 @@ class Watch(Callback):
         """Show that the run begins."""
         self.run = run
         self.began = self.last = time.perf_counter()
-        self.batches = 0
+        self.batches, self.first = 0, (self.began, 0.0)
         self.curves = run.curves()
         self.show(f"epoch 1 of {run.config.epochs} begins", 0.0, self.curves)
 
     def batch(self, epochs_done: float) -> bool:
         """Show how much of the epoch is done; return whether the run is to end."""
         now, self.batches = time.perf_counter(), self.batches + 1
+        if self.batches == 1:  # slower than the others: the time left is estimated without it
+            self.first = now, epochs_done
         if self.batches == 2 and self.confirm:
             self._confirm(now - self.last)
         self.last = now
@@ -73,7 +75,8 @@ class Watch(Callback):
             asked = time.perf_counter()
             sentence = f"This run takes up to {clock(longest)}: {seconds:.2g} s per mini-batch."
             self.confirm(sentence)
-            self.began += time.perf_counter() - asked
+            waited, (first, done) = time.perf_counter() - asked, self.first
+            self.began, self.first = self.began + waited, (first + waited, done)
 
     def epoch(self, progress: Progress) -> bool:
         """Show the curves after an epoch; return whether the run is to end."""
@@ -83,8 +86,11 @@ class Watch(Callback):
 
     def _show(self, epochs_done: float) -> None:
         """Show how far the run is, unless the last picture is too recent."""
-        epochs, gone = self.run.config.epochs, time.perf_counter() - self.began
-        left = gone / epochs_done * (epochs - epochs_done)
+        epochs, now = self.run.config.epochs, time.perf_counter()
+        gone, (first, done) = now - self.began, self.first
+        if epochs_done == done:
+            first, done = self.began, 0.0
+        left = (now - first) / (epochs_done - done) * (epochs - epochs_done)
         number = min(self.run.epoch + 1, epochs)
         share = f"{100 * (epochs_done - number + 1):.0f}\xa0%"
         text = (

@@ -24,10 +24,25 @@ from kmnist_mlp.report.pages.export import require_outputs
 from kmnist_mlp.support.files import whole_file
 
 CLASS, SOLUTIONS = "kmnist_course", "kmnist_course_solutions"
-RUNS_WITH = (  # what `make lab` needs, and the pages that README refers to
-    "Makefile", "README.md", "LICENSE", "pyproject.toml", "constraints.txt", "environment.yml",
-    "kmnist_mlp", "docs",
+RUNS_WITH = (  # what `make lab` needs
+    "Makefile", "LICENSE", "pyproject.toml", "constraints.txt", "environment.yml", "kmnist_mlp",
 )  # fmt: skip
+TEACHING = "docs/teaching.md"  # goes with the solutions
+README = """# A neural network from scratch on Kuzushiji-MNIST: course material
+
+You need make and Python 3.11 or newer. Once, with a network: `make setup` and `make data`. Then:
+
+```sh
+make lab   # JupyterLab on your own copy of the notebooks, in play/
+```
+
+Begin with notebook 0. Notebooks 1 to 7 end with exercises: predict first, then run. The report,
+with all results, is in `pages/index.html`; `pages/train.html` trains a network in the browser,
+without any installation.
+
+Data: "KMNIST Dataset" (created by CODH), adapted from "Kuzushiji Dataset" (created by NIJL and
+others), doi:10.20676/00000341, CC BY-SA 4.0. Code: MIT, see `LICENSE`.
+"""
 SOLUTION = re.compile(
     r"<details[^>]*>\s*<summary>\s*(Solution\b.*?)</summary>(.*?)</details>", re.DOTALL
 )
@@ -92,7 +107,10 @@ def pack(project: Path, output: Path) -> None:
     """
     notebooks = committed(project / "notebooks")
     require_outputs(notebooks)
-    files = {}
+    files = {
+        f"{CLASS}/README.md": README.encode(),
+        f"{SOLUTIONS}/teaching.md": (project / TEACHING).read_bytes(),
+    }
     for path in (file for name in RUNS_WITH for file in _files(project / name)):
         files[f"{CLASS}/{path.relative_to(project).as_posix()}"] = path.read_bytes()
     for path, notebook in notebooks.items():

@@ -68,7 +68,11 @@ function startPlayground(root, images, workerSource) {
   worker.onmessage = ({ data: state }) => {
     if (state.run !== current?.number) return; // the last word of an earlier run
     $('.place').textContent = `epoch ${state.epoch}${!state.share || state.share >= 1 ? '' : `, ${Math.round(100 * state.share)} %`}`;
-    if (state.history) { current.history = state.history; draw(); }
+    if (state.history) {
+      current.history = state.history;
+      draw();
+      if (state.epoch) $('[role=status]').textContent = `epoch ${state.epoch}: ${(100 * state.history.at(-1)[4]).toFixed(1)} % of the test images`;
+    }
     if (!state.predicted) return;
     drawWeights(state.weights, state.units);
     drawTests(state.predicted);

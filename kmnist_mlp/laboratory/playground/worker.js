@@ -1,6 +1,6 @@
 /* Trains in a Web Worker: the page stays alive. Messages in: start, play, pause, step. Messages out: state. */
 'use strict';
-let data, run, settings, network, random, order, place, epoch, playing = false, timer = null;
+let data, run, settings, network, initial, random, order, place, epoch, playing = false, timer = null;
 const history = [];
 
 function standardised(pixels, mean, scale) {
@@ -21,6 +21,7 @@ function prepare(given) {
 function start(given) {
   settings = given;
   network = new Network([data.inputs, ...settings.hidden, data.classes], settings.activation, settings.seed);
+  initial = network.W[0].slice();
   random = randomFrom(settings.seed + 1);
   [order, place, epoch] = [null, 0, 0];
   history.length = 0;
@@ -56,7 +57,7 @@ function report(measured, point = measured) {
       history.push([epoch, train.loss, train.accuracy, test.loss, test.accuracy]);
       state.history = history.slice();
     }
-    Object.assign(state, { predicted: test.predicted, weights: network.W[0].slice(), units: network.layers[1] });
+    Object.assign(state, { predicted: test.predicted, weights: network.W[0].map((weight, i) => weight - initial[i]), units: network.layers[1] });
   }
   postMessage(state);
 }

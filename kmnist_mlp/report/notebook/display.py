@@ -180,10 +180,9 @@ def try_out(
     config = results.of(name)[0].config.replace(epochs=epochs, **changes)
     mine = run({"your run": config}, data=data, seeds=config.seed)
     both = results.plus("your run", mine.of("your run")[0])
-    described = ", ".join(f"{field.replace('_', ' ')} {value}" for field, value in changes.items())
     show(
         overlay(both, [name, "your run"], "validation_loss", "validation_accuracy"),
         f"""{number}. Your run: validation loss and accuracy by epoch of the report's experiment
-        (thick: mean over seeds; thin: each seed) and of one run of at most {epochs} epochs, seed
-        {config.seed}, with {described or "nothing changed"}.""",
+        (thick: mean over seeds; thin: each seed) and of one run with seed {config.seed} and
+        {setting(config)}.""",
     )
