@@ -1,5 +1,10 @@
 # `make` alone lists the targets. Works with GNU make 3.81 (macOS) and later, also as `make -C /path`.
 
+# Every target acts in the folder that `make` runs in, which must be this checkout.
+ifeq ($(filter Makefile ./Makefile,$(strip $(MAKEFILE_LIST))),)
+$(error This Makefile acts in its own folder alone: use `make -C` with that folder in place of `make -f`)
+endif
+
 # --- Python ------------------------------------------------------------------------------------------
 # The active conda environment if it is this project's (environment.yml); else .venv, which `setup`
 # builds once. PYTHON says what to build it with; unset, the first of these that is new enough is taken.
@@ -135,19 +140,30 @@ clean: ## Remove build/ and the tools' caches (not .venv, play/ or the data)
 	find . \( -name .venv -o -path ./play \) -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
 distclean: clean ## Remove .venv too
-	rm -rf .venv
+	if [ -L .venv ] || [ -e .venv/by-make ] || [ -e .venv/stamp ]; then rm -rf .venv; fi
 
 # --- Setting up .venv --------------------------------------------------------------------------------
 # .venv/stamp is written last and holds what .venv was built from: this path (an environment does not
 # survive a move or copy) and the checksums of the two files. While it is true and Python still runs,
 # nothing is done. When only the files changed, pip brings the environment up to date; anything else (no
-# stamp: the last try was interrupted) is built anew, which is quick, as pip keeps its downloads.
+# stamp: the last try was interrupted; PYTHON names another one) is built anew, which is quick, as pip keeps
+# its downloads. .venv/by-make is written first: what lacks it, or is a link, is somebody else's and is left alone.
 # PYTHONPATH is unset here: pip must see what is installed, not what merely lies in the checkout.
 setup: ## Build .venv; the targets above do so by themselves, once
 ifeq ($(CONDA),)
 	@unset PYTHONPATH; \
+	if [ -L .venv ] || { [ -e .venv ] && ! [ -e .venv/by-make ] && ! [ -e .venv/stamp ]; }; then \
+	  echo ".venv is not an environment that make has built; it is left as it is." >&2; \
+	  echo "Move it away (mv .venv other), and make builds its own." >&2; exit 1; \
+	fi; \
 	here=$$(pwd -P); sums=$$(cksum pyproject.toml constraints.txt); \
 	stamp=; if .venv/bin/python -c 'import pip' 2>/dev/null; then stamp=$$(cat .venv/stamp 2>/dev/null); fi; \
+	if [ -n "$(PYTHON)" ]; then \
+	  which='import sys; print(sys.base_prefix, sys.version)'; \
+	  wanted=$$("$(PYTHON)" -c "$$which" 2>/dev/null) \
+	    || { echo "PYTHON=$(PYTHON) was not found, or does not run." >&2; exit 1; }; \
+	  if [ "$$wanted" != "$$(.venv/bin/python -c "$$which" 2>/dev/null)" ]; then stamp=; fi; \
+	fi; \
 	if [ "$$stamp" = "$$here $$sums" ]; then exit 0; fi; \
 	rm -f .venv/stamp; \
 	case "$$stamp" in \
@@ -171,7 +187,7 @@ ifeq ($(CONDA),)
 	    echo "On Debian and Ubuntu: sudo apt-get install python3-venv" >&2; exit 1; \
 	  fi; \
 	  echo "Setting up .venv with Python $$version (once, a minute or two) ..."; \
-	  "$$python" -m venv --clear .venv || exit;; \
+	  rm -rf .venv && mkdir .venv && : > .venv/by-make && "$$python" -m venv .venv || exit;; \
 	esac; \
 	if .venv/bin/python -m pip install --quiet -c constraints.txt -e '.[test]'; then \
 	  echo "$$here $$sums" > .venv/stamp; \

@@ -255,3 +255,50 @@ def test_make_does_not_call_a_failed_setup_done(checkout, tmp_path):
         assert result.returncode != 0
         assert "the next make tries again" in result.stderr
     assert log.read_text(encoding="utf-8").splitlines() == ["setup", "setup"]
+
+
+@needs_make
+@pytest.mark.parametrize("kind", ["folder", "link"])
+def test_make_leaves_an_environment_alone_that_it_did_not_build(checkout, tmp_path, kind):
+    foreign = tmp_path / "foreign" if kind == "link" else checkout / ".venv"
+    kept = write_program(foreign / "bin/python", "exit 0")
+    if kind == "link":
+        (checkout / ".venv").symlink_to(foreign)
+    for target in ("setup", "report"):
+        result = run_make(target, cwd=checkout)
+        assert result.returncode != 0 and ".venv" in result.stderr
+    run_make("distclean", cwd=checkout)
+    assert kept.exists()
+
+
+@needs_make
+def test_make_acts_in_its_own_folder_alone(checkout, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "build").mkdir(parents=True)
+    for target in ("clean", "setup"):
+        result = run_make("-f", str(checkout / "Makefile"), target, cwd=elsewhere)
+        assert result.returncode != 0 and "make -C" in result.stderr
+    assert (elsewhere / "build").exists() and not (elsewhere / ".venv").exists()
+    assert run_make("-C", str(checkout), "help", cwd=elsewhere).returncode == 0
+
+
+@needs_make
+def test_a_python_that_is_named_builds_the_environment_anew_and_a_missing_one_is_said(
+    checkout, tmp_path
+):
+    """Also where .venv is up to date; with the Python that it has, nothing is done."""
+    log = tmp_path / "log"
+    script = """case "$*" in
+      *base_prefix*) echo {0};;
+      *version_info*) echo 3.12.0;;
+      "-m venv "*) echo {0} >> "{1}"; mkdir -p .venv/bin; cp "$0" .venv/bin/python;;
+    esac"""
+    pythons = [
+        write_program(tmp_path / name / "python3", script.format(name, log))
+        for name in ("one", "other")
+    ]
+    for python in (pythons[0], pythons[0], pythons[1]):
+        assert run_make("setup", f"PYTHON={python}", cwd=checkout).returncode == 0
+    assert log.read_text(encoding="utf-8").splitlines() == ["one", "other"]
+    result = run_make("setup", "PYTHON=/no/such/python", cwd=checkout)
+    assert result.returncode != 0 and "/no/such/python" in result.stderr
