@@ -12,6 +12,7 @@ import numpy as np
 
 from kmnist_mlp.config import Config, Stream, generator
 from kmnist_mlp.support import checks
+from kmnist_mlp.support.memory import frozen
 from kmnist_mlp.support.standardisation import StandardisedImages, pixel_statistics
 
 CLASS_NAMES = tuple("おきすつなはまやれを")
@@ -157,7 +158,7 @@ def one_hot(labels: np.ndarray, classes: int = 10) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images and labels for training and for test.
+    """Images and labels for training and for test; arrays that could be changed are copied.
 
     Parameters
     ----------
@@ -209,6 +210,8 @@ class Dataset:
             images = checks.image_array(f"{part}_images", getattr(self, f"{part}_images"))
             labels = checks.instance(f"{part}_labels", getattr(self, f"{part}_labels"), np.ndarray)
             checks.class_indices(f"{part}_labels", labels, len(self.class_names), len(images))
+            object.__setattr__(self, f"{part}_images", frozen(images))
+            object.__setattr__(self, f"{part}_labels", frozen(labels))
         shapes = self.train_images.shape[1:], self.test_images.shape[1:]
         if shapes[0] != shapes[1]:
             raise ValueError(f"train_images and test_images must have one size; got {shapes}")

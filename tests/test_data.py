@@ -298,8 +298,10 @@ def test_all_three_parts_are_standardised_by_the_training_part_alone(make_datase
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_each_image_can_be_standardised_by_itself_alone(make_dataset, dtype):
     """A blank image becomes zeros."""
-    data = make_dataset(side=5)
-    data.test_images[3] = 77
+    made = make_dataset(side=5)
+    test_images = made.test_images.copy()
+    test_images[3] = 77
+    data = replace(made, test_images=test_images)
     split = split_and_standardise(data, Config(standardisation="image"), dtype)
     raw = data.test_images.reshape(-1, 25)
     others = np.arange(60) != 3
@@ -383,3 +385,19 @@ def test_one_hot_needs_no_memory_beyond_its_rows():
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 2 * rows.nbytes
+
+
+def test_data_does_not_change_with_the_arrays_that_it_was_made_of(make_dataset):
+    """Else a result would be kept, and found, under the fingerprint of other data."""
+    made = make_dataset()
+    names = ("train_images", "train_labels", "test_images", "test_labels")
+    arrays = {name: getattr(made, name).copy() for name in names}
+    own = replace(made, **arrays)
+    before = {name: array.copy() for name, array in arrays.items()}
+    for array in arrays.values():
+        array[:3] = array[3:6]
+    for name in names:
+        np.testing.assert_array_equal(getattr(own, name), before[name])
+        with pytest.raises(ValueError, match="read-only"):
+            getattr(own, name)[0] = 0
+    assert replace(made, **arrays).fingerprint != own.fingerprint == made.fingerprint

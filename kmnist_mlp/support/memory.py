@@ -84,3 +84,25 @@ def allocate(
     parts = zip(np.split(memory, ends[:-1]), shapes, strict=True)
     views = [part.reshape(shape) for part, shape in parts]
     return memory, views[: len(layer_specs) - 1], views[len(layer_specs) - 1 :]
+
+
+def frozen(array: np.ndarray) -> np.ndarray:
+    """Return an array that cannot be changed: itself if it and what it is a view of are read-only.
+
+    Otherwise a copy.
+
+    Examples
+    --------
+    >>> mine = np.zeros(3)
+    >>> kept = frozen(mine)
+    >>> kept.flags.writeable, kept is mine, frozen(kept) is kept, frozen(kept[1:]).base is kept
+    (False, False, True, True)
+    """
+    owner = array
+    while isinstance(owner, np.ndarray) and not owner.flags.writeable:
+        if owner.base is None:
+            return array
+        owner = owner.base
+    copy = array.copy()
+    copy.flags.writeable = False
+    return copy
