@@ -5,6 +5,21 @@ ifeq ($(filter Makefile ./Makefile,$(strip $(MAKEFILE_LIST))),)
 $(error This Makefile acts in its own folder alone: use `make -C` with that folder in place of `make -f`)
 endif
 
+# A notebook's kernel works in another folder: paths in the environment variables are made absolute, once.
+absolute = $(if $(filter /% ~%,$(firstword $(1))),$(1),$(CURDIR)/$(1))
+ifneq ($(strip $(KMNIST_MLP_DATA)),)
+override KMNIST_MLP_DATA := $(call absolute,$(KMNIST_MLP_DATA))
+export KMNIST_MLP_DATA
+endif
+ifneq ($(strip $(KMNIST_MLP_CACHE)),)
+override KMNIST_MLP_CACHE := $(call absolute,$(KMNIST_MLP_CACHE))
+export KMNIST_MLP_CACHE
+endif
+ifneq ($(strip $(KMNIST_MLP_RESULTS)),)
+override KMNIST_MLP_RESULTS := $(call absolute,$(KMNIST_MLP_RESULTS))
+export KMNIST_MLP_RESULTS
+endif
+
 # --- Python ------------------------------------------------------------------------------------------
 # The active conda environment if it is this project's (environment.yml); else .venv, which `setup`
 # builds once. PYTHON says what to build it with; unset, the first of these that is new enough is taken.

@@ -24,6 +24,7 @@ from kmnist_mlp.data import (
     split_rows,
 )
 from kmnist_mlp.datasets.kmnist import StandInWarning, load_kmnist
+from kmnist_mlp.support.files import cache_folder
 from kmnist_mlp.support.standardisation import StandardisedImages, pixel_statistics, standardise
 
 NOWHERE = "http://127.0.0.1:9/kmnist/"  # nothing listens there
@@ -401,3 +402,13 @@ def test_data_does_not_change_with_the_arrays_that_it_was_made_of(make_dataset):
         with pytest.raises(ValueError, match="read-only"):
             getattr(own, name)[0] = 0
     assert replace(made, **arrays).fingerprint != own.fingerprint == made.fingerprint
+
+
+def test_without_a_home_folder_the_variable_that_names_one_is_said(monkeypatch, tmp_path):
+    monkeypatch.delenv("KMNIST_MLP_CACHE", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # as without a passwd entry
+    with pytest.raises(FileNotFoundError, match="KMNIST_MLP_CACHE"):
+        cache_folder()
+    monkeypatch.setenv("KMNIST_MLP_CACHE", str(tmp_path))
+    assert cache_folder() == tmp_path

@@ -302,3 +302,18 @@ def test_a_python_that_is_named_builds_the_environment_anew_and_a_missing_one_is
     assert log.read_text(encoding="utf-8").splitlines() == ["one", "other"]
     result = run_make("setup", "PYTHON=/no/such/python", cwd=checkout)
     assert result.returncode != 0 and "/no/such/python" in result.stderr
+
+
+@needs_make
+@pytest.mark.parametrize("given", ["my data, here", "/elsewhere/data", "~/data", ""])
+@pytest.mark.parametrize("name", ["KMNIST_MLP_DATA", "KMNIST_MLP_CACHE", "KMNIST_MLP_RESULTS"])
+def test_make_passes_on_absolute_paths(checkout, tmp_path, name, given):
+    """A kernel, which works in another folder, would look for a relative one there."""
+    seen = tmp_path / "seen"
+    write_program(tmp_path / "conda env/bin/python", f'printf %s "${name}" > "{seen}"')
+    environment = {"CONDA_DEFAULT_ENV": CONDA["name"], "CONDA_PREFIX": str(tmp_path / "conda env")}
+    assert run_make("html", cwd=checkout, **environment, **{name: given}).returncode == 0
+    relative = given and given[0] not in "/~"
+    assert seen.read_text(encoding="utf-8") == (f"{checkout}/{given}" if relative else given)
+    assert run_make("html", f"{name}=x y", cwd=checkout, **environment).returncode == 0
+    assert seen.read_text(encoding="utf-8") == f"{checkout}/x y"

@@ -639,3 +639,10 @@ def test_errors_are_drawn_with_true_and_predicted_character_and_probability(oblo
 
 def test_no_error_is_drawn_as_an_empty_figure(kana):
     assert drawn(figures.most_confident_errors(errors_of(kana, count=0), kana))
+
+
+def test_a_matplotlibrc_of_ones_own_does_not_reach_the_figures():
+    with mpl.rc_context({"text.usetex": True, "lines.linewidth": 9, "axes.facecolor": "red"}):
+        figures.use_style()
+        found = [mpl.rcParams[n] for n in ("text.usetex", "lines.linewidth", "axes.facecolor")]
+    assert found == [False, mpl.rcParamsDefault["lines.linewidth"], "white"]

@@ -105,7 +105,7 @@ def download(folder: Path, again: bool = False) -> str | None:
     import pooch  # slow to import, and only needed here
     import requests
 
-    address = os.environ.get("KMNIST_MLP_URL", OFFICIAL_ADDRESS).rstrip("/") + "/"
+    address = (os.environ.get("KMNIST_MLP_URL") or OFFICIAL_ADDRESS).rstrip("/") + "/"
     note = folder / "last_failure.json"
     try:
         if all(_is_official(folder / name) for name in SHA256):

@@ -30,7 +30,7 @@ from kmnist_mlp.training import train
 
 def default_seeds() -> list[int]:
     """Return the seeds of the report: 0 to 4, or as many as KMNIST_MLP_SEEDS asks for."""
-    text = os.environ.get("KMNIST_MLP_SEEDS", "5")
+    text = os.environ.get("KMNIST_MLP_SEEDS") or "5"
     if not text.isdecimal() or int(text) < 1:
         raise ValueError(f"KMNIST_MLP_SEEDS must be a number of seeds >= 1; got {text!r}")
     return list(range(int(text)))

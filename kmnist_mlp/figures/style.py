@@ -42,7 +42,11 @@ _narrow = ContextVar("narrow", default=False)
 
 
 def use_style() -> None:
-    """Set fonts (with kana), colours and resolution for every figure of the process."""
+    """Set fonts (with kana), colours and resolution for every figure of the process.
+
+    A matplotlibrc of the user's own has no effect on them.
+    """
+    mpl.rcdefaults()
     # DejaVu stays first, for the Latin letters.
     mpl.font_manager.fontManager.addfont(str(japanese_font()))
     # IPAexGothic has no bold: a warning at every bold title would fill the notebooks.

@@ -17,12 +17,26 @@ if TYPE_CHECKING:
 
 
 def cache_folder() -> Path:
-    """Return the user's cache folder of this project: KMNIST_MLP_CACHE, or the system's own."""
+    """Return the user's cache folder of this project: KMNIST_MLP_CACHE, or the system's own.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the user has no home folder and KMNIST_MLP_CACHE names none.
+    """
     if given := os.environ.get("KMNIST_MLP_CACHE"):
         return full_path("KMNIST_MLP_CACHE", given)
     import pooch  # only here: a reader of arrays does not wait for it
 
-    return Path(pooch.os_cache("kmnist_mlp"))
+    try:
+        found = Path(pooch.os_cache("kmnist_mlp"))
+    except RuntimeError:
+        found = Path("~")
+    if not found.is_absolute():
+        raise FileNotFoundError(
+            "there is no home folder for data and results: set KMNIST_MLP_CACHE to a folder"
+        )
+    return found
 
 
 def checked_path(name: str, path: Any) -> Path:
