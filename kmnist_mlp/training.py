@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from kmnist_mlp.config import Config, Stream, generator
 from kmnist_mlp.data import Dataset, split_and_standardise
@@ -18,6 +17,7 @@ from kmnist_mlp.results import CURVES, Callback, Progress, TrainingResult
 from kmnist_mlp.support.checks import class_indices, functions, instance
 from kmnist_mlp.support.memory import Buffers
 from kmnist_mlp.support.standardisation import StandardisedImages
+from kmnist_mlp.support.threads import one_blas_thread
 
 # Options that need the methods of extensions/
 METHODS = "distortion batch_normalisation dropout label_smoothing mixup weight_averaging".split()
@@ -74,7 +74,7 @@ def train(
     began, result, stop = time.perf_counter(), None, False
     run = Training(config, data, dtype)
     with (
-        threadpool_limits(1, user_api="blas"),
+        one_blas_thread(),
         np.errstate(over="ignore", invalid="ignore"),
         ExitStack() as stack,
     ):

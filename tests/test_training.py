@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 import tracemalloc
 from dataclasses import replace
@@ -581,6 +582,29 @@ def test_training_uses_one_blas_thread_and_gives_the_others_back(tiny):
         train(quick(epochs=1), tiny, callbacks=[watching])
         assert threads() == before
     assert during == [[1] * len(before)] * 3
+
+
+def test_of_two_trainings_at_once_the_one_that_ends_first_leaves_the_other_at_one_thread(tiny):
+    def threads():
+        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+    seen, begun, ended = [], threading.Event(), threading.Event()
+
+    def wait(_):
+        begun.set()
+        ended.wait(60)
+        seen.append(threads())
+
+    with threadpool_limits(2, user_api="blas"):
+        before = threads()
+        arguments = (quick(epochs=1), tiny)
+        other = threading.Thread(target=train, args=arguments, kwargs={"callbacks": [wait]})
+        other.start()
+        begun.wait(60)
+        train(quick(epochs=1), tiny)
+        ended.set()
+        other.join(60)
+        assert seen == [{1}] and threads() == before
 
 
 TRAINED_ELSEWHERE = """

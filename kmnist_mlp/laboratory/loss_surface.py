@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from threadpoolctl import threadpool_limits
 
 from kmnist_mlp.data import Dataset, split_and_standardise
 from kmnist_mlp.figures.exhibit import ExhibitData
@@ -19,6 +18,7 @@ from kmnist_mlp.laboratory.checks import trained_on
 from kmnist_mlp.network import MLP
 from kmnist_mlp.results import Callback, Progress, TrainingResult
 from kmnist_mlp.support.colours import BLUE, GREY, ON_DARK, ORANGE
+from kmnist_mlp.support.threads import one_blas_thread
 from kmnist_mlp.training import Training, train
 
 RATES = (0.0005, 0.005, 0.5)  # the learning rates that the paper compares
@@ -89,7 +89,7 @@ class LossSurface:
         along, across = self.directions(stage)
         model, (x, y) = self.models[stage], self.batches[0]
         moved, found = model.copy(), []
-        with threadpool_limits(1, user_api="blas"):  # for such small products, more are slower
+        with one_blas_thread():  # for such small products, more are slower
             for a, b in steps:
                 moved.parameters[...] = model.parameters - a * along - b * across
                 found.append(moved.loss(x, y) / len(y))
