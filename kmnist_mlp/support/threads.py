@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 _lock = threading.Lock()
 _users: list[object] = []  # who needs it now, in any thread
-_limits: list[Any] = []
+_before: list[tuple[Any, int]] = []  # each BLAS of the process, and the threads that it had
 
 
 @contextmanager
@@ -24,12 +24,20 @@ def one_blas_thread() -> Iterator[None]:
     user = object()
     with _lock:
         if not _users:
-            _limits.append(threadpool_limits(1, user_api="blas"))
+            found = ThreadpoolController().select(user_api="blas").lib_controllers
+            _before.extend((blas, blas.num_threads) for blas in found)
+            for blas, _ in _before:
+                _set_threads(blas, 1)
         _users.append(user)
     try:
         yield
     finally:
         with _lock:
             _users.remove(user)
-            if not _users:
-                _limits.pop().restore_original_limits()
+            while not _users and _before:
+                _set_threads(*_before.pop())
+
+
+def _set_threads(blas: Any, count: int) -> None:
+    # threadpoolctl ignores every thread but the first one that has ever set a limit
+    getattr(blas, "_real_set_num_threads", blas.set_num_threads)(count)
