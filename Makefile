@@ -38,7 +38,7 @@ export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup report report-single report-pdf html test test-unit test-notebooks test-lab test-machines notebooks lab lab-edit course data bench grid readings beyond reference mutants mutants-notebooks lint lock clean distclean
+.PHONY: help setup report report-single report-pdf html test test-unit test-notebooks test-lab test-machines notebooks lab lab-edit course data bench grid readings beyond reference mutants mutants-notebooks lint check lock clean distclean
 
 help: ## List the targets
 	@echo "make report and make test do everything; the others are parts of them and tools:"
@@ -109,6 +109,11 @@ lint: setup ## Check style, format, types of the core and direction of imports
 	@"$(PY)" -m ruff format --check .
 	@"$(PY)" -m mypy
 	@"$$(dirname "$(PY)")/lint-imports" --no-logo --no-cache
+
+check: lint ## Lint, and the quick unit tests of what has changed since the last commit (stand-in)
+	@tests=$$("$(PY)" tests/concerned.py) || exit; \
+	if [ -z "$$tests" ]; then echo "No quick test concerns what has changed."; exit 0; fi; \
+	KMNIST_MLP_DATASET=stand-in "$(PY)" -m pytest -q -n auto --dist loadfile $$tests $(PYTEST_ARGS)
 
 bench: setup ## Time training beside its matrix products and other libraries
 	@"$(PY)" -m kmnist_mlp.benchmark $(BENCH_ARGS)

@@ -61,7 +61,7 @@ def main(given: Sequence[str] | None = None) -> int:
             output = output.with_suffix(".pdf")
         tell(f"The report is ready: {output if single else output / 'index.html'}")
     except (NotebookError, OSError, ValueError) as error:  # a full disk, a file of other data
-        print(f"The report was not made. {error}", file=sys.stderr)
+        tell(f"The report was not made. {error}", sys.stderr)
         return 1
     return 0
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
+from typing import TextIO
 
 import nbformat
 
@@ -67,9 +69,14 @@ def execute_in_place(folder: Path) -> list[Path]:
     return paths
 
 
-def tell(text: str) -> None:
-    """Print a line at once, so that a log shows how far the command is."""
-    print(text, flush=True)
+def tell(text: str, file: TextIO | None = None) -> None:
+    """Print a line at once, so that a log shows how far the command is.
+
+    A character that the console does not know is written as its number.
+    """
+    file = file or sys.stdout
+    known = file.encoding or "utf-8"
+    print(text.encode(known, "backslashreplace").decode(known), file=file, flush=True)
 
 
 def _load() -> Dataset:

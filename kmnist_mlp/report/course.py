@@ -155,7 +155,7 @@ def main() -> int:
     try:
         pack(PROJECT, output)
     except (NotebookError, OSError, ValueError) as error:
-        print(f"The course was not packed. {error}", file=sys.stderr)
+        tell(f"The course was not packed. {error}", sys.stderr)
         return 1
     tell(f"The course is ready: {output}")
     tell(f"{CLASS}/ is for the class, {SOLUTIONS}/ for the teacher; see docs/teaching.md.")

@@ -50,6 +50,7 @@ def index_content(pages: list[Page], link: Link) -> dict[str, Any]:
         "data": facts.get("data", "Kuzushiji-MNIST"),
         "seeds": facts.get("seeds", "0").count(",") + 1,
         "rule": RULE,
+        "bibtex": bibtex(facts),
         "results": found.get("results"),
         "picture": found.get("picture"),
         "strip": found["characters"].strip if "characters" in found else "",
@@ -79,6 +80,16 @@ def index_content(pages: list[Page], link: Link) -> dict[str, Any]:
             "board_csv": found["scoreboard"].data.csv,
         }
     return content
+
+
+def bibtex(facts: dict[str, str]) -> str:
+    """Return how to cite the report as an entry of BibTeX."""
+    fields = {"author": "{The kmnist_mlp authors}", "title": "{" + TITLE + "}"}
+    if facts:
+        fields |= {"year": facts["made"][:4], "version": facts["version"]}
+        fields["note"] = f"commit {facts['commit']}"
+    lines = "".join(f"  {name} = {{{value}}},\n" for name, value in fields.items())
+    return f"@software{{kmnist_mlp,\n{lines}}}\n"
 
 
 def _frame(exhibit: Exhibit) -> pd.DataFrame:
