@@ -47,6 +47,14 @@ def browser_page(offline=True):
             browser.close()
 
 
+def write_page(path, title, body):
+    """Write a page of one heading and a body; return its path."""
+    head = f'<meta charset="utf-8"><title>{title}</title>'
+    main = f"<main><h1>{title}</h1>{body}</main>"
+    path.write_text(f'<!DOCTYPE html><html lang="en">{head}{main}</html>', encoding="utf-8")
+    return path
+
+
 def look(page, width=1400, dark=False, medium="screen"):
     """Look at the page in a window of this width, in the light or dark scheme, or on paper."""
     page.set_viewport_size({"width": width, "height": 900})

@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
-from browser import axe_violations, browser_page, load, look, needs_axe, needs_browser
+from browser import axe_violations, browser_page, load, look, needs_axe, needs_browser, write_page
 from nbformat.v4 import new_markdown_cell, new_notebook
 from options import ALL_CHANGED
 
@@ -77,11 +77,8 @@ def tab():
 @pytest.fixture(scope="module")
 def page(html_of, tmp_path_factory):
     """A file with text above the pad, and below it so much that the page scrolls."""
-    path = tmp_path_factory.mktemp("page") / "page.html"
-    body = f"<main><h1>Pad</h1><p>Above</p>{html_of()}<p style='height:3000px'>Below</p></main>"
-    head = '<meta charset="utf-8"><title>Pad</title>'
-    path.write_text(f'<!DOCTYPE html><html lang="en">{head}{body}</html>', encoding="utf-8")
-    return path
+    body = f"<p>Above</p>{html_of()}<p style='height:3000px'>Below</p>"
+    return write_page(tmp_path_factory.mktemp("page") / "page.html", "Pad", body)
 
 
 class Pad:

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from browser import axe_violations, browser_page, look, needs_axe, needs_browser
+from browser import axe_violations, browser_page, look, needs_axe, needs_browser, write_page
 
 from kmnist_mlp import MLP, Config
 from kmnist_mlp.extensions import augmentation
@@ -131,10 +131,7 @@ def test_an_image_is_distorted_as_the_module_does_it(js):
 def address(kmnist, tmp_path_factory):
     """A file with a smaller playground than the report's: 600 images for training, 200 for test."""
     path = tmp_path_factory.mktemp("playground") / "train.html"
-    body = f"<main><h1>Train</h1>{playground_html(kmnist, 600, 200)}</main>"
-    head = '<meta charset="utf-8"><title>Train</title>'
-    path.write_text(f'<!DOCTYPE html><html lang="en">{head}{body}</html>', encoding="utf-8")
-    return path.as_uri()
+    return write_page(path, "Train", playground_html(kmnist, 600, 200)).as_uri()
 
 
 class Playground:
