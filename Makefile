@@ -109,6 +109,7 @@ lint: setup ## Check style, format, types of the core and direction of imports
 	@"$(PY)" -m ruff format --check .
 	@"$(PY)" -m mypy
 	@"$$(dirname "$(PY)")/lint-imports" --no-logo --no-cache
+	@"$(PY)" -m check_jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 
 check: lint ## Lint, and the quick unit tests of what has changed since the last commit (stand-in)
 	@tests=$$("$(PY)" tests/concerned.py) || exit; \

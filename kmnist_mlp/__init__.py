@@ -10,7 +10,7 @@ from kmnist_mlp.network import MLP
 from kmnist_mlp.results import TrainingResult
 from kmnist_mlp.training import evaluate, train
 
-__version__ = "0.1.0"
+__version__ = "1.0.0.dev0"
 
 __all__ = [
     "MLP", "Config", "Dataset", "TrainingResult", "check_gradients", "evaluate", "load_kmnist",

@@ -1,13 +1,13 @@
 """What a result was made with is read from the installation, the checkout and the machine."""
 
+import re
 import subprocess
-import tomllib
-from importlib.metadata import PackageNotFoundError
 
 import numpy as np
 
+from kmnist_mlp import __version__
 from kmnist_mlp.experiments import provenance
-from kmnist_mlp.experiments.provenance import PROJECT, blas, commit, facts, package_version
+from kmnist_mlp.experiments.provenance import PROJECT, blas, commit, facts
 
 
 def test_the_project_is_the_folder_of_this_checkout():
@@ -15,15 +15,14 @@ def test_the_project_is_the_folder_of_this_checkout():
     assert (PROJECT / "pyproject.toml").is_file()
 
 
-def test_the_version_is_the_projects_or_said_to_be_unknown(monkeypatch):
-    project = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["project"]
-    assert package_version() == project["version"]
-
-    def not_installed(name):
-        raise PackageNotFoundError(name)
-
-    monkeypatch.setattr(provenance, "version", not_installed)
-    assert package_version().startswith("unknown")
+def test_the_version_is_the_same_in_the_package_the_citation_and_the_changelog():
+    citation, changelog = (
+        (PROJECT / name).read_text("utf-8") for name in ("CITATION.cff", "CHANGELOG.md")
+    )
+    assert re.findall(r"^version: (.+)$", citation, re.MULTILINE) == [__version__]
+    newest, state = re.findall(r"^## (\S+) \((.+)\)$", changelog, re.MULTILINE)[0]
+    assert newest == __version__.removesuffix(".dev0")
+    assert (state == "unreleased") == __version__.endswith(".dev0")
 
 
 def test_the_commit_is_the_one_checked_out_or_said_to_be_unknown(tmp_path, monkeypatch):

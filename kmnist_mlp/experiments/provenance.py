@@ -6,12 +6,12 @@ import platform
 import subprocess
 import time
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from kmnist_mlp import __version__
 from kmnist_mlp.data import Dataset
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -23,7 +23,7 @@ def facts(data: Dataset, seeds: list[int]) -> dict[str, str]:
         "data": data.name,
         "fingerprint": data.fingerprint,
         "seeds": ", ".join(map(str, seeds)),
-        "version": package_version(),
+        "version": __version__,
         "commit": commit(),
         "Python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
         "NumPy": np.__version__,
@@ -31,14 +31,6 @@ def facts(data: Dataset, seeds: list[int]) -> dict[str, str]:
         "processor": processor(),
         "made": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     }
-
-
-def package_version() -> str:
-    """Return the version of this package that is installed."""
-    try:
-        return version("kmnist-mlp")
-    except PackageNotFoundError:  # a copy of the sources that is used without an installation
-        return "unknown (not installed)"
 
 
 @lru_cache(maxsize=1)
