@@ -1,15 +1,19 @@
 """Print the test files that concern what has changed since the last commit: `make check` runs them.
 
-A test file concerns a module that it imports by name, and itself. What opens a browser or takes
-minutes is left to `make test`.
+A test file concerns itself and the modules that it imports, or imports something from. What opens a
+browser or takes long is left to `make test`.
 """
 
 import ast
 import subprocess
+from importlib import import_module
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-LONG = {"test_browser", "test_jupyterlab", "test_course", "test_drawing_pad", "test_playground"}
+LONG = {
+    "test_browser", "test_course", "test_drawing_pad", "test_exercises", "test_faults",
+    "test_jupyterlab", "test_new_activation", "test_playground", "test_report", "test_workers",
+}  # fmt: skip
 
 
 def changed() -> set[str]:
@@ -23,23 +27,25 @@ def changed() -> set[str]:
 
 
 def imported(source: str) -> set[str]:
-    """Return the names of all modules and of what is imported from them."""
+    """Return the modules of this project that a source imports, or whose functions it imports."""
     names = set()
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            names |= {str(node.module)} | {f"{node.module}.{alias.name}" for alias in node.names}
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("kmnist_mlp"):
+            origin = import_module(node.module)
+            if not hasattr(origin, "__path__"):
+                names.add(node.module)
+                continue
+            for alias in node.names:  # a module of this package, or what it passes on from one
+                thing = getattr(origin, alias.name, None)
+                names.add(getattr(thing, "__module__", f"{node.module}.{alias.name}"))
     return names
 
 
 def concerned(paths: set[str]) -> list[str]:
     """Return the test files for some changed paths, in order."""
-    modules = {
-        path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-        for path in paths
-        if path.endswith(".py")
-    }
+    modules = {path.removesuffix(".py").replace("/", ".") for path in paths if path.endswith(".py")}
+    # whoever imports a package as a whole may use any of its modules
+    modules |= {module.rpartition(".")[0] for module in modules} - {"kmnist_mlp"}
     tests = [path for path in sorted((ROOT / "tests").glob("test_*.py")) if path.stem not in LONG]
     return [
         f"tests/{path.name}"

@@ -168,7 +168,7 @@ def test_the_reports_seeds_are_five_or_as_many_as_the_variable_says(
     assert run({"a": short}, n_jobs=1, data=tiny10).frame.seed.tolist() == seeds
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", "", "²"])
+@pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", "²"])
 def test_a_number_of_seeds_that_is_none_is_refused(monkeypatch, text):
     monkeypatch.setenv("KMNIST_MLP_SEEDS", text)
     with pytest.raises(ValueError, match=f"KMNIST_MLP_SEEDS.*{text}"):
