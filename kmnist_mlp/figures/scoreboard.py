@@ -11,11 +11,11 @@ from matplotlib.lines import Line2D
 
 from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.figures.style import finished, is_narrow, legend_above, panels
-from kmnist_mlp.support.colours import BAND, BLUE, GREY, ORANGE, RULE
+from kmnist_mlp.support.colours import BAND, GREEN, GREY, RED, RULE
 
-VERDICT_STYLES = {
-    "reproduced": ("o", BLUE),
-    "not reproduced": ("X", ORANGE),
+VERDICT_STYLES = {  # green and red, as in the tables of the pages; the marks tell them apart
+    "reproduced": ("o", GREEN),
+    "not reproduced": ("X", RED),
     "undecided": ("D", GREY),
 }
 

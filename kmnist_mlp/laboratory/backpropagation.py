@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from kmnist_mlp.figures.exhibit import ExhibitData
-from kmnist_mlp.figures.style import finished
+from kmnist_mlp.figures.style import NARROW, WIDE, finished, is_narrow
 from kmnist_mlp.network import MLP, backpropagate, forward
 from kmnist_mlp.support.colours import BLUE, CELL, COMPUTED, GREY, INPUT, ORANGE, RULE
 from kmnist_mlp.support.memory import Buffers
@@ -146,12 +147,19 @@ PLACES = {
     "dW1": (5, 8), "db1": (5, 13), "d1": (9, 8), "dW2": (17, 8), "db2": (17, 13),
     "d2": (20, 8), "t": (23, 8),
 }  # fmt: skip
+# on a narrow screen: one layer below the other, the gradients of its weights beside them
+NARROW_PLACES = {
+    "x": (0, 0), "W1": (4.6, 0), "dW1": (8, 0), "z1": (0, 2), "b1": (4.6, 5), "db1": (8, 5),
+    "a1": (0, 4), "d1": (0, 6), "z2": (0, 8.5), "W2": (4.6, 8.5), "dW2": (8, 8.5), "p": (0, 10.5),
+    "E": (2.8, 10.5), "t": (0, 12.5), "b2": (4.6, 12.5), "db2": (8, 12.5), "d2": (0, 14.5),
+}  # fmt: skip
 
 
 def draw(arrays: list[dict[str, np.ndarray]], number: int) -> Figure:
     """Draw every array in its place, after a step."""
-    step = STEPS[number]
-    figure, axis = plt.subplots(figsize=(9.5, 4.6))
+    step, narrow = STEPS[number], is_narrow()
+    places = NARROW_PLACES if narrow else PLACES
+    figure, axis = plt.subplots(figsize=(NARROW, 7.2) if narrow else (WIDE, 4.6))
     for name, last in arrays[-1].items():
         known = arrays[number].get(name)
         face, colour, weight = "white" if known is not None else CELL, GREY, "normal"
@@ -159,19 +167,23 @@ def draw(arrays: list[dict[str, np.ndarray]], number: int) -> Figure:
             face, colour, weight = COMPUTED, ORANGE, "bold"
         elif name in step.needs:
             face, colour, weight = INPUT, BLUE, "bold"
-        left, top = PLACES[name]
+        left, top = places[name]
         axis.text(left, top - 0.2, name, color=colour, weight=weight, fontsize=9.5, va="bottom")
         draw_cells(axis, left, top, last.shape, face, known)
     notes = {
-        9.6: "above: forward,\nfrom left to right",
-        11.6: "below: the gradients,\nfrom right to left",
+        (0, 9.6): "above: forward,\nfrom left to right",
+        (0, 11.6): "below: the gradients,\nfrom right to left",
     }
-    for height, note in notes.items():
-        axis.text(0, height, note, fontsize=8.5, color=GREY, va="top")
-    axis.set_title(f"{number}. {step.text}\n", fontsize=11)
-    axis.text(0, -1.75, step.formula, family="monospace", fontsize=10.5, color=ORANGE)
-    axis.set_xlim(-0.2, 25.2)
-    axis.set_ylim(14.4, -2.4)
+    if narrow:
+        notes = {(3, 14.6): "forward from top to bottom,\nthe gradients from bottom to top"}
+    for place, note in notes.items():
+        axis.text(*place, note, fontsize=8.5, color=GREY, va="top")
+    title = textwrap.fill(f"{number}. {step.text}", 42 if narrow else 100)
+    axis.set_title(f"{title}\n", fontsize=9 if narrow else 11)
+    size = 8.5 if narrow else 10.5
+    axis.text(0, -1.75, step.formula, family="monospace", fontsize=size, color=ORANGE)
+    axis.set_xlim(-0.2, 11.1 if narrow else 25.2)
+    axis.set_ylim(16.2 if narrow else 14.4, -2.4)
     axis.axis("off")
     return figure
 
@@ -187,7 +199,13 @@ def draw_cells(
         if known is not None:
             value = round(float(known[row, column]), 2) + 0.0  # never -0.00
             middle = (left + column + 0.5, top + row + 0.53)
-            axis.text(*middle, rounded(value, 2), ha="center", va="center", fontsize=8)
+            axis.text(
+                *middle,
+                rounded(value, 2),
+                ha="center",
+                va="center",
+                fontsize=7.5 if is_narrow() else 8,
+            )
 
 
 def finding(arrays: list[dict[str, np.ndarray]], number: int) -> str:
