@@ -198,7 +198,8 @@ def _shortened(tag: re.Match) -> str:
     text = re.sub(r"-?\d+\.\d{2,}(?=[ \n\"),;])", lambda n: f"{float(n[0]):.1f}", tag[0])
     text = re.sub(r' transform="rotate\(-0 [^)]*\)"', "", text)
     # what follows a point of a line is a line, unless it is named
-    return re.sub(r"([ML])( [-\d. ]+\n)((?:L [-\d. ]+\n)+)", _one_line, text)
+    text = re.sub(r"([ML])( [-\d. ]+\n)((?:L [-\d. ]+\n)+)", _one_line, text)
+    return re.sub(r"\s+", " ", text)
 
 
 def _one_line(part: re.Match) -> str:
