@@ -8,11 +8,13 @@ import ast
 import json
 import re
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import pytest
-from printed import ACCURACIES, FINAL
+from printed import ACCURACIES, FINAL, LOSSES
 
 from kmnist_mlp.experiments.paper import EXPERIMENTS, PAPER
 from kmnist_mlp.experiments.readings import load_readings
@@ -22,6 +24,12 @@ NUMBERS = [path.name[:2] for path in NOTEBOOKS]
 each_notebook = pytest.mark.parametrize("number", NUMBERS)
 
 # ---- reading a notebook --------------------------------------------------------------------------
+
+
+@cache
+def parsed(source):
+    lines = [line for line in source.splitlines() if not line.startswith("%")]
+    return ast.parse("\n".join(lines))
 
 
 @dataclass(frozen=True)
@@ -37,8 +45,7 @@ class Cell:
     @property
     def tree(self):
         """The code without magics."""
-        lines = [line for line in self.source.splitlines() if not line.startswith("%")]
-        return ast.parse("\n".join(lines))
+        return parsed(self.source)
 
     def calls(self, name):
         """Return the calls of a function."""
@@ -206,7 +213,7 @@ WORDS = {
     r"0\.000001": ["l1_1e-6"],
     r"[Ss]igmoid": ["sigmoid"],
     r"ReLU": ["relu"],
-    r"256": ["hidden_256"],
+    r"256|doubling the hidden units": ["hidden_256"],
     r"64": ["hidden_64"],
     r"[Ff]inal model|paper ends": ["final"],
     r"[Bb]aseline|(?<!slope of )[Tt]anh|128|[Ee]arly stopping|[Ww]ithout penalty|[Nn]o penalty"
@@ -263,6 +270,7 @@ class Prose(ast.NodeVisitor):
         self.texts.append("".join(parts))
 
 
+@cache
 def passages(number):
     """Return the prose of a notebook, but for its exercises: (cell, text), in order."""
     found, known = [], {}
@@ -334,3 +342,121 @@ def nearest(names, place, after, context):
 def test_a_number_stands_with_the_name_of_its_experiment(number):
     wrong = [clause for cell, text in passages(number) for clause in misplaced(text, cell.headings)]
     assert wrong == []
+
+
+@each_notebook
+def test_what_a_number_is_compared_with_is_named(number):
+    known = {}
+    for cell in CODE[number]:
+        known |= literals(cell)
+        prose = " ".join(text for own, text in passages(number) if own is cell)
+        for call in cell.calls("briefly"):
+            _, minus, other, *_ = chain.from_iterable(
+                known[arg.value.id] if isinstance(arg, ast.Starred) else [getattr(arg, "value", "")]
+                for arg in call.args[1:]
+            )
+            assert any(minus in own for _, own in named(other)), ast.unparse(call)
+        for call in cell.calls("compared"):
+            assert any(ast.literal_eval(call.args[2]) in own for _, own in named(prose))
+        for call in cell.calls("at_epoch"):
+            assert f"at epoch {call.args[2].value}" in " ".join(prose.split())
+
+
+@each_notebook
+def test_the_experiments_that_a_cell_shows_are_named_in_its_part(number):
+    """Beside the baseline, and lists of experiments: their titles are in the tables."""
+    part = text = None
+    for cell in CELLS[number]:
+        if cell.headings != part:
+            part, text = cell.headings, " ".join(cell.headings)
+        if cell.kind == "markdown":
+            text += cell.source
+            continue
+        text += " ".join(own for c, own in passages(number) if c is cell)
+        text += " ".join(
+            ast.unparse(arg) for call in cell.calls("briefly") for arg in call.args[3:]
+        )
+        allowed = {name for _, own in named(text) for name in own} | {"baseline"}
+        for line in cell.tree.body:
+            listed = isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) in literals(cell)
+            if not listed and not ast.unparse(line).startswith("longer = run("):
+                assert set(experiments_in(line, {})) <= allowed, ast.unparse(line)
+
+
+# ---- typed numbers -------------------------------------------------------------------------------
+
+# The numbers that are typed in each paragraph about the paper, in order, checked with the paper.
+ON_THE_PAPER = {
+    "01": ["0.0001 18", "0.0001", "10^{-4} 784 128 10", "1 3", "1 1 0.01", "10", "1 0.1 0.9",
+           "784 64 64 10 5.2 0.0001 0.01", "0.0001 0.0001 0.01", "5.2 6", "1 3 0 1"],
+    "02": ["84.47 25", "0.005 100 0.005 255 9", "784 128 10 128 0.9 80 20",
+           "129 2.1 128 128 84.47 84.01", "100 0.005 0.0005 0.5 128 0.0005 0.064",
+           "2.1 0 255 255 9", "0.9 0.1 0.9 9 0.005 0.0005", "95 95", "95 100 95", "2"],
+    "03": ["0.001", "0.5 0.2", "20⁻³ 10⁻⁶ 10⁻⁶", "0.2", "0.001 0.001", "0.000001 0.001 0.2 0.2"],
+    "04": ["20", "2"],
+    "05": ["256 128 64", "64 64 128 64", "256 128 256 128 128 100 128"],
+    "06": ["256 0.2 256 30 129 2.1 2.2 4 128 90", "89", "30", "95 30 129", "95", "95",
+           "0.000001 9", "7", "15 100", "15 0.0005 0.9 0.2", "100 95 90",
+           "1 0.5 5 5 0.001 0.001 25 23 27", "95 0", "5"],
+    "07": ["7", "89 60,000"],
+    "08": ["0.005 2 64 64 64 128"],
+    "09": ["9", "25 128 25 0 2 2 1 84.47 0.2 0.1 10 2 84.47 0.064 5 6 9 10 17 18 5 9 17 1 128 129 "
+           "1 5 5 9 10 0.000001 10⁻⁶ 20⁻³ 0.000001 20⁻³ 1 80 20 80 20", "2 1", "11 10 1",
+           "25 84.47 83.05 86.42 0.0005 0.005 0.0005 0.005", "0.005 0.0005", "6", "255 0 255"],
+}  # fmt: skip
+# What may be typed elsewhere. All other results are computed.
+ELSEWHERE = {
+    "00": "0.5 128 15 255 784",
+    "01": "0.0001 0.01 10^{-2}",
+    "02": "0.0005 0.005 0.23 0.5 1,000 100 128 5 95",  # 0.23: ln 10 / 10
+    "03": "0.000001 0.001 0.2 0.5 128 3.1 3.2 95",
+    "04": "2,000 2.18 4.1 4.2 4.36 5 95",  # 2.18: tanh' is 5 % of its largest; 4.36: twice this
+    "05": "128 256 5.1 5.2 784 95",
+    "06": "0.05 100 15 256 90",
+    "07": "0.01 0.05 0.1 0.15 0.2 0.5 1.5 1.6 10 15 16 20 50 60 90 95 100 153 158 162 165 167 "
+    "186 195 200 221 255 256 266 267 290 300 340 349 356 389 410 423 512 580 631 1024 1,285 1,536 "
+    "6,605 8,000 12,000 20,000 94.75 97.0 97.65 97.67 97.8",
+    "08": "0.0005 0.005 0.5 100",
+    "09": "0.005 0.2 255 95",
+}
+TYPED = re.compile(
+    r"(?<![\w.,])\d+(?:,\d{3})*(?:\.\d+)?(?:\^\{?-?\d+\}?|⁻[⁰¹²³⁴⁵⁶⁷⁸⁹]+)?(?!\w|\.\d)"
+)
+ABOUT_THE_PAPER = re.compile(r"\b(paper|abstract|prints|printed|patience|batch size)\b")
+
+
+def paragraphs(number):
+    """Return the paragraphs of a notebook's prose, without what is computed."""
+    for cell in CELLS[number]:
+        text = "\n".join(text for own, text in passages(number) if own is cell)
+        for paragraph in re.split(r"\n\s*\n", MARK.sub("", text)):
+            yield " ".join(paragraph.split())
+
+
+def result_like(text):
+    """Return the typed numbers of a paragraph that may be results: decimals, shares, large ones."""
+    return {
+        match[0]
+        for match in TYPED.finditer(text)
+        if re.search(r"[.^⁻]|\d\d\d", match[0])
+        or re.match(r" (%|points|epochs)", text[match.end() :])
+    }
+
+
+@each_notebook
+def test_the_numbers_in_a_paragraph_about_the_paper_are_those_that_were_typed_from_it(number):
+    found = [TYPED.findall(text) for text in paragraphs(number) if ABOUT_THE_PAPER.search(text)]
+    assert [" ".join(typed) for typed in found if typed] == ON_THE_PAPER.get(number, [])
+
+
+@each_notebook
+def test_a_result_is_computed_and_not_typed(number):
+    found = [result_like(text) for text in paragraphs(number) if not ABOUT_THE_PAPER.search(text)]
+    assert set(chain.from_iterable(found)) == set(ELSEWHERE[number].split())
+
+
+def test_constants_that_are_typed_in_prose_follow_from_their_formulas():
+    assert round(np.log(10) / 10, 2) == 0.23
+    assert round(np.arctanh(np.sqrt(0.95)), 2) == 2.18
+    assert round(128 * 0.0005, 3) == 0.064
+    assert (sum(map(bool, ACCURACIES.values())), sum(map(bool, LOSSES.values()))) == (11, 10)
