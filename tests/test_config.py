@@ -8,16 +8,12 @@ from itertools import product
 import numpy as np
 import pytest
 from options import ALL_CHANGED
+from printed import FINAL
 
 from kmnist_mlp import Config
 from kmnist_mlp.config import Stream, generator
 from kmnist_mlp.support.checks import limits
 
-PAPER_SECTION_6 = {
-    "layer_specs": [784, 256, 256, 10], "batch_size": 129, "early_stop": True,
-    "early_stop_epoch": 30, "activation": "ReLU", "learning_rate": 0.0005, "epochs": 100,
-    "L2_penalty": 0.2, "momentum": True, "momentum_gamma": 0.9,
-}  # fmt: skip
 PAPERS_BASELINE = {
     "layer_specs": [784, 128, 10], "activation": "tanh", "learning_rate": 5e-4, "batch_size": 128,
     "epochs": 100, "early_stop": True, "early_stop_epoch": 5, "L1_penalty": 0.0, "L2_penalty": 0.0,
@@ -45,9 +41,9 @@ def test_a_misspelt_key_is_told_the_nearest_name_alone():
 
 
 def test_the_dictionary_of_the_papers_section_6_is_taken_as_it_stands():
-    config = Config.from_dict(PAPER_SECTION_6)
+    config = Config.from_dict(FINAL)
     assert config.layer_specs == (784, 256, 256, 10)
-    assert config.to_dict() == {**PAPER_SECTION_6, "L1_penalty": 0.0, "seed": 0}
+    assert config.to_dict() == {**FINAL, "L1_penalty": 0.0, "seed": 0}
 
 
 def test_what_goes_beyond_the_paper_is_told_only_where_it_is_used():

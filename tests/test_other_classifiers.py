@@ -20,6 +20,15 @@ def test_the_votes_of_the_nearest_images_decide(make_dataset):
     assert other_classifiers.nearest_neighbour_accuracy(data) == pytest.approx(right / 40)
 
 
+def test_the_quoted_accuracies_are_those_of_the_repository_of_the_data():
+    quoted = other_classifiers.quoted()
+    assert list(zip(quoted.test_accuracy_percent, quoted.old_version, strict=True)) == [
+        (90.5, False), (92.10, False), (93.98, False), (92.82, True), (94.63, False),
+        (97.82, True), (98.41, True), (98.83, True), (99.34, True),
+    ]  # fmt: skip
+    assert quoted.source.str.startswith("github.com/rois-codh/kmnist").all()
+
+
 def test_our_nearest_neighbours_agree_with_the_published_accuracy():
     quoted = other_classifiers.quoted().set_index("model").test_accuracy_percent
     measured = other_classifiers.measured().set_index("model").test_accuracy_percent

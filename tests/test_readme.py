@@ -11,6 +11,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
+from printed import ACCURACIES, LOSSES
 
 from kmnist_mlp import Config
 from kmnist_mlp.experiments import sweep
@@ -44,7 +45,8 @@ def test_the_table_of_findings_holds_the_reference_results_of_every_experiment()
         loss = plus_minus(reference.loc[name, "test_loss"], 4)
         row = next(line for line in README.splitlines() if line.startswith(f"| {entry.title} |"))
         cells = [cell.strip() for cell in row.strip("|").split("|")]
-        assert (cells[1], cells[3]) == (accuracy, loss), name
+        papers = (ACCURACIES.get(name) or "–", LOSSES.get(name) or "–")
+        assert (cells[1], cells[2], cells[3], cells[4]) == (accuracy, papers[0], loss, papers[1])
 
 
 def test_the_findings_in_words_are_those_of_the_reference_results():
@@ -69,7 +71,12 @@ def test_the_findings_in_words_are_those_of_the_reference_results():
     assert f"brings {-gain['no_standardisation']:.1f} points over raw pixels" in text
     assert f"neighbours, without any training, reach {nearest_neighbours:.2f} %" in text
     both = f"{gain['relu']:.1f} and {gain['l2_0.2']:.1f} points"
-    assert f"ReLU and an L2 penalty of 0.2 bring {both}" in text
+    papers = {name: float(value) for name, value in ACCURACIES.items() if value}
+    theirs = " and ".join(f"{papers[n] - papers['baseline']:.1f}" for n in ("relu", "l2_0.2"))
+    assert f"ReLU and an L2 penalty of 0.2 bring {both}**; in the paper, {theirs}." in text
+    assert f"The paper's accuracy of {papers['final']:.0f} % for the final model" in text
+    opposite = papers["sigmoid"] < papers["baseline"]
+    assert ("than tanh.** The paper finds the opposite." in text) == opposite
 
 
 def test_the_findings_of_other_readings_are_those_of_the_committed_ones():
