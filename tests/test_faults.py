@@ -1,5 +1,6 @@
 """Whatever stops a run, and whatever happens to a file: no damaged file is ever read as good."""
 
+import io
 import itertools
 import json
 import os
@@ -17,8 +18,10 @@ import numpy as np
 import pytest
 from kills import die, in_a_fork, is_killed, needs_fork
 from nbformat.v4 import new_markdown_cell, new_notebook
+from official import small_files
 
 from kmnist_mlp import MLP, Config, run
+from kmnist_mlp.datasets.__main__ import main as fetch_data
 from kmnist_mlp.experiments import ResultCache, parallel
 from kmnist_mlp.report.__main__ import main
 from kmnist_mlp.support.files import load_arrays, save_arrays, whole_file
@@ -206,6 +209,30 @@ def test_on_a_full_disk_the_command_tells_why_there_is_no_report(report, tmp_pat
     assert on_a_full_disk(lambda: [report()]) == [1]
     assert "File too large" in capfd.readouterr().err
     assert pages(tmp_path) == before and os.listdir(tmp_path / "build") == ["report"]
+
+
+# ---- a console that knows fewer characters -------------------------------------------------------
+
+
+def test_commands_whose_paths_the_console_cannot_write_succeed_and_fail_as_elsewhere(
+    tmp_path, monkeypatch
+):
+    out, err = (io.TextIOWrapper(io.BytesIO(), "ascii") for _ in range(2))
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", err)
+    data, page = tmp_path / "größe 日本", tmp_path / "größe 日本.html"
+    data.mkdir()
+    monkeypatch.setenv("KMNIST_MLP_DATA", str(data))
+    for name, content in small_files(monkeypatch).items():
+        (data / name).write_bytes(content)
+    nbformat.write(new_notebook(cells=[new_markdown_cell("# 1 One")]), data / "01_one.ipynb")
+    export = ["--committed", "--single", "--notebooks", str(data), "--output", str(page)]
+    assert fetch_data() == 0 and main(export) == 0 and page.exists()
+    assert out.buffer.getvalue().count(rb"\u65e5") == 5  # four files and the page
+    (data / "kmnist-test-imgs.npz").unlink()
+    (data / "01_one.ipynb").unlink()
+    assert fetch_data() == 1 and main(export) == 1
+    assert err.buffer.getvalue().count(rb"\u65e5") == 2
 
 
 # ---- two processes, one folder -------------------------------------------------------------------

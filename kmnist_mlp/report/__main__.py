@@ -15,10 +15,11 @@ from pathlib import Path
 
 from kmnist_mlp.datasets.kmnist import data_at_hand
 from kmnist_mlp.experiments.provenance import PROJECT
-from kmnist_mlp.report.build import committed, execute_in_place, executed, tell
+from kmnist_mlp.report.build import committed, execute_in_place, executed
 from kmnist_mlp.report.execution import NotebookError
 from kmnist_mlp.report.pages import export
 from kmnist_mlp.report.pages.pdf import find_browser, print_pdf
+from kmnist_mlp.support.console import tell
 
 
 def main(given: Sequence[str] | None = None) -> int:

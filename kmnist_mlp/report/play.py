@@ -14,8 +14,9 @@ import nbformat
 
 from kmnist_mlp.experiments.provenance import PROJECT
 from kmnist_mlp.report import execution
-from kmnist_mlp.report.build import notebooks_in, tell
+from kmnist_mlp.report.build import notebooks_in
 from kmnist_mlp.report.execution import NotebookError
+from kmnist_mlp.support.console import tell
 
 
 def copy_to_play(originals: Path, play: Path) -> list[Path]:
