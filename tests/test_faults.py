@@ -15,6 +15,7 @@ from pathlib import Path
 
 import nbformat
 import numpy as np
+import psutil
 import pytest
 from kills import die, in_a_fork, is_killed, needs_fork
 from nbformat.v4 import new_markdown_cell, new_notebook
@@ -124,6 +125,22 @@ def test_a_parallel_sweep_that_is_killed_from_outside_is_continued(results_folde
     assert same(results.runs["a", 0].model, fresh.runs["a", 0].model)
 
 
+@needs_fork
+def test_workers_end_when_the_sweep_alone_is_killed(results_folder):
+    """As a notebook's kernel is when it is restarted: its workers would train on."""
+    sweep = subprocess.Popen([sys.executable, "-c", SWEEP], stderr=subprocess.DEVNULL)
+    while sweep.poll() is None and len(list(results_folder.glob("[!.]*.npz"))) < 2:
+        time.sleep(0.01)
+    children = psutil.Process(sweep.pid).children(recursive=True)
+    workers = [child for child in children if "popen_loky_posix" in " ".join(child.cmdline())]
+    sweep.kill()
+    sweep.wait()
+    _, left = psutil.wait_procs(workers, timeout=30)
+    for worker in left:
+        worker.kill()
+    assert len(workers) == 2 and left == []
+
+
 @pytest.fixture
 def report(tmp_path):
     """Return a function that exports a notebook which is another one each time."""
@@ -165,6 +182,23 @@ def test_a_killed_report_leaves_the_previous_one_or_is_whole_and_the_next_succee
     assert not is_there or set(pages(tmp_path)) == names
     assert report() == 0
     assert set(pages(tmp_path)) == names
+
+
+def test_after_ctrl_c_the_command_ends_in_a_line_and_the_old_report_stays(
+    report, tmp_path, monkeypatch, capfd
+):
+    assert report() == 0
+    before = pages(tmp_path)
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_text", interrupted)
+        assert report() == 130
+    assert len(capfd.readouterr().err.splitlines()) == 1
+    assert pages(tmp_path) == before and os.listdir(tmp_path / "build") == ["report"]
+    assert report() == 0
 
 
 # ---- a full disk ---------------------------------------------------------------------------------
