@@ -170,6 +170,8 @@ distclean: clean ## Remove .venv too
 # stamp: the last try was interrupted; PYTHON names another one) is built anew, which is quick, as pip keeps
 # its downloads. .venv/by-make is written first: what lacks it, or is a link, is somebody else's and is left alone.
 # PYTHONPATH is unset here: pip must see what is installed, not what merely lies in the checkout.
+# pip puts the checkout's path into a .pth file, which Python before 3.13 reads in the encoding of the locale and
+# dies of what is not ASCII in it under LC_ALL=C. The same folder as seen from the file is plain ASCII.
 setup: ## Build .venv; the targets above do so by themselves, once
 ifeq ($(CONDA),)
 	@unset PYTHONPATH; \
@@ -211,6 +213,9 @@ ifeq ($(CONDA),)
 	  rm -rf .venv && mkdir .venv && : > .venv/by-make && "$$python" -m venv .venv || exit;; \
 	esac; \
 	if .venv/bin/python -m pip install --quiet -c constraints.txt -e '.[test]'; then \
+	  for path in .venv/lib/python*/site-packages/*kmnist_mlp*.pth; do \
+	    if [ -f "$$path" ]; then echo ../../../.. > "$$path"; fi; \
+	  done; \
 	  echo "$$here $$sums" > .venv/stamp; \
 	else \
 	  echo "Setting up .venv failed (see above); the next make tries again." >&2; \

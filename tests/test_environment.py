@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -317,3 +318,44 @@ def test_make_passes_on_absolute_paths(checkout, tmp_path, name, given):
     assert seen.read_text(encoding="utf-8") == (f"{checkout}/{given}" if relative else given)
     assert run_make("html", f"{name}=x y", cwd=checkout, **environment).returncode == 0
     assert seen.read_text(encoding="utf-8") == f"{checkout}/x y"
+
+
+# In the place of pip: it writes the path file as an editable install does.
+EDITABLE = """import os, pathlib
+folder = pathlib.Path(__file__).parents[1]
+(folder / "_editable_impl_kmnist_mlp.pth").write_text(os.getcwd(), "utf-8")
+"""
+
+
+@needs_make
+@pytest.mark.parametrize("locale", ["C", "POSIX"])
+def test_a_path_that_is_not_ascii_needs_no_locale(checkout, tmp_path, locale):
+    """The environment starts, finds the module in any folder, and is not built again."""
+    checkout = checkout.rename(tmp_path / "größe 日本")
+    python = write_program(
+        tmp_path / "python3",
+        f"""case "$*" in "-m venv "*) echo built >> "{tmp_path}/log"
+          "{sys.executable}" -m venv --without-pip .venv
+          cd .venv/lib/python*/site-packages && mkdir pip && touch pip/__init__.py
+          echo '{EDITABLE}' > pip/__main__.py;;
+        *) exec "{sys.executable}" "$@";; esac""",
+    )
+    environment = {"LC_ALL": locale, "PYTHONCOERCECLOCALE": "0"}
+    for _ in range(2):
+        result = run_make("setup", f"PYTHON={python}", cwd=checkout, **environment)
+        assert result.returncode == 0, result.stderr
+    assert (tmp_path / "log").read_text() == "built\n"
+    code = "import os, sys; print(os.fsencode(sys.path[-1]).hex())"
+    done = subprocess.run(
+        [checkout / ".venv" / "bin" / "python", "-c", code],
+        cwd=tmp_path,
+        env={name: value for name, value in os.environ.items() if name[:6] != "PYTHON"}
+        | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == os.fsencode(checkout).hex()
+    # Python 3.13 and later would understand the whole path
+    (path_file,) = checkout.glob(".venv/lib/*/site-packages/*kmnist_mlp.pth")
+    assert path_file.read_bytes().isascii()

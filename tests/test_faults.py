@@ -1,5 +1,6 @@
 """Whatever stops a run, and whatever happens to a file: no damaged file is ever read as good."""
 
+import io
 import itertools
 import json
 import os
@@ -14,11 +15,14 @@ from pathlib import Path
 
 import nbformat
 import numpy as np
+import psutil
 import pytest
 from kills import die, in_a_fork, is_killed, needs_fork
 from nbformat.v4 import new_markdown_cell, new_notebook
+from official import small_files
 
 from kmnist_mlp import MLP, Config, run
+from kmnist_mlp.datasets.__main__ import main as fetch_data
 from kmnist_mlp.experiments import ResultCache, parallel
 from kmnist_mlp.report.__main__ import main
 from kmnist_mlp.support.files import load_arrays, save_arrays, whole_file
@@ -121,6 +125,22 @@ def test_a_parallel_sweep_that_is_killed_from_outside_is_continued(results_folde
     assert same(results.runs["a", 0].model, fresh.runs["a", 0].model)
 
 
+@needs_fork
+def test_workers_end_when_the_sweep_alone_is_killed(results_folder):
+    """As a notebook's kernel is when it is restarted: its workers would train on."""
+    sweep = subprocess.Popen([sys.executable, "-c", SWEEP], stderr=subprocess.DEVNULL)
+    while sweep.poll() is None and len(list(results_folder.glob("[!.]*.npz"))) < 2:
+        time.sleep(0.01)
+    children = psutil.Process(sweep.pid).children(recursive=True)
+    workers = [child for child in children if "popen_loky_posix" in " ".join(child.cmdline())]
+    sweep.kill()
+    sweep.wait()
+    _, left = psutil.wait_procs(workers, timeout=30)
+    for worker in left:
+        worker.kill()
+    assert len(workers) == 2 and left == []
+
+
 @pytest.fixture
 def report(tmp_path):
     """Return a function that exports a notebook which is another one each time."""
@@ -162,6 +182,23 @@ def test_a_killed_report_leaves_the_previous_one_or_is_whole_and_the_next_succee
     assert not is_there or set(pages(tmp_path)) == names
     assert report() == 0
     assert set(pages(tmp_path)) == names
+
+
+def test_after_ctrl_c_the_command_ends_in_a_line_and_the_old_report_stays(
+    report, tmp_path, monkeypatch, capfd
+):
+    assert report() == 0
+    before = pages(tmp_path)
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_text", interrupted)
+        assert report() == 130
+    assert len(capfd.readouterr().err.splitlines()) == 1
+    assert pages(tmp_path) == before and os.listdir(tmp_path / "build") == ["report"]
+    assert report() == 0
 
 
 # ---- a full disk ---------------------------------------------------------------------------------
@@ -208,6 +245,30 @@ def test_on_a_full_disk_the_command_tells_why_there_is_no_report(report, tmp_pat
     assert pages(tmp_path) == before and os.listdir(tmp_path / "build") == ["report"]
 
 
+# ---- a console that knows fewer characters -------------------------------------------------------
+
+
+def test_commands_whose_paths_the_console_cannot_write_succeed_and_fail_as_elsewhere(
+    tmp_path, monkeypatch
+):
+    out, err = (io.TextIOWrapper(io.BytesIO(), "ascii") for _ in range(2))
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", err)
+    data, page = tmp_path / "größe 日本", tmp_path / "größe 日本.html"
+    data.mkdir()
+    monkeypatch.setenv("KMNIST_MLP_DATA", str(data))
+    for name, content in small_files(monkeypatch).items():
+        (data / name).write_bytes(content)
+    nbformat.write(new_notebook(cells=[new_markdown_cell("# 1 One")]), data / "01_one.ipynb")
+    export = ["--committed", "--single", "--notebooks", str(data), "--output", str(page)]
+    assert fetch_data() == 0 and main(export) == 0 and page.exists()
+    assert out.buffer.getvalue().count(rb"\u65e5") == 5  # four files and the page
+    (data / "kmnist-test-imgs.npz").unlink()
+    (data / "01_one.ipynb").unlink()
+    assert fetch_data() == 1 and main(export) == 1
+    assert err.buffer.getvalue().count(rb"\u65e5") == 2
+
+
 # ---- two processes, one folder -------------------------------------------------------------------
 
 
@@ -233,6 +294,27 @@ def test_two_writers_of_one_file_do_not_meet(tmp_path):
         two.write(b"two")
     assert path.read_bytes() == b"one"  # renamed last
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("there_before", [False, True])
+def test_of_two_reports_made_at_once_the_last_is_whole_and_both_succeed(
+    report, tmp_path, monkeypatch, there_before
+):
+    output, rename = tmp_path / "build" / "report", Path.rename
+    if there_before:
+        assert report() == 0
+
+    def too_late(path, target):
+        if path.suffix == ".new" and not any(output.parent.glob("other")):
+            (output.parent / "other").touch()
+            output.mkdir()
+            (output / "index.html").write_text("of another process")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", too_late)
+    assert report() == 0
+    assert "of another process" not in pages(tmp_path)["index.html"]
+    assert sorted(os.listdir(output.parent)) == ["other", "report"]
 
 
 # ---- foreign files -------------------------------------------------------------------------------

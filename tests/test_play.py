@@ -7,6 +7,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
+from kmnist_mlp.report import play
 from kmnist_mlp.report.play import copy_to_play
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -38,55 +39,72 @@ def contents(folder):
 
 
 def test_copies_have_the_cells_and_outputs_of_their_originals(folders):
-    originals, play = folders
-    assert copy_to_play(originals, play) == []
-    assert contents(play).keys() == contents(originals).keys()
+    originals, copies = folders
+    assert copy_to_play(originals, copies) == []
+    assert contents(copies).keys() == contents(originals).keys()
     for path in originals.iterdir():
-        copy = nbformat.read(play / path.name, as_version=4)
+        copy = nbformat.read(copies / path.name, as_version=4)
         assert copy.cells == nbformat.read(path, as_version=4).cells
 
 
 def test_a_copy_and_other_files_stay_as_they_are_and_a_missing_copy_is_made_again(folders):
-    originals, play = folders
-    copy_to_play(originals, play)
-    edit(play / "01_one.ipynb", "2 + 2")
-    (play / "02_two.ipynb").rename(play / "my second.ipynb")
-    (play / "curve.png").write_bytes(b"mine")
-    before = contents(play)
-    assert copy_to_play(originals, play) == []
-    after = contents(play)
+    originals, copies = folders
+    copy_to_play(originals, copies)
+    edit(copies / "01_one.ipynb", "2 + 2")
+    (copies / "02_two.ipynb").rename(copies / "my second.ipynb")
+    (copies / "curve.png").write_bytes(b"mine")
+    before = contents(copies)
+    assert copy_to_play(originals, copies) == []
+    after = contents(copies)
     assert {name: after[name] for name in before} == before
     assert after.keys() - before.keys() == {"02_two.ipynb"}
 
 
 @pytest.mark.parametrize("edited", [False, True])
 def test_a_copy_whose_original_has_changed_since_is_kept_and_reported(folders, edited):
-    originals, play = folders
-    copy_to_play(originals, play)
+    originals, copies = folders
+    copy_to_play(originals, copies)
     if edited:
-        edit(play / "01_one.ipynb", "2 + 2")
-    before = contents(play)
+        edit(copies / "01_one.ipynb", "2 + 2")
+    before = contents(copies)
     write(originals / "01_one.ipynb", "1 + 2")
-    assert copy_to_play(originals, play) == [play / "01_one.ipynb"]
-    assert contents(play) == before
+    assert copy_to_play(originals, copies) == [copies / "01_one.ipynb"]
+    assert contents(copies) == before
 
 
 def test_new_outputs_of_the_original_are_no_change(folders):
-    originals, play = folders
-    copy_to_play(originals, play)
+    originals, copies = folders
+    copy_to_play(originals, copies)
     notebook = nbformat.read(originals / "01_one.ipynb", as_version=4)
     notebook.cells[0].execution_count = 5
     nbformat.write(notebook, originals / "01_one.ipynb")
-    assert copy_to_play(originals, play) == []
+    assert copy_to_play(originals, copies) == []
 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"nbformat": 4, "cells": 3}'])
 def test_a_damaged_copy_is_kept(folders, content):
-    originals, play = folders
-    play.mkdir()
-    (play / "01_one.ipynb").write_text(content)
-    copy_to_play(originals, play)
-    assert (play / "01_one.ipynb").read_text() == content
+    originals, copies = folders
+    copies.mkdir()
+    (copies / "01_one.ipynb").write_text(content)
+    copy_to_play(originals, copies)
+    assert (copies / "01_one.ipynb").read_text() == content
+
+
+def test_without_notebooks_or_room_for_copies_the_command_fails_and_leaves_nothing(
+    folders, monkeypatch, capfd
+):
+    """As from an installed package alone, or in a checkout that cannot be written."""
+    originals, folder = folders
+    monkeypatch.setattr(play, "PROJECT", folder / "package alone")
+    assert play.main() == 1
+    assert "package alone" in capfd.readouterr().err and not folder.exists()
+    monkeypatch.setattr(play, "PROJECT", originals.parent)
+    folder.touch()
+    assert play.main() == 1
+    assert str(folder) in capfd.readouterr().err and folder.is_file()
+    folder.unlink()
+    assert play.main() == 0
+    assert contents(folder).keys() == contents(originals).keys()
 
 
 def test_git_ignores_the_copies():

@@ -1,9 +1,12 @@
 """What a result was made with is read from the installation, the checkout and the machine."""
 
+import os
 import re
 import subprocess
+import sys
 
 import numpy as np
+import pytest
 
 from kmnist_mlp import __version__
 from kmnist_mlp.experiments import provenance
@@ -40,6 +43,77 @@ def test_the_commit_is_the_one_checked_out_or_said_to_be_unknown(tmp_path, monke
         commit.cache_clear()
         assert commit().startswith("unknown")
     commit.cache_clear()
+
+
+def git(folder, *arguments):
+    author = ["-c", "user.name=a", "-c", "user.email=a@b.example"]
+    command = ["git", "-C", str(folder), *author, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """Return a checkout of one commit that takes the place of this one."""
+    folder = tmp_path / "größe 日本"
+    folder.mkdir()
+    git(folder, "init", "--quiet")
+    (folder / ".gitignore").write_text("build/\n", "utf-8")
+    (folder / "code.py").write_text("1\n", "utf-8")
+    git(folder, "add", ".")
+    git(folder, "commit", "--quiet", "-m", "one")
+    monkeypatch.setattr(provenance, "PROJECT", folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("changed", "state"),
+    [
+        (None, "clean tree"),
+        ("build/index.html", "clean tree"),
+        ("code.py", "with uncommitted changes"),
+        ("new.py", "with uncommitted changes"),
+    ],
+)
+def test_the_commit_says_whether_the_files_are_its_own(checkout, changed, state):
+    if changed:
+        (checkout / "build").mkdir()
+        (checkout / changed).write_text("2\n", "utf-8")
+    commit.cache_clear()
+    assert commit() == f"{git(checkout, 'rev-parse', 'HEAD')[:12]}, {state}"
+    commit.cache_clear()
+
+
+def test_a_checkout_of_another_user_has_its_commit(checkout, monkeypatch):
+    """As where a folder is mounted into a container; git itself refuses it."""
+    head = git(checkout, "rev-parse", "HEAD")
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    with pytest.raises(subprocess.CalledProcessError):
+        git(checkout, "status")
+    commit.cache_clear()
+    assert commit() == f"{head[:12]}, clean tree"
+    commit.cache_clear()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no LC_ALL")
+def test_the_commit_is_found_in_a_path_that_the_locale_cannot_write(checkout):
+    code = (
+        "import os; from pathlib import Path; from kmnist_mlp.experiments import provenance as p; "
+        "p.PROJECT = Path.cwd(); print(p.commit())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=checkout,
+        env=os.environ
+        | {
+            "LC_ALL": "C",
+            "PYTHONUTF8": "0",
+            "PYTHONCOERCECLOCALE": "0",
+            "PYTHONPATH": str(PROJECT),
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip() == f"{git(checkout, 'rev-parse', 'HEAD')[:12]}, clean tree"
 
 
 def test_the_facts_name_data_seeds_and_libraries(tiny10):

@@ -17,6 +17,7 @@ from kmnist_mlp.benchmark.tables import growth_figure, parts_table, table
 from kmnist_mlp.datasets.kmnist import load_kmnist
 from kmnist_mlp.experiments.provenance import blas, processor
 from kmnist_mlp.figures.style import png
+from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import whole_file
 
 
@@ -28,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--measure", choices=("one core", "all cores"), help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.measure:
-        print(json.dumps(measure(given.measure, given.rounds)))
+        tell(json.dumps(measure(given.measure, given.rounds)))
         return 0
     data = load_kmnist()
     result = {
@@ -40,17 +41,17 @@ def main(arguments: list[str] | None = None) -> int:
         "python": platform.python_version(),
         "rounds": given.rounds,
     }
-    print(f"{data!r}, {result['cpu']}, {result['blas']}, NumPy {np.__version__}")
+    tell(f"{data!r}, {result['cpu']}, {result['blas']}, NumPy {np.__version__}")
     missing = [name for name in IMPLEMENTATIONS if name not in installed()]
     if missing:
-        print(f"Not installed: {', '.join(missing)} (pip install -e '.[bench]' installs them).")
+        tell(f"Not installed: {', '.join(missing)} (pip install -e '.[bench]' installs them).")
     result |= measure_in_new_process("one core", given.rounds)
     result["all cores"] = measure_in_new_process("all cores", given.rounds)
     for cores in ("one core", "all cores"):
-        print(f"\nOne epoch on {cores}; 1.00 is the matrix products alone: fastest (median)\n")
-        print(table(result[cores]))
-    print("\nOne mini-batch on one core, each part done alone, in microseconds\n")
-    print(parts_table(result["parts"]))
+        tell(f"\nOne epoch on {cores}; 1.00 is the matrix products alone: fastest (median)\n")
+        tell(table(result[cores]))
+    tell("\nOne mini-batch on one core, each part done alone, in microseconds\n")
+    tell(parts_table(result["parts"]))
     given.to.mkdir(parents=True, exist_ok=True)
     with whole_file(given.to / "benchmark.json") as file:
         file.write((json.dumps(result, indent=1) + "\n").encode())
@@ -58,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
     with whole_file(given.to / "benchmark.png") as file:
         file.write(png(figure, 150))
     plt.close(figure)
-    print(f"\nWritten: {given.to / 'benchmark.json'}, {given.to / 'benchmark.png'}")
+    tell(f"\nWritten: {given.to / 'benchmark.json'}, {given.to / 'benchmark.png'}")
     return 0
 
 

@@ -24,6 +24,7 @@ from kmnist_mlp.data import Dataset
 from kmnist_mlp.datasets.kmnist import kmnist_or_refusal
 from kmnist_mlp.experiments import ResultCache, cost, train_cached
 from kmnist_mlp.results import CURVES, Progress, TrainingResult
+from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import save_arrays, whole_file, write_csv
 
 
@@ -33,7 +34,7 @@ def main() -> int:
     if data is None:
         return 1
     train_and_write(planned_runs(), data, FOLDER)
-    print(f"Written: {FOLDER}")
+    tell(f"Written: {FOLDER}")
     return 0
 
 
@@ -53,7 +54,7 @@ def train_and_write(runs: list[tuple[str, Config]], data: Dataset, folder: Path)
     for name, config in runs:
         result = train_cached(config, data, cache, [remaining.printer(name, config)])
         remaining.run_done(config)
-        print(f"{name}, seed {config.seed}: {result}", flush=True)
+        tell(f"{name}, seed {config.seed}: {result}")
         results.append((name, result))
     write(results, data, folder)
 
@@ -89,10 +90,9 @@ class RemainingTime:
         def report(progress: Progress) -> None:
             self.epoch_done(config, progress.epoch)
             minutes = self.estimate(time.perf_counter() - self.began) / 60
-            print(
+            tell(
                 f"{name}, seed {config.seed}: epoch {progress.epoch} of {config.epochs}; "
-                f"about {minutes:.0f} min left for all runs",
-                flush=True,
+                f"about {minutes:.0f} min left for all runs"
             )
 
         return report

@@ -4,6 +4,7 @@ import os
 import sys
 
 from kmnist_mlp.datasets.official_files import BY_HAND, CREDIT, SHA256, download, read_verified
+from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import cache_folder, full_path
 
 
@@ -12,17 +13,17 @@ def main() -> int:
     given = os.environ.get("KMNIST_MLP_DATA")
     folder = full_path("KMNIST_MLP_DATA", given) if given else cache_folder() / "data"
     if not given:
-        print(f"Fetching KMNIST into {folder} ...", flush=True)
+        tell(f"Fetching KMNIST into {folder} ...")
         if reason := download(folder, again=True):
-            print(f"Not fetched: {reason}.\n{BY_HAND}", file=sys.stderr)
+            tell(f"Not fetched: {reason}.\n{BY_HAND}", sys.stderr)
             return 1
     try:
         for name in SHA256:
-            print(f"{folder / name}: verified, shape {read_verified(folder / name).shape}")
+            tell(f"{folder / name}: verified, shape {read_verified(folder / name).shape}")
     except (OSError, ValueError) as error:
-        print(f"Not usable: {error}", file=sys.stderr)
+        tell(f"Not usable: {error}", sys.stderr)
         return 1
-    print(f"Credit: {CREDIT}")
+    tell(f"Credit: {CREDIT}")
     return 0
 
 

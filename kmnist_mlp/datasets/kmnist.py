@@ -11,6 +11,7 @@ from pathlib import Path
 from kmnist_mlp.data import STAND_IN, Dataset
 from kmnist_mlp.datasets.official_files import BY_HAND, SHA256, download, read_verified
 from kmnist_mlp.datasets.stand_in import draw_stand_in
+from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import cache_folder, full_path
 
 
@@ -137,6 +138,6 @@ def kmnist_or_refusal(what: str) -> Dataset | None:
     """
     data = load_kmnist()
     if data.is_stand_in:
-        print(f"{what} for KMNIST only; place the data first.", file=sys.stderr)
+        tell(f"{what} for KMNIST only; place the data first.", sys.stderr)
         return None
     return data

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from kmnist_mlp.experiments.paper import EXPERIMENTS
 from kmnist_mlp.experiments.runs import run
+from kmnist_mlp.support.console import tell
 
 
 def main() -> None:
     """Run the experiments and print how many were computed."""
     results = run(EXPERIMENTS)
     computed = int((~results.frame.cached).sum())
-    print(f"{len(results.frame)} runs on {results.data_name}, {computed} of them computed now")
+    tell(f"{len(results.frame)} runs on {results.data_name}, {computed} of them computed now")
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ from kmnist_mlp.experiments.reference import (
     reference_file,
 )
 from kmnist_mlp.experiments.runs import Results, default_seeds, run
+from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import write_csv
 
 QUANTITIES = (
@@ -195,11 +196,11 @@ def main(arguments: list[str] | None = None) -> int:
         many = partial(run, dtype=np.float64) if variant == "float64" else run
         measure(data, range(given.seeds), many, given.only).frame.to_csv(path, index=False)
         return 0
-    print(f"{data!r}: {given.only or 'all experiments'}, seeds {default_seeds()}", flush=True)
+    tell(f"{data!r}: {given.only or 'all experiments'}, seeds {default_seeds()}")
     results = measure(data, default_seeds(), only=given.only)
     old = load_reference(data.name)
     for name, sentences in deviations(results, old).items():
-        print(f"{name}: " + ("; ".join(sentences) or "as before"))
+        tell(f"{name}: " + ("; ".join(sentences) or "as before"))
     new = []
     if given.count_old_as and not old.empty:
         before = old.pivot(index=["experiment", "seed"], columns="quantity", values="value")
@@ -207,11 +208,11 @@ def main(arguments: list[str] | None = None) -> int:
     for variant in given.variants:
         other = _measured_as(variant, given.seeds, given.only)
         if other is None:
-            print(f"  {variant}: not executable here, what is known of it is kept")
+            tell(f"  {variant}: not executable here, what is known of it is kept")
             continue
         new.append(scatter_of(variant, other, results.frame))
         points = 100 * new[-1][new[-1].quantity == "test_accuracy"].deviation.max()
-        print(f"  {variant}: a test accuracy moved by {points:.2f} points at most", flush=True)
+        tell(f"  {variant}: a test accuracy moved by {points:.2f} points at most")
     scatter = load_scatter(data.name)
     again = {(row.variant, row.experiment) for rows in new for row in rows.itertuples()}
     kept = [(row.variant, row.experiment) not in again for row in scatter.itertuples()]
@@ -226,7 +227,7 @@ def main(arguments: list[str] | None = None) -> int:
         (reference, reference_file(data.name)),
     ):
         write_csv(table, path)
-        print(f"{path}: {len(table)} rows")
+        tell(f"{path}: {len(table)} rows")
     return 0
 
 

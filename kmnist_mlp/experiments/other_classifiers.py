@@ -16,6 +16,7 @@ import pandas as pd
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.datasets.kmnist import kmnist_or_refusal
 from kmnist_mlp.experiments.paper import PUBLISHED
+from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import write_csv
 
 FILE = Path(__file__).with_name("reference_results") / "other_classifiers.csv"
@@ -61,7 +62,7 @@ def main() -> int:
     accuracy = 100 * nearest_neighbour_accuracy(data)
     rows = [{"model": "4 nearest neighbours", "test_accuracy_percent": accuracy}]
     write_csv(pd.DataFrame(rows), FILE)
-    print(f"{FILE}: {accuracy:.2f} %")
+    tell(f"{FILE}: {accuracy:.2f} %")
     return 0
 
 

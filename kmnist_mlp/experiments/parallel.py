@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import warnings
 from collections.abc import Hashable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, CancelledError
@@ -17,10 +18,11 @@ from kmnist_mlp.activations import ACTIVATIONS, Activation
 from kmnist_mlp.callbacks.live import someone_looks
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
-from kmnist_mlp.results import TrainingResult
+from kmnist_mlp.results import Progress, TrainingResult
 from kmnist_mlp.training import train
 
 Key = TypeVar("Key", bound=Hashable)
+PARENT = os.getppid()  # as a worker starts; another one later, when it was killed
 
 
 def cost(config: Config) -> float:
@@ -57,7 +59,7 @@ def train_all(
             parallel = Parallel(n_jobs=min(n_jobs, len(left)), return_as="generator_unordered")
             activations = dict(ACTIVATIONS)  # a worker does not know those of a notebook
             jobs = [
-                delayed(_train_one)(*item, dtype, names, activations, *arrays)
+                delayed(_train_one)(*item, os.getpid(), dtype, names, activations, *arrays)
                 for item in left.items()
             ]
             try:
@@ -78,6 +80,7 @@ def train_all(
 def _train_one(
     key: Key,
     config: Config,
+    caller: int,
     dtype: np.dtype,
     names: tuple,
     activations: dict[str, Activation],
@@ -86,7 +89,14 @@ def _train_one(
     # The four arrays are separate arguments: joblib passes large ones as memory maps, and a cluster
     # sends each to a worker once, not with every run.
     ACTIVATIONS.update(activations)
-    return key, train(config, Dataset(*arrays, *names), dtype)
+    callbacks = [_end_without_parent] if caller == PARENT else []
+    return key, train(config, Dataset(*arrays, *names), dtype, callbacks=callbacks)
+
+
+def _end_without_parent(progress: Progress) -> None:
+    """End a worker whose parent was killed, such as the kernel of a notebook that is restarted."""
+    if os.getppid() != PARENT:
+        os._exit(1)
 
 
 def progress(total: float, what: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import time
@@ -49,9 +50,10 @@ def commit() -> str:
 
 
 def _git(*arguments: str) -> str:
-    command = ["git", "-C", str(PROJECT), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
-    return done.stdout.strip()
+    # `safe`: git would refuse a checkout of another user; its code is running already
+    command = ["git", "-c", f"safe.directory={PROJECT}", "-C", str(PROJECT), *arguments]
+    done = subprocess.run(command, capture_output=True, check=True, timeout=20)
+    return os.fsdecode(done.stdout).strip()  # a path, in the file system's encoding
 
 
 def blas_pools() -> list[dict[str, Any]]:

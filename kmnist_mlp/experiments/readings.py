@@ -24,6 +24,7 @@ from kmnist_mlp.experiments.claims import CLAIMS, Claim
 from kmnist_mlp.experiments.paper import EXPERIMENTS, PAPER
 from kmnist_mlp.experiments.runs import Results, run
 from kmnist_mlp.experiments.verdicts import judge
+from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import write_csv
 
 FILE = Path(__file__).with_name("reference_results") / "readings.csv"
@@ -163,10 +164,10 @@ def main() -> int:
         configs = {name: reading.apply(EXPERIMENTS[name]) for name in names}
         frame = run(configs, SEEDS, data=data).frame[["experiment", "seed", *COLUMNS]]
         frames.append(frame.assign(**vars(reading)))
-        print(f"{number} of {len(TRAINED)}: {reading}", flush=True)
+        tell(f"{number} of {len(TRAINED)}: {reading}")
     table = pd.concat(frames, ignore_index=True)
     write_csv(table[[*CHOICES, "experiment", "seed", *COLUMNS]], FILE)
-    print(f"{FILE}: {len(table)} runs")
+    tell(f"{FILE}: {len(table)} runs")
     return 0
 
 

@@ -16,6 +16,7 @@ import pandas as pd
 from kmnist_mlp.datasets.kmnist import kmnist_or_refusal
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.runs import run
+from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import write_csv
 from kmnist_mlp.support.statistics import students_t
 
@@ -123,7 +124,7 @@ def main() -> int:
     if data is None:
         return 1
     write_csv(run("baseline", MANY, data=data).frame[["seed", "test_accuracy"]], FILE)
-    print(f"{FILE}: {len(MANY)} runs")
+    tell(f"{FILE}: {len(MANY)} runs")
     return 0
 
 

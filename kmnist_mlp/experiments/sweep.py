@@ -18,6 +18,7 @@ from kmnist_mlp.config import Config
 from kmnist_mlp.datasets.kmnist import kmnist_or_refusal
 from kmnist_mlp.experiments.paper import EXPERIMENTS
 from kmnist_mlp.experiments.runs import run
+from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import write_csv
 from kmnist_mlp.support.statistics import in_percent
 
@@ -102,11 +103,11 @@ def main() -> int:
     if kmnist_or_refusal("The sweep is kept") is None:
         return 1
     best = means(_measure(configurations(), GRID_SEEDS, "grid")).iloc[0]
-    print("Best on validation:", ", ".join(f"{axis} {best[axis]:g}" for axis in AXES))
-    print("At an edge of the grid:", ", ".join(edges(load("grid"))) or "no axis")
+    tell("Best on validation: " + ", ".join(f"{axis} {best[axis]:g}" for axis in AXES))
+    tell("At an edge of the grid: " + (", ".join(edges(load("grid"))) or "no axis"))
     tuned = EXPERIMENTS["final"].replace(**{axis: float(best[axis]) for axis in AXES})
     frame = _measure({"tuned": tuned}, TUNED_SEEDS, "tuned")
-    print(f"Test accuracy of its {len(frame)} runs: {in_percent(frame.test_accuracy.mean())}")
+    tell(f"Test accuracy of its {len(frame)} runs: {in_percent(frame.test_accuracy.mean())}")
     return 0
 
 

@@ -15,14 +15,15 @@ from pathlib import Path
 
 from kmnist_mlp.datasets.kmnist import data_at_hand
 from kmnist_mlp.experiments.provenance import PROJECT
-from kmnist_mlp.report.build import committed, execute_in_place, executed, tell
+from kmnist_mlp.report.build import committed, execute_in_place, executed
 from kmnist_mlp.report.execution import NotebookError
 from kmnist_mlp.report.pages import export
 from kmnist_mlp.report.pages.pdf import find_browser, print_pdf
+from kmnist_mlp.support.console import tell
 
 
 def main(given: Sequence[str] | None = None) -> int:
-    """Command line; the exit status is 1 if no report was made."""
+    """Command line; the exit status is 1 if no report was made, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m kmnist_mlp.report", description=__doc__)
     parser.add_argument("--committed", action="store_true", help="export the notebooks as they are")
     parser.add_argument("--single", action="store_true", help="write one file, not a folder")
@@ -63,6 +64,9 @@ def main(given: Sequence[str] | None = None) -> int:
     except (NotebookError, OSError, ValueError) as error:  # a full disk, a file of other data
         tell(f"The report was not made. {error}", sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        tell("Interrupted. Finished runs are kept; the next call continues.", sys.stderr)
+        return 130
     return 0
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
-from typing import TextIO
 
 import nbformat
 
@@ -16,6 +14,7 @@ from kmnist_mlp.experiments.runs import Results, default_seeds, run
 from kmnist_mlp.report import execution
 from kmnist_mlp.report.execution import NotebookError
 from kmnist_mlp.report.readme import update_readme
+from kmnist_mlp.support.console import tell
 
 
 def notebooks_in(folder: Path) -> list[Path]:
@@ -67,16 +66,6 @@ def execute_in_place(folder: Path) -> list[Path]:
         _sign(notebook, sweep)
         execution.write(notebook, path)
     return paths
-
-
-def tell(text: str, file: TextIO | None = None) -> None:
-    """Print a line at once, so that a log shows how far the command is.
-
-    A character that the console does not know is written as its number.
-    """
-    file = file or sys.stdout
-    known = file.encoding or "utf-8"
-    print(text.encode(known, "backslashreplace").decode(known), file=file, flush=True)
 
 
 def _load() -> Dataset:

@@ -17,10 +17,11 @@ from nbconvert.preprocessors import ClearOutputPreprocessor
 
 from kmnist_mlp.datasets.kmnist import data_at_hand
 from kmnist_mlp.experiments.provenance import PROJECT
-from kmnist_mlp.report.build import committed, tell
+from kmnist_mlp.report.build import committed
 from kmnist_mlp.report.execution import NotebookError
 from kmnist_mlp.report.pages import Site, render
 from kmnist_mlp.report.pages.export import require_outputs
+from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import whole_file
 
 CLASS, SOLUTIONS = "kmnist_course", "kmnist_course_solutions"

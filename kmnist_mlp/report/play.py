@@ -7,14 +7,16 @@ original has changed since.
 from __future__ import annotations
 
 import hashlib
+import sys
 from pathlib import Path
 
 import nbformat
 
 from kmnist_mlp.experiments.provenance import PROJECT
 from kmnist_mlp.report import execution
-from kmnist_mlp.report.build import notebooks_in, tell
+from kmnist_mlp.report.build import notebooks_in
 from kmnist_mlp.report.execution import NotebookError
+from kmnist_mlp.support.console import tell
 
 
 def copy_to_play(originals: Path, play: Path) -> list[Path]:
@@ -30,9 +32,9 @@ def copy_to_play(originals: Path, play: Path) -> list[Path]:
     NotebookError
         If there are no notebooks, or an original cannot be read.
     """
+    paths, outdated = notebooks_in(originals), []
     play.mkdir(parents=True, exist_ok=True)
-    outdated = []
-    for original in notebooks_in(originals):
+    for original in paths:
         notebook, copy = execution.read(original), play / original.name
         cells = _cells_hash(notebook)
         if not copy.exists():
@@ -57,9 +59,20 @@ def _copied_from(copy: Path) -> str | None:
         return None
 
 
-if __name__ == "__main__":
-    for path in copy_to_play(PROJECT / "notebooks", PROJECT / "play"):
+def main() -> int:
+    """Copy the project's notebooks; the exit status is 1 if that failed."""
+    try:
+        outdated = copy_to_play(PROJECT / "notebooks", PROJECT / "play")
+    except (NotebookError, OSError) as error:  # the package alone, a full disk
+        tell(f"The notebooks were not copied. {error}", sys.stderr)
+        return 1
+    for path in outdated:
         tell(
             f"play/{path.name} is kept, but its original has changed since it was copied: "
             "rename or delete it, and `make lab` copies the new one."
         )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

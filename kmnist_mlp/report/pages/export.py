@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import nbformat
@@ -76,12 +78,15 @@ def _is_up_to_date(files: list[Path], output: Path, key: str) -> bool:
 def _replace_folder(fresh: Path, output: Path) -> None:
     """Put the new folder in the old one's place; the old one is whole until then."""
     old = fresh.with_suffix(".old")
-    if output.exists():
-        output.rename(old)
-    try:
-        fresh.rename(output)
-    except OSError:
-        if old.exists():
-            old.rename(output)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+    while fresh.exists():
+        with suppress(FileNotFoundError):  # none yet, or another process has moved it
+            output.rename(old)
+        try:
+            fresh.rename(output)
+        except OSError as error:
+            # a folder is there again: another process has put its own report in this place
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                if old.exists():
+                    old.rename(output)
+                raise
+        shutil.rmtree(old, ignore_errors=True)
