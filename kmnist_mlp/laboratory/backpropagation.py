@@ -14,6 +14,7 @@ from matplotlib.patches import Rectangle
 from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.figures.style import finished
 from kmnist_mlp.network import MLP, backpropagate, forward
+from kmnist_mlp.support.checks import whole_number
 from kmnist_mlp.support.colours import BLUE, CELL, COMPUTED, GREY, INPUT, ORANGE, RULE
 from kmnist_mlp.support.memory import Buffers
 from kmnist_mlp.support.statistics import rounded
@@ -126,7 +127,13 @@ class Backpropagation:
         """Draw all arrays after a step, counted from 0; those not known yet are empty.
 
         Orange: computed in this step; blue: its inputs.
+
+        Raises
+        ------
+        ValueError
+            If there is no such step.
         """
+        whole_number("number", number, 0, len(STEPS) - 1)
         numbers = pd.DataFrame(
             [
                 (name, row, column, value)
