@@ -96,10 +96,10 @@ class Config:
         for f in fields(self):
             object.__setattr__(self, f.name, f.metadata["check"](f.name, getattr(self, f.name)))
         if self.early_stop and not self.validation_fraction:
-            raise ValueError(
-                "early_stop must be False where validation_fraction is 0: without validation "
-                "images there is no loss to stop by; got early_stop=True"
-            )
+            raise ValueError("early_stop=True needs validation images: a validation_fraction > 0")
+        # One normalised value is 0, and two are -1 and 1, whatever the images: nothing is learnt.
+        if self.batch_normalisation and self.batch_size < 3:
+            raise ValueError(f"batch_size must be >= 3 to normalise over; got {self.batch_size}")
 
     def __repr__(self) -> str:
         """Read like the call that makes it; options beyond the paper only where they are used."""

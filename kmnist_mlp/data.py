@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 
 from kmnist_mlp.config import Config, Stream, generator
 from kmnist_mlp.support import checks
-from kmnist_mlp.support.memory import frozen
+from kmnist_mlp.support.memory import FrozenCopies, frozen
 from kmnist_mlp.support.standardisation import StandardisedImages, pixel_statistics
 
 CLASS_NAMES = tuple("おきすつなはまやれを")
@@ -157,7 +156,7 @@ def one_hot(labels: np.ndarray, classes: int = 10) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class Dataset:
+class Dataset(FrozenCopies):
     """Images and labels for training and for test; arrays that could be changed are copied.
 
     Parameters
@@ -167,7 +166,7 @@ class Dataset:
         Class indices from 0 to ``len(class_names) - 1``.
     name : str
         "KMNIST" or "stand-in data", or what the user calls it.
-    class_names, romaji : tuple of str
+    class_names, romaji : sequence of str
         The kana, and how each is read; for other classes, ``romaji`` are by default their names.
 
     Raises
@@ -200,12 +199,11 @@ class Dataset:
 
     def __post_init__(self) -> None:
         """Refuse arrays that do not belong together."""
-        readings = ROMAJI if self.class_names == CLASS_NAMES else self.class_names
-        object.__setattr__(self, "romaji", self.romaji or readings)
-        for name in ("class_names", "romaji"):
-            values = getattr(self, name)
-            if not isinstance(values, Sequence) or not 0 < len(values) == len(self.class_names):
-                raise ValueError(f"{name} must be a tuple of one name per class; got {values!r}")
+        checks.text("name", self.name)
+        names = checks.names("class_names", self.class_names)
+        readings = ROMAJI if names == CLASS_NAMES else names
+        object.__setattr__(self, "class_names", names)
+        object.__setattr__(self, "romaji", checks.names("romaji", self.romaji, readings))
         for part in ("train", "test"):
             images = checks.image_array(f"{part}_images", getattr(self, f"{part}_images"))
             labels = checks.instance(f"{part}_labels", getattr(self, f"{part}_labels"), np.ndarray)

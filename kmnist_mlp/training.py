@@ -14,7 +14,7 @@ from kmnist_mlp.data import Dataset, split_and_standardise
 from kmnist_mlp.network import MLP, backpropagate, cross_entropies, forward
 from kmnist_mlp.optimizer import SGD
 from kmnist_mlp.results import CURVES, Callback, Progress, TrainingResult
-from kmnist_mlp.support.checks import class_indices, functions, instance
+from kmnist_mlp.support.checks import class_indices, functions, instance, layers_for
 from kmnist_mlp.support.memory import Buffers
 from kmnist_mlp.support.standardisation import StandardisedImages
 from kmnist_mlp.support.threads import one_blas_thread
@@ -124,9 +124,8 @@ class Training:
     def __init__(self, config: Config, data: Dataset, dtype: Any = np.float32) -> None:
         self.config, self.data = config, data
         self.split = split = split_and_standardise(data, config, dtype)
-        layers, pixels, classes = config.layer_specs, split.train.shape[1], len(data.class_names)
-        if (layers[0], layers[-1]) != (pixels, classes):
-            raise ValueError(f"layer_specs must be ({pixels}, ..., {classes}); got {layers}")
+        layers, pixels = config.layer_specs, split.train.shape[1]
+        layers_for(layers, pixels, len(data.class_names))
         self.model = MLP(layers, config.activation, config.seed, dtype, config.initial_variance)
         self.model.standardisation = split.mean, split.std
         self.best_model = self.model.copy()

@@ -143,7 +143,8 @@ BAD_VALUES = [
         "train_labels": BAD_LABELS | {"(40, 6, 6)": IMAGES},
         "test_images": BAD_IMAGES | {"(5, 6)": IMAGES[:9, 1:]},
         "test_labels": BAD_LABELS,
-        "class_names": given(None, (), 3),
+        "class_names": given(None, (), 3) | {"[]": np.array([])},
+        "name": given(None, 3, "", " "),
         "romaji": given(3, ("a", "b"), (*ABC, "d")),
     }),
     (split_and_standardise, (DATA, SMALL), {
@@ -237,6 +238,10 @@ def runs(configs="baseline", seeds=(0,)):
 BAD_CALLS = [
     (lambda: Config(784, 128, 10), "layer_specs", "784"),
     (lambda: Config(validation_fraction=0), "early_stop", "validation_fraction", "True"),
+    *(
+        (lambda n=n: Config(batch_size=n, batch_normalisation=True), "batch_size", "3", f"{n}")
+        for n in (1, 2)
+    ),
     (lambda: Config.from_dict({"lerning_rate": 1}), "'lerning_rate'", "'learning_rate'"),
     (lambda: Config.from_dict({"l2_penalty": 1}), "'l2_penalty'", "'L2_penalty'"),
     (lambda: Config.from_dict({"layers": []}), "'layers'", "layer_specs"),

@@ -138,6 +138,16 @@ def test_a_missing_folder_is_told_before_the_first_epoch(tiny, tmp_path):
     refused(tmp_path / "absent" / "run.npz", PLAIN, tiny, error=FileNotFoundError)
 
 
+def test_a_checkpoint_that_cannot_be_written_ends_the_run_before_its_first_epoch(
+    tiny, path, monkeypatch
+):
+    def refuse(*_):
+        raise PermissionError(path)
+
+    monkeypatch.setattr("kmnist_mlp.callbacks.checkpoint.save_arrays", refuse)
+    refused(path, PLAIN, tiny, error=PermissionError)
+
+
 def test_writing_that_fails_leaves_the_last_whole_checkpoint(tiny, path, monkeypatch):
     def full_disk(file, **arrays):
         file.write(b"half")

@@ -1,5 +1,7 @@
 """The right data is found in the stated order, the stand-in is announced, the split is honest."""
 
+import copy
+import pickle
 import threading
 import tracemalloc
 import warnings
@@ -402,6 +404,26 @@ def test_data_does_not_change_with_the_arrays_that_it_was_made_of(make_dataset):
         with pytest.raises(ValueError, match="read-only"):
             getattr(own, name)[0] = 0
     assert replace(made, **arrays).fingerprint != own.fingerprint == made.fingerprint
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda data: pickle.loads(pickle.dumps(data))])
+def test_a_copy_of_a_data_set_cannot_be_changed_either(make_dataset, copied):
+    data = make_dataset()
+    fingerprint = data.fingerprint
+    own = copied(data)
+    for name in ("train_images", "train_labels", "test_images", "test_labels"):
+        with pytest.raises(ValueError, match="read-only"):
+            getattr(own, name)[0] = 0
+    assert own.fingerprint == fingerprint == replace(own).fingerprint
+    assert (own.name, own.class_names, own.romaji) == (data.name, data.class_names, data.romaji)
+
+
+@pytest.mark.parametrize("kind", [list, np.array])
+def test_names_of_classes_may_be_a_list_or_an_array_and_do_not_change_with_it(make_dataset, kind):
+    data, names = make_dataset(classes=10), kind(CLASS_NAMES)
+    own = replace(data, class_names=names, romaji=())
+    names[0] = "?"
+    assert own.class_names == CLASS_NAMES and own.romaji == ROMAJI
 
 
 def test_without_a_home_folder_the_variable_that_names_one_is_said(monkeypatch, tmp_path):

@@ -211,6 +211,15 @@ def test_what_is_no_network_for_28_x_28_pixels_is_refused(run, kmnist, tiny):
             drawing_pad(network, kmnist)
 
 
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [("bits", 1), ("bits", 9), ("bits", 2.5), ("bits", "8"), ("images", -1), ("images", 2.5)],
+)
+def test_a_number_of_bits_or_images_that_there_cannot_be_is_refused(run, kmnist, argument, value):
+    with pytest.raises(ValueError, match=f"{argument}.*{value!r}"):
+        drawing_pad(run, kmnist, **{argument: value})
+
+
 # ---- the page's network and images are Python's --------------------------------------------------
 
 

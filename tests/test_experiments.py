@@ -2,12 +2,14 @@
 
 import dataclasses
 import sys
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
 from options import ALL_CHANGED
 
+from kmnist_mlp.activations import ACTIVATIONS, Activation
 from kmnist_mlp.config import Config
 from kmnist_mlp.experiments import EXPERIMENTS, ResultCache, default_seeds, run, train_cached
 from kmnist_mlp.experiments import __main__ as command
@@ -345,12 +347,46 @@ def test_a_write_that_is_interrupted_leaves_no_entry(tiny10, results_folder, mon
     assert list(results_folder.iterdir()) == []
 
 
-def test_an_error_keeps_the_runs_that_were_finished(tiny10):
-    impossible = Config(layer_specs=(35, 10), epochs=1)  # the least work, so it comes last
-    with pytest.raises(ValueError, match="layer_specs.*35"):
-        run({"impossible": impossible, "a": CONFIG}, [0, 1], n_jobs=1, data=tiny10)
+def test_an_error_keeps_the_runs_that_were_finished(tiny10, monkeypatch):
+    def fail(*_, **__):
+        raise ZeroDivisionError
+
+    monkeypatch.setitem(ACTIVATIONS, "broken", Activation(fail, fail))
+    broken = Config((36, 2, 10), "broken", epochs=1)  # the least work, so it comes last
+    with pytest.raises(ZeroDivisionError):
+        run({"broken": broken, "a": CONFIG}, [0, 1], n_jobs=1, data=tiny10)
     again = run({"a": CONFIG}, [0, 1, 2], n_jobs=1, data=tiny10)
     assert again.frame.cached.tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("bad", "named"),
+    [
+        (Config(layer_specs=(35, 10)), "layer_specs"),
+        (Config(layer_specs=(36, 9)), "layer_specs"),
+        (CONFIG.replace(validation_fraction=1e-4), "validation_fraction"),
+    ],
+)
+def test_a_configuration_that_does_not_fit_the_data_is_refused_before_any_training(
+    tiny10, monkeypatch, bad, named
+):
+    monkeypatch.setattr("kmnist_mlp.experiments.runs.train_all", pytest.fail)
+    with pytest.raises(ValueError, match=named):
+        run({"a": CONFIG, "bad": bad}, [0], n_jobs=1, data=tiny10)
+
+
+def test_a_loss_of_zero_does_not_fluctuate(make_dataset):
+    """With a single class, every prediction is certain and right."""
+    config = Config(layer_specs=(36, 4, 1), epochs=3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        frame = run(config, [0], n_jobs=1, data=make_dataset(classes=1), cache=False).frame
+    assert frame.training_loss.item() == frame.late_fluctuation.item() == 0
+
+
+def test_a_run_that_is_added_needs_a_text_as_its_name(tiny10):
+    with pytest.raises(ValueError, match="name.*3"):
+        Results.empty(tiny10).plus(3, train(CONFIG.replace(epochs=1), tiny10))
 
 
 def test_a_run_that_a_callback_interrupts_is_not_kept_and_goes_on_from_its_checkpoint(

@@ -151,6 +151,17 @@ def test_the_network_that_is_left_is_a_plain_one_with_the_running_statistics(spr
     np.testing.assert_array_equal(model.parameters, before)
 
 
+@pytest.mark.parametrize(("images", "learns"), [(1, False), (2, False), (3, True)])
+def test_batch_normalisation_passes_a_gradient_on_from_three_images_on(images, learns):
+    """That of fewer is zero but for what is added to the variance: Config refuses them."""
+    model = some_model((5, 4, 3))
+    x, y = some_batch((5, 4, 3), size=images)
+    buffers = Buffers(model, images)
+    backpropagate(model, x, y, buffers, normalisation(model, images))
+    assert (abs(buffers.weight_gradients[0]).max() > 0.01) == learns
+    assert Config(batch_size=3, batch_normalisation=True).batch_size == 3
+
+
 # ---- dropout -------------------------------------------------------------------------------------
 
 

@@ -19,6 +19,7 @@ from kmnist_mlp import MLP, Config, run, train
 from kmnist_mlp.callbacks import live
 from kmnist_mlp.callbacks.svg import chart
 from kmnist_mlp.data import split_and_standardise
+from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.laboratory import Backpropagation, HiddenUnits, Laboratory, LossSurface, watch
 from kmnist_mlp.laboratory.backpropagation import STEPS
 from kmnist_mlp.laboratory.loss_surface import RATES
@@ -321,6 +322,37 @@ def test_a_laboratory_refuses_other_data_and_an_experiment_without_validation_cu
     config = OTHER.replace(validation_fraction=0)
     with pytest.raises(ValueError, match="validation_fraction.*0"):
         Laboratory(other_data, run(config, [0], n_jobs=1, data=other_data, cache=False))
+
+
+def test_a_laboratory_refuses_an_experiment_without_runs_or_of_other_images(
+    data, baseline, other_data
+):
+    with pytest.raises(ValueError, match="baseline"):
+        Laboratory(data, Results.empty(data))
+    with pytest.raises(ValueError, match="24 inputs.*36"):
+        Laboratory(replace(other_data, name=data.name), baseline)
+
+
+@pytest.mark.parametrize(
+    ("look", "named"),
+    [
+        (lambda lab: lab.train(None), "config.*None"),
+        (lambda lab: lab.units("baseline", -4), "first.*-4"),
+        (lambda lab: lab.hidden_units("baseline").figure(first=8), "first.*7.*8"),
+        (lambda lab: lab.hidden_units("baseline").figure(count=0), "count.*0"),
+        (lambda lab: lab.hidden_units("baseline").figure(images=101), "images.*100.*101"),
+        (lambda lab: lab.hidden_units("baseline").figure(images=0), "images.*0"),
+        (lambda lab: Backpropagation().figure(-1), "number.*-1"),
+        (lambda lab: Backpropagation().figure(len(STEPS)), f"number.*{len(STEPS)}"),
+        (
+            lambda lab: LossSurface(lab.results.of("baseline")[0], lab.data).figure("middle"),
+            "stage.*'at the end'.*'middle'",
+        ),
+    ],
+)
+def test_what_there_is_not_is_refused_by_its_name(laboratory, look, named):
+    with pytest.raises(ValueError, match=named):
+        look(laboratory)
 
 
 def test_the_panel_shows_the_experiment_the_last_runs_and_the_one_that_goes_on(laboratory):

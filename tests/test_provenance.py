@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+import threadpoolctl
 
 from kmnist_mlp import __version__
 from kmnist_mlp.experiments import provenance
@@ -121,3 +122,14 @@ def test_the_facts_name_data_seeds_and_libraries(tiny10):
     assert (found["data"], found["fingerprint"]) == (tiny10.name, tiny10.fingerprint)
     assert (found["seeds"], found["NumPy"]) == ("0, 3", np.__version__)
     assert found["BLAS"] == blas() and all(found.values())
+
+
+def test_numpys_own_blas_is_told_from_scipys_in_a_folder_of_any_name(tmp_path, monkeypatch):
+    """Else the key of a result would depend on whether SciPy has been imported yet."""
+    packages = tmp_path / "numpy course" / "site-packages"
+    monkeypatch.setattr(np, "__file__", str(packages / "numpy" / "__init__.py"))
+    for own in (packages / "numpy.libs" / "libblas.so", packages / "numpy" / ".dylibs" / "b.dylib"):
+        files = [str(own), str(packages / "scipy.libs" / "libblas.so")]
+        pools = [{"user_api": "blas", "filepath": file} for file in files]
+        monkeypatch.setattr(threadpoolctl, "threadpool_info", lambda pools=pools: pools)
+        assert [pool["filepath"] for pool in provenance.blas_pools()] == [str(own)]

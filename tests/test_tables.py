@@ -11,12 +11,14 @@ from options import ALL_CHANGED
 from sklearn.metrics import precision_score, recall_score
 from small_runs import SMALL, SMALL_RUNS
 
-from kmnist_mlp import Config, run
+from kmnist_mlp import Config, figures, run
 from kmnist_mlp.data import CLASS_NAMES, ROMAJI
 from kmnist_mlp.experiments import CLAIMS, EXPERIMENTS, Results, judge, sweep
 from kmnist_mlp.experiments.paper import published_gradients
 from kmnist_mlp.experiments.paper_gradients import check_paper_patterns
+from kmnist_mlp.experiments.saturation import saturation_by_seed
 from kmnist_mlp.figures import gradient_table, tables
+from kmnist_mlp.figures.exhibit import setting
 from kmnist_mlp.figures.gradients import (
     agrees_with_itself,
     bug_verdict,
@@ -138,6 +140,34 @@ def test_configurations_that_differ_in_one_option_do_not_look_alike():
         mine = Config(**{f.name: getattr(ALL_CHANGED, f.name)})
         one, other = tables.configurations({"plain": Config(), "mine": mine}).to_numpy().tolist()
         assert one != other, f.name
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"seed": 1234567}, {"seed": 1234568}),
+        ({"learning_rate": 0.12345678}, {"learning_rate": 0.12345679}),
+        ({"mixup": 0.12345678}, {"mixup": 0.12345679}),
+    ],
+)
+def test_values_that_differ_in_their_last_digit_do_not_look_alike(one, other):
+    first, second = tables.configurations([Config(**one), Config(**other)]).to_numpy().tolist()
+    assert first != second
+    assert setting(Config(**one)) != setting(Config(**other)) or "seed" in one
+
+
+def test_the_name_of_one_experiment_is_as_good_as_a_list_of_it(small_results, kana):
+    def csv(function, names, *more):
+        shown = function(small_results, names, *more)
+        return getattr(shown, "exhibit_data", None) or shown.attrs["exhibit_data"]
+
+    for function, *more in (
+        (tables.comparison,), (figures.overlay, "validation_loss"), (figures.against_paper,),
+        (figures.accuracy_by_parameters,), (figures.first_layer_weights, kana),
+    ):  # fmt: skip
+        assert csv(function, "mine", *more) == csv(function, ["mine"], *more)
+    both = (saturation_by_seed(small_results, names, kana) for names in ("mine", ["mine"]))
+    pd.testing.assert_frame_equal(*both)
 
 
 def test_an_experiment_with_the_title_of_one_of_the_papers_has_a_row_of_its_own(kana):

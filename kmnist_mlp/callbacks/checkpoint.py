@@ -17,7 +17,8 @@ FORMAT = "kmnist_mlp checkpoint 2"
 class Checkpoint(Callback):
     """Writes the whole state of a run after each epoch; a run that finds the file goes on from it.
 
-    The file is replaced in one step, so that there is always a whole one.
+    The file is written before the first epoch, too. It is replaced in one step, so that there is
+    always a whole one.
 
     Parameters
     ----------
@@ -30,6 +31,8 @@ class Checkpoint(Callback):
         configuration, data set or type of number.
     FileNotFoundError
         When training starts: if the folder does not exist.
+    OSError
+        When training starts: if the file cannot be written.
 
     Examples
     --------
@@ -60,8 +63,6 @@ class Checkpoint(Callback):
             "data": run.data.fingerprint,
             "dtype": str(run.model.dtype),
         }
-        if not self.path.parent.is_dir():
-            raise FileNotFoundError(f"no folder {self.path.parent} for the checkpoint {self.path}")
         if self.path.exists():
             header, arrays = load_arrays(self.path)
             for name, own in self.identity.items():
@@ -71,9 +72,14 @@ class Checkpoint(Callback):
                         f"{header.get(name)!r}, here {own!r}; delete it, or name another file"
                     )
             run.restore(_joined(header["state"], arrays))
+        self.write()  # before the first epoch, as training would be lost if it could not be
 
     def epoch(self, progress: Progress) -> None:
         """Write the state after an epoch."""
+        self.write()
+
+    def write(self) -> None:
+        """Write the present state."""
         arrays: dict[str, np.ndarray] = {}
         numbers = _separated(self.run.state(), arrays)
         save_arrays(self.path, {**self.identity, "state": numbers}, arrays)

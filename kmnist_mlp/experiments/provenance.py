@@ -61,8 +61,10 @@ def blas_pools() -> list[dict[str, Any]]:
     from threadpoolctl import threadpool_info
 
     pools = [pool for pool in threadpool_info() if pool.get("user_api") == "blas"]
-    # NumPy's own, if it brought one (SciPy brings another); else the one that all of conda shares
-    return [pool for pool in pools if "numpy" in pool.get("filepath", "")] or pools
+    # NumPy's own, if it brought one (SciPy brings another), in its folder or in numpy.libs beside
+    # it; else the one that all of conda shares
+    folder = str(Path(np.__file__).resolve().parent)
+    return [pool for pool in pools if pool.get("filepath", "").startswith(folder)] or pools
 
 
 def blas_library(pool: dict[str, Any]) -> str:

@@ -18,13 +18,13 @@ import pandas as pd
 
 from kmnist_mlp.callbacks.checkpoint import Checkpoint
 from kmnist_mlp.config import Config
-from kmnist_mlp.data import Dataset
+from kmnist_mlp.data import Dataset, split_rows
 from kmnist_mlp.datasets.kmnist import load_kmnist
 from kmnist_mlp.experiments.paper import EXPERIMENTS
 from kmnist_mlp.experiments.parallel import train_all
 from kmnist_mlp.experiments.result_cache import ResultCache
 from kmnist_mlp.results import Callback, Progress, TrainingResult
-from kmnist_mlp.support.checks import float_type, instance, whole_number
+from kmnist_mlp.support.checks import float_type, instance, layers_for, text, whole_number
 from kmnist_mlp.training import train
 
 
@@ -78,9 +78,9 @@ class Results:
         Raises
         ------
         ValueError
-            If the name has a run of this seed, or is that of another configuration.
+            If the name is no text, has a run of this seed, or is that of another configuration.
         """
-        key = (name, run.config.seed)
+        key = (text("name", name), run.config.seed)
         others = [other for (own, _), other in self.runs.items() if own == name]
         if key in self.runs or any(o.config.replace(seed=key[1]) != run.config for o in others):
             raise ValueError(f"{name!r} with seed {key[1]} must be new; there is {others[0]!r}")
@@ -105,6 +105,10 @@ class Results:
         if not found:
             raise KeyError(f"no experiment {name!r} here; there are {self.names}")
         return found
+
+    def chosen(self, names: str | Iterable[str] | None = None) -> list[str]:
+        """Return one name or several as a list; all names if none is given."""
+        return [names] if isinstance(names, str) else list(names or self.names)
 
     def values(self, quantity: str, name: str) -> pd.Series:
         """Return one quantity of one experiment, indexed by seed.
@@ -160,7 +164,8 @@ def run(
     Raises
     ------
     ValueError
-        For an unknown name, an empty list, or layers that do not fit the data.
+        For an unknown name, an empty list, or a configuration that does not fit the data; before
+        anything is trained.
 
     Notes
     -----
@@ -194,6 +199,9 @@ def run(
         raise ValueError("nothing to run: give at least one configuration and one seed")
     dtype = float_type(dtype)
     data = load_kmnist() if data is None else instance("data", data, Dataset)
+    for config in named.values():  # before the first of them trains for hours
+        layers_for(config.layer_specs, data.train_images[0].size, len(data.class_names))
+        split_rows(len(data.train_images), config)
     wanted = {
         (name, seed): config.replace(seed=seed) for name, config in named.items() for seed in seeds
     }
@@ -275,8 +283,7 @@ def named_configs(
         listed = enumerate(configs, start=1)
         pairs = [(c if isinstance(c, str) else f"run {number}", c) for number, c in listed]
     for name, _ in pairs:
-        if not isinstance(name, str) or not name.strip():
-            raise ValueError(f"the name of an experiment must be a text; got {name!r}")
+        text("the name of an experiment", name)
     return {name: _config(name, config) for name, config in pairs}
 
 
@@ -299,7 +306,7 @@ def _row(name: str, seed: int, run: TrainingResult, cached: bool) -> dict[str, A
     late = run.curves["training_loss"][-10:]
     epochs = np.arange(len(late))
     line = np.polyval(np.polyfit(epochs, late, 1), epochs) if len(late) > 2 else late
-    fluctuation = (late - line).std() / late.mean() if len(late) else np.nan
+    fluctuation = (late - line).std() / (late.mean() or 1) if len(late) else np.nan
     training, validation = (run.returned[f"{part}_accuracy"] for part in ("training", "validation"))
     return {
         "experiment": name,

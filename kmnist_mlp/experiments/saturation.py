@@ -121,10 +121,10 @@ def saturation(result: TrainingResult, data: Dataset) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def saturation_by_seed(results: Results, names: Iterable[str], data: Dataset) -> pd.DataFrame:
+def saturation_by_seed(results: Results, names: str | Iterable[str], data: Dataset) -> pd.DataFrame:
     """Return :func:`saturation` of every run of some experiments, with experiment and seed."""
     tables = []
-    for name in names:
+    for name in results.chosen(names):
         for seed, result in zip(
             results.values("seconds", name).index, results.of(name), strict=True
         ):

@@ -24,9 +24,9 @@ from kmnist_mlp.support.statistics import interval, prediction_interval, signed
 FAR = 6.0  # points from the median: such an accuracy is written at the edge, not drawn
 
 
-def against_paper(results: Results, names: Iterable[str] | None = None) -> Figure:
+def against_paper(results: Results, names: str | Iterable[str] | None = None) -> Figure:
     """Draw the test accuracy of every experiment: seeds, their mean, and the paper's value."""
-    names = list(names or results.names)
+    names = results.chosen(names)
     numbers = paper_numbers(results, names)
     data = ExhibitData.of(numbers, paper_finding(numbers), results, names, ["test_accuracy"])
     return finished(lambda: draw_against_paper(numbers), results.data_name, data)

@@ -129,13 +129,13 @@ def _epoch(mean: float) -> str:
 # ---- several experiments -------------------------------------------------------------------------
 
 
-def overlay(results: Results, names: Iterable[str], *quantities: str) -> Figure:
+def overlay(results: Results, names: str | Iterable[str], *quantities: str) -> Figure:
     """Draw the learning curves of several experiments together, a panel per quantity.
 
     Thin lines are the seeds; the thick line is their mean, until the first seed stops. Without a
     quantity, the validation accuracy is drawn.
     """
-    names, quantities = list(names), quantities or ("validation_accuracy",)
+    names, quantities = results.chosen(names), quantities or ("validation_accuracy",)
     numbers = overlay_numbers(results, names, quantities)
     data = ExhibitData.of(numbers, overlay_finding(numbers), results, names, quantities)
     return finished(lambda: draw_overlay(numbers), results.data_name, data)

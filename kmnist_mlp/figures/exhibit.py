@@ -40,6 +40,21 @@ def label(option: str) -> str:
     return LABELS.get(option, option.replace("_", " "))
 
 
+def shown(value: Any) -> str:
+    """Return the value of an option in figures and tables: two that differ do not look alike.
+
+    Examples
+    --------
+    >>> shown(1e-6), shown(1234567), shown(True), shown((784, 10))
+    ('1e-06', '1234567', 'yes', '784-10')
+    """
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return "-".join(map(str, value))
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
+
+
 def setting(config: Config) -> str:
     """Return in words what of a configuration, besides its seed, is not the default.
 
@@ -58,12 +73,7 @@ def setting(config: Config) -> str:
         if isinstance(value, bool):
             words.append("no " * (not value) + label(f.name))
         else:
-            shown = "-".join(map(str, value)) if isinstance(value, tuple) else value
-            words.append(
-                f"{label(f.name)} {shown:g}"
-                if isinstance(value, float)
-                else f"{label(f.name)} {shown}"
-            )
+            words.append(f"{label(f.name)} {shown(value)}")
     return ", ".join(words) or "the default configuration"
 
 

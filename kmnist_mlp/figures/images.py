@@ -140,7 +140,7 @@ def distance_finding(numbers: pd.DataFrame) -> str:
 
 
 def first_layer_weights(
-    results: Results, names: Iterable[str], data: Dataset, units: int = 10
+    results: Results, names: str | Iterable[str], data: Dataset, units: int = 10
 ) -> Figure:
     """Draw the incoming weights of hidden units as images, a row per experiment (first seed).
 
@@ -149,13 +149,13 @@ def first_layer_weights(
     Parameters
     ----------
     results : Results
-    names : iterable of str
+    names : str or iterable of str
     data : Dataset
         Gives height and width of the images.
     units : int
         How many units of each experiment.
     """
-    names, shape = list(names), data.train_images.shape[1:]
+    names, shape = results.chosen(names), data.train_images.shape[1:]
     numbers = weight_numbers(results, names, units)
     exhibit = ExhibitData.of(numbers, weight_finding(results, names, shape), results, names)
     return finished(lambda: draw_weights(numbers, shape, units), results.data_name, exhibit)

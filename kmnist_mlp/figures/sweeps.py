@@ -86,9 +86,9 @@ def penalty_finding(numbers: pd.DataFrame) -> str:
 # ---- number of parameters ------------------------------------------------------------------------
 
 
-def accuracy_by_parameters(results: Results, names: Iterable[str]) -> Figure:
+def accuracy_by_parameters(results: Results, names: str | Iterable[str]) -> Figure:
     """Draw test accuracy by the number of parameters, for several topologies."""
-    names = list(names)
+    names = results.chosen(names)
     numbers = parameter_numbers(results, names)
     data = ExhibitData.of(numbers, parameter_finding(numbers), results, names, ["test_accuracy"])
     return finished(lambda: draw_parameters(numbers), results.data_name, data)

@@ -14,7 +14,7 @@ from kmnist_mlp.experiments.error_analysis import recall
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.runs import Results, named_configs
 from kmnist_mlp.experiments.sweep import AXES, means
-from kmnist_mlp.figures.exhibit import ExhibitData, label, title
+from kmnist_mlp.figures.exhibit import ExhibitData, label, shown, title
 from kmnist_mlp.support.statistics import MISSING, interval, plus_minus, rounded, signed
 
 VERDICTS = ("reproduced", "not reproduced", "undecided")
@@ -57,16 +57,16 @@ def configurations(
     ]
     rows = [
         {
-            "layers": "-".join(map(str, config.layer_specs)),
+            "layers": shown(config.layer_specs),
             "activation": config.activation if len(config.layer_specs) > 2 else MISSING,
-            "learning rate": f"{config.learning_rate:g}",
+            "learning rate": shown(config.learning_rate),
             "batch size": config.batch_size,
-            "momentum": f"{config.momentum_gamma:g}" if config.momentum else "none",
-            "L1 penalty": f"{config.L1_penalty:g}",
-            "L2 penalty": f"{config.L2_penalty:g}",
+            "momentum": shown(config.momentum_gamma) if config.momentum else "none",
+            "L1 penalty": shown(config.L1_penalty),
+            "L2 penalty": shown(config.L2_penalty),
             "epochs at most": config.epochs,
             "patience": config.early_stop_epoch if config.early_stop else "none",
-            **{label(f.name): _shown(getattr(config, f.name)) for f in beyond},
+            **{label(f.name): shown(getattr(config, f.name)) for f in beyond},
         }
         for config in named.values()
     ]
@@ -74,19 +74,12 @@ def configurations(
     return with_corner(pd.DataFrame(rows, index=[title(name) for name in named]), "experiment")
 
 
-def _shown(value: bool | float | str) -> str:
-    """Return the value of an option as a cell."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return value if isinstance(value, str) else f"{value:g}"
-
-
-def comparison(results: Results, names: Iterable[str] | None = None) -> pd.DataFrame:
+def comparison(results: Results, names: str | Iterable[str] | None = None) -> pd.DataFrame:
     """Return our test results (mean ± standard deviation over seeds) beside the paper's.
 
     The weights of which epoch are tested: of the best one with early stopping, else of the last.
     """
-    names = list(names or results.names)
+    names = results.chosen(names)
     rows = []
     for name in names:
         entry = PAPER.get(name)

@@ -15,6 +15,7 @@ from matplotlib.patches import Rectangle
 from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.figures.style import NARROW, WIDE, finished, is_narrow
 from kmnist_mlp.network import MLP, backpropagate, forward
+from kmnist_mlp.support.checks import whole_number
 from kmnist_mlp.support.colours import BLUE, CELL, COMPUTED, GREY, INPUT, ORANGE, RULE
 from kmnist_mlp.support.memory import Buffers
 from kmnist_mlp.support.statistics import rounded
@@ -127,7 +128,13 @@ class Backpropagation:
         """Draw all arrays after a step, counted from 0; those not known yet are empty.
 
         Orange: computed in this step; blue: its inputs.
+
+        Raises
+        ------
+        ValueError
+            If there is no such step.
         """
+        whole_number("number", number, 0, len(STEPS) - 1)
         numbers = pd.DataFrame(
             [
                 (name, row, column, value)

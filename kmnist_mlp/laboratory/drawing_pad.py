@@ -25,6 +25,7 @@ from kmnist_mlp.figures.style import finished, png_address, use_style, web_font
 from kmnist_mlp.laboratory.checks import for_data, trained_on
 from kmnist_mlp.network import MLP
 from kmnist_mlp.results import TrainingResult
+from kmnist_mlp.support.checks import whole_number
 from kmnist_mlp.support.colours import BLUE, SKY
 from kmnist_mlp.support.statistics import in_percent
 
@@ -175,8 +176,11 @@ def drawing_pad(
     ------
     ValueError
         If the images are not 28 x 28 pixels, the network is not one for these images and classes,
-        or its activation is one that the page does not know.
+        or its activation is one that the page does not know; or if ``bits`` or ``images`` is no
+        such number.
     """
+    whole_number("bits", bits, 2, 8)
+    whole_number("images", images, 0)
     is_run = not isinstance(network, MLP)
     model = trained_on(network, data) if is_run else for_data(network, data)
     if len(model.weights) > 1 and model.activation not in IN_PAGES:

@@ -20,6 +20,7 @@ from kmnist_mlp.figures.style import finished
 from kmnist_mlp.laboratory.checks import trained_on
 from kmnist_mlp.network import MLP
 from kmnist_mlp.results import TrainingResult
+from kmnist_mlp.support.checks import whole_number
 
 CHUNK = 1000  # images that are in memory as standardised numbers at the same time
 TOP = 100  # the images with the largest outputs, of which the classes are counted
@@ -88,7 +89,15 @@ class HiddenUnits:
             Which of the units, in the order of :attr:`order`.
         images : int
             How many images per unit, 100 at most.
+
+        Raises
+        ------
+        ValueError
+            If there are no such units or images.
         """
+        whole_number("first", first, 0, len(self.order) - 1)
+        whole_number("count", count, 1)
+        whole_number("images", images, 1, TOP)
         shown = self.order[first : first + count]
         numbers = pd.DataFrame(
             [

@@ -17,6 +17,7 @@ from kmnist_mlp.figures.style import DASHES, finished, is_narrow, width
 from kmnist_mlp.laboratory.checks import trained_on
 from kmnist_mlp.network import MLP
 from kmnist_mlp.results import Callback, Progress, TrainingResult
+from kmnist_mlp.support.checks import one_of
 from kmnist_mlp.support.colours import BLUE, GREY, ON_DARK, ORANGE
 from kmnist_mlp.support.threads import one_blas_thread
 from kmnist_mlp.training import Training, train
@@ -111,7 +112,14 @@ class LossSurface:
         return self.losses(stage, [(0.0, 0.0), *((rate, 0.0) for rate in RATES)])
 
     def figure(self, stage: str) -> Figure:
-        """Draw the loss along the gradient (top), and the surface around three steps (below)."""
+        """Draw the loss along the gradient (top), and the surface around three steps (below).
+
+        Raises
+        ------
+        ValueError
+            If ``stage`` is not one of :attr:`models`.
+        """
+        stage = one_of("stage", stage, self.models)
         numbers = pd.concat(
             pd.DataFrame({"stage": name, "learning_rate": rates, "cross_entropy": losses})
             for name, (rates, losses) in ((name, self.along(name)) for name in self.models)

@@ -29,6 +29,7 @@ from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures import overlay
 from kmnist_mlp.figures.exhibit import setting, title
 from kmnist_mlp.figures.markup import html
+from kmnist_mlp.laboratory.checks import for_data
 from kmnist_mlp.laboratory.controls import LABELS, choice, menu, offer
 from kmnist_mlp.laboratory.hidden_units import HiddenUnits
 from kmnist_mlp.laboratory.records import code, runs_table
@@ -78,7 +79,7 @@ class Laboratory:
     Raises
     ------
     ValueError
-        If the experiment was measured on other data, or without validation images.
+        If the experiment was measured on other data or without validation images, or has no runs.
     """
 
     def __init__(self, data: Dataset, baseline: Results) -> None:
@@ -86,7 +87,11 @@ class Laboratory:
         self.results = instance("baseline", baseline, Results)
         if baseline.data_name != data.name:
             raise ValueError(f"baseline must be of {data.name}; it is of {baseline.data_name}")
-        self.first_config = validated(baseline.of(baseline.names[0])[0].config)
+        if not baseline.names:
+            raise ValueError("baseline must hold the runs of an experiment; it has none")
+        first = baseline.of(baseline.names[0])[0]
+        for_data(first.model, data)
+        self.first_config = validated(first.config)
         self.worker: threading.Thread | None = None
         self.stop_requested, self.confirmed = threading.Event(), threading.Event()
         self.given = len(baseline.names)  # experiments that were not trained here
@@ -410,7 +415,7 @@ def in_red(error: Exception) -> str:
 
 def validated(config: Config) -> Config:
     """Return a configuration with validation images, whose curves are compared, or raise."""
-    if not config.validation_fraction:
+    if not instance("config", config, Config).validation_fraction:
         raise ValueError(
             "validation_fraction must be > 0 here, where validation curves are compared; got 0"
         )

@@ -45,10 +45,12 @@ def described(check: partial) -> str:
     return f"{check.func.__name__.replace('_', ' ')} {limits(**check.keywords)}".strip()
 
 
-def whole_number(name: str, value: Any, at_least: int) -> int:
-    """Return a whole number as int, or raise ValueError."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < at_least:
-        raise ValueError(f"{name} must be a whole number >= {at_least}; got {value!r}")
+def whole_number(name: str, value: Any, at_least: int, at_most: float = math.inf) -> int:
+    """Return a whole number within bounds as int, or raise ValueError."""
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not whole or not at_least <= value <= at_most:
+        bound = f" and <= {at_most}" * math.isfinite(at_most)
+        raise ValueError(f"{name} must be a whole number >= {at_least}{bound}; got {value!r}")
     return int(value)
 
 
@@ -85,6 +87,13 @@ def boolean(name: str, value: Any) -> bool:
     return bool(value)
 
 
+def text(name: str, value: Any) -> str:
+    """Return a text that is not blank, or raise ValueError."""
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{name} must be a text; got {value!r}")
+    return value
+
+
 def one_of(name: str, value: Any, allowed: Iterable[str]) -> str:
     """Return the allowed spelling of a word, whatever its letter case, or raise ValueError."""
     for known in sorted(allowed, key=lambda known: known != value):  # a word as it stands first
@@ -111,6 +120,26 @@ def layer_sizes(name: str, values: Any) -> tuple[int, ...]:
     if len(sizes) < 2:
         raise ValueError(f"{name} needs at least inputs and classes; got {sizes}")
     return sizes
+
+
+def names(name: str, values: Any, defaults: tuple = ()) -> tuple:
+    """Return a sequence of names as a tuple, or raise ValueError.
+
+    Where there are ``defaults``, they take the place of an empty sequence, and any other must be as
+    long.
+    """
+    values = values.tolist() if isinstance(values, np.ndarray) else values
+    if not isinstance(values, Sequence) or not 0 < len(values or defaults) == len(
+        defaults or values
+    ):
+        raise ValueError(f"{name} must be a tuple of one name per class; got {values!r}")
+    return tuple(values) or defaults
+
+
+def layers_for(layers: tuple[int, ...], pixels: int, classes: int) -> None:
+    """Raise ValueError if the layers do not begin with the pixels and end with the classes."""
+    if (layers[0], layers[-1]) != (pixels, classes):
+        raise ValueError(f"layer_specs must be ({pixels}, ..., {classes}); got {layers}")
 
 
 def float_type(dtype: Any) -> np.dtype:

@@ -106,3 +106,21 @@ def frozen(array: np.ndarray) -> np.ndarray:
     copy = array.copy()
     copy.flags.writeable = False
     return copy
+
+
+class FrozenCopies:
+    """Freezes the arrays of an object that is unpickled or a deep copy: NumPy makes them writeable.
+
+    Examples
+    --------
+    >>> import pickle
+    >>> from kmnist_mlp import load_kmnist
+    >>> pickle.loads(pickle.dumps(load_kmnist())).train_labels.flags.writeable
+    False
+    """
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for value in state.values():
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
+        self.__dict__.update(state)
