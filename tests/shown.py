@@ -38,7 +38,7 @@ def ticks(axis, which):
     """Return what the ticks of "x" or "y" mark: a place and a text each."""
     own = getattr(axis, f"{which}axis")
     texts = [label.get_text().replace("\n", " ") for label in own.get_ticklabels()]
-    return dict(zip(own.get_ticklocs().tolist(), texts, strict=True))
+    return dict(zip(map(float, own.get_ticklocs()), texts, strict=True))
 
 
 def texts(axis):
