@@ -585,13 +585,6 @@ def test_the_mini_batches_are_those_of_the_run_s_split_size_and_standardisation(
     np.testing.assert_allclose(run.model.predict_proba(x), probabilities, rtol=1e-4)
 
 
-def test_the_loss_along_the_gradient_is_that_of_a_plain_step(surface):
-    for stage in surface.models:
-        for rate in RATES:
-            expected = plain_step(surface, stage, rate)
-            assert surface.losses(stage, [(rate, 0.0)])[0] == pytest.approx(expected, rel=1e-4)
-
-
 def test_across_is_as_long_as_the_gradient_and_at_right_angles(surface):
     along, across = surface.directions("at the start")
     assert np.linalg.norm(across) == pytest.approx(np.linalg.norm(along), rel=1e-4)
