@@ -25,10 +25,11 @@ from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.paper_gradients import differences_by_epsilon
 from kmnist_mlp.experiments.verdicts import judge
 from kmnist_mlp.figures import tables
-from kmnist_mlp.figures.comparison import FAR
+from kmnist_mlp.figures.comparison import FAR, difference_finding
 from kmnist_mlp.figures.scoreboard import scoreboard_numbers
 from kmnist_mlp.figures.style import described, picture, png
 from kmnist_mlp.figures.sweeps import draw_parameters
+from kmnist_mlp.support.colours import BLUE, ORANGE
 from kmnist_mlp.support.statistics import MISSING
 
 RNG = np.random.default_rng(0)
@@ -233,7 +234,7 @@ def test_learning_curves_are_the_histories_of_the_seeds_and_their_mean(small_res
         for part, band in zip(("training", "validation"), axis.collections, strict=True):
             histories = [run.history[f"{part}_{kind}"].to_numpy() for run in runs]
             np.testing.assert_allclose(numbers[f"{part}_{kind}"], np.concatenate(histories), 1e-6)
-            (mean,) = lines(axis, label=part)
+            (mean,) = lines(axis, label=part, color=BLUE if part == "training" else ORANGE)
             first = factor * np.array([history[:shared] for history in histories])
             centre = sum(first) / 3
             expected = list(zip(range(1, shared + 1), centre, strict=True))
@@ -434,6 +435,9 @@ def test_the_next_run_is_drawn_beside_each_printed_number(small_results):
         assert found[:2] + found[3:4] == [str(len(rows)), str(inside), str(above)]
         found = found[4:]
     assert 0 < inside < len(rows) and above != inside, "else an error would not show"
+    low_median = {"experiment": "a", "quantity": "test_loss", "ours": [1, 1, 4], "paper": 1.5}
+    finding = difference_finding(pd.DataFrame({**low_median, "low": 0, "high": 4}))
+    assert "1 printed losses, 1 lie in" in finding and "0 lie above our mean" in finding
 
 
 def test_claims_of_any_unit_are_drawn_in_halves_of_their_interval(small_results):
@@ -469,6 +473,7 @@ def test_claims_of_any_unit_are_drawn_in_halves_of_their_interval(small_results)
     marks = [line for line in axis.lines if line.get_marker() != "None"]
     np.testing.assert_allclose(points(marks), np.transpose([far, list(rows)]))
     legend = {handle.get_label(): handle for handle in figure.legends[0].legend_handles}
+    assert [legend[verdict].get_marker() for verdict in verdicts[:3]] == ["o", "D", "X"]
     bars = {line.get_ydata()[0]: line for line in lines(axis, marker="None") if line.get_lw() > 1}
     for place, value, verdict, mark in zip(rows, inside, verdicts, marks, strict=True):
         assert mark.get_color() == legend[verdict].get_color()
