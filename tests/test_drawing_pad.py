@@ -7,18 +7,22 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
 import pytest
 from browser import axe_violations, browser_page, load, look, needs_axe, needs_browser, write_page
 from nbformat.v4 import new_markdown_cell, new_notebook
 from options import ALL_CHANGED
+from shown import points, ticks
 
 from kmnist_mlp import MLP, Config, Dataset, train
 from kmnist_mlp.laboratory.drawing_pad import (
     EXTENT,
     SIDE,
     WITHOUT_SCRIPTS,
+    alternative_text,
+    draw,
     drawing_pad,
     examples,
     image_of,
@@ -474,6 +478,19 @@ def test_without_scripts_there_are_a_picture_and_a_sentence(tab, page):
     assert shown.locator("img").bounding_box()["width"] > 500
     assert shown.get_attribute("img", "alt").startswith("A drawn character")
     context.close()
+
+
+def test_the_picture_shows_the_drawing_its_image_and_the_probability_of_each_class(kana):
+    (drawing, *_), probabilities = examples("お"), np.array([5, 10, 50, 2, 3, 9, 6, 5, 6, 4]) / 100
+    figure = draw(drawing, image_of(drawing), probabilities, kana)
+    plt.close(figure)
+    strokes, seen, bars = figure.axes
+    np.testing.assert_array_equal(points(strokes.lines), np.concatenate(drawing))
+    np.testing.assert_array_equal(seen.images[0].get_array(), image_of(drawing))
+    shares = dict(zip(kana.class_labels, 100 * probabilities, strict=True))
+    names = ticks(bars, "y").values()
+    assert {n: bar.get_width() for n, bar in zip(names, bars.patches, strict=True)} == shares
+    assert f"{kana.romaji[2]}, 50" in alternative_text(probabilities, kana)
 
 
 @needs_browser

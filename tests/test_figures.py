@@ -1,6 +1,5 @@
 """A figure shows what was measured: its data and its drawing agree with computations made here."""
 
-import io
 import re
 import warnings
 from dataclasses import replace
@@ -10,23 +9,28 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from options import ALL_CHANGED
-from small_runs import SMALL, SMALL_RUNS
+from shown import ends, lines, numbers_of, points, texts, ticks
+from small_runs import SMALL_RUNS
 
 from kmnist_mlp import Config, figures, run
 from kmnist_mlp.data import CLASS_NAMES
 from kmnist_mlp.experiments import sweep
-from kmnist_mlp.experiments.claims import Claim
+from kmnist_mlp.experiments.claims import Claim, of_one_run
 from kmnist_mlp.experiments.error_analysis import ConfidentErrors
+from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.paper_gradients import differences_by_epsilon
 from kmnist_mlp.experiments.verdicts import judge
 from kmnist_mlp.figures import tables
-from kmnist_mlp.figures.comparison import FAR, paper_finding
+from kmnist_mlp.figures.comparison import FAR, difference_finding
 from kmnist_mlp.figures.scoreboard import scoreboard_numbers
 from kmnist_mlp.figures.style import described, picture, png
-from kmnist_mlp.figures.sweeps import draw_parameters, penalty_finding
-from kmnist_mlp.support.statistics import MISSING, prediction_interval
+from kmnist_mlp.figures.sweeps import draw_parameters
+from kmnist_mlp.support.colours import BLUE, ORANGE
+from kmnist_mlp.support.statistics import MISSING
 
 RNG = np.random.default_rng(0)
 COUNTS = RNG.integers(1, 50, (10, 10)) + np.diag(RNG.integers(50, 99, 10))
@@ -40,6 +44,23 @@ def _no_open_figure():
     plt.close("all")
 
 
+@pytest.fixture(scope="module")
+def small_results(kana):
+    """Return runs of three seeds whose mean is not their median, kept and last epoch differ."""
+    longer = {"learning_rate": 0.05, "epochs": 15, "early_stop_epoch": 2}
+    configs = {
+        name: config.replace(**longer if name != "learning_rate_0.5" else {})
+        for name, config in SMALL_RUNS.items()
+    }
+    configs["mine"] = configs["mine"].replace(epochs=4)
+    return run(configs, [0, 1, 2], n_jobs=1, data=kana, cache=False)
+
+
+def accuracies(results, name, part="test"):
+    """Return the accuracies of the seeds in per cent."""
+    return np.array([100 * getattr(run, f"{part}_accuracy") for run in results.of(name)])
+
+
 def errors_of(data, count=10):
     """Images of a data set as if each were taken for the character of the next one."""
     labels, probabilities = data.test_labels, np.linspace(1, 0.5, count)
@@ -49,17 +70,14 @@ def errors_of(data, count=10):
 
 
 def small_sweep():
-    """Two rates by two penalties, two seeds; one run of the best combination diverged."""
-    rows = [
-        (5e-4, 0.9, 0.2, 0.950, 0.900),
-        (1e-3, 0.9, 0.2, 0.960, 0.890),
-        (5e-4, 0.9, 0.4, 0.940, 0.910),
-        (1e-3, 0.9, 0.4, 0.990, 0.990),
-    ]
+    """Two rates by three momenta by two penalties; one run of the best combination diverged."""
+    cells = [(rate, gamma, penalty) for penalty in (0.2, 0.4) for gamma in (0.5, 0.9, 0.99)
+             for rate in (5e-4, 1e-3)]  # fmt: skip
     frame = pd.DataFrame(
-        [(*r[:3], seed, r[3] + seed / 500, r[4], False) for r in rows for seed in (0, 1)],
-        columns=[*sweep.AXES, "seed", "validation_accuracy", "test_accuracy", "diverged"],
-    )
+        [(*cell, seed, 0.95 + place / 200 + seed**2 / 1000, 0.90 - place / 300 + seed**2 / 500)
+         for place, cell in enumerate(cells) for seed in (0, 1, 2)],
+        columns=[*sweep.AXES, "seed", "validation_accuracy", "test_accuracy"],
+    ).assign(diverged=False)  # fmt: skip
     frame.loc[frame.index[-1], "diverged"] = True
     return frame
 
@@ -92,10 +110,6 @@ def style():
         yield
 
 
-def numbers_of(figure):
-    return pd.read_csv(io.StringIO(figure.exhibit_data.csv))
-
-
 def drawn(figure):
     """Draw a figure really; a character without a glyph is an error."""
     with warnings.catch_warnings():
@@ -105,15 +119,6 @@ def drawn(figure):
 
 def marks(figure):
     return [text for text in figure.texts if "STAND-IN" in text.get_text() and text.get_visible()]
-
-
-def lines(axis, **properties):
-    """Return the lines of an axis with these properties, such as label="test"."""
-    return [
-        line
-        for line in axis.lines
-        if all(getattr(line, f"get_{name}")() == value for name, value in properties.items())
-    ]
 
 
 # ---- every figure --------------------------------------------------------------------------------
@@ -198,8 +203,8 @@ def test_figures_of_a_single_seed_are_drawn_without_a_warning(make, one_seed, ka
 
 def test_the_data_of_a_figure_name_configurations_and_seeds(small_results):
     data = figures.overlay(small_results, ["baseline", "mine"]).exhibit_data
-    assert list(data.experiments) == ["baseline", "mine"] and data.seeds == (0, 1)
-    assert Config.from_dict(data.experiments["mine"]) == SMALL_RUNS["mine"]
+    assert list(data.experiments) == ["baseline", "mine"] and data.seeds == (0, 1, 2)
+    assert Config.from_dict(data.experiments["mine"]) == small_results.of("mine")[0].config
     assert "seed" not in data.experiments["mine"]
     assert data.quantities == ("validation_accuracy",)
 
@@ -222,47 +227,75 @@ def test_learning_curves_are_the_histories_of_the_seeds_and_their_mean(small_res
     runs, figure = small_results.of("baseline"), figures.learning_curves(small_results, "baseline")
     numbers = numbers_of(figure)
     shared = min(len(run.history) for run in runs)
+    epochs = [epoch + 1 for run in runs for epoch in range(len(run.history))]
+    assert numbers.epoch.tolist() == epochs and len(set(epochs)) > shared
     for axis, kind, factor in zip(figure.axes, ("loss", "accuracy"), (1, 100), strict=True):
-        for part in ("training", "validation"):
-            histories = [run.history[f"{part}_{kind}"] for run in runs]
+        assert ("%" in axis.get_ylabel()) == (kind == "accuracy") and axis.get_xlabel() == "epoch"
+        for part, band in zip(("training", "validation"), axis.collections, strict=True):
+            histories = [run.history[f"{part}_{kind}"].to_numpy() for run in runs]
             np.testing.assert_allclose(numbers[f"{part}_{kind}"], np.concatenate(histories), 1e-6)
-            (mean,) = lines(axis, label=part)
-            expected = factor * np.mean([history[:shared] for history in histories], axis=0)
-            np.testing.assert_allclose(mean.get_ydata(), expected)
-            assert mean.get_xdata().tolist() == list(range(1, shared + 1))
-            spread = factor * np.std([history[:shared] for history in histories], axis=0, ddof=1)
-            bands = [band.get_paths()[0].vertices[1 : shared + 1, 1] for band in axis.collections]
-            assert any(np.allclose(band, expected - spread) for band in bands)
-        (test,) = lines(axis, label="test")
-        expected = [factor * getattr(run, f"test_{kind}") for run in runs]
-        assert test.get_ydata() == pytest.approx([np.mean(expected)])
-        strokes = [line.get_xdata()[0] for line in lines(axis, marker="|")]
-        assert strokes == 2 * [len(run.history) for run in runs]
+            (mean,) = lines(axis, label=part, color=BLUE if part == "training" else ORANGE)
+            first = factor * np.array([history[:shared] for history in histories])
+            centre = sum(first) / 3
+            expected = list(zip(range(1, shared + 1), centre, strict=True))
+            np.testing.assert_allclose(points([mean]), expected)
+            thin = points(lines(axis, color=mean.get_color(), linewidth=0.6))
+            np.testing.assert_allclose(
+                thin, np.transpose([epochs, factor * np.concatenate(histories)])
+            )
+            spread = (sum((first - centre) ** 2) / 2) ** 0.5
+            assert to_hex(band.get_facecolor()[0]) == to_hex(mean.get_color())
+            np.testing.assert_allclose(
+                [end for end in ends(band) if end[0]],
+                np.transpose([range(1, shared + 1), centre - spread, centre + spread]),
+            )
+            strokes = points(lines(axis, marker="|", color=mean.get_color()))
+            np.testing.assert_allclose(strokes, [(len(h), factor * h[-1]) for h in histories])
 
 
-def test_the_dashed_line_and_the_test_result_are_at_the_epoch_whose_weights_are_kept(kana):
-    cases = {
-        "stops early": (SMALL.replace(learning_rate=0.1, epochs=30), "best_epoch"),
-        "does not": (SMALL.replace(learning_rate=0.1, epochs=9, early_stop=False), "stopped_epoch"),
-        "diverges": (SMALL_RUNS["learning_rate_0.5"].replace(early_stop=False), "best_epoch"),
-    }
-    configs = {name: config for name, (config, _) in cases.items()}
-    results = run(configs, [0, 1], n_jobs=1, data=kana, cache=False)
-    for name, (_, epoch) in cases.items():
+def test_the_dashed_line_and_the_test_result_are_at_the_epoch_whose_weights_are_kept(
+    kana, small_results
+):
+    diverging = {"diverges": SMALL_RUNS["learning_rate_0.5"].replace(early_stop=False)}
+    diverged = run(diverging, [0, 1], n_jobs=1, data=kana, cache=False)
+    for results, name, epoch in (
+        (small_results, "baseline", "best_epoch"),
+        (small_results, "baseline_100_epochs", "stopped_epoch"),
+        (diverged, "diverges", "best_epoch"),
+    ):
         runs, figure = results.of(name), figures.learning_curves(results, name)
         assert any(run.best_epoch != run.stopped_epoch for run in runs)
         kept = [getattr(run, epoch) for run in runs]
-        for axis in figure.axes:
+        stopped = [run.stopped_epoch for run in runs]
+        legend = [text.get_text() for text in figure.legends[0].get_texts()]
+        marked = [f"weights of epoch {np.mean(kept):.4g}"]
+        marked += [f"stopped at {np.mean(stopped):.4g}"] * (stopped != kept)
+        assert [text for text in legend if "epoch" in text or "stopped" in text] == marked
+        for axis, kind, factor in zip(figure.axes, ("loss", "accuracy"), (1, 100), strict=True):
             (dashed,) = lines(axis, linestyle="--")
             assert set(dashed.get_xdata()) == {np.mean(kept)}
-            stopped = [run.stopped_epoch for run in runs]
             dotted = [line.get_xdata()[0] for line in lines(axis, linestyle=":")]
             assert dotted == ([np.mean(stopped)] if stopped != kept else [])
+            measured = factor * np.mean([getattr(run, f"test_{kind}") for run in runs])
+            (diamond,) = points(lines(axis, label="test", marker="D"))
+            assert diamond == pytest.approx((np.mean(kept), measured))
         rows = numbers_of(figure).dropna(subset="test_accuracy")
         assert rows.epoch.tolist() == kept
-        assert rows.test_accuracy.tolist() == [run.test_accuracy for run in runs]
-        accuracy = 100 * np.mean([run.returned["training_accuracy"] for run in runs])
-        assert f"{accuracy:.1f} % training" in figure.exhibit_data.finding
+        for quantity in ("test_accuracy", "test_loss", "best_epoch", "stopped_epoch"):
+            np.testing.assert_allclose(
+                rows[quantity], [getattr(run, quantity) for run in runs], 1e-6
+            )
+        mean = {
+            part: 100 * np.mean([run.returned[f"{part}_accuracy"] for run in runs])
+            for part in ("training", "validation")
+        }
+        mean["test"] = accuracies(results, name).mean()
+        named = ", ".join(f"{value:.1f} % {part}" for part, value in mean.items())
+        best = [run.best_epoch for run in runs]
+        said = [f"{np.mean(epochs):.1f}".removesuffix(".0") for epochs in (kept, best, stopped)]
+        finding = figure.exhibit_data.finding
+        assert f"accuracy {named}," in finding
+        assert re.findall(r"epoch ([\d.]*\d)", finding) == said
         assert drawn(figure)
 
 
@@ -295,80 +328,164 @@ def test_an_overlay_holds_the_curves_of_all_experiments_told_apart_without_colou
     quantities = ("validation_loss", "training_accuracy")
     figure = figures.overlay(small_results, names, *quantities)
     numbers = numbers_of(figure).set_index(["quantity", "experiment", "seed"])
+    units = ["validation loss", "training accuracy, %"]
+    assert [axis.get_ylabel() for axis in figure.axes] == units
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend == ["baseline, early stopping", "learning rate 0.5", "linear softmax", "mine"]
     for axis, quantity in zip(figure.axes, quantities, strict=True):
         thick = lines(axis, linewidth=2)
         assert len({line.get_linestyle() for line in thick}) == len(names)
-        for name, line in zip(names, thick, strict=True):
+        for name, label, line in zip(names, legend, thick, strict=True):
+            assert line.get_label() == label
             curves = [run.history[quantity] for run in small_results.of(name)]
             curves = [curve * (100 if "accuracy" in quantity else 1) for curve in curves]
             for seed, curve in enumerate(curves):
-                own = numbers.loc[(quantity, name, seed)]
+                own = numbers.loc[[(quantity, name, seed)]]
                 expected = curve if len(curve) else [np.nan]  # it diverged at once
                 np.testing.assert_allclose(own.value, expected, 1e-6)
-            mean = np.mean(curves, axis=0)
+                first = min(1, len(curve))
+                assert own.epoch.tolist() == list(range(first, len(curve) + 1))
+            thin = lines(axis, linewidth=0.6, color=line.get_color())
+            np.testing.assert_allclose(points(thin)[:, 1], np.concatenate(curves))
+            shared = min(map(len, curves))
+            mean = sum(curve[:shared] for curve in curves) / 3
+            assert line.get_xdata().tolist() == list(range(1, shared + 1))
             np.testing.assert_allclose(line.get_ydata(), mean)
             if len(mean):
                 best = f"{mean.max():.1f} %" if "accuracy" in quantity else f"{mean.min():.4f}"
                 epoch = mean.argmax() if "accuracy" in quantity else mean.argmin()
-                assert f"{best} (epoch {epoch + 1})" in figure.exhibit_data.finding
+                assert f"{label} {best} (epoch {epoch + 1})" in figure.exhibit_data.finding
 
 
 # ---- comparison ----------------------------------------------------------------------------------
 
 
 def test_our_means_and_the_papers_values_are_drawn_for_every_experiment(small_results):
-    names = ["linear", "baseline", "l2_0.2", "mine"]
+    names = ["linear", "baseline", "l2_0.2", "two_hidden_layers", "mine"]
     figure = figures.against_paper(small_results, names)
-    ours = [small_results.frame.query("experiment == @name").test_accuracy for name in names]
-    means = [100 * values.mean() for values in ours]
+    titles = ["linear softmax", "baseline, early stopping", "L2 penalty 0.2"]
+    titles += ["two layers of 64 units", "mine"]
+    ours = [accuracies(small_results, name) for name in names]
+    means = [sum(values) / 3 for values in ours]
     (axis,) = figure.axes
+    assert list(ticks(axis, "y").values()) == titles
     near = [row for row, mean in enumerate(means) if abs(mean - np.median(means)) <= FAR]
-    dots = [(line.get_xdata()[0], line.get_ydata()[0]) for line in lines(axis, marker="o")]
+    assert len(near) > 1 and axis.yaxis_inverted()
+    dots, strokes = points(lines(axis, marker="o")), points(lines(axis, marker="|"))
     np.testing.assert_allclose(dots, [(means[row], row) for row in near])
-    at_the_edge = [text.get_text().strip("◂▸ ") for text in axis.texts]
-    assert at_the_edge == [f"{means[row]:.1f} %" for row in range(4) if row not in near]
-    squares = {line.get_xdata()[0]: line.get_ydata()[0] for line in lines(axis, marker="s")}
-    assert squares == {
-        paper: pytest.approx(row + 0.3) for row, paper in ((1, 84.47), (2, 86.26)) if row in near
-    }
+    np.testing.assert_allclose(strokes, [(value, row) for row in near for value in ours[row]])
+    at_the_edge = {height: text.strip("◂▸ ") for (_, height), text in texts(axis).items()}
+    assert at_the_edge == {row: f"{means[row]:.1f} %" for row in range(5) if row not in near}
+    squares = points(lines(axis, marker="s"))
+    papers = {1: 84.47, 2: 86.26, 3: 83.07}
+    np.testing.assert_allclose(squares, [(papers[row], row + 0.3) for row in near if row in papers])
     numbers = numbers_of(figure)
-    np.testing.assert_allclose(numbers.test_accuracy_percent, 100 * np.concatenate(ours))
-    papers = numbers.paper_test_accuracy_percent.fillna(0)
-    assert papers.tolist() == np.repeat([0, 84.47, 86.26, 0], 2).tolist()
-    assert f"{min(means):.1f} %" in figure.exhibit_data.finding
-    assert f"−{86.26 - means[2]:.1f} points" in figure.exhibit_data.finding
+    assert numbers.experiment.tolist() == np.repeat(names, 3).tolist()
+    np.testing.assert_allclose(numbers.test_accuracy_percent, np.concatenate(ours))
+    published = numbers.paper_test_accuracy_percent.fillna(0).tolist()
+    assert published == np.repeat([papers.get(row, 0) for row in range(5)], 3).tolist()
+    least, most = np.argmin(means), np.argmax(means)
+    far = max(papers, key=lambda row: abs(means[row] - papers[row]))
+    difference = f"{means[far] - papers[far]:+.1f}".replace("-", "−")
+    for part in (
+        f"{means[least]:.1f} % ({titles[least]}) and {means[most]:.1f} % ({titles[most]})",
+        f"Of 3 experiments with a published value, the largest difference is {difference} points "
+        f"({titles[far]})",
+    ):
+        assert part in figure.exhibit_data.finding
 
 
 def test_the_next_run_is_drawn_beside_each_printed_number(small_results):
     figure = figures.difference_to_paper(small_results)
-    numbers = numbers_of(figure)
-    for axis, (quantity, paper) in zip(
-        figure.axes, {"test_accuracy": 84.47, "test_loss": 0.064}.items(), strict=True
-    ):
-        values = small_results.values(quantity, "baseline")
-        own = numbers[(numbers.experiment == "baseline") & (numbers.quantity == quantity)]
-        np.testing.assert_allclose(own.ours, values, rtol=1e-6)
-        _, low, high = prediction_interval(values)
-        np.testing.assert_allclose(own[["low", "high"]].iloc[0], [low, high], rtol=1e-5)
-        (dots,) = [line for line in lines(axis, marker="o") if line.get_ydata()[0] == 0]
-        assert dots.get_xdata()[0] == pytest.approx(values.mean() - paper)
-        band, *_ = [line for line in lines(axis, linewidth=2.0) if line.get_ydata()[0] == 0]
-        np.testing.assert_allclose(band.get_xdata(), [low - paper, high - paper])
+    numbers, found = numbers_of(figure), re.findall(r"\d+", figure.exhibit_data.finding)
+    names = list(dict.fromkeys(numbers.experiment))
+    titles = [PAPER[name].title for name in names]
+    assert list(ticks(figure.axes[0], "y").values()) == titles and set(names) < set(SMALL_RUNS)
+    quantities = {"test_accuracy": 100, "test_loss": 1}
+    for axis, (quantity, factor) in zip(figure.axes, quantities.items(), strict=True):
+        printed = [getattr(PAPER[name], quantity) for name in names]
+        rows = [row for row, paper in enumerate(printed) if paper is not None]
+        papers = np.array([printed[row] for row in rows])
+        ours = np.array([
+            [factor * getattr(run, quantity) for run in small_results.of(names[row])]
+            for row in rows
+        ])  # fmt: skip
+        means, own = ours.sum(axis=1) / 3, numbers[numbers.quantity == quantity]
+        half = scipy.stats.t.ppf(0.975, 2) * ours.std(axis=1, ddof=1) * (4 / 3) ** 0.5
+        np.testing.assert_allclose(own.ours, ours.ravel(), rtol=1e-5)
+        assert own.paper.tolist() == np.repeat(papers, 3).tolist()
+        limits = np.repeat(np.transpose([means - half, means + half]), 3, axis=0)
+        np.testing.assert_allclose(own[["low", "high"]], limits, rtol=1e-5)
+
+        def differences(**properties):
+            return points(lines(axis, **properties)).reshape(len(rows), -1, 2)  # noqa: B023
+
+        for shown, values in (
+            (differences(marker="|"), ours),
+            (differences(marker="o"), means[:, None]),
+            (differences(linewidth=2.0), np.transpose([means - half, means + half])),
+        ):
+            np.testing.assert_allclose(shown[..., 0], values - papers[:, None], atol=1e-9)
+            assert (shown[..., 1] == np.array(rows)[:, None]).all()
+        digits = [len(str(paper).partition(".")[2]) for paper in papers]
+        np.testing.assert_allclose(
+            differences(linewidth=5.0)[..., 0], [[-0.5 / 10**d, 0.5 / 10**d] for d in digits]
+        )
+        inside, above = sum(abs(papers - means) <= half), sum(papers > means)
+        assert found[:2] + found[3:4] == [str(len(rows)), str(inside), str(above)]
+        found = found[4:]
+    assert 0 < inside < len(rows) and above != inside, "else an error would not show"
+    low_median = {"experiment": "a", "quantity": "test_loss", "ours": [1, 1, 4], "paper": 1.5}
+    finding = difference_finding(pd.DataFrame({**low_median, "low": 0, "high": 4}))
+    assert "1 printed losses, 1 lie in" in finding and "0 lie above our mean" in finding
 
 
 def test_claims_of_any_unit_are_drawn_in_halves_of_their_interval(small_results):
     claims = [
         Claim("2", "a bound below", "test_accuracy", "baseline", low=10),
-        Claim("2", "a bound above", "test_accuracy", "baseline", high=10),
+        Claim("2", "a bound above", "test_accuracy", "l2_0.2", high=84),
         Claim("3", "a difference", "test_loss", "baseline", high=0, minus="linear"),
+        of_one_run("3", "a printed number", "test_accuracy", "linear", (84, 94)),
+        Claim("4", "not of seeds", "gradient_difference", "baseline", high=1e-4),
     ]
-    judged = judge(small_results, {}, claims)
-    inside = scoreboard_numbers(judged).inside
-    half = (judged.interval_high - judged.interval_low) / 2
-    expected = [judged["mean"][0] - 10, 10 - judged["mean"][1], -judged["mean"][2]] / half
-    np.testing.assert_allclose(inside, expected)
+    judged = judge(small_results, {0: pd.DataFrame({"difference": [1e-6, 2e-6]})}, claims)
+    loss = [[run.test_loss for run in small_results.of(name)] for name in ("baseline", "linear")]
+    values = [accuracies(small_results, name) for name in ("baseline", "l2_0.2")]
+    values += [np.subtract(*loss), accuracies(small_results, "linear")]
+    half = [scipy.stats.t.ppf(0.975, 2) * v.std(ddof=1) / 3**0.5 for v in values]
+    half[3] *= 2  # of the next run
+    mean = [v.sum() / 3 for v in values]
+    inside = [mean[0] - 10, 84 - mean[1], -mean[2], min(mean[3] - 84, 94 - mean[3])]
+    inside = [distance / h for distance, h in zip(inside, half, strict=True)]
+    verdicts = ["reproduced", "undecided", "not reproduced", "reproduced"]
+    assert judged.verdict.tolist() == [*verdicts, "reproduced"]
     figure = figures.scoreboard_figure(judged)
-    assert [label.get_text()[:1] for label in figure.axes[0].get_yticklabels()] == ["1", "2", "3"]
+    (axis,), numbers = figure.axes, numbers_of(figure)
+    expected = np.transpose([inside, np.subtract(inside, 1), np.add(inside, 1)])
+    np.testing.assert_allclose(numbers[["inside", "low", "high"]], expected, 1e-5)
+    assert numbers.verdict.tolist() == verdicts
+    assert figure.exhibit_data.finding.startswith("4 claims: ")
+    for part in ("2 reproduced", "1 not reproduced", "1 undecided"):
+        assert part in figure.exhibit_data.finding
+    rows = ticks(axis, "y")
+    assert [label[:1] for label in rows.values()] == ["1", "2", "3", "4"]
+    far = np.clip(inside, -8, 8)
+    marks = [line for line in axis.lines if line.get_marker() != "None"]
+    np.testing.assert_allclose(points(marks), np.transpose([far, list(rows)]))
+    legend = {handle.get_label(): handle for handle in figure.legends[0].legend_handles}
+    assert [legend[verdict].get_marker() for verdict in verdicts[:3]] == ["o", "D", "X"]
+    bars = {line.get_ydata()[0]: line for line in lines(axis, marker="None") if line.get_lw() > 1}
+    for place, value, verdict, mark in zip(rows, inside, verdicts, marks, strict=True):
+        assert mark.get_color() == legend[verdict].get_color()
+        edge = "<" if value < -8 else ">"
+        shape = legend[verdict].get_marker() if abs(value) <= 8 else edge
+        assert mark.get_marker() == shape
+        assert (mark.get_markerfacecolor() == "white") == (mark is marks[3])
+        if abs(value) <= 8:
+            np.testing.assert_allclose(bars[place].get_xdata(), [value - 1, value + 1])
+    assert {abs(value) > 8 for value in inside} == {True, False}
+    shaded = axis.patches[0].get_extents()
+    assert axis.transData.inverted().transform(shaded)[:, 0].tolist() == pytest.approx([0, 9])
     assert figures.scoreboard_figure(judge(small_results, {}, claims[:1])).axes
 
 
@@ -383,37 +500,35 @@ def test_a_claim_about_two_experiments_that_are_equal_in_every_seed_has_a_mark_w
     assert numbers.verdict.tolist() == ["undecided", "reproduced", "not reproduced"]
 
 
-def test_the_finding_names_the_largest_difference_to_the_paper():
-    ours, papers = [84.0, 85.2, 89.0], [84.9, 86.7, np.nan]
-    rows = zip(["baseline", "relu", "final"], [0, 0, 0], ours, papers, strict=True)
-    columns = ["experiment", "seed", "test_accuracy_percent", "paper_test_accuracy_percent"]
-    finding = paper_finding(pd.DataFrame(rows, columns=columns))
-    for part in (
-        "84.0 % (baseline, early stopping)",
-        "89.0 % (final",
-        "2 experiments",
-        "−1.5 points (ReLU",
-    ):
-        assert part in finding
-
-
 def test_contributions_and_the_rest_add_up_to_the_measured_difference(small_results):
     figure = figures.contributions(small_results, "linear", ["baseline", "l2_0.2"], "mine")
-    accuracy = 100 * small_results.frame.pivot(
-        index="seed", columns="experiment", values="test_accuracy"
-    )
-    gains = [accuracy["baseline"] - accuracy.linear, accuracy["l2_0.2"] - accuracy.linear]
-    gains.append(accuracy.mine - accuracy.linear - gains[0] - gains[1])
-    numbers = numbers_of(figure)
+    accuracy = {name: accuracies(small_results, name) for name in SMALL_RUNS}
+    gains = [accuracy[name] - accuracy["linear"] for name in ("baseline", "l2_0.2")]
+    gains.append(accuracy["mine"] - accuracy["linear"] - gains[0] - gains[1])
+    numbers, (axis,) = numbers_of(figure), figure.axes
     np.testing.assert_allclose(numbers.points.dropna(), np.concatenate(gains), atol=1e-5)
-    ends = np.concatenate([accuracy.linear, accuracy.mine])
-    np.testing.assert_allclose(numbers.test_accuracy_percent.dropna(), ends, 1e-6)
-    bars = [(bar.get_x(), bar.get_width()) for bar in figure.axes[0].patches]
-    level = accuracy.linear.mean()
-    for (left, width), gain in zip(bars, gains, strict=True):
-        assert (left, width) == pytest.approx((level, gain.mean()))
-        level += gain.mean()
-    assert level == pytest.approx(accuracy.mine.mean())
+    outer = np.concatenate([accuracy["linear"], accuracy["mine"]])
+    np.testing.assert_allclose(numbers.test_accuracy_percent.dropna(), outer, 1e-6)
+    bars = [(bar.get_x(), bar.get_width()) for bar in axis.patches]
+    intervals = points(lines(axis, color="black")).reshape(3, 2, 2)
+    level = start = sum(accuracy["linear"]) / 3
+    changes = [sum(gain) / 3 for gain in gains]
+    signed = [f"{change:+.2f}".replace("-", "−") for change in changes]
+    for row, (bar, gain, change) in enumerate(zip(bars, gains, changes, strict=True), start=1):
+        assert bar == pytest.approx((level, change))
+        half = scipy.stats.t.ppf(0.975, 2) * gain.std(ddof=1) / 3**0.5
+        ends_of_it = [(level + change - half, row), (level + change + half, row)]
+        np.testing.assert_allclose(intervals[row - 1], ends_of_it)
+        level += change
+    assert level == pytest.approx(sum(accuracy["mine"]) / 3)
+    np.testing.assert_allclose(points(lines(axis, marker="D")), [(start, 0), (level, 4)])
+    written = {row: text for (_, row), text in texts(axis).items()}
+    assert list(written.values()) == [f"{start:.1f} %", *signed, f"{level:.1f} %"]
+    labels = list(ticks(axis, "y").values())
+    assert [labels[0], *labels[2:3], labels[-1]] == ["linear softmax", "+ L2 penalty 0.2", "mine"]
+    short = [f"{change:+.1f}".replace("-", "−") for change in (level - start, *changes)]
+    assert re.findall(r"[+−]\d+\.\d", figure.exhibit_data.finding) == short
+    assert f"linear softmax ({start:.1f} %) to mine ({level:.1f} %)" in figure.exhibit_data.finding
 
 
 # ---- sweeps --------------------------------------------------------------------------------------
@@ -421,38 +536,47 @@ def test_contributions_and_the_rest_add_up_to_the_measured_difference(small_resu
 
 def test_accuracy_by_penalty_is_drawn_as_means_with_standard_deviations(small_results):
     figure = figures.accuracy_by_penalty(small_results, PATHS)
-    frame = small_results.frame.set_index("experiment")
-    for axis, path in zip(figure.axes, PATHS.values(), strict=True):
-        for bars, part in zip(axis.containers, ("validation", "test"), strict=True):
-            values = [100 * frame.loc[name, f"{part}_accuracy"] for _, name in path]
-            line, _, (spread,) = bars.lines
-            assert list(line.get_ydata()) == pytest.approx([v.mean() for v in values])
-            ends = [(v.mean() - v.std(ddof=1), v.mean() + v.std(ddof=1)) for v in values]
-            np.testing.assert_allclose([s[:, 1] for s in spread.get_segments()], ends)
     numbers = numbers_of(figure).set_index(["kind", "penalty", "quantity"]).sort_index()
-    for quantity in ("validation_accuracy", "test_accuracy"):
-        own = numbers.loc[("L2", 0.2, quantity)].percent
-        np.testing.assert_allclose(own, 100 * frame.loc["l2_0.2", quantity], 1e-6)
-
-
-def test_the_finding_names_the_best_and_the_worst_penalty_on_the_test_images():
-    rows = [("L2", 0.1, 92, 85), ("L2", 0.2, 91, 87), ("L2", 0.5, 93, 84)]
-    numbers = pd.DataFrame(
-        rows, columns=["kind", "penalty", "validation_accuracy", "test_accuracy"]
-    )
-    numbers = numbers.melt(["kind", "penalty"], var_name="quantity", value_name="percent")
-    assert re.search(r"0\.2 \(87\.0 %\).* 0\.5 \(84\.0 %\)", penalty_finding(numbers))
+    for axis, (kind, path) in zip(figure.axes, PATHS.items(), strict=True):
+        assert list(ticks(axis, "x").values()) == [f"{penalty:g}" for penalty, _ in path]
+        for bars in axis.containers:
+            part = bars.get_label()
+            values = [
+                np.array(
+                    [100 * run.history[f"{part}_accuracy"][run.kept_epoch - 1] for run in runs]
+                )
+                if part == "validation"
+                else np.array([100 * run.test_accuracy for run in runs])
+                for runs in (small_results.of(name) for _, name in path)
+            ]
+            line, _, (spread,) = bars.lines
+            assert list(line.get_ydata()) == pytest.approx([sum(v) / 3 for v in values])
+            reach = [(v.mean() - v.std(ddof=1), v.mean() + v.std(ddof=1)) for v in values]
+            np.testing.assert_allclose([s[:, 1] for s in spread.get_segments()], reach)
+            for (penalty, _), own in zip(path, values, strict=True):
+                rows = numbers.loc[(kind, penalty, f"{part}_accuracy")]
+                np.testing.assert_allclose(rows.percent, own, 1e-6)
+                assert rows.seed.tolist() == [0, 1, 2]
+        assert {bars.get_label() for bars in axis.containers} == {"validation", "test"}
+    none, strong = (accuracies(small_results, name).mean() for name in ("baseline", "l2_0.2"))
+    expected = f"highest at 0.2 ({strong:.1f} %), lowest at 0 ({none:.1f} %)"
+    assert none < strong and expected in figure.exhibit_data.finding
 
 
 def test_accuracy_is_drawn_at_the_number_of_parameters(small_results):
-    figure = figures.accuracy_by_parameters(small_results, ["linear", "two_hidden_layers"])
+    names = ["linear", "two_hidden_layers"]
+    figure = figures.accuracy_by_parameters(small_results, names)
     sizes = [37 * 10, 37 * 5 + 6 * 5 + 6 * 10]
-    dots = lines(figure.axes[0], marker="o")
-    assert [line.get_xdata()[0] for line in dots] == sizes
-    means = 100 * small_results.frame.groupby("experiment").test_accuracy.mean()
-    drawn_means = [line.get_ydata()[0] for line in dots]
-    assert drawn_means == pytest.approx(list(means[["linear", "two_hidden_layers"]]))
-    assert numbers_of(figure).parameters.tolist() == [sizes[0]] * 2 + [sizes[1]] * 2
+    ours = [accuracies(small_results, name) for name in names]
+    means = [sum(values) / 3 for values in ours]
+    (axis,) = figure.axes
+    np.testing.assert_allclose(points(lines(axis, marker="o")), np.transpose([sizes, means]))
+    each = np.transpose([np.repeat(sizes, 3), np.concatenate(ours)])
+    np.testing.assert_allclose(points(lines(axis, marker="_")), each)
+    numbers = numbers_of(figure)
+    np.testing.assert_allclose(numbers[["parameters", "test_accuracy_percent"]], each, 1e-6)
+    for mean, size, layers in zip(means, sizes, ("36-10", "36-5-5-10"), strict=True):
+        assert f"{mean:.1f} % with {size} parameters ({layers})" in figure.exhibit_data.finding
 
 
 def test_the_layers_stand_beside_their_own_point_and_cover_no_other():
@@ -475,15 +599,41 @@ def test_the_layers_stand_beside_their_own_point_and_cover_no_other():
     plt.close(figure)
 
 
-def test_a_heat_map_frames_the_best_combination_and_shows_none_that_diverged():
-    figure = figures.heat_maps(small_sweep(), "validation_accuracy")
-    written = [text.get_text() for axis in figure.axes[:2] for text in axis.texts]
-    assert written == ["95.1", "96.1", "94.1", "–"]
-    framed = [len(axis.patches) for axis in figure.axes[:2]]
-    assert framed == [1, 0] and figure.axes[0].patches[0].get_center() == pytest.approx((1.5, 0.5))
-    assert numbers_of(figure).percent.tolist()[:3] == pytest.approx([95.1, 96.1, 94.1])
-    for value in ("0.001", "0.9", "0.2", "96.10 %"):
-        assert value in figure.exhibit_data.finding
+@pytest.mark.parametrize("quantity", ["validation_accuracy", "test_accuracy"])
+def test_a_heat_map_frames_the_best_combination_and_shows_none_that_diverged(quantity):
+    runs = small_sweep()
+    figure = figures.heat_maps(runs, quantity)
+    cells = {
+        key: np.nan if own.diverged.any() else 100 * own[quantity].sum() / 3
+        for key, own in runs.groupby(["L2_penalty", "momentum_gamma", "learning_rate"])
+    }
+    best = max((key for key in cells if cells[key] == cells[key]), key=cells.get)
+    for axis, penalty in zip(figure.axes, (0.2, 0.4), strict=False):
+        assert axis.get_title(loc="left") == f"L2 penalty {penalty}" and axis.yaxis_inverted()
+        assert (axis.get_xlabel(), figure.axes[0].get_ylabel()) == ("learning rate", "momentum")
+        coloured, written = axis.collections[0].get_array(), texts(axis)
+        framed = [patch.get_center() for patch in axis.patches]
+        own = [key for key in cells if key[0] == penalty]
+        assert len(written) == len(own) == coloured.size
+        for x, rate in ticks(axis, "x").items():
+            for y, gamma in ticks(axis, "y").items():
+                key = (penalty, float(gamma), float(rate))
+                known = np.isfinite(cells[key])
+                assert written[x, y] == (f"{cells[key]:.1f}" if known else "–")
+                shown = np.ma.filled(coloured, np.nan)[int(y), int(x)]
+                np.testing.assert_allclose(shown, cells[key])
+                at = [centre for centre in framed if centre == pytest.approx((x, y))]
+                assert len(at) == (key == best)
+    numbers = numbers_of(figure)
+    found = zip(numbers.L2_penalty, numbers.momentum_gamma, numbers.learning_rate, strict=True)
+    assert list(found) == list(cells) and set(numbers.quantity) == {quantity}
+    np.testing.assert_allclose(numbers.percent, list(cells.values()), 1e-6)
+    penalty, gamma, rate = best
+    for part in (
+        f"12 combinations reaches {cells[best]:.2f} %: learning rate {rate:g}, momentum {gamma:g}",
+        f"L2 penalty {penalty:g}; the worst reaches {np.nanmin(list(cells.values())):.2f} %",
+    ):
+        assert part in figure.exhibit_data.finding
 
 
 # ---- gradients and distances ---------------------------------------------------------------------
@@ -491,13 +641,19 @@ def test_a_heat_map_frames_the_best_combination_and_shows_none_that_diverged():
 
 def test_the_differences_of_the_gradients_are_drawn_against_the_step_a_panel_per_kind():
     columns = [("bias", "0", "first"), ("weight", "0,2", "first"), ("bias", "0", "last")]
-    values = [[1e-2, 1e-3, 2e-3], [2e-5, 3e-5, 4e-6], [0.0, 1e-9, 3e-8]]
+    columns.append(("bias", "0", "sixth"))
+    values = [[1e-2, 1e-3, 2e-3, 3e-3], [2e-5, 3e-5, 4e-6, 5e-6], [0.0, 1e-9, 3e-8, 2e-8]]
     names = pd.MultiIndex.from_tuples(columns, names=["weight", "index", "pattern"])
     differences = pd.DataFrame(values, [0.1, 0.01, 1e-5], names).rename_axis("epsilon")
     figure = figures.difference_by_epsilon(differences, "KMNIST")
     titles = [axis.get_title(loc="left") for axis in figure.axes]
-    assert titles == ["bias (2)", "weight (1)"]
-    expected = [[1e-2, 2e-5, 1e-17], [2e-3, 4e-6, 3e-8], [6e-3, 1.2e-5, 1.5e-8]]  # with the median
+    assert titles == ["bias (3)", "weight (1)"]
+    expected = [[1e-2, 2e-5, 1e-17], [2e-3, 4e-6, 3e-8], [3e-3, 5e-6, 2e-8]]
+    expected.append([3e-3, 5e-6, 2e-8])  # the median
+    first, second = figure.legends[0].get_texts()
+    thin, thick = (handle.get_linewidth() for handle in figure.legends[0].legend_handles)
+    assert first.get_text().startswith("one") and second.get_text().startswith("median")
+    assert thin < thick == figure.axes[0].lines[3].get_linewidth()
     for line, own in zip(figure.axes[0].lines, expected, strict=False):
         assert line.get_ydata().tolist() == pytest.approx(own)
         assert line.get_xdata().tolist() == [0.1, 0.01, 1e-5]
@@ -514,6 +670,7 @@ def test_the_differences_of_the_gradients_are_drawn_against_the_step_a_panel_per
     numbers = numbers_of(figure)
     assert list(numbers.columns) == [
         "epsilon", "bias [0], first image", "weight [0,2], first image", "bias [0], last image",
+        "bias [0], sixth image",
     ]  # fmt: skip
     np.testing.assert_allclose(numbers.to_numpy()[:, 1:], values)
     for value in ("3.0e-05, below", "3.0e-08", "1e-05"):  # at the paper's step; the smallest
@@ -524,10 +681,19 @@ def test_the_differences_of_the_gradients_are_drawn_against_the_step_a_panel_per
 
 def test_distances_are_drawn_with_their_medians():
     figure = figures.distance_histogram(DISTANCES, "KMNIST")
-    medians = [line.get_xdata()[0] for line in figure.axes[0].lines]
-    assert medians == pytest.approx([np.median(values) for values in DISTANCES.values()])
-    numbers = numbers_of(figure)
-    for part, values in DISTANCES.items():
+    (axis,), numbers, legend = figure.axes, numbers_of(figure), figure.legends[0]
+    found = zip(axis.lines, axis.patches, legend.get_texts(), DISTANCES.items(), strict=True)
+    for line, outline, label, (part, values) in found:
+        median = np.sort(values)[len(values) // 2 - 1 : len(values) // 2 + 1].sum() / 2
+        assert line.get_xdata()[0] == pytest.approx(median)
+        assert label.get_text() == f"{part} (median {median:.1f})"
+        assert f"{part} {median:.2f}" in figure.exhibit_data.finding
+        assert to_hex(outline.get_edgecolor()) == to_hex(line.get_color())
+        edges = np.linspace(0, max(map(max, DISTANCES.values())), 50)
+        density = np.histogram(values, edges)[0] / len(values) / edges[1]
+        corners = outline.get_xy()
+        np.testing.assert_allclose(corners[1:-1:2, 1], density, atol=1e-9)
+        np.testing.assert_allclose(corners[1:-1:2, 0], edges[:-1], atol=1e-9)
         np.testing.assert_allclose(numbers[numbers.part == part].distance, values, 1e-6)
 
 
@@ -561,6 +727,8 @@ def test_examples_are_the_first_images_of_each_class(oblong):
                 cell = canvas[6 * label : 6 * label + 4, 11 * place : 11 * place + 9]
                 assert np.array_equal(cell, images[row])
     assert canvas.shape == (3 * 6, 5 * 11)
+    assert ticks(figure.axes[0], "x") == {11: "training images", 44: "test images"}
+    assert ticks(figure.axes[0], "y") == {3: "a", 9: "b", 15: "c"}
     deviations = [
         (oblong.train_images[oblong.train_labels == label] / 255).std(axis=0).mean()
         for label in range(3)
@@ -572,7 +740,10 @@ def test_examples_are_the_first_images_of_each_class(oblong):
 
 def test_the_first_layer_shows_the_units_with_the_largest_weights(oblong):
     config = Config(layer_specs=(36, 5, 3), epochs=1)
-    results = run({"a": config}, [0, 1], n_jobs=1, data=oblong, cache=False)
+    configs = {"a": config, "b": config.replace(epochs=2)}
+    results = run(configs, [0, 1], n_jobs=1, data=oblong, cache=False)
+    both = figures.first_layer_weights(results, configs, oblong, units=3)
+    assert [axis.get_title(loc="left") for axis in both.axes[::3]] == ["a", "b"]
     figure = figures.first_layer_weights(results, ["a"], oblong, units=3)
     weights = results.of("a")[0].model.weights[0]
     largest = sorted(range(5), key=lambda unit: -(weights[:, unit] ** 2).sum())[:3]
@@ -580,6 +751,8 @@ def test_the_first_layer_shows_the_units_with_the_largest_weights(oblong):
     for axis, unit in zip(figure.axes, largest, strict=True):
         image = axis.images[0].get_array()
         np.testing.assert_allclose(image, weights[:, unit].reshape(4, 9), atol=1e-4)
+        red, _, blue, _ = axis.images[0].to_rgba(image)[np.unravel_index(image.argmax(), (4, 9))]
+        assert red > blue, "positive weights are red"
     images = weights.T.reshape(5, 4, 9)
     pairs = [(images[..., i].ravel(), images[..., i + 1].ravel()) for i in range(8)]
     left, right = (np.concatenate(side) for side in zip(*pairs, strict=True))
@@ -602,7 +775,11 @@ def test_a_class_without_test_images_is_neither_the_worst_nor_confused(kana):
 def test_a_confusion_matrix_is_drawn_in_per_cent_with_the_errors_coloured(oblong):
     counts = np.array([[8, 2, 0], [1, 7, 2], [0, 0, 0]])  # no image of the last class
     figure = figures.confusion_matrix(counts, oblong)
-    coloured = figure.axes[0].collections[0].get_array()
+    (axis, bar) = figure.axes
+    assert (axis.get_xlabel(), axis.get_ylabel()) == ("predicted", "true character")
+    assert ticks(axis, "x") == ticks(axis, "y") == {0.5: "a", 1.5: "b", 2.5: "c"}
+    assert "% of the character" in bar.get_ylabel()
+    coloured = axis.collections[0].get_array()
     np.testing.assert_allclose(coloured, [[0, 20, 0], [10, 0, 20], [0, 0, 0]])
     written = {text.get_position()[::-1]: text.get_text() for text in figure.axes[0].texts}
     assert figure.axes[0].yaxis_inverted()  # the first row on top

@@ -9,23 +9,35 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from options import ALL_CHANGED
+from shown import lines, numbers_of, points, texts, ticks
 
 from kmnist_mlp import MLP, Config, run, train
 from kmnist_mlp.callbacks import live
 from kmnist_mlp.callbacks.svg import chart
 from kmnist_mlp.data import split_and_standardise
 from kmnist_mlp.experiments.runs import Results
-from kmnist_mlp.laboratory import Backpropagation, HiddenUnits, Laboratory, LossSurface, watch
+from kmnist_mlp.laboratory import (
+    Backpropagation,
+    HiddenUnits,
+    Laboratory,
+    LossSurface,
+    hidden_units,
+    panel,
+    watch,
+)
 from kmnist_mlp.laboratory.backpropagation import STEPS
 from kmnist_mlp.laboratory.loss_surface import RATES
 from kmnist_mlp.laboratory.records import how_it_ended
 from kmnist_mlp.optimizer import SGD
 from kmnist_mlp.report.pages import Site, make_pages
+from kmnist_mlp.support.colours import BLUE, GREY, ORANGE
 from kmnist_mlp.training import Training
 
 BASELINE = Config(layer_specs=(36, 8, 10), learning_rate=0.01, batch_size=32, epochs=4)
@@ -386,11 +398,24 @@ def test_every_way_to_end_is_told_apart(cases):
     assert len({how_it_ended([replace(run, **end)]) for end in ended}) == 4
 
 
-def test_the_static_figure_holds_all_runs(laboratory):
-    laboratory.train(BASELINE)
+def test_picture_and_static_figure_hold_the_validation_curves_of_all_runs(laboratory, monkeypatch):
+    pictures = []
+    monkeypatch.setattr(panel, "chart", lambda *shown: pictures.append(shown[2]) or "")
+    laboratory.train(BASELINE.replace(epochs=3))
     figure = laboratory.figure()
     assert [text.get_text() for text in figure.legends[0].get_texts()][1] == "lab run 1"
-    assert "lab run 1" in figure.exhibit_data.experiments
+    assert list(figure.exhibit_data.experiments) == ["baseline", "lab run 1"]
+    for axis, panel_lines, quantity, factor in zip(
+        figure.axes, pictures[-1].values(), ("validation_loss", "validation_accuracy"), (1, 100),
+        strict=True,
+    ):  # fmt: skip
+        for name, line, own in zip(
+            laboratory.results.names, lines(axis, linewidth=2), panel_lines, strict=True
+        ):
+            curves = [factor * r.history[quantity] for r in laboratory.results.of(name)]
+            np.testing.assert_allclose(line.get_ydata(), sum(curves) / len(curves))
+            np.testing.assert_allclose(own.values, sum(curves) / len(curves))
+            assert own.name == name
 
 
 def test_captions_are_those_of_the_runs_that_are_shown(laboratory):
@@ -411,7 +436,8 @@ def test_the_table_shows_what_two_runs_differ_in(laboratory):
 # ---- hidden units --------------------------------------------------------------------------------
 
 
-def test_a_unit_is_shown_with_the_images_for_which_its_output_is_largest(case):
+def test_a_unit_is_shown_with_the_images_for_which_its_output_is_largest(case, monkeypatch):
+    monkeypatch.setattr(hidden_units, "TOP", 15)  # fewer than there are validation images
     run, data = case
     units, split = HiddenUnits(run, data), split_of(run, data)
     z = split.validation[:] @ run.model.weights[0] + run.model.biases[0]
@@ -421,15 +447,40 @@ def test_a_unit_is_shown_with_the_images_for_which_its_output_is_largest(case):
     assert units.part == "validation"
     unit = int(np.argmax(np.linalg.norm(run.model.weights[0], axis=0)))
     assert units.order[0] == unit
-    best = np.argsort(-expected[:, unit])[:100]
+    best = np.argsort(-expected[:, unit])[:15]
     counts = np.bincount(split.validation_labels[best], minlength=len(data.class_names))
     np.testing.assert_array_equal(units.class_counts[unit], counts)
-    lines = units.figure(0, count=2, images=3).exhibit_data.csv.splitlines()[1:]
-    assert len(lines) == 6
-    first, rank, character, output = lines[0].split(",")
-    assert (int(first), int(rank)) == (unit, 1)
-    assert float(output) == pytest.approx(expected[best[0], unit], rel=1e-4)
-    assert character == str(data.romaji[split.validation_labels[best[0]]])
+    figure = units.figure(0, count=2, images=3)
+    numbers, (axis,) = numbers_of(figure), figure.axes
+    shown = np.argsort(-np.linalg.norm(run.model.weights[0], axis=0))[:2]
+    ranked = np.argsort(-expected, axis=0)[:15]
+    three = ranked[:3, shown].T
+    assert numbers.unit.tolist() == np.repeat(shown, 3).tolist()
+    assert numbers["rank"].tolist() == [1, 2, 3, 1, 2, 3]
+    np.testing.assert_allclose(
+        numbers.output, np.sort(expected[:, shown].T)[:, :-4:-1].ravel(), 1e-4
+    )
+    names = [str(data.romaji[label]) for label in split.validation_labels[three.ravel()]]
+    assert numbers.character.astype(str).tolist() == names
+    canvas, (height, width) = axis.images[0].get_array(), data.train_images.shape[1:]
+    assert list(ticks(axis, "y").values()) == [f"unit {unit}" for unit in shown]
+    for row, (unit, images) in enumerate(zip(shown, three, strict=True)):
+        line = canvas[row * (height + 3) :][:height]
+        weights = run.model.weights[0][:, unit].reshape(height, width)
+        colours = mpl.colormaps["RdBu_r"](weights / abs(weights).max() / 2 + 0.5)  # red: positive
+        np.testing.assert_allclose(line[:, :width], colours[..., :3], atol=0.01)
+        for place, image in enumerate(images, start=1):
+            tile = line[:, place * (width + 3) + 6 :][:, :width, 0]
+            np.testing.assert_allclose(1 - tile, units.images[image] / 255, atol=1e-6)
+        own = np.bincount(split.validation_labels[ranked[:, unit]], minlength=len(data.class_names))
+        most = "  ".join(
+            f"{own[c]} {data.class_names[c]}" for c in np.argsort(-own, kind="stable")[:3]
+        )
+        assert axis.texts[row].get_text() == most.partition("  0 ")[0]
+    share = [np.bincount(split.validation_labels[top]).max() for top in ranked.T]
+    of_all = f"{np.median(share):.0f} show the same character (median of {len(share)} units"
+    assert of_all in figure.exhibit_data.finding
+    assert f"from {min(share)} to {max(share)}" in figure.exhibit_data.finding
 
 
 def test_a_run_without_validation_images_is_shown_with_training_images(other_data):
@@ -501,8 +552,28 @@ def test_a_step_shows_what_is_known_by_then_and_no_more():
     steps = Backpropagation()
     shown = [len(steps.figure(number).exhibit_data.csv.splitlines()) for number in (0, 1, 9)]
     assert shown[0] < shown[1] < shown[2]
-    texts = [text.get_text() for text in steps.figure(4).axes[0].texts]
-    assert f"{steps.arrays[4]['p'][0, 0]:.2f}" in texts and "−0.00" not in texts
+    figure = steps.figure(4)
+    (axis,), written = figure.axes, texts(figure.axes[0])
+    names = {text.get_text(): text for text in axis.texts}
+    numbers = numbers_of(figure).set_index(["array", "row", "column"]).value
+    for name, array in steps.arrays[4].items():
+        left, top = np.add(names[name].get_position(), (0.5, 0.2 + 0.53))
+        for (row, column), value in np.ndenumerate(array):
+            (cell,) = [
+                text
+                for at, text in written.items()
+                if at == pytest.approx((left + column, top + row))
+            ]
+            assert (
+                float(cell.replace("−", "-")) == pytest.approx(value, abs=0.0051)
+                and cell != "−0.00"
+            )
+            assert numbers[name, row, column] == pytest.approx(value, rel=1e-5)
+    assert len(numbers) == sum(array.size for array in steps.arrays[4].values())
+    colours = {name: to_hex(names[name].get_color()) for name in ("p", "z2", "dW1")}
+    assert colours == {"p": ORANGE.lower(), "z2": BLUE.lower(), "dW1": GREY.lower()}
+    before, after = steps.arrays[4 + 1]["E"].item(), steps.arrays[-1]["E"].item()
+    assert f"{before:.3f} before and {after:.3f} after" in figure.exhibit_data.finding
 
 
 # ---- the length of a step ------------------------------------------------------------------------
@@ -546,18 +617,6 @@ def test_the_mini_batches_are_those_of_the_run_s_split_size_and_standardisation(
     np.testing.assert_allclose(run.model.predict_proba(x), probabilities, rtol=1e-4)
 
 
-def test_the_loss_along_the_gradient_is_that_of_a_plain_step(surface):
-    for stage, model in surface.models.items():
-        x, y = surface.batches[0]
-        weights, biases = model.gradients(x, y)
-        for rate in RATES:
-            moved = model.copy()
-            for own, gradient in zip(moved.weights + moved.biases, weights + biases, strict=True):
-                own -= rate * gradient
-            expected = moved.loss(x, y) / len(y)
-            assert surface.losses(stage, [(rate, 0.0)])[0] == pytest.approx(expected, rel=1e-4)
-
-
 def test_across_is_as_long_as_the_gradient_and_at_right_angles(surface):
     along, across = surface.directions("at the start")
     assert np.linalg.norm(across) == pytest.approx(np.linalg.norm(along), rel=1e-4)
@@ -572,12 +631,50 @@ def test_the_surface_contains_the_line_along_the_gradient(surface):
     assert (a[0], a[-1]) == pytest.approx((-0.005, 0.015)) and b[len(b) // 2] == 0
 
 
+def plain_step(surface, stage, rate):
+    """Return the loss of the mini-batch per image after one step along its gradient."""
+    model, (x, y) = surface.models[stage].copy(), surface.batches[0]
+    weights, biases = model.gradients(x, y)
+    for own, gradient in zip(model.weights + model.biases, weights + biases, strict=True):
+        own -= rate * gradient
+    return model.loss(x, y) / len(y)
+
+
 def test_the_figure_shows_every_stage_and_the_steps_of_the_paper_s_learning_rates(surface):
     for stage in surface.models:
         figure = surface.figure(stage)
-        assert figure.exhibit_data.csv.count("at the end") == 61
-        for loss in surface.after_steps(stage):
-            assert f"{loss:.3g}" in figure.exhibit_data.finding
+        line, *maps = figure.axes[:4]
+        before, *after = (plain_step(surface, stage, rate) for rate in (0, *RATES))
+        stops = np.transpose([RATES, after])
+        np.testing.assert_allclose(points(lines(line, marker="o")), stops, 1e-4)
+        assert [text.get_text() for text in line.texts] == [
+            f"{r:g}: {loss:.3g}" for r, loss in stops
+        ]
+        assert lines(line, linestyle=":")[0].get_ydata()[0] == pytest.approx(before, rel=1e-4)
+        numbers = numbers_of(figure).set_index("stage")
+        assert list(numbers.index.unique()) == list(surface.models)
+        for name, drawn in zip(surface.models, line.lines, strict=False):
+            assert drawn.get_label() == name and (drawn.get_linewidth() > 1) == (name == stage)
+            own = numbers.loc[name].to_numpy()
+            np.testing.assert_allclose(points([drawn]), own, 1e-5)
+            assert len(own) == 61
+            for rate, loss in own[::20]:
+                assert loss == pytest.approx(plain_step(surface, name, rate), rel=1e-4)
+        for axis, rate, loss in zip(maps, RATES, after, strict=True):
+            assert axis.get_title() == f"{rate:g}: {before:.3g} → {loss:.3g}"
+            (arrow,) = axis.texts
+            assert (arrow.get_position(), arrow.xy) == ((0, 0), (1, 0))
+            assert arrow.arrowprops["arrowstyle"] == "-|>"
+            contours, (a, b, losses) = axis.collections[0], surface.surface(stage, rate)
+            row, column = 2, 5  # neither half is the mirror image of the other
+            steps, across, wanted = a[column] / rate, b[row] / rate, np.log10(losses[row, column])
+            low = contours.levels[:-1]
+            inside = [path.contains_point((steps, across)) for path in contours.get_paths()]
+            band = np.flatnonzero(inside)
+            assert low[band].min() - 1e-6 <= wanted <= contours.levels[band + 1].max() + 1e-6
+        said = ", ".join(f"{loss:.3g} ({rate:g})" for rate, loss in stops)
+        assert f"of {before:.3g} per image" in figure.exhibit_data.finding
+        assert f"it is {said}." in figure.exhibit_data.finding
 
 
 def test_a_mini_batch_is_half_of_the_training_split_at_most(data):

@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
+from shown import lines, numbers_of, points, ticks
 
-from kmnist_mlp import Config, figures
+from kmnist_mlp import Config
 from kmnist_mlp.experiments import readings, seeds
 from kmnist_mlp.experiments.claims import Claim
 from kmnist_mlp.experiments.paper import EXPERIMENTS, PAPER
@@ -111,7 +113,7 @@ def test_the_nearest_reading_comes_first():
 
 
 def test_each_claim_is_judged_in_each_reading():
-    table = table_of(lambda number: 0.0)
+    table = table_of(lambda number: (5 * number + 3) % 12 / 1000)
     odd = [list(vars(reading).values()) for reading in READINGS[1::2]]
     is_odd = table[readings.CHOICES].apply(lambda row: list(row) in odd, axis=1)
     table.loc[is_odd & (table.experiment == "relu"), "test_accuracy"] = 0.5
@@ -127,19 +129,77 @@ def test_each_claim_is_judged_in_each_reading():
     assert '1 have the verdict "not reproduced"' in drawn.verdicts_finding(found)
     figure = drawn.verdicts_figure(found, readings.specification_curve(table))
     (axis,) = figure.axes
-    marks = {line.get_label(): len(line.get_xdata()) for line in axis.lines}
-    assert marks == {"reproduced": 18, "undecided": 0, "not reproduced": 18}
+    by_distance = sorted(range(12), key=lambda number: (number % 2, (5 * number + 3) % 12))
+    rows = {text: height for height, text in ticks(axis, "y").items()}
+    good, always, never = (rows[claim.statement] for claim in claims)
+    even = [(place, n % 2 == 0) for place, n in enumerate(by_distance, start=1)]
+    expected = {
+        "reproduced": {(place, always) for place, _ in even}
+        | {(p, good) for p, yes in even if yes},
+        "not reproduced": {(place, never) for place, _ in even}
+        | {(p, good) for p, yes in even if not yes},
+        "undecided": set(),
+    }
+    for line in axis.lines:
+        assert {tuple(point) for point in points([line])} == expected[line.get_label()]
+    assert {float(text): place for place, text in ticks(axis, "x").items()} == {
+        place: place for place in range(1, 13)
+    }
+    numbers = numbers_of(figure)
+    assert numbers.columns.tolist() == ["claim", *map(str, by_distance)]
+    assert numbers.iloc[0].tolist()[1:] == ["reproduced"] * 6 + ["not reproduced"] * 6
 
 
-def test_figures_of_readings_and_seeds_are_drawn():
-    figures.use_style()
-    table = table_of(lambda number: number / 4)
-    curve = readings.specification_curve(table)
-    for figure in (
-        drawn.specification_figure(curve),
-        drawn.seeds_figure(seeds.widths([84.0, 84.5, 84.2])),
-    ):
-        assert png(figure, 40).startswith(b"\x89PNG") and figure.exhibit_data.finding
+def test_the_specification_curve_is_drawn_above_the_choices_of_each_reading():
+    table = table_of(lambda number: (5 * number + 3) % 12 / 4)
+    figure = drawn.specification_figure(readings.specification_curve(table))
+    by_distance = [READINGS[n] for n in sorted(range(12), key=lambda n: (5 * n + 3) % 12)]
+    top, bottom = figure.axes
+    others = [(place, (place - 1) / 4) for place in range(1, 13) if place != 4]
+    np.testing.assert_allclose(points(lines(top, marker="o")), others, atol=1e-9)
+    np.testing.assert_allclose(points(lines(top, marker="D")), [(4, 0.75)])
+    assert [tuple(text.xy) for text in top.texts] == [pytest.approx((4, 0.75))]
+    for row, label in ticks(bottom, "y").items():
+        chosen = {
+            place
+            for place, reading in enumerate(by_distance, start=1)
+            if label in (f"{reading.standardisation} standardisation",
+                         f"{reading.momentum} momentum", f"variance {reading.variance:g}")
+        }  # fmt: skip
+        own = [line for line in lines(bottom) if set(line.get_ydata()) == {row}]
+        shown = [line for line in own if line.get_markersize() == 7]
+        assert {x for x, _ in points(shown)} == chosen
+        assert {x for x, _ in points([m for m in shown if m.get_marker() == "D"])} == chosen & {4}
+    numbers = numbers_of(figure)
+    np.testing.assert_allclose(numbers.distance, np.arange(12) / 4, atol=1e-9)
+    assert numbers.number.tolist() == [READINGS.index(reading) for reading in by_distance]
+    ends = [
+        f"{r.standardisation} standardisation, {r.momentum} momentum and variance {r.variance:g}"
+        for r in (by_distance[0], by_distance[-1])
+    ]
+    for part in (f"{ends[0]}, at a distance of 0.00", f"{ends[1]}, at 2.75", "place 4, at 0.75"):
+        assert part in figure.exhibit_data.finding
+    assert png(figure, 40).startswith(b"\x89PNG")
+
+
+def test_the_widths_of_both_intervals_are_drawn_by_the_number_of_seeds():
+    values = [84.0, 84.5, 84.2]
+    figure = drawn.seeds_figure(seeds.widths(values))
+    n = np.arange(2, 21)
+    mean = scipy.stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / n**0.5
+    (axis,), numbers = figure.axes, numbers_of(figure)
+    for label, column, expected in (
+        ("mean", "mean", mean), ("one more run", "next_run", mean * (n + 1) ** 0.5),
+    ):  # fmt: skip
+        np.testing.assert_allclose(numbers[column], expected, 1e-5)
+        (text,) = [text for text in axis.texts if text.get_text() == label]
+        (line,) = lines(axis, color=text.get_color())
+        np.testing.assert_allclose(points([line]), np.transpose([n, expected]))
+        assert text.xy == pytest.approx((20, expected[-1]))
+    assert numbers.seeds.tolist() == n.tolist()
+    said = ", ".join(f"± {mean[m - 2]:.2f} points with {m} seeds" for m in (2, 5, 20))
+    assert said in figure.exhibit_data.finding
+    assert png(figure, 40).startswith(b"\x89PNG")
 
 
 # ---- seeds ---------------------------------------------------------------------------------------
