@@ -305,7 +305,7 @@ def test_an_overlay_holds_the_curves_of_all_experiments_told_apart_without_colou
                 own = numbers.loc[(quantity, name, seed)]
                 expected = curve if len(curve) else [np.nan]  # it diverged at once
                 np.testing.assert_allclose(own.value, expected, 1e-6)
-            mean = np.mean(curves, axis=0)
+            mean = np.mean([curve[: min(map(len, curves))] for curve in curves], axis=0)
             np.testing.assert_allclose(line.get_ydata(), mean)
             if len(mean):
                 best = f"{mean.max():.1f} %" if "accuracy" in quantity else f"{mean.min():.4f}"
@@ -317,12 +317,12 @@ def test_an_overlay_holds_the_curves_of_all_experiments_told_apart_without_colou
 
 
 def test_our_means_and_the_papers_values_are_drawn_for_every_experiment(small_results):
-    names = ["linear", "baseline", "l2_0.2", "mine"]
+    names = ["linear", "baseline", "l2_0.2", "baseline_100_epochs"]
     figure = figures.against_paper(small_results, names)
     ours = [small_results.frame.query("experiment == @name").test_accuracy for name in names]
     means = [100 * values.mean() for values in ours]
     (axis,) = figure.axes
-    near = [row for row, mean in enumerate(means) if abs(mean - np.median(means)) <= FAR]
+    near = [row for row, mean in enumerate(means) if abs(mean - sorted(means)[1]) <= FAR]
     dots = [(line.get_xdata()[0], line.get_ydata()[0]) for line in lines(axis, marker="o")]
     np.testing.assert_allclose(dots, [(means[row], row) for row in near])
     at_the_edge = [text.get_text().strip("◂▸ ") for text in axis.texts]

@@ -311,13 +311,13 @@ def test_a_right_answer_is_no_confusion_even_if_there_are_few_errors(kana):
 
 
 def test_the_most_confused_pairs_come_first_and_no_right_answer_is_among_them(kana):
-    matrix = np.diag([90] * 10)
-    matrix[2, 6], matrix[7, 0] = 10, 4
-    table = tables.most_confused([matrix, matrix], kana, count=2)
+    matrices = np.array([np.diag(range(90, 100)), np.diag(range(40, 60, 2))])
+    matrices[:, 2, 6], matrices[:, 7, 0] = [10, 4], [1, 9]
+    table = tables.most_confused(matrices, kana, count=2)
     assert table["character"].tolist() == ["す su", "や ya"]
     assert table["taken for"].tolist() == ["ま ma", "お o"]
-    assert table["images per seed"].tolist() == ["10.0", "4.0"]
-    assert table["share of the character, %"].tolist() == ["10.0", "4.3"]
+    assert table["images per seed"].tolist() == ["7.0", "5.0"]
+    assert table["share of the character, %"].tolist() == ["9.3", "6.2"]  # of 75 and 80.5 images
 
 
 # ---- HTML ----------------------------------------------------------------------------------------
