@@ -1,6 +1,7 @@
 """The published report's configurations and numbers are all there, as printed."""
 
 import csv
+import re
 from dataclasses import fields
 
 import pytest
@@ -45,9 +46,13 @@ def test_each_published_number_is_kept_as_printed(row):
         assert ours is None or ours == float(printed)
 
 
-def test_the_two_runs_without_numbers_differ_from_the_baseline_in_one_thing_each():
+def test_the_three_runs_without_numbers_differ_from_the_baseline_in_one_thing_each():
     baseline = EXPERIMENTS["baseline"]
-    for name, changed in (("no_momentum", "momentum"), ("linear", "layer_specs")):
+    for name, changed in (
+        ("no_momentum", "momentum"),
+        ("no_standardisation", "standardisation"),
+        ("linear", "layer_specs"),
+    ):
         different = {
             field.name
             for field in fields(Config)
@@ -55,6 +60,7 @@ def test_the_two_runs_without_numbers_differ_from_the_baseline_in_one_thing_each
         }
         assert different == {changed}
     assert not EXPERIMENTS["no_momentum"].momentum
+    assert EXPERIMENTS["no_standardisation"].standardisation == "none"
     assert EXPERIMENTS["linear"].layer_specs == (784, 10)
 
 
@@ -68,6 +74,12 @@ def test_figures_1_to_22_belong_to_one_experiment_each():
 def test_every_experiment_has_a_title_of_its_own():
     titles = [entry.title for entry in PAPER.values()]
     assert all(titles) and len(set(titles)) == len(titles)
+    for name, entry in PAPER.items():
+        in_name, in_title = (
+            {float(number) for number in re.findall(r"\d[\d.]*(?:e-\d)?", text)}
+            for text in (name, entry.title)
+        )
+        assert in_name <= in_title, entry
 
 
 def test_the_eighteen_published_gradients_are_there_as_numbers():

@@ -43,6 +43,24 @@ def test_the_commit_is_the_one_checked_out_or_said_to_be_unknown(tmp_path, monke
     commit.cache_clear()
 
 
+def test_the_commit_is_clean_until_a_file_is_changed_or_new(tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance, "PROJECT", tmp_path)
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.example"]
+    (tmp_path / "file").write_text("one")
+    for command in (["init", "--quiet"], ["add", "file"], ["commit", "--quiet", "-m", "one"]):
+        subprocess.run([*git, *command], check=True)
+    for name, content, state in (
+        ("file", "one", "clean tree"),
+        ("file", "two", "with uncommitted changes"),
+        ("new", "one", "with uncommitted changes"),
+    ):
+        (tmp_path / "file").write_text("one")
+        (tmp_path / name).write_text(content)
+        commit.cache_clear()
+        assert commit().partition(", ")[2] == state
+    commit.cache_clear()
+
+
 def test_the_facts_name_data_seeds_and_libraries(tiny10):
     found = facts(tiny10, [0, 3])
     assert (found["data"], found["fingerprint"]) == (tiny10.name, tiny10.fingerprint)
