@@ -79,6 +79,10 @@ def test_the_share_of_confident_errors_is_one_of_the_errors_alone(tiny10):
     found = analyse_errors([first, second], data)  # the first seed's
     assert found.confident_share == pytest.approx(100 / 3)
     assert found.most_confident.confidences.tolist() == [0.901, 0.899, 0.7]
+    all_wrong = replace(tiny10, test_labels=np.full(100, 9))
+    never_9 = SimpleNamespace(predict_proba=lambda images: np.eye(10)[np.zeros(100, int)])
+    most = analyse_errors([SimpleNamespace(model=never_9)], all_wrong).most_confident
+    assert len(most.images) == 24
     perfect = analyse_errors([second, first], data)
     assert perfect.confident_share == 0 and len(perfect.most_confident.images) == 0
 
@@ -89,5 +93,4 @@ def test_fewer_errors_than_asked_for_are_all_of_them(tiny10):
     errors = most_confident_errors(probabilities, data)
     assert errors.labels.tolist() == [2, 1] and errors.predictions.tolist() == [1, 2]
     assert errors.confidences.tolist() == [0.8, 0.6]
-    all_wrong = replace(tiny10, test_labels=np.full(100, 9))
-    assert len(most_confident_errors(np.eye(10)[np.zeros(100, int)], all_wrong).images) == 24
+    assert len(most_confident_errors(np.eye(10)[-np.ones(100, int)], tiny10).images) == 24
