@@ -21,7 +21,6 @@ from kmnist_mlp.callbacks.svg import chart
 from kmnist_mlp.data import split_and_standardise
 from kmnist_mlp.laboratory import Backpropagation, HiddenUnits, Laboratory, LossSurface, watch
 from kmnist_mlp.laboratory.backpropagation import STEPS
-from kmnist_mlp.laboratory.loss_surface import RATES
 from kmnist_mlp.laboratory.records import how_it_ended
 from kmnist_mlp.optimizer import SGD
 from kmnist_mlp.report.pages import Site, make_pages
@@ -518,7 +517,7 @@ def test_the_loss_along_the_gradient_is_that_of_a_plain_step(surface):
     for stage, model in surface.models.items():
         x, y = surface.batches[0]
         weights, biases = model.gradients(x, y)
-        for rate in RATES:
+        for rate in (0.0005, 0.005, 0.5):
             moved = model.copy()
             for own, gradient in zip(moved.weights + moved.biases, weights + biases, strict=True):
                 own -= rate * gradient
@@ -544,7 +543,9 @@ def test_the_figure_shows_every_stage_and_the_steps_of_the_paper_s_learning_rate
     for stage in surface.models:
         figure = surface.figure(stage)
         assert figure.exhibit_data.csv.count("at the end") == 61
-        for loss in surface.after_steps(stage):
+        rates = surface.along(stage)[0]
+        assert (rates[0], rates[-1]) == pytest.approx((1e-5, 1))
+        for loss in surface.losses(stage, [(rate, 0.0) for rate in (0, 0.0005, 0.005, 0.5)]):
             assert f"{loss:.3g}" in figure.exhibit_data.finding
 
 
