@@ -58,6 +58,10 @@ def test_the_comparison_puts_the_papers_numbers_beside_ours(small_results):
     assert row["paper, %"] == "84.47" and row["paper loss"] == "0.064"
     assert row["difference"] == f"{accuracy.mean() - 84.47:+.2f}"
     assert row["loss difference"] == f"{loss.mean() - 0.064:+.4f}"
+    for shown, quantity in (("weights of epoch", "best"), ("stopped at epoch", "stopped")):
+        epochs = own[f"{quantity}_epoch"]
+        assert row[shown] == f"{epochs.mean():.1f} ± {epochs.std(ddof=1):.1f}"
+    assert own.best_epoch.mean() != own.stopped_epoch.mean()
 
 
 def test_the_comparison_names_the_epoch_whose_weights_are_tested(kana):
