@@ -6,7 +6,8 @@ from kmnist_mlp.support.memory import Buffers
 
 SMALL = Config(layer_specs=(36, 8, 10), learning_rate=0.01, batch_size=32, epochs=4)
 SMALL_RUNS = {
-    "baseline": SMALL,
+    # With seeds 0 and 1, the best epoch is 3 and 5, and the last one 4 and 6.
+    "baseline": SMALL.replace(learning_rate=0.11, epochs=9, early_stop_epoch=1),
     "baseline_100_epochs": SMALL.replace(early_stop=False),
     "l2_0.2": SMALL.replace(L2_penalty=0.2),
     "learning_rate_0.5": SMALL.replace(

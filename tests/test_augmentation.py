@@ -53,7 +53,11 @@ def test_the_seed_decides_every_bit_and_each_image_of_each_call_is_drawn_by_itse
     distortion, out = Distortion(SHAPE, 1, 0), np.empty((2, *images.shape), np.float32)
     for part in out:
         distortion(part, images)
-    other = distorted(images, seed=1)
+    other, again = distorted(images, seed=1), Distortion(SHAPE, 1, 0)
+    for own in (slice(0, 64), slice(64, None)):  # their fields are drawn together
+        again.sample(images[own], again.draw(len(images[own])), out[1, own])
+    np.testing.assert_array_equal(out[1], out[0])
+    distortion(out[1], images)
     assert len({row.tobytes() for row in [*out[0], *out[1], *other]}) == 3 * len(images)
 
 

@@ -4,10 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import cdist
+from sklearn.metrics import roc_auc_score
 
-from kmnist_mlp import Config, Dataset, run
+from kmnist_mlp import Config, Dataset, run, train
+from kmnist_mlp.config import Stream, generator
 from kmnist_mlp.data import STAND_IN, split_rows
+from kmnist_mlp.experiments import distribution_shift
 from kmnist_mlp.experiments.distribution_shift import (
+    CHUNK,
     POOLED,
     gap,
     nearest_distances,
@@ -48,6 +53,8 @@ def test_pooling_keeps_every_image_with_its_label_and_the_sizes():
 def test_a_seed_decides_the_random_split():
     one, same, other = pooled(numbered()), pooled(numbered(), 0), pooled(numbered(), 1)
     assert one.fingerprint == same.fingerprint != other.fingerprint
+    order = generator(1, Stream.POOLING).permutation(50)
+    assert np.concatenate([other.train_images, other.test_images])[:, 0, 0].tolist() == list(order)
 
 
 def test_pooled_stand_in_data_are_not_taken_for_kmnist():
@@ -83,15 +90,21 @@ def test_the_baseline_is_trained_again_with_its_own_configuration_and_seeds(
         ]
 
 
-def test_the_nearest_distance_is_that_of_a_full_search(tiny10):
-    config = Config(seed=4, validation_fraction=0.3)
-    found = nearest_distances(tiny10, config, count=30)
-    train_rows, validation_rows = split_rows(300, config)
-    pixels = tiny10.train_images.reshape(len(tiny10.train_images), -1) / 255
-    train, validation = pixels[train_rows], pixels[validation_rows[:30]]
-    full = np.linalg.norm(validation[:, None] - train[None], axis=2).min(axis=1)
-    np.testing.assert_allclose(found["validation"], full, atol=1e-4)
-    assert len(found["test"]) == 30
+def test_the_nearest_distance_of_1000_images_of_each_part_is_that_of_a_full_search(make_dataset):
+    """Among more training images than are compared at once."""
+    data, config = make_dataset(train=6000, test=1100), Config(seed=4, validation_fraction=0.3)
+    train_rows, validation_rows = split_rows(6000, config)
+    test_images = data.test_images.copy()
+    test_images[:200] = data.train_images[train_rows[CHUNK - 1]]  # the last to be compared at once
+    data = replace(data, test_images=test_images)
+    train, test = (a.reshape(len(a), -1) / 255 for a in (data.train_images, data.test_images))
+    chosen = {
+        "validation": train[validation_rows[:1000]],
+        "test": test[generator(4, Stream.DISTANCES).permutation(1100)[:1000]],
+    }
+    for part, distances in nearest_distances(data, config).items():
+        full = cdist(chosen[part], train[train_rows]).min(axis=1)
+        np.testing.assert_allclose(distances, full, atol=1e-4)
 
 
 def test_a_test_image_that_is_also_a_training_image_is_at_no_distance(tiny10):
@@ -107,3 +120,31 @@ def test_a_network_tells_shifted_test_images_from_training_images_but_not_two_al
     assert origin_auc(shifted) > 0.95
     assert origin_auc(shifted, control=True) == pytest.approx(0.5, abs=0.15)
     assert origin_auc(data, seed=1) != origin_auc(data)
+
+
+@pytest.mark.parametrize("control", [False, True])
+def test_the_network_for_the_origin_is_the_baselines_and_is_measured_on_a_quarter_of_the_images(
+    make_dataset, monkeypatch, control
+):
+    data, runs = make_dataset(classes=10, train=600, test=200), []
+    monkeypatch.setattr(
+        distribution_shift, "train_network", lambda *a: runs.append((*a, train(*a))) or runs[-1][2]
+    )
+    found = origin_auc(data, 3, control)
+    ((config, origins, result),) = runs
+    assert config == Config(layer_specs=(36, 128, 2), seed=3)
+    assert (len(origins.train_images), len(origins.test_images)) == (300, 100)
+    output = result.model.predict_proba(origins.test_images)[:, 1]
+    assert found == pytest.approx(roc_auc_score(origins.test_labels, output))
+    rows, others = generator(3, Stream.ORIGINS).permutation(600), data.test_images
+    others = data.train_images[rows[200:400]] if control else others
+    for label, images in enumerate((data.train_images[rows[:200]], others)):
+        own = [
+            part_images[labels == label]
+            for part_images, labels in (
+                (origins.train_images, origins.train_labels),
+                (origins.test_images, origins.test_labels),
+            )
+        ]
+        taken = sorted(image.tobytes() for image in np.concatenate(own))
+        assert taken == sorted(image.tobytes() for image in images)

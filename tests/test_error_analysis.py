@@ -1,6 +1,7 @@
 """The errors of trained networks on the test images: confusion matrices, most confident errors."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -46,7 +47,7 @@ def test_no_option_of_a_configuration_is_ignored(tiny):
 
 
 def test_recall_is_the_mean_over_seeds_of_each_class():
-    matrices = [np.array([[8, 2], [1, 3]]), np.array([[10, 0], [2, 2]])]
+    matrices = [np.array([[8, 2], [1, 3]]), np.array([[20, 0], [1, 1]])]
     recall = ErrorAnalysis(matrices, None, 0.0).recall
     assert recall.tolist() == pytest.approx([90.0, 62.5])
 
@@ -67,24 +68,29 @@ def test_the_most_confident_errors_of_the_first_seed_come_first(runs, tiny10):
 def test_the_share_of_confident_errors_is_one_of_the_errors_alone(tiny10):
     data = replace(tiny10, test_images=tiny10.test_images[:5], test_labels=np.arange(5))
     probabilities = np.full((5, 10), 0.01)
-    probabilities[np.arange(5), [0, 1, 3, 4, 5]] = [0.95, 0.96, 0.91, 0.8, 0.7]
+    probabilities[np.arange(5), [0, 1, 3, 4, 5]] = [0.95, 0.96, 0.901, 0.899, 0.7]
 
-    class Fixed:
-        def predict_proba(self, images):
-            return probabilities[: len(images)]
-
-    class Run:
-        model = Fixed()
-
-    assert analyse_errors([Run()], data).confident_share == pytest.approx(100 / 3)
-    probabilities[np.arange(5), np.arange(5)] = 0.99
-    perfect = analyse_errors([Run()], data)
+    right = probabilities.copy()
+    right[np.arange(5), np.arange(5)] = 0.99
+    first, second = (
+        SimpleNamespace(model=SimpleNamespace(predict_proba=lambda images, p=p: p[: len(images)]))
+        for p in (probabilities, right)
+    )
+    found = analyse_errors([first, second], data)  # the first seed's
+    assert found.confident_share == pytest.approx(100 / 3)
+    assert found.most_confident.confidences.tolist() == [0.901, 0.899, 0.7]
+    all_wrong = replace(tiny10, test_labels=np.full(100, 9))
+    never_9 = SimpleNamespace(predict_proba=lambda images: np.eye(10)[np.zeros(100, int)])
+    most = analyse_errors([SimpleNamespace(model=never_9)], all_wrong).most_confident
+    assert len(most.images) == 24
+    perfect = analyse_errors([second, first], data)
     assert perfect.confident_share == 0 and len(perfect.most_confident.images) == 0
 
 
 def test_fewer_errors_than_asked_for_are_all_of_them(tiny10):
     data = replace(tiny10, test_images=tiny10.test_images[:3], test_labels=np.array([0, 1, 2]))
     probabilities = np.eye(10)[[0, 2, 1]] * [[0.9], [0.6], [0.8]]
-    errors = most_confident_errors(probabilities, data, count=24)
+    errors = most_confident_errors(probabilities, data)
     assert errors.labels.tolist() == [2, 1] and errors.predictions.tolist() == [1, 2]
     assert errors.confidences.tolist() == [0.8, 0.6]
+    assert len(most_confident_errors(np.eye(10)[-np.ones(100, int)], tiny10).images) == 24

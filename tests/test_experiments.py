@@ -191,6 +191,7 @@ def test_a_diverging_run_is_a_row_of_finite_numbers(tiny10, early_stop):
     wild = WILD.replace(early_stop=early_stop)
     results = run({"wild": wild, "tame": CONFIG}, [0, 1], n_jobs=1, data=tiny10)
     assert results.frame.diverged.tolist() == [True, True, False, False]
+    assert results.values("late_fluctuation", "wild").tolist() == [1, 1]
     assert np.isfinite(results.frame.drop(columns="experiment").to_numpy(float)).all()
     again = run({"wild": wild}, [0, 1], n_jobs=1, data=tiny10)
     assert again.frame.cached.all() and again.frame.diverged.all()
@@ -198,14 +199,28 @@ def test_a_diverging_run_is_a_row_of_finite_numbers(tiny10, early_stop):
 
 def test_a_loss_that_falls_smoothly_does_not_fluctuate_and_one_that_jumps_does(tiny10):
     result = run(CONFIG, [0], n_jobs=1, data=tiny10, cache=False).of("run 1")[0]
-    falling, jumping = np.linspace(1.0, 0.1, 30), 0.5 + 0.1 * (-1.0) ** np.arange(30)
+    falling = np.linspace(1.0, 0.1, 30)
+    jumping = falling + 0.05 * (-1.0) ** np.arange(30) * (np.arange(30) >= 20)  # the last ten
+    earlier = falling + 0.05 * (-1.0) ** np.arange(30) * (np.arange(30) < 20)
     found = [
         Results.empty(tiny10)
         .plus("a", dataclasses.replace(result, curves={**result.curves, "training_loss": curve}))
         .frame.late_fluctuation[0]
-        for curve in (falling, jumping)
+        for curve in (falling, earlier, jumping)
     ]
-    assert found == [pytest.approx(0, abs=1e-12), pytest.approx(0.2, rel=0.05)]
+    off = jumping[20:] - np.polynomial.Polynomial.fit(range(10), jumping[20:], 1)(np.arange(10))
+    expected = np.sqrt(np.mean(off**2)) / np.mean(jumping[20:])
+    assert found == pytest.approx([0, 0, expected], abs=1e-12) and expected > 0.1
+
+
+def test_the_share_of_small_weights_is_that_of_the_first_layer_within_a_thousandth_of_0(tiny10):
+    result = run(CONFIG, 0, n_jobs=1, data=tiny10, cache=False).of("run 1")[0]
+    model = result.model.copy()
+    model.weights[0][:, :] = 1
+    model.weights[0][:4, 0] = [-0.00099, 0.00099, 0.00101, -0.00101]
+    model.weights[1][...] = 0
+    both = Results.empty(tiny10).plus("a", dataclasses.replace(result, model=model))
+    assert both.values("small_weight_share", "a").tolist() == [100 * 2 / (36 * 8)]
 
 
 def test_no_progress_bar_is_drawn_where_nobody_looks(monkeypatch):

@@ -80,7 +80,7 @@ def test_a_changed_run_is_drawn_beside_the_experiment_and_changes_no_result(
     own = shown()[0][2]
     numbers = pd.read_csv(io.StringIO(own["csv"]))
     longest = numbers.groupby("experiment").epoch.max()
-    assert longest.to_dict() == {"baseline": 4, "your run": 3}
+    assert longest.to_dict() == {"baseline": 6, "your run": 3}
     assert own["number"] == "Figure S2.8" and "L2 penalty 0.1" in own["caption"]
     assert small_results.frame.equals(before) and "your run" not in small_results.names
     with pytest.raises(ValueError, match="learning"):
@@ -106,21 +106,22 @@ def test_numbers_in_a_sentence_have_their_spread_or_interval(kana, small_results
     frame = 100 * small_results.frame.pivot(
         index="seed", columns="experiment", values="test_accuracy"
     )
-    own, difference = frame.linear, frame.linear - frame.baseline
+    own, difference = frame.linear, frame["l2_0.2"] - frame.baseline
     spread = f"{own.mean():.2f}\xa0±\xa0{own.std():.2f}"
     assert notebook.percent(small_results, "linear") == f"{spread} %"
-    assert notebook.number(small_results, "baseline", "stopped_epoch") == "4"
+    assert notebook.number(small_results, "baseline", "stopped_epoch") == "5.0\xa0±\xa01.4"
+    assert notebook.number(small_results, "linear", "stopped_epoch") == "4"
     curves = [100 * r.history.validation_accuracy for r in small_results.of("baseline")]
     at_2, at_9 = (np.mean([curve.iloc[i] for curve in curves]) for i in (1, -1))
     assert notebook.at_epoch(small_results, "baseline", 2).startswith(f"{at_2:.2f}")
     assert notebook.at_epoch(small_results, "baseline", 9).startswith(f"{at_9:.2f}")
-    said = notebook.compared(small_results, "linear", "baseline").replace("−", "-")
+    said = notebook.compared(small_results, "l2_0.2", "baseline").replace("−", "-")
     half = 12.7062047 * difference.std() / np.sqrt(2)  # Student's t, one degree of freedom
     for value in (difference.mean(), difference.mean() - half, difference.mean() + half):
         assert f"{value:+.2f}" in said
     one_seed = run(SMALL_RUNS, 0, n_jobs=1, data=kana, cache=False)
     mean = f"{difference.iloc[0]:+.2f}".replace("-", "−")
-    assert f"({mean} points, one seed)" in notebook.compared(one_seed, "linear", "baseline")
+    assert f"({mean} points, one seed)" in notebook.compared(one_seed, "l2_0.2", "baseline")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from kmnist_mlp.experiments import other_classifiers
 
 
 def test_the_votes_of_the_nearest_images_decide(make_dataset):
-    data = make_dataset(train=300, test=40, side=5)
+    data = make_dataset(train=300, test=40, side=5, noise=100)  # so that k decides
     train = data.train_images.reshape(300, -1).astype(float)
     right = 0
     for image, label in zip(

@@ -22,6 +22,7 @@ from official import small_files
 
 from kmnist_mlp import Dataset, figures
 from kmnist_mlp.experiments import claims_of, judge
+from kmnist_mlp.experiments.provenance import commit
 from kmnist_mlp.figures import tables
 from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.report import notebook
@@ -41,7 +42,9 @@ def results(small_results):
 
 @pytest.fixture(scope="module")
 def judged(results):
-    return judge(results, {}, claims_of("2.2b", "3.1a"))
+    found = judge(results, {}, claims_of("2.2b", "3.1a"))
+    assert len({*found.verdict.value_counts()}) == 3, "no count stands for another"
+    return found
 
 
 def cell_of(action):
@@ -183,7 +186,7 @@ def test_each_page_ends_with_what_it_was_made_with(pages):
     for part in ("NumPy", "BLAS", "processor", "Python", "commit", "seeds"):
         assert part in said
     assert re.search("fingerprint[0-9a-f]{64}", said.replace("\n", ""))
-    assert re.search("clean tree|with uncommitted changes|not a git checkout", said)
+    assert commit() in said
     row = next(row for row in block.find_all("tr") if "Figures 3 and 4" in row.get_text())
     assert [cell.get_text() for cell in row.find_all("td")] == [
         "baseline, early stopping", "0, 1",
@@ -376,6 +379,8 @@ def test_the_index_begins_with_findings_each_a_number_that_leads_to_where_it_is_
     said = [tile.get_text() for tile in tiles]
     count = (judged.verdict == "reproduced").sum()
     assert said[0].startswith(f"{count} of {len(judged)}") and tiles[0]["href"] == "#scoreboard"
+    others = [(judged.verdict == verdict).sum() for verdict in ("not reproduced", "undecided")]
+    assert [int(text) for text in re.findall(r"\d+", said[0])[2:]] == others
     gap = results.values("validation_accuracy", "baseline") - results.values(
         "test_accuracy", "baseline"
     )

@@ -58,6 +58,14 @@ def test_the_slopes_are_the_central_differences_of_every_image_and_parameter(bat
             step = epsilon.get("epsilon", EPSILON)
             expected = central_differences(lambda one=one: model.loss(x[one], y[one]), own, step)
             np.testing.assert_allclose(slope[n], expected, atol=1e-9)
+    assert_all_equal(in_order(slopes(model, x, y)), in_order(slopes(model, x, y, 1e-4)))
+
+
+def test_a_relative_difference_above_a_ten_thousandth_exceeds_the_bound(batch):
+    """The larger the step, the larger the difference; of these steps, each doubles it at most."""
+    for step in np.geomspace(3e-3, 3e-2, 8):
+        table = try_checks(*batch, step).query("bug == 'none' and check.str.contains('relative')")
+        assert (table.exceeded > 0).tolist() == (table.largest > 1e-4).tolist()
 
 
 def test_the_sign_negates_every_gradient(batch):

@@ -8,7 +8,7 @@ from shown import lines, numbers_of, points, ticks
 
 from kmnist_mlp import Config
 from kmnist_mlp.experiments import readings, seeds
-from kmnist_mlp.experiments.claims import Claim
+from kmnist_mlp.experiments.claims import CLAIMS, Claim
 from kmnist_mlp.experiments.paper import EXPERIMENTS, PAPER
 from kmnist_mlp.experiments.readings import OURS, READINGS, SEEDS, Reading
 from kmnist_mlp.experiments.reference import load_reference
@@ -75,7 +75,8 @@ def test_what_is_kept_with_the_project_is_not_measured_on_the_stand_in(module, m
 def test_the_committed_readings_are_complete_and_ours_is_that_of_the_reference_results():
     table = readings.load_readings()
     runs = table.groupby(readings.CHOICES).size()
-    assert sorted(runs) == [3, 3] + [18 * 3] * 12
+    assert sorted(runs) == [3, 3] + [18 * 3] * 12 and sorted(set(table.seed)) == list(SEEDS)
+    assert {*runs.index} == {tuple(vars(reading).values()) for reading in readings.TRAINED}
     own = readings.results_of(OURS, table).frame.set_index(["experiment", "seed"])
     for row in load_reference("KMNIST").itertuples():
         if (row.experiment, row.seed) in own.index:
@@ -234,6 +235,11 @@ def test_a_comparison_of_two_runs_is_beyond_chance_only_above_the_interval_of_th
     assert (table.beyond_chance == "yes").equals(sizes > high)
     assert (table.beyond_chance == "no").equals(sizes < low)
     assert set(table.beyond_chance) == {"yes", "no", "borderline"}
+    pairs = [(c.experiment, c.minus) for c in CLAIMS if c.quantity == "test_accuracy" and c.minus]
+    printed = {pair for pair in pairs if all(PAPER[name].test_accuracy for name in pair)}
+    # L1 0.000001 has the baseline's numbers; both networks of 64 units are compared only there
+    printed -= {("l1_1e-3", "baseline")}
+    assert {*table.index} == printed | {("two_hidden_layers", "hidden_64")}
 
 
 def test_the_interval_of_the_limit_holds_the_true_one():

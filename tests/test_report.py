@@ -1,23 +1,25 @@
 """A report is whole, needs nothing from a network, and a failing notebook leaves the old one."""
 
-import os
 import re
 import shutil
-import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib as mpl
 import nbformat
+import numpy as np
+import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from official import small_files
 
-from kmnist_mlp import Config
-from kmnist_mlp.report import build
+from kmnist_mlp import Config, load_kmnist
+from kmnist_mlp.report import build, execution
 from kmnist_mlp.report.__main__ import main
-from kmnist_mlp.report.execution import NotebookError, execute_all
+from kmnist_mlp.report.execution import NotebookError, execute_all, outputs_key, read
+from kmnist_mlp.report.pages.export import export
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMITTED = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
@@ -166,7 +168,7 @@ def test_a_title_with_special_characters_is_shown_as_it_is(pages):
         assert "1 Is the loss < 1 & finite?" in BeautifulSoup(pages[stem], "html.parser").text
 
 
-def test_only_what_changed_is_executed_and_written_again(tmp_path, request, capsys):
+def test_only_what_changed_is_executed_and_written_again(tmp_path, capsys):
     def counting(name, title):
         cells = new_markdown_cell(title), new_code_cell(f"print(file=open('{name}.log', 'a'))")
         write(tmp_path / "notebooks" / f"{name}.ipynb", *cells)
@@ -188,50 +190,102 @@ def test_only_what_changed_is_executed_and_written_again(tmp_path, request, caps
     assert executions() == [1, 1] and (pages / "01_one.html").exists()
     counting("02_two", "# 2 Two, changed")
     assert executions() == [1, 2] and "2 Two, changed" in (pages / "02_two.html").read_text("utf-8")
-    request.getfixturevalue("small_kmnist")
-    assert executions() == [2, 3]
 
 
-KEYS = """
-import sys
-from pathlib import Path
-from kmnist_mlp.report.execution import outputs_key
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A copy of the package that is taken for the project's own."""
+    monkeypatch.setattr(execution, "PROJECT", tmp_path)
+    return shutil.copytree(ROOT / "kmnist_mlp", tmp_path / "kmnist_mlp")
 
-def key():
-    return outputs_key(Path("01_first_steps.ipynb"))
 
-before = key()
-for name in sys.argv[1:]:
-    content = Path(name).read_bytes()
-    Path(name).write_bytes(content + b" ")
-    print(name, key() != before)
-    Path(name).write_bytes(content)
-assert key() == before
-"""
+def is_page(file, package):
+    return file.relative_to(package).as_posix().startswith("report/pages/")
 
 
 def test_a_change_in_what_decides_outputs_asks_for_an_execution_and_one_in_what_makes_pages_not(
-    tmp_path,
+    package, monkeypatch
 ):
-    shutil.copytree(ROOT / "kmnist_mlp", tmp_path / "kmnist_mlp")
-    good(tmp_path)
-    deciding = [
-        "network.py", "figures/tables.py", "report/notebook/display.py", "laboratory/pad/pad.js",
-        "laboratory/pad/pad.css", "laboratory/pad/pad.html", "beyond/best/weights.npz",
-        "experiments/published/published_results.csv",
-    ]  # fmt: skip
-    not_deciding = ["report/pages/index.py", "report/pages/templates/style.css"]
-    names = [f"kmnist_mlp/{name}" for name in deciding + not_deciding]
-    printed = subprocess.run(
-        [sys.executable, "-c", KEYS, *names],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(tmp_path)},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    ).stdout
-    changed = dict(line.split() for line in printed.splitlines())
-    assert [changed[name] == "True" for name in names] == [True] * 8 + [False] * 2
+    path = good(package.parent)
+    before = outputs_key(path, "data")
+
+    def is_another_key(*conditions):
+        return outputs_key(path, *(conditions or ["data"])) != before
+
+    assert is_another_key("others")
+    for owner, name in ((np, "__version__"), (pd, "__version__"), (mpl, "__version__"),
+                        (sys, "version")):  # fmt: skip
+        with monkeypatch.context() as context:
+            context.setattr(owner, name, "0")
+            assert is_another_key(), (owner, name)
+    for name in ("commit", "blas"):
+        with monkeypatch.context() as context:
+            context.setattr(execution, name, lambda: "another")
+            assert is_another_key(), name
+    for change in ({"source": "# 2"}, {"cell_type": "raw"}, {"metadata": {"tags": ["a"]}}):
+        changed = nbformat.read(path, as_version=4)
+        changed.cells[0].update(change)
+        write(path, *changed.cells)
+        assert is_another_key(), change
+        good(path.parent)
+    files = [file for file in sorted(package.rglob("*")) if file.is_file()]
+    kinds = {(file.parent, file.suffix): file for file in files}.values()
+    assert {".py", ".csv", ".npz", ".js", ".css", ".html"} <= {file.suffix for file in kinds}
+    for file in kinds:
+        content = file.read_bytes()
+        file.write_bytes(content + b" ")
+        decides = not is_page(file, package) and file.suffix != ".pyc"
+        assert is_another_key() == decides, file
+        file.write_bytes(content)
+    renamed = package / "network.py"
+    renamed.rename(package / "new.py")
+    assert is_another_key()
+    (package / "new.py").rename(renamed)
+    assert not is_another_key()
+
+
+def test_notebooks_are_executed_again_for_other_seeds_another_name_and_other_images(
+    tmp_path, monkeypatch, tiny10
+):
+    write(tmp_path / "01_one.ipynb", new_markdown_cell("# 1 One"))
+    executed = []
+    monkeypatch.setattr(build, "EXPERIMENTS", {"linear": SMALL.replace(layer_specs=(36, 10))})
+    monkeypatch.setattr(
+        execution, "execute_all", lambda paths: executed.append(paths) or [*map(read, paths)]
+    )
+    named = replace(tiny10, name="other")
+    changed = replace(named, test_images=tiny10.test_images[::-1])
+    for times, (data, seeds) in enumerate(
+        [(tiny10, "1"), (tiny10, "2"), (named, "2"), (changed, "2")], start=1
+    ):
+        monkeypatch.setattr(build, "load_and_announce", lambda data=data: (data, ""))
+        monkeypatch.setenv("KMNIST_MLP_SEEDS", seeds)
+        for _ in range(2):
+            build.executed(tmp_path, tmp_path / "store")
+            assert len(executed) == times
+
+
+@pytest.mark.filterwarnings("ignore:STAND-IN")
+def test_pages_are_written_again_when_what_makes_them_the_data_or_a_notebook_changed(
+    tmp_path, package
+):
+    file = good(tmp_path)
+    data, notebooks = load_kmnist(), {file: nbformat.read(file, as_version=4)}
+    notebooks[file].cells[1].execution_count = 1
+
+    def is_written():
+        return export(notebooks, data, tmp_path / "report", single=False)
+
+    assert is_written() and not is_written()
+    style = package / "report" / "pages" / "templates" / "style.css"
+    style.write_text(style.read_text("utf-8") + " ", "utf-8")
+    assert is_written() and not is_written()
+    data = replace(data, test_images=data.test_images[::-1])
+    assert is_written() and not is_written()
+    notebooks[file].cells[1].outputs = [new_output("stream", text="another result")]
+    assert is_written() and not is_written()
+    (tmp_path / "report" / "index.html").write_text("of another report")
+    assert is_written()
 
 
 # ---- what goes wrong -----------------------------------------------------------------------------

@@ -75,6 +75,8 @@ def test_noise_has_the_stated_strength_and_stays_within_grey_levels():
     assert add_noise(images, 20).std() == pytest.approx(20, rel=0.02)
     np.testing.assert_array_equal(add_noise(images, 0), images)
     np.testing.assert_array_equal(add_noise(images, 20), add_noise(images, 20))
+    drawn = np.random.default_rng(0).standard_normal(images.shape, np.float32)
+    np.testing.assert_array_equal(add_noise(images, 20), np.rint(128 + 20 * drawn))
     strong = add_noise(images, 500)
     assert strong.dtype == np.uint8
     assert 0.3 < (strong == 0).mean() < 0.5 and 0.3 < (strong == 255).mean() < 0.5
@@ -106,4 +108,8 @@ def test_every_model_is_measured_at_every_severity():
     assert accuracy["rotation, degrees", 40, "here"] == 0.5
     assert accuracy["noise, grey levels of 255", 0, "here"] == 1
     cells = table.groupby(["corruption", "severity"]).model.agg(tuple)
-    assert len(cells) == 9 + 9 + 6 and set(cells) == {("here", "there")}
+    assert set(cells) == {("here", "there")} and list(cells.index.unique("corruption")) == sorted(
+        [shift, "rotation, degrees", "noise, grey levels of 255"]
+    )
+    severities = table.groupby("corruption", sort=False).severity.unique().map(list).tolist()
+    assert severities == [[*range(-4, 5)], [*range(-40, 41, 10)], [*range(0, 101, 20)]]

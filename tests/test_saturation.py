@@ -7,7 +7,6 @@ from small_runs import SMALL
 from kmnist_mlp import MLP, run
 from kmnist_mlp.activations import ACTIVATIONS
 from kmnist_mlp.experiments.saturation import (
-    IMAGES,
     layer_table,
     saturation,
     saturation_by_seed,
@@ -83,13 +82,21 @@ def test_a_run_is_measured_on_its_training_split_with_its_first_and_its_kept_wei
     assert 0 < result.kept_epoch < result.stopped_epoch
     start = Training(result.config, tiny10)
     x, y = start.split.train[:], start.split.train_labels
-    assert len(x) < IMAGES
     table = saturation(result, tiny10)
     assert table.weights.tolist() == ["initial"] * 2 + ["kept"] * 2
     assert table.epoch.tolist() == [0, 0, result.kept_epoch, result.kept_epoch]
     for weights, model in (("initial", start.model), ("kept", result.model)):
         own = table[table.weights == weights].reset_index(drop=True)
         assert own[layer_table(model, x, y).columns].equals(layer_table(model, x, y))
+
+
+def test_of_a_large_training_split_the_first_2000_images_are_measured(make_dataset):
+    data = make_dataset(train=2600)
+    result = run({"a": SMALL.replace(layer_specs=(36, 4, 3))}, 3, n_jobs=1, data=data, cache=False)
+    split = Training(result.of("a")[0].config, data).split
+    expected = layer_table(result.of("a")[0].model, split.train[:2000], split.train_labels[:2000])
+    found = saturation(result.of("a")[0], data).query("weights == 'kept'").reset_index(drop=True)
+    assert found[expected.columns].equals(expected)
 
 
 def test_a_learning_rate_that_is_far_too_large_saturates_tanh(results, tiny10):

@@ -60,6 +60,10 @@ def test_the_comparison_puts_the_papers_numbers_beside_ours(small_results):
     assert row["paper, %"] == "84.47" and row["paper loss"] == "0.064"
     assert row["difference"] == f"{accuracy.mean() - 84.47:+.2f}"
     assert row["loss difference"] == f"{loss.mean() - 0.064:+.4f}"
+    for shown, quantity in (("weights of epoch", "best"), ("stopped at epoch", "stopped")):
+        epochs = own[f"{quantity}_epoch"]
+        assert row[shown] == f"{epochs.mean():.1f} ± {epochs.std(ddof=1):.1f}"
+    assert own.best_epoch.mean() != own.stopped_epoch.mean()
 
 
 def test_the_comparison_names_the_epoch_whose_weights_are_tested(kana):
@@ -342,13 +346,13 @@ def test_a_right_answer_is_no_confusion_even_if_there_are_few_errors(kana):
 
 
 def test_the_most_confused_pairs_come_first_and_no_right_answer_is_among_them(kana):
-    matrix = np.diag([90] * 10)
-    matrix[2, 6], matrix[7, 0] = 10, 4
-    table = tables.most_confused([matrix, matrix], kana, count=2)
+    matrices = np.array([np.diag(range(90, 100)), np.diag(range(40, 60, 2))])
+    matrices[:, 2, 6], matrices[:, 7, 0] = [10, 4], [1, 9]
+    table = tables.most_confused(matrices, kana, count=2)
     assert table["character"].tolist() == ["す su", "や ya"]
     assert table["taken for"].tolist() == ["ま ma", "お o"]
-    assert table["images per seed"].tolist() == ["10.0", "4.0"]
-    assert table["share of the character, %"].tolist() == ["10.0", "4.3"]
+    assert table["images per seed"].tolist() == ["7.0", "5.0"]
+    assert table["share of the character, %"].tolist() == ["9.3", "6.2"]  # of 75 and 80.5 images
 
 
 # ---- HTML ----------------------------------------------------------------------------------------

@@ -277,8 +277,8 @@ def verdict_counts(judged: pd.DataFrame) -> str:
 
     Examples
     --------
-    >>> verdict_counts(pd.DataFrame({"verdict": ["reproduced", "undecided", "reproduced"]}))
-    '2 reproduced, 0 not reproduced, 1 undecided'
+    >>> verdict_counts(pd.DataFrame({"verdict": ["reproduced", "not reproduced", "reproduced"]}))
+    '2 reproduced, 1 not reproduced, 0 undecided'
     """
     return ", ".join(f"{(judged.verdict == verdict).sum()} {verdict}" for verdict in VERDICTS)
 
