@@ -112,6 +112,8 @@ def test_augmented_copies_stand_below_their_image(kmnist):
     assert numbers_of(figure)["copy"].tolist() == list(range(1, 8))
     np.testing.assert_allclose(numbers_of(figure).mean_change_of_a_pixel, change, 1e-5)
     assert f"{100 * sum(change) / 7:.1f} %" in figure.exhibit_data.finding
+    skewed = pd.DataFrame({"mean_change_of_a_pixel": [0.1, 0.1, 0.4]})
+    assert " 20.0 %" in figures.augmentation_finding(skewed)
     names = list(ticks(axis, "y").values())
     assert names == ["original", *(f"copy {number}" for number in range(1, 8))]
     assert list(ticks(axis, "x").values()) == list(kmnist.class_labels)

@@ -796,22 +796,25 @@ def test_a_confusion_matrix_is_drawn_in_per_cent_with_the_errors_coloured(oblong
 
 def test_errors_are_drawn_with_true_and_predicted_character_and_probability(oblong):
     errors = ConfidentErrors(
-        oblong.test_images[:3], np.array([0, 1, 0]), np.array([2, 2, 2]), np.array([0.99, 0.9, 0.8])
+        oblong.test_images[:4],
+        np.array([0, 1, 0, 0]),
+        np.array([2, 2, 2, 2]),
+        np.array([0.99, 0.9, 0.8, 0.7]),
     )
     figure = figures.most_confident_errors(errors, oblong)
     for axis, image, title in zip(
         figure.axes,
         errors.images,
-        ("a → c  99\xa0%", "b → c  90\xa0%", "a → c  80\xa0%"),
+        ("a → c  99\xa0%", "b → c  90\xa0%", "a → c  80\xa0%", "a → c  70\xa0%"),
         strict=False,
     ):
         assert np.array_equal(255 - axis.images[0].get_array(), image)
         assert axis.get_title() == title
     assert numbers_of(figure).to_dict("list") == {
-        "true_character": ["a", "b", "a"], "predicted_character": ["c", "c", "c"],
-        "probability": [0.99, 0.9, 0.8],
+        "true_character": ["a", "b", "a", "a"], "predicted_character": ["c", "c", "c", "c"],
+        "probability": [0.99, 0.9, 0.8, 0.7],
     }  # fmt: skip
-    assert re.search(r"80\.0\s%.* a taken for c \(2", figure.exhibit_data.finding)
+    assert re.search(r"4 misclassified.* 70\.0\s%.* a taken for c \(3", figure.exhibit_data.finding)
 
 
 def test_no_error_is_drawn_as_an_empty_figure(kana):
