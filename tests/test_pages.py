@@ -409,6 +409,25 @@ def test_a_finding_is_stated_only_if_its_interval_excludes_zero(differences, sta
     assert ("+1.1" in found) == stated
 
 
+@pytest.mark.parametrize(
+    ("verdict", "said"),
+    [
+        ("reproduced", "is the test accuracy of the final model: the paper's 89 % is reproduced"),
+        ("not reproduced", "is the test accuracy of the final model: the paper's 89 % is not repro"
+         "duced"),
+        ("undecided", "is the test accuracy of the final model"),
+    ],
+)  # fmt: skip
+def test_the_finding_about_the_final_model_has_the_verdict_on_its_accuracy(verdict, said):
+    data = ExhibitData("experiment,seed,validation_accuracy,test_accuracy\nfinal,0,0.97,0.901\n")
+    found = {"results": Exhibit("Table 1", "", "01", data, nbformat.NotebookNode())}
+    columns = ["experiment", "quantity", "minus", "verdict"]
+    others = [("final", "test_loss", "", "other"), ("final", "test_accuracy", "l2_0.2", "other")]
+    judged = pd.DataFrame([*others, ("final", "test_accuracy", "", verdict)], columns=columns)
+    tile = tiles(found, judged, [], Site().link)[1]
+    assert (tile.number, tile.sentence) == ("90.1 %", said)
+
+
 def test_the_scoreboard_shows_each_claim_once_in_its_section_those_that_failed_first(pages, judged):
     claims = pages["index"].select(".board .claim")
     numbers = [int(claim.select_one(".no").get_text()) for claim in claims]
