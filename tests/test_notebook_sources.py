@@ -132,6 +132,7 @@ def beginning(node):
     return node.value
 
 
+@cache
 def captions(number):
     """Return the captions of a notebook, but for those of figures with the paper's numbers."""
     found = []
@@ -144,7 +145,7 @@ def captions(number):
 
 @each_notebook
 def test_figures_and_tables_are_numbered_in_order_and_none_twice(number):
-    own = captions(number)
+    own = list(captions(number))
     if number == "01":
         assert own.pop(0) == "Table "  # 1 to 3: the paper's
         (loop,) = (
@@ -185,6 +186,8 @@ def test_each_section_runs_its_experiments_and_judges_its_claims(number):
     sections = ("abstract", "2") if number == "02" else (str(int(number)),)
     (judged,) = (call for cell in CODE[number] for call in cell.calls("claims_of"))
     assert tuple(map(ast.literal_eval, judged.args)) == sections
+    (caption,) = (text for text in captions(number) if "The claims of" in text)
+    assert re.search(rf"{sections[0]}\b.*\b{sections[-1]}, judged", caption)
     (names,) = (literals(cell)["names"] for cell in CODE[number] if "names" in literals(cell))
     own = {name for name, entry in PAPER.items() if entry.section.startswith(sections)}
     assert own <= set(names) <= own | {"baseline", "linear"} and len(set(names)) == len(names)
@@ -218,6 +221,17 @@ WORDS = {
     r"[Ff]inal model|paper ends": ["final"],
     r"[Bb]aseline|(?<!slope of )[Tt]anh|128|[Ee]arly stopping|[Ww]ithout penalty|[Nn]o penalty"
     r"|[Nn]one|[Ee]ach pixel|[Pp]ixels (?:merely )?divided|the network is": ["baseline"],
+}
+# How prose names a quantity that is not the test accuracy
+QUANTITIES = {
+    "training_accuracy": "training",
+    "validation_accuracy": "validation",
+    "validation_loss": "validation loss",
+    "test_loss": "loss|cross-entropy",
+    "stopped_epoch": "epoch",
+    "best_epoch": "lowest validation loss|validation loss is lowest",
+    "small_weight_share": "weights",
+    "generalisation_gap": "generalisation gap",
 }
 MARK = re.compile("⟦([^⟧]*)⟧")
 
@@ -265,7 +279,10 @@ class Prose(ast.NodeVisitor):
             if isinstance(part, ast.Constant):
                 parts.append(part.value)
             else:
-                parts.append(f"⟦{' '.join(experiments_in(part.value, self.known))}⟧")
+                strings = [n.value for n in ast.walk(part.value) if isinstance(n, ast.Constant)]
+                shown = experiments_in(part.value, self.known)
+                shown += [name for name in strings if shown and name in QUANTITIES]
+                parts.append(f"⟦{' '.join(shown)}⟧")
                 self.visit(part.value)
         self.texts.append("".join(parts))
 
@@ -310,7 +327,7 @@ def misplaced(text, headings):
             for clause in clauses:
                 names = named(clause.split("compared with")[0])
                 marks = [(m.start(), m[1].split()[0]) for m in MARK.finditer(clause) if m[1]]
-                context = last or only or topic or above[-1]
+                context = last or ([] if names else only or topic or above[-1])
                 if not names and 1 < len(marks) == len(order):
                     right = all(e in own for (_, e), own in zip(marks, order, strict=True))
                 else:
@@ -342,6 +359,19 @@ def nearest(names, place, after, context):
 def test_a_number_stands_with_the_name_of_its_experiment(number):
     wrong = [clause for cell, text in passages(number) for clause in misplaced(text, cell.headings)]
     assert wrong == []
+
+
+@each_notebook
+def test_a_number_stands_in_a_sentence_on_its_quantity_or_else_in_a_paragraph_on_it(number):
+    every = "|".join(QUANTITIES.values())
+    for _, text in passages(number):
+        for paragraph in re.split(r"\n\s*\n(?!\s*- )", text):  # a list belongs to its beginning
+            whole = MARK.sub("", paragraph)
+            for sentence in SENTENCE.split(" ".join(paragraph.split())):
+                own = MARK.sub("", sentence)
+                prose = (own if re.search(every, own, re.IGNORECASE) else whole).lower()
+                for name in " ".join(MARK.findall(sentence)).split():
+                    assert re.search(QUANTITIES.get(name, ""), " ".join(prose.split())), sentence
 
 
 @each_notebook
