@@ -425,7 +425,7 @@ ON_THE_PAPER = {
     "03": ["0.001", "0.5 0.2", "20⁻³ 10⁻⁶ 10⁻⁶", "0.2", "0.001 0.001", "0.000001 0.001 0.2 0.2"],
     "04": ["20", "2"],
     "05": ["256 128 64", "64 64 128 64", "256 128 256 128 128 100 128"],
-    "06": ["256 0.2 256 30 129 2.1 2.2 4 128 90", "89", "30", "95 30 129", "95", "95",
+    "06": ["256 0.2 256 30 129 2.1 2.2 4 128 90", "89", "30", "256 95 30 129", "95", "95",
            "0.000001 9", "7", "15 100", "15 0.0005 0.9 0.2", "100 95 90",
            "1 0.5 5 5 0.001 0.001 25 23 27", "95 0", "5"],
     "07": ["7", "89 60,000"],
@@ -490,3 +490,16 @@ def test_constants_that_are_typed_in_prose_follow_from_their_formulas():
     assert round(np.arctanh(np.sqrt(0.95)), 2) == 2.18
     assert round(128 * 0.0005, 3) == 0.064
     assert (sum(map(bool, ACCURACIES.values())), sum(map(bool, LOSSES.values()))) == (11, 10)
+
+
+@each_notebook
+def test_a_caption_names_the_experiments_of_its_figure(number):
+    for cell in CODE[number]:
+        for call in cell.calls("show"):
+            drawn = experiments_in(call.args[0], {})
+            if "figures." in ast.unparse(call.args[0]) and drawn:
+                prose = Prose({})
+                prose.visit(call.args[1])
+                candidates = [own for _, own in named(" ".join(prose.texts[-1].split()))]
+                assert all(any(name in own for own in candidates) for name in drawn), drawn
+                assert all(set(own) & set(drawn) for own in candidates), candidates
