@@ -132,6 +132,7 @@ def beginning(node):
     return node.value
 
 
+@cache
 def captions(number):
     """Return the captions of a notebook, but for those of figures with the paper's numbers."""
     found = []
@@ -144,7 +145,7 @@ def captions(number):
 
 @each_notebook
 def test_figures_and_tables_are_numbered_in_order_and_none_twice(number):
-    own = captions(number)
+    own = list(captions(number))
     if number == "01":
         assert own.pop(0) == "Table "  # 1 to 3: the paper's
         (loop,) = (
@@ -185,6 +186,8 @@ def test_each_section_runs_its_experiments_and_judges_its_claims(number):
     sections = ("abstract", "2") if number == "02" else (str(int(number)),)
     (judged,) = (call for cell in CODE[number] for call in cell.calls("claims_of"))
     assert tuple(map(ast.literal_eval, judged.args)) == sections
+    (caption,) = (text for text in captions(number) if "The claims of" in text)
+    assert re.search(rf"{sections[0]}\b.*\b{sections[-1]}, judged", caption)
     (names,) = (literals(cell)["names"] for cell in CODE[number] if "names" in literals(cell))
     own = {name for name, entry in PAPER.items() if entry.section.startswith(sections)}
     assert own <= set(names) <= own | {"baseline", "linear"} and len(set(names)) == len(names)
@@ -218,6 +221,17 @@ WORDS = {
     r"[Ff]inal model|paper ends": ["final"],
     r"[Bb]aseline|(?<!slope of )[Tt]anh|128|[Ee]arly stopping|[Ww]ithout penalty|[Nn]o penalty"
     r"|[Nn]one|[Ee]ach pixel|[Pp]ixels (?:merely )?divided|the network is": ["baseline"],
+}
+# How prose names a quantity that is not the test accuracy
+QUANTITIES = {
+    "training_accuracy": "training",
+    "validation_accuracy": "validation",
+    "validation_loss": "validation loss",
+    "test_loss": "loss|cross-entropy",
+    "stopped_epoch": "epoch",
+    "best_epoch": "lowest validation loss|validation loss is lowest",
+    "small_weight_share": "weights",
+    "generalisation_gap": "generalisation gap",
 }
 MARK = re.compile("⟦([^⟧]*)⟧")
 
@@ -265,7 +279,10 @@ class Prose(ast.NodeVisitor):
             if isinstance(part, ast.Constant):
                 parts.append(part.value)
             else:
-                parts.append(f"⟦{' '.join(experiments_in(part.value, self.known))}⟧")
+                strings = [n.value for n in ast.walk(part.value) if isinstance(n, ast.Constant)]
+                shown = experiments_in(part.value, self.known)
+                shown += [name for name in strings if shown and name in QUANTITIES]
+                parts.append(f"⟦{' '.join(shown)}⟧")
                 self.visit(part.value)
         self.texts.append("".join(parts))
 
@@ -310,7 +327,7 @@ def misplaced(text, headings):
             for clause in clauses:
                 names = named(clause.split("compared with")[0])
                 marks = [(m.start(), m[1].split()[0]) for m in MARK.finditer(clause) if m[1]]
-                context = last or only or topic or above[-1]
+                context = last or ([] if names else only or topic or above[-1])
                 if not names and 1 < len(marks) == len(order):
                     right = all(e in own for (_, e), own in zip(marks, order, strict=True))
                 else:
@@ -342,6 +359,19 @@ def nearest(names, place, after, context):
 def test_a_number_stands_with_the_name_of_its_experiment(number):
     wrong = [clause for cell, text in passages(number) for clause in misplaced(text, cell.headings)]
     assert wrong == []
+
+
+@each_notebook
+def test_a_number_stands_in_a_sentence_on_its_quantity_or_else_in_a_paragraph_on_it(number):
+    every = "|".join(QUANTITIES.values())
+    for _, text in passages(number):
+        for paragraph in re.split(r"\n\s*\n(?!\s*- )", text):  # a list belongs to its beginning
+            whole = MARK.sub("", paragraph)
+            for sentence in SENTENCE.split(" ".join(paragraph.split())):
+                own = MARK.sub("", sentence)
+                prose = (own if re.search(every, own, re.IGNORECASE) else whole).lower()
+                for name in " ".join(MARK.findall(sentence)).split():
+                    assert re.search(QUANTITIES.get(name, ""), " ".join(prose.split())), sentence
 
 
 @each_notebook
@@ -395,7 +425,7 @@ ON_THE_PAPER = {
     "03": ["0.001", "0.5 0.2", "20⁻³ 10⁻⁶ 10⁻⁶", "0.2", "0.001 0.001", "0.000001 0.001 0.2 0.2"],
     "04": ["20", "2"],
     "05": ["256 128 64", "64 64 128 64", "256 128 256 128 128 100 128"],
-    "06": ["256 0.2 256 30 129 2.1 2.2 4 128 90", "89", "30", "95 30 129", "95", "95",
+    "06": ["256 0.2 256 30 129 2.1 2.2 4 128 90", "89", "30", "256 95 30 129", "95", "95",
            "0.000001 9", "7", "15 100", "15 0.0005 0.9 0.2", "100 95 90",
            "1 0.5 5 5 0.001 0.001 25 23 27", "95 0", "5"],
     "07": ["7", "89 60,000"],
@@ -460,3 +490,16 @@ def test_constants_that_are_typed_in_prose_follow_from_their_formulas():
     assert round(np.arctanh(np.sqrt(0.95)), 2) == 2.18
     assert round(128 * 0.0005, 3) == 0.064
     assert (sum(map(bool, ACCURACIES.values())), sum(map(bool, LOSSES.values()))) == (11, 10)
+
+
+@each_notebook
+def test_a_caption_names_the_experiments_of_its_figure(number):
+    for cell in CODE[number]:
+        for call in cell.calls("show"):
+            drawn = experiments_in(call.args[0], {})
+            if "figures." in ast.unparse(call.args[0]) and drawn:
+                prose = Prose({})
+                prose.visit(call.args[1])
+                candidates = [own for _, own in named(" ".join(prose.texts[-1].split()))]
+                assert all(any(name in own for own in candidates) for name in drawn), drawn
+                assert all(set(own) & set(drawn) for own in candidates), candidates
