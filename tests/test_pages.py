@@ -439,6 +439,8 @@ def test_the_scoreboard_shows_each_claim_once_in_its_section_those_that_failed_f
         assert row.claim in claim.select_one(".text").get_text()
         assert row.verdict.replace(" ", "-") in claim["class"]
         assert row.verdict in claim.select_one(".verdict").get_text()
+        symbol = {"reproduced": "✓", "not reproduced": "✗", "undecided": "?"}[row.verdict]
+        assert symbol in claim.get_text()
     order = ["not reproduced", "undecided", "reproduced"]
     for section in pages["index"].select(".claims"):
         found = [

@@ -241,6 +241,7 @@ def test_a_change_in_what_decides_outputs_asks_for_an_execution_and_one_in_what_
     renamed.rename(package / "new.py")
     assert is_another_key()
     (package / "new.py").rename(renamed)
+    (package / "network.pyc").write_bytes(b"compiled")
     assert not is_another_key()
 
 
