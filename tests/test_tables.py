@@ -343,6 +343,8 @@ def test_a_right_answer_is_no_confusion_even_if_there_are_few_errors(kana):
     assert tables.most_confused([matrix], kana).empty
     matrix[2, 6] = 1
     assert tables.most_confused([matrix], kana)["taken for"].tolist() == ["ま ma"]
+    three = tables.most_confused([matrix, matrix, 4 * matrix], kana)
+    assert three["images per seed"].tolist() == ["2.0"]  # the mean, not the median
 
 
 def test_the_most_confused_pairs_come_first_and_no_right_answer_is_among_them(kana):
