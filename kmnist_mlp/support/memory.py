@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from itertools import accumulate, pairwise
+from mmap import mmap
 from typing import Any
 
 import numpy as np
@@ -98,11 +99,13 @@ def frozen(array: np.ndarray) -> np.ndarray:
     >>> kept.flags.writeable, kept is mine, frozen(kept) is kept, frozen(kept[1:]).base is kept
     (False, False, True, True)
     """
-    owner = array
+    owner: object = array
     while isinstance(owner, np.ndarray) and not owner.flags.writeable:
         if owner.base is None:
             return array
         owner = owner.base
+    if isinstance(owner, mmap) and memoryview(owner).readonly:  # as joblib's workers share arrays
+        return array
     copy = array.copy()
     copy.flags.writeable = False
     return copy
