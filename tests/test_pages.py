@@ -237,8 +237,9 @@ def test_colours_that_are_none_of_ours_stay(pages):
     assert "#123456" in shown and 'aria-label="x &#34;y&#34;"' in shown
 
 
-def test_frames_are_hidden_and_carry_what_they_show():
-    frames = [{"content": "AAAA", "text": f"Step {n}."} for n in range(3)]
+def test_frames_are_hidden_have_both_forms_and_carry_what_they_show():
+    frames = [{"content": "AAAA", "text": f"Step {n}.", "narrow": "CCCC"} for n in range(3)]
+    del frames[2]["narrow"]
     metadata = {"kmnist_mlp": {"frames": frames}, "image/png": {"alt": "All."}}
     output = nbformat.from_dict({"data": {"image/png": "BBBB"}, "metadata": metadata})
     shown = BeautifulSoup(figure_html(output, "Figure 1", "f"), "html.parser")
@@ -246,6 +247,10 @@ def test_frames_are_hidden_and_carry_what_they_show():
         "Step 0.", "Step 1.", "Step 2.",
     ]  # fmt: skip
     assert shown.div.img["alt"] == "All."
+    forms = [
+        [image["class"][-1] for image in frame.select("img")] for frame in shown.select(".frame")
+    ]
+    assert forms == [["wide", "narrow"], ["wide", "narrow"], ["only"]]
 
 
 def test_kana_in_text_are_marked_as_japanese_and_nothing_else_is_touched(pages):

@@ -117,18 +117,27 @@ def _picture_of(
     (kind,) = shown.keys() & {"image/svg+xml", "image/png"}
     more: dict[str, Any] = {
         "frames": [
-            {"content": next(iter(picture(frame).values())), "text": frame.exhibit_data.finding}
+            {"content": _content(frame), "text": frame.exhibit_data.finding, **_narrow(frame)}
             for frame in frames
         ]
     }
     if strip := getattr(figure, "strip", ""):
         more["strip"] = strip
-    narrow = getattr(figure, "narrow", figure)
-    if narrow.get_figwidth() < figure.get_figwidth():
-        (more["narrow"],) = picture(narrow).values()
+    more |= _narrow(figure)
     if is_chart(figure):
         return shown, {kind: {"alt": f"{described(figure)} {finding}"}}, more
     return shown, {kind: {"alt": finding, "width": int(100 * figure.get_figwidth())}}, more
+
+
+def _content(figure: Figure) -> str:
+    (content,) = picture(figure).values()
+    return content
+
+
+def _narrow(figure: Figure) -> dict[str, str]:
+    """Return the form of a figure for narrow screens, if it has one."""
+    narrow = getattr(figure, "narrow", figure)
+    return {"narrow": _content(narrow)} if narrow.get_figwidth() < figure.get_figwidth() else {}
 
 
 def show_curves(results: Results, name: str, caption: str = "") -> None:

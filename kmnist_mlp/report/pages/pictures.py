@@ -48,22 +48,29 @@ def figure_html(output: Any, number: str, place: str = "") -> Markup:
     size = output.metadata.get(kind) or {}
     own_title = re.search("<title>(.*?)</title>", output.data[kind])
     alt = size.get("alt") or (entities.unescape(own_title[1]) if own_title else "Picture")
-    forms = {"wide": output.data[kind], "narrow": own.get("narrow")}
-    shown = Markup("").join(
-        picture_html(content, kind, f"{place}{name}", alt, name if forms["narrow"] else "only")
-        for name, content in forms.items()
-        if content
-    )
+    shown = forms_html(output.data[kind], own.get("narrow"), kind, place, alt)
     shown += Markup("").join(
         Markup('<div class="frame" data-text="{}" hidden>{}</div>').format(
             without_kana(frame["text"]),
-            picture_html(frame["content"], kind, f"{place}frame{n}", frame["text"], "only"),
+            forms_html(
+                frame["content"], frame.get("narrow"), kind, f"{place}frame{n}", frame["text"]
+            ),
         )
         for n, frame in enumerate(own.get("frames") or ())
     )
-    kinds = "scroll" if forms["narrow"] else "scroll only-wide"
+    kinds = "scroll" if own.get("narrow") else "scroll only-wide"
     box = '<div class="{}" tabindex="0" role="group" aria-label="{}">{}</div>'
     return Markup(box).format(kinds, number, shown)
+
+
+def forms_html(wide: str, narrow: str | None, kind: str, prefix: str, alt: str) -> Markup:
+    """Return a picture as HTML, in two forms if it has one for narrow screens."""
+    if not narrow:
+        return picture_html(wide, kind, f"{prefix}wide", alt, "only")
+    return Markup("").join(
+        picture_html(content, kind, f"{prefix}{name}", alt, name)
+        for name, content in (("wide", wide), ("narrow", narrow))
+    )
 
 
 def picture_html(content: str, kind: str, prefix: str, alt: str, name: str) -> Markup:
