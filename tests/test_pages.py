@@ -237,20 +237,20 @@ def test_colours_that_are_none_of_ours_stay(pages):
     assert "#123456" in shown and 'aria-label="x &#34;y&#34;"' in shown
 
 
-def test_frames_are_hidden_have_both_forms_and_carry_what_they_show():
-    frames = [{"content": "AAAA", "text": f"Step {n}.", "narrow": "CCCC"} for n in range(3)]
-    del frames[2]["narrow"]
+@pytest.mark.parametrize(("still", "hidden"), [("BBBB", [0, 1, 2]), ("A2AA", [0, 1])])
+def test_frames_have_both_forms_and_are_hidden_but_for_one_that_is_the_still(still, hidden):
+    frames = [{"content": f"A{n}AA", "text": f"Step {n}.", "narrow": "CCCC"} for n in range(3)]
+    del frames[1]["narrow"]
     metadata = {"kmnist_mlp": {"frames": frames}, "image/png": {"alt": "All."}}
-    output = nbformat.from_dict({"data": {"image/png": "BBBB"}, "metadata": metadata})
+    output = nbformat.from_dict({"data": {"image/png": still}, "metadata": metadata})
     shown = BeautifulSoup(figure_html(output, "Figure 1", "f"), "html.parser")
-    assert [frame["data-text"] for frame in shown.select(".frame[hidden]")] == [
-        "Step 0.", "Step 1.", "Step 2.",
-    ]  # fmt: skip
-    assert shown.div.img["alt"] == "All."
-    forms = [
-        [image["class"][-1] for image in frame.select("img")] for frame in shown.select(".frame")
-    ]
-    assert forms == [["wide", "narrow"], ["wide", "narrow"], ["only"]]
+    found = shown.select(".frame")
+    assert [frame["data-text"] for frame in found] == ["Step 0.", "Step 1.", "Step 2."]
+    assert [n for n, frame in enumerate(found) if frame.has_attr("hidden")] == hidden
+    forms = [[image["class"][-1] for image in frame.select("img")] for frame in found]
+    assert forms == [["wide", "narrow"], ["only"], ["wide", "narrow"]]
+    alone = [image["alt"] for image in shown.select(".scroll > img")]
+    assert alone == (["All."] if still == "BBBB" else [])
 
 
 def test_kana_in_text_are_marked_as_japanese_and_nothing_else_is_touched(pages):

@@ -6,6 +6,8 @@ for images that have ink where the weights are positive, and paper where they ar
 
 from __future__ import annotations
 
+import textwrap
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
@@ -125,7 +127,8 @@ def first_layer(model: MLP, images: np.ndarray) -> np.ndarray:
 
 def draw(units: HiddenUnits, shown: np.ndarray, images: int) -> Figure:
     """Draw one row of tiles per unit: weights (red: positive), then images, dark ink on white."""
-    images = min(images, 5) if style.is_narrow() else images
+    narrow = style.is_narrow()
+    images = min(images, 5) if narrow else images
     height, width = units.images.shape[1:]
     down, across = height + GAP, width + GAP
     canvas = np.ones((len(shown) * down - GAP, (images + 1) * across + 2 * GAP, 3))
@@ -138,20 +141,25 @@ def draw(units: HiddenUnits, shown: np.ndarray, images: int) -> Figure:
         for place, tile in enumerate(tiles):
             upper, left = line * down, place * across + 2 * GAP * (place > 0)
             canvas[upper : upper + height, left : left + width] = tile
-    inches = float(np.clip(0.62 * height / width, 0.3, 2))  # of a row
+    inches = float(np.clip((0.48 if narrow else 0.62) * height / width, 0.3, 2))  # of a row
     figure, axis = plt.subplots(figsize=(style.width(), inches * len(shown) + 0.35))
     axis.imshow(canvas, interpolation="nearest")
     middles = np.arange(len(shown)) * down + height / 2
-    axis.set_yticks(middles, [f"unit {unit}" for unit in shown])
-    for middle, unit in zip(middles, shown, strict=True):
-        if not style.is_narrow():
-            axis.text(canvas.shape[1] + 4, middle, most_frequent(units, unit), va="center")
+    counts = [most_frequent(units, unit) for unit in shown]
+    title = textwrap.fill(f"the {units.part} images that activate it most", 26 if narrow else 60)
+    if narrow:
+        names = [f"unit {unit}\n{text}" for unit, text in zip(shown, counts, strict=True)]
+        axis.set_yticks(middles, names, fontsize=7.5)
+    else:
+        axis.set_yticks(middles, [f"unit {unit}" for unit in shown])
+        for middle, text in zip(middles, counts, strict=True):
+            axis.text(canvas.shape[1] + 4, middle, text, va="center")
+        axis.text(canvas.shape[1] + 4, -2, f"of the top {len(units.top)}", va="bottom")
     axis.set_xticks(
         [width / 2, across * (images + 2) / 2],
-        ["weights", f"the {units.part} images that activate it most"],
+        ["weights", textwrap.fill(title, 26 if narrow else 60)],
     )
     axis.xaxis.tick_top()
-    axis.text(canvas.shape[1] + 4, -2, f"of the top {len(units.top)}", va="bottom")
     axis.tick_params(length=0)
     axis.grid(visible=False)
     axis.spines[:].set_visible(False)

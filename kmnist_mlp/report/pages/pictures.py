@@ -48,16 +48,18 @@ def figure_html(output: Any, number: str, place: str = "") -> Markup:
     size = output.metadata.get(kind) or {}
     own_title = re.search("<title>(.*?)</title>", output.data[kind])
     alt = size.get("alt") or (entities.unescape(own_title[1]) if own_title else "Picture")
-    shown = forms_html(output.data[kind], own.get("narrow"), kind, place, alt)
-    shown += Markup("").join(
-        Markup('<div class="frame" data-text="{}" hidden>{}</div>').format(
+    still, frames = output.data[kind], own.get("frames") or ()
+    shown = Markup()
+    if still not in [frame["content"] for frame in frames]:
+        shown += forms_html(still, own.get("narrow"), kind, place, alt)
+    for n, frame in enumerate(frames):  # without scripts, only the still is shown
+        shown += Markup('<div class="frame" data-text="{}"{}>{}</div>').format(
             without_kana(frame["text"]),
+            Markup(" hidden") if frame["content"] != still else "",
             forms_html(
                 frame["content"], frame.get("narrow"), kind, f"{place}frame{n}", frame["text"]
             ),
         )
-        for n, frame in enumerate(own.get("frames") or ())
-    )
     kinds = "scroll" if own.get("narrow") else "scroll only-wide"
     box = '<div class="{}" tabindex="0" role="group" aria-label="{}">{}</div>'
     return Markup(box).format(kinds, number, shown)

@@ -94,9 +94,8 @@
     box.before(row);
     let at = 0;
     function turn(to) {
-      frames[at].hidden = true;
       at = to;
-      frames[at].hidden = false;
+      frames.forEach((frame, number) => { frame.hidden = number !== at; });
       back.disabled = at === 0;
       next.disabled = at === frames.length - 1;
       place.textContent = `picture ${at + 1} of ${frames.length}`;
