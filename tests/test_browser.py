@@ -193,6 +193,7 @@ def test_the_pdf_is_a4_with_tags_language_bookmarks_and_alternative_texts(single
         assert (float(width), float(height)) == pytest.approx((595, 842), abs=1.5)
     for part in (b"/StructTreeRoot", b"/Lang (en)", b"/Outlines", b"/H1", b"/Figure", b"/Alt"):
         assert part in pdf, part
+    assert pdf.count(b"/Figure") == pdf.count(b"/Alt"), "each picture has a text, and no box is one"
 
 
 def test_without_chromium_no_pdf_is_made_and_that_is_said(monkeypatch, tmp_path, capsys):

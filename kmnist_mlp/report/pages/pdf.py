@@ -38,7 +38,10 @@ def print_pdf(browser: str, page: Path, output: Path) -> None:
         If the browser fails.
     """
     with tempfile.TemporaryDirectory() as folder:
-        printed = Path(folder) / "report.pdf"
+        copy, printed = Path(folder) / "report.html", Path(folder) / "report.pdf"
+        # a figure is its picture, which has a text of its own, and not the box around it as well
+        text = page.read_text(encoding="utf-8").replace("<figure ", '<figure role="group" ')
+        copy.write_text(text, encoding="utf-8")
         command = [
             browser,
             "--headless",
@@ -48,7 +51,7 @@ def print_pdf(browser: str, page: Path, output: Path) -> None:
             "--export-tagged-pdf",
             "--generate-pdf-document-outline",
             f"--print-to-pdf={printed}",
-            page.as_uri(),
+            copy.as_uri(),
         ]
         if hasattr(os, "geteuid") and os.geteuid() == 0:  # Chromium's sandbox is not for root
             command.insert(1, "--no-sandbox")
