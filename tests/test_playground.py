@@ -1,6 +1,7 @@
 """Training in the page: its network is Python's, and a reader can use it."""
 
 import json
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -151,7 +152,10 @@ class Playground:
         """Train to the end of an epoch; return test accuracies in per cent, one for each run."""
         self.tab.click(".play")
         self.tab.wait_for_function(
-            "n => Number(document.querySelector('.place').textContent.split(/[ ,]/)[1]) >= n",
+            """n => {
+                const found = document.querySelector('.place').textContent.match(/^epoch (\\d+)(:?)/);
+                return found && found[1] - (found[2] ? 1 : 0) >= n;
+            }""",
             arg=until,
         )
         self.tab.click(".play")
@@ -204,6 +208,36 @@ def test_settings_are_in_the_address_and_a_link_brings_them_back(playground, add
     assert [playground.setting(n) for n in names] == ["8", "0.003", "ReLU", "0.9", "0"]
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "kept"),
+    [("batch", "0", "128"), ("batch", "0.5", "128"), ("batch", "2001", "128"),
+     ("rate", "x", "0.0005"), ("gamma", "1", "0.9"), ("L2", "-1", "0"), ("distortion", "", "0"),
+     ("seed", "1.5", "0"), ("activation", "sine", "tanh")],
+)  # fmt: skip
+def test_a_value_in_the_address_that_is_out_of_range_is_named_and_not_used(
+    playground, address, name, value, kept
+):
+    playground.open(f"{address}#{name}={value}")
+    assert playground.setting(name) == kept
+    playground.tab.wait_for_function(
+        "text => document.querySelector('.place').textContent.includes(text)", arg=f"{name}={value}"
+    )
+
+
+def test_a_run_that_diverges_ends_and_says_so(playground, address):
+    tab = playground.tab
+    playground.open(f"{address}#hidden=16&rate=10&activation=ReLU&gamma=0")
+    tab.click(".play")
+    tab.wait_for_function("document.querySelector('.place').textContent.startsWith('diverged')")
+    assert tab.inner_text(".play") == "Train"
+    assert re.search(r"diverged in epoch \d$", tab.inner_text(".runs"))
+    curve = tab.get_attribute(".loss path[fill=none]", "d")
+    heights = [float(number) for number in re.findall(r"[\d.]+", curve)[1::2]]
+    assert min(heights) == 15  # the loss is drawn at the top
+    tab.select_option("[name=rate]", "0.005")
+    assert playground.train(1)[-1] > 10
+
+
 @pytest.mark.parametrize("hidden", ["0", "8, 8, 8, 8", "600", "1.5"])
 def test_layers_that_are_not_allowed_start_no_run(playground, hidden):
     playground.tab.fill("[name=hidden]", hidden)
@@ -217,7 +251,7 @@ def test_one_step_takes_one_mini_batch(playground):
     for share in (21, 43):
         playground.tab.click(".step")
         playground.tab.wait_for_function(
-            f"document.querySelector('.place').textContent === 'epoch 0, {share} %'"
+            f"document.querySelector('.place').textContent === 'epoch 1: {share} % done'"
         )
 
 

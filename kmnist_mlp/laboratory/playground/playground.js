@@ -3,10 +3,11 @@
 function startPlayground(root, images, workerSource) {
   const $ = (selector) => root.querySelector(selector), form = $('form');
   const CHOICES = {
-    rate: [0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.02, 0.5], gamma: [0, 0.5, 0.9, 0.99], batch: [1, 16, 32, 64, 128, 256, 1000],
+    rate: [0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5], gamma: [0, 0.5, 0.9, 0.99], batch: [1, 16, 32, 64, 128, 256, 1000],
     L1: [0, 0.001, 0.01, 0.1], L2: [0, 0.001, 0.05, 0.2, 0.5, 2], distortion: [0, 0.5, 1, 1.5],
   };
   const DEFAULTS = { hidden: '128', activation: 'tanh', rate: '0.0005', gamma: '0.9', batch: '128', L1: '0', L2: '0', distortion: '0', seed: '0' };
+  const LARGEST = { rate: 10, gamma: 0.999, batch: 2000, L1: 100, L2: 100, distortion: 3, seed: 9999 }; // of a number in the address; the least is 0, of a batch 1
   const LARGEST_LOSS = 0.4; // at the top of the chart; that of a guess among ten classes is 0.23
   const COLOURS = ['--blue', '--orange', '--green', '--purple', '--sky'], DASHES = ['', '8 3', '8 3 2 3', '2 3', '12 3 2 3 2 3'];
   for (const [name, values] of Object.entries(CHOICES)) form[name].replaceChildren(...values.map((value) => new Option(value, value)));
@@ -19,17 +20,18 @@ function startPlayground(root, images, workerSource) {
     form.hidden.setCustomValidity(bad ? 'up to three layers of 1 to 512 units' : '');
     return bad ? null : { ...numbers, hidden, activation: form.activation.value, seed: Math.abs(Math.trunc(Number(form.seed.value))) || 0 };
   }
+  /* Take the settings of the address; return those that are none. */
   function fromAddress() {
-    const given = new URLSearchParams(location.hash.includes('=') ? location.hash.slice(1) : '');
-    for (const [name, value] of Object.entries(DEFAULTS)) {
-      const wanted = given.get(name) ?? value, field = form[name];
+    const given = new URLSearchParams(location.hash.includes('=') ? location.hash.slice(1) : ''), refused = [];
+    for (const [name, usual] of Object.entries(DEFAULTS)) {
+      const wanted = given.get(name) ?? usual, field = form[name], largest = LARGEST[name], number = wanted.trim() ? Number(wanted) : NaN;
       const known = [...(field.options ?? [])].find((option) => option.value.toLowerCase() === wanted.toLowerCase());
-      const isNumber = Number.isFinite(Number(wanted)) && Number(wanted) >= 0;
-      if (field.options && !known && name !== 'activation' && isNumber && !(name === 'gamma' && wanted >= 1)) field.add(new Option(wanted, wanted));
-      if (!field.options) field.value = name === 'seed' && !isNumber ? value : wanted;
-      else field.value = known?.value ?? wanted;
-      if (!field.value && field.options) field.value = value;
+      const fits = largest === undefined ? known || !field.options : number >= (name === 'batch' ? 1 : 0) && number <= largest && (Number.isInteger(number) || !['batch', 'seed'].includes(name));
+      if (!fits) refused.push(`${name}=${wanted}`);
+      else if (field.options && !known) field.add(new Option(wanted, wanted));
+      field.value = fits ? known?.value ?? wanted : usual;
     }
+    return refused;
   }
   function toAddress() {
     const changed = Object.keys(DEFAULTS).filter((name) => form[name].value !== DEFAULTS[name]);
@@ -40,7 +42,7 @@ function startPlayground(root, images, workerSource) {
   // ---- runs ----
   const worker = new Worker(URL.createObjectURL(new Blob([workerSource], { type: 'text/javascript' })));
   const runs = [];
-  let current = null, playing = false, dirty = true, count = 0;
+  let current = null, playing = false, dirty = true, count = 0, notice = '';
   function begin() {
     const own = settings();
     if (!own) { form.reportValidity(); $('.place').textContent = 'Hidden layers: up to three, of 1 to 512 units.'; return false; }
@@ -67,11 +69,18 @@ function startPlayground(root, images, workerSource) {
   form.addEventListener('submit', (event) => event.preventDefault());
   worker.onmessage = ({ data: state }) => {
     if (state.run !== current?.number) return; // the last word of an earlier run
-    $('.place').textContent = `epoch ${state.epoch}${!state.share || state.share >= 1 ? '' : `, ${Math.round(100 * state.share)} %`}`;
+    const within = state.share && state.share < 1;
+    if (state.epoch || state.share) notice = '';
+    $('.place').textContent = notice || (state.diverged ? `diverged in epoch ${state.epoch + 1}: the loss is no number any more` : within ? `epoch ${state.epoch + 1}: ${Math.round(100 * state.share)} % done` : `epoch ${state.epoch}`);
+    if (state.diverged && !current.diverged) {
+      current.diverged = dirty = true;
+      play(false);
+      $('[role=status]').textContent = $('.place').textContent;
+    }
     if (state.history) {
       current.history = state.history;
       draw();
-      if (state.epoch) $('[role=status]').textContent = `epoch ${state.epoch}: ${(100 * state.history.at(-1)[4]).toFixed(1)} % of the test images`;
+      if (!state.diverged && state.epoch) $('[role=status]').textContent = `epoch ${state.epoch}: ${(100 * state.history.at(-1)[4]).toFixed(1)} % of the test images`;
     }
     if (!state.predicted) return;
     drawWeights(state.weights, state.units);
@@ -88,7 +97,7 @@ function startPlayground(root, images, workerSource) {
     svg.replaceChildren(
       ...[0, 0.5, 1].flatMap((share) => { const y = 180 - 165 * share; return [make('path', { d: `M36 ${y}H312`, style: 'stroke: var(--pale)' }), make('text', { x: 32, y: y + 4, 'text-anchor': 'end' }, (share * top).toFixed(digits))]; }),
       make('text', { x: 36, y: 196 }, '0'), make('text', { x: 312, y: 196, 'text-anchor': 'end' }, `epoch ${epochs}`),
-      ...lines.filter((line) => line.points.length).map((line) => make('path', { d: `M${line.points.map(at).join('L')}`, fill: 'none', style: `stroke: var(${COLOURS[line.place]}); stroke-width: ${line.dash ? 1 : 2}; stroke-dasharray: ${line.dash || DASHES[line.place]}` })),
+      ...lines.map((line) => ({ ...line, points: line.points.filter(([, y]) => !Number.isNaN(y)) })).filter((line) => line.points.length).map((line) => make('path', { d: `M${line.points.map(at).join('L')}`, fill: 'none', style: `stroke: var(${COLOURS[line.place]}); stroke-width: ${line.dash ? 1 : 2}; stroke-dasharray: ${line.dash || DASHES[line.place]}` })),
     );
   }
   function draw() {
@@ -97,7 +106,7 @@ function startPlayground(root, images, workerSource) {
     $('.runs').replaceChildren(...runs.map((run, place) => {
       const item = document.createElement('li'), last = run.history.at(-1);
       item.style.setProperty('--own', `var(${COLOURS[place]})`);
-      item.textContent = described(run.settings) + (last ? `: ${(100 * last[4]).toFixed(1)} % of the test images classified correctly after ${last[0]} epoch${last[0] === 1 ? '' : 's'}` : '');
+      item.textContent = described(run.settings) + (run.diverged ? `: diverged in epoch ${last[0]}` : last ? `: ${(100 * last[4]).toFixed(1)} % of the test images classified correctly after ${last[0]} epoch${last[0] === 1 ? '' : 's'}` : '');
       return item;
     }));
   }
@@ -133,10 +142,11 @@ function startPlayground(root, images, workerSource) {
     current.wrong = new Set([...predicted.keys()].filter((t) => predicted[t] !== images.testLabels[t]));
   }
 
-  fromAddress();
+  const refused = fromAddress();
   worker.postMessage({ kind: 'data', inputs: images.side ** 2, classes: images.classes, pixels: images.pixels, labels: images.labels, testPixels: images.testPixels, testLabels: images.testLabels });
-  begin();
-  addEventListener('hashchange', () => { if (location.hash.includes('=')) { fromAddress(); if (playing) play(false); dirty = true; $('.place').textContent = 'New settings: Train starts a new run.'; } });
+  const told = (names) => (names.length ? `Not used, as out of range: ${names.join(', ')}.` : 'New settings: Train starts a new run.');
+  if (begin() && refused.length) notice = told(refused);
+  addEventListener('hashchange', () => { if (location.hash.includes('=')) { const names = fromAddress(); if (playing) play(false); dirty = true; $('.place').textContent = told(names); } });
   return { worker, runs };
 }
 

@@ -1,6 +1,6 @@
 /* Trains in a Web Worker: the page stays alive. Messages in: start, play, pause, step. Messages out: state. */
 'use strict';
-let data, run, settings, network, initial, random, order, place, epoch, playing = false, timer = null;
+let data, run, settings, network, initial, random, order, place, epoch, diverged, playing = false, timer = null;
 const history = [];
 
 function standardised(pixels, mean, scale) {
@@ -23,7 +23,7 @@ function start(given) {
   network = new Network([data.inputs, ...settings.hidden, data.classes], settings.activation, settings.seed);
   initial = network.W[0].slice();
   random = randomFrom(settings.seed + 1);
-  [order, place, epoch] = [null, 0, 0];
+  [order, place, epoch, diverged] = [null, 0, 0, false];
   history.length = 0;
   report(true);
 }
@@ -40,7 +40,11 @@ function miniBatch() {
       x.set(standardised(bent, data.mean, data.scale), i * inputs);
     } else x.set(data.x.subarray(row * inputs, (row + 1) * inputs), i * inputs);
   });
-  network.backward(x, y, rows.length);
+  if (!Number.isFinite(network.backward(x, y, rows.length))) {
+    diverged = true;
+    history.push([epoch + 1, Infinity, NaN, Infinity, NaN]);
+    return true;
+  }
   network.step(settings);
   place += rows.length;
   if (place >= n) { epoch += 1; return true; }
@@ -49,8 +53,9 @@ function miniBatch() {
 
 /* Tell the page where training is; after an epoch and after a single step, also what it shows; `point` adds to the curves. */
 function report(measured, point = measured) {
-  const state = { run, epoch, share: place / data.labels.length };
-  if (measured) {
+  const state = { run, epoch, diverged, share: place / data.labels.length };
+  if (diverged) state.history = history.slice();
+  else if (measured) {
     const test = network.evaluate(data.testX, data.testLabels);
     if (point) {
       const train = network.evaluate(data.x.subarray(0, 500 * data.inputs), data.labels.subarray(0, 500));
@@ -68,7 +73,7 @@ function train() {
   let ended = false;
   do ended = miniBatch(); while (!ended && performance.now() < until);
   report(ended);
-  if (playing) timer = setTimeout(train, 0);
+  if (playing && !diverged) timer = setTimeout(train, 0);
 }
 
 onmessage = ({ data: message }) => {
@@ -76,5 +81,5 @@ onmessage = ({ data: message }) => {
   if (message.kind === 'start') { clearTimeout(timer); playing = false; run = message.run; start(message.settings); }
   if (message.kind === 'play') { playing = true; train(); }
   if (message.kind === 'pause') { clearTimeout(timer); playing = false; report(false); }
-  if (message.kind === 'step') { report(true, miniBatch()); }
+  if (message.kind === 'step' && !diverged) { report(true, miniBatch()); }
 };
