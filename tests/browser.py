@@ -81,6 +81,7 @@ def axe_violations(page):
     if page.evaluate("typeof axe == 'undefined'"):
         page.add_script_tag(path=AXE)
     return page.evaluate(
-        """axe.run().then(found => found.violations.map(v => [v.id, v.nodes.length,
+        """axe.run({ rules: { "target-size": { enabled: true } } })
+        .then(found => found.violations.map(v => [v.id, v.nodes.length,
         v.nodes[0].html.slice(0, 200), v.nodes[0].failureSummary.slice(0, 300)]))"""
     )

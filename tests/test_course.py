@@ -1,6 +1,7 @@
 """The zip for a class: no outputs, no solutions among the notebooks, and it runs where it lies."""
 
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -11,7 +12,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from kmnist_mlp.report import course
-from kmnist_mlp.report.course import CLASS, RUNS_WITH, SOLUTIONS, pack, split_solutions
+from kmnist_mlp.report.course import CLASS, RUNS_WITH, SOLUTIONS, TEACHING, pack, split_solutions
 from kmnist_mlp.report.execution import NotebookError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -87,7 +88,10 @@ def test_the_pages_keep_the_outputs(unpacked):
 
 def test_the_teacher_gets_each_solution_unfolded_below_its_exercise(unpacked):
     names = {path.name for path in (unpacked / SOLUTIONS).iterdir()}
-    assert names == {"01_gradient_check.md", "09_sums.md", "teaching.md"}
+    assert names == {"01_gradient_check.md", "09_sums.md", *TEACHING}
+    teaching = (unpacked / SOLUTIONS / "teaching.md").read_text("utf-8")
+    linked = re.findall(r"\]\(([\w.]+)\)", teaching)
+    assert linked and set(linked) <= names
     text = (unpacked / SOLUTIONS / "09_sums.md").read_text("utf-8")
     parts = (
         "9 Sums", "### Exercise 1", "Predict the sum", "<summary>Hint", "**Solution**",

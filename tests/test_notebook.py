@@ -109,7 +109,7 @@ def test_numbers_in_a_sentence_have_their_spread_or_interval(kana, small_results
     own, difference = frame.linear, frame["l2_0.2"] - frame.baseline
     spread = f"{own.mean():.2f}\xa0±\xa0{own.std():.2f}"
     assert notebook.percent(small_results, "linear") == f"{spread} %"
-    assert notebook.number(small_results, "baseline", "stopped_epoch") == "5.0\xa0±\xa01.4"
+    assert notebook.number(small_results, "baseline", "stopped_epoch") == "5\xa0(4–6)"
     assert notebook.number(small_results, "linear", "stopped_epoch") == "4"
     curves = [100 * r.history.validation_accuracy for r in small_results.of("baseline")]
     at_2, at_9 = (np.mean([curve.iloc[i] for curve in curves]) for i in (1, -1))

@@ -153,7 +153,8 @@ class Playground:
         self.tab.click(".play")
         self.tab.wait_for_function(
             """n => {
-                const found = document.querySelector('.place').textContent.match(/^epoch (\\d+)(:?)/);
+                const told = document.querySelector('.place').textContent;
+                const found = told.match(/^epoch (\\d+)(:?)/);
                 return found && found[1] - (found[2] ? 1 : 0) >= n;
             }""",
             arg=until,

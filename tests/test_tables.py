@@ -62,7 +62,8 @@ def test_the_comparison_puts_the_papers_numbers_beside_ours(small_results):
     assert row["loss difference"] == f"{loss.mean() - 0.064:+.4f}"
     for shown, quantity in (("weights of epoch", "best"), ("stopped at epoch", "stopped")):
         epochs = own[f"{quantity}_epoch"]
-        assert row[shown] == f"{epochs.mean():.1f} ± {epochs.std(ddof=1):.1f}"
+        low, *_, high = sorted(epochs)
+        assert row[shown] == f"{epochs.median():g} ({low}–{high})"
     assert own.best_epoch.mean() != own.stopped_epoch.mean()
 
 
@@ -75,9 +76,7 @@ def test_the_comparison_names_the_epoch_whose_weights_are_tested(kana):
     assert best < 9
     assert plain(table.loc["baseline, 100 epochs", "weights of epoch"]) == "9"
     kept = [r.kept_epoch for r in results.of("stops")]
-    assert table.loc["stops", "weights of epoch"].startswith(
-        f"{np.mean(kept):.1f}".removesuffix(".0")
-    )
+    assert table.loc["stops", "weights of epoch"].startswith(f"{np.median(kept):g}")
     assert data_of(table).kept_epoch.tolist() == [*kept, 9, 9]
 
 
@@ -178,7 +177,7 @@ def test_an_experiment_with_the_title_of_one_of_the_papers_has_a_row_of_its_own(
     configs = {"relu": SMALL, "ReLU": SMALL.replace(epochs=2)}
     assert tables.configurations(configs)["epochs at most"].tolist() == [4, 2]
     results = run(configs, [0], n_jobs=1, data=kana, cache=False)
-    assert tables.comparison(results)["stopped at epoch"].tolist() == ["4.0", "2.0"]
+    assert tables.comparison(results)["stopped at epoch"].tolist() == ["4", "2"]
 
 
 def test_the_table_of_the_sweep_has_the_best_and_the_papers_own_place():

@@ -186,11 +186,12 @@ def difference_finding(numbers: pd.DataFrame) -> str:
     for quantity, noun in (("test_accuracy", "accuracies"), ("test_loss", "losses")):
         if quantity in first.index:
             own = first.loc[quantity]
-            inside = ((own.low <= own.paper) & (own.paper <= own.high)).sum()
+            least, most = np.transpose([rounding_limits(paper) for paper in own.paper])
+            inside = ((own.low <= most) & (least <= own.high)).sum()
             above = (own.paper > own.ours).sum()
             sentences.append(
-                f"Of {len(own)} printed {noun}, {inside} lie in the 95 % prediction interval of "
-                f"our seeds, and {above} lie above our mean."
+                f"Of {len(own)} printed {noun}, {inside} lie, within their rounding, in the 95 % "
+                f"prediction interval of our seeds, and {above} lie above our mean."
             )
     return " ".join(sentences)
 

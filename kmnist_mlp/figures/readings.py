@@ -105,7 +105,10 @@ def verdicts_figure(verdicts: pd.DataFrame, curve: pd.DataFrame) -> Figure:
 
 def draw_verdicts(verdicts: pd.DataFrame) -> Figure:
     """Draw a row per claim and a column per reading."""
-    lines = [textwrap.wrap(claim, 32 if is_narrow() else 66) for claim in verdicts.index]
+    lines = [
+        textwrap.wrap(claim.replace(" %", "\u00a0%"), 32 if is_narrow() else 66)
+        for claim in verdicts.index
+    ]
     heights = np.array([0.2 + 0.85 * len(text) for text in lines])
     places = np.cumsum(heights) - heights / 2
     figure, (axis,) = panels(1, height=0.17 * heights.sum() + 1.0)

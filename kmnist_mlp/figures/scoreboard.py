@@ -61,7 +61,7 @@ def scoreboard_numbers(judged: pd.DataFrame) -> pd.DataFrame:
 def draw_scoreboard(numbers: pd.DataFrame, limit: float = 8.0) -> Figure:
     """Draw what :func:`scoreboard_numbers` gives, a row per claim; farther ones at the edge."""
     wide = 34 if is_narrow() else 62  # characters
-    lines = [textwrap.wrap(f"{n}  {claim}", wide) for n, claim in zip(
+    lines = [textwrap.wrap(f"{n}  {claim}".replace(" %", "\u00a0%"), wide) for n, claim in zip(
         numbers.number, numbers.claim, strict=True)]  # fmt: skip
     breaks = numbers.section.ne(numbers.section.shift())
     heights = np.array([0.15 + 0.85 * len(text) for text in lines])

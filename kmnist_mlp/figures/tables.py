@@ -15,7 +15,14 @@ from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.runs import Results, named_configs
 from kmnist_mlp.experiments.sweep import AXES, means
 from kmnist_mlp.figures.exhibit import ExhibitData, label, shown, title
-from kmnist_mlp.support.statistics import MISSING, interval, plus_minus, rounded, signed
+from kmnist_mlp.support.statistics import (
+    MISSING,
+    interval,
+    median_and_range,
+    plus_minus,
+    rounded,
+    signed,
+)
 
 VERDICTS = ("reproduced", "not reproduced", "undecided")
 
@@ -95,8 +102,8 @@ def comparison(results: Results, names: str | Iterable[str] | None = None) -> pd
             "paper loss": paper_loss,
             "loss difference": loss_difference,
             "validation accuracy, %": plus_minus(results.values("validation_accuracy", name), 2),
-            "weights of epoch": plus_minus((run.kept_epoch for run in results.of(name)), 1),
-            "stopped at epoch": plus_minus(results.values("stopped_epoch", name), 1)
+            "weights of epoch": median_and_range(run.kept_epoch for run in results.of(name)),
+            "stopped at epoch": median_and_range(results.values("stopped_epoch", name))
             + (f", {diverged} diverged" if diverged else ""),
         }
         rows.append(row)
@@ -189,7 +196,7 @@ def saturation(numbers: pd.DataFrame, data_name: str) -> pd.DataFrame:
     rows = {}
     for (name, weights), own in numbers.groupby(["experiment", "weights"], sort=False):
         layers = dict(list(own.groupby("layer")))
-        row = {"epoch": plus_minus(layers[1].epoch, 1)}
+        row = {"epoch": median_and_range(layers[1].epoch)}
         for layer in sorted(layers)[:-1]:
             share = plus_minus(100 * layers[layer].saturated_share, 1)
             row[f"saturated units, layer {layer}, %"] = share

@@ -190,7 +190,7 @@ def draw_along(axis: Axes, surface: LossSurface, stage: str) -> None:
     axis.set_ylabel("cross-entropy per image")
     axis.set_title("Loss of the mini-batch along its gradient")
     low, high = axis.get_ylim()
-    axis.set_ylim(low, high * 2)
+    axis.set_ylim(low, high * (100 if is_narrow() else 2))  # the legend needs room
 
 
 def draw_surface(axis: Axes, surface: LossSurface, stage: str, rate: float) -> None:

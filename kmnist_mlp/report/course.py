@@ -28,10 +28,12 @@ CLASS, SOLUTIONS = "kmnist_course", "kmnist_course_solutions"
 RUNS_WITH = (  # what `make lab` needs
     "Makefile", "LICENSE", "pyproject.toml", "constraints.txt", "environment.yml", "kmnist_mlp",
 )  # fmt: skip
-TEACHING = "docs/teaching.md"  # goes with the solutions
+# what goes with the solutions: the teacher's page, and what it refers to
+TEACHING = ("teaching.md", "data.md", "benchmark.md", "benchmark.json", "benchmark.png")  # docs/
 README = """# A neural network from scratch on Kuzushiji-MNIST: course material
 
-You need make and Python 3.11 or newer. Once, with a network: `make setup` and `make data`. Then:
+You need make and Python 3.11 or newer (on Windows: in WSL). Once, with a network: `make setup` and
+`make data`. Then:
 
 ```sh
 make lab   # JupyterLab on your own copy of the notebooks, in play/
@@ -108,10 +110,9 @@ def pack(project: Path, output: Path) -> None:
     """
     notebooks = committed(project / "notebooks")
     require_outputs(notebooks)
-    files = {
-        f"{CLASS}/README.md": README.encode(),
-        f"{SOLUTIONS}/teaching.md": (project / TEACHING).read_bytes(),
-    }
+    files = {f"{CLASS}/README.md": README.encode()}
+    for path in (project / "docs" / name for name in TEACHING):
+        files[f"{SOLUTIONS}/{path.name}"] = path.read_bytes()
     for path in (file for name in RUNS_WITH for file in _files(project / name)):
         files[f"{CLASS}/{path.relative_to(project).as_posix()}"] = path.read_bytes()
     for path, notebook in notebooks.items():

@@ -174,6 +174,21 @@ def plus_minus(values: Iterable[float], digits: int) -> str:
     return f"{mean}\u00a0±\u00a0{spread}" if spread else mean
 
 
+def median_and_range(values: Iterable[float]) -> str:
+    r"""Return "median (lowest–highest)" of whole numbers over seeds, such as last epochs.
+
+    Training that ends much later with one seed would make a mean and its deviation misleading.
+
+    Examples
+    --------
+    >>> median_and_range([13, 15, 34, 14, 11]), median_and_range([100, 100]), median_and_range([7])
+    ('14\xa0(11–34)', '100', '7')
+    """
+    values = list(values)
+    low, high = min(values), max(values)
+    return f"{np.median(values):g}" + (f"\u00a0({low:g}–{high:g})" if high > low else "")
+
+
 def in_percent(fraction: float, digits: int = 2) -> str:
     r"""Return a fraction in per cent, its unit set off by a no-break space.
 

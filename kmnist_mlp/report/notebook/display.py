@@ -55,7 +55,12 @@ def begin(seeds: Sequence[int] | None = None) -> Dataset:
         f"**Data:** {data.name}, {len(data.train_images):,} training and {len(data.test_images):,} "
         f"test images (fingerprint `{data.fingerprint[:12]}`). "
         f"**Seeds:** {', '.join(map(str, seeds))}. "
-        + ("Values with ± are mean and standard deviation over seeds." if len(seeds) > 1 else ""),
+        + (
+            "Values with ± are mean and standard deviation over seeds; epochs are medians, with "
+            "their range in brackets."
+            if len(seeds) > 1
+            else ""
+        ),
         role="provenance",
         facts=list(facts(data, seeds).items()),  # notebooks would sort the names of a dict
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kmnist_mlp.experiments.runs import Results
-from kmnist_mlp.support.statistics import interval, plus_minus, signed
+from kmnist_mlp.support.statistics import interval, median_and_range, plus_minus, signed
 
 
 def percent(results: Results, name: str, quantity: str = "test_accuracy") -> str:
@@ -17,8 +17,9 @@ def error(results: Results, name: str, quantity: str = "test_accuracy") -> str:
 
 
 def number(results: Results, name: str, quantity: str, digits: int = 1) -> str:
-    """Return any quantity, such as "24.4 ± 1.1" (epochs)."""
-    return plus_minus(results.values(quantity, name), digits)
+    """Return any quantity, such as "0.056 ± 0.002" (a loss), or "24 (23–26)" for epochs."""
+    values = results.values(quantity, name)
+    return median_and_range(values) if quantity.endswith("_epoch") else plus_minus(values, digits)
 
 
 def at_epoch(results: Results, name: str, epoch: int) -> str:

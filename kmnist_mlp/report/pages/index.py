@@ -69,9 +69,10 @@ def index_content(pages: list[Page], link: Link) -> dict[str, Any]:
             for claim in judged.itertuples()
         ]
         undecided = judged[judged.verdict == "undecided"]
-        inside = undecided["mean"].between(undecided.low, undecided.high).sum()
+        inside = undecided["mean"].between(undecided.low, undecided.high, "neither").sum()
         content |= {
-            "near": f"in {inside} of {len(undecided)} such claims, our mean lies inside the band"
+            "near": f"in {inside} of {len(undecided)} such claims, our mean lies inside the band, "
+            "and the interval is too wide to decide"
             if inside
             else "",
             "board": board(judged, links),

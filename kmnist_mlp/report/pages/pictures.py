@@ -139,10 +139,10 @@ def without_kana(text: str) -> str:
 
     Examples
     --------
-    >>> without_kana("す su is taken for つ tsu")
-    'su is taken for tsu'
+    >>> without_kana("す su is taken for つ tsu (す su)")
+    'su is taken for tsu (su)'
     """
-    return " ".join(KANA.sub("", text).split())
+    return " ".join(re.sub(rf"{KANA.pattern}\s*", "", text).split())
 
 
 TAG_OR_TEXT = re.compile(
