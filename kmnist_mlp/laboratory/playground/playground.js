@@ -71,7 +71,7 @@ function startPlayground(root, images, workerSource) {
     if (state.run !== current?.number) return; // the last word of an earlier run
     const within = state.share && state.share < 1;
     if (state.epoch || state.share) notice = '';
-    $('.place').textContent = notice || (state.diverged ? `diverged in epoch ${state.epoch + 1}: the loss is no number any more` : within ? `epoch ${state.epoch + 1}: ${Math.round(100 * state.share)} % done` : `epoch ${state.epoch}`);
+    $('.place').textContent = notice || (state.diverged ? `diverged in epoch ${state.epoch + 1}: the loss is not a finite number` : within ? `epoch ${state.epoch + 1}: ${Math.round(100 * state.share)} % done` : `epoch ${state.epoch}`);
     if (state.diverged && !current.diverged) {
       current.diverged = dirty = true;
       play(false);
