@@ -93,7 +93,8 @@ def test_each_notebook_has_its_number_and_begins_once_with_the_data_and_its_seed
     assert CELLS[number][0].source.startswith(f"# {int(number)} ")
     first, *others = CODE[number]
     assert not any(cell.calls("begin") for cell in others)
-    seeds = f"seeds={sorted(load_readings().seed.unique().tolist())}" if number == "09" else ""
+    own = {"00": [0], "09": sorted(load_readings().seed.unique().tolist())}
+    seeds = f"seeds={own[number]}" if number in own else ""
     begins = [ast.unparse(line) for line in first.tree.body if "begin(" in ast.unparse(line)]
     assert begins == [f"data = begin({seeds})"]
 

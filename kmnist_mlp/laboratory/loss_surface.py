@@ -176,7 +176,7 @@ def draw_along(axis: Axes, surface: LossSurface, stage: str) -> None:
         rates, losses = surface.along(name)
         style = {"color": BLUE, "lw": 2, "zorder": 3} if name == stage else {"color": GREY, "lw": 1}
         axis.plot(rates, losses.clip(SMALLEST), ls=dashes, label=name, **style)
-    axis.legend(loc="upper center", ncols=1 if is_narrow() else 3)
+    axis.legend(loc="upper left" if is_narrow() else "upper center", ncols=1 if is_narrow() else 3)
     before, *after = surface.after_steps(stage).clip(SMALLEST)
     axis.axhline(before, color=GREY, ls=":", lw=1)
     for rate, loss in zip(RATES, after, strict=True):
@@ -187,10 +187,12 @@ def draw_along(axis: Axes, surface: LossSurface, stage: str) -> None:
     axis.set_xscale("log")
     axis.set_yscale("log")
     axis.set_xlabel("length of the step: learning rate")
-    axis.set_ylabel("cross-entropy per image")
-    axis.set_title("Loss of the mini-batch along its gradient")
+    axis.set_ylabel("loss per image" if is_narrow() else "cross-entropy per image")
+    axis.set_title(
+        "Loss along the gradient" if is_narrow() else "Loss of the mini-batch along its gradient"
+    )
     low, high = axis.get_ylim()
-    axis.set_ylim(low, high * (100 if is_narrow() else 2))  # the legend needs room
+    axis.set_ylim(low, high * (1000 if is_narrow() else 2))  # the legend needs room
 
 
 def draw_surface(axis: Axes, surface: LossSurface, stage: str, rate: float) -> None:

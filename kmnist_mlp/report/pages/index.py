@@ -44,7 +44,8 @@ def index_content(pages: list[Page], link: Link) -> dict[str, Any]:
     exhibits = [exhibit for page in pages for exhibit in page.exhibits]
     found = {exhibit.index: exhibit for exhibit in exhibits if exhibit.index}
     judged = _frame(found["scoreboard"]) if "scoreboard" in found else None
-    facts = next((page.facts for page in pages if "version" in page.facts), {})
+    known = [page.facts for page in pages if "version" in page.facts]
+    facts = max(known, key=lambda own: own.get("seeds", "").count(","), default={})
     content: dict[str, Any] = {
         "facts": facts,
         "data": facts.get("data", "Kuzushiji-MNIST"),
