@@ -124,7 +124,7 @@ def test_each_claim_is_judged_in_each_reading():
         Claim("4", "ReLU is perfect", "test_accuracy", "relu", low=99),
     ]
     found = readings.verdicts(table, claims)
-    assert found.loc["ReLU is good"].tolist() == ["reproduced", "not reproduced"] * 6
+    assert found.loc["1 ReLU is good"].tolist() == ["reproduced", "not reproduced"] * 6
     reach = drawn.claims_by_reach(found)
     assert reach.reach.tolist() == ["some readings", "every reading", "no reading"]
     assert '1 have the verdict "not reproduced"' in drawn.verdicts_finding(found)
@@ -132,7 +132,9 @@ def test_each_claim_is_judged_in_each_reading():
     (axis,) = figure.axes
     by_distance = sorted(range(12), key=lambda number: (number % 2, (5 * number + 3) % 12))
     rows = {text: height for height, text in ticks(axis, "y").items()}
-    good, always, never = (rows[claim.statement] for claim in claims)
+    good, always, never = (
+        rows[f"{n} {claim.statement}"] for n, claim in enumerate(claims, start=1)
+    )
     even = [(place, n % 2 == 0) for place, n in enumerate(by_distance, start=1)]
     expected = {
         "reproduced": {(place, always) for place, _ in even}

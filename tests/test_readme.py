@@ -98,7 +98,7 @@ def test_the_findings_of_other_readings_are_those_of_the_committed_ones():
     above = [losses_above(results)[:2] for results in (ours, *others)]
     assert sum(count == printed for count, printed in above) == 10 and above[0][0] == above[0][1]
     assert "With classical momentum, a learning rate of 0.005 is worse" in text
-    slower = judged.loc["Learning rate 0.0005 trains to a better training accuracy than 0.005"]
+    slower = judged.loc["5 Learning rate 0.0005 trains to a better training accuracy than 0.005"]
     classical = [reading.momentum == "classical" for reading in READINGS]
     assert (slower[classical] == "reproduced").all()
 

@@ -149,7 +149,8 @@ def verdicts(table: pd.DataFrame, claims: Iterable[Claim] = CLAIMS) -> pd.DataFr
     """Return the verdict on each claim (rows) in each reading (columns, as in READINGS)."""
     judged = [judge(results_of(reading, table), {}, claims) for reading in READINGS]
     columns = {number: frame.verdict for number, frame in enumerate(judged)}
-    return pd.DataFrame(columns).set_axis(judged[0].claim)
+    claims = judged[0].number.astype(str) + " " + judged[0].claim
+    return pd.DataFrame(columns).set_axis(claims.rename("claim"))
 
 
 def main() -> int:

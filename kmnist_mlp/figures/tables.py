@@ -151,6 +151,40 @@ def changes(results: Results, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
     return table
 
 
+def loss_and_weights(results: Results, names: Iterable[str]) -> pd.DataFrame:
+    """Return how much the training loss fluctuates at the end, and how many weights are near zero.
+
+    Parameters
+    ----------
+    results : Results
+    names : iterable of str
+        Experiments.
+
+    Returns
+    -------
+    DataFrame
+        One row per experiment, in per cent: the standard deviation of the training loss from a
+        straight line over the last ten epochs, as a share of its mean; and the share of the first
+        layer's weights between -0.001 and 0.001.
+    """
+    names = results.chosen(names)
+    quantities = ("late_fluctuation", "small_weight_share")
+    rows = [
+        {
+            "fluctuation of the training loss, %": plus_minus(
+                100 * results.values(quantities[0], name), 1
+            ),
+            "weights near zero, %": plus_minus(results.values(quantities[1], name), 1),
+        }
+        for name in names
+    ]
+    table = pd.DataFrame(rows, index=[title(name) for name in names])
+    table = with_corner(table, "experiment", results.data_name)
+    frame = results.frame[results.frame.experiment.isin(names)].drop(columns="cached")
+    table.attrs["exhibit_data"] = ExhibitData.of(frame, "", results, names, quantities)
+    return table
+
+
 def sweep_table(sweep: pd.DataFrame, count: int = 5) -> pd.DataFrame:
     """Return the best combinations on the validation split, and the paper's, with their accuracies.
 

@@ -109,7 +109,8 @@ class HiddenUnits:
             ],
             columns=["unit", "rank", "character", "output"],
         )
-        exhibit = ExhibitData.of(numbers, finding(self))
+        names = ", ".join(map(str, shown))
+        exhibit = ExhibitData.of(numbers, f"{finding(self)} Shown: units {names}.")
         return finished(lambda: draw(self, shown, images), self.data.name, exhibit)
 
 

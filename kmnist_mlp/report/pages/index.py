@@ -14,7 +14,7 @@ from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.verdicts import RULE
 from kmnist_mlp.figures.markup import html
 from kmnist_mlp.figures.tables import VERDICTS, scoreboard
-from kmnist_mlp.report.pages.board import board
+from kmnist_mlp.report.pages.board import SYMBOLS, board
 from kmnist_mlp.report.pages.page import Exhibit, Page
 from kmnist_mlp.support.statistics import interval, signed
 
@@ -77,6 +77,7 @@ def index_content(pages: list[Page], link: Link) -> dict[str, Any]:
             if inside
             else "",
             "board": board(judged, links),
+            "symbols": SYMBOLS,
             "counts": {verdict: int((judged.verdict == verdict).sum()) for verdict in VERDICTS},
             "plain_board": Markup(html(scoreboard(judged))),
             "board_csv": found["scoreboard"].data.csv,

@@ -202,7 +202,14 @@ def _section(page: Page, address: str, name: str, text: str) -> dict[str, str]:
 
 
 def plain(html: str) -> str:
-    """Return the text of a piece of HTML, with single blanks."""
+    """Return the text of a piece of HTML, with single blanks.
+
+    Examples
+    --------
+    >>> plain("<p>After 24 <a href='#'>epochs</a>.</p><p>Its loss</p>")
+    'After 24 epochs. Its loss'
+    """
+    html = re.sub(r"</?(a|abbr|b|cite|code|em|i|small|span|strong|sub|sup)\b[^>]*>", "", html)
     return " ".join(entities.unescape(re.sub(r"<[^>]*>", " ", html)).split())
 
 
