@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures.exhibit import ExhibitData, title
-from kmnist_mlp.figures.style import COLOURS, DASHES, finished, legend_above, panels
+from kmnist_mlp.figures.style import COLOURS, DASHES, finished, is_narrow, legend_above, panels
 from kmnist_mlp.support.colours import BLUE, GREEN, GREY, ORANGE
 from kmnist_mlp.support.statistics import mean_curve
 
@@ -76,7 +76,7 @@ def draw_curves(
     figure, axes = panels(2)
     at_kept = numbers[numbers.stopped_epoch.notna()]
     kept, stopped = at_kept.epoch.mean(), at_kept.stopped_epoch.mean()
-    loss_label = f"cross-entropy per example / {classes}"
+    loss_label = f"cross-entropy {'' if is_narrow() else 'per example '}/ {classes}"
     kinds = (("loss", 1, loss_label), ("accuracy", 100, "accuracy, %"))
     parts = [("training", BLUE), ("validation", ORANGE)]
     if len(numbers) and numbers.validation_loss.isna().all():

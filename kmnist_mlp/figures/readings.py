@@ -45,8 +45,8 @@ def draw_specification(curve: pd.DataFrame) -> Figure:
     top.plot(places[~ours], curve.distance[~ours], "o", color=BLUE)
     top.plot(place, curve.distance[place], "D", color=ORANGE, ms=7)
     top.annotate(
-        "this report", (place, curve.distance[place]), (0, 8), ha="center",
-        textcoords="offset points", color=ORANGE, fontsize=9,
+        "this report", (place, curve.distance[place]), (0, 8), color=ORANGE, fontsize=9,
+        textcoords="offset points", ha="left" if is_narrow() else "center",
     )  # fmt: skip
     top.set_ylim(0, curve.distance.max() * 1.2)
     top.set_ylabel("distance to the paper")
