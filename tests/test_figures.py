@@ -268,17 +268,17 @@ def test_the_dashed_line_and_the_test_result_are_at_the_epoch_whose_weights_are_
         kept = [getattr(run, epoch) for run in runs]
         stopped = [run.stopped_epoch for run in runs]
         legend = [text.get_text() for text in figure.legends[0].get_texts()]
-        marked = [f"weights of epoch {np.mean(kept):.4g}"]
-        marked += [f"stopped at {np.mean(stopped):.4g}"] * (stopped != kept)
+        marked = [f"weights of epoch {np.median(kept):.4g}"]
+        marked += [f"stopped at {np.median(stopped):.4g}"] * (stopped != kept)
         assert [text for text in legend if "epoch" in text or "stopped" in text] == marked
         for axis, kind, factor in zip(figure.axes, ("loss", "accuracy"), (1, 100), strict=True):
             (dashed,) = lines(axis, linestyle="--")
-            assert set(dashed.get_xdata()) == {np.mean(kept)}
+            assert set(dashed.get_xdata()) == {np.median(kept)}
             dotted = [line.get_xdata()[0] for line in lines(axis, linestyle=":")]
-            assert dotted == ([np.mean(stopped)] if stopped != kept else [])
+            assert dotted == ([np.median(stopped)] if stopped != kept else [])
             measured = factor * np.mean([getattr(run, f"test_{kind}") for run in runs])
             (diamond,) = points(lines(axis, label="test", marker="D"))
-            assert diamond == pytest.approx((np.mean(kept), measured))
+            assert diamond == pytest.approx((np.median(kept), measured))
         rows = numbers_of(figure).dropna(subset="test_accuracy")
         assert rows.epoch.tolist() == kept
         for quantity in ("test_accuracy", "test_loss", "best_epoch", "stopped_epoch"):
@@ -292,7 +292,7 @@ def test_the_dashed_line_and_the_test_result_are_at_the_epoch_whose_weights_are_
         mean["test"] = accuracies(results, name).mean()
         named = ", ".join(f"{value:.1f} % {part}" for part, value in mean.items())
         best = [run.best_epoch for run in runs]
-        said = [f"{np.mean(epochs):.1f}".removesuffix(".0") for epochs in (kept, best, stopped)]
+        said = [f"{np.median(epochs):.1f}".removesuffix(".0") for epochs in (kept, best, stopped)]
         finding = figure.exhibit_data.finding
         assert f"accuracy {named}," in finding
         assert re.findall(r"epoch ([\d.]*\d)", finding) == said

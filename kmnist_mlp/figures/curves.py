@@ -32,8 +32,8 @@ def learning_curves(results: Results, name: str) -> Figure:
     """Draw loss (left) and accuracy (right) by epoch, training and validation.
 
     Thin lines are the seeds; the thick line is their mean and the band one standard deviation,
-    until the first seed stops. Dashed: the epoch whose weights are kept, mean over seeds, with the
-    test result as a diamond; dotted: the epoch at which training stopped.
+    until the first seed stops. Dashed: the epoch whose weights are kept, with the test result as a
+    diamond; dotted: the epoch at which training stopped (medians of the seeds).
     """
     numbers = curve_numbers(results, name)
     classes = results.of(name)[0].config.layer_specs[-1]
@@ -75,7 +75,7 @@ def draw_curves(
     """
     figure, axes = panels(2)
     at_kept = numbers[numbers.stopped_epoch.notna()]
-    kept, stopped = at_kept.epoch.mean(), at_kept.stopped_epoch.mean()
+    kept, stopped = at_kept.epoch.median(), at_kept.stopped_epoch.median()
     loss_label = f"cross-entropy {'' if is_narrow() else 'per example '}/ {classes}"
     kinds = (("loss", 1, loss_label), ("accuracy", 100, "accuracy, %"))
     parts = [("training", BLUE), ("validation", ORANGE)]
@@ -110,20 +110,21 @@ def draw_curves(
 
 
 def curve_finding(numbers: pd.DataFrame, name: str) -> str:
-    """Return epochs, accuracies and losses of the kept weights, means over seeds, as a sentence."""
-    mean = numbers[numbers.stopped_epoch.notna()].mean()
+    """Return mean accuracies with the kept weights, and the median of epochs, as sentences."""
+    at_kept = numbers[numbers.stopped_epoch.notna()]
+    mean, median = at_kept.mean(), at_kept.median()
     parts = [p for p in ("training", "validation", "test") if np.isfinite(mean[f"{p}_accuracy"])]
     accuracies = ", ".join(f"{100 * mean[f'{part}_accuracy']:.1f} % {part}" for part in parts)
-    lowest = f"The validation loss is lowest at epoch {_epoch(mean.best_epoch)}. "
+    lowest = f"The validation loss is lowest at epoch {_epoch(median.best_epoch)}. "
     lowest = lowest if "validation" in parts else ""
     return (
         f"{name[0].upper()}{name[1:]}: accuracy {accuracies}, with the weights of epoch "
-        f"{_epoch(mean.epoch)}. {lowest}Training stops at epoch {_epoch(mean.stopped_epoch)}."
+        f"{_epoch(median.epoch)}. {lowest}Training stops at epoch {_epoch(median.stopped_epoch)}."
     )
 
 
-def _epoch(mean: float) -> str:
-    return f"{mean:.1f}".removesuffix(".0")
+def _epoch(median: float) -> str:
+    return f"{median:g}"
 
 
 # ---- several experiments -------------------------------------------------------------------------
