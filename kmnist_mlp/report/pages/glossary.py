@@ -66,8 +66,8 @@ TERMS: dict[str, tuple[str, str]] = {
         "Loss or accuracy after each epoch. Thick: the mean of the seeds with a band of one "
         "standard deviation, until the first of them stops; thin: each seed, with a stroke at its "
         "last epoch. Dashed: the epoch whose weights are kept; dotted: the epoch at which training "
-        "stopped (medians of the seeds); diamond: the test result. The training curve is measured on a "
-        "fixed tenth of the training split.",
+        "stopped (medians of the seeds); diamond: the test result. The training curve is measured "
+        "on a fixed tenth of the training split.",
     ),
     "L1 and L2 penalty": (
         r"L[12] penalt(?:y|ies)",
