@@ -109,7 +109,7 @@ def comparison(results: Results, names: str | Iterable[str] | None = None) -> pd
         rows.append(row)
     table = pd.DataFrame(rows, index=[title(name) for name in names])
     table = with_corner(table, "experiment", results.data_name)
-    frame = results.frame[results.frame.experiment.isin(names)].drop(columns="cached")
+    frame = _runs_of(results, names)
     keys = zip(frame.experiment, frame.seed, strict=True)
     frame["kept_epoch"] = [results.runs[key].kept_epoch for key in keys]
     quantities = ["test_accuracy", "test_loss"]
@@ -122,6 +122,11 @@ def _beside(paper: float | None, ours: pd.Series, digits: int) -> tuple[str, str
     if paper is None:
         return MISSING, MISSING
     return f"{paper:g}", signed(ours.mean() - paper, digits)
+
+
+def _runs_of(results: Results, names: list[str]) -> pd.DataFrame:
+    """Return what was measured in the runs of some experiments."""
+    return results.frame[results.frame.experiment.isin(names)].drop(columns="cached")
 
 
 def changes(results: Results, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
@@ -146,7 +151,7 @@ def changes(results: Results, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
     table = pd.DataFrame.from_dict(rows, orient="index")
     table = with_corner(table, "difference, points", results.data_name)
     names = list(dict.fromkeys(name for pair in pairs for name in pair))
-    frame = results.frame[results.frame.experiment.isin(names)].drop(columns="cached")
+    frame = _runs_of(results, names)
     table.attrs["exhibit_data"] = ExhibitData.of(frame, "", results, names, ["test_accuracy"])
     return table
 
@@ -180,7 +185,7 @@ def loss_and_weights(results: Results, names: Iterable[str]) -> pd.DataFrame:
     ]
     table = pd.DataFrame(rows, index=[title(name) for name in names])
     table = with_corner(table, "experiment", results.data_name)
-    frame = results.frame[results.frame.experiment.isin(names)].drop(columns="cached")
+    frame = _runs_of(results, names)
     table.attrs["exhibit_data"] = ExhibitData.of(frame, "", results, names, quantities)
     return table
 

@@ -158,7 +158,7 @@ def draw(units: HiddenUnits, shown: np.ndarray, images: int) -> Figure:
         axis.text(canvas.shape[1] + 4, -2, f"of the top {len(units.top)}", va="bottom")
     axis.set_xticks(
         [width / 2, across * (images + 2) / 2],
-        ["weights", textwrap.fill(title, 26 if narrow else 60)],
+        ["weights", title],
     )
     axis.xaxis.tick_top()
     axis.tick_params(length=0)

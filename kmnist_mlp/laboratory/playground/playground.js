@@ -65,7 +65,9 @@ function startPlayground(root, images, workerSource) {
   $('.step').addEventListener('click', () => { if (!dirty || begin()) { play(false); worker.postMessage({ kind: 'step' }); } });
   $('.new').addEventListener('click', () => { play(false); begin(); });
   $('.clear').addEventListener('click', () => { runs.splice(0, runs.length, ...(current ? [current] : [])); draw(); });
-  form.addEventListener('input', () => { if (playing) play(false); dirty = true; if (settings()) toAddress(); $('.place').textContent = 'New settings: Train starts a new run.'; });
+  const told = (refused = []) => (refused.length ? `Not used, as out of range: ${refused.join(', ')}.` : 'New settings: Train starts a new run.');
+  function changed(refused) { if (playing) play(false); dirty = true; $('.place').textContent = told(refused); }
+  form.addEventListener('input', () => { if (settings()) toAddress(); changed(); });
   form.addEventListener('submit', (event) => event.preventDefault());
   worker.onmessage = ({ data: state }) => {
     if (state.run !== current?.number) return; // the last word of an earlier run
@@ -144,9 +146,8 @@ function startPlayground(root, images, workerSource) {
 
   const refused = fromAddress();
   worker.postMessage({ kind: 'data', inputs: images.side ** 2, classes: images.classes, pixels: images.pixels, labels: images.labels, testPixels: images.testPixels, testLabels: images.testLabels });
-  const told = (names) => (names.length ? `Not used, as out of range: ${names.join(', ')}.` : 'New settings: Train starts a new run.');
   if (begin() && refused.length) notice = told(refused);
-  addEventListener('hashchange', () => { if (location.hash.includes('=')) { const names = fromAddress(); if (playing) play(false); dirty = true; $('.place').textContent = told(names); } });
+  addEventListener('hashchange', () => { if (location.hash.includes('=')) changed(fromAddress()); });
   return { worker, runs };
 }
 
