@@ -126,19 +126,31 @@ def test_a_parallel_sweep_that_is_killed_from_outside_is_continued(results_folde
 
 
 @needs_fork
-def test_workers_end_when_the_sweep_alone_is_killed(results_folder):
+@pytest.mark.parametrize("when", ["they import", "they train"])
+def test_workers_end_when_the_sweep_alone_is_killed(results_folder, when):
     """As a notebook's kernel is when it is restarted: its workers would train on."""
     sweep = subprocess.Popen([sys.executable, "-c", SWEEP], stderr=subprocess.DEVNULL)
-    while sweep.poll() is None and len(list(results_folder.glob("[!.]*.npz"))) < 2:
+
+    def workers():
+        children = psutil.Process(sweep.pid).children(recursive=True)
+        return [child for child in children if "popen_loky_posix" in " ".join(child.cmdline())]
+
+    def ready():
+        if when == "they train":
+            return len(list(results_folder.glob("[!.]*.npz"))) >= 2
+        # A worker that waits for its first run has used 0.2 seconds, one that has imported 0.6.
+        return len(started) == 2 and all(child.cpu_times().user > 0.3 for child in started)
+
+    started = workers()
+    while sweep.poll() is None and not ready():
         time.sleep(0.01)
-    children = psutil.Process(sweep.pid).children(recursive=True)
-    workers = [child for child in children if "popen_loky_posix" in " ".join(child.cmdline())]
+        started = workers()
     sweep.kill()
     sweep.wait()
-    _, left = psutil.wait_procs(workers, timeout=30)
+    _, left = psutil.wait_procs(started, timeout=30)
     for worker in left:
         worker.kill()
-    assert len(workers) == 2 and left == []
+    assert len(started) == 2 and left == []
 
 
 @pytest.fixture

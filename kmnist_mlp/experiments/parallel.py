@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import multiprocessing
 import os
 import warnings
 from collections.abc import Hashable, Iterator, Mapping
@@ -12,6 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from joblib import Parallel, delayed
 from joblib.externals.loky import get_reusable_executor
+from joblib.externals.loky.backend.process import LokyProcess
 from tqdm.auto import tqdm
 
 from kmnist_mlp.activations import ACTIVATIONS, Activation
@@ -22,7 +24,6 @@ from kmnist_mlp.results import Progress, TrainingResult
 from kmnist_mlp.training import train
 
 Key = TypeVar("Key", bound=Hashable)
-PARENT = os.getppid()  # as a worker starts; another one later, when it was killed
 
 
 def cost(config: Config) -> float:
@@ -59,7 +60,7 @@ def train_all(
             parallel = Parallel(n_jobs=min(n_jobs, len(left)), return_as="generator_unordered")
             activations = dict(ACTIVATIONS)  # a worker does not know those of a notebook
             jobs = [
-                delayed(_train_one)(*item, os.getpid(), dtype, names, activations, *arrays)
+                delayed(_train_one)(*item, dtype, names, activations, *arrays)
                 for item in left.items()
             ]
             try:
@@ -80,7 +81,6 @@ def train_all(
 def _train_one(
     key: Key,
     config: Config,
-    caller: int,
     dtype: np.dtype,
     names: tuple,
     activations: dict[str, Activation],
@@ -89,13 +89,14 @@ def _train_one(
     # The four arrays are separate arguments: joblib passes large ones as memory maps, and a cluster
     # sends each to a worker once, not with every run.
     ACTIVATIONS.update(activations)
-    callbacks = [_end_without_parent] if caller == PARENT else []
-    return key, train(config, Dataset(*arrays, *names), dtype, callbacks=callbacks)
+    return key, train(config, Dataset(*arrays, *names), dtype, callbacks=[_end_without_parent])
 
 
 def _end_without_parent(progress: Progress) -> None:
     """End a worker whose parent was killed, such as the kernel of a notebook that is restarted."""
-    if os.getppid() != PARENT:
+    started_by = multiprocessing.parent_process()  # whether or not it is still there
+    a_worker = isinstance(multiprocessing.current_process(), LokyProcess)  # not one of a cluster
+    if a_worker and started_by is not None and os.getppid() != started_by.pid:
         os._exit(1)
 
 
