@@ -674,10 +674,10 @@ def test_the_differences_of_the_gradients_are_drawn_against_the_step_a_panel_per
         "bias [0], sixth image",
     ]  # fmt: skip
     np.testing.assert_allclose(numbers.to_numpy()[:, 1:], values)
-    for value in ("3.0e-05, below", "3.0e-08", "1e-05"):  # at the paper's step; the smallest
-        assert value in figure.exhibit_data.finding
+    for value in ("3.0 × 10⁻⁵, below", "3.0 × 10⁻⁸", "10⁻⁵"):  # at the paper's step; the smallest
+        assert value in figure.exhibit_data.finding.replace("\u00a0", " ")
     finding = figures.difference_by_epsilon(10 * differences, "KMNIST").exhibit_data.finding
-    assert "3.0e-04, ABOVE" in finding
+    assert "3.0 × 10⁻⁴, ABOVE" in finding.replace("\u00a0", " ")
 
 
 def test_distances_are_drawn_with_their_medians():

@@ -239,7 +239,10 @@ def test_colours_that_are_none_of_ours_stay(pages):
 
 @pytest.mark.parametrize(("still", "hidden"), [("BBBB", [0, 1, 2]), ("A2AA", [0, 1])])
 def test_frames_have_both_forms_and_are_hidden_but_for_one_that_is_the_still(still, hidden):
-    frames = [{"content": f"A{n}AA", "text": f"Step {n}.", "narrow": "CCCC"} for n in range(3)]
+    frames = [
+        {"content": f"A{n}AA", "text": f"Step {n}.", "alt": f"Diagram {n}.", "narrow": "CCCC"}
+        for n in range(3)
+    ]
     del frames[1]["narrow"]
     metadata = {"kmnist_mlp": {"frames": frames}, "image/png": {"alt": "All."}}
     output = nbformat.from_dict({"data": {"image/png": still}, "metadata": metadata})
@@ -249,6 +252,7 @@ def test_frames_have_both_forms_and_are_hidden_but_for_one_that_is_the_still(sti
     assert [n for n, frame in enumerate(found) if frame.has_attr("hidden")] == hidden
     forms = [[image["class"][-1] for image in frame.select("img")] for frame in found]
     assert forms == [["wide", "narrow"], ["only"], ["wide", "narrow"]]
+    assert found[2].img["alt"] == "Diagram 2."
     alone = [image["alt"] for image in shown.select(".scroll > img")]
     assert alone == (["All."] if still == "BBBB" else [])
 

@@ -233,13 +233,13 @@ def test_each_gradient_table_has_our_six_rows_beside_the_papers(checks, pattern)
         exact = data_of(table)[column.replace("paper: ", "paper_") + "_difference"]
         np.testing.assert_allclose(exact, relative, 1e-3, 1e-8)
         np.testing.assert_allclose(relative_differences(frame), relative)
-    assert (table["at most 1e-4"] == "yes").all()
+    assert (table["at most 10⁻⁴"] == "yes").all()
     assert data_of(table).paper_difference.tolist() == papers.difference.tolist()
 
 
 def test_a_gradient_that_is_wrong_stands_out(checks):
     wrong = checks[0].assign(within_tolerance=False)
-    assert (gradient_table(wrong, "first")["at most 1e-4"] == "NO").all()
+    assert (gradient_table(wrong, "first")["at most 10⁻⁴"] == "NO").all()
 
 
 def test_the_table_of_passing_gradients_counts_the_papers_rows_and_ours(checks):

@@ -62,7 +62,8 @@ def draw_ablation(numbers: pd.DataFrame) -> Figure:
     """Draw :func:`ablation_numbers`: strokes are seeds, dots their mean."""
     steps = numbers.groupby("step", sort=False).test_accuracy_percent
     means = steps.mean()
-    figure, (axis,) = panels(1, height=0.38 * len(means) + 1.0)
+    narrow = is_narrow()  # the names then stand above the points, not beside the axis
+    figure, (axis,) = panels(1, height=(0.5 if narrow else 0.38) * len(means) + 1.0)
     for row, (_, values) in enumerate(steps):
         axis.plot(values, [row] * len(values), "|", color=BLUE, ms=11, alpha=0.7)
         axis.annotate(
@@ -70,8 +71,10 @@ def draw_ablation(numbers: pd.DataFrame) -> Figure:
             textcoords="offset points", va="center",
         )  # fmt: skip
     axis.plot(means, range(len(means)), "-o", color=BLUE, ms=6, lw=1)
-    axis.set_yticks(range(len(means)), means.index)
-    axis.invert_yaxis()
+    axis.set_yticks(range(len(means)), [""] * len(means) if narrow else means.index)
+    for row, name in enumerate(means.index if narrow else ()):
+        axis.text(0.02, row - 0.28, name, transform=axis.get_yaxis_transform(), fontsize=9)
+    axis.set_ylim(len(means) - 0.5, -0.9)
     axis.grid(visible=False, axis="y")
     axis.margins(x=0.1)
     axis.set_xlabel("test accuracy, %")
@@ -167,7 +170,8 @@ def draw_augmentation(images: np.ndarray, class_labels: tuple[str, ...]) -> Figu
     axis.imshow(255 - canvas, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     rows = ["original", *(f"copy {i}" for i in range(1, copies))]
     axis.set_yticks((np.arange(copies) + 0.5) * height, rows)
-    axis.set_xticks((np.arange(classes) + 0.5) * wide, class_labels)
+    labels = [label.replace(" ", "\n") if is_narrow() else label for label in class_labels]
+    axis.set_xticks((np.arange(classes) + 0.5) * wide, labels[:classes])
     axis.tick_params(length=0)
     axis.grid(visible=False)
     axis.spines[:].set_visible(False)

@@ -180,7 +180,7 @@ def draw_overlay(numbers: pd.DataFrame) -> Figure:
 
 
 def overlay_finding(numbers: pd.DataFrame) -> str:
-    """Return the best value of each mean curve, with its epoch, as sentences."""
+    """Return the best value of each curve, that of the mean of seeds, as sentences."""
     sentences = []
     for quantity, rows in numbers.groupby("quantity", sort=False):
         accuracy = quantity.endswith("accuracy")
@@ -193,7 +193,8 @@ def overlay_finding(numbers: pd.DataFrame) -> str:
             value = f"{mean[epoch]:.1f} %" if accuracy else f"{mean[epoch]:.4f}"
             best.append(f"{title(name)} {value} (epoch {epoch + 1})")
         if best:
-            sentences.append(f"Best mean {quantity.replace('_', ' ')}: {', '.join(best)}.")
+            best_value = f"{'Highest' if accuracy else 'Lowest'} {quantity.replace('_', ' ')}"
+            sentences.append(f"{best_value}: {', '.join(best)}.")
     return " ".join(sentences)
 
 

@@ -16,6 +16,7 @@ from kmnist_mlp.figures.style import finished, is_narrow, legend_above, panels
 from kmnist_mlp.figures.tables import with_corner
 from kmnist_mlp.gradient_check import TOLERANCE
 from kmnist_mlp.support.colours import BLUE, GREY, ORANGE
+from kmnist_mlp.support.statistics import scientific
 
 PAPER_EPSILON = 1e-2
 WRONG_FACTORS = {"zero": 0.0, "wrong sign": -1.0, "half as large": 0.5, "10 % too small": 0.9}
@@ -52,7 +53,7 @@ def gradient_table(ours: pd.DataFrame, pattern: str) -> pd.DataFrame:
             "actual": f"{row['actual_gradient']:.4g}",
             "difference": f"{row['difference']:.1e}",
             "relative": f"{row['relative_difference']:.0e}",
-            "at most 1e-4": "yes" if row["within_tolerance"] else "NO",
+            "at most 10⁻⁴": "yes" if row["within_tolerance"] else "NO",
             "paper: approximated": f"{paper['approximated_gradient']:.5g}",
             "paper: actual": f"{paper['actual_gradient']:.5g}",
             "paper: difference": f"{paper['difference']:.5g}",
@@ -229,6 +230,6 @@ def difference_finding(differences: pd.DataFrame) -> str:
     verdict = "below" if at_papers <= TOLERANCE else "ABOVE"
     return (
         f"With the paper's step of {PAPER_EPSILON:g} the largest of {differences.shape[1]} "
-        f"differences is {at_papers:.1e}, {verdict} the bound of {TOLERANCE:g}; it is smallest, "
-        f"{largest.min():.1e}, with a step of {largest.idxmin():.0e}."
+        f"differences is {scientific(at_papers, 1)}, {verdict} the bound of {TOLERANCE:g}; it is "
+        f"smallest, {scientific(largest.min(), 1)}, with a step of {scientific(largest.idxmin())}."
     )

@@ -8,7 +8,7 @@ import zlib
 import pandas as pd
 from markupsafe import Markup, escape
 
-from kmnist_mlp.support.statistics import MISSING
+from kmnist_mlp.support.statistics import MISSING, typeset
 
 LONG = 40  # characters of a cell that may break its lines
 VERDICT = {  # coloured on pages
@@ -19,6 +19,8 @@ VERDICT = {  # coloured on pages
 
 def html(table: pd.DataFrame) -> str:
     """Return a table as HTML; text is escaped, a cell that is ``Markup`` stays as it is.
+
+    A number that Python has written, such as "-1e-06", is printed with a minus and a power of ten.
 
     Class "number" aligns a column of numbers, "wrap" lets a column of long text break its lines.
 
@@ -41,7 +43,7 @@ def html(table: pd.DataFrame) -> str:
         Markup('<tr><th scope="row">{}</th>{}</tr>\n').format(
             label,
             Markup("").join(
-                Markup("<td{}>{}</td>").format(VERDICT.get(cell, kind), cell)
+                Markup("<td{}>{}</td>").format(VERDICT.get(cell, kind), _typeset(cell))
                 for cell, kind in zip(cells, classes, strict=True)
             ),
         )
@@ -58,6 +60,10 @@ def _kind(cells: pd.Series) -> Markup:
         return Markup(' class="number"')
     lengths = [len(cell.striptags() if isinstance(cell, Markup) else str(cell)) for cell in cells]
     return Markup(' class="wrap"') if max(lengths) > LONG else Markup("")
+
+
+def _typeset(cell: object) -> object:
+    return typeset(cell) if type(cell) is str else cell
 
 
 def _is_number(cell: object) -> bool:

@@ -43,11 +43,8 @@ def draw_specification(curve: pd.DataFrame) -> Figure:
     ours = places == place
     top.vlines(places, 0, curve.distance, color=RULE)
     top.plot(places[~ours], curve.distance[~ours], "o", color=BLUE)
-    top.plot(place, curve.distance[place], "D", color=ORANGE, ms=7)
-    top.annotate(
-        "this report", (place, curve.distance[place]), (0, 8), color=ORANGE, fontsize=9,
-        textcoords="offset points", ha="left" if is_narrow() else "center",
-    )  # fmt: skip
+    top.plot(place, curve.distance[place], "D", color=ORANGE, ms=7, label="this report")
+    top.legend(loc="upper left")  # the nearest reading is the first: no point is there
     top.set_ylim(0, curve.distance.max() * 1.2)
     top.set_ylabel("distance to the paper")
     for row, (choice, value) in enumerate(labels):
@@ -59,7 +56,7 @@ def draw_specification(curve: pd.DataFrame) -> Figure:
     for choice in CHOICES[1:]:
         bottom.axhline([c for c, _ in labels].index(choice) - 0.5, color=RULE, lw=0.8)
     bottom.set_ylim(len(labels) - 0.5, -0.5)
-    bottom.set_xticks(places)
+    bottom.set_xticks(places, places, fontsize=8 if is_narrow() else None)
     bottom.set_xlabel("readings of the paper, the nearest first")
     bottom.grid(visible=False)
     return figure
@@ -71,8 +68,8 @@ def specification_finding(curve: pd.DataFrame) -> str:
     place = place_of(OURS, curve)
     return (
         f"Of {len(curve)} readings, the nearest to the paper has {_in_words(first)}, at a distance "
-        f"of {first.distance:.2f}; the farthest has {_in_words(last)}, at {last.distance:.2f}. "
-        f"The reading of this report has place {place}, at {curve.distance[place]:.2f}."
+        f"of {first.distance:.3f}; the farthest has {_in_words(last)}, at {last.distance:.3f}. "
+        f"The reading of this report has place {place}, at {curve.distance[place]:.3f}."
     )
 
 

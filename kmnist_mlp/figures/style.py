@@ -153,6 +153,8 @@ def described(figure: Figure) -> str:
     >>> described(figure)
     'Line chart: loss by epoch.'
     """
+    if not is_chart(figure):
+        return "Images."
     shown = [axis for axis in figure.axes if axis.lines or axis.patches or axis.collections]
     pairs = [(axis.get_ylabel(), axis.get_xlabel()) for axis in shown]
     label = next((ylabel for ylabel, _ in pairs if ylabel), "")
@@ -168,6 +170,8 @@ def described(figure: Figure) -> str:
         ),
     }
     kind = next((kind for kind, found in kinds.items() if found), "Dot plot")
+    if not any(axes):
+        return "Diagram."
     return f"{kind}: {'; '.join(dict.fromkeys(filter(None, axes)))}."
 
 

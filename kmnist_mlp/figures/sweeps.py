@@ -15,6 +15,7 @@ from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.figures.style import finished, is_narrow, legend_above, panels, width
 from kmnist_mlp.support.colours import BLUE, GREEN, ON_DARK, ON_PALE, ORANGE
+from kmnist_mlp.support.statistics import typeset
 
 Paths = Mapping[str, list[tuple[float, str]]]
 
@@ -63,7 +64,7 @@ def draw_penalties(numbers: pd.DataFrame) -> Figure:
                 range(len(mean)), mean, deviation, fmt="o-", color=colour, capsize=4,
                 label=quantity.split("_")[0],
             )  # fmt: skip
-        axis.set_xticks(range(len(mean)), [f"{penalty:g}" for penalty in mean.index])
+        axis.set_xticks(range(len(mean)), [typeset(f"{penalty:g}") for penalty in mean.index])
         axis.set_title(kind)
         axis.set_xlabel("penalty λ (0: none)")
         axis.set_ylabel("accuracy, %")
@@ -76,9 +77,10 @@ def penalty_finding(numbers: pd.DataFrame) -> str:
     sentences = []
     for kind, rows in numbers[numbers.quantity == "test_accuracy"].groupby("kind", sort=False):
         mean = rows.groupby("penalty", sort=False).percent.mean()
+        best, worst = (typeset(f"{penalty:g}") for penalty in (mean.idxmax(), mean.idxmin()))
         sentences.append(
-            f"{kind}: test accuracy is highest at {mean.idxmax():g} ({mean.max():.1f} %), lowest "
-            f"at {mean.idxmin():g} ({mean.min():.1f} %)."
+            f"{kind}: test accuracy is highest at {best} ({mean.max():.1f} %), lowest at {worst} "
+            f"({mean.min():.1f} %)."
         )
     return " ".join(sentences)
 

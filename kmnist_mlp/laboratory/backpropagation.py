@@ -43,7 +43,7 @@ STEPS = (
         ("z1",),
         ("x", "W1", "b1"),
     ),
-    Step("The activation maps them to between -1 and 1", "a1 = tanh(z1)", ("a1",), ("z1",)),
+    Step("The activation maps them to between −1 and 1", "a1 = tanh(z1)", ("a1",), ("z1",)),
     Step("The logits, one per class", "z2 = a1 @ W2 + b2", ("z2",), ("a1", "W2", "b2")),
     Step("Softmax turns them into probabilities", "p = exp(z2) / sum(exp(z2))", ("p",), ("z2",)),
     Step("The loss: cross-entropy of the right class", "E = -log(p[right])", ("E",), ("p", "t")),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import numpy as np
 
 MISSING = "–"  # in a table: not measured, or not printed by the paper
+NUMBER = re.compile(r"([+-]?)(\d[\d.,]*)(?:e([+-]?\d+))?")
+SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def interval(values: Iterable[float]) -> tuple[float, float, float]:
@@ -215,4 +218,34 @@ def rounded(value: float, digits: int) -> str:
     """Return a number with that many decimals and a true minus sign."""
     if not np.isfinite(value):
         return "not finite"
-    return f"{value:.{digits}f}".replace("-", "−") if abs(value) < 1e4 else f"{value:.1e}"
+    return typeset(f"{value:.{digits}f}") if abs(value) < 1e4 else scientific(value, 1)
+
+
+def scientific(value: float, digits: int = 0) -> str:
+    r"""Return a number as a power of ten.
+
+    Examples
+    --------
+    >>> scientific(1.62e-6, 1), scientific(-4e-5)
+    ('1.6\xa0×\xa010⁻⁶', '−4\xa0×\xa010⁻⁵')
+    """
+    return typeset(f"{value:.{digits}e}")
+
+
+def typeset(text: str) -> str:
+    r"""Return a number that Python has written as one prints it; another text stays as it is.
+
+    Examples
+    --------
+    >>> typeset("-0.31"), typeset("8.3e-07"), typeset("1e-4"), typeset("2-layer")
+    ('−0.31', '8.3\xa0×\xa010⁻⁷', '10⁻⁴', '2-layer')
+    """
+    found = NUMBER.fullmatch(text)
+    if found is None:
+        return text
+    sign, mantissa, exponent = found.groups()
+    minus = "−" if sign == "-" else sign
+    if exponent is None:
+        return minus + mantissa
+    power = "10" + str(int(exponent)).translate(SUPERSCRIPT)
+    return minus + (power if mantissa == "1" else f"{mantissa}\u00a0×\u00a0{power}")

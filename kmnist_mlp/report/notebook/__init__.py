@@ -16,6 +16,7 @@ from kmnist_mlp.report.notebook.verdicts import (
     planted_bug_verdicts,
     structure,
 )
+from kmnist_mlp.support.statistics import scientific
 
 __all__ = [
     "at_epoch",
@@ -30,6 +31,7 @@ __all__ = [
     "percent",
     "planted_bug_verdicts",
     "say",
+    "scientific",
     "show",
     "show_curves",
     "structure",

@@ -122,16 +122,19 @@ def _picture_of(
     (kind,) = shown.keys() & {"image/svg+xml", "image/png"}
     more: dict[str, Any] = {
         "frames": [
-            {"content": _content(frame), "text": frame.exhibit_data.finding, **_narrow(frame)}
-            for frame in frames
+            {"content": _content(frame), "text": text, "alt": _alt(frame, text), **_narrow(frame)}
+            for frame, text in ((frame, frame.exhibit_data.finding) for frame in frames)
         ]
     }
     if strip := getattr(figure, "strip", ""):
         more["strip"] = strip
     more |= _narrow(figure)
-    if is_chart(figure):
-        return shown, {kind: {"alt": f"{described(figure)} {finding}"}}, more
-    return shown, {kind: {"alt": finding, "width": int(100 * figure.get_figwidth())}}, more
+    size = {} if is_chart(figure) else {"width": int(100 * figure.get_figwidth())}
+    return shown, {kind: {"alt": _alt(figure, finding), **size}}, more
+
+
+def _alt(figure: Figure, finding: str) -> str:
+    return f"{described(figure)} {finding}"
 
 
 def _content(figure: Figure) -> str:

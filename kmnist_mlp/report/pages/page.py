@@ -13,6 +13,7 @@ from urllib.parse import quote
 import jinja2
 import nbformat
 from nbconvert import HTMLExporter
+from traitlets.config import Config as Settings
 
 from kmnist_mlp.activations import ACTIVATIONS
 from kmnist_mlp.config import Config
@@ -179,6 +180,9 @@ class _PageExporter(HTMLExporter):
         super().__init__(
             template_name=TEMPLATES.name,
             extra_template_basedirs=[str(TEMPLATES.parent)],
+            config=Settings(
+                TagRemovePreprocessor={"enabled": True, "remove_all_outputs_tags": {"only-live"}}
+            ),
             filters={
                 "slug": slug,
                 "data_address": data_address,

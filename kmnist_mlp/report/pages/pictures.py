@@ -57,7 +57,7 @@ def figure_html(output: Any, number: str, place: str = "") -> Markup:
             without_kana(frame["text"]),
             Markup(" hidden") if frame["content"] != still else "",
             forms_html(
-                frame["content"], frame.get("narrow"), kind, f"{place}frame{n}", frame["text"]
+                frame["content"], frame.get("narrow"), kind, f"{place}frame{n}", frame["alt"]
             ),
         )
     kinds = "scroll" if own.get("narrow") else "scroll only-wide"
