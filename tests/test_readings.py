@@ -161,7 +161,9 @@ def test_the_specification_curve_is_drawn_above_the_choices_of_each_reading():
     others = [(place, (place - 1) / 4) for place in range(1, 13) if place != 4]
     np.testing.assert_allclose(points(lines(top, marker="o")), others, atol=1e-9)
     np.testing.assert_allclose(points(lines(top, marker="D")), [(4, 0.75)])
-    assert [tuple(text.xy) for text in top.texts] == [pytest.approx((4, 0.75))]
+    assert [text.get_text() for text in top.get_legend().get_texts()] == ["this report"]
+    (marker,) = top.get_legend().legend_handles
+    assert marker.get_marker() == "D"
     for row, label in ticks(bottom, "y").items():
         chosen = {
             place
@@ -180,7 +182,7 @@ def test_the_specification_curve_is_drawn_above_the_choices_of_each_reading():
         f"{r.standardisation} standardisation, {r.momentum} momentum and variance {r.variance:g}"
         for r in (by_distance[0], by_distance[-1])
     ]
-    for part in (f"{ends[0]}, at a distance of 0.00", f"{ends[1]}, at 2.75", "place 4, at 0.75"):
+    for part in (f"{ends[0]}, at a distance of 0.000", f"{ends[1]}, at 2.750", "place 4, at 0.750"):
         assert part in figure.exhibit_data.finding
     assert png(figure, 40).startswith(b"\x89PNG")
 

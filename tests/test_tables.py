@@ -292,7 +292,7 @@ def test_the_scoreboard_shows_every_claim_that_was_judged(small_results, checks)
         ("generalisation_gap", None, "84.12 points", "at least 83.5 points"),
         ("stopped_epoch", None, "84.1", "at least 83.5"),
         ("test_loss", None, "84.1234", "at least 83.5"),
-        ("gradient_difference", None, "8.4e+01", "at least 83.5"),
+        ("gradient_difference", None, "8.4\u00a0×\u00a010¹", "at least 83.5"),
     ],
 )
 def test_each_quantity_is_shown_with_its_unit_and_digits(quantity, minus, ours, claimed):

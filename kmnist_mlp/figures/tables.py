@@ -21,6 +21,7 @@ from kmnist_mlp.support.statistics import (
     median_and_range,
     plus_minus,
     rounded,
+    scientific,
     signed,
 )
 
@@ -269,7 +270,8 @@ def scoreboard(judged: pd.DataFrame) -> pd.DataFrame:
         low, high = row.interval_low, row.interval_high
         interval = f"{rounded(low, digits)} to {rounded(high, digits)}"
         if row.quantity == "gradient_difference":
-            ours, interval = f"{row.mean:.1e}", f"{low:.1e} to {high:.1e}"
+            ours = scientific(row.mean, 1)
+            interval = f"{scientific(low, 1)} to {scientific(high, 1)}"
         elif not np.isfinite(low):
             interval = "one seed: unknown" if np.isinf(low) else MISSING
         elif row.one_run:
