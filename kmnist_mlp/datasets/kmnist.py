@@ -62,17 +62,13 @@ def load_kmnist(directory: str | os.PathLike | None = None) -> Dataset:
         ...
     FileNotFoundError: ...kmnist-train-imgs.npz is missing. To place the data by hand: ...
     """
-    wanted = os.environ.get("KMNIST_MLP_DATASET", "").strip().lower()
-    if wanted not in ("", "kmnist", "stand-in"):
-        raise ValueError(f"KMNIST_MLP_DATASET must be 'kmnist' or 'stand-in'; got {wanted!r}")
+    wanted = _wanted()
     if directory is None and wanted == "stand-in":
         return _announced_stand_in("KMNIST_MLP_DATASET=stand-in asks for it")
     if directory is not None:
         return _load_folder(str(full_path("directory", directory)))
-    if folder := os.environ.get("KMNIST_MLP_DATA"):
-        return _load_folder(str(full_path("KMNIST_MLP_DATA", folder)))
-    folder = cache_folder() / "data"
-    reason = download(folder, again=wanted == "kmnist")
+    folder, named = data_folder()
+    reason = None if named else download(folder, again=wanted == "kmnist")
     if reason is None:
         return _load_folder(str(folder))
     if wanted == "kmnist":
@@ -99,12 +95,24 @@ def load_and_announce() -> tuple[Dataset, str]:
 
 def data_at_hand() -> Dataset:
     """Return KMNIST if its files are on this machine, else the stand-in; download nothing."""
-    folder = os.environ.get("KMNIST_MLP_DATA")
-    found = full_path("KMNIST_MLP_DATA", folder) if folder else cache_folder() / "data"
-    wanted = os.environ.get("KMNIST_MLP_DATASET", "").strip().lower()
-    if wanted == "stand-in" or not all((found / name).exists() for name in SHA256):
+    folder, _ = data_folder()
+    if _wanted() == "stand-in" or not all((folder / name).exists() for name in SHA256):
         return _stand_in()
-    return _load_folder(str(found))
+    return _load_folder(str(folder))
+
+
+def data_folder() -> tuple[Path, bool]:
+    """Return the folder for the files of KMNIST, and whether KMNIST_MLP_DATA names it."""
+    named = os.environ.get("KMNIST_MLP_DATA")
+    folder = full_path("KMNIST_MLP_DATA", named) if named else cache_folder() / "data"
+    return folder, bool(named)
+
+
+def _wanted() -> str:
+    wanted = os.environ.get("KMNIST_MLP_DATASET", "").strip().lower()
+    if wanted not in ("", "kmnist", "stand-in"):
+        raise ValueError(f"KMNIST_MLP_DATASET must be 'kmnist' or 'stand-in'; got {wanted!r}")
+    return wanted
 
 
 @lru_cache(maxsize=2)  # a notebook asks more than once; the arrays are read-only
