@@ -15,7 +15,7 @@ from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures.exhibit import ExhibitData, title
 from kmnist_mlp.figures.style import COLOURS, DASHES, finished, is_narrow, legend_above, panels
 from kmnist_mlp.support.colours import BLUE, GREEN, GREY, ORANGE
-from kmnist_mlp.support.statistics import mean_curve
+from kmnist_mlp.support.statistics import mean_curve, typeset
 
 AT_KEPT_EPOCH = ("test_loss", "test_accuracy", "best_epoch", "stopped_epoch")
 QUANTITIES = (
@@ -190,11 +190,11 @@ def overlay_finding(numbers: pd.DataFrame) -> str:
             if not np.isfinite(mean).any():
                 continue
             epoch = int(np.nanargmax(mean) if accuracy else np.nanargmin(mean))
-            value = f"{mean[epoch]:.1f} %" if accuracy else f"{mean[epoch]:.4f}"
+            value = f"{mean[epoch]:.1f} %" if accuracy else typeset(f"{mean[epoch]:.3g}")
             best.append(f"{title(name)} {value} (epoch {epoch + 1})")
         if best:
-            best_value = f"{'Highest' if accuracy else 'Lowest'} {quantity.replace('_', ' ')}"
-            sentences.append(f"{best_value}: {', '.join(best)}.")
+            best_value = f"{'Highest' if accuracy else 'Lowest'} mean {quantity.replace('_', ' ')}"
+            sentences.append(f"{best_value} while all seeds train: {', '.join(best)}.")
     return " ".join(sentences)
 
 

@@ -55,14 +55,17 @@ def draw_confusion(numbers: pd.DataFrame, labels: tuple[str, ...]) -> Figure:
     axis.set_aspect("equal")
     axis.invert_yaxis()
     middles = np.arange(len(labels)) + 0.5
-    axis.set_xticks(middles, labels, rotation=45, ha="right", rotation_mode="anchor")
+    if is_narrow():  # fewer and larger numbers
+        axis.set_xticks(middles, [label.replace(" ", "\n") for label in labels])
+    else:
+        axis.set_xticks(middles, labels, rotation=45, ha="right", rotation_mode="anchor")
     axis.set_yticks(middles, labels)
     for (row, column), value in np.ndenumerate(percent):
-        if value >= 0.05:
+        if value >= (1 if is_narrow() else 0.05):
             dark = errors[row, column] > 0.6 * np.nanmax(errors)
             axis.text(
-                column + 0.5, row + 0.5, f"{value:.1f}", ha="center", va="center",
-                fontsize=5.5 if is_narrow() else 8, color=ON_DARK if dark else ON_PALE,
+                column + 0.5, row + 0.5, f"{value:.{0 if is_narrow() else 1}f}",
+                ha="center", va="center", fontsize=8, color=ON_DARK if dark else ON_PALE,
                 weight="bold" if row == column else "normal",
             )  # fmt: skip
     axis.grid(visible=False)
@@ -82,7 +85,7 @@ def confusion_finding(numbers: pd.DataFrame, labels: tuple[str, ...]) -> str:
     worst, best = np.nanargmin(recall), np.nanargmax(recall)
     recognised = (
         f"Between {recall[worst]:.1f} % ({labels[worst]}) and {recall[best]:.1f} % "
-        f"({labels[best]}) of a character are recognised."
+        f"({labels[best]}) of the images of a character are recognised."
     )
     if row == column:
         return recognised  # there is no error

@@ -88,7 +88,7 @@ def example_finding(data: Dataset) -> str:
     names = [labels[label] for label in np.unique(data.train_labels)]
     most, least = int(np.argmax(deviations)), int(np.argmin(deviations))
     return (
-        f"{len(labels)} characters. {names[most]} varies most from image to image "
+        f"Of {len(labels)} characters, {names[most]} varies most from image to image "
         f"(standard deviation of a pixel {deviations[most]:.2f} of full ink), {names[least]} "
         f"least ({deviations[least]:.2f})."
     )

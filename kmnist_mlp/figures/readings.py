@@ -69,7 +69,7 @@ def specification_finding(curve: pd.DataFrame) -> str:
     return (
         f"Of {len(curve)} readings, the nearest to the paper has {_in_words(first)}, at a distance "
         f"of {first.distance:.3f}; the farthest has {_in_words(last)}, at {last.distance:.3f}. "
-        f"The reading of this report has place {place}, at {curve.distance[place]:.3f}."
+        f"The reading of this report has rank {place}, at {curve.distance[place]:.3f}."
     )
 
 
@@ -114,7 +114,8 @@ def draw_verdicts(verdicts: pd.DataFrame) -> Figure:
         axis.plot(columns + 1, places[rows], marker, color=colour, ms=5.5, lw=0, label=verdict)
     axis.set_yticks(places, ["\n".join(text) for text in lines], fontsize=7.5)
     axis.set_ylim(heights.sum(), 0)
-    axis.set_xticks(range(1, verdicts.shape[1] + 1))
+    places = range(1, verdicts.shape[1] + 1)
+    axis.set_xticks(places, places, fontsize=8 if is_narrow() else None)
     axis.set_xlabel("readings of the paper, the nearest first")
     legend_above(figure, *axis.get_legend_handles_labels(), len(VERDICT_STYLES))
     return figure

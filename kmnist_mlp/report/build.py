@@ -87,10 +87,10 @@ def _compute(data: Dataset) -> tuple[Results, str]:
     began = time.perf_counter()
     results = run(EXPERIMENTS, data=data)
     computed = int((~results.frame.cached).sum())
-    sweep = (
-        f"{len(results.frame)} runs, {computed} computed in {time.perf_counter() - began:.0f} s, "
-        f"{len(results.frame) - computed} from the cache"
-    )
+    sweep = f"{len(results.frame)} runs, all read from the cache"
+    if computed:
+        seconds = time.perf_counter() - began
+        sweep = f"{len(results.frame)} runs, {computed} of them trained in {seconds:.0f} s"
     tell(f"{sweep}.")
     return results, sweep
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html as entities
 import re
+from collections.abc import Callable
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -158,8 +159,24 @@ def mark_kana(html: str) -> str:
     >>> mark_kana('<td title="お">お o</td>')
     '<td title="お"><span lang="ja">お</span> o</td>'
     """
+    return _in_text(html, lambda text: KANA.sub(r'<span lang="ja">\g<0></span>', text))
+
+
+def kept_together(html: str) -> str:
+    r"""Keep each number of a page and its per cent sign on one line.
+
+    Examples
+    --------
+    >>> kept_together('<p title="5 %">5 % of 60</p>')
+    '<p title="5 %">5\xa0% of 60</p>'
+    """
+    return _in_text(html, lambda text: re.sub(r"(?<=\d) %", "\u00a0%", text))
+
+
+def _in_text(html: str, change: Callable[[str], str]) -> str:
+    """Change what stands between the tags of a page, but not scripts, pictures or titles."""
     parts, last = [], 0
     for tag in TAG_OR_TEXT.finditer(html):
-        parts += [KANA.sub(r'<span lang="ja">\g<0></span>', html[last : tag.start()]), tag[0]]
+        parts += [change(html[last : tag.start()]), tag[0]]
         last = tag.end()
-    return "".join([*parts, KANA.sub(r'<span lang="ja">\g<0></span>', html[last:])])
+    return "".join([*parts, change(html[last:])])

@@ -33,7 +33,7 @@ from kmnist_mlp.report.pages.page import (
     data_address,
     make_pages,
 )
-from kmnist_mlp.report.pages.pictures import figure_html, mark_kana
+from kmnist_mlp.report.pages.pictures import figure_html, kept_together, mark_kana
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def render(
         files |= {page.stem: template.render(page=page, here=page.stem) for page in pages}
         template = templates.get_template("extra.html.j2")
         files |= {own.stem: template.render(extra=own, here=own.stem) for own in EXTRAS}
-    return {stem: with_policy(mark_kana(text)) for stem, text in files.items()}
+    return {stem: with_policy(mark_kana(kept_together(text))) for stem, text in files.items()}
 
 
 def _environment(site: Site, pages: list[Page], key: str) -> jinja2.Environment:

@@ -93,9 +93,13 @@
     row.append(back, next, place);
     box.before(row);
     let at = 0;
+    const still = frames.findIndex((frame) => !frame.hidden);
+    const show = (shown) => frames.forEach((frame, number) => { frame.hidden = number !== shown; });
+    addEventListener('beforeprint', () => show(Math.max(still, 0)));  // on paper: the picture that the author chose
+    addEventListener('afterprint', () => show(at));
     function turn(to) {
       at = to;
-      frames.forEach((frame, number) => { frame.hidden = number !== at; });
+      show(at);
       back.disabled = at === 0;
       next.disabled = at === frames.length - 1;
       place.textContent = `picture ${at + 1} of ${frames.length}`;
