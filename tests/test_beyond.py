@@ -34,14 +34,44 @@ RUNS, HISTORIES = load_runs(), load_histories()
 # ---- ablation ------------------------------------------------------------------------------------
 
 
-def test_the_ablation_starts_from_the_papers_configurations_and_every_network_fits_kmnist():
-    assert STEPS["baseline"].config == EXPERIMENTS["baseline"]
-    assert STEPS["relu"].config == EXPERIMENTS["relu"]
-    for step in ALL.values():
-        assert (step.config.layer_specs[0], step.config.layer_specs[-1]) == (784, 10)
-        assert step.config.early_stop == (
-            step.config.validation_fraction > 0 and step.config.epochs == 100
-        )
+# What each recorded configuration changes, typed a second time: from which other, and what.
+CHANGES = {
+    "relu": ("baseline", {"activation": "ReLU"}),
+    "wide": ("relu", {"layer_specs": (784, 512, 512, 10)}),
+    "augmentation": ("wide", {"distortion": 1.0, "epochs": 20, "early_stop": False}),
+    "cosine_schedule": (
+        "augmentation", {"schedule": "cosine", "warm_up": 1.0, "learning_rate": 0.002},
+    ),
+    "batch_normalisation": (
+        "cosine_schedule",
+        {"batch_normalisation": True, "learning_rate": 0.004, "batch_size": 256},
+    ),
+    "global_standardisation": ("batch_normalisation", {"standardisation": "global"}),
+    "L2_penalty": ("global_standardisation", {"L2_penalty": 0.05}),
+    "best": (
+        "L2_penalty",
+        {"layer_specs": (784, 1024, 1024, 10), "epochs": 200, "validation_fraction": 0.0},
+    ),
+    "weak_augmentation": ("global_standardisation", {"distortion": 0.5}),
+    "small_L2_penalty": ("global_standardisation", {"L2_penalty": 0.01}),
+    "second_seed": ("best", {"epochs": 100, "seed": 1}),
+    "no_penalty_300_epochs": ("best", {"L2_penalty": 0.0, "epochs": 300}),
+    "no_penalty_per_pixel": (
+        "best", {"L2_penalty": 0.0, "standardisation": "pixel", "epochs": 100},
+    ),
+    "no_penalty_50_epochs": ("best", {"L2_penalty": 0.0, "epochs": 50}),
+    "no_penalty_weak_augmentation": (
+        "best", {"L2_penalty": 0.0, "epochs": 60, "distortion": 0.5},
+    ),
+}  # fmt: skip
+
+
+def test_each_configuration_of_the_ablation_is_another_one_but_for_what_it_is_said_to_change():
+    assert ALL["baseline"].config == EXPERIMENTS["baseline"] and list(ALL) == ["baseline", *CHANGES]
+    for name, (other, changes) in CHANGES.items():
+        before, after = (dataclasses.asdict(ALL[each].config) for each in (other, name))
+        assert {o: v for o, v in after.items() if v != before[o]} == changes, name
+    assert SMALL == ALL["batch_normalisation"].config.replace(layer_specs=(784, 256, 256, 10))
 
 
 def test_every_run_is_planned_once_and_the_first_seed_of_every_step_comes_first():
