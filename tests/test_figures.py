@@ -788,9 +788,9 @@ def test_a_confusion_matrix_is_drawn_in_per_cent_with_the_errors_coloured(oblong
         (0.5, 0.5): "80.0", (0.5, 1.5): "20.0", (1.5, 0.5): "10.0", (1.5, 1.5): "70.0",
         (1.5, 2.5): "20.0",
     }  # fmt: skip
-    np.testing.assert_allclose(
-        numbers_of(figure).iloc[:, 1:], [[80, 20, 0], [10, 70, 20], [np.nan] * 3]
-    )
+    numbers = numbers_of(figure).set_index("true_character")
+    assert list(numbers.index) == list(numbers) == ["a", "b", "c"]
+    np.testing.assert_allclose(numbers, [[80, 20, 0], [10, 70, 20], [np.nan] * 3])
     for part in ("70.0 % (b)", "80.0 % (a)", "a taken for b, 20.0 %"):
         assert part in figure.exhibit_data.finding
 

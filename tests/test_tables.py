@@ -301,6 +301,9 @@ def test_the_scoreboard_shows_every_claim_that_was_judged(small_results, checks)
     assert board[["claim", "verdict"]].equals(judged[["claim", "verdict"]].set_index(board.index))
     assert not any(bad in text_of(board) for bad in ("nan", "inf", "none"))
     np.testing.assert_allclose(data_of(board)["mean"], judged["mean"], 1e-6)
+    known = board[np.isfinite(judged.interval_low).tolist()].merge(judged, on="claim")
+    assert known.one_run.nunique() == 2
+    assert known["95 % interval"].str.endswith("next run").tolist() == known.one_run.tolist()
 
 
 @pytest.mark.parametrize(
