@@ -29,7 +29,7 @@ from kmnist_mlp.figures.comparison import FAR, difference_finding
 from kmnist_mlp.figures.scoreboard import scoreboard_numbers
 from kmnist_mlp.figures.style import described, picture, png
 from kmnist_mlp.figures.sweeps import draw_parameters
-from kmnist_mlp.support.colours import BLUE, ORANGE
+from kmnist_mlp.support.colours import BLUE, GREEN, ORANGE
 from kmnist_mlp.support.statistics import MISSING
 
 RNG = np.random.default_rng(0)
@@ -551,6 +551,7 @@ def test_accuracy_by_penalty_is_drawn_as_means_with_standard_deviations(small_re
                 for runs in (small_results.of(name) for _, name in path)
             ]
             line, _, (spread,) = bars.lines
+            assert line.get_color() == {"validation": ORANGE, "test": GREEN}[part], "as in curves"
             assert list(line.get_ydata()) == pytest.approx([sum(v) / 3 for v in values])
             reach = [(v.mean() - v.std(ddof=1), v.mean() + v.std(ddof=1)) for v in values]
             np.testing.assert_allclose([s[:, 1] for s in spread.get_segments()], reach)

@@ -1,6 +1,7 @@
 """Pages and index are made of what the notebooks' outputs carry, and their references hold."""
 
 import base64
+import hashlib
 import io
 import json
 import re
@@ -321,7 +322,27 @@ def test_what_is_searched_are_all_sections_captions_and_terms(pages, single):
         assert len(addresses) == len(set(addresses))
         titles = [section["title"] for section in sections]
         assert {"Same", "Table S1.1", "patience"} <= set(titles)
-        assert "All & sundry." in sections[titles.index("Table S1.1")]["text"]
+        text = {section["href"]: section["text"] for section in sections}
+        assert text[f"{prefix}#table-s1-1"] == "All & sundry. "
+        assert text[f"{prefix}#01-one-1-one"] == "The first."
+        shown = {exhibit["id"]: exhibit for exhibit in pages["01_one"].select("figure.picture")}
+        for name, exhibit in shown.items():
+            for part in (exhibit.figcaption.contents[1], exhibit.select_one(".finding").text):
+                assert " ".join(part.split()) in text[f"{prefix}#{name}"]
+
+
+def test_a_page_may_load_nothing_and_run_only_its_own_scripts(pages, single):
+    for page in (*pages.values(), single):
+        (policy,) = page.select('meta[http-equiv="Content-Security-Policy"]')
+        allowed = dict(part.split(" ", 1) for part in policy["content"].split("; "))
+        scripts = [script.string for script in page.find_all("script") if not script.get("type")]
+        digests = {hashlib.sha256(script.encode()).digest() for script in scripts}
+        own = {f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests}
+        assert set(allowed.pop("script-src").split()) == own and own
+        assert allowed == {
+            "default-src": "'none'", "style-src": "'unsafe-inline'", "img-src": "data:",
+            "font-src": "data:", "worker-src": "blob:",
+        }  # fmt: skip
 
 
 # ---- references ----------------------------------------------------------------------------------
