@@ -749,7 +749,9 @@ def test_the_first_layer_shows_the_units_with_the_largest_weights(oblong):
     figure = figures.first_layer_weights(results, ["a"], oblong, units=3)
     weights = results.of("a")[0].model.weights[0]
     largest = sorted(range(5), key=lambda unit: -(weights[:, unit] ** 2).sum())[:3]
-    assert numbers_of(figure).unit.tolist() == largest
+    numbers = numbers_of(figure)
+    assert numbers.unit.tolist() == largest
+    np.testing.assert_allclose(numbers.filter(like="pixel_"), weights[:, largest].T, atol=1e-4)
     for axis, unit in zip(figure.axes, largest, strict=True):
         image = axis.images[0].get_array()
         np.testing.assert_allclose(image, weights[:, unit].reshape(4, 9), atol=1e-4)

@@ -435,6 +435,20 @@ def test_a_finding_is_stated_only_if_its_interval_excludes_zero(differences, sta
     assert ("+1.1" in found) == stated
 
 
+def test_the_best_network_and_the_shift_are_findings_with_where_they_are_shown():
+    """The best is that of a single network: predictions that were averaged do not count."""
+    rows = [("a", 90.0, False), ("a", 92.0, False), ("b", 91.5, False), ("c", 97.0, True)]
+    numbers = pd.DataFrame(rows, columns=["step", "test_accuracy_percent", "averaged"])
+    found = results_with((0.0, 0.0, 0.0)) | {
+        "beyond": Exhibit(
+            "Figure S7.1", "", "07", ExhibitData.of(numbers), nbformat.NotebookNode()
+        ),
+        "shift": Exhibit("Table S2.5", "", "02", ExhibitData(""), nbformat.NotebookNode()),
+    }
+    made = [(tile.number, tile.address) for tile in tiles(found, None, [], Site().link)]
+    assert made == [("10.0", "02.html#table-s2-5"), ("91.5 %", "07.html#figure-s7-1")]
+
+
 @pytest.mark.parametrize(
     ("verdict", "said"),
     [
