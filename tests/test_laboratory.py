@@ -34,7 +34,7 @@ from kmnist_mlp.laboratory import (
 )
 from kmnist_mlp.laboratory.backpropagation import STEPS
 from kmnist_mlp.laboratory.loss_surface import RATES
-from kmnist_mlp.laboratory.records import how_it_ended
+from kmnist_mlp.laboratory.records import epochs, how_it_ended
 from kmnist_mlp.optimizer import SGD
 from kmnist_mlp.report.pages import Site, make_pages
 from kmnist_mlp.support.colours import BLUE, GREY, ORANGE
@@ -396,6 +396,8 @@ def test_every_way_to_end_is_told_apart(cases):
     run, _ = cases["usual"]
     ended = [{}, {"interrupted": True}, {"diverged": True}, {"stopped_epoch": 2}]
     assert len({how_it_ended([replace(run, **end)]) for end in ended}) == 4
+    runs = [replace(run, stopped_epoch=24, best_epoch=19), replace(run, stopped_epoch=30)]
+    assert epochs(runs[:1]) == "24 (19)" and epochs(runs).startswith("27 (")
 
 
 def test_picture_and_static_figure_hold_the_validation_curves_of_all_runs(laboratory, monkeypatch):
