@@ -261,7 +261,19 @@ def test_kana_in_text_are_marked_as_japanese_and_nothing_else_is_touched(pages):
     for page in pages.values():
         for text in page.body.find_all(string=re.compile("[\u3040-\u30ff]")):
             inside = {parent.name for parent in text.parents}
-            assert text.find_parent(lang="ja") or inside & {"svg", "script", "style"}
+            assert text.find_parent(lang="ja") or inside & {"script", "style"}
+
+
+def test_kana_are_marked_in_a_chart_and_left_out_of_the_alternative_text_of_any_picture():
+    svg = '<svg viewBox="0 0 1 1"><text>お o</text></svg>'
+    for kind, content in (("image/svg+xml", svg), ("image/png", "AAAA")):
+        metadata = {kind: {"alt": "お o is worst."}}
+        output = nbformat.from_dict({"data": {kind: content}, "metadata": metadata})
+        shown = BeautifulSoup(figure_html(output, "Figure 1"), "html.parser").select_one(".figure")
+        assert shown.get("alt", shown.get("aria-label")) == "o is worst."
+        assert [(tag.name, tag.text) for tag in shown.select('[lang="ja"]')] == (
+            [("tspan", "お")] if kind == "image/svg+xml" else []
+        )
 
 
 def test_verdicts_have_their_colour_in_every_table(pages, judged):
