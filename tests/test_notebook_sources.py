@@ -175,6 +175,8 @@ def test_a_figure_or_table_that_is_referred_to_exists(number):
     for cell in CELLS[number]:
         text = " ".join(cell.source.split())
         assert set(re.findall(r"(?:Figure|Table) S\d\.\d+", text)) <= every
+        for own, section in re.findall(r" S(\d)\.\d+ (?:of|in) section (\d)", text):
+            assert own == section
 
 
 def test_an_address_in_a_notebook_is_one_that_the_package_names_as_a_source():
