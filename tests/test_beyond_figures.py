@@ -62,8 +62,12 @@ def test_large_networks_stand_side_by_side(runs):
 def test_the_figure_of_the_ablation_has_every_seed_and_averages_of_predictions_last(runs):
     figure = figures.ablation_figure(runs, {"ensemble": 0.97})
     expected = [80, 81, 85, 86, 90, 98, 95, 97]
-    assert numbers_of(figure).test_accuracy_percent.tolist() == pytest.approx(expected)
-    (axis,) = figure.axes
+    numbers, (axis,) = numbers_of(figure), figure.axes
+    assert numbers.test_accuracy_percent.tolist() == pytest.approx(expected)
+    steps = [STEPS[name].title for name in ACCURACIES if name in STEPS]
+    steps = sorted(steps, key=[step.title for step in STEPS.values()].index)
+    assert numbers.step.unique().tolist() == [*steps, "ensemble"]
+    assert numbers.averaged.tolist() == [False] * 7 + [True]
     assert [label.get_text() for label in axis.get_yticklabels()][-1] == "ensemble"
     assert axis.yaxis_inverted()  # the first step on top
     labels = [(text.get_text(), text.xy[0]) for text in axis.texts]  # right of the last seed

@@ -29,7 +29,7 @@ from kmnist_mlp.figures.comparison import FAR, difference_finding
 from kmnist_mlp.figures.scoreboard import scoreboard_numbers
 from kmnist_mlp.figures.style import described, picture, png
 from kmnist_mlp.figures.sweeps import draw_parameters
-from kmnist_mlp.support.colours import BLUE, ORANGE
+from kmnist_mlp.support.colours import BLUE, GREEN, ORANGE
 from kmnist_mlp.support.statistics import MISSING
 
 RNG = np.random.default_rng(0)
@@ -551,6 +551,7 @@ def test_accuracy_by_penalty_is_drawn_as_means_with_standard_deviations(small_re
                 for runs in (small_results.of(name) for _, name in path)
             ]
             line, _, (spread,) = bars.lines
+            assert line.get_color() == {"validation": ORANGE, "test": GREEN}[part], "as in curves"
             assert list(line.get_ydata()) == pytest.approx([sum(v) / 3 for v in values])
             reach = [(v.mean() - v.std(ddof=1), v.mean() + v.std(ddof=1)) for v in values]
             np.testing.assert_allclose([s[:, 1] for s in spread.get_segments()], reach)
@@ -748,7 +749,9 @@ def test_the_first_layer_shows_the_units_with_the_largest_weights(oblong):
     figure = figures.first_layer_weights(results, ["a"], oblong, units=3)
     weights = results.of("a")[0].model.weights[0]
     largest = sorted(range(5), key=lambda unit: -(weights[:, unit] ** 2).sum())[:3]
-    assert numbers_of(figure).unit.tolist() == largest
+    numbers = numbers_of(figure)
+    assert numbers.unit.tolist() == largest
+    np.testing.assert_allclose(numbers.filter(like="pixel_"), weights[:, largest].T, atol=1e-4)
     for axis, unit in zip(figure.axes, largest, strict=True):
         image = axis.images[0].get_array()
         np.testing.assert_allclose(image, weights[:, unit].reshape(4, 9), atol=1e-4)
@@ -788,9 +791,9 @@ def test_a_confusion_matrix_is_drawn_in_per_cent_with_the_errors_coloured(oblong
         (0.5, 0.5): "80.0", (0.5, 1.5): "20.0", (1.5, 0.5): "10.0", (1.5, 1.5): "70.0",
         (1.5, 2.5): "20.0",
     }  # fmt: skip
-    np.testing.assert_allclose(
-        numbers_of(figure).iloc[:, 1:], [[80, 20, 0], [10, 70, 20], [np.nan] * 3]
-    )
+    numbers = numbers_of(figure).set_index("true_character")
+    assert list(numbers.index) == list(numbers) == ["a", "b", "c"]
+    np.testing.assert_allclose(numbers, [[80, 20, 0], [10, 70, 20], [np.nan] * 3])
     for part in ("70.0 % (b)", "80.0 % (a)", "a taken for b, 20.0 %"):
         assert part in figure.exhibit_data.finding
 

@@ -34,7 +34,7 @@ from kmnist_mlp.laboratory import (
 )
 from kmnist_mlp.laboratory.backpropagation import STEPS
 from kmnist_mlp.laboratory.loss_surface import RATES
-from kmnist_mlp.laboratory.records import how_it_ended
+from kmnist_mlp.laboratory.records import epochs, how_it_ended
 from kmnist_mlp.optimizer import SGD
 from kmnist_mlp.report.pages import Site, make_pages
 from kmnist_mlp.support.colours import BLUE, GREY, ORANGE
@@ -396,6 +396,8 @@ def test_every_way_to_end_is_told_apart(cases):
     run, _ = cases["usual"]
     ended = [{}, {"interrupted": True}, {"diverged": True}, {"stopped_epoch": 2}]
     assert len({how_it_ended([replace(run, **end)]) for end in ended}) == 4
+    runs = [replace(run, stopped_epoch=24, best_epoch=19), replace(run, stopped_epoch=30)]
+    assert epochs(runs[:1]) == "24 (19)" and epochs(runs).startswith("27 (")
 
 
 def test_picture_and_static_figure_hold_the_validation_curves_of_all_runs(laboratory, monkeypatch):
@@ -464,6 +466,8 @@ def test_a_unit_is_shown_with_the_images_for_which_its_output_is_largest(case, m
     assert numbers.character.astype(str).tolist() == names
     canvas, (height, width) = axis.images[0].get_array(), data.train_images.shape[1:]
     assert list(ticks(axis, "y").values()) == [f"unit {unit}" for unit in shown]
+    (left, of_weights), (right, of_images) = ticks(axis, "x").items()
+    assert left < width < right and of_weights == "weights" and "validation images" in of_images
     for row, (unit, images) in enumerate(zip(shown, three, strict=True)):
         line = canvas[row * (height + 3) :][:height]
         weights = run.model.weights[0][:, unit].reshape(height, width)
@@ -545,7 +549,8 @@ def test_each_formula_holds_for_the_arrays_that_are_shown(number):
         expression = expression.replace("p[right]", f"p[0, {right}]")
         assert name in step.computes
         np.testing.assert_allclose(after[name], np.atleast_2d(eval(expression, names)), rtol=1e-12)
-    assert set(step.needs) <= set(before), "nothing is used that is not known yet"
+    used = set(re.findall(r"\w+", step.formula.replace("right", "t"))) & set(before)
+    assert set(step.needs) == used, "its inputs are coloured, and nothing else"
 
 
 def test_a_step_shows_what_is_known_by_then_and_no_more():

@@ -17,7 +17,7 @@ from options import ALL_CHANGED
 from kmnist_mlp import Config, train
 from kmnist_mlp.callbacks import Checkpoint, Live, live
 from kmnist_mlp.callbacks.live import Throttle, clock, ended, time_left
-from kmnist_mlp.callbacks.svg import Line, chart
+from kmnist_mlp.callbacks.svg import ACROSS, BOTTOM, LEFTS, TOP, Line, chart
 from kmnist_mlp.results import Callback
 
 CONFIG = Config(layer_specs=(36, 8, 3), learning_rate=0.01, batch_size=32, epochs=6)
@@ -101,9 +101,51 @@ def test_watching_changes_no_bit_of_the_result(tiny, shown, config, dtype):
     assert len(shown) == config.epochs + 1
 
 
-def test_the_picture_divides_the_loss_by_the_classes_that_there_are(tiny, shown):
-    train(CONFIG, tiny, callbacks=[Live()])
-    assert "per example / 3)" in shown[-1][0]["image/svg+xml"]
+def panels_of(picture):
+    """Return what each panel shows, read off its axes: title, curves by name, marked epoch."""
+    texts = [
+        (float(x), float(y), text)
+        for x, y, text in re.findall(r'<text x="(\S+)" y="(\S+)" .*?>(.*?)</text>', picture)
+    ]
+    legend = re.findall(r'<path d="M\S+ 60h24" (.*?)/>\n<text.*?>(.*?)</text>', picture)
+    for left in LEFTS:
+        (title,) = [text for x, y, text in texts if (x, y) == (left, TOP - 14)]
+        heights = [(y - 4, float(text)) for x, y, text in texts if x == left - 8]
+        places = [
+            (x, float(t)) for x, y, t in texts if y == BOTTOM + 18 and 0 <= x - left <= ACROSS
+        ]
+        value, epoch = (np.poly1d(np.polyfit(*np.transpose(t), 1)) for t in (heights, places))
+        curves, marked = {}, []
+        for style, name in legend:
+            for points in re.findall(rf'<polyline points="(.*?)" {re.escape(style)}/>', picture):
+                x, y = np.transpose([list(map(float, p.split(","))) for p in points.split()])
+                if left <= x[0] <= left + ACROSS:
+                    curves[name] = epoch(x), value(y)
+            for x in re.findall(rf'<path d="M(\S+) {TOP}V{BOTTOM}" {re.escape(style)}/>', picture):
+                if left <= float(x) <= left + ACROSS:
+                    marked.append((name, round(epoch(float(x)), 1)))
+        yield title, curves, marked
+
+
+def test_the_picture_shows_the_curves_of_the_run_and_marks_its_best_epoch(tiny, shown):
+    config = CONFIG.replace(learning_rate=0.05, epochs=20, early_stop_epoch=3)
+    result = train(config, tiny, callbacks=[Live()])
+    assert result.best_epoch < result.stopped_epoch < 20
+    loss, accuracy = panels_of(shown[-1][0]["image/svg+xml"])
+    for (title, curves, marked), quantity, factor in (
+        (loss, "loss", 1),
+        (accuracy, "accuracy", 100),
+    ):
+        assert title == {1: "Loss (cross-entropy per example / 3)", 100: "Accuracy, %"}[factor]
+        assert list(curves) == ["training", "validation"]
+        for part, (epochs, values) in curves.items():
+            expected = factor * result.curves[f"{part}_{quantity}"]
+            np.testing.assert_allclose(epochs, range(1, result.stopped_epoch + 1), atol=0.02)
+            np.testing.assert_allclose(
+                values, expected, atol=0.002 * np.ptp(expected) + 0.001 * factor
+            )
+        best = result.best_epoch
+        assert marked == [(f"lowest validation loss: epoch {best}", best)]
 
 
 def test_without_validation_images_the_training_curves_are_shown(tiny, shown):

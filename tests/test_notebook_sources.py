@@ -9,17 +9,26 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cache
+from inspect import signature
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pytest
 from printed import ACCURACIES, FINAL, LOSSES
+from scipy.stats import mannwhitneyu
 
+from kmnist_mlp import Config
+from kmnist_mlp.experiments import readings, sweep
 from kmnist_mlp.experiments.paper import EXPERIMENTS, PAPER
 from kmnist_mlp.experiments.readings import load_readings
+from kmnist_mlp.experiments.seeds import MANY
+from kmnist_mlp.figures.tables import sweep_table
+from kmnist_mlp.laboratory import panel
+from kmnist_mlp.report.notebook import try_out
 
-NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "notebooks").glob("*.ipynb"))
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE, NOTEBOOKS = ROOT / "kmnist_mlp", sorted((ROOT / "notebooks").glob("*.ipynb"))
 NUMBERS = [path.name[:2] for path in NOTEBOOKS]
 each_notebook = pytest.mark.parametrize("number", NUMBERS)
 
@@ -168,6 +177,15 @@ def test_a_figure_or_table_that_is_referred_to_exists(number):
     for cell in CELLS[number]:
         text = " ".join(cell.source.split())
         assert set(re.findall(r"(?:Figure|Table) S\d\.\d+", text)) <= every
+        for own, section in re.findall(r" S(\d)\.\d+ (?:of|in) section (\d)", text):
+            assert own == section
+
+
+def test_an_address_in_a_notebook_is_one_that_the_package_names_as_a_source():
+    sources = "\n".join(path.read_text("utf-8") for path in PACKAGE.rglob("*.py"))
+    for cell in chain.from_iterable(CELLS.values()):
+        for address in re.findall(r"https?://[^\s()]+", cell.source):
+            assert re.search(rf"{re.escape(address)}(?![\w#/])", sources), address
 
 
 def test_the_curves_of_each_experiment_are_shown_once_under_the_heading_of_its_section():
@@ -396,6 +414,42 @@ def test_what_a_number_is_compared_with_is_named(number):
 
 
 @each_notebook
+def test_an_epoch_and_a_quantity_that_a_cell_takes_are_named_in_its_prose(number):
+    for cell in CODE[number]:
+        prose = " ".join(" ".join(text for own, text in passages(number) if own is cell).split())
+        for loop in ast.walk(cell.tree):
+            if isinstance(loop, ast.For | ast.comprehension) and isinstance(loop.iter, ast.Tuple):
+                if ast.unparse(loop.target) == "epoch":
+                    for index in map(ast.literal_eval, loop.iter.elts):
+                        assert re.search(rf"epoch {index + 1}\b", prose), "the first has index 0"
+        for node in ast.walk(cell.tree):
+            taken = node.value if isinstance(node, ast.Constant) else ""
+            if taken in QUANTITIES and taken != "best_epoch":  # also "the weights of epoch"
+                assert re.search(QUANTITIES[taken], MARK.sub("", prose.lower())), taken
+
+
+@each_notebook
+def test_what_is_called_the_best_is_a_maximum_and_the_worst_a_minimum(number):
+    for line in chain.from_iterable(ast.walk(cell.tree) for cell in CODE[number]):
+        if isinstance(line, ast.Assign):
+            for pair in zip(*(getattr(node, "elts", [node]) for node in
+                              (line.targets[0], line.value)), strict=False):  # fmt: skip
+                name, value = map(ast.unparse, pair)
+                if "max" in value or "min" in value:
+                    assert "min" not in value or name not in ("best", "highest", "largest"), name
+                    assert "max" not in value or name not in ("worst", "lowest", "smallest"), name
+
+
+def test_the_share_of_pairs_is_of_those_in_which_the_test_image_is_farther():
+    (cell,) = (cell for cell in CODE["02"] if cell.calls("mannwhitneyu"))
+    names = {"mannwhitneyu": mannwhitneyu, "near": {"validation": [1, 4], "test": [3, 5, 6, 7]}}
+    for line in cell.tree.body:
+        if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) in ("farther", "share"):
+            exec(ast.unparse(line), names)
+    assert names["share"] == 7 / 8
+
+
+@each_notebook
 def test_the_experiments_that_a_cell_shows_are_named_in_its_part(number):
     """Beside the baseline, and lists of experiments: their titles are in the tables."""
     part = text = None
@@ -487,6 +541,44 @@ def test_the_numbers_in_a_paragraph_about_the_paper_are_those_that_were_typed_fr
 def test_a_result_is_computed_and_not_typed(number):
     found = [result_like(text) for text in paragraphs(number) if not ABOUT_THE_PAPER.search(text)]
     assert set(chain.from_iterable(found)) == set(ELSEWHERE[number].split())
+
+
+# Numbers in words, of what they are in the code. LATE: over how many epochs runs.py measures the
+# fluctuation of a loss.
+WORDS_OF_NUMBERS = "two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+WORDS_OF_NUMBERS += "fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty"
+COUNTED = re.compile(
+    rf"\b({'|'.join(WORDS_OF_NUMBERS.split())}) (?:[a-z]+ )?"
+    "(seeds|epochs|runs|readings|combinations|experiments)"
+)
+LATE, TRIED = 10, signature(try_out).parameters["epochs"].default
+PATIENCE, REPORT, READ = Config().early_stop_epoch, 5, len(readings.SEEDS)
+IN_WORDS = {
+    "02": f"{PATIENCE} epochs, {LATE} epochs, {READ} seeds, {len(MANY)} runs, {len(MANY)} runs, "
+    f"2 runs, 2 runs, {len(MANY)} runs, {REPORT} seeds, {LATE} epochs, {TRIED} epochs, 5 seeds",
+    "03": f"{LATE} epochs, {LATE} epochs, {LATE} epochs, {TRIED} epochs",
+    "04": f"{TRIED} epochs",
+    "05": f"{TRIED} epochs",
+    "06": f"{READ} seeds, {len(sweep.GRID_SEEDS)} seeds, {len(sweep.TUNED_SEEDS)} seeds, "
+    f"{len(sweep.GRID_SEEDS)} seeds, {signature(sweep_table).parameters['count'].default} "
+    f"combinations, {len(sweep.GRID_SEEDS)} seeds, {len(sweep.TUNED_SEEDS)} seeds, {LATE} epochs, "
+    f"{TRIED} epochs",
+    "07": "2 runs",
+    "08": f"{panel.SEEDS} seeds, {REPORT} seeds",
+    "09": f"{len(readings.READINGS)} readings, {READ} seeds, {len(PAPER) - 1} experiments, "
+    f"{len(readings.READINGS)} combinations, {READ} seeds, {len(readings.READINGS)} readings, "
+    f"{READ} seeds, {READ} seeds, {REPORT} seeds, {READ} seeds",
+}
+
+
+@each_notebook
+def test_a_number_of_seeds_or_epochs_in_words_is_that_of_the_code(number):
+    found = COUNTED.findall(
+        " ".join(" ".join(text for _, text in passages(number)).split()).lower()
+    )
+    value = dict(zip(WORDS_OF_NUMBERS.split(), [*range(2, 21), 30, 40, 50], strict=True))
+    shown = ", ".join(f"{value[word]} {noun}" for word, noun in found)
+    assert shown == IN_WORDS.get(number, "")
 
 
 def test_constants_that_are_typed_in_prose_follow_from_their_formulas():

@@ -1,6 +1,7 @@
 """Pages and index are made of what the notebooks' outputs carry, and their references hold."""
 
 import base64
+import hashlib
 import io
 import json
 import re
@@ -94,6 +95,8 @@ def notebooks(results, judged, kana, tmp_path_factory):
             for name, (text, show) in texts.items()
         }
         InteractiveShell.clear_instance()
+    facts = {"this page": "executed in 7 s", "experiments": "14 runs, 3 computed in 9 s"}
+    books[Path("01_one.ipynb")].metadata["kmnist_mlp"] = {"facts": list(facts.items())}
     return {path: nbformat.reads(nbformat.writes(b), as_version=4) for path, b in books.items()}
 
 
@@ -186,7 +189,7 @@ def test_each_page_ends_with_what_it_was_made_with(pages):
     for part in ("NumPy", "BLAS", "processor", "Python", "commit", "seeds"):
         assert part in said
     assert re.search("fingerprint[0-9a-f]{64}", said.replace("\n", ""))
-    assert commit() in said
+    assert commit() in said and "executed in 7 s" in said and "3 computed in 9 s" in said
     row = next(row for row in block.find_all("tr") if "Figures 3 and 4" in row.get_text())
     assert [cell.get_text() for cell in row.find_all("td")] == [
         "baseline, early stopping", "0, 1",
@@ -264,7 +267,19 @@ def test_kana_in_text_are_marked_as_japanese_and_nothing_else_is_touched(pages):
     for page in pages.values():
         for text in page.body.find_all(string=re.compile("[\u3040-\u30ff]")):
             inside = {parent.name for parent in text.parents}
-            assert text.find_parent(lang="ja") or inside & {"svg", "script", "style"}
+            assert text.find_parent(lang="ja") or inside & {"script", "style"}
+
+
+def test_kana_are_marked_in_a_chart_and_left_out_of_the_alternative_text_of_any_picture():
+    svg = '<svg viewBox="0 0 1 1"><text>お o</text></svg>'
+    for kind, content in (("image/svg+xml", svg), ("image/png", "AAAA")):
+        metadata = {kind: {"alt": "お o is worst."}}
+        output = nbformat.from_dict({"data": {kind: content}, "metadata": metadata})
+        shown = BeautifulSoup(figure_html(output, "Figure 1"), "html.parser").select_one(".figure")
+        assert shown.get("alt", shown.get("aria-label")) == "o is worst."
+        assert [(tag.name, tag.text) for tag in shown.select('[lang="ja"]')] == (
+            [("tspan", "お")] if kind == "image/svg+xml" else []
+        )
 
 
 def test_verdicts_have_their_colour_in_every_table(pages, judged):
@@ -325,7 +340,27 @@ def test_what_is_searched_are_all_sections_captions_and_terms(pages, single):
         assert len(addresses) == len(set(addresses))
         titles = [section["title"] for section in sections]
         assert {"Same", "Table S1.1", "patience"} <= set(titles)
-        assert "All & sundry." in sections[titles.index("Table S1.1")]["text"]
+        text = {section["href"]: section["text"] for section in sections}
+        assert text[f"{prefix}#table-s1-1"] == "All & sundry. "
+        assert text[f"{prefix}#01-one-1-one"] == "The first."
+        shown = {exhibit["id"]: exhibit for exhibit in pages["01_one"].select("figure.picture")}
+        for name, exhibit in shown.items():
+            for part in (exhibit.figcaption.contents[1], exhibit.select_one(".finding").text):
+                assert " ".join(part.split()) in text[f"{prefix}#{name}"]
+
+
+def test_a_page_may_load_nothing_and_run_only_its_own_scripts(pages, single):
+    for page in (*pages.values(), single):
+        (policy,) = page.select('meta[http-equiv="Content-Security-Policy"]')
+        allowed = dict(part.split(" ", 1) for part in policy["content"].split("; "))
+        scripts = [script.string for script in page.find_all("script") if not script.get("type")]
+        digests = {hashlib.sha256(script.encode()).digest() for script in scripts}
+        own = {f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests}
+        assert set(allowed.pop("script-src").split()) == own and own
+        assert allowed == {
+            "default-src": "'none'", "style-src": "'unsafe-inline'", "img-src": "data:",
+            "font-src": "data:", "worker-src": "blob:",
+        }  # fmt: skip
 
 
 # ---- references ----------------------------------------------------------------------------------
@@ -418,6 +453,20 @@ def test_a_finding_is_stated_only_if_its_interval_excludes_zero(differences, sta
     assert ("+1.1" in found) == stated
 
 
+def test_the_best_network_and_the_shift_are_findings_with_where_they_are_shown():
+    """The best is that of a single network: predictions that were averaged do not count."""
+    rows = [("a", 90.0, False), ("a", 92.0, False), ("b", 91.5, False), ("c", 97.0, True)]
+    numbers = pd.DataFrame(rows, columns=["step", "test_accuracy_percent", "averaged"])
+    found = results_with((0.0, 0.0, 0.0)) | {
+        "beyond": Exhibit(
+            "Figure S7.1", "", "07", ExhibitData.of(numbers), nbformat.NotebookNode()
+        ),
+        "shift": Exhibit("Table S2.5", "", "02", ExhibitData(""), nbformat.NotebookNode()),
+    }
+    made = [(tile.number, tile.address) for tile in tiles(found, None, [], Site().link)]
+    assert made == [("10.0", "02.html#table-s2-5"), ("91.5 %", "07.html#figure-s7-1")]
+
+
 @pytest.mark.parametrize(
     ("verdict", "said"),
     [
@@ -456,6 +505,11 @@ def test_the_scoreboard_shows_each_claim_once_in_its_section_those_that_failed_f
             order.index(by_number.loc[int(n.get_text())].verdict) for n in section.select(".no")
         ]
         assert found == sorted(found)
+    undecided = judged[judged.verdict == "undecided"]
+    inside = sum(row.low < row.mean < row.high for row in undecided.itertuples())
+    assert inside and f"in {inside} of {len(undecided)} such claims" in pages["index"].get_text()
+    downloaded = csv(pages["index"].select_one(".board a.download"))
+    assert downloaded.claim.tolist() == judged.claim.tolist()
     labels = [label.get_text() for label in pages["index"].select(".filter label")]
     counts = judged.verdict.value_counts()
     assert [int(re.search(r"\d+", label)[0]) for label in labels] == [

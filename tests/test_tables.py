@@ -105,6 +105,25 @@ def test_a_loss_that_overflowed_is_not_finite(small_results):
     assert not any(bad in text_of(table) for bad in ("nan", "inf,"))
 
 
+def test_fluctuation_and_small_weights_are_shown_in_per_cent_beside_their_own_experiment(
+    small_results,
+):
+    frame = small_results.frame.copy()
+    for column, factor in (("late_fluctuation", 1), ("small_weight_share", 3)):
+        frame[column] = factor * (1 + frame.index) / 100
+    results = Results(small_results.runs, frame, "KMNIST")
+    table = tables.loss_and_weights(results, ["mine", "baseline"])
+    assert table.index.tolist() == ["mine", "baseline, early stopping"]
+    for name, shown in zip(["mine", "baseline"], table.to_numpy(), strict=True):
+        rows = np.flatnonzero(frame.experiment == name) + 1
+        expected = [f"{f * rows.mean():.1f} ± {f * rows.std(ddof=1):.1f}" for f in (1, 3)]
+        assert [plain(text) for text in shown] == expected
+    assert [("loss" in name, "weights" in name) for name in table] == [(True, False), (False, True)]
+    assert data_of(table).experiment.tolist() == ["baseline"] * 2 + ["mine"] * 2
+    quantities = {claim.quantity for claim in CLAIMS} & {"late_fluctuation", "small_weight_share"}
+    assert {*table.attrs["exhibit_data"].quantities} == quantities, "claims about them link to it"
+
+
 def test_the_data_of_the_comparison_is_not_rounded(small_results):
     table = tables.comparison(small_results, ["mine"])
     expected = small_results.frame.query("experiment == 'mine'")
@@ -282,6 +301,9 @@ def test_the_scoreboard_shows_every_claim_that_was_judged(small_results, checks)
     assert board[["claim", "verdict"]].equals(judged[["claim", "verdict"]].set_index(board.index))
     assert not any(bad in text_of(board) for bad in ("nan", "inf", "none"))
     np.testing.assert_allclose(data_of(board)["mean"], judged["mean"], 1e-6)
+    known = board[np.isfinite(judged.interval_low).tolist()].merge(judged, on="claim")
+    assert known.one_run.nunique() == 2
+    assert known["95 % interval"].str.endswith("next run").tolist() == known.one_run.tolist()
 
 
 @pytest.mark.parametrize(
