@@ -4,8 +4,10 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -318,6 +320,36 @@ def test_make_passes_on_absolute_paths(checkout, tmp_path, name, given):
     assert seen.read_text(encoding="utf-8") == (f"{checkout}/{given}" if relative else given)
     assert run_make("html", f"{name}=x y", cwd=checkout, **environment).returncode == 0
     assert seen.read_text(encoding="utf-8") == f"{checkout}/x y"
+
+
+@needs_make
+@pytest.mark.parametrize("first_is_killed", [False, True])
+def test_of_two_makes_that_set_up_at_once_the_second_waits_unless_the_first_was_killed(
+    checkout, tmp_path, first_is_killed
+):
+    log, go_on = tmp_path / "log", tmp_path / "go on"
+    script = f"""case "$*" in
+      *base_prefix*) echo same;;
+      *version_info*) echo 3.12.0;;
+      "-m venv "*) echo began >> "{log}"; mkdir -p .venv/bin; cp "$0" .venv/bin/python
+        until [ -e "{go_on}" ]; do sleep 0.1; done; echo built >> "{log}";;
+    esac"""
+    python = write_program(tmp_path / "python3", script)
+    command = ["make", "setup", f"PYTHON={python}"]
+    first = subprocess.Popen(command, cwd=checkout, start_new_session=True)
+    while not log.exists():
+        time.sleep(0.01)
+    if first_is_killed:
+        os.killpg(first.pid, signal.SIGKILL)
+        first.wait()
+    second = subprocess.Popen(command, cwd=checkout, stdout=subprocess.PIPE, text=True)
+    assert ("Waiting" in second.stdout.readline()) != first_is_killed
+    go_on.touch()
+    assert second.wait() == 0 and first.wait() == (-signal.SIGKILL if first_is_killed else 0)
+    second.stdout.close()
+    built = ["began", "began", "built"] if first_is_killed else ["began", "built"]
+    assert log.read_text(encoding="utf-8").splitlines() == built
+    assert not (checkout / ".venv.lock").is_symlink() and (checkout / ".venv/stamp").exists()
 
 
 # In the place of pip: it writes the path file as an editable install does.
