@@ -198,7 +198,9 @@ ifeq ($(CONDA),)
 	  holder=$$(readlink .venv.lock); \
 	  if [ -z "$$holder" ]; then ln -s "$$$$" .venv.lock && break || exit 1; fi; \
 	  if ! kill -0 "$$holder" 2>/dev/null; then rm -f .venv.lock; continue; fi; \
-	  if [ -z "$$told" ]; then echo "Waiting for process $$holder, which is setting up .venv ..."; told=1; fi; \
+	  if [ -z "$$told" ]; then \
+	    told=1; echo "Waiting for process $$holder, which is setting up .venv (if it is not: rm .venv.lock) ..."; \
+	  fi; \
 	  sleep 1; \
 	done; \
 	trap 'rm -f .venv.lock' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM HUP; \
