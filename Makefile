@@ -161,33 +161,50 @@ clean: ## Remove build/ and the tools' caches (not .venv, play/ or the data)
 	find . \( -name .venv -o -path ./play \) -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
 distclean: clean ## Remove .venv too
-	if [ -L .venv ] || [ -e .venv/by-make ] || [ -e .venv/stamp ]; then rm -rf .venv; fi
+	if [ -L .venv ]; then rm .venv; elif [ -e .venv/by-make ] || [ -e .venv/stamp ]; then \
+	  : > .venv/by-make; find .venv -mindepth 1 ! -path .venv/by-make -delete && rm -rf .venv; fi
 
 # --- Setting up .venv --------------------------------------------------------------------------------
 # .venv/stamp is written last and holds what .venv was built from: this path (an environment does not
 # survive a move or copy) and the checksums of the two files. While it is true and Python still runs,
 # nothing is done. When only the files changed, pip brings the environment up to date; anything else (no
 # stamp: the last try was interrupted; PYTHON names another one) is built anew, which is quick, as pip keeps
-# its downloads. .venv/by-make is written first: what lacks it, or is a link, is somebody else's and is left alone.
+# its downloads. .venv/by-make is written first and removed last: what lacks it, or is a link, is somebody
+# else's and is left alone. One make at a time builds: .venv.lock is a link to the number of its process, and
+# that of a dead one counts for nothing.
 # PYTHONPATH is unset here: pip must see what is installed, not what merely lies in the checkout.
 # pip puts the checkout's path into a .pth file, which Python before 3.13 reads in the encoding of the locale and
 # dies of what is not ASCII in it under LC_ALL=C. The same folder as seen from the file is plain ASCII.
 setup: ## Build .venv; the targets above do so by themselves, once
 ifeq ($(CONDA),)
-	@unset PYTHONPATH; \
+	@unset PYTHONPATH; told=; \
 	if [ -L .venv ] || { [ -e .venv ] && ! [ -e .venv/by-make ] && ! [ -e .venv/stamp ]; }; then \
 	  echo ".venv is not an environment that make has built; it is left as it is." >&2; \
 	  echo "Move it away (mv .venv other), and make builds its own." >&2; exit 1; \
 	fi; \
 	here=$$(pwd -P); sums=$$(cksum pyproject.toml constraints.txt); \
-	stamp=; if .venv/bin/python -c 'import pip' 2>/dev/null; then stamp=$$(cat .venv/stamp 2>/dev/null); fi; \
-	if [ -n "$(PYTHON)" ]; then \
-	  which='import sys; print(sys.base_prefix, sys.version)'; \
-	  wanted=$$("$(PYTHON)" -c "$$which" 2>/dev/null) \
-	    || { echo "PYTHON=$(PYTHON) was not found, or does not run." >&2; exit 1; }; \
-	  if [ "$$wanted" != "$$(.venv/bin/python -c "$$which" 2>/dev/null)" ]; then stamp=; fi; \
-	fi; \
-	if [ "$$stamp" = "$$here $$sums" ]; then exit 0; fi; \
+	current() { \
+	  stamp=; if .venv/bin/python -c 'import pip' 2>/dev/null; then stamp=$$(cat .venv/stamp 2>/dev/null); fi; \
+	  if [ -n "$(PYTHON)" ]; then \
+	    which='import sys; print(sys.base_prefix, sys.version)'; \
+	    wanted=$$("$(PYTHON)" -c "$$which" 2>/dev/null) \
+	      || { echo "PYTHON=$(PYTHON) was not found, or does not run." >&2; exit 1; }; \
+	    if [ "$$wanted" != "$$(.venv/bin/python -c "$$which" 2>/dev/null)" ]; then stamp=; fi; \
+	  fi; \
+	  [ "$$stamp" = "$$here $$sums" ]; \
+	}; \
+	if current; then exit 0; fi; \
+	until ln -s "$$$$" .venv.lock 2>/dev/null; do \
+	  holder=$$(readlink .venv.lock); \
+	  if [ -z "$$holder" ]; then ln -s "$$$$" .venv.lock && break || exit 1; fi; \
+	  if ! kill -0 "$$holder" 2>/dev/null; then rm -f .venv.lock; continue; fi; \
+	  if [ -z "$$told" ]; then \
+	    told=1; echo "Waiting for process $$holder, which is setting up .venv (if it is not: rm .venv.lock) ..."; \
+	  fi; \
+	  sleep 1; \
+	done; \
+	trap 'rm -f .venv.lock' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM HUP; \
+	if current; then exit 0; fi; \
 	rm -f .venv/stamp; \
 	case "$$stamp" in \
 	"$$here "*) \
@@ -210,7 +227,8 @@ ifeq ($(CONDA),)
 	    echo "On Debian and Ubuntu: sudo apt-get install python3-venv" >&2; exit 1; \
 	  fi; \
 	  echo "Setting up .venv with Python $$version (once, a minute or two) ..."; \
-	  rm -rf .venv && mkdir .venv && : > .venv/by-make && "$$python" -m venv .venv || exit;; \
+	  mkdir -p .venv && : > .venv/by-make && find .venv -mindepth 1 ! -path .venv/by-make -delete && \
+	  "$$python" -m venv .venv || exit;; \
 	esac; \
 	if .venv/bin/python -m pip install --quiet -c constraints.txt -e '.[test]'; then \
 	  for path in .venv/lib/python*/site-packages/*kmnist_mlp*.pth; do \

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -318,6 +319,47 @@ def test_make_passes_on_absolute_paths(checkout, tmp_path, name, given):
     assert seen.read_text(encoding="utf-8") == (f"{checkout}/{given}" if relative else given)
     assert run_make("html", f"{name}=x y", cwd=checkout, **environment).returncode == 0
     assert seen.read_text(encoding="utf-8") == f"{checkout}/x y"
+
+
+@needs_make
+def test_of_two_makes_that_set_up_at_once_the_second_waits_and_finds_it_done(checkout, tmp_path):
+    log, go_on = tmp_path / "log", tmp_path / "go on"
+    script = f"""case "$*" in
+      *base_prefix*) echo same;;
+      *version_info*) echo 3.12.0;;
+      "-m venv "*) echo began >> "{log}"; mkdir -p .venv/bin; cp "$0" .venv/bin/python
+        until [ -e "{go_on}" ]; do sleep 0.1; done; echo built >> "{log}";;
+    esac"""
+    python = write_program(tmp_path / "python3", script)
+    command = ["make", "setup", f"PYTHON={python}"]
+    first = subprocess.Popen(command, cwd=checkout)
+    try:
+        while not log.exists():
+            time.sleep(0.01)
+        with subprocess.Popen(command, cwd=checkout, stdout=subprocess.PIPE, text=True) as second:
+            told = second.stdout.readline()
+            go_on.touch()
+    finally:
+        go_on.touch()
+    assert "rm .venv.lock" in told
+    assert first.wait() == second.returncode == 0
+    assert log.read_text(encoding="utf-8").splitlines() == ["began", "built"]
+    assert not (checkout / ".venv.lock").is_symlink()
+
+
+@needs_make
+def test_a_killed_setup_stops_no_later_one(checkout, tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    (checkout / ".venv.lock").symlink_to(str(dead.pid))
+    script = """case "$*" in
+      *version_info*) echo 3.12.0;;
+      "-m venv "*) mkdir -p .venv/bin; cp "$0" .venv/bin/python;;
+    esac"""
+    python = write_program(tmp_path / "python3", script)
+    assert run_make("setup", f"PYTHON={python}", cwd=checkout).returncode == 0
+    assert (checkout / ".venv/stamp").exists()
+    assert not (checkout / ".venv.lock").is_symlink()
 
 
 # In the place of pip: it writes the path file as an editable install does.

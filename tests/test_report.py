@@ -338,6 +338,26 @@ def test_a_wrong_setting_stops_the_command_before_anything_is_executed(
     assert value in capsys.readouterr().err
 
 
+def test_a_result_folder_that_cannot_be_written_stops_the_command_only_where_results_are_missing(
+    tmp_path, monkeypatch, capsys
+):
+    """Each notebook would train on its own what it needs."""
+    good(tmp_path / "notebooks")
+    folder = tmp_path / "results"
+    monkeypatch.setenv("KMNIST_MLP_RESULTS", str(folder))
+
+    def refused(**_):
+        raise PermissionError("read-only")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(build, "TemporaryFile", refused)
+        assert report(tmp_path) == 1
+        assert str(folder) in capsys.readouterr().err and list(folder.iterdir()) == []
+    build.run(build.EXPERIMENTS)
+    monkeypatch.setattr(build, "TemporaryFile", refused)
+    assert report(tmp_path) == 0
+
+
 def test_a_new_report_takes_the_place_of_the_whole_previous_one(tmp_path):
     folder = tmp_path / "build" / "report"
     folder.mkdir(parents=True)

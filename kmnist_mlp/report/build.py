@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import nbformat
 
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.datasets.kmnist import load_and_announce
 from kmnist_mlp.experiments.paper import EXPERIMENTS
+from kmnist_mlp.experiments.result_cache import ResultCache
 from kmnist_mlp.experiments.runs import Results, default_seeds, run
 from kmnist_mlp.report import execution
 from kmnist_mlp.report.execution import NotebookError
@@ -83,6 +85,7 @@ def _load() -> Dataset:
 
 def _compute(data: Dataset) -> tuple[Results, str]:
     """Run all experiments in one sweep, so that the notebooks find them in the cache."""
+    _check_results_can_be_kept(data)
     tell(f"Training on {data!r} ...")
     began = time.perf_counter()
     results = run(EXPERIMENTS, data=data)
@@ -93,6 +96,23 @@ def _compute(data: Dataset) -> tuple[Results, str]:
         sweep = f"{len(results.frame)} runs, {computed} of them trained in {seconds:.0f} s"
     tell(f"{sweep}.")
     return results, sweep
+
+
+def _check_results_can_be_kept(data: Dataset) -> None:
+    """Raise NotebookError before the training if each notebook would have to train again."""
+    store = ResultCache(data)
+    configs = (c.replace(seed=seed) for c in EXPERIMENTS.values() for seed in default_seeds())
+    if all(store.path(config).exists() for config in configs):
+        return
+    try:
+        store.folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=store.folder):
+            pass
+    except OSError as error:
+        raise NotebookError(
+            f"results cannot be kept in {store.folder}: {error}. "
+            "Set KMNIST_MLP_CACHE or KMNIST_MLP_RESULTS to a folder that can be written."
+        ) from None
 
 
 def _kept(path: Path, key: str) -> nbformat.NotebookNode | None:
