@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import IntEnum
 from functools import partial
+from inspect import cleandoc
 from typing import Any
 
 import numpy as np
@@ -204,10 +205,11 @@ class Config:
         return {**values, "layer_specs": list(self.layer_specs)}
 
 
-# help(Config) shows the options as they stand in the fields
-Config.__doc__ = (Config.__doc__ or "").format(
-    options="\n    ".join(
-        f"{row['name']} : {row['allowed']}, default {row['default']!r}\n        {row['meaning']}"
+# help(Config) shows the options as they stand in the fields. Python 3.13 and later dedent the
+# docstring before this; here, it is in all of them.
+Config.__doc__ = cleandoc(Config.__doc__ or "").format(
+    options="\n".join(
+        f"{row['name']} : {row['allowed']}, default {row['default']!r}\n    {row['meaning']}"
         for row in Config.options()
     )
 )

@@ -7,7 +7,7 @@ import inspect
 import pkgutil
 import re
 import textwrap
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 
 import pytest
 from numpydoc.docscrape import ClassDoc, FunctionDoc
@@ -139,6 +139,14 @@ def test_exported_names_include_methods_and_the_rule_about_errors_tells_them_apa
     assert {"MLP", "MLP.loss", "MLP.load", "Config.from_dict", "run", "train"} <= set(PUBLIC)
     assert refuses(kmnist_mlp.one_hot) and refuses(kmnist_mlp.MLP.loss)
     assert not refuses(kmnist_mlp.Config.to_dict)
+
+
+def test_the_help_of_config_lists_every_option_whether_or_not_python_dedents_docstrings():
+    """Python 3.13 and later do so before the options are put in."""
+    assert inspect.cleandoc(kmnist_mlp.Config.__doc__) == kmnist_mlp.Config.__doc__
+    parsed = ClassDoc(kmnist_mlp.Config, config={"show_class_members": False})
+    names = [entry.name for entry in parsed["Parameters"]]
+    assert names == [field.name for field in fields(kmnist_mlp.Config)]
 
 
 @pytest.mark.parametrize("name", PUBLIC)
