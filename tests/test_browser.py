@@ -294,6 +294,10 @@ def test_on_a_phone_the_contents_are_one_press_away_wherever_one_is(opened):
     summary.click()
     page.locator(".toc a").nth(2).click()
     assert not page.locator(".toc").is_visible()
+    summary.click()
+    assert page.locator(".toc").is_visible()
+    summary.click()
+    assert not page.locator(".toc").is_visible()
 
 
 def test_a_wide_table_keeps_its_first_column_in_view(opened):
@@ -400,17 +404,31 @@ def test_claims_are_filtered_by_their_verdict(opened):
     page.locator("#show-all").check()
 
 
-def test_on_a_phone_a_claim_has_its_verdict_on_the_screen(opened):
-    page = opened("index", width=360)
-    ends = page.locator(".claim .verdict").evaluate_all(
+VERDICTS = ":is(.claim .verdict, td:is(.reproduced, .not-reproduced, .undecided)):visible"
+
+
+@pytest.mark.parametrize("stem", ["index", *(s for s in NOTEBOOKS if s[:2] in ("01", "03", "06"))])
+def test_on_a_phone_a_claim_has_its_verdict_on_the_screen(opened, stem):
+    page = opened(stem, width=360)
+    ends = page.locator(VERDICTS).evaluate_all(
         "all => all.map(verdict => verdict.getBoundingClientRect().right)"
     )
     assert ends and 0 < min(ends) and max(ends) <= 360
 
 
+def test_on_paper_a_figure_of_several_frames_is_the_one_that_its_author_chose(opened):
+    page = opened(next(stem for stem in NOTEBOOKS if "laboratory" in stem))
+    shown = page.locator("#figure-s8-4 .frame:not([hidden])")
+    on_screen = shown.get_attribute("data-text")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert shown.get_attribute("data-text").startswith("Step 9 of 10")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert shown.get_attribute("data-text") == on_screen
+
+
 def test_backpropagation_goes_forwards_and_back_step_by_step(opened):
     page = opened(next(stem for stem in NOTEBOOKS if "laboratory" in stem))
-    figure = page.locator("#figure-s8-3")
+    figure = page.locator("#figure-s8-4")
     back, forward = (figure.get_by_role("button", name=name) for name in ("Back", "Next"))
     assert back.is_disabled() and figure.locator(".place").inner_text() == "picture 1 of 11"
     said = figure.locator(".finding").inner_text()

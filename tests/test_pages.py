@@ -138,7 +138,7 @@ def test_the_alternative_text_of_a_figure_states_what_was_measured(pages, result
     for form in figure.find_all("svg"):
         assert form["role"] == "img" and accuracy in form["aria-label"]
         assert form["aria-label"].startswith("Line chart: cross-entropy per example / 10 by epoch;")
-    assert accuracy in figure.select_one(".finding").get_text()
+    assert accuracy in figure.select_one(".finding").get_text().replace("\u00a0", " ")
 
 
 def csv(link):
@@ -494,7 +494,7 @@ def test_the_scoreboard_shows_each_claim_once_in_its_section_those_that_failed_f
     for claim, number in zip(claims, numbers, strict=True):
         row = by_number.loc[number]
         assert claim["id"] == f"claim-{number}"
-        assert row.claim in claim.select_one(".text").get_text()
+        assert row.claim in claim.select_one(".text").get_text().replace("\u00a0", " ")
         assert row.verdict.replace(" ", "-") in claim["class"]
         assert row.verdict in claim.select_one(".verdict").get_text()
         symbol = {"reproduced": "✓", "not reproduced": "✗", "undecided": "?"}[row.verdict]

@@ -110,7 +110,7 @@ def test_the_nearest_reading_comes_first():
     curve = readings.specification_curve(table_of(lambda number: 12.0 - number))
     assert curve.distance.tolist() == pytest.approx(list(range(1, 13)))
     assert tuple(curve.loc[1, readings.CHOICES]) == tuple(vars(READINGS[-1]).values())
-    assert "place 12" in drawn.specification_finding(curve)
+    assert "rank 12" in drawn.specification_finding(curve)
 
 
 def test_each_claim_is_judged_in_each_reading():
@@ -182,7 +182,7 @@ def test_the_specification_curve_is_drawn_above_the_choices_of_each_reading():
         f"{r.standardisation} standardisation, {r.momentum} momentum and variance {r.variance:g}"
         for r in (by_distance[0], by_distance[-1])
     ]
-    for part in (f"{ends[0]}, at a distance of 0.000", f"{ends[1]}, at 2.750", "place 4, at 0.750"):
+    for part in (f"{ends[0]}, at a distance of 0.000", f"{ends[1]}, at 2.750", "rank 4, at 0.750"):
         assert part in figure.exhibit_data.finding
     assert png(figure, 40).startswith(b"\x89PNG")
 

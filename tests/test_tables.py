@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pandas as pd
 import pytest
+from bs4 import BeautifulSoup
 from markupsafe import Markup
 from options import ALL_CHANGED
 from sklearn.metrics import precision_score, recall_score
@@ -383,22 +384,29 @@ def test_the_most_confused_pairs_come_first_and_no_right_answer_is_among_them(ka
 
 def test_html_escapes_text_but_not_markup_and_aligns_columns_of_numbers():
     table = pd.DataFrame(
-        {"loss < 1": ["0.5", "–"], "link": [Markup("<a>b</a>"), "<i>"], "mixed": ["3", "none"]},
+        {"loss < 1": ["0.5", "–"], "link": [Markup("<a>b</a>"), "<i>"], "mixed": ["3", "yes"]},
         index=["a & b", "c"],
     )
     page = html(table)
     assert '<th scope="col" class="number">loss &lt; 1</th>' in page
     assert '<th scope="row">a &amp; b</th><td class="number">0.5</td>' in page
     assert "<td><a>b</a></td>" in page and "<td>&lt;i&gt;</td>" in page
-    assert "<td>3</td>" in page and "<td>none</td>" in page
+    assert "<td>3</td>" in page and "<td>yes</td>" in page
+    typeset = html(pd.DataFrame({"gradient": ["-1.5e-06", "none"]}))
+    assert '<td class="number">−1.5\u00a0×\u00a010⁻⁶</td>' in typeset
+    assert '<td class="number">none</td>' in typeset
 
 
-def test_only_a_column_of_long_text_breaks_its_lines():
+def test_a_table_with_long_text_breaks_its_lines_and_is_cards_on_a_telephone():
     link = Markup('<a href="{}">b</a>').format("x" * 80)  # long, but not as it is read
     table = pd.DataFrame({"claim": ["word " * 20, "short"], "link": [link, "b"]})
-    page = html(table)
-    assert '<td class="wrap">word ' in page and '<td class="wrap">short</td>' in page
-    assert f"<td>{link}</td>" in page and "<td>b</td>" in page
+    page = BeautifulSoup(html(table), "html.parser")
+    assert [cell["class"] for cell in page.select("td.wrap")] == [["wrap"]] * 2
+    labels = [(cell["data-label"], cell["role"]) for cell in page.select("tbody td")]
+    assert labels == [("claim", "cell"), ("link", "cell")] * 2
+    assert page.table["class"] == ["cards"] and page.table["role"] == "table"
+    short = BeautifulSoup(html(table[["link"]]), "html.parser")
+    assert not short.select("[role], [data-label], .wrap, .cards")
 
 
 def test_differences_are_paired_by_seed_with_their_interval(kana):
