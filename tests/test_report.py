@@ -416,12 +416,16 @@ def contents(folder):
 def test_notebooks_are_executed_in_place_and_the_findings_written_into_readme(
     small_kmnist, checkout
 ):
+    other = checkout / "notebooks" / "02_other.ipynb"
+    write(other, new_code_cell("6 * 7"))
     assert report(checkout, "--in-place") == 0
     names = {path.relative_to(checkout).as_posix() for path in contents(checkout)}
     assert names == {
         "README.md", "docs/difference_to_paper.png", "docs/options.md",
-        "notebooks/01_first_steps.ipynb",
+        "notebooks/01_first_steps.ipynb", "notebooks/02_other.ipynb",
     }  # fmt: skip
+    (cell,) = nbformat.read(other, as_version=4).cells
+    assert cell.source == "6 * 7" and cell.outputs[0].data["text/plain"] == "42"
     notebook = nbformat.read(checkout / "notebooks" / "01_first_steps.ipynb", as_version=4)
     (cell,) = (cell for cell in notebook.cells if cell.cell_type == "code")
     assert cell.execution_count == 1 and len(cell.outputs) == 4
