@@ -378,7 +378,7 @@ def test_our_means_and_the_papers_values_are_drawn_for_every_experiment(small_re
     assert at_the_edge == {row: f"{means[row]:.1f} %" for row in range(5) if row not in near}
     squares = points(lines(axis, marker="s"))
     papers = {1: 84.47, 2: 86.26, 3: 83.07}
-    np.testing.assert_allclose(squares, [(papers[row], row + 0.3) for row in near if row in papers])
+    np.testing.assert_allclose(squares, [(papers[row], row + 0.2) for row in near if row in papers])
     numbers = numbers_of(figure)
     assert numbers.experiment.tolist() == np.repeat(names, 3).tolist()
     np.testing.assert_allclose(numbers.test_accuracy_percent, np.concatenate(ours))
@@ -465,7 +465,7 @@ def test_claims_of_any_unit_are_drawn_in_halves_of_their_interval(small_results)
     expected = np.transpose([inside, np.subtract(inside, 1), np.add(inside, 1)])
     np.testing.assert_allclose(numbers[["inside", "low", "high"]], expected, 1e-5)
     assert numbers.verdict.tolist() == verdicts
-    assert figure.exhibit_data.finding.startswith("4 claims: ")
+    assert figure.exhibit_data.finding.startswith("4 claims with an interval over seeds: ")
     for part in ("2 reproduced", "1 not reproduced", "1 undecided"):
         assert part in figure.exhibit_data.finding
     rows = ticks(axis, "y")

@@ -60,7 +60,7 @@ def draw_against_paper(numbers: pd.DataFrame) -> Figure:
         axis.plot(values, [row] * len(values), "|", color=BLUE, ms=10, alpha=0.8, label="our seeds")
         axis.plot(values.mean(), row, "o", color=BLUE, ms=5.5, label="our mean", zorder=3)
         if np.isfinite(paper):
-            axis.plot(paper, row + 0.3, "s", color=ORANGE, ms=5.5, label="paper, one run")
+            axis.plot(paper, row + 0.2, "s", color=ORANGE, ms=5.5, label="paper, one run")
     axis.margins(x=0.08)
     for row, (name, _) in enumerate(experiments):
         if name in far:

@@ -30,7 +30,7 @@ def scoreboard_figure(judged: pd.DataFrame) -> Figure:
     """
     numbers = scoreboard_numbers(judged)
     counts = ", ".join(f"{n} {v}" for v, n in numbers.verdict.value_counts().items())
-    finding = f"{len(numbers)} claims: {counts}."
+    finding = f"{len(numbers)} claims with an interval over seeds: {counts}."
     data = ExhibitData.of(numbers, finding)
     return finished(lambda: draw_scoreboard(numbers), judged.attrs.get("data_name", ""), data)
 

@@ -179,9 +179,10 @@ def draw_along(axis: Axes, surface: LossSurface, stage: str) -> None:
     axis.legend(loc="upper left" if is_narrow() else "upper center", ncols=1 if is_narrow() else 3)
     before, *after = surface.after_steps(stage).clip(SMALLEST)
     axis.axhline(before, color=GREY, ls=":", lw=1)
-    for rate, loss in zip(RATES, after, strict=True):
+    for number, (rate, loss) in enumerate(zip(RATES, after, strict=True)):
         axis.plot(rate, loss, "o", color=ORANGE, zorder=4)
-        note = {"textcoords": "offset points", "xytext": (0, 9), "ha": "center", "weight": "bold"}
+        place = (0, -17 if is_narrow() and number == 1 else 9)  # no label on another one's dot
+        note = {"textcoords": "offset points", "xytext": place, "ha": "center", "weight": "bold"}
         ground = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
         axis.annotate(f"{rate:g}: {loss:.3g}", (rate, loss), **note, bbox=ground, zorder=5)
     axis.set_xscale("log")
@@ -214,8 +215,8 @@ def draw_surface(axis: Axes, surface: LossSurface, stage: str, rate: float) -> N
 def finding(surface: LossSurface, stage: str) -> str:
     """Return, in a sentence, the loss before and after a step with each learning rate."""
     before, *after = surface.after_steps(stage)
-    steps = [f"{loss:.3g} ({rate:g})" for rate, loss in zip(RATES, after, strict=True)]
+    steps = [f"{loss:.3g} with {rate:g}" for rate, loss in zip(RATES, after, strict=True)]
     return (
         f"{stage.capitalize()}, a mini-batch has a loss of {before:.3g} per image; after one step "
-        f"along its gradient it is {', '.join(steps)}."
+        f"along its gradient, by learning rate, it is {', '.join(steps)}."
     )

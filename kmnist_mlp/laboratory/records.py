@@ -49,9 +49,9 @@ def how_it_ended(runs: list[TrainingResult]) -> str:
 
 
 def epochs(runs: list[TrainingResult]) -> str:
-    """Return the last and the best epoch, such as "24 (19)"; means over seeds."""
+    """Return the last and the best epoch, such as "24 (19)"; medians of the seeds."""
     stopped, best = (
-        np.mean([getattr(run, f"{e}_epoch") for run in runs]) for e in ("stopped", "best")
+        np.median([getattr(run, f"{e}_epoch") for run in runs]) for e in ("stopped", "best")
     )
     return f"{stopped:.3g} ({best:.3g})"
 
