@@ -331,10 +331,10 @@ def test_of_two_makes_that_set_up_at_once_the_second_waits_and_finds_it_done(che
         until [ -e "{go_on}" ]; do sleep 0.1; done; echo built >> "{log}";;
     esac"""
     python = write_program(tmp_path / "python3", script)
-    command = ["make", "setup", f"PYTHON={python}"]
+    command = ["make", "--no-print-directory", "setup", f"PYTHON={python}"]
     first = subprocess.Popen(command, cwd=checkout)
     try:
-        while not log.exists():
+        while first.poll() is None and not log.exists():
             time.sleep(0.01)
         with subprocess.Popen(command, cwd=checkout, stdout=subprocess.PIPE, text=True) as second:
             told = second.stdout.readline()
