@@ -677,7 +677,7 @@ def test_the_figure_shows_every_stage_and_the_steps_of_the_paper_s_learning_rate
             inside = [path.contains_point((steps, across)) for path in contours.get_paths()]
             band = np.flatnonzero(inside)
             assert low[band].min() - 1e-6 <= wanted <= contours.levels[band + 1].max() + 1e-6
-        said = ", ".join(f"{loss:.3g} ({rate:g})" for rate, loss in stops)
+        said = ", ".join(f"{loss:.3g} with {rate:g}" for rate, loss in stops)
         assert f"of {before:.3g} per image" in figure.exhibit_data.finding
         assert f"it is {said}." in figure.exhibit_data.finding
 
