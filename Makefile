@@ -160,9 +160,12 @@ clean: ## Remove build/ and the tools' caches (not .venv, play/ or the data)
 	rm -rf build mutants .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis *.egg-info
 	find . \( -name .venv -o -path ./play \) -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
+# If it is interrupted, what is left is still known as ours.
+EMPTY_VENV = : > .venv/by-make && find .venv -mindepth 1 ! -path .venv/by-make -delete
+
 distclean: clean ## Remove .venv too
 	if [ -L .venv ]; then rm .venv; elif [ -e .venv/by-make ] || [ -e .venv/stamp ]; then \
-	  : > .venv/by-make; find .venv -mindepth 1 ! -path .venv/by-make -delete && rm -rf .venv; fi
+	  $(EMPTY_VENV) && rm -rf .venv; fi
 
 # --- Setting up .venv --------------------------------------------------------------------------------
 # .venv/stamp is written last and holds what .venv was built from: this path (an environment does not
@@ -227,7 +230,7 @@ ifeq ($(CONDA),)
 	    echo "On Debian and Ubuntu: sudo apt-get install python3-venv" >&2; exit 1; \
 	  fi; \
 	  echo "Setting up .venv with Python $$version (once, a minute or two) ..."; \
-	  mkdir -p .venv && : > .venv/by-make && find .venv -mindepth 1 ! -path .venv/by-make -delete && \
+	  mkdir -p .venv && $(EMPTY_VENV) && \
 	  "$$python" -m venv .venv || exit;; \
 	esac; \
 	if .venv/bin/python -m pip install --quiet -c constraints.txt -e '.[test]'; then \

@@ -17,6 +17,7 @@ from kmnist_mlp.figures.style import (
     COLOURS,
     DASHES,
     finished,
+    in_two_lines,
     is_narrow,
     legend_above,
     panels,
@@ -170,8 +171,8 @@ def draw_augmentation(images: np.ndarray, class_labels: tuple[str, ...]) -> Figu
     axis.imshow(255 - canvas, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     rows = ["original", *(f"copy {i}" for i in range(1, copies))]
     axis.set_yticks((np.arange(copies) + 0.5) * height, rows)
-    labels = [label.replace(" ", "\n") if is_narrow() else label for label in class_labels]
-    axis.set_xticks((np.arange(classes) + 0.5) * wide, labels[:classes])
+    labels = in_two_lines(class_labels) if is_narrow() else class_labels
+    axis.set_xticks((np.arange(classes) + 0.5) * wide, labels)
     axis.tick_params(length=0)
     axis.grid(visible=False)
     axis.spines[:].set_visible(False)

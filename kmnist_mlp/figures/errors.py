@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.error_analysis import ConfidentErrors
 from kmnist_mlp.figures.exhibit import ExhibitData
-from kmnist_mlp.figures.style import finished, is_narrow, width
+from kmnist_mlp.figures.style import finished, in_two_lines, is_narrow, width
 from kmnist_mlp.support.colours import ON_DARK, ON_PALE
 from kmnist_mlp.support.statistics import in_percent
 
@@ -50,21 +50,22 @@ def confusion_numbers(matrix: np.ndarray, data: Dataset) -> pd.DataFrame:
 def draw_confusion(numbers: pd.DataFrame, labels: tuple[str, ...]) -> Figure:
     """Draw what :func:`confusion_numbers` gives."""
     percent, errors = _percent_and_errors(numbers)
-    figure, axis = plt.subplots(figsize=(4.0, 4.2) if is_narrow() else (7.2, 6))
+    narrow = is_narrow()  # fewer and rounder numbers
+    figure, axis = plt.subplots(figsize=(4.0, 4.2) if narrow else (7.2, 6))
     image = axis.pcolormesh(errors, cmap="Oranges", vmin=0, edgecolor="none")
     axis.set_aspect("equal")
     axis.invert_yaxis()
     middles = np.arange(len(labels)) + 0.5
-    if is_narrow():  # fewer and larger numbers
-        axis.set_xticks(middles, [label.replace(" ", "\n") for label in labels])
+    if narrow:
+        axis.set_xticks(middles, in_two_lines(labels))
     else:
         axis.set_xticks(middles, labels, rotation=45, ha="right", rotation_mode="anchor")
     axis.set_yticks(middles, labels)
     for (row, column), value in np.ndenumerate(percent):
-        if value >= (1 if is_narrow() else 0.05):
+        if value >= (1 if narrow else 0.05):
             dark = errors[row, column] > 0.6 * np.nanmax(errors)
             axis.text(
-                column + 0.5, row + 0.5, f"{value:.{0 if is_narrow() else 1}f}",
+                column + 0.5, row + 0.5, f"{value:.{0 if narrow else 1}f}",
                 ha="center", va="center", fontsize=8, color=ON_DARK if dark else ON_PALE,
                 weight="bold" if row == column else "normal",
             )  # fmt: skip
@@ -72,7 +73,7 @@ def draw_confusion(numbers: pd.DataFrame, labels: tuple[str, ...]) -> Figure:
     axis.spines[:].set_visible(False)
     axis.set_xlabel("predicted")
     axis.set_ylabel("true character")
-    where = "bottom" if is_narrow() else "right"
+    where = "bottom" if narrow else "right"
     bar = figure.colorbar(image, label="errors, % of the character", shrink=0.8, location=where)
     bar.solids.set_rasterized(True)
     return figure

@@ -7,6 +7,7 @@ import textwrap
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from kmnist_mlp.experiments.readings import CHOICES, OURS, READINGS, place_of
@@ -14,6 +15,14 @@ from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.figures.scoreboard import VERDICT_STYLES
 from kmnist_mlp.figures.style import finished, is_narrow, legend_above, panels, width
 from kmnist_mlp.support.colours import BLUE, ORANGE, PALE, RULE
+
+
+def number_readings(axis: Axes, count: int) -> None:
+    """Mark the places 1, 2, ... of the readings below an axis."""
+    places = range(1, count + 1)
+    axis.set_xticks(places, places, fontsize=8 if is_narrow() else None)
+    axis.set_xlabel("readings of the paper, the nearest first")
+
 
 # ---- specification curve -------------------------------------------------------------------------
 
@@ -56,8 +65,7 @@ def draw_specification(curve: pd.DataFrame) -> Figure:
     for choice in CHOICES[1:]:
         bottom.axhline([c for c, _ in labels].index(choice) - 0.5, color=RULE, lw=0.8)
     bottom.set_ylim(len(labels) - 0.5, -0.5)
-    bottom.set_xticks(places, places, fontsize=8 if is_narrow() else None)
-    bottom.set_xlabel("readings of the paper, the nearest first")
+    number_readings(bottom, len(curve))
     bottom.grid(visible=False)
     return figure
 
@@ -114,9 +122,7 @@ def draw_verdicts(verdicts: pd.DataFrame) -> Figure:
         axis.plot(columns + 1, places[rows], marker, color=colour, ms=5.5, lw=0, label=verdict)
     axis.set_yticks(places, ["\n".join(text) for text in lines], fontsize=7.5)
     axis.set_ylim(heights.sum(), 0)
-    places = range(1, verdicts.shape[1] + 1)
-    axis.set_xticks(places, places, fontsize=8 if is_narrow() else None)
-    axis.set_xlabel("readings of the paper, the nearest first")
+    number_readings(axis, verdicts.shape[1])
     legend_above(figure, *axis.get_legend_handles_labels(), len(VERDICT_STYLES))
     return figure
 

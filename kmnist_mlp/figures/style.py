@@ -137,6 +137,11 @@ def _drawn(draw: Callable[[], Figure], data_name: str) -> Figure:
     return figure
 
 
+def in_two_lines(labels: Iterable[str]) -> list[str]:
+    """Return labels such as "お o" with the second word below the first."""
+    return [label.replace(" ", "\n") for label in labels]
+
+
 def is_chart(figure: Figure) -> bool:
     """Whether a figure consists of lines and marks, not of images."""
     return not any(axis.images for axis in figure.axes)

@@ -23,6 +23,7 @@ from kmnist_mlp.support.statistics import (
     rounded,
     scientific,
     signed,
+    typeset,
 )
 
 VERDICTS = ("reproduced", "not reproduced", "undecided")
@@ -308,7 +309,7 @@ def _unit(quantity: str, is_difference: bool) -> tuple[str, int]:
 
 def _range(low: float, high: float, unit: str) -> str:
     """Return a claimed range as text; one of its ends may be infinite."""
-    lowest, highest = (f"{value:.6g}".replace("-", "−") for value in (low, high))
+    lowest, highest = (typeset(f"{value:.6g}") for value in (low, high))
     if np.isinf(low):
         return f"at most {highest}{_singular(unit, high)}"
     if np.isinf(high):

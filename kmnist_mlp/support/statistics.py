@@ -211,7 +211,7 @@ def signed(value: float, digits: int) -> str:
     >>> signed(0.251, 2), signed(-1.7, 2)
     ('+0.25', '−1.70')
     """
-    return f"{value:+.{digits}f}".replace("-", "−") if np.isfinite(value) else "not finite"
+    return typeset(f"{value:+.{digits}f}") if np.isfinite(value) else "not finite"
 
 
 def rounded(value: float, digits: int) -> str:

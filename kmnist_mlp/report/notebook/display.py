@@ -120,17 +120,17 @@ def _picture_of(
     """Return a figure as an output: its data, its metadata, and its other forms for pages."""
     shown = {"text/plain": repr(figure), **picture(figure)}
     (kind,) = shown.keys() & {"image/svg+xml", "image/png"}
-    more: dict[str, Any] = {
-        "frames": [
-            {"content": _content(frame), "text": text, "alt": _alt(frame, text), **_narrow(frame)}
-            for frame, text in ((frame, frame.exhibit_data.finding) for frame in frames)
-        ]
-    }
+    more: dict[str, Any] = {"frames": [_frame(frame) for frame in frames]}
     if strip := getattr(figure, "strip", ""):
         more["strip"] = strip
     more |= _narrow(figure)
     size = {} if is_chart(figure) else {"width": int(100 * figure.get_figwidth())}
     return shown, {kind: {"alt": _alt(figure, finding), **size}}, more
+
+
+def _frame(frame: Figure) -> dict[str, Any]:
+    text = frame.exhibit_data.finding
+    return {"content": _content(frame), "text": text, "alt": _alt(frame, text), **_narrow(frame)}
 
 
 def _alt(figure: Figure, finding: str) -> str:
