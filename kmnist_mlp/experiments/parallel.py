@@ -89,10 +89,10 @@ def _train_one(
     # The four arrays are separate arguments: joblib passes large ones as memory maps, and a cluster
     # sends each to a worker once, not with every run.
     ACTIVATIONS.update(activations)
-    return key, train(config, Dataset(*arrays, *names), dtype, callbacks=[_end_without_parent])
+    return key, train(config, Dataset(*arrays, *names), dtype, callbacks=[end_without_parent])
 
 
-def _end_without_parent(progress: Progress) -> None:
+def end_without_parent(progress: Progress) -> None:
     """End a worker whose parent was killed, such as the kernel of a notebook that is restarted."""
     started_by = multiprocessing.parent_process()  # whether or not it is still there
     a_worker = isinstance(multiprocessing.current_process(), LokyProcess)  # not one of a cluster

@@ -1,0 +1,247 @@
+"""Beyond the paper: nothing that is chosen sees a test image, and every run leaves a record."""
+
+import dataclasses
+import hashlib
+
+import numpy as np
+import pytest
+
+from kmnist_mlp import Config, load_kmnist, train
+from kmnist_mlp.beyond import plan
+from kmnist_mlp.beyond.plan import FINAL, TRIAL, Run, planned
+from kmnist_mlp.beyond.protocol import (
+    CLUSTERS,
+    HELD_OUT,
+    held_out_clusters,
+    held_out_rows,
+    load_ledger,
+    measure,
+    without_test_images,
+)
+from kmnist_mlp.beyond.records import Records, load_rounded, save_rounded, train_missing
+from kmnist_mlp.experiments.paper import EXPERIMENTS
+
+TINY = Config((36, 8, 10), learning_rate=0.01, batch_size=32, epochs=3, early_stop=False)
+RUNS = [
+    Run("final", "final network", TINY.replace(validation_fraction=0.0), images=0),
+    Run("trial", "nothing", TINY),
+    Run("size", "100 images", TINY, images=100),
+]
+
+
+@pytest.fixture(scope="module")
+def styles():
+    """Two classes whose images are written in twelve styles each, and test images of another."""
+    rng = np.random.default_rng(0)
+    patterns = rng.integers(0, 256, (2, CLUSTERS, 6, 6))
+
+    def draw(n):
+        labels, style = rng.integers(0, 2, n), rng.integers(0, CLUSTERS, n)
+        noise = rng.integers(-9, 10, (n, 6, 6))
+        images = np.clip(patterns[labels, style] + noise, 0, 255).astype(np.uint8)
+        return images, labels, style
+
+    return draw(600)
+
+
+# ---- protocol ------------------------------------------------------------------------------------
+
+
+def test_whole_styles_of_each_class_are_held_out(styles):
+    images, labels, style = styles
+    out = held_out_rows(images, labels)
+    for label in (0, 1):
+        own = labels == label
+        shares = [out[own & (style == s)].mean() for s in range(CLUSTERS)]
+        mixed = [share for share in shares if 0 < share < 1]
+        assert not mixed and 1 <= sum(shares) <= CLUSTERS / 2
+    np.testing.assert_array_equal(out, held_out_rows(images, labels))
+
+
+def test_trials_and_final_networks_see_training_images_alone(make_dataset):
+    data = make_dataset(classes=10, train=600, test=50)
+    rows = {row.tobytes() for row in data.train_images}
+    trials, everything = held_out_clusters(data), without_test_images(data)
+    assert {row.tobytes() for row in trials.test_images} <= rows
+    assert {row.tobytes() for row in everything.test_images} <= rows
+    pairs = zip(
+        [*trials.train_images, *trials.test_images],
+        [*trials.train_labels, *trials.test_labels],
+        strict=True,
+    )
+    of_data = zip(data.train_images, data.train_labels, strict=True)
+    assert sorted((i.tobytes(), n) for i, n in pairs) == sorted(
+        (i.tobytes(), n) for i, n in of_data
+    )
+    np.testing.assert_array_equal(everything.train_images, data.train_images)
+    assert HELD_OUT / CLUSTERS / 3 < len(trials.test_images) / 600 < HELD_OUT / CLUSTERS * 3
+
+
+def test_on_kmnist_the_held_out_clusters_are_the_same_on_every_machine():
+    data = load_kmnist()
+    if data.is_stand_in:
+        pytest.skip("needs the real data")
+    out = held_out_rows(data.train_images, data.train_labels)
+    assert int(out.sum()) == 9716
+    assert hashlib.sha256(np.packbits(out)).hexdigest()[:12] == "391c2634ff95"
+
+
+def test_every_look_at_test_images_is_in_the_ledger_once(tmp_path):
+    ledger, labels = tmp_path / "ledger.csv", np.array([0, 1, 2, 3])
+    assert measure("final", 0, np.array([0, 1, 2, 2]), labels, ledger) == 0.75
+    measure("final", 1, np.array([0, 1, 2, 3]), labels, ledger)
+    measure("final", 0, np.array([0, 1, 2, 2]), labels, ledger)  # again, with the same result
+    measure("final", 0, np.array([0, 0, 2, 2]), labels, ledger)  # another result of the same name
+    table = load_ledger(ledger)
+    assert table[["what", "seed", "images", "accuracy"]].to_numpy().tolist() == [
+        ["final", "0", 4, 0.75],
+        ["final", "1", 4, 1.0],
+        ["final", "0", 4, 0.5],
+    ]
+    assert table.date.str.fullmatch(r"\d{4}-\d\d-\d\d").all()
+
+
+def test_predictions_that_are_not_one_for_each_label_are_no_measurement(tmp_path):
+    ledger = tmp_path / "ledger.csv"
+    with pytest.raises(ValueError, match="labels.*4.*3|labels.*3.*4"):
+        measure("final", 0, np.zeros(3, int), np.zeros(4, int), ledger)
+    assert not ledger.exists()
+
+
+def test_the_committed_ledger_begins_with_the_first_ascent():
+    table = load_ledger()
+    assert table.what.str.startswith("first ascent").sum() == 54
+    assert table.accuracy.between(0, 1).all() and (table.images == 10_000).all()
+
+
+# ---- plan ----------------------------------------------------------------------------------------
+
+
+def differences(one, other):
+    """Return what differs between two configurations, with the values of the first."""
+    one, other = (dataclasses.asdict(config) for config in (one, other))
+    return {option: value for option, value in one.items() if value != other[option]}
+
+
+def test_each_step_changes_one_thing_and_the_last_one_is_the_final_configuration_but_for_the_images():
+    configs = plan.step_configs()
+    assert configs["the paper's baseline"] == EXPERIMENTS["baseline"]
+    steps = list(configs.values())
+    together = [{"epochs", "early_stop"}, {"schedule", "warm_up"}]
+    for before, after in zip(steps, steps[1:], strict=False):
+        changed = set(differences(after, before))
+        assert len(changed) == 1 or changed in together
+    assert differences(FINAL, steps[-1]) == {"validation_fraction": 0.0}
+    assert configs["1,024 units"] == TRIAL
+
+
+def test_each_trial_changes_one_thing():
+    for title, changes in plan.CHANGES.items():
+        assert set(differences(plan.changed(title), TRIAL)) == set(changes) and len(changes) == 1
+    assert differences(TRIAL, FINAL) == {"epochs": 20, "validation_fraction": 0.2}
+
+
+def test_networks_with_fewer_images_see_as_many_in_all():
+    for images in plan.SIZES:
+        for augmented in (False, True):
+            config = plan.size_config(images, augmented)
+            assert config.epochs * 0.8 * images == pytest.approx(plan.IMAGES_SEEN, rel=0.01)
+            assert config.distortion == augmented
+
+
+def test_every_run_is_planned_once_final_networks_first_and_trials_by_seed():
+    runs = planned()
+    assert len({(run.config, run.images) for run in runs}) == len(runs)
+    assert [run.group for run in runs[:6]] == ["final"] * 5 + ["trial"]
+    assert [run.config.seed for run in runs[:5]] == [0, 1, 2, 3, 4]
+    several = [run.config.seed for run in runs[5:] if run.group not in ("long", "longer")]
+    assert several == sorted(several) and set(several) == {0, 1, 2}
+    assert all(run.config.validation_fraction == 0.2 for run in runs[5:])
+    assert all(run.images != 0 for run in runs[5:])
+
+
+# ---- records -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def recorded(make_dataset, tmp_path_factory):
+    """A folder with the records of three small runs, and their data."""
+    data, folder = make_dataset(classes=10, train=600, test=50), tmp_path_factory.mktemp("records")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("KMNIST_MLP_RESULTS", str(folder.parent / "results"))
+        train_missing(RUNS, data, Records(folder), n_jobs=1)
+        yield folder, data
+
+
+def test_a_record_is_what_training_gave(recorded):
+    folder, data = recorded
+    records, trials = Records(folder), held_out_clusters(data)
+    assert len(records.table) == 3
+    result = train(TINY, trials)
+    row = records.row(TINY)
+    assert row.held_out_accuracy == pytest.approx(result.test_accuracy)
+    assert row.validation_loss == pytest.approx(result.returned["validation_loss"], rel=1e-5)
+    number = int(row.name)
+    np.testing.assert_array_equal(
+        records.arrays[f"predicted {number}"], result.model.predict(trials.test_images)
+    )
+    np.testing.assert_allclose(
+        records.arrays[f"curves {number}"], result.history.iloc[:, 1:], rtol=1e-5
+    )
+
+
+def test_a_run_with_fewer_images_has_the_first_ones(recorded):
+    folder, data = recorded
+    trials = held_out_clusters(data)
+    few = dataclasses.replace(
+        trials, train_images=trials.train_images[:100], train_labels=trials.train_labels[:100]
+    )
+    accuracy = Records(folder).row(TINY, 100).held_out_accuracy
+    assert accuracy == pytest.approx(train(TINY, few).test_accuracy)
+
+
+def test_the_record_of_a_final_network_has_its_weights_and_no_measurement(recorded):
+    folder, data = recorded
+    row = Records(folder).row(RUNS[0].config, 0)
+    assert np.isnan(row.held_out_accuracy) and np.isnan(row.validation_accuracy)
+    model = train(RUNS[0].config, without_test_images(data)).model
+    rounded = load_rounded(folder / "final_0.npz")
+    for W, own in zip(model.weights, rounded.weights, strict=True):
+        step = np.abs(W).max(axis=0) / 127
+        assert (np.abs(own - W) <= step * 0.501).all() and np.abs(own - W).max() > 0
+    np.testing.assert_array_equal(rounded.biases[0], model.biases[0])
+    np.testing.assert_array_equal(rounded.standardisation[0], model.standardisation[0])
+
+
+def test_what_has_a_record_is_not_trained_again_and_what_is_new_is(
+    recorded, tmp_path, monkeypatch, capsys
+):
+    folder, data = recorded
+    monkeypatch.setenv("KMNIST_MLP_RESULTS", str(tmp_path))
+    before = (folder / "runs.csv").read_bytes()
+    train_missing(RUNS, data, Records(folder), n_jobs=1)
+    assert (folder / "runs.csv").read_bytes() == before and not [*tmp_path.iterdir()]
+    assert "3 runs, 0 to train" in capsys.readouterr().out
+    new = Run("trial", "another seed", TINY.replace(seed=1))
+    train_missing([*RUNS, new], data, Records(folder), n_jobs=1)
+    assert len(Records(folder).table) == 4 and Records(folder).row(new.config).title == new.title
+    assert "another seed, seed 1" in (folder / "log.txt").read_text("utf-8").splitlines()[-1]
+
+
+def test_a_row_whose_arrays_were_not_written_is_no_record(recorded, tmp_path):
+    folder, _ = recorded
+    for name in ("runs.csv", "runs.npz"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    lines = (tmp_path / "runs.csv").read_text("utf-8").splitlines()
+    more = [*lines, lines[-1].replace('""seed"": 0', '""seed"": 77')]
+    (tmp_path / "runs.csv").write_text("\n".join(more) + "\n", "utf-8")
+    assert len(Records(tmp_path).table) == len(lines) - 1
+
+
+def test_a_unit_without_weights_stays_without(recorded, tmp_path):
+    model = load_rounded(recorded[0] / "final_0.npz")
+    model.weights[0][:, 0] = 0
+    save_rounded(model, tmp_path / "model.npz")
+    np.testing.assert_allclose(
+        load_rounded(tmp_path / "model.npz").weights[0], model.weights[0], rtol=1e-6
+    )
