@@ -6,8 +6,9 @@ import hashlib
 import numpy as np
 import pytest
 
-from kmnist_mlp import Config, load_kmnist, train
+from kmnist_mlp import MLP, Config, load_kmnist, train
 from kmnist_mlp.beyond import plan
+from kmnist_mlp.beyond.distillation import Teachers, distil
 from kmnist_mlp.beyond.plan import FINAL, TRIAL, Run, planned
 from kmnist_mlp.beyond.protocol import (
     CLUSTERS,
@@ -20,12 +21,13 @@ from kmnist_mlp.beyond.protocol import (
 )
 from kmnist_mlp.beyond.records import Records, load_rounded, save_rounded, train_missing
 from kmnist_mlp.experiments.paper import EXPERIMENTS
+from kmnist_mlp.training import Training
 
 TINY = Config((36, 8, 10), learning_rate=0.01, batch_size=32, epochs=3, early_stop=False)
 RUNS = [
-    Run("final", "final network", TINY.replace(validation_fraction=0.0), images=0),
+    Run("final", "final network", TINY.replace(validation_fraction=0.0), "all"),
     Run("trial", "nothing", TINY),
-    Run("size", "100 images", TINY, images=100),
+    Run("size", "100 images", TINY, "first 100"),
 ]
 
 
@@ -123,7 +125,7 @@ def differences(one, other):
     return {option: value for option, value in one.items() if value != other[option]}
 
 
-def test_each_step_changes_one_thing_and_the_last_one_is_the_final_configuration_but_for_the_images():
+def test_each_step_changes_one_thing_and_the_last_is_the_final_network_but_for_the_images():
     configs = plan.step_configs()
     assert configs["the paper's baseline"] == EXPERIMENTS["baseline"]
     steps = list(configs.values())
@@ -151,13 +153,15 @@ def test_networks_with_fewer_images_see_as_many_in_all():
 
 def test_every_run_is_planned_once_final_networks_first_and_trials_by_seed():
     runs = planned()
-    assert len({(run.config, run.images) for run in runs}) == len(runs)
+    assert len({(run.config, run.data) for run in runs}) == len(runs)
     assert [run.group for run in runs[:6]] == ["final"] * 5 + ["trial"]
     assert [run.config.seed for run in runs[:5]] == [0, 1, 2, 3, 4]
-    several = [run.config.seed for run in runs[5:] if run.group not in ("long", "longer")]
+    several = [
+        run.config.seed for run in runs[5:] if run.group not in ("long", "longer", "distilled")
+    ]
     assert several == sorted(several) and set(several) == {0, 1, 2}
     assert all(run.config.validation_fraction == 0.2 for run in runs[5:])
-    assert all(run.images != 0 for run in runs[5:])
+    assert all(run.data != "all" for run in runs[5:])
 
 
 # ---- records -------------------------------------------------------------------------------------
@@ -196,13 +200,13 @@ def test_a_run_with_fewer_images_has_the_first_ones(recorded):
     few = dataclasses.replace(
         trials, train_images=trials.train_images[:100], train_labels=trials.train_labels[:100]
     )
-    accuracy = Records(folder).row(TINY, 100).held_out_accuracy
+    accuracy = Records(folder).row(TINY, "first 100").held_out_accuracy
     assert accuracy == pytest.approx(train(TINY, few).test_accuracy)
 
 
 def test_the_record_of_a_final_network_has_its_weights_and_no_measurement(recorded):
     folder, data = recorded
-    row = Records(folder).row(RUNS[0].config, 0)
+    row = Records(folder).row(RUNS[0].config, "all")
     assert np.isnan(row.held_out_accuracy) and np.isnan(row.validation_accuracy)
     model = train(RUNS[0].config, without_test_images(data)).model
     rounded = load_rounded(folder / "final_0.npz")
@@ -245,3 +249,34 @@ def test_a_unit_without_weights_stays_without(recorded, tmp_path):
     np.testing.assert_allclose(
         load_rounded(tmp_path / "model.npz").weights[0], model.weights[0], rtol=1e-6
     )
+
+
+# ---- distillation --------------------------------------------------------------------------------
+
+
+def test_a_student_learns_what_its_teachers_say_and_not_the_labels(make_dataset):
+    data = make_dataset(classes=10, train=600, test=200)
+    wrong = (data.train_labels + 1) % 10
+    teachers = [train(TINY.replace(seed=seed), data).model for seed in (0, 1)]
+    config = TINY.replace(batch_normalisation=True, epochs=10)
+    mislabelled = dataclasses.replace(data, train_labels=wrong)
+    student = distil(config, mislabelled, teachers)
+    assert train(config, mislabelled).test_accuracy < 0.2
+    assert student.test_accuracy > 0.8
+
+
+def test_a_students_targets_are_the_mean_probabilities_of_the_images_it_sees(make_dataset):
+    data = make_dataset(classes=10, train=100, test=50)
+    run = Training(TINY.replace(distortion=1.0), data)
+    models = [MLP((36, 10), seed=seed) for seed in (0, 1)]
+    Teachers(models).start(run)
+    x, y = np.ones((3, 36), np.float32), np.zeros(3, int)
+    rows = run.methods.in_use[1](x, y, run.buffers)
+    expected = np.mean([model.predict_proba(x) for model in models], axis=0)
+    np.testing.assert_allclose(run.buffers.targets[rows], expected, rtol=1e-6)
+
+
+def test_teachers_and_mixup_are_not_combined(make_dataset):
+    config = TINY.replace(mixup=0.2)
+    with pytest.raises(ValueError, match=r"mixup.*0\.2"):
+        distil(config, make_dataset(classes=10), [MLP((36, 10))])

@@ -69,6 +69,7 @@ ADDED = {
 }
 CHANGES = LEFT_OUT | ADDED
 TRIAL_SEEDS = range(3)
+TEACHERS = TRIAL_SEEDS  # of the trial without a change: networks to distil into one
 
 # Does the order of what is left out depend on the length?
 LONGER = 2
@@ -113,15 +114,20 @@ class Run(NamedTuple):
     group, title : str
         Where it stands in the plan; a run of two groups stands with the first.
     config : Config
-    images : int
-        0 is the final networks' data: all images; -1 that of the trials; more than 0 the first
-        ones of the trials' training images.
+    data : str
+        "all" training images, those of the "trials", the "first n" of these, or "distilled": those
+        of the trials, labelled by the networks of :data:`TEACHERS`.
     """
 
     group: str
     title: str
     config: Config
-    images: int = -1
+    data: str = "trials"
+
+    @property
+    def first(self) -> int | None:
+        """The number of the trials' training images, if not all."""
+        return int(self.data.removeprefix("first ")) if self.data.startswith("first ") else None
 
 
 def changed(title: str, epochs: int = SHORT) -> Config:
@@ -138,7 +144,7 @@ def step_configs() -> dict[str, Config]:
 
 
 def strength_config(strength: float, epochs: int) -> Config:
-    """Return a trial with three layers of 512 units, of this strength of augmentation and length."""
+    """Return a trial with three layers of 512 units, of a strength of augmentation and a length."""
     return TRIAL.replace(layer_specs=layers(3, 512), distortion=strength, epochs=epochs)
 
 
@@ -150,7 +156,7 @@ def size_config(images: int, augmented: bool, images_seen: int = IMAGES_SEEN) ->
 
 def _runs() -> Iterator[Run]:
     for seed in FINAL_SEEDS:
-        yield Run("final", "final network", FINAL.replace(seed=seed), images=0)
+        yield Run("final", "final network", FINAL.replace(seed=seed), "all")
     for seed in TRIAL_SEEDS:
         yield Run("trial", "nothing", TRIAL.replace(seed=seed))
         for group, titles in (("left out", LEFT_OUT), ("added", ADDED)):
@@ -169,13 +175,15 @@ def _runs() -> Iterator[Run]:
                 for seen in (IMAGES_SEEN // 2, IMAGES_SEEN):
                     title = f"{images} images, {'' if augmented else 'not '}augmented, {seen} seen"
                     config = size_config(images, augmented, seen)
-                    yield Run("size", title, config.replace(seed=seed), images)
+                    yield Run("size", title, config.replace(seed=seed), f"first {images}")
     for title in LONG_RUNS:
         yield Run("long", f"{title}, {LONG} epochs", changed(title, LONG))
     yield Run("longer", "nothing, twice the epochs", TRIAL.replace(epochs=LONGER * SHORT))
     for title in LEFT_OUT:
         config = changed(title).replace(epochs=LONGER * changed(title).epochs)
         yield Run("longer", f"{title}, twice the epochs", config)
+    for seed in TRIAL_SEEDS:
+        yield Run("distilled", "distilled", TRIAL.replace(seed=seed), "distilled")
 
 
 def planned() -> list[Run]:
@@ -184,13 +192,12 @@ def planned() -> list[Run]:
     An interrupted ``make beyond`` has then trained every trial with its first seed before it trains
     any with its second.
     """
-    runs: dict[tuple[Config, int], Run] = {}
+    runs: dict[tuple[Config, str], Run] = {}
     for run in _runs():
-        runs.setdefault((run.config, run.images), run)
+        runs.setdefault((run.config, run.data), run)
     return list(runs.values())
 
 
 def work(run: Run, trial_images: int) -> float:
     """Return what a run costs, in multiplications: a measure of its duration."""
-    images = {0: 60_000, -1: trial_images}.get(run.images, run.images)
-    return cost(run.config) * images
+    return cost(run.config) * (run.first or trial_images)

@@ -7,6 +7,7 @@ its own, rounded to eight bits.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 import time
@@ -18,7 +19,8 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from kmnist_mlp.beyond.plan import Run, work
+from kmnist_mlp.beyond.distillation import distil
+from kmnist_mlp.beyond.plan import TEACHERS, Run, work
 from kmnist_mlp.beyond.protocol import held_out_clusters, without_test_images
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
@@ -31,7 +33,6 @@ from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import load_arrays, save_arrays, write_csv
 
 FOLDER = Path(__file__).parent / "records"
-KEY = ["configuration", "images"]  # what a record is looked up by: Config with its seed, Run.images
 
 
 class Records:
@@ -45,7 +46,7 @@ class Records:
     Attributes
     ----------
     table : DataFrame
-        A row per run: group, title, seed, images, parameters, epochs, kept_epoch, seconds, losses
+        A row per run: group, title, seed, data, parameters, epochs, kept_epoch, seconds, losses
         and accuracies (fractions) on training and validation images and held-out clusters, date,
         code (hash of the numerical sources) and configuration (JSON).
     arrays : dict of str to ndarray
@@ -62,12 +63,12 @@ class Records:
             # Written one after the other: a row whose arrays are missing is not a record.
             self.table, self.arrays = self.table.iloc[: header["runs"]], arrays
 
-    def row(self, config: Config, images: int = -1) -> pd.Series | None:
+    def row(self, config: Config, data: str = "trials") -> pd.Series | None:
         """Return the row of a run, or None."""
         if self.table.empty:
             return None
         wanted = _as_text(config)
-        found = self.table[(self.table.configuration == wanted) & (self.table.images == images)]
+        found = self.table[(self.table.configuration == wanted) & (self.table.data == data)]
         return None if found.empty else found.iloc[0]
 
     def add(self, run: Run, result: TrainingResult, held_out: np.ndarray) -> None:
@@ -78,7 +79,7 @@ class Records:
             "group": run.group,
             "title": run.title,
             "seed": run.config.seed,
-            "images": run.images,
+            "data": run.data,
             "parameters": result.model.parameters.size,
             "epochs": result.stopped_epoch,
             "kept_epoch": result.kept_epoch,
@@ -89,7 +90,7 @@ class Records:
             "code": source_hash()[:12],
             "configuration": _as_text(run.config),
         }
-        if run.images:  # a final network was trained on the held-out clusters, too
+        if run.data != "all":  # it was not trained on the held-out clusters
             row |= {"held_out_loss": result.test_loss, "held_out_accuracy": result.test_accuracy}
             predicted = result.model.predict(held_out).astype(np.uint8)
             self.arrays[f"predicted {number}"] = predicted
@@ -150,7 +151,7 @@ def train_missing(
     minutes : float
         No run is begun after so many.
     """
-    missing = [run for run in runs if records.row(run.config, run.images) is None]
+    missing = [run for run in runs if records.row(run.config, run.data) is None]
     tell(f"{len(runs)} runs, {len(missing)} to train")
     if not missing:
         return
@@ -161,7 +162,7 @@ def train_missing(
     def jobs() -> Iterator[Any]:
         for run in missing:
             if time.monotonic() - began < 60 * minutes:
-                yield delayed(_train)(run, everything if run.images == 0 else trials)
+                yield delayed(_train)(run, everything if run.data == "all" else trials)
 
     parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="n_jobs")
     for done, (run, result) in enumerate(parallel(jobs()), start=1):
@@ -179,11 +180,11 @@ def train_missing(
 
 
 def _train(run: Run, data: Dataset) -> tuple[Run, TrainingResult]:
-    if run.images > 0:
-        data = Dataset(
-            data.train_images[: run.images], data.train_labels[: run.images],
-            data.test_images, data.test_labels, data.name,
-        )  # fmt: skip
+    data = dataclasses.replace(
+        data,
+        train_images=data.train_images[: run.first],
+        train_labels=data.train_labels[: run.first],
+    )
     said = time.monotonic()
 
     def report(progress: Progress) -> None:
@@ -195,12 +196,18 @@ def _train(run: Run, data: Dataset) -> tuple[Run, TrainingResult]:
                 f"{run.config.epochs}"
             )
 
-    callbacks = [end_without_parent, report]
-    return run, train_cached(run.config, data, ResultCache(data), callbacks)
+    callbacks, cache = [end_without_parent, report], ResultCache(data)
+    if run.data != "distilled":
+        return run, train_cached(run.config, data, cache, callbacks)
+    teachers = [
+        train_cached(run.config.replace(seed=seed), data, cache, callbacks).model
+        for seed in TEACHERS
+    ]
+    return run, distil(run.config, data, teachers, callbacks)
 
 
 def _accuracies(result: TrainingResult, run: Run) -> str:
-    if not run.images:
+    if run.data == "all":
         return f"{result.returned['training_accuracy']:.2%} of training images"
     return (
         f"{result.returned['validation_accuracy']:.2%} of validation images, "
