@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from kmnist_mlp import MLP, Config, load_kmnist, train
@@ -185,13 +186,15 @@ def test_a_record_is_what_training_gave(recorded):
     row = records.row(TINY)
     assert row.held_out_accuracy == pytest.approx(result.test_accuracy)
     assert row.validation_loss == pytest.approx(result.returned["validation_loss"], rel=1e-5)
-    number = int(row.name)
-    np.testing.assert_array_equal(
-        records.arrays[f"predicted {number}"], result.model.predict(trials.test_images)
+    right = result.model.predict(trials.test_images) == trials.test_labels
+    np.testing.assert_array_equal(records.right(TINY), right)
+    pd.testing.assert_frame_equal(
+        records.curves(TINY), result.history, rtol=1e-5, check_dtype=False
     )
-    np.testing.assert_allclose(
-        records.arrays[f"curves {number}"], result.history.iloc[:, 1:], rtol=1e-5
-    )
+    assert records.of(TINY).index.tolist() == [0]
+    assert records.of(TINY.replace(learning_rate=0.5)).empty
+    with pytest.raises(KeyError, match="learning_rate=0.5"):
+        records.right(TINY.replace(learning_rate=0.5))
 
 
 def test_a_run_with_fewer_images_has_the_first_ones(recorded):

@@ -50,10 +50,10 @@ LEFT_OUT = {
     "cosine schedule": {"schedule": "constant"},
     "L2 penalty": {"L2_penalty": 0.0},
     "label smoothing": {"label_smoothing": 0.0},
-    "global standardisation (per pixel)": {"standardisation": "pixel"},
-    "width (512 units)": {"layer_specs": layers(3, 512)},
-    "depth (two hidden layers)": {"layer_specs": layers(2, 1024)},
-    "length (half the epochs)": {"epochs": SHORT // 2},
+    "global standardisation": {"standardisation": "pixel"},
+    "width: 512 units": {"layer_specs": layers(3, 512)},
+    "depth: two hidden layers": {"layer_specs": layers(2, 1024)},
+    "length: half the epochs": {"epochs": SHORT // 2},
 }
 ADDED = {
     "dropout of 0.1": {"dropout": 0.1},
@@ -70,6 +70,7 @@ ADDED = {
 CHANGES = LEFT_OUT | ADDED
 TRIAL_SEEDS = range(3)
 TEACHERS = TRIAL_SEEDS  # of the trial without a change: networks to distil into one
+DISTILLED = "distilled from three networks"
 
 # Does the order of what is left out depend on the length?
 LONGER = 2
@@ -131,8 +132,8 @@ class Run(NamedTuple):
 
 
 def changed(title: str, epochs: int = SHORT) -> Config:
-    """Return the configuration of a trial with one of :data:`CHANGES`."""
-    return TRIAL.replace(**{"epochs": epochs, **CHANGES[title]})
+    """Return the configuration of a trial with one of :data:`CHANGES`, or without."""
+    return TRIAL.replace(**{"epochs": epochs, **CHANGES.get(title, {})})
 
 
 def step_configs() -> dict[str, Config]:
@@ -183,7 +184,7 @@ def _runs() -> Iterator[Run]:
         config = changed(title).replace(epochs=LONGER * changed(title).epochs)
         yield Run("longer", f"{title}, twice the epochs", config)
     for seed in TRIAL_SEEDS:
-        yield Run("distilled", "distilled", TRIAL.replace(seed=seed), "distilled")
+        yield Run("distilled", DISTILLED, TRIAL.replace(seed=seed), "distilled")
 
 
 def planned() -> list[Run]:

@@ -1,8 +1,8 @@
-"""What each run of the plan gave, in ``records/``; ``make beyond`` trains those without a record.
+"""What each run of the plan gave, in ``results/``; ``make beyond`` trains those without a record.
 
-``runs.csv`` has a row for each run, ``runs.npz`` its learning curves and its predictions for the
-held-out clusters, ``log.txt`` what `make beyond` said. A final network's weights are in a file of
-its own, rounded to eight bits.
+``runs.csv`` has a row for each run, ``runs.npz`` its learning curves and which images of the
+held-out clusters it classifies correctly, ``log.txt`` what `make beyond` said. A final network's
+weights are in a file of its own, rounded to eight bits.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import datetime
 import json
 import time
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,9 @@ from kmnist_mlp.results import CURVES, Progress, TrainingResult
 from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import load_arrays, save_arrays, write_csv
 
-FOLDER = Path(__file__).parent / "records"
+FOLDER = Path(__file__).parent / "results"
+SEEDS = 5  # at most, of one configuration
+EMPTY = pd.DataFrame(columns=["validation_accuracy", "held_out_accuracy", "seconds"], dtype=float)
 
 
 class Records:
@@ -50,18 +53,17 @@ class Records:
         and accuracies (fractions) on training and validation images and held-out clusters, date,
         code (hash of the numerical sources) and configuration (JSON).
     arrays : dict of str to ndarray
-        ``"curves <n>"``, (epochs, 4), and ``"predicted <n>"``, (images of the held-out clusters,),
-        for row n of the table.
+        ``"curves <n>"``, (epochs, 4), and ``"right <n>"``, packed bits, for row n of the table.
     """
 
     def __init__(self, folder: Path = FOLDER) -> None:
         self.folder = folder
-        self.table, self.arrays = pd.DataFrame(), {}
+        self.table, self.header, self.arrays = pd.DataFrame(), {"runs": 0}, {}
         if (folder / "runs.csv").exists():
             self.table = pd.read_csv(folder / "runs.csv")
-            header, arrays = load_arrays(folder / "runs.npz")
+            self.header, self.arrays = load_arrays(folder / "runs.npz")
             # Written one after the other: a row whose arrays are missing is not a record.
-            self.table, self.arrays = self.table.iloc[: header["runs"]], arrays
+            self.table = self.table.iloc[: self.header["runs"]]
 
     def row(self, config: Config, data: str = "trials") -> pd.Series | None:
         """Return the row of a run, or None."""
@@ -71,9 +73,40 @@ class Records:
         found = self.table[(self.table.configuration == wanted) & (self.table.data == data)]
         return None if found.empty else found.iloc[0]
 
-    def add(self, run: Run, result: TrainingResult, held_out: np.ndarray) -> None:
-        """Write the record of a run; ``held_out`` are the images of the held-out clusters."""
+    def of(self, config: Config, data: str = "trials") -> pd.DataFrame:
+        """Return the rows of a configuration with any seed, sorted by seed, which is the index."""
+        rows = [self.row(config.replace(seed=seed), data) for seed in range(SEEDS)]
+        found = [row for row in rows if row is not None]
+        return pd.DataFrame(found).astype({"seed": int}).set_index("seed") if found else EMPTY
+
+    def right(self, config: Config, data: str = "trials") -> np.ndarray:
+        """Return which images of the held-out clusters one run classified correctly, (n,)."""
+        row = self.row(config, data)
+        if row is None:
+            raise KeyError(f"there is no record of {config}")
+        bits = np.unpackbits(self.arrays[f"right {row.name}"])
+        return bits[: int(self.header["held_out_images"])].astype(bool)
+
+    def curves(self, config: Config, data: str = "trials") -> pd.DataFrame:
+        """Return the learning curves of one run: epoch and :data:`~kmnist_mlp.results.CURVES`."""
+        row = self.row(config, data)
+        if row is None:
+            raise KeyError(f"there is no record of {config}")
+        curves = pd.DataFrame(self.arrays[f"curves {row.name}"], columns=list(CURVES))
+        curves.insert(0, "epoch", np.arange(1, len(curves) + 1))
+        return curves
+
+    def add(self, run: Run, result: TrainingResult, trials: Dataset) -> None:
+        """Write the record of a run; ``trials`` is the data that holds the clusters out."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.append(run, result, trials)
+        if run.data == "all":
+            save_rounded(result.model, self.folder / f"final_{run.config.seed}.npz")
+        write_csv(self.table, self.folder / "runs.csv")
+        save_arrays(self.folder / "runs.npz", self.header, self.arrays)
+
+    def append(self, run: Run, result: TrainingResult, trials: Dataset) -> None:
+        """Take up the record of a run without writing it."""
         number = len(self.table)
         row: dict[str, Any] = {
             "group": run.group,
@@ -87,20 +120,22 @@ class Records:
             "seconds": round(result.seconds),
             **result.returned,
             "date": datetime.date.today().isoformat(),
-            "code": source_hash()[:12],
+            "code": _code(),
             "configuration": _as_text(run.config),
         }
         if run.data != "all":  # it was not trained on the held-out clusters
             row |= {"held_out_loss": result.test_loss, "held_out_accuracy": result.test_accuracy}
-            predicted = result.model.predict(held_out).astype(np.uint8)
-            self.arrays[f"predicted {number}"] = predicted
-        else:
-            save_rounded(result.model, self.folder / f"final_{run.config.seed}.npz")
+            right = result.model.predict(trials.test_images) == trials.test_labels
+            self.arrays[f"right {number}"] = np.packbits(right)
         curves = np.array([result.curves[name] for name in CURVES], np.float32).T
         self.arrays[f"curves {number}"] = curves
         self.table = pd.concat([self.table, pd.DataFrame([row])], ignore_index=True)
-        write_csv(self.table, self.folder / "runs.csv")
-        save_arrays(self.folder / "runs.npz", {"runs": len(self.table)}, self.arrays)
+        self.header = {"runs": len(self.table), "held_out_images": len(trials.test_labels)}
+
+
+@lru_cache
+def _code() -> str:
+    return source_hash()[:12]
 
 
 def _as_text(config: Config) -> str:
@@ -166,7 +201,7 @@ def train_missing(
 
     parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="n_jobs")
     for done, (run, result) in enumerate(parallel(jobs()), start=1):
-        records.add(run, result, trials.test_images)
+        records.add(run, result, trials)
         left -= work(run, len(trials.train_images))
         to_go = (time.monotonic() - began) * left / (total - left) / 60
         line = (
