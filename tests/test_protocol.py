@@ -11,6 +11,7 @@ from kmnist_mlp import MLP, Config, load_kmnist, train
 from kmnist_mlp.beyond import plan
 from kmnist_mlp.beyond.distillation import Teachers, distil
 from kmnist_mlp.beyond.plan import FINAL, TRIAL, Run, planned
+from kmnist_mlp.beyond.pretrained import load_rounded, save_rounded
 from kmnist_mlp.beyond.protocol import (
     CLUSTERS,
     HELD_OUT,
@@ -20,7 +21,7 @@ from kmnist_mlp.beyond.protocol import (
     measure,
     without_test_images,
 )
-from kmnist_mlp.beyond.records import Records, load_rounded, save_rounded, train_missing
+from kmnist_mlp.beyond.records import Records, train_missing
 from kmnist_mlp.experiments.paper import EXPERIMENTS
 from kmnist_mlp.training import Training
 

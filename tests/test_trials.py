@@ -11,12 +11,11 @@ from kmnist_mlp.beyond.measurements import (
     NETWORK,
     SHIFTS,
     check,
-    load_final,
     load_robustness,
     measure_final,
 )
+from kmnist_mlp.beyond.pretrained import load_ensemble, load_rounded, save_rounded
 from kmnist_mlp.beyond.protocol import load_ledger
-from kmnist_mlp.beyond.records import load_rounded, save_rounded
 from kmnist_mlp.beyond.timing import epoch_seconds, load_timing
 from kmnist_mlp.experiments.other_classifiers import quoted
 from kmnist_mlp.figures.style import use_style
@@ -114,7 +113,7 @@ def untrained(seed):
 
 def test_the_ledger_has_the_accuracy_of_each_final_network_and_of_their_mean(measured, kana):
     folder, file = measured
-    ledger, networks = load_ledger(file), load_final(folder)
+    ledger, networks = load_ledger(file), load_ensemble(folder)
     by_what = ledger.groupby("what").accuracy.apply(list)
     right = [float((n.predict(kana.test_images) == kana.test_labels).mean()) for n in networks]
     assert by_what[NETWORK] == pytest.approx(right) and len(right) == 5
@@ -166,7 +165,8 @@ def test_the_ledger_is_counted_by_what_was_evaluated(measured):
     ledger = load_ledger(measured[1])
     table = tables.ledger_table(ledger)
     assert table.evaluations.sum() == len(ledger)
-    assert table.evaluations[ENSEMBLE] == 2
+    assert table.evaluations[ENSEMBLE] == 1 and table.evaluations[NETWORK] == 5
+    assert tables.ledger_table(load_ledger()).evaluations["first ascent"] == 54
 
 
 # ---- figures -------------------------------------------------------------------------------------

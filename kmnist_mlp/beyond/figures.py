@@ -10,12 +10,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from kmnist_mlp.beyond import plan
-from kmnist_mlp.beyond.ablation import ALL, STEPS
 from kmnist_mlp.beyond.calibration import expected_calibration_error
 from kmnist_mlp.beyond.records import Records
 from kmnist_mlp.beyond.tables import PARTS
 from kmnist_mlp.data import Dataset
-from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.extensions.augmentation import Distortion
 from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.figures.style import (
@@ -33,105 +31,7 @@ from kmnist_mlp.support.statistics import signed, wilson_interval
 
 KMNIST = "KMNIST"  # what the shipped results were measured on
 COPIES = 7  # of each image in the figure of data augmentation
-
-
-# ---- ablation ------------------------------------------------------------------------------------
-
-
-def ablation_figure(runs: pd.DataFrame, averaged: dict[str, float]) -> Figure:
-    """Show the test accuracy of each step: seeds and their mean.
-
-    Parameters
-    ----------
-    runs : DataFrame
-        See :func:`~kmnist_mlp.beyond.pretrained.load_runs`.
-    averaged : dict of str to float
-        Test accuracy (a fraction) of averages of predictions, shown after the last step.
-    """
-    numbers = ablation_numbers(runs, averaged)
-    exhibit = ExhibitData.of(numbers, ablation_finding(numbers))
-    return finished(lambda: draw_ablation(numbers), KMNIST, exhibit)
-
-
-def ablation_numbers(runs: pd.DataFrame, averaged: dict[str, float]) -> pd.DataFrame:
-    """Return one row per step and seed: step (its title), test_accuracy_percent, averaged."""
-    rows = [
-        (step.title, 100 * accuracy, False)
-        for name, step in STEPS.items()
-        for accuracy in runs[runs.name == name].test_accuracy
-    ]
-    rows += [(title, 100 * accuracy, True) for title, accuracy in averaged.items()]
-    return pd.DataFrame(rows, columns=["step", "test_accuracy_percent", "averaged"])
-
-
-def draw_ablation(numbers: pd.DataFrame) -> Figure:
-    """Draw :func:`ablation_numbers`: strokes are seeds, dots their mean."""
-    steps = numbers.groupby("step", sort=False).test_accuracy_percent
-    means = steps.mean()
-    narrow = is_narrow()  # the names then stand above the points, not beside the axis
-    figure, (axis,) = panels(1, height=(0.5 if narrow else 0.38) * len(means) + 1.0)
-    for row, (_, values) in enumerate(steps):
-        axis.plot(values, [row] * len(values), "|", color=BLUE, ms=11, alpha=0.7)
-        axis.annotate(
-            f"{values.mean():.2f}", (values.max(), row), (8, 0),
-            textcoords="offset points", va="center",
-        )  # fmt: skip
-    axis.plot(means, range(len(means)), "-o", color=BLUE, ms=6, lw=1)
-    axis.set_yticks(range(len(means)), [""] * len(means) if narrow else means.index)
-    for row, name in enumerate(means.index if narrow else ()):
-        axis.text(0.02, row - 0.28, name, transform=axis.get_yaxis_transform(), fontsize=9)
-    axis.set_ylim(len(means) - 0.5, -0.9)
-    axis.grid(visible=False, axis="y")
-    axis.margins(x=0.1)
-    axis.set_xlabel("test accuracy, %")
-    return figure
-
-
-def ablation_finding(numbers: pd.DataFrame) -> str:
-    """Return first and last accuracy, and the step that changes it most."""
-    means = numbers.groupby("step", sort=False).test_accuracy_percent.mean()
-    changes = means.diff()
-    return (
-        f"Test accuracy rises from {means.iloc[0]:.1f} % to {means.iloc[-1]:.1f} %; the largest "
-        f"change is that of the step {changes.idxmax()} ({signed(changes.max(), 2)} points)."
-    )
-
-
-# ---- learning curves -----------------------------------------------------------------------------
-
-
-def history_figure(histories: pd.DataFrame, names: list[str]) -> Figure:
-    """Show training loss and validation accuracy by epoch for some steps (first seed).
-
-    ``histories`` is that of :func:`~kmnist_mlp.beyond.pretrained.load_histories`.
-    """
-    numbers = histories[histories.name.isin(names) & (histories.seed == 0)]
-    curves = {ALL[name].title: numbers[numbers.name == name] for name in names}
-    exhibit = ExhibitData.of(numbers, history_finding(curves))
-    return finished(lambda: draw_histories(curves), KMNIST, exhibit)
-
-
-def draw_histories(curves: dict[str, pd.DataFrame]) -> Figure:
-    """Draw histories by their titles; an accuracy that was not measured has no curve."""
-    figure, (loss, accuracy) = panels(2)
-    for number, (title, own) in enumerate(curves.items()):
-        style = {"color": COLOURS[number % len(COLOURS)], "ls": DASHES[number % len(DASHES)]}
-        loss.plot(own.epoch, own.training_loss, label=title, **style)
-        if own.validation_accuracy.notna().any():
-            accuracy.plot(own.epoch, 100 * own.validation_accuracy, **style)
-    loss.set_yscale("log")
-    loss.set_ylabel("training loss (cross-entropy / 10)")
-    accuracy.set_ylabel("validation accuracy, %")
-    for axis in (loss, accuracy):
-        axis.set_xlabel("epoch")
-    legend_above(figure, *loss.get_legend_handles_labels(), 2)
-    return figure
-
-
-def history_finding(curves: dict[str, pd.DataFrame]) -> str:
-    """Return the training losses after the last epoch."""
-    ends = [f"{title} {own.training_loss.iloc[-1]:.4f}" for title, own in curves.items()]
-    return f"Training loss after the last epoch, without augmentation: {'; '.join(ends)}."
+KINDS = {False: "not augmented", True: "augmented"}
 
 
 # ---- data augmentation ---------------------------------------------------------------------------
@@ -256,6 +156,8 @@ def draw_robustness(numbers: pd.DataFrame) -> Figure:
     """Draw accuracies by severity."""
     corruptions = numbers.groupby("corruption", sort=False)
     figure, axes = panels(corruptions.ngroups, height=3.4)
+    for axis in axes[1:]:
+        axis.sharey(axes[0])
     for axis, (corruption, rows) in zip(axes, corruptions, strict=True):
         for number, (model, own) in enumerate(rows.groupby("model", sort=False)):
             axis.plot(
@@ -277,51 +179,7 @@ def robustness_finding(numbers: pd.DataFrame) -> str:
     ) + "."  # fmt: skip
 
 
-# ---- size of the training set --------------------------------------------------------------------
-
-
-def training_set_size_figure(results: Results) -> Figure:
-    """Show test accuracy by the number of training images, augmented and not.
-
-    ``results`` is that of :func:`~kmnist_mlp.beyond.training_set_size.fewer_images`.
-    """
-    numbers = results.frame
-    exhibit = ExhibitData.of(
-        numbers, training_set_size_finding(numbers), results, results.names, ["test_accuracy"]
-    )
-    return finished(lambda: draw_training_set_size(numbers), results.data_name, exhibit)
-
-
-KINDS = {False: "not augmented", True: "augmented"}
-
-
-def draw_training_set_size(numbers: pd.DataFrame) -> Figure:
-    """Draw test accuracies by the number of training images."""
-    figure, (axis,) = panels(1, height=3.6)
-    for number, (augmented, own) in enumerate(numbers.groupby("augmented")):
-        axis.plot(
-            own.training_images, 100 * own.test_accuracy, "o", label=KINDS[augmented],
-            color=(ORANGE, BLUE)[number], ls=DASHES[number],
-        )  # fmt: skip
-    axis.set_xscale("log")
-    axis.set_xlabel("training images (a fifth of them for validation)")
-    axis.set_ylabel("test accuracy, %")
-    axis.legend()
-    return figure
-
-
-def training_set_size_finding(numbers: pd.DataFrame) -> str:
-    """Return the accuracies with the fewest and with the most images."""
-    ranges = [
-        f"{KINDS[augmented]} {100 * own.test_accuracy.iloc[0]:.1f} % with "
-        f"{own.training_images.iloc[0]:,} images, {100 * own.test_accuracy.iloc[-1]:.1f} % with "
-        f"{own.training_images.iloc[-1]:,}"
-        for augmented, own in numbers.groupby("augmented")
-    ]
-    return f"Test accuracy: {'; '.join(ranges)}."
-
-
-# ---- second ascent: steps ------------------------------------------------------------------------
+# ---- steps ---------------------------------------------------------------------------------------
 
 
 def steps_figure(records: Records) -> Figure:
@@ -378,7 +236,7 @@ def steps_finding(numbers: pd.DataFrame) -> str:
     )
 
 
-# ---- second ascent: what each change brings ------------------------------------------------------
+# ---- what each change brings ---------------------------------------------------------------------
 
 
 def changes_figure(records: Records, titles: Iterable[str]) -> Figure:
@@ -499,7 +357,7 @@ def ranking_finding(numbers: pd.DataFrame) -> str:
     )
 
 
-# ---- second ascent: strength of the augmentation, number of images -------------------------------
+# ---- strength of the augmentation, number of images ----------------------------------------------
 
 
 def strength_figure(records: Records) -> Figure:

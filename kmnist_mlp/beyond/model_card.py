@@ -1,4 +1,4 @@
-"""The model card that stands beside the weights of the best network."""
+"""The model card that stands beside the final networks."""
 
 from __future__ import annotations
 
@@ -7,30 +7,32 @@ from typing import Any
 
 import pandas as pd
 
-from kmnist_mlp.config import Config
+from kmnist_mlp.beyond.measurements import NETWORK, ensemble_accuracy
+from kmnist_mlp.beyond.plan import FINAL
+from kmnist_mlp.beyond.pretrained import load_best
 from kmnist_mlp.data import Dataset
-from kmnist_mlp.network import MLP
 from kmnist_mlp.support.statistics import in_percent, wilson_interval
 
 TEMPLATE = Path(__file__).with_suffix(".md")
 
 
-def model_card(model: MLP, config: Config, run: pd.Series, data: Dataset) -> str:
-    """Return the model card as Markdown, with accuracies of ``model`` on the test images.
+def model_card(folder: Path, ledger: pd.DataFrame, minutes: float, data: Dataset) -> str:
+    """Return the model card as Markdown, with accuracies on the test images.
 
     Parameters
     ----------
-    model : MLP
-        As it is stored, in half precision.
-    config : Config
-        What it was trained with.
-    run : Series
-        Its row of the table of runs.
+    folder : Path
+        With the networks.
+    ledger : DataFrame
+    minutes : float
+        Of the training of one network.
     data : Dataset
     """
+    model = load_best(folder)
     right = model.predict(data.test_images) == data.test_labels
     low, high = wilson_interval(int(right.sum()), len(right))
-    settings = [f"    {name}={_literal(value)}," for name, value in config.to_dict().items()]
+    networks = ledger[ledger.what == NETWORK].accuracy
+    settings = [f"    {name}={_literal(value)}," for name, value in FINAL.to_dict().items()]
     classes = [
         f"| {label} | {in_percent(right[data.test_labels == c].mean(), 1)} |"
         for c, label in enumerate(data.class_labels)
@@ -40,13 +42,17 @@ def model_card(model: MLP, config: Config, run: pd.Series, data: Dataset) -> str
         train_images=f"{len(data.train_images):,}",
         test_images=f"{len(data.test_images):,}",
         model=model,
-        epochs=run.epochs,
-        minutes=round(run.seconds / 60),
-        seed=run.seed,
+        epochs=FINAL.epochs,
+        minutes=round(minutes),
         config="\n".join(["Config(", *settings, ")"]),
         accuracy=in_percent(right.mean()),
         low=f"{low:.2f}",
         high=f"{high:.2f}",
+        count=len(networks),
+        mean=in_percent(networks.mean()),
+        lowest=in_percent(networks.min()),
+        highest=in_percent(networks.max()),
+        ensemble=in_percent(ensemble_accuracy(ledger)),
         classes="\n".join(classes),
     )
 

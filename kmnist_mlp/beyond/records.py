@@ -22,18 +22,17 @@ from joblib import Parallel, delayed
 
 from kmnist_mlp.beyond.distillation import distil
 from kmnist_mlp.beyond.plan import TEACHERS, Run, work
+from kmnist_mlp.beyond.pretrained import FOLDER, save_rounded
 from kmnist_mlp.beyond.protocol import held_out_clusters, without_test_images
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments import ResultCache, train_cached
 from kmnist_mlp.experiments.parallel import end_without_parent
 from kmnist_mlp.experiments.result_cache import source_hash
-from kmnist_mlp.network import MLP
 from kmnist_mlp.results import CURVES, Progress, TrainingResult
 from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import load_arrays, save_arrays, write_csv
 
-FOLDER = Path(__file__).parent / "results"
 SEEDS = 5  # at most, of one configuration
 EMPTY = pd.DataFrame(columns=["validation_accuracy", "held_out_accuracy", "seconds"], dtype=float)
 
@@ -140,28 +139,6 @@ def _code() -> str:
 
 def _as_text(config: Config) -> str:
     return json.dumps(config.to_dict(), sort_keys=True)
-
-
-# ---- weights of eight bits -----------------------------------------------------------------------
-
-
-def save_rounded(model: MLP, path: Path) -> None:
-    """Write a network whose weights are rounded to 255 multiples of one number for each unit."""
-    arrays = model.to_arrays()
-    for layer, W in enumerate(model.weights):
-        scale = np.maximum(np.abs(W).max(axis=0), np.finfo(np.float32).tiny) / 127
-        arrays[f"weights_{layer}"] = np.rint(W / scale).astype(np.int8)
-        arrays[f"scales_{layer}"] = scale.astype(np.float32)
-    save_arrays(path, {"activation": model.activation}, arrays)
-
-
-def load_rounded(path: Path) -> MLP:
-    """Return the network that :func:`save_rounded` wrote."""
-    header, arrays = load_arrays(path)
-    for name in [name for name in arrays if name.startswith("scales_")]:
-        weights = name.replace("scales", "weights")
-        arrays[weights] = arrays[weights] * arrays[name]
-    return MLP.from_arrays(header["activation"], arrays)
 
 
 # ---- make beyond ---------------------------------------------------------------------------------

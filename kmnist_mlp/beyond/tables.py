@@ -1,4 +1,4 @@
-"""Tables of notebook 7: steps of the ablation, alternatives, large networks."""
+"""Tables of notebook 7: final networks, steps, what each part brings, others, the ledger."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ import numpy as np
 import pandas as pd
 
 from kmnist_mlp.beyond import plan
-from kmnist_mlp.beyond.ablation import ALTERNATIVES, NO_PENALTY, STEPS
-from kmnist_mlp.beyond.ablation import ENSEMBLE as MEMBERS
-from kmnist_mlp.beyond.measurements import ENSEMBLE, MEASURED, NETWORK
+from kmnist_mlp.beyond.measurements import ENSEMBLE, MEASURED, NETWORK, ensemble_accuracy
 from kmnist_mlp.beyond.records import Records
 from kmnist_mlp.beyond.timing import load_timing
 from kmnist_mlp.experiments.other_classifiers import quoted
@@ -25,87 +23,6 @@ from kmnist_mlp.support.statistics import (
     wilson_interval,
 )
 
-
-def ablation_table(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per step: accuracies with their spread, gain over the step before, cost.
-
-    ``runs`` is that of :func:`~kmnist_mlp.beyond.pretrained.load_runs`, here and below.
-    """
-    rows, before = {}, None
-    for name, step in STEPS.items():
-        own = runs[runs.name == name]
-        if own.empty:
-            continue
-        mean = 100 * own.test_accuracy.mean()
-        validated = own.validation_accuracy.notna().all()
-        rows[step.title] = {
-            "test accuracy, %": plus_minus(100 * own.test_accuracy, 2),
-            "change": MISSING if before is None else signed(mean - before, 2),
-            "validation accuracy, %": plus_minus(100 * own.validation_accuracy, 2)
-            if validated
-            else MISSING,
-            "seeds": len(own),
-            "parameters": f"{own.parameters.iloc[0]:,}",
-            "epochs": plus_minus(own.epochs, 0),
-            "seconds": plus_minus(own.seconds, 0),
-        }
-        before = mean
-    return _named(rows, "step", runs[runs.name.isin(list(STEPS))])
-
-
-def alternatives_table(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the alternatives beside the step that they were tried in place of (first seed)."""
-    base = "global_standardisation"
-    titles = {base: STEPS[base].title} | {name: s.title for name, s in ALTERNATIVES.items()}
-    first = runs[(runs.seed == 0) & runs.name.isin(list(titles))].set_index("name")
-    rows = {}
-    for name in (name for name in titles if name in first.index):
-        own = first.loc[name]
-        change = {
-            part: MISSING
-            if name == base
-            else signed(100 * (own[f"{part}_accuracy"] - first.loc[base, f"{part}_accuracy"]), 2)
-            for part in ("validation", "test")
-        }
-        rows[titles[name]] = {
-            "validation accuracy, %": f"{100 * own.validation_accuracy:.2f}",
-            "validation change": change["validation"],
-            "test accuracy, %": f"{100 * own.test_accuracy:.2f}",
-            "test change": change["test"],
-            "test loss": f"{own.test_loss:.4f}",
-        }
-    return _named(rows, "in place of this step", first.reset_index())
-
-
-def large_networks_table(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return every network with the size of the best one, by itself."""
-    titles = {"best": "best network"}
-    titles |= {name: step.title for name, step in (MEMBERS | NO_PENALTY).items()}
-    own = runs[runs.name.isin(list(titles))].set_index("name")
-    rows = {
-        titles[name]: {
-            "in the ensemble": "no" if name in NO_PENALTY else "yes",
-            "epochs": str(own.epochs[name]),
-            "test accuracy, %": f"{100 * own.test_accuracy[name]:.2f}",
-            "test loss": f"{own.test_loss[name]:.4f}",
-        }
-        for name in titles
-        if name in own.index
-    }
-    return _named(rows, "network", own.reset_index())
-
-
-def _named(rows: dict[str, dict], corner: str, numbers: pd.DataFrame) -> pd.DataFrame:
-    """Return rows as a table with a heading over its index, and the numbers it was made of."""
-    table = pd.DataFrame.from_dict(rows, orient="index")
-    table.columns.name = corner
-    table.attrs["exhibit_data"] = ExhibitData.of(numbers)
-    return table
-
-
-# ---- second ascent -------------------------------------------------------------------------------
-
-PER_ROW = {NETWORK: "mean of five seeds", ENSEMBLE: "mean of their probabilities"}
 PARTS = {"held_out": "held-out clusters", "validation": "validation"}
 
 
@@ -199,7 +116,7 @@ def final_table(records: Records, ledger: pd.DataFrame) -> pd.DataFrame:
         low, high = wilson_interval(round(line.accuracy * line.images), line.images)
         one = line.what == NETWORK
         own = final.loc[int(line.seed)] if one else None
-        rows[f"seed {line.seed}" if one else line.what] = {
+        rows[f"{line.what}, seed{'s' * (not line.seed.isdigit())} {line.seed}"] = {
             "test accuracy, %": f"{100 * line.accuracy:.2f}",
             "95 % interval (images)": f"{low:.2f} to {high:.2f}",
             "training accuracy, %": f"{100 * own.training_accuracy:.2f}" if one else MISSING,
@@ -210,15 +127,18 @@ def final_table(records: Records, ledger: pd.DataFrame) -> pd.DataFrame:
 
 def others_table(ledger: pd.DataFrame) -> pd.DataFrame:
     """Return other classifiers as quoted, and ours as the ledger has them, by accuracy."""
-    ours = ledger[ledger.what.isin([NETWORK, ENSEMBLE])].groupby("what", sort=False).accuracy
-    own = pd.DataFrame(
-        [
-            (what, 100 * accuracy.mean(), f"measured here, {PER_ROW[what]}", False)
-            for what, accuracy in ours
-        ],
-        columns=["model", "test_accuracy_percent", "source", "old_version"],
+    networks = ledger[ledger.what == NETWORK].accuracy
+    ours = (
+        quoted()
+        .iloc[:2]
+        .assign(
+            model=[NETWORK, ENSEMBLE],
+            test_accuracy_percent=[100 * networks.mean(), 100 * ensemble_accuracy(ledger)],
+            source=[f"measured here, mean of {len(networks)} seeds", "measured here"],
+            old_version=False,
+        )
     )
-    numbers = pd.concat([quoted(), own]).sort_values("test_accuracy_percent", kind="stable")
+    numbers = pd.concat([quoted(), ours]).sort_values("test_accuracy_percent", kind="stable")
     rows = {
         row.model + "*" * row.old_version: {
             "test accuracy, %": f"{row.test_accuracy_percent:.2f}",
@@ -231,7 +151,6 @@ def others_table(ledger: pd.DataFrame) -> pd.DataFrame:
 
 def ledger_table(ledger: pd.DataFrame) -> pd.DataFrame:
     """Return how many evaluations on test images there were, by what was evaluated."""
-    what = ledger.what.str.partition(":")[0].str.partition(",")[0]
     rows = {
         kind: {
             "evaluations": len(own),
@@ -240,12 +159,21 @@ def ledger_table(ledger: pd.DataFrame) -> pd.DataFrame:
                 dict.fromkeys(f"{100 * a:.2f}" for a in (own.accuracy.min(), own.accuracy.max()))
             ),
         }
-        for kind, own in ledger.groupby(what, sort=False)
+        for kind, own in ledger.groupby(ledger.what.map(_kind), sort=False)
     }
     return _named_for(pd.DataFrame.from_dict(rows, orient="index"), "evaluated", ledger)
 
 
+def _kind(what: str) -> str:
+    """Return what the evaluations of one row have in common."""
+    name, _, rest = what.partition(": ")
+    return (
+        name if name == "first ascent" or not rest else f"{name.split(', ')[0]}, corrupted images"
+    )
+
+
 def _named_for(table: pd.DataFrame, corner: str, numbers: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with a heading over its index, and the numbers that it was made of."""
     table.columns.name = corner
     table.attrs["exhibit_data"] = ExhibitData.of(numbers)
     return table
