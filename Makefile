@@ -126,7 +126,7 @@ grid: setup ## Measure the sweep, twenty seeds and k-NN again (notebooks 2 and 6
 readings: setup ## Train all experiments under other readings of the paper (notebook 9; 1.5 hours, resumable)
 	@"$(PY)" -m kmnist_mlp.experiments.readings
 
-beyond: setup ## Train the networks beyond the paper again (notebook 7; hours, resumable)
+beyond: setup ## Train the networks beyond the paper that have no record (notebook 7; hours, resumable)
 	@"$(PY)" -m kmnist_mlp.beyond
 
 # --- For maintainers ---------------------------------------------------------------------------------
