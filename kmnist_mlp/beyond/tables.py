@@ -77,12 +77,12 @@ def _in_percent(runs: pd.DataFrame) -> dict[str, str]:
 
 
 def p_text(p: float) -> str:
-    """Return a p-value with two digits behind the point, or that it is below 0.001.
+    r"""Return a p-value with three digits behind the point, or that it is below 0.001.
 
     Examples
     --------
     >>> p_text(0.0312), p_text(2e-9)
-    ('0.031', '< 0.001')
+    ('0.031', '<\xa00.001')
     """
     return f"{p:.3f}" if p >= 0.001 else "<\u00a00.001"
 
