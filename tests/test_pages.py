@@ -458,9 +458,7 @@ def test_the_best_network_and_the_shift_are_findings_with_where_they_are_shown()
     rows = [("final network", 0.90), ("final network", 0.93), ("ensemble", 0.97)]
     numbers = pd.DataFrame(rows, columns=["what", "accuracy"])
     found = results_with((0.0, 0.0, 0.0)) | {
-        "beyond": Exhibit(
-            "Table S7.2", "", "07", ExhibitData.of(numbers), nbformat.NotebookNode()
-        ),
+        "beyond": Exhibit("Table S7.2", "", "07", ExhibitData.of(numbers), nbformat.NotebookNode()),
         "shift": Exhibit("Table S2.5", "", "02", ExhibitData(""), nbformat.NotebookNode()),
     }
     made = [(tile.number, tile.address) for tile in tiles(found, None, [], Site().link)]

@@ -216,6 +216,9 @@ def test_the_record_of_a_final_network_has_its_weights_and_no_measurement(record
         step = np.abs(W).max(axis=0) / 127
         assert (np.abs(own - W) <= step * 0.501).all() and np.abs(own - W).max() > 0
     np.testing.assert_array_equal(rounded.biases[0], model.biases[0])
+    images = held_out_clusters(data).train_images
+    changed = (rounded.predict(images) != model.predict(images)).sum()
+    assert row.changed_by_rounding == changed
     np.testing.assert_array_equal(rounded.standardisation[0], model.standardisation[0])
 
 

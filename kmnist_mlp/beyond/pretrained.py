@@ -51,17 +51,12 @@ def load_ensemble(folder: Path = FOLDER) -> list[MLP]:
 
 
 def save_rounded(model: MLP, path: Path) -> None:
-    """Write a network whose weights are rounded to 255 multiples of one number for each unit."""
-    arrays = model.to_arrays()
-    for layer, W in enumerate(model.weights):
-        scale = np.maximum(np.abs(W).max(axis=0), np.finfo(np.float32).tiny) / 127
-        arrays[f"weights_{layer}"] = np.rint(W / scale).astype(np.int8)
-        arrays[f"scales_{layer}"] = scale.astype(np.float32)
-    save_arrays(path, {"activation": model.activation}, arrays)
+    """Write what :func:`rounded` returns for a network."""
+    save_arrays(path, {"activation": model.activation}, rounded(model))
 
 
 def load_rounded(path: Path) -> MLP:
-    """Return the network that :func:`save_rounded` wrote.
+    """Return the network that :func:`save_rounded` wrote, with its rounded weights.
 
     Raises
     ------
@@ -69,7 +64,21 @@ def load_rounded(path: Path) -> MLP:
         If there is no such file, or it is damaged.
     """
     header, arrays = load_arrays(path)
-    for name in [name for name in arrays if name.startswith("scales_")]:
-        weights = name.replace("scales", "weights")
-        arrays[weights] = arrays[weights] * arrays[name]
-    return MLP.from_arrays(header["activation"], arrays)
+    return from_rounded(header["activation"], arrays)
+
+
+def rounded(model: MLP) -> dict[str, np.ndarray]:
+    """Return a network's arrays, with weights as multiples, -127 to 127, of one number per unit."""
+    arrays = model.to_arrays()
+    for layer, W in enumerate(model.weights):
+        scale = np.maximum(np.abs(W).max(axis=0), np.finfo(np.float32).tiny) / 127
+        arrays[f"weights_{layer}"] = np.rint(W / scale).astype(np.int8)
+        arrays[f"scales_{layer}"] = scale.astype(np.float32)
+    return arrays
+
+
+def from_rounded(activation: str, arrays: dict[str, np.ndarray]) -> MLP:
+    """Return the network of what :func:`rounded` returned."""
+    layers = range(sum(name.startswith("scales_") for name in arrays))
+    weights = {f"weights_{i}": arrays[f"weights_{i}"] * arrays[f"scales_{i}"] for i in layers}
+    return MLP.from_arrays(activation, arrays | weights)

@@ -22,7 +22,7 @@ from joblib import Parallel, delayed
 
 from kmnist_mlp.beyond.distillation import distil
 from kmnist_mlp.beyond.plan import TEACHERS, Run, work
-from kmnist_mlp.beyond.pretrained import FOLDER, save_rounded
+from kmnist_mlp.beyond.pretrained import FOLDER, from_rounded, rounded, save_rounded
 from kmnist_mlp.beyond.protocol import held_out_clusters, without_test_images
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
@@ -50,7 +50,8 @@ class Records:
     table : DataFrame
         A row per run: group, title, seed, data, parameters, epochs, kept_epoch, seconds, losses
         and accuracies (fractions) on training and validation images and held-out clusters, date,
-        code (hash of the numerical sources) and configuration (JSON).
+        code (hash of the numerical sources) and configuration (JSON); of a final network
+        changed_by_rounding, the trials' training images that it classifies otherwise afterwards.
     arrays : dict of str to ndarray
         ``"curves <n>"``, (epochs, 4), and ``"right <n>"``, packed bits, for row n of the table.
     """
@@ -126,6 +127,10 @@ class Records:
             row |= {"held_out_loss": result.test_loss, "held_out_accuracy": result.test_accuracy}
             right = result.model.predict(trials.test_images) == trials.test_labels
             self.arrays[f"right {number}"] = np.packbits(right)
+        else:
+            model, images = result.model, trials.train_images
+            differ = from_rounded(model.activation, rounded(model)).predict(images)
+            row["changed_by_rounding"] = int((differ != model.predict(images)).sum())
         curves = np.array([result.curves[name] for name in CURVES], np.float32).T
         self.arrays[f"curves {number}"] = curves
         self.table = pd.concat([self.table, pd.DataFrame([row])], ignore_index=True)
