@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 from fake_records import fake_records
 
 from kmnist_mlp.beyond import figures, plan, tables
@@ -16,6 +17,7 @@ from kmnist_mlp.beyond.measurements import (
 )
 from kmnist_mlp.beyond.pretrained import load_ensemble, load_rounded, save_rounded
 from kmnist_mlp.beyond.protocol import load_ledger
+from kmnist_mlp.beyond.records import Records
 from kmnist_mlp.beyond.timing import epoch_seconds, load_timing
 from kmnist_mlp.experiments.other_classifiers import quoted
 from kmnist_mlp.figures.style import use_style
@@ -53,6 +55,37 @@ def test_changes_are_differences_of_the_same_seed_with_their_interval(records):
     ends = f"{low:+.2f} to {high:+.2f}".replace("-", "−")
     assert row["95 % interval (held-out clusters)"] == ends
     assert len(row["McNemar's p, each seed"].split(", ")) == 3
+
+
+def test_the_least_difference_is_that_of_a_t_test_with_the_pooled_deviation(records):
+    accuracies = [
+        100 * records.of(config).held_out_accuracy.to_numpy()
+        for config in (plan.TRIAL, *map(plan.changed, plan.LEFT_OUT))
+    ]
+    pooled = np.sqrt(np.mean([values.var(ddof=1) for values in accuracies]))
+    t = scipy.stats.t.ppf(0.975, 2 * len(accuracies))
+    assert tables.least_difference(records) == pytest.approx(t * np.sqrt(2) * pooled)
+
+
+def test_a_change_is_clear_if_its_interval_excludes_zero(records, tmp_path):
+    moved = Records(tmp_path)
+    moved.table, moved.header, moved.arrays = records.table.copy(), records.header, records.arrays
+
+    def shift(title, *points):
+        for seed, point in enumerate(points):
+            row = moved.row(plan.changed(title).replace(seed=seed)).name
+            base = moved.row(plan.TRIAL.replace(seed=seed)).held_out_accuracy
+            moved.table.loc[row, "held_out_accuracy"] = base + point / 100
+
+    shift("L2 penalty", 0.5, 0.51, 0.49)
+    shift("label smoothing", -0.5, -0.51, -0.49)
+    shift("cosine schedule", 0.5, -0.5, 0.1)
+    limit = tables.least_difference(moved)
+    shift("dropout of 0.1", limit + 0.01)
+    shift("mixup of 0.2", limit - 0.01)
+    titles = ["L2 penalty", "label smoothing", "cosine schedule", "dropout of 0.1", "mixup of 0.2"]
+    lower, higher = tables.clear_changes(moved, titles)
+    assert lower == ["label smoothing"] and higher == ["L2 penalty", "dropout of 0.1"]
 
 
 def test_a_distilled_network_is_not_compared_on_images_that_its_teachers_saw(records):

@@ -20,6 +20,7 @@ from kmnist_mlp.support.statistics import (
     median_and_range,
     plus_minus,
     signed,
+    students_t,
     wilson_interval,
 )
 
@@ -70,6 +71,41 @@ def changes_table(
         rows[title] = row | {"McNemar's p, each seed": ", ".join(map(p_text, p))}
     table = pd.DataFrame.from_dict(rows, orient="index").fillna(MISSING)
     return _named_for(table, corner, records.table)
+
+
+def clear_changes(records: Records, titles: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return which changes lower, and which raise, the accuracy on held-out clusters.
+
+    Those whose 95 % interval over seeds excludes zero; where there is only one seed, those that
+    differ by more than :func:`least_difference`.
+    """
+    without, limit = records.of(plan.TRIAL).held_out_accuracy, least_difference(records)
+    lower, higher = [], []
+    for title in titles:
+        kind = "distilled" if title == plan.DISTILLED else "trials"
+        own = records.of(plan.changed(title), kind).held_out_accuracy
+        mean, low, high = interval(100 * (own - without).dropna())
+        if np.isinf(low):
+            low, high = mean - limit, mean + limit
+        if high < 0:
+            lower.append(title)
+        elif low > 0:
+            higher.append(title)
+    return lower, higher
+
+
+def least_difference(records: Records) -> float:
+    """Return from how many points on a difference of two single runs is beyond chance.
+
+    That is ``t sqrt(2) s`` with the standard deviation s of the accuracy on held-out clusters over
+    seeds, pooled over the trial and :data:`~kmnist_mlp.beyond.plan.LEFT_OUT`, and t for a
+    two-sided test at the level of 5 % (Student's t).
+    """
+    configs = [plan.TRIAL, *map(plan.changed, plan.LEFT_OUT)]
+    groups = [100 * records.of(config).held_out_accuracy for config in configs]
+    squares = sum(((group - group.mean()) ** 2).sum() for group in groups)
+    freedom = sum(max(len(group) - 1, 0) for group in groups)
+    return float(students_t(freedom + 1) * np.sqrt(2 * squares / freedom))
 
 
 def _in_percent(runs: pd.DataFrame) -> dict[str, str]:
