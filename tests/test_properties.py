@@ -174,6 +174,7 @@ OPTIONS = {
 def test_every_configuration_survives_its_dictionary_as_json(values):
     assert values.keys() == {field.name for field in fields(Config)}
     values["early_stop"] &= values["validation_fraction"] > 0
+    values["batch_normalisation"] &= values["batch_size"] >= 3
     config = Config(**values)
     assert {name: getattr(config, name) for name in values} == values
     assert Config.from_dict(json.loads(json.dumps(config.to_dict()))) == config
