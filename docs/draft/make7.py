@@ -245,7 +245,7 @@ show(
 show(
     beyond_figures.strength_figure(records),
     """Figure S7.5. Accuracy by the strength of the augmentation (1 is that of Figure S7.4) and the
-        length of training, three layers of 512 units: mean and standard deviation over
+        length of training, three layers of 256 units: mean and standard deviation over
         seeds.""",
 )
 ''')
@@ -285,8 +285,15 @@ intervals = {
 say(
     "95 % intervals of the expected calibration error, over test images: "
     + ", ".join(f"{name} {low:.3f} to {high:.3f}" for name, (low, high) in intervals.items())
-    + ". Smoothed labels make a network less confident than it is right."
+    + "."
 )
+confidence, share = probabilities[0].max(axis=1).mean(), right[0].mean()
+say(f"""
+    The mean confidence of the final network is {in_percent(confidence)}, the share of its
+    predictions that is right {in_percent(share)}: it is
+    {"less" if confidence < share else "more"} confident than it is right. Smoothed labels lower
+    the confidence.
+""")
 ''')
 text("""
 ## Robustness to shift, rotation and noise
