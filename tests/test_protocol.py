@@ -22,6 +22,7 @@ from kmnist_mlp.beyond.protocol import (
     without_test_images,
 )
 from kmnist_mlp.beyond.records import Records, train_missing
+from kmnist_mlp.experiments import ResultCache
 from kmnist_mlp.experiments.paper import EXPERIMENTS
 from kmnist_mlp.training import Training
 
@@ -204,6 +205,15 @@ def test_a_run_with_fewer_images_has_the_first_ones(recorded):
     )
     accuracy = Records(folder).row(TINY, "first 100").held_out_accuracy
     assert accuracy == pytest.approx(train(TINY, few).test_accuracy)
+
+
+def test_nothing_that_trains_is_given_test_images(recorded):
+    _, data = recorded
+    for run, seen in zip(
+        RUNS[:2], (without_test_images(data), held_out_clusters(data)), strict=True
+    ):
+        assert ResultCache(seen).get(run.config) is not None
+        assert ResultCache(data).get(run.config) is None
 
 
 def test_the_record_of_a_final_network_has_its_weights_and_no_measurement(recorded):
