@@ -501,8 +501,8 @@ ELSEWHERE = {
     "04": "2,000 2.18 4.1 4.2 4.36 5 95",  # 2.18: tanh' is 5 % of its largest; 4.36: twice this
     "05": "128 256 5.1 5.2 784 95",
     "06": "0.05 1 100 15 256 90",
-    "07": "0.002 0.05 0.15 1,000 1.5 10,000 10.1162 100 1000 16 2010 255 256 40 5 512 60,000 7.1 "
-    "7.2 7.3 784 95 99.65",
+    "07": "0.002 0.05 0.15 1,000 1.5 10,000 10.1162 100 1000 16 2010 255 256 40 5 60,000 7.1 7.2 "
+    "7.3 784 95 99.65",
     "08": "0.0005 0.005 0.5 100",
     "09": "0.005 0.2 255 95",
 }
@@ -562,6 +562,7 @@ IN_WORDS = {
     f"{len(sweep.GRID_SEEDS)} seeds, {signature(sweep_table).parameters['count'].default} "
     f"combinations, {len(sweep.GRID_SEEDS)} seeds, {len(sweep.TUNED_SEEDS)} seeds, {LATE} epochs, "
     f"{TRIED} epochs",
+    "07": "2 runs",
     "08": f"{panel.SEEDS} seeds, {REPORT} seeds",
     "09": f"{len(readings.READINGS)} readings, {READ} seeds, {len(PAPER) - 1} experiments, "
     f"{len(readings.READINGS)} combinations, {READ} seeds, {len(readings.READINGS)} readings, "
