@@ -91,7 +91,7 @@ def test_a_change_is_clear_if_its_interval_excludes_zero(records, tmp_path):
 def test_a_distilled_network_is_not_compared_on_images_that_its_teachers_saw(records):
     table = tables.changes_table(records, [plan.DISTILLED], "added")
     row = table.loc[plan.DISTILLED]
-    assert row["validation, %"] == row["change (validation)"] == "–"
+    assert row["validation, %"] == "–" and "change (validation)" not in table
     own, base = (records.row(plan.TRIAL, kind) for kind in ("distilled", "trials"))
     change = 100 * (own.held_out_accuracy - base.held_out_accuracy)
     assert row["change (held-out clusters)"] == f"{change:+.2f}".replace("-", "−")
@@ -100,7 +100,8 @@ def test_a_distilled_network_is_not_compared_on_images_that_its_teachers_saw(rec
 def test_one_long_run_has_no_interval(records):
     table = tables.changes_table(records, plan.LONG_RUNS, "changed", plan.LONG)
     assert table.index.tolist() == ["nothing", *plan.LONG_RUNS]
-    assert (table["95 % interval (held-out clusters)"] == "–").all()
+    assert not table.columns.str.contains("interval").any()
+    assert "change (held-out clusters)" in table
 
 
 def test_steps_have_their_change_and_the_minutes_of_their_epochs(records):

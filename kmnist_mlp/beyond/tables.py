@@ -70,6 +70,7 @@ def changes_table(
         p = [mcnemar(*pair)[2] for pair in pairs]
         rows[title] = row | {"McNemar's p, each seed": ", ".join(map(p_text, p))}
     table = pd.DataFrame.from_dict(rows, orient="index").fillna(MISSING)
+    table = table.loc[:, (table != MISSING).any()]  # one seed has no interval
     return _named_for(table, corner, records.table)
 
 
