@@ -39,6 +39,9 @@ def learning_rate(config: Config, epochs_done: float) -> float:
     return rate
 
 
+CHUNK = 2**17  # parameters that are updated together
+
+
 class SGD:
     """Updates parameters in place, one mini-batch after the other.
 
@@ -48,6 +51,8 @@ class SGD:
     doi:10.1016/0041-5553(64)90137-5.
 
     A product is written into an array that is no longer needed, as new arrays would take longer.
+    A large network is updated part by part, so that what one operation wrote is still in the cache
+    when the next one reads it.
 
     Parameters
     ----------
@@ -76,7 +81,7 @@ class SGD:
         self.config, self.parameters = config, model.parameters
         self.velocity = np.zeros_like(self.parameters)
         self.n_weights = sum(W.size for W in model.weights)  # they stand before the biases
-        self.scratch = np.empty_like(self.parameters[: self.n_weights])
+        self.scratch = np.empty_like(self.parameters[:CHUNK])
 
     def step(self, g: np.ndarray, epochs_done: float = 0.0) -> None:
         """Take one step.
@@ -88,14 +93,18 @@ class SGD:
         epochs_done : float
             For :func:`learning_rate`; without schedule and warm-up, it has no effect.
         """
-        c, w, v = self.config, self.parameters, self.velocity
+        c = self.config
         gamma = c.momentum_gamma if c.momentum else 0.0
         rate = learning_rate(c, epochs_done)
-        weights, dW = w[: self.n_weights], g[: self.n_weights]
-        if c.L1_penalty:
-            dW += np.multiply(c.L1_penalty, np.sign(weights, out=self.scratch), out=self.scratch)
-        if c.L2_penalty:
-            dW += np.multiply(2 * c.L2_penalty, weights, out=self.scratch)
-        v *= gamma
-        v += np.multiply(1 - gamma, g, out=g)
-        w -= np.multiply(rate, v, out=g)
+        for start in range(0, len(g), CHUNK):
+            part = slice(start, start + CHUNK)
+            w, v, dw = self.parameters[part], self.velocity[part], g[part]
+            weights = w[: max(self.n_weights - start, 0)]
+            dW, scratch = dw[: len(weights)], self.scratch[: len(weights)]
+            if c.L1_penalty:
+                dW += np.multiply(c.L1_penalty, np.sign(weights, out=scratch), out=scratch)
+            if c.L2_penalty:
+                dW += np.multiply(2 * c.L2_penalty, weights, out=scratch)
+            v *= gamma
+            v += np.multiply(1 - gamma, dw, out=dw)
+            w -= np.multiply(rate, v, out=dw)

@@ -81,3 +81,17 @@ def test_a_step_without_an_epoch_is_one_at_the_beginning():
     SGD(models[0], config).step(gradient.copy())
     SGD(models[1], config).step(gradient.copy(), 0.0)
     np.testing.assert_array_equal(models[0].parameters, models[1].parameters)
+
+
+@pytest.mark.parametrize("together", [1, 7, 92, 93, 10_000])  # 92 weights, then 15 biases
+def test_parameters_that_are_updated_part_by_part_get_the_same_bits(monkeypatch, together):
+    config = Config(LAYERS, L1_penalty=0.01, L2_penalty=0.03, learning_rate=0.02)
+    expected, model = MLP(LAYERS), MLP(LAYERS)
+    gradients = np.random.default_rng(0).standard_normal((9, expected.parameters.size), np.float32)
+    assert sum(W.size for W in model.weights) == 92 and model.parameters.size == 107
+    for own, chunk in ((expected, 107), (model, together)):
+        monkeypatch.setattr("kmnist_mlp.optimizer.CHUNK", chunk)
+        sgd = SGD(own, config)
+        for gradient in gradients:
+            sgd.step(gradient.copy())
+    np.testing.assert_array_equal(model.parameters, expected.parameters)
