@@ -159,15 +159,15 @@ def _runs() -> Iterator[Run]:
     for seed in FINAL_SEEDS:
         yield Run("final", "final network", FINAL.replace(seed=seed), "all")
     for seed in TRIAL_SEEDS:
-        first = seed == TRIAL_SEEDS[0]
         yield Run("trial", "nothing", TRIAL.replace(seed=seed))
         for title in LEFT_OUT:
             yield Run("left out", title, changed(title).replace(seed=seed))
+    yield from _of_one_seed()
+    for seed in TRIAL_SEEDS:
+        first = seed == TRIAL_SEEDS[0]
         for title, config in step_configs().items():
             if first or config.epochs <= SHORT or config.early_stop:
                 yield Run("step", title, config.replace(seed=seed))
-        if first:
-            yield from _of_one_seed()
         for strength in STRENGTHS:
             for epochs in LENGTHS:
                 config = strength_config(strength, epochs)
@@ -194,11 +194,7 @@ def _of_one_seed() -> Iterator[Run]:
 
 
 def planned() -> list[Run]:
-    """Return every run once, in the order in which they are trained.
-
-    An interrupted ``make beyond`` has then trained every trial with its first seed before it trains
-    any with its second.
-    """
+    """Return every run once, in the order in which they are trained: the most telling first."""
     runs: dict[tuple[Config, str], Run] = {}
     for run in _runs():
         runs.setdefault((run.config, run.data), run)
