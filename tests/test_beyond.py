@@ -10,12 +10,12 @@ import pytest
 from kmnist_mlp import MLP, Config, load_kmnist
 from kmnist_mlp.beyond import __main__ as beyond
 from kmnist_mlp.beyond import load_best, load_ensemble
-from kmnist_mlp.beyond.measurements import NETWORK, check
+from kmnist_mlp.beyond.measurements import NETWORK, accuracies, check, recorded
 from kmnist_mlp.beyond.model_card import model_card
 from kmnist_mlp.beyond.plan import FINAL, Run, planned
 from kmnist_mlp.beyond.pretrained import FOLDER
-from kmnist_mlp.beyond.protocol import load_ledger
-from kmnist_mlp.beyond.records import Records
+from kmnist_mlp.beyond.protocol import config_digest, load_ledger
+from kmnist_mlp.beyond.records import Records, identity
 from kmnist_mlp.beyond.timing import load_timing
 from kmnist_mlp.support.statistics import wilson_interval
 
@@ -51,7 +51,7 @@ def written(kana, tmp_path_factory):
 
 def test_all_that_the_notebook_reads_is_written(written):
     folder, ledger = written
-    assert len(load_ensemble(folder)) == 2 == (ledger.what == NETWORK).sum()
+    assert len(load_ensemble(folder)) == 2 == (ledger.kind == NETWORK).sum()
     assert load_timing(folder).step.tolist() == ["200 epochs", NETWORK]
     assert (folder / "robustness.csv").exists() and (folder / "log.txt").exists()
 
@@ -72,7 +72,7 @@ def test_the_model_card_has_the_accuracies_of_the_stored_weights(written, kana):
     for label, name in enumerate(kana.class_labels):
         own = 100 * right[kana.test_labels == label].mean()
         assert f"| {name} | {own:.1f}\xa0% |" in card
-    networks = ledger[ledger.what == NETWORK].accuracy
+    networks = ledger[ledger.kind == NETWORK].accuracy
     assert f"over 2 seeds is {100 * networks.mean():.2f}" in " ".join(card.split())
     assert eval(python_in(card)[1], {"Config": Config}).epochs == 2
     assert "{" not in card
@@ -106,16 +106,15 @@ print(*sorted(name for name in sys.modules if name.startswith("kmnist_mlp.experi
     assert experiments == []
 
 
-def test_the_shipped_records_are_of_planned_runs_each_once():
-    plan = {(run.group, run.title, run.config.seed): run for run in planned()}
-    for row in RECORDS.table.itertuples():
-        run = plan.pop((row.group, row.title, row.seed))
-        assert RECORDS.row(run.config, run.data).name == row.Index
+def test_the_shipped_records_are_of_planned_runs_and_agree_with_their_arrays():
+    plan = {identity(run.config, run.data): run for run in planned()}
+    assert set(RECORDS.table.index) <= set(plan) and RECORDS.table.index.is_unique
+    for name, row in RECORDS.table.iterrows():
+        run = plan[name]
+        assert (run.data, run.config.seed) == (row.data, row.seed)
         if run.data != "all":
-            right = RECORDS.right(run.config, run.data)
+            right = RECORDS.correct(run.config, run.data)
             assert right.mean() == pytest.approx(row.held_out_accuracy, abs=1e-6)
-        curves = RECORDS.curves(run.config, run.data)
-        assert len(curves) == row.epochs <= run.config.epochs
 
 
 def test_each_final_network_ships_and_is_small():
@@ -149,9 +148,9 @@ def test_the_python_in_the_model_card_runs_and_gives_the_shipped_network():
     assert eval(config, {"Config": Config}) == FINAL
 
 
-def test_every_final_network_was_measured_after_its_configuration_was_committed():
-    lines = load_ledger()
-    assert (lines[lines.what == NETWORK].groupby("seed").size() == 1).all()
-    assert set(lines[lines.what == NETWORK].seed) == {
-        str(seed) for seed in range(len(load_ensemble()))
-    }
+def test_the_ledger_has_the_shipped_networks_once_and_trained_as_planned():
+    lines = recorded(load_ensemble(), load_ledger())
+    assert accuracies(lines).index.is_unique and (accuracies(lines) > 0.9).all()
+    seeds = lines[lines.kind == NETWORK].seed
+    assert seeds.tolist() == [str(seed) for seed in range(len(load_ensemble()))]
+    assert set(lines.configuration) == {config_digest(FINAL)}

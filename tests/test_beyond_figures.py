@@ -43,7 +43,7 @@ def test_calibration_shows_each_models_error_and_intervals():
     }
     figure = figures.calibration_figure(made, "KMNIST")
     titles = [axis.get_title(loc="left") or axis.get_title() for axis in figure.axes]
-    assert titles == ["good: error 0.000", "bad: error 0.090"]
+    assert titles == ["good: ECE 0.000", "bad: ECE 0.090"]
     assert "good 0.000, bad 0.090" in figure.exhibit_data.finding
     numbers = numbers_of(figure).set_index("model")
     bins = {"good": [(0.7, 70, 100)], "bad": [(0.4, 10, 40), (0.7, 45, 60)]}

@@ -456,7 +456,7 @@ def test_a_finding_is_stated_only_if_its_interval_excludes_zero(differences, sta
 def test_the_best_network_and_the_shift_are_findings_with_where_they_are_shown():
     """The best is the mean of single networks: an ensemble does not count."""
     rows = [("final network", 0.90), ("final network", 0.93), ("ensemble", 0.97)]
-    numbers = pd.DataFrame(rows, columns=["what", "accuracy"])
+    numbers = pd.DataFrame(rows, columns=["kind", "accuracy"])
     found = results_with((0.0, 0.0, 0.0)) | {
         "beyond": Exhibit("Table S7.2", "", "07", ExhibitData.of(numbers), nbformat.NotebookNode()),
         "shift": Exhibit("Table S2.5", "", "02", ExhibitData(""), nbformat.NotebookNode()),

@@ -8,7 +8,7 @@ from kmnist_mlp.beyond.calibration import (
     calibration_table,
     expected_calibration_error,
 )
-from kmnist_mlp.beyond.robustness import accuracy_by_severity, add_noise, rotate, shift_right
+from kmnist_mlp.beyond.robustness import add_noise, rotate, shift_right
 from kmnist_mlp.beyond.shift_averaging import average_over_shifts
 from kmnist_mlp.support.statistics import wilson_interval
 
@@ -106,27 +106,3 @@ def test_test_time_augmentation_averages_nine_shifts_by_up_to_one_pixel():
     expected[0, :3, 3:] += 10
     expected[0, 1:4, 3:] += 1  # what leaves the image on the right does not come back
     np.testing.assert_allclose(average_over_shifts(lambda x: x.astype(float), image), expected)
-
-
-def test_every_model_is_measured_at_every_severity():
-    images = np.zeros((6, 28, 28), np.uint8)
-    images[:3, :, 20] = 255  # class 1 has a stroke on the right, class 0 none
-    labels = np.array([1, 1, 1, 0, 0, 0])
-
-    def looks_at(column):
-        return lambda x: (x[:, :, column].mean(axis=1) > 100).astype(int)
-
-    table = accuracy_by_severity({"here": looks_at(20), "there": looks_at(22)}, images, labels)
-    accuracy = table.set_index(["corruption", "severity", "model"]).accuracy
-    shift = "shift to the right, pixels"
-    assert accuracy[shift, 0, "here"] == accuracy[shift, 2, "there"] == 1
-    assert accuracy[shift, 2, "here"] == accuracy[shift, -2, "there"] == 0.5
-    assert accuracy["rotation, degrees", 0, "here"] == 1
-    assert accuracy["rotation, degrees", 40, "here"] == 0.5
-    assert accuracy["noise, grey levels of 255", 0, "here"] == 1
-    cells = table.groupby(["corruption", "severity"]).model.agg(tuple)
-    assert set(cells) == {("here", "there")} and list(cells.index.unique("corruption")) == sorted(
-        [shift, "rotation, degrees", "noise, grey levels of 255"]
-    )
-    severities = table.groupby("corruption", sort=False).severity.unique().map(list).tolist()
-    assert severities == [[*range(-4, 5)], [*range(-40, 41, 10)], [*range(0, 101, 20)]]

@@ -10,14 +10,15 @@ from kmnist_mlp.beyond import figures, plan, tables
 from kmnist_mlp.beyond.measurements import (
     ENSEMBLE,
     NETWORK,
-    SHIFTS,
+    accuracies,
     check,
     load_robustness,
     measure_final,
+    recorded,
 )
 from kmnist_mlp.beyond.pretrained import load_ensemble, load_rounded, save_rounded
-from kmnist_mlp.beyond.protocol import load_ledger
-from kmnist_mlp.beyond.records import Records
+from kmnist_mlp.beyond.protocol import load_ledger, weights_digest
+from kmnist_mlp.beyond.records import Records, identity
 from kmnist_mlp.beyond.timing import epoch_seconds, load_timing
 from kmnist_mlp.experiments.other_classifiers import quoted
 from kmnist_mlp.figures.style import use_style
@@ -37,64 +38,71 @@ def records(tmp_path_factory):
 # ---- tables --------------------------------------------------------------------------------------
 
 
-def test_changes_are_differences_of_the_same_seed_with_their_interval(records):
+def points(value):
+    return f"{value:+.2f}".replace("-", "−")
+
+
+def accuracy(records, config, data="trials"):
+    return 100 * records.of(config, data).held_out_accuracy
+
+
+def test_changes_are_differences_of_the_same_seed_with_interval_and_mcnemars_test(records):
     table = tables.changes_table(records, plan.LEFT_OUT, "left out")
     assert table.index.tolist() == ["nothing", *plan.LEFT_OUT]
-    title = "L2 penalty"
-    difference = [
-        100
-        * (
-            records.row(plan.changed(title).replace(seed=seed)).held_out_accuracy
-            - records.row(plan.TRIAL.replace(seed=seed)).held_out_accuracy
-        )
+    config, row = plan.changed("L2 penalty"), table.loc["L2 penalty"]
+    mean, low, high = interval(accuracy(records, config) - accuracy(records, plan.TRIAL))
+    assert row["change (held-out clusters)"] == points(mean)
+    assert row["95 % interval (held-out clusters)"] == f"{points(low)} to {points(high)}"
+    p = [
+        mcnemar(
+            records.correct(config.replace(seed=seed)),
+            records.correct(plan.TRIAL.replace(seed=seed)),
+        )[2]
         for seed in (0, 1, 2)
     ]
-    mean, low, high = interval(difference)
-    row = table.loc[title]
-    assert row["change (held-out clusters)"] == f"{mean:+.2f}".replace("-", "−")
-    ends = f"{low:+.2f} to {high:+.2f}".replace("-", "−")
-    assert row["95 % interval (held-out clusters)"] == ends
-    assert len(row["McNemar's p, each seed"].split(", ")) == 3
+    assert len(set(p)) == 3
+    assert row["McNemar's p, each seed"] == ", ".join(map(tables.p_text, p))
 
 
 def test_the_least_difference_is_that_of_a_t_test_with_the_pooled_deviation(records):
-    accuracies = [
-        100 * records.of(config).held_out_accuracy.to_numpy()
-        for config in (plan.TRIAL, *map(plan.changed, plan.LEFT_OUT))
-    ]
-    pooled = np.sqrt(np.mean([values.var(ddof=1) for values in accuracies]))
-    t = scipy.stats.t.ppf(0.975, 2 * len(accuracies))
+    kept = [title for title in plan.LEFT_OUT if title not in plan.STEADYING]
+    assert len(kept) == len(plan.LEFT_OUT) - 2
+    values = [accuracy(records, config) for config in (plan.TRIAL, *map(plan.changed, kept))]
+    pooled = np.sqrt(np.mean([own.var(ddof=1) for own in values]))
+    t = scipy.stats.t.ppf(0.975, 2 * len(values))
+    assert tables.scatter(records) == (pytest.approx(pooled), 2 * len(values))
     assert tables.least_difference(records) == pytest.approx(t * np.sqrt(2) * pooled)
 
 
-def test_a_change_is_clear_if_its_interval_excludes_zero(records, tmp_path):
+def test_a_change_is_clear_if_its_test_is_after_correction_for_their_number(records, tmp_path):
     moved = Records(tmp_path)
-    moved.table, moved.header, moved.arrays = records.table.copy(), records.header, records.arrays
+    moved.table, moved.right, moved.clusters = records.table.copy(), records.right, records.clusters
 
-    def shift(title, *points):
-        for seed, point in enumerate(points):
-            row = moved.row(plan.changed(title).replace(seed=seed)).name
-            base = moved.row(plan.TRIAL.replace(seed=seed)).held_out_accuracy
-            moved.table.loc[row, "held_out_accuracy"] = base + point / 100
+    def shift(title, *changes):
+        for seed, change in enumerate(changes):
+            row = identity(plan.changed(title).replace(seed=seed), "trials")
+            base = identity(plan.TRIAL.replace(seed=seed), "trials")
+            base_accuracy = moved.table.held_out_accuracy[base]
+            moved.table.loc[row, "held_out_accuracy"] = base_accuracy + change / 100
 
-    shift("L2 penalty", 0.5, 0.51, 0.49)
-    shift("label smoothing", -0.5, -0.51, -0.49)
-    shift("cosine schedule", 0.5, -0.5, 0.1)
+    shift("batch normalisation", 0.5, 0.51, 0.49)
+    shift("cosine schedule", -0.5, -0.51, -0.49)
     limit = tables.least_difference(moved)
-    shift("dropout of 0.1", limit + 0.01)
-    shift("mixup of 0.2", limit - 0.01)
-    titles = ["L2 penalty", "label smoothing", "cosine schedule", "dropout of 0.1", "mixup of 0.2"]
+    shift("dropout of 0.1", 2 * limit)
+    shift("mixup of 0.2", 0.99 * limit)
+    titles = ["batch normalisation", "cosine schedule", "dropout of 0.1", "mixup of 0.2"]
     lower, higher = tables.clear_changes(moved, titles)
-    assert lower == ["label smoothing"] and higher == ["L2 penalty", "dropout of 0.1"]
+    assert lower == ["cosine schedule"] and higher == ["batch normalisation", "dropout of 0.1"]
+    shift("dropout of 0.1", 1.01 * limit)
+    assert tables.clear_changes(moved, ["dropout of 0.1"])[1] == ["dropout of 0.1"]
+    assert "dropout of 0.1" not in tables.clear_changes(moved, plan.ADDED)[1]
 
 
 def test_a_distilled_network_is_not_compared_on_images_that_its_teachers_saw(records):
-    table = tables.changes_table(records, [plan.DISTILLED], "added")
-    row = table.loc[plan.DISTILLED]
-    assert row["validation, %"] == "–" and "change (validation)" not in table
-    own, base = (records.row(plan.TRIAL, kind) for kind in ("distilled", "trials"))
-    change = 100 * (own.held_out_accuracy - base.held_out_accuracy)
-    assert row["change (held-out clusters)"] == f"{change:+.2f}".replace("-", "−")
+    row = tables.changes_table(records, [plan.DISTILLED], "added").loc[plan.DISTILLED]
+    assert row["validation, %"] == "–" and "change (validation)" not in row
+    change = accuracy(records, plan.TRIAL, "distilled")[0] - accuracy(records, plan.TRIAL)[0]
+    assert row["change (held-out clusters)"] == points(change)
 
 
 def test_one_long_run_has_no_interval(records):
@@ -104,24 +112,28 @@ def test_one_long_run_has_no_interval(records):
     assert "change (held-out clusters)" in table
 
 
-def test_steps_have_their_change_and_the_minutes_of_their_epochs(records):
+def test_steps_have_their_change_over_the_seeds_of_both_and_the_minutes_of_their_epochs(records):
     table = tables.steps_table(records)
     assert table.index.tolist() == list(plan.STEPS)
-    means = [100 * records.of(c).held_out_accuracy.mean() for c in plan.step_configs().values()]
+    values = [accuracy(records, config) for config in plan.step_configs().values()]
     changes = table["change (held-out clusters)"].tolist()
-    assert changes[0] == "–"
-    assert changes[3] == f"{means[3] - means[2]:+.2f}".replace("-", "−")
+    assert changes[0] == "–" and changes[3] == points((values[3] - values[2]).mean())
+    place = list(plan.STEPS).index("100 epochs")
+    assert changes[place] == points(values[place][0] - values[place - 1][0])
     assert table.minutes["200 epochs"] == "20.0" and table.minutes["data augmentation"] == "2.0"
 
 
-def test_a_run_without_a_record_is_left_out_of_every_table(tmp_path):
+def test_what_has_no_record_is_left_out_of_every_table_and_figure(tmp_path):
     runs = [run for run in plan.planned() if run.group in ("trial", "final")]
     write_csv(
         pd.DataFrame({"step": list(plan.STEPS), "seconds_per_epoch": 6.0}), tmp_path / "timing.csv"
     )
     few = fake_records(tmp_path, runs)
     assert tables.changes_table(few, plan.LEFT_OUT, "left out").index.tolist() == ["nothing"]
+    assert tables.clear_changes(few, plan.LEFT_OUT) == ([], [])
     assert tables.steps_table(few).index.tolist() == ["1,024 units"]
+    assert figures.changes_numbers(few, plan.LEFT_OUT).empty
+    assert figures.ranking_numbers(few).empty
 
 
 # ---- measured on test images ---------------------------------------------------------------------
@@ -133,7 +145,7 @@ def measured(tmp_path_factory, kana):
     folder = tmp_path_factory.mktemp("measured")
     for seed in plan.FINAL_SEEDS:
         save_rounded(untrained(seed), folder / f"final_{seed}.npz")
-    measure_final(kana, untrained(9), folder, folder / "ledger.csv")
+    measure_final(kana, untrained(9), plan.TRIAL, folder, folder / "ledger.csv")
     return folder, folder / "ledger.csv"
 
 
@@ -146,16 +158,25 @@ def untrained(seed):
 
 def test_the_ledger_has_the_accuracy_of_each_final_network_and_of_their_mean(measured, kana):
     folder, file = measured
-    ledger, networks = load_ledger(file), load_ensemble(folder)
-    by_what = ledger.groupby("what").accuracy.apply(list)
+    networks = load_ensemble(folder)
+    lines = recorded(networks, load_ledger(file))
     right = [float((n.predict(kana.test_images) == kana.test_labels).mean()) for n in networks]
-    assert by_what[NETWORK] == pytest.approx(right) and len(right) == 5
+    assert accuracies(lines).tolist() == pytest.approx(right) and len(right) == 5
     mean = np.mean([n.predict_proba(kana.test_images) for n in networks], axis=0)
     expected = float((mean.argmax(axis=1) == kana.test_labels).mean())
-    assert by_what[ENSEMBLE] == [pytest.approx(expected)]
-    assert len(by_what[NETWORK + SHIFTS]) == len(by_what[ENSEMBLE + SHIFTS]) == 1
-    table = tables.final_table(fake_records(folder, plan.planned()[:5]), ledger)
+    assert accuracies(lines, ENSEMBLE).tolist() == [pytest.approx(expected)]
+    assert len(lines) == 5 + 1 + 2  # the last two with shifts
+    table = tables.final_table(lines)
     assert table["test accuracy, %"].tolist()[:5] == [f"{100 * a:.2f}" for a in right]
+
+
+def test_networks_that_were_trained_again_are_told_from_those_before(measured, kana):
+    networks, ledger = load_ensemble(measured[0]), load_ledger(measured[1])
+    before = ledger[ledger.kind == NETWORK].assign(network="0" * 12, accuracy=0.0)
+    both = pd.concat([before, ledger])
+    assert accuracies(recorded(networks, both)).tolist() == accuracies(ledger).tolist()
+    with pytest.raises(ValueError, match=weights_digest([networks[0]])):
+        recorded(networks, before)
 
 
 def test_robustness_is_measured_on_all_test_images_and_through_the_ledger(measured, kana):
@@ -165,32 +186,40 @@ def test_robustness_is_measured_on_all_test_images_and_through_the_ledger(measur
     severe = ledger[ledger.what.str.contains("noise")]
     in_figure = robustness[robustness.corruption.str.contains("noise")]
     assert sorted(severe.accuracy) == pytest.approx(sorted(in_figure.accuracy))
+    severities = robustness.groupby("corruption", sort=False).severity.unique().map(list).tolist()
+    assert severities == [[*range(-4, 5)], [*range(-40, 41, 10)], [*range(0, 101, 20)]]
     unchanged = robustness[(robustness.severity == 0) & (robustness.model == NETWORK)]
-    assert set(unchanged.accuracy) == {ledger[ledger.what == NETWORK].accuracy.iloc[0]}
+    assert set(unchanged.accuracy) == {accuracies(ledger).iloc[0]}
+    assert robustness.groupby(["corruption", "model"]).accuracy.nunique().max() > 1
 
 
 def test_measuring_again_adds_nothing_to_the_ledger(measured, kana):
     folder, file = measured
     before = file.read_bytes()
-    measure_final(kana, untrained(9), folder, file)
+    measure_final(kana, untrained(9), plan.TRIAL, folder, file)
     assert file.read_bytes() == before
 
 
-def test_the_check_refuses_networks_whose_accuracy_is_not_in_the_ledger(measured, kana, tmp_path):
+@pytest.mark.parametrize(("kind", "seed"), [(NETWORK, "3"), (ENSEMBLE, "0 to 4")])
+def test_the_check_refuses_networks_whose_accuracy_is_not_in_the_ledger(
+    measured, kana, tmp_path, kind, seed
+):
     folder, file = measured
     check(kana, folder, file)
     moved = load_ledger(file)
-    place = moved.index[(moved.what == NETWORK) & (moved.seed == "3")]
+    place = moved.index[(moved.kind == kind) & (moved.seed == seed)]
     moved.loc[place, "accuracy"] += 0.02
     write_csv(moved, tmp_path / "ledger.csv")
-    with pytest.raises(ValueError, match=f"seed 3.*{moved.accuracy[place[0]]:.2%}"):
+    with pytest.raises(ValueError, match=f"{kind}, seed {seed}.*{moved.accuracy[place[0]]:.2%}"):
         check(kana, folder, tmp_path / "ledger.csv")
 
 
 def test_all_other_classifiers_stand_beside_ours_in_order(measured):
-    table = tables.others_table(load_ledger(measured[1]))
-    accuracies = table["test accuracy, %"].astype(float)
-    assert accuracies.is_monotonic_increasing and {NETWORK, ENSEMBLE} < set(table.index)
+    lines = recorded(load_ensemble(measured[0]), load_ledger(measured[1]))
+    table = tables.others_table(lines)
+    found = table["test accuracy, %"].astype(float)
+    assert found.is_monotonic_increasing and {NETWORK, ENSEMBLE} < set(table.index)
+    assert found[NETWORK] == pytest.approx(100 * accuracies(lines).mean(), abs=0.005)
     assert len(table) == 2 + len(quoted()) and table.index.str.endswith("*").sum() == 5
 
 
@@ -199,40 +228,47 @@ def test_the_ledger_is_counted_by_what_was_evaluated(measured):
     table = tables.ledger_table(ledger)
     assert table.evaluations.sum() == len(ledger)
     assert table.evaluations[ENSEMBLE] == 1 and table.evaluations[NETWORK] == 5
-    assert tables.ledger_table(load_ledger()).evaluations["first ascent"] == 54
+    assert tables.ledger_table(load_ledger()).evaluations["first attempt"] == 54
 
 
 # ---- figures -------------------------------------------------------------------------------------
 
 
 def test_the_finding_of_each_figure_is_that_of_its_numbers(records):
-    steps = figures.steps_numbers(records)
-    held_out = steps[steps.part == "held-out clusters"].groupby("step", sort=False)
-    last = held_out.accuracy_percent.mean().iloc[-1]
-    assert f"to {last:.1f} %" in figures.steps_finding(steps)
+    steps = list(plan.step_configs().values())
+    first, last = (accuracy(records, config)[0] for config in (steps[0], steps[-1]))
+    finding = figures.steps_finding(figures.steps_numbers(records))
+    assert f"from {first:.1f} % to {last:.1f} %" in finding
     changes = figures.changes_numbers(records, plan.LEFT_OUT)
     means = changes[changes.part == "held-out clusters"].groupby("change").difference_points.mean()
     assert f"lowest mean is that of {means.idxmin()} " in figures.changes_finding(changes)
-    strengths = figures.strength_numbers(records)
-    assert len(strengths) == 4 * 3 * 3 * 2
+    assert len(figures.strength_numbers(records)) == 4 * 3 * 3 * 2
     sizes = figures.sizes_numbers(records)
-    whole = sizes[sizes.images_seen == plan.IMAGES_SEEN].groupby(["training_images", "augmented"])
-    gain = whole.accuracy_percent.mean()[1000, True] - whole.accuracy_percent.mean()[1000, False]
+    values = {
+        (augmented, seen): accuracy(records, plan.size_config(1000, augmented, seen), "first 1000")
+        for augmented in (False, True)
+        for seen in (plan.IMAGES_SEEN // 2, plan.IMAGES_SEEN)
+    }
+    whole = plan.IMAGES_SEEN
+    gain = values[True, whole].mean() - values[False, whole].mean()
     assert f"{gain:+.1f} points with 1,000".replace("-", "−") in figures.sizes_finding(sizes)
+    few = sizes[sizes.training_images == 1000]
+    longer = [values[a, whole][0] - values[a, whole // 2][0] for a in (False, True)]
+    ends = f"{min(longer):+.1f} to {max(longer):+.1f} points".replace("-", "−")
+    assert ends in figures.sizes_finding(few)
 
 
 def test_the_ranking_compares_the_first_seed_at_two_lengths(records):
     numbers = figures.ranking_numbers(records)
     assert numbers.left_out.tolist() == list(plan.LEFT_OUT)
     row = numbers.set_index("left_out").loc["length: half the epochs"]
-    short, half = (
-        records.row(plan.TRIAL.replace(epochs=epochs)).held_out_accuracy for epochs in (20, 10)
+    half, short, longer = (
+        accuracy(records, plan.TRIAL.replace(epochs=epochs))[0] for epochs in (10, 20, 40)
     )
-    longer = records.row(plan.TRIAL.replace(epochs=40)).held_out_accuracy
-    assert row.short == pytest.approx(100 * (half - short))
-    assert row.long == pytest.approx(100 * (short - longer))
-    same = pd.DataFrame({"left_out": "abc", "short": [1, 2, 3], "long": [5, 6, 9]})
-    assert "1.00" in figures.ranking_finding(same)
+    assert row.short == pytest.approx(half - short)
+    assert row.long == pytest.approx(short - longer)
+    same = pd.DataFrame({"left_out": list("abc"), "short": [-1, 2, 3], "long": [5, 6, 9]})
+    assert "1.00" in figures.ranking_finding(same) and "2 of 3" in figures.ranking_finding(same)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Beyond the paper: from its baseline to the best multilayer perceptron that we found.
+"""Beyond the paper: from its baseline to the most accurate multilayer perceptron that we found.
 
 ``load_best()`` returns that network, ``load_ensemble()`` all that differ from it only in their
 seed. Both need NumPy alone: the other modules of this subpackage, which need pandas and the

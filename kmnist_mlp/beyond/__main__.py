@@ -24,6 +24,7 @@ from kmnist_mlp.beyond.timing import epoch_seconds
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.datasets.kmnist import kmnist_or_refusal
 from kmnist_mlp.experiments import run
+from kmnist_mlp.experiments.paper import EXPERIMENTS
 from kmnist_mlp.network import MLP
 from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import whole_file, write_csv
@@ -64,7 +65,7 @@ def measure_and_write(
     steps = epoch_seconds(step_configs(), held_out_clusters(data))
     final = epoch_seconds({NETWORK: FINAL}, without_test_images(data))
     write_csv(pd.concat([steps, final]), folder / "timing.csv")
-    measure_final(data, baseline, folder, ledger)
+    measure_final(data, baseline, EXPERIMENTS["baseline"], folder, ledger)
     minutes = FINAL.epochs * final.seconds_per_epoch.iloc[0] / 60
     with whole_file(folder / "MODEL_CARD.md") as file:
         file.write(model_card(folder, load_ledger(ledger), minutes, data).encode())

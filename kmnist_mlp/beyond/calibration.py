@@ -37,8 +37,7 @@ def calibration_table(probabilities: np.ndarray, labels: np.ndarray) -> pd.DataF
 def expected_calibration_error(table: pd.DataFrame) -> float:
     """Return ``sum_b n_b / n * |accuracy_b - confidence_b|`` over the bins of a table.
 
-    Source: Naeini, Cooper and Hauskrecht 2015, "Obtaining Well Calibrated Probabilities Using
-    Bayesian Binning", AAAI, section "Calibration Measures".
+    Source: Guo, Pleiss, Sun and Weinberger 2017, arXiv:1706.04599, eq. 3.
     """
     share = table.images / table.images.sum()
     return float((share * (table.confidence - table.accuracy).abs()).sum())
@@ -47,11 +46,11 @@ def expected_calibration_error(table: pd.DataFrame) -> float:
 def calibration_error_interval(
     probabilities: np.ndarray, labels: np.ndarray, resamples: int = 1000
 ) -> tuple[float, float]:
-    """Return the 95 % interval of the expected calibration error over other images.
+    """Return an approximate 95 % interval of the expected calibration error over other images.
 
     The images are drawn again with replacement; the 2.5 % and 97.5 % quantiles of the errors are
     reflected at the error of the images themselves ("basic" bootstrap), as drawing again adds
-    scatter, which raises a mean distance. An end below 0 is 0.
+    scatter, which raises a mean distance. An end below 0 is 0: near 0, the lower end says little.
     Source: Davison and Hinkley 1997, Bootstrap Methods and their Application, section 5.2.
 
     Parameters

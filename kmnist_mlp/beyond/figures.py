@@ -125,7 +125,7 @@ def draw_calibration(numbers: pd.DataFrame, errors: dict[str, float]) -> Figure:
         axis.plot([0, 1], [0, 1], color=GREY, ls="--", lw=1, label="perfect calibration")
         axis.vlines(own.confidence, own.low, own.high, color=BLUE, lw=1)
         axis.plot(own.confidence, own.accuracy, "o-", color=BLUE, ms=5, label="accuracy")
-        axis.set_title(f"{model}: error {error:.3f}")
+        axis.set_title(f"{model}: ECE {error:.3f}")
         axis.set_xlabel("confidence")
         axis.set_xlim(0, 1)
         axis.set_ylim(0, 1)
@@ -146,7 +146,7 @@ def calibration_finding(errors: dict[str, float]) -> str:
 def robustness_figure(numbers: pd.DataFrame, data_name: str) -> Figure:
     """Show accuracy by severity, one panel per corruption, one line per model.
 
-    ``numbers`` is that of :func:`~kmnist_mlp.beyond.robustness.accuracy_by_severity`.
+    ``numbers`` is that of :func:`~kmnist_mlp.beyond.measurements.load_robustness`.
     """
     exhibit = ExhibitData.of(numbers, robustness_finding(numbers))
     return finished(lambda: draw_robustness(numbers), data_name, exhibit)
@@ -225,13 +225,16 @@ def draw_steps(numbers: pd.DataFrame) -> Figure:
 
 
 def steps_finding(numbers: pd.DataFrame) -> str:
-    """Return first and last accuracy on the held-out clusters, and the largest change."""
-    own = numbers[numbers.part == PARTS["held_out"]]
-    means = own.groupby("step", sort=False).accuracy_percent.mean()
-    changes = means.diff()
+    """Return first and last accuracy of the first seed on held-out clusters, and the largest rise.
+
+    Only the first seed has all steps.
+    """
+    own = numbers[(numbers.part == PARTS["held_out"]) & (numbers.seed == 0)]
+    accuracy = own.set_index("step").accuracy_percent
+    changes = accuracy.diff()
     return (
-        f"Accuracy on held-out clusters rises from {means.iloc[0]:.1f} % to {means.iloc[-1]:.1f} "
-        f"%; the largest change is that of the step {changes.idxmax()} "
+        f"With the first seed, accuracy on held-out clusters rises from {accuracy.iloc[0]:.1f} % "
+        f"to {accuracy.iloc[-1]:.1f} %; the largest change is that of the step {changes.idxmax()} "
         f"({signed(changes.max(), 2)} points)."
     )
 
@@ -253,17 +256,14 @@ def changes_figure(records: Records, titles: Iterable[str]) -> Figure:
     return finished(lambda: draw_changes(numbers), KMNIST, exhibit)
 
 
-def changes_numbers(
-    records: Records, titles: Iterable[str], epochs: int = plan.SHORT
-) -> pd.DataFrame:
+def changes_numbers(records: Records, titles: Iterable[str]) -> pd.DataFrame:
     """Return a row per change, seed and part: change, seed, part, difference_points."""
-    without = records.of(plan.TRIAL.replace(epochs=epochs))
-    rows = []
-    for title in titles:
-        own = records.of(plan.changed(title, epochs))
-        for key, part in PARTS.items():
-            difference = 100 * (own[f"{key}_accuracy"] - without[f"{key}_accuracy"]).dropna()
-            rows += [(title, seed, part, points) for seed, points in difference.items()]
+    rows = [
+        (title, seed, part, points)
+        for title in titles
+        for key, part in PARTS.items()
+        for seed, points in records.difference(plan.changed(title), plan.TRIAL, key).items()
+    ]
     return pd.DataFrame(rows, columns=["change", "seed", "part", "difference_points"])
 
 
@@ -315,17 +315,15 @@ def ranking_numbers(records: Records) -> pd.DataFrame:
     """Return the differences of the first seed on held-out clusters: left_out, short, long."""
     rows = []
     for title in plan.LEFT_OUT:
-        row: list = [title]
-        for factor in (1, plan.LONGER):
-            base = plan.TRIAL.replace(epochs=factor * plan.SHORT)
-            config = plan.changed(title).replace(epochs=factor * plan.changed(title).epochs)
-            pair = [records.row(each) for each in (config, base)]
-            if None in [found if found is None else True for found in pair]:
-                break
-            row.append(100 * (pair[0].held_out_accuracy - pair[1].held_out_accuracy))
-        else:
-            rows.append(row)
-    return pd.DataFrame(rows, columns=["left_out", "short", "long"])
+        differences = [
+            records.difference(
+                plan.changed(title).replace(epochs=factor * plan.changed(title).epochs),
+                plan.TRIAL.replace(epochs=factor * plan.SHORT),
+            ).get(0, np.nan)
+            for factor in (1, plan.LONGER)
+        ]
+        rows.append((title, *differences))
+    return pd.DataFrame(rows, columns=["left_out", "short", "long"]).dropna()
 
 
 def draw_ranking(numbers: pd.DataFrame) -> Figure:
@@ -349,11 +347,13 @@ def draw_ranking(numbers: pd.DataFrame) -> Figure:
 
 
 def ranking_finding(numbers: pd.DataFrame) -> str:
-    """Return the rank correlation of the two lengths."""
+    """Return the rank correlation of the two lengths, and how many differences keep their sign."""
     correlation = numbers.short.rank().corr(numbers.long.rank())
+    alike = int((np.sign(numbers.short) == np.sign(numbers.long)).sum())
     return (
         f"The order at {plan.SHORT} epochs and at {plan.LONGER * plan.SHORT} has a rank "
-        f"correlation of {correlation:.2f} (Spearman)."
+        f"correlation of {correlation:.2f} (Spearman); {alike} of {len(numbers)} differences have "
+        "the same sign."
     )
 
 
@@ -458,10 +458,17 @@ def draw_sizes(numbers: pd.DataFrame) -> Figure:
 
 
 def sizes_finding(numbers: pd.DataFrame) -> str:
-    """Return what augmentation brings with the fewest and with the most images."""
-    whole = numbers[numbers.images_seen == plan.IMAGES_SEEN]
-    means = whole.groupby(["training_images", "augmented"]).accuracy_percent.mean().unstack()
-    gains = means[True] - means[False]
-    return "Augmentation brings " + ", ".join(
-        f"{signed(gain, 1)} points with {images:,}" for images, gain in gains.items()
-    ) + " images."  # fmt: skip
+    """Return what augmentation adds for each number of images, and what twice the length does."""
+    by_run = numbers.set_index(["images_seen", "training_images", "augmented", "seed"])
+    accuracy = by_run.accuracy_percent
+    whole, half = accuracy[plan.IMAGES_SEEN], accuracy[plan.IMAGES_SEEN // 2]
+    means = whole.groupby(level=["training_images", "augmented"]).mean().unstack()
+    gains = ", ".join(
+        f"{signed(gain, 1)} points with {images:,}"
+        for images, gain in (means[True] - means[False]).items()
+    )
+    longer = (whole - half).dropna()
+    return (
+        f"Augmentation changes accuracy by {gains} images. Twice the length changes it by "
+        f"{signed(longer.min(), 1)} to {signed(longer.max(), 1)} points (first seed)."
+    )

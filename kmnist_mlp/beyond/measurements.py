@@ -1,29 +1,33 @@
-"""What `make beyond` measures on test images once the final networks are trained: all of it."""
+"""What `make beyond` measures on test images once the final networks are trained."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from kmnist_mlp.beyond.plan import FINAL
 from kmnist_mlp.beyond.pretrained import FOLDER, load_ensemble
-from kmnist_mlp.beyond.protocol import LEDGER, load_ledger, measure
+from kmnist_mlp.beyond.protocol import LEDGER, load_ledger, measure, weights_digest
 from kmnist_mlp.beyond.robustness import CORRUPTIONS
-from kmnist_mlp.beyond.shift_averaging import average_over_shifts
+from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.network import MLP
 from kmnist_mlp.support.files import write_csv
 
-NETWORK = "final network"
-ENSEMBLE = "ensemble"
-SHIFTS = ", mean over nine shifts"
-MEASURED = (NETWORK, NETWORK + SHIFTS, ENSEMBLE, ENSEMBLE + SHIFTS)
+NETWORK, ENSEMBLE, SHIFTS = "final network", "ensemble", ", mean over nine shifts"
 TOLERANCE = 0.00025  # two images: another BLAS may round the odd probability to the other side
 
 
 def measure_final(
-    data: Dataset, baseline: MLP, folder: Path = FOLDER, ledger: Path = LEDGER
+    data: Dataset,
+    baseline: MLP,
+    baseline_config: Config,
+    folder: Path = FOLDER,
+    ledger: Path = LEDGER,
 ) -> None:
     """Measure the final networks and their ensemble on the test images, and write robustness.csv.
 
@@ -32,37 +36,71 @@ def measure_final(
     data : Dataset
     baseline : MLP
         The paper's, for comparison on corrupted images.
+    baseline_config : Config
     folder : Path
         With the networks; ``robustness.csv`` is written there, with columns corruption, severity,
         model and accuracy (a fraction).
     ledger : Path
         Gets a line for each accuracy.
     """
-    networks, images, labels = load_ensemble(folder), data.test_images, data.test_labels
-    seeds = f"0 to {len(networks) - 1}"
-    plain = np.array([network.predict_proba(images) for network in networks])
-    for seed, probabilities in enumerate(plain):
-        measure(NETWORK, seed, probabilities.argmax(axis=1), labels, ledger)
-    measure(ENSEMBLE, seeds, plain.mean(axis=0).argmax(axis=1), labels, ledger)
-    shifted = [average_over_shifts(network.predict_proba, images) for network in networks]
-    measure(NETWORK + SHIFTS, 0, shifted[0].argmax(axis=1), labels, ledger)
-    measure(ENSEMBLE + SHIFTS, seeds, np.mean(shifted, axis=0).argmax(axis=1), labels, ledger)
-    models = {"the paper's baseline": baseline, NETWORK: networks[0]}
+    networks = load_ensemble(folder)
+    first, all_seeds = networks[:1], f"0 to {len(networks) - 1}"
+    on_test = partial(measure, config=FINAL, data=data, ledger=ledger)
+    for seed, network in enumerate(networks):
+        on_test(NETWORK, [network], seeds=str(seed))
+    on_test(ENSEMBLE, networks, seeds=all_seeds)
+    on_test(NETWORK + SHIFTS, first, seeds="0", shifts=True)
+    on_test(ENSEMBLE + SHIFTS, networks, seeds=all_seeds, shifts=True)
+    models = {
+        "the paper's baseline": ([baseline], baseline_config),
+        NETWORK: (first, FINAL),
+    }
     rows = []
     for corruption, (corrupt, severities) in CORRUPTIONS.items():
         for severity in severities:
-            corrupted = corrupt(images, severity)
-            for name, model in models.items():
-                what = f"{name}, {corruption}: {severity}"
-                accuracy = measure(what, 0, model.predict(corrupted), labels, ledger)
+            for name, (model, config) in models.items():
+                change = partial(_corrupted, corrupt, severity)
+                accuracy = measure(
+                    f"{name}, corrupted images", model, config, "0", data,
+                    changed=f"{corruption}: {severity}", change=change, ledger=ledger,
+                )  # fmt: skip
                 rows.append((corruption, severity, name, accuracy))
     columns = ["corruption", "severity", "model", "accuracy"]
     write_csv(pd.DataFrame(rows, columns=columns), folder / "robustness.csv")
 
 
-def ensemble_accuracy(ledger: pd.DataFrame) -> float:
-    """Return the accuracy of the ensemble of the most networks that was measured, a fraction."""
-    return float(ledger[ledger.what == ENSEMBLE].accuracy.iloc[-1])
+def _corrupted(corrupt: Callable, severity: float, images: np.ndarray) -> np.ndarray:
+    return corrupt(images, severity)
+
+
+def recorded(networks: Sequence[MLP], ledger: pd.DataFrame) -> pd.DataFrame:
+    """Return the lines of a ledger that are about networks, one by one and all together.
+
+    Lines of networks that were trained another time are left out, as are those of changed images.
+
+    Parameters
+    ----------
+    networks : sequence of MLP
+        As :func:`~kmnist_mlp.beyond.pretrained.load_ensemble` returns them.
+    ledger : DataFrame
+
+    Raises
+    ------
+    ValueError
+        If one of the networks is not in the ledger.
+    """
+    names = [weights_digest([network]) for network in networks]
+    kinds = [NETWORK, ENSEMBLE, NETWORK + SHIFTS, ENSEMBLE + SHIFTS]
+    own = ledger[ledger.kind.isin(kinds) & ledger.network.isin([*names, weights_digest(networks)])]
+    missing = set(names) - set(own.network)
+    if missing:
+        raise ValueError(f"networks {sorted(missing)} are not in the ledger: call `make beyond`")
+    return own.drop_duplicates(["kind", "network"], keep="last")
+
+
+def accuracies(lines: pd.DataFrame, kind: str = NETWORK) -> pd.Series:
+    """Return the accuracies (fractions) of one kind among what :func:`recorded` returned."""
+    return lines[lines.kind == kind].accuracy
 
 
 def load_robustness(folder: Path = FOLDER) -> pd.DataFrame:
@@ -71,7 +109,7 @@ def load_robustness(folder: Path = FOLDER) -> pd.DataFrame:
 
 
 def check(data: Dataset, folder: Path = FOLDER, ledger: Path = LEDGER) -> None:
-    """Print whether all networks are there; on KMNIST, compare their accuracies with the ledger.
+    """Print which networks ship; on KMNIST, compare their accuracies with the ledger.
 
     Raises
     ------
@@ -82,12 +120,14 @@ def check(data: Dataset, folder: Path = FOLDER, ledger: Path = LEDGER) -> None:
     print(f"{len(networks)} x {networks[0]}")
     if data.is_stand_in:
         return  # the ledger is KMNIST's
-    lines = load_ledger(ledger)
-    recorded = lines[lines.what == NETWORK].set_index("seed").accuracy
-    for seed, network in enumerate(networks):
-        found = float((network.predict(data.test_images) == data.test_labels).mean())
-        if abs(found - recorded[str(seed)]) > TOLERANCE:
+    lines = recorded(networks, load_ledger(ledger))
+    probabilities = [network.predict_proba(data.test_images) for network in networks]
+    found = {str(seed): own for seed, own in enumerate(probabilities)}
+    found[f"0 to {len(networks) - 1}"] = sum(probabilities)
+    for line in lines[lines.kind.isin([NETWORK, ENSEMBLE])].itertuples():
+        own = float((found[line.seed].argmax(axis=1) == data.test_labels).mean())
+        if abs(own - line.accuracy) > TOLERANCE:
             raise ValueError(
-                f"the accuracy of seed {seed} is {found:.2%}; the ledger has "
-                f"{recorded[str(seed)]:.2%}"
+                f"{line.kind}, seed {line.seed}: its accuracy is {own:.2%}, in the ledger "
+                f"{line.accuracy:.2%}"
             )

@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from kmnist_mlp.beyond.measurements import NETWORK, ensemble_accuracy
+from kmnist_mlp.beyond.measurements import ENSEMBLE, accuracies, recorded
 from kmnist_mlp.beyond.plan import FINAL
-from kmnist_mlp.beyond.pretrained import load_best
+from kmnist_mlp.beyond.pretrained import load_ensemble
 from kmnist_mlp.data import Dataset
-from kmnist_mlp.support.statistics import in_percent, wilson_interval
+from kmnist_mlp.support.statistics import in_percent, interval, wilson_interval
 
 TEMPLATE = Path(__file__).with_suffix(".md")
 
@@ -28,10 +28,12 @@ def model_card(folder: Path, ledger: pd.DataFrame, minutes: float, data: Dataset
         Of the training of one network.
     data : Dataset
     """
-    model = load_best(folder)
+    models = load_ensemble(folder)
+    model, lines = models[0], recorded(models, ledger)
     right = model.predict(data.test_images) == data.test_labels
     low, high = wilson_interval(int(right.sum()), len(right))
-    networks = ledger[ledger.what == NETWORK].accuracy
+    networks = accuracies(lines)
+    _, seeds_low, seeds_high = interval(100 * networks)
     settings = [f"    {name}={_literal(value)}," for name, value in FINAL.to_dict().items()]
     classes = [
         f"| {label} | {in_percent(right[data.test_labels == c].mean(), 1)} |"
@@ -50,9 +52,9 @@ def model_card(folder: Path, ledger: pd.DataFrame, minutes: float, data: Dataset
         high=f"{high:.2f}",
         count=len(networks),
         mean=in_percent(networks.mean()),
-        lowest=in_percent(networks.min()),
-        highest=in_percent(networks.max()),
-        ensemble=in_percent(ensemble_accuracy(ledger)),
+        seeds_low=f"{seeds_low:.2f}",
+        seeds_high=f"{seeds_high:.2f}",
+        ensemble=in_percent(accuracies(lines, ENSEMBLE).iloc[0]),
         classes="\n".join(classes),
     )
 

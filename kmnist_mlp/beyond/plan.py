@@ -68,6 +68,7 @@ ADDED = {
     "1,536 units": {"layer_specs": layers(3, 1536)},
 }
 CHANGES = LEFT_OUT | ADDED
+STEADYING = ("batch normalisation", "cosine schedule")  # without them, seeds may differ more
 TRIAL_SEEDS = range(3)
 TEACHERS = TRIAL_SEEDS  # of the trial without a change: networks to distil into one
 DISTILLED = "distilled from three networks"
@@ -201,6 +202,7 @@ def planned() -> list[Run]:
     return list(runs.values())
 
 
-def work(run: Run, trial_images: int) -> float:
+def work(run: Run, trial_images: int, all_images: int) -> float:
     """Return what a run costs, in multiplications: a measure of its duration."""
-    return cost(run.config) * (run.first or trial_images)
+    images = all_images if run.data == "all" else run.first or trial_images
+    return cost(run.config) * images

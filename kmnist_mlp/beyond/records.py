@@ -1,18 +1,17 @@
 """What each run of the plan gave, in ``results/``; ``make beyond`` trains those without a record.
 
-``runs.csv`` has a row for each run, ``runs.npz`` its learning curves and which images of the
-held-out clusters it classifies correctly, ``log.txt`` what `make beyond` said. A final network's
-weights are in a file of its own, rounded to eight bits.
+``runs.csv`` has a row for each run, ``runs.npz`` which images of the held-out clusters it
+classifies correctly, ``log.txt`` what `make beyond` said. A final network's weights are in a file
+of its own, rounded to eight bits.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import datetime
+import hashlib
 import json
 import time
-from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from kmnist_mlp.beyond.distillation import distil
-from kmnist_mlp.beyond.plan import TEACHERS, Run, work
+from kmnist_mlp.beyond.plan import FINAL_SEEDS, TEACHERS, Run, work
 from kmnist_mlp.beyond.pretrained import FOLDER, from_rounded, rounded, save_rounded
 from kmnist_mlp.beyond.protocol import held_out_clusters, without_test_images
 from kmnist_mlp.config import Config
@@ -29,16 +28,23 @@ from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments import ResultCache, train_cached
 from kmnist_mlp.experiments.parallel import end_without_parent
 from kmnist_mlp.experiments.result_cache import source_hash
-from kmnist_mlp.results import CURVES, Progress, TrainingResult
+from kmnist_mlp.extensions.augmentation import Distortion
+from kmnist_mlp.network import MLP
+from kmnist_mlp.results import Progress, TrainingResult
 from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import load_arrays, save_arrays, write_csv
 
-SEEDS = 5  # at most, of one configuration
-EMPTY = pd.DataFrame(columns=["validation_accuracy", "held_out_accuracy", "seconds"], dtype=float)
+COLUMNS = ["seed", "parameters", "epochs", "validation_accuracy", "held_out_accuracy"]
+
+
+def identity(config: Config, data: str) -> str:
+    """Return the name of a run in the records: a hash of its configuration and its data."""
+    text = json.dumps([config.to_dict(), data], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 class Records:
-    """The records in a folder, and the way to add one; only one process may add.
+    """The records in a folder, and the way to add one.
 
     Parameters
     ----------
@@ -48,66 +54,116 @@ class Records:
     Attributes
     ----------
     table : DataFrame
-        A row per run: group, title, seed, data, parameters, epochs, kept_epoch, seconds, losses
-        and accuracies (fractions) on training and validation images and held-out clusters, date,
-        code (hash of the numerical sources) and configuration (JSON); of a final network
-        changed_by_rounding, the trials' training images that it classifies otherwise afterwards.
-    arrays : dict of str to ndarray
-        ``"curves <n>"``, (epochs, 4), and ``"right <n>"``, packed bits, for row n of the table.
+        A row per run, its :func:`identity` as index: group and title as planned, seed, data,
+        parameters, epochs, diverged, seconds, losses and accuracies (fractions) on training images
+        (a tenth of them), validation images and held-out clusters, date, code (hash of the
+        numerical sources) and configuration (JSON); of a final network changed_by_rounding, the
+        share of augmented training images that it classifies otherwise afterwards.
+    right : dict of str to ndarray
+        By identity, which images of the held-out clusters are classified correctly: packed bits.
     """
 
     def __init__(self, folder: Path = FOLDER) -> None:
         self.folder = folder
-        self.table, self.header, self.arrays = pd.DataFrame(), {"runs": 0}, {}
-        if (folder / "runs.csv").exists():
-            self.table = pd.read_csv(folder / "runs.csv")
-            self.header, self.arrays = load_arrays(folder / "runs.npz")
-            # Written one after the other: a row whose arrays are missing is not a record.
-            self.table = self.table.iloc[: self.header["runs"]]
+        self.load()
 
-    def row(self, config: Config, data: str = "trials") -> pd.Series | None:
-        """Return the row of a run, or None."""
-        if self.table.empty:
-            return None
-        wanted = _as_text(config)
-        found = self.table[(self.table.configuration == wanted) & (self.table.data == data)]
-        return None if found.empty else found.iloc[0]
+    def load(self) -> None:
+        """Read what is in the folder."""
+        self.table, self.right, self.clusters = pd.DataFrame(), {}, ("", 0)
+        if (self.folder / "runs.npz").exists():
+            header, self.right = load_arrays(self.folder / "runs.npz")
+            self.clusters = header["trials"], header["held_out_images"]
+            table = pd.read_csv(self.folder / "runs.csv", index_col="run")
+            # The files are written one after the other: a row without what belongs to it is none.
+            whole = [
+                run in self.right or self._final(seed).exists() for run, seed in table.seed.items()
+            ]
+            self.table = table[whole]
+
+    def _final(self, seed: int) -> Path:
+        return self.folder / f"final_{seed}.npz"
+
+    def has(self, config: Config, data: str = "trials") -> bool:
+        """Whether there is a record of a run."""
+        return identity(config, data) in self.table.index
 
     def of(self, config: Config, data: str = "trials") -> pd.DataFrame:
-        """Return the rows of a configuration with any seed, sorted by seed, which is the index."""
-        rows = [self.row(config.replace(seed=seed), data) for seed in range(SEEDS)]
-        found = [row for row in rows if row is not None]
-        return pd.DataFrame(found).astype({"seed": int}).set_index("seed") if found else EMPTY
+        """Return the rows of a configuration with any seed, sorted by seed, which is the index.
 
-    def right(self, config: Config, data: str = "trials") -> np.ndarray:
-        """Return which images of the held-out clusters one run classified correctly, (n,)."""
-        row = self.row(config, data)
-        if row is None:
-            raise KeyError(f"there is no record of {config}")
-        bits = np.unpackbits(self.arrays[f"right {row.name}"])
-        return bits[: int(self.header["held_out_images"])].astype(bool)
+        Accuracies of a run that diverged are NaN.
+        """
+        runs = [identity(config.replace(seed=seed), data) for seed in FINAL_SEEDS]
+        rows = self.table.reindex(columns=self.table.columns.union(COLUMNS))
+        rows = rows.loc[[run for run in runs if run in self.table.index]].copy()
+        accuracies = [column for column in rows if column.endswith("_accuracy")]
+        rows.loc[rows.diverged.astype(bool) if len(rows) else [], accuracies] = np.nan
+        return rows.astype({"seed": int}).set_index("seed")
 
-    def curves(self, config: Config, data: str = "trials") -> pd.DataFrame:
-        """Return the learning curves of one run: epoch and :data:`~kmnist_mlp.results.CURVES`."""
-        row = self.row(config, data)
-        if row is None:
-            raise KeyError(f"there is no record of {config}")
-        curves = pd.DataFrame(self.arrays[f"curves {row.name}"], columns=list(CURVES))
-        curves.insert(0, "epoch", np.arange(1, len(curves) + 1))
-        return curves
+    def difference(
+        self, one: Config, other: Config, part: str = "held_out", data: str = "trials"
+    ) -> pd.Series:
+        """Return by how many points an accuracy differs, by seed, where both have a record.
 
-    def add(self, run: Run, result: TrainingResult, trials: Dataset) -> None:
-        """Write the record of a run; ``trials`` is the data that holds the clusters out."""
+        Parameters
+        ----------
+        one, other : Config
+        part : str
+            "held_out" or "validation".
+        data : str
+            Of the first of the two; the other's is that of the trials.
+        """
+        first, second = (
+            self.of(config, kind)[f"{part}_accuracy"]
+            for config, kind in ((one, data), (other, "trials"))
+        )
+        return 100 * (first - second).dropna().astype(float)
+
+    def correct(self, config: Config, data: str = "trials") -> np.ndarray:
+        """Return which images of the held-out clusters a run classifies correctly, (n,).
+
+        Raises
+        ------
+        KeyError
+            If there is no record.
+        """
+        if not self.has(config, data):
+            raise KeyError(f"there is no record of {config} with the data {data!r}")
+        return np.unpackbits(self.right[identity(config, data)])[: self.clusters[1]].astype(bool)
+
+    def add(self, run: Run, result: TrainingResult, trials: Dataset, code: str = "") -> None:
+        """Write the record of a run, beside what is in the folder by now.
+
+        Parameters
+        ----------
+        run : Run
+        result : TrainingResult
+        trials : Dataset
+            See :func:`~kmnist_mlp.beyond.protocol.held_out_clusters`.
+        code : str
+            Hash of the numerical sources.
+
+        Raises
+        ------
+        ValueError
+            If the folder's records are of other held-out clusters.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.append(run, result, trials)
+        self.load()
+        self.append(run, result, trials, code)
         if run.data == "all":
-            save_rounded(result.model, self.folder / f"final_{run.config.seed}.npz")
-        write_csv(self.table, self.folder / "runs.csv")
-        save_arrays(self.folder / "runs.npz", self.header, self.arrays)
+            save_rounded(result.model, self._final(run.config.seed))
+        write_csv(self.table.reset_index(names="run"), self.folder / "runs.csv")
+        header = dict(zip(("trials", "held_out_images"), self.clusters, strict=True))
+        save_arrays(self.folder / "runs.npz", header, self.right)
 
-    def append(self, run: Run, result: TrainingResult, trials: Dataset) -> None:
-        """Take up the record of a run without writing it."""
-        number = len(self.table)
+    def append(self, run: Run, result: TrainingResult, trials: Dataset, code: str = "") -> None:
+        """Take up the record of a run as :meth:`add` does, without writing it."""
+        clusters = (trials.fingerprint, len(trials.test_labels))
+        if not self.table.empty and self.clusters != clusters:
+            raise ValueError(
+                f"{self.folder} holds records of other data or held-out clusters: its fingerprint "
+                f"is {self.clusters[0][:12]}, here {clusters[0][:12]}"
+            )
         row: dict[str, Any] = {
             "group": run.group,
             "title": run.title,
@@ -115,35 +171,32 @@ class Records:
             "data": run.data,
             "parameters": result.model.parameters.size,
             "epochs": result.stopped_epoch,
-            "kept_epoch": result.kept_epoch,
             "diverged": result.diverged,
             "seconds": round(result.seconds),
             **result.returned,
             "date": datetime.date.today().isoformat(),
-            "code": _code(),
-            "configuration": _as_text(run.config),
+            "code": code,
+            "configuration": json.dumps(run.config.to_dict(), sort_keys=True),
         }
-        if run.data != "all":  # it was not trained on the held-out clusters
+        name = identity(run.config, run.data)
+        if run.data == "all":  # trained on the held-out clusters, too: they measure nothing
+            row["changed_by_rounding"] = changed_by_rounding(result.model, trials)
+        else:
             row |= {"held_out_loss": result.test_loss, "held_out_accuracy": result.test_accuracy}
             right = result.model.predict(trials.test_images) == trials.test_labels
-            self.arrays[f"right {number}"] = np.packbits(right)
-        else:
-            model, images = result.model, trials.train_images
-            differ = from_rounded(model.activation, rounded(model)).predict(images)
-            row["changed_by_rounding"] = int((differ != model.predict(images)).sum())
-        curves = np.array([result.curves[name] for name in CURVES], np.float32).T
-        self.arrays[f"curves {number}"] = curves
-        self.table = pd.concat([self.table, pd.DataFrame([row])], ignore_index=True)
-        self.header = {"runs": len(self.table), "held_out_images": len(trials.test_labels)}
+            self.right[name] = np.packbits(right)
+        self.clusters = clusters
+        self.table = pd.concat([self.table, pd.DataFrame([row], index=[name])])
 
 
-@lru_cache
-def _code() -> str:
-    return source_hash()[:12]
-
-
-def _as_text(config: Config) -> str:
-    return json.dumps(config.to_dict(), sort_keys=True)
+def changed_by_rounding(model: MLP, data: Dataset) -> float:
+    """Return the share of training images, once augmented, that rounding classifies otherwise."""
+    images = data.train_images.reshape(len(data.train_images), -1)
+    augmented = np.empty(images.shape, np.float32)
+    Distortion(data.train_images.shape[1:], 1.0, 0)(augmented, images)
+    seen = np.rint(augmented).astype(np.uint8)
+    after = from_rounded(model.activation, rounded(model))
+    return float((after.predict(seen) != model.predict(seen)).mean())
 
 
 # ---- make beyond ---------------------------------------------------------------------------------
@@ -152,10 +205,10 @@ def _as_text(config: Config) -> str:
 def train_missing(
     runs: list[Run], data: Dataset, records: Records, n_jobs: int = -1, minutes: float = np.inf
 ) -> None:
-    """Train the runs that have no record, two or more at a time, and write a record of each.
+    """Train the runs that have no record, one on each core, and write a record of each.
 
     An interrupted call is continued by the next one: from the records, from the result cache, and
-    within a run from the checkpoint of its last epoch.
+    within a run from the checkpoint of its last epoch (a distilled network begins again).
 
     Parameters
     ----------
@@ -168,24 +221,29 @@ def train_missing(
     minutes : float
         No run is begun after so many.
     """
-    missing = [run for run in runs if records.row(run.config, run.data) is None]
+    missing = [run for run in runs if not records.has(run.config, run.data)]
     tell(f"{len(runs)} runs, {len(missing)} to train")
     if not missing:
         return
     trials, everything = held_out_clusters(data), without_test_images(data)
-    began = time.monotonic()
-    left = total = sum(work(run, len(trials.train_images)) for run in missing)
-
-    def jobs() -> Iterator[Any]:
-        for run in missing:
-            if time.monotonic() - began < 60 * minutes:
-                yield delayed(_train)(run, everything if run.data == "all" else trials)
-
-    parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="n_jobs")
-    for done, (run, result) in enumerate(parallel(jobs()), start=1):
-        records.add(run, result, trials)
-        left -= work(run, len(trials.train_images))
-        to_go = (time.monotonic() - began) * left / (total - left) / 60
+    sizes, code = (len(trials.train_images), len(data.train_images)), source_hash()[:12]
+    began, done = time.time(), 0
+    left = total = sum(work(run, *sizes) for run in missing)
+    jobs = (
+        delayed(_train)(run, everything if run.data == "all" else trials, began + 60 * minutes)
+        for run in missing
+    )
+    # one run at a time for each process: joblib would put several into one after short ones
+    parallel = Parallel(
+        n_jobs, return_as="generator_unordered", pre_dispatch="n_jobs", batch_size=1
+    )
+    for run, result in parallel(jobs):
+        left -= work(run, *sizes)
+        if result is None:
+            continue
+        records.add(run, result, trials, code)
+        done += 1
+        to_go = (time.time() - began) * left / (total - left) / 60
         line = (
             f"{datetime.datetime.now():%Y-%m-%d %H:%M} {run.group}, {run.title}, seed "
             f"{run.config.seed}: {_accuracies(result, run)}, {result.seconds / 60:.1f} min; "
@@ -196,24 +254,16 @@ def train_missing(
             log.write(line + "\n")
 
 
-def _train(run: Run, data: Dataset) -> tuple[Run, TrainingResult]:
+def _train(run: Run, data: Dataset, deadline: float) -> tuple[Run, TrainingResult | None]:
+    """Train one run in a process of its own, unless the deadline, in seconds, has passed."""
+    if time.time() >= deadline:
+        return run, None
     data = dataclasses.replace(
         data,
         train_images=data.train_images[: run.first],
         train_labels=data.train_labels[: run.first],
     )
-    said = time.monotonic()
-
-    def report(progress: Progress) -> None:
-        nonlocal said
-        if time.monotonic() - said > 60:
-            said = time.monotonic()
-            tell(
-                f"  {run.title}, seed {run.config.seed}: epoch {progress.epoch} of "
-                f"{run.config.epochs}"
-            )
-
-    callbacks, cache = [end_without_parent, report], ResultCache(data)
+    callbacks, cache = [end_without_parent, _Reporter(run)], ResultCache(data)
     if run.data != "distilled":
         return run, train_cached(run.config, data, cache, callbacks)
     teachers = [
@@ -223,9 +273,23 @@ def _train(run: Run, data: Dataset) -> tuple[Run, TrainingResult]:
     return run, distil(run.config, data, teachers, callbacks)
 
 
+class _Reporter:
+    """Says once a minute how far a run is."""
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.said = run, time.time()
+
+    def __call__(self, progress: Progress) -> None:
+        """Say it if a minute has passed."""
+        if time.time() > self.said + 60:
+            self.said, run = time.time(), self.run
+            epochs = f"epoch {progress.epoch} of {run.config.epochs}"
+            tell(f"  {run.title}, seed {run.config.seed}: {epochs}")
+
+
 def _accuracies(result: TrainingResult, run: Run) -> str:
     if run.data == "all":
-        return f"{result.returned['training_accuracy']:.2%} of training images"
+        return f"{result.returned['training_accuracy']:.2%} of a tenth of the training images"
     return (
         f"{result.returned['validation_accuracy']:.2%} of validation images, "
         f"{result.test_accuracy:.2%} of held-out clusters"

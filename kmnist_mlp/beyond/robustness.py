@@ -1,4 +1,4 @@
-"""Robustness: accuracy on corrupted images, by the severity of the corruption.
+"""Corruptions of images, for accuracy by their severity: robustness.
 
 Source of the method: Hendrycks and Dietterich 2019, "Benchmarking Neural Network Robustness to
 Common Corruptions and Perturbations", ICLR, arXiv:1903.12261.
@@ -6,10 +6,7 @@ Common Corruptions and Perturbations", ICLR, arXiv:1903.12261.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
-import pandas as pd
 from scipy import ndimage
 
 NOISE_SEED = 0
@@ -37,31 +34,3 @@ CORRUPTIONS = {
     "rotation, degrees": (rotate, (-40, -30, -20, -10, 0, 10, 20, 30, 40)),
     "noise, grey levels of 255": (add_noise, (0, 20, 40, 60, 80, 100)),
 }
-
-
-def accuracy_by_severity(
-    models: dict[str, Callable[[np.ndarray], np.ndarray]], images: np.ndarray, labels: np.ndarray
-) -> pd.DataFrame:
-    """Return each model's accuracy on images corrupted in all ways of :data:`CORRUPTIONS`.
-
-    Parameters
-    ----------
-    models : dict of str to callable
-        Each takes images of uint8 and returns their predicted classes, such as ``model.predict``.
-    images : ndarray of uint8, shape (n, height, width)
-    labels : ndarray of int, shape (n,)
-
-    Returns
-    -------
-    DataFrame
-        Columns corruption, severity, model, accuracy (a fraction).
-    """
-    rows = []
-    for corruption, (corrupt, severities) in CORRUPTIONS.items():
-        for severity in severities:
-            corrupted = corrupt(images, severity)
-            rows += [
-                (corruption, severity, name, float((predict(corrupted) == labels).mean()))
-                for name, predict in models.items()
-            ]
-    return pd.DataFrame(rows, columns=["corruption", "severity", "model", "accuracy"])

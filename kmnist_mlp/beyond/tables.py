@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 
 from kmnist_mlp.beyond import plan
-from kmnist_mlp.beyond.measurements import ENSEMBLE, MEASURED, NETWORK, ensemble_accuracy
+from kmnist_mlp.beyond.measurements import ENSEMBLE, NETWORK, accuracies
 from kmnist_mlp.beyond.records import Records
 from kmnist_mlp.beyond.timing import load_timing
 from kmnist_mlp.experiments.other_classifiers import quoted
 from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.support.statistics import (
     MISSING,
+    holm,
     interval,
     mcnemar,
     median_and_range,
+    p_value,
     plus_minus,
     signed,
     students_t,
+    two_sided,
     wilson_interval,
 )
 
@@ -33,7 +37,8 @@ def changes_table(
     """Return how much each of :data:`~kmnist_mlp.beyond.plan.CHANGES` changes a trial's accuracy.
 
     Per part of the images: the mean difference over seeds, seed by seed, with its 95 % interval.
-    Then McNemar's p-value of each seed, on the images of the held-out clusters.
+    Then McNemar's p-value of each seed, on the images of the held-out clusters. A change without a
+    record is left out.
 
     Parameters
     ----------
@@ -45,26 +50,25 @@ def changes_table(
         Of the trials; those that are compared have as many, but for "length".
     """
     base = plan.TRIAL.replace(epochs=epochs)
-    without, rows = records.of(base), {}
-    rows["nothing"] = _in_percent(without)
+    rows = {"nothing": _in_percent(records.of(base))}
     for title in titles:
-        config = plan.changed(title, epochs)
-        kind = "distilled" if title == plan.DISTILLED else "trials"
-        own = records.of(config, kind)
-        if kind == "distilled":  # the teachers have seen its validation images
+        config, data = plan.changed(title, epochs), _data(title)
+        own = records.of(config, data)
+        if data == "distilled":  # the teachers have seen its validation images
             own = own.assign(validation_accuracy=np.nan)
-        seeds = own.index.intersection(without.index)
+        seeds = own.index.intersection(records.of(base).index)
         if seeds.empty:
             continue
         row = _in_percent(own)
         for key, part in PARTS.items():
-            column = f"{key}_accuracy"
-            mean, low, high = interval(100 * (own[column] - without[column])[seeds])
+            difference = records.difference(config, base, key, data)
+            if difference.empty or own[f"{key}_accuracy"].isna().all():
+                continue
+            mean, low, high = interval(difference)
             ends = f"{signed(low, 2)} to {signed(high, 2)}" if np.isfinite(low) else MISSING
-            change = MISSING if np.isnan(mean) else signed(mean, 2)
-            row |= {f"change ({part})": change, f"95 % interval ({part})": ends}
+            row |= {f"change ({part})": signed(mean, 2), f"95 % interval ({part})": ends}
         pairs = [
-            (records.right(config.replace(seed=s), kind), records.right(base.replace(seed=s)))
+            (records.correct(config.replace(seed=s), data), records.correct(base.replace(seed=s)))
             for s in seeds
         ]
         p = [mcnemar(*pair)[2] for pair in pairs]
@@ -77,36 +81,49 @@ def changes_table(
 def clear_changes(records: Records, titles: Iterable[str]) -> tuple[list[str], list[str]]:
     """Return which changes lower, and which raise, the accuracy on held-out clusters.
 
-    Those whose 95 % interval over seeds excludes zero; where there is only one seed, those that
-    differ by more than :func:`least_difference`.
+    Those whose difference over seeds is significant at the level of 5 % by the t-test; where there
+    is only one seed, by that of two single runs with the deviation of :func:`scatter`. All are
+    corrected for their number by Holm's method.
     """
-    without, limit = records.of(plan.TRIAL).held_out_accuracy, least_difference(records)
-    lower, higher = [], []
+    deviation, freedom = scatter(records)
+    means, p = {}, []
     for title in titles:
-        kind = "distilled" if title == plan.DISTILLED else "trials"
-        own = records.of(plan.changed(title), kind).held_out_accuracy
-        mean, low, high = interval(100 * (own - without).dropna())
-        if np.isinf(low):
-            low, high = mean - limit, mean + limit
-        if high < 0:
-            lower.append(title)
-        elif low > 0:
-            higher.append(title)
-    return lower, higher
+        difference = records.difference(plan.changed(title), plan.TRIAL, data=_data(title))
+        if difference.empty:
+            continue
+        means[title] = difference.mean()
+        p.append(
+            p_value(difference, 0, 0)
+            if len(difference) > 1
+            else two_sided(difference.iloc[0] / (np.sqrt(2) * deviation), freedom)
+        )
+    clear = dict(zip(means, holm(p) < 0.05, strict=True))
+    lower = [title for title, mean in means.items() if clear[title] and mean < 0]
+    return lower, [title for title, mean in means.items() if clear[title] and mean > 0]
+
+
+def scatter(records: Records) -> tuple[float, int]:
+    """Return the standard deviation over seeds on held-out clusters, in points, and its freedom.
+
+    It is pooled over the trial and those of :data:`~kmnist_mlp.beyond.plan.LEFT_OUT` that keep
+    batch normalisation and the schedule, without which seeds may differ more.
+    """
+    kept = [title for title in plan.LEFT_OUT if title not in plan.STEADYING]
+    configs = [plan.TRIAL, *map(plan.changed, kept)]
+    groups = [100 * records.of(config).held_out_accuracy.dropna() for config in configs]
+    squares = sum(((group - group.mean()) ** 2).sum() for group in groups)
+    freedom = sum(max(len(group) - 1, 0) for group in groups)
+    return (float(np.sqrt(squares / freedom)), freedom) if freedom else (np.nan, 0)
 
 
 def least_difference(records: Records) -> float:
-    """Return from how many points on a difference of two single runs is beyond chance.
+    """Return how many points two runs of equal expected accuracy differ by at most, in 95 %."""
+    deviation, freedom = scatter(records)
+    return float(students_t(freedom + 1) * np.sqrt(2) * deviation) if freedom else np.nan
 
-    That is ``t sqrt(2) s`` with the standard deviation s of the accuracy on held-out clusters over
-    seeds, pooled over the trial and :data:`~kmnist_mlp.beyond.plan.LEFT_OUT`, and t for a
-    two-sided test at the level of 5 % (Student's t).
-    """
-    configs = [plan.TRIAL, *map(plan.changed, plan.LEFT_OUT)]
-    groups = [100 * records.of(config).held_out_accuracy for config in configs]
-    squares = sum(((group - group.mean()) ** 2).sum() for group in groups)
-    freedom = sum(max(len(group) - 1, 0) for group in groups)
-    return float(students_t(freedom + 1) * np.sqrt(2 * squares / freedom))
+
+def _data(title: str) -> str:
+    return "distilled" if title == plan.DISTILLED else "trials"
 
 
 def _in_percent(runs: pd.DataFrame) -> dict[str, str]:
@@ -125,57 +142,60 @@ def p_text(p: float) -> str:
 
 
 def steps_table(records: Records) -> pd.DataFrame:
-    """Return one row per step from the paper's baseline to the final network."""
+    """Return one row per step from the paper's baseline to the final network.
+
+    Changes are the mean difference to the step before over the seeds of both, with its 95 %
+    interval. A step without a record is left out.
+    """
     rows, before = {}, None
     seconds = load_timing(records.folder).set_index("step").seconds_per_epoch
     for title, config in plan.step_configs().items():
         own = records.of(config)
         if own.empty:
             continue
-        row = _in_percent(own)
-        mean = 100 * own.held_out_accuracy.mean()
-        rows[title] = row | {
-            "change (held-out clusters)": MISSING if before is None else signed(mean - before, 2),
+        change = ends = MISSING
+        if before is not None:
+            mean, low, high = interval(records.difference(config, before))
+            change = signed(mean, 2)
+            ends = f"{signed(low, 2)} to {signed(high, 2)}" if np.isfinite(low) else MISSING
+        rows[title] = _in_percent(own) | {
+            "change (held-out clusters)": change,
+            "95 % interval": ends,
             "seeds": len(own),
             "parameters": f"{own.parameters.iloc[0]:,}",
             "epochs": median_and_range(own.epochs),
             "minutes": f"{own.epochs.median() * seconds[title] / 60:.1f}",
         }
-        before = mean
+        before = config
     return _named_for(pd.DataFrame.from_dict(rows, orient="index"), "step", records.table)
 
 
-def final_table(records: Records, ledger: pd.DataFrame) -> pd.DataFrame:
-    """Return the final networks, one row per seed, and their ensemble, as the ledger has them."""
+def final_table(lines: pd.DataFrame) -> pd.DataFrame:
+    """Return the final networks, one row per seed, and their ensemble.
+
+    ``lines`` are those of the ledger about them, here and below: see
+    :func:`~kmnist_mlp.beyond.measurements.recorded`.
+    """
     rows = {}
-    final = records.of(plan.FINAL, "all")
-    for line in ledger[ledger.what.isin(MEASURED)].itertuples():
+    for line in lines.itertuples():
         low, high = wilson_interval(round(line.accuracy * line.images), line.images)
-        one = line.what == NETWORK
-        own = final.loc[int(line.seed)] if one else None
-        rows[f"{line.what}, seed{'s' * (not line.seed.isdigit())} {line.seed}"] = {
+        seeds = f"seed{'s' * (not line.seed.isdigit())} {line.seed}"
+        rows[f"{line.kind}, {seeds}"] = {
             "test accuracy, %": f"{100 * line.accuracy:.2f}",
             "95 % interval (images)": f"{low:.2f} to {high:.2f}",
-            "training accuracy, %": f"{100 * own.training_accuracy:.2f}" if one else MISSING,
         }
-    table = pd.DataFrame.from_dict(rows, orient="index")
-    return _named_for(table, "network", ledger[ledger.what.isin(MEASURED)])
+    return _named_for(pd.DataFrame.from_dict(rows, orient="index"), "network", lines)
 
 
-def others_table(ledger: pd.DataFrame) -> pd.DataFrame:
-    """Return other classifiers as quoted, and ours as the ledger has them, by accuracy."""
-    networks = ledger[ledger.what == NETWORK].accuracy
-    ours = (
-        quoted()
-        .iloc[:2]
-        .assign(
-            model=[NETWORK, ENSEMBLE],
-            test_accuracy_percent=[100 * networks.mean(), 100 * ensemble_accuracy(ledger)],
-            source=[f"measured here, mean of {len(networks)} seeds", "measured here"],
-            old_version=False,
-        )
-    )
-    numbers = pd.concat([quoted(), ours]).sort_values("test_accuracy_percent", kind="stable")
+def others_table(lines: pd.DataFrame) -> pd.DataFrame:
+    """Return other classifiers as quoted, and ours, by accuracy."""
+    networks = 100 * accuracies(lines)
+    ours = [
+        (NETWORK, networks.mean(), False, f"measured here, mean of {len(networks)} seeds"),
+        (ENSEMBLE, 100 * accuracies(lines, ENSEMBLE).iloc[0], False, "measured here"),
+    ]
+    numbers = pd.concat([quoted(), pd.DataFrame(ours, columns=quoted().columns)])
+    numbers = numbers.sort_values("test_accuracy_percent", kind="stable")
     rows = {
         row.model + "*" * row.old_version: {
             "test accuracy, %": f"{row.test_accuracy_percent:.2f}",
@@ -187,7 +207,7 @@ def others_table(ledger: pd.DataFrame) -> pd.DataFrame:
 
 
 def ledger_table(ledger: pd.DataFrame) -> pd.DataFrame:
-    """Return how many evaluations on test images there were, by what was evaluated."""
+    """Return how many evaluations on test images there were, by their kind."""
     rows = {
         kind: {
             "evaluations": len(own),
@@ -196,17 +216,20 @@ def ledger_table(ledger: pd.DataFrame) -> pd.DataFrame:
                 dict.fromkeys(f"{100 * a:.2f}" for a in (own.accuracy.min(), own.accuracy.max()))
             ),
         }
-        for kind, own in ledger.groupby(ledger.what.map(_kind), sort=False)
+        for kind, own in ledger.groupby("kind", sort=False)
     }
     return _named_for(pd.DataFrame.from_dict(rows, orient="index"), "evaluated", ledger)
 
 
-def _kind(what: str) -> str:
-    """Return what the evaluations of one row have in common."""
-    name, _, rest = what.partition(": ")
-    return (
-        name if name == "first ascent" or not rest else f"{name.split(', ')[0]}, corrupted images"
-    )
+def without_roles(text: str) -> str:
+    """Return the text of a docstring as Markdown: names of functions as code.
+
+    Examples
+    --------
+    >>> without_roles("See :func:`~kmnist_mlp.train` and :data:`FINAL`, ``x``.")
+    'See `train` and `FINAL`, `x`.'
+    """
+    return re.sub(r":\w+:`~?(?:[\w.]*\.)?(\w+)`", r"`\1`", text).replace("``", "`")
 
 
 def _named_for(table: pd.DataFrame, corner: str, numbers: pd.DataFrame) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from kmnist_mlp.beyond.measurements import NETWORK
+from kmnist_mlp.beyond.measurements import accuracies
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.verdicts import RULE
 from kmnist_mlp.figures.markup import html
@@ -170,7 +170,7 @@ def tiles(
                 tile(f"{gap:.1f}", sentence, "validation_accuracy", "baseline")
     if "beyond" in found:
         numbers = _frame(found["beyond"])
-        networks = numbers[numbers.what == NETWORK].accuracy
+        networks = accuracies(numbers)
         sentence = "is the test accuracy of a fully connected network beyond the paper"
         sentence += f" (mean of {len(networks)} seeds)"
         made.append(Tile(f"{100 * networks.mean():.1f} %", sentence, address_of(found["beyond"])))
