@@ -10,14 +10,14 @@ import pytest
 from kmnist_mlp import MLP, Config, load_kmnist
 from kmnist_mlp.beyond import __main__ as beyond
 from kmnist_mlp.beyond import load_best, load_ensemble
-from kmnist_mlp.beyond.measurements import NETWORK, accuracies, check, recorded
+from kmnist_mlp.beyond.measurements import ENSEMBLE, NETWORK, accuracies, check, recorded
 from kmnist_mlp.beyond.model_card import model_card
 from kmnist_mlp.beyond.plan import FINAL, Run, planned
 from kmnist_mlp.beyond.pretrained import FOLDER
 from kmnist_mlp.beyond.protocol import config_digest, load_ledger
 from kmnist_mlp.beyond.records import Records, identity
 from kmnist_mlp.beyond.timing import load_timing
-from kmnist_mlp.support.statistics import wilson_interval
+from kmnist_mlp.support.statistics import interval, wilson_interval
 
 RECORDS = Records()
 
@@ -154,3 +154,12 @@ def test_the_ledger_has_the_shipped_networks_once_and_trained_as_planned():
     seeds = lines[lines.kind == NETWORK].seed
     assert seeds.tolist() == [str(seed) for seed in range(len(load_ensemble()))]
     assert set(lines.configuration) == {config_digest(FINAL)}
+
+
+def test_readme_gives_the_accuracies_of_the_ledger():
+    lines = recorded(load_ensemble(), load_ledger())
+    mean, low, high = interval(100 * accuracies(lines))
+    text = " ".join((FOLDER.parents[2] / "README.md").read_text("utf-8").split())
+    assert f"mean test accuracy of {mean:.2f} %" in text
+    assert f"(95 % interval over seeds {low:.2f} to {high:.2f} %)" in text
+    assert f"their ensemble {100 * accuracies(lines, ENSEMBLE).iloc[0]:.2f} %" in text
