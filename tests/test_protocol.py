@@ -171,7 +171,7 @@ def differences(one, other):
     return {option: value for option, value in one.items() if value != other[option]}
 
 
-def test_each_step_changes_one_thing_and_the_last_is_the_final_network_but_for_the_images():
+def test_each_step_changes_one_thing_and_the_last_is_the_final_network_but_for_length_and_images():
     configs = plan.step_configs()
     assert configs["the paper's baseline"] == EXPERIMENTS["baseline"]
     steps = list(configs.values())
@@ -179,7 +179,7 @@ def test_each_step_changes_one_thing_and_the_last_is_the_final_network_but_for_t
     for before, after in zip(steps, steps[1:], strict=False):
         changed = set(differences(after, before))
         assert len(changed) == 1 or changed in together
-    assert differences(FINAL, steps[-1]) == {"validation_fraction": 0.0}
+    assert differences(FINAL, steps[-1]) == {"epochs": 200, "validation_fraction": 0.0}
     assert configs["1,024 units"] == TRIAL
 
 

@@ -10,7 +10,7 @@
    before any of them was measured on a test image.
 4. Every accuracy of a network on test images comes from :func:`measure`, which adds a line to the
    ledger, ``ledger.csv``. Later analyses of the final networks on the same images (errors,
-   calibration, McNemar's test) choose nothing.
+   calibration, McNemar's test, the drawing pad's coarser weights) choose nothing.
 
 What was known before. A first attempt reached 97.78 %. No network of 1,024 units in it had a
 validation split; validation preferred augmentation half as strong as the one that was used; test

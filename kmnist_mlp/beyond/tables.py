@@ -32,7 +32,7 @@ PARTS = {"held_out": "held-out clusters", "validation": "validation"}
 
 
 def changes_table(
-    records: Records, titles: Iterable[str], corner: str, epochs: int = plan.SHORT
+    records: Records, titles: Iterable[str], corner: str, long: bool = False
 ) -> pd.DataFrame:
     """Return how much each of :data:`~kmnist_mlp.beyond.plan.CHANGES` changes a trial's accuracy.
 
@@ -46,13 +46,14 @@ def changes_table(
     titles : iterable of str
     corner : str
         Heading of the titles.
-    epochs : int
-        Of the trials; those that are compared have as many, but for "length".
+    long : bool
+        Whether the trials are those of twice the length.
     """
-    base = plan.TRIAL.replace(epochs=epochs)
+    length = plan.longer if long else (lambda config: config)
+    base = length(plan.TRIAL)
     rows = {"nothing": _in_percent(records.of(base))}
     for title in titles:
-        config, data = plan.changed(title, epochs), _data(title)
+        config, data = length(plan.changed(title)), _data(title)
         own = records.of(config, data)
         if data == "distilled":  # the teachers have seen its validation images
             own = own.assign(validation_accuracy=np.nan)

@@ -1,0 +1,320 @@
+"""Figures of the trials of notebook 7, from the records: made as those of ``figures.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from kmnist_mlp.beyond import plan
+from kmnist_mlp.beyond.records import Records
+from kmnist_mlp.beyond.tables import PARTS
+from kmnist_mlp.figures.exhibit import ExhibitData
+from kmnist_mlp.figures.style import (
+    COLOURS,
+    DASHES,
+    finished,
+    is_narrow,
+    legend_above,
+    panels,
+)
+from kmnist_mlp.support.colours import BLUE, GREY, ORANGE
+from kmnist_mlp.support.statistics import signed
+
+KMNIST = "KMNIST"  # what the shipped results were measured on
+KINDS = {False: "not augmented", True: "augmented"}
+
+
+# ---- steps ---------------------------------------------------------------------------------------
+
+
+def steps_figure(records: Records) -> Figure:
+    """Show each step from the paper's baseline: accuracy on both held-out parts, by seed."""
+    numbers = steps_numbers(records)
+    exhibit = ExhibitData.of(numbers, steps_finding(numbers))
+    return finished(lambda: draw_steps(numbers), KMNIST, exhibit)
+
+
+def steps_numbers(records: Records) -> pd.DataFrame:
+    """Return a row per step, seed and part: step, seed, part, accuracy_percent."""
+    rows = [
+        (title, seed, part, 100 * run[f"{key}_accuracy"])
+        for title, config in plan.step_configs().items()
+        for seed, run in records.of(config).iterrows()
+        for key, part in PARTS.items()
+    ]
+    return pd.DataFrame(rows, columns=["step", "seed", "part", "accuracy_percent"])
+
+
+def draw_steps(numbers: pd.DataFrame) -> Figure:
+    """Draw :func:`steps_numbers`: strokes are seeds, marks their mean."""
+    steps = list(dict.fromkeys(numbers.step))
+    narrow = is_narrow()  # the names then stand above the marks, not beside the axis
+    figure, (axis,) = panels(1, height=(0.5 if narrow else 0.34) * len(steps) + 1.2)
+    for number, (part, own) in enumerate(numbers.groupby("part", sort=False)):
+        means = own.groupby("step", sort=False).accuracy_percent.mean()
+        places = [steps.index(step) for step in own.step]
+        colour = COLOURS[number]
+        axis.plot(own.accuracy_percent, places, "|", color=colour, ms=10, alpha=0.6)
+        rows = [steps.index(step) for step in means.index]
+        axis.plot(
+            means, rows, "os"[number], color=colour, ls=DASHES[number], ms=5, lw=1, label=part
+        )
+    axis.set_yticks(range(len(steps)), [""] * len(steps) if narrow else steps)
+    for row, name in enumerate(steps if narrow else ()):
+        axis.text(0.02, row - 0.28, name, transform=axis.get_yaxis_transform(), fontsize=9)
+    axis.set_ylim(len(steps) - 0.5, -0.9)
+    axis.grid(visible=False, axis="y")
+    axis.set_xlabel("accuracy, %")
+    legend_above(figure, *axis.get_legend_handles_labels(), 2)
+    return figure
+
+
+def steps_finding(numbers: pd.DataFrame) -> str:
+    """Return first and last accuracy of the first seed on held-out clusters, and the largest rise.
+
+    Only the first seed has all steps.
+    """
+    own = numbers[(numbers.part == PARTS["held_out"]) & (numbers.seed == 0)]
+    accuracy = own.set_index("step").accuracy_percent
+    changes = accuracy.diff()
+    return (
+        f"With the first seed, accuracy on held-out clusters rises from {accuracy.iloc[0]:.1f} % "
+        f"to {accuracy.iloc[-1]:.1f} %; the largest change is that of the step {changes.idxmax()} "
+        f"({signed(changes.max(), 2)} points)."
+    )
+
+
+# ---- what each change brings ---------------------------------------------------------------------
+
+
+def changes_figure(records: Records, titles: Iterable[str]) -> Figure:
+    """Show how much each change of a trial changes its accuracy, on both held-out parts.
+
+    Parameters
+    ----------
+    records : Records
+    titles : iterable of str
+        Of :data:`~kmnist_mlp.beyond.plan.CHANGES`.
+    """
+    numbers = changes_numbers(records, titles)
+    exhibit = ExhibitData.of(numbers, changes_finding(numbers))
+    return finished(lambda: draw_changes(numbers), KMNIST, exhibit)
+
+
+def changes_numbers(records: Records, titles: Iterable[str]) -> pd.DataFrame:
+    """Return a row per change, seed and part: change, seed, part, difference_points."""
+    rows = [
+        (title, seed, part, points)
+        for title in titles
+        for key, part in PARTS.items()
+        for seed, points in records.difference(plan.changed(title), plan.TRIAL, key).items()
+    ]
+    return pd.DataFrame(rows, columns=["change", "seed", "part", "difference_points"])
+
+
+def draw_changes(numbers: pd.DataFrame) -> Figure:
+    """Draw :func:`changes_numbers`: strokes are seeds, marks their mean; a panel per part."""
+    order = list(dict.fromkeys(numbers.change))
+    narrow = is_narrow()
+    figure, axes = panels(2, height=(0.5 if narrow else 0.36) * len(order) + 1.0)
+    axes[1].sharex(axes[0])
+    for axis, (number, (part, own)) in zip(
+        axes, enumerate(numbers.groupby("part", sort=False)), strict=True
+    ):
+        places = [order.index(change) for change in own.change]
+        axis.axvline(0, color=GREY, lw=1)
+        axis.plot(own.difference_points, places, "|", color=COLOURS[number], ms=11, alpha=0.7)
+        means = own.groupby("change", sort=False).difference_points.mean()
+        rows = [order.index(change) for change in means.index]
+        axis.plot(means, rows, "os"[number], color=COLOURS[number], ms=5)
+        named = number == 0 and not narrow
+        axis.set_yticks(range(len(order)), order if named else [""] * len(order))
+        for row, name in enumerate(order if narrow else ()):
+            axis.text(0.02, row - 0.28, name, transform=axis.get_yaxis_transform(), fontsize=9)
+        axis.set_ylim(len(order) - 0.5, -0.9)
+        axis.grid(visible=False, axis="y")
+        axis.set_title(part)
+        axis.set_xlabel("change of accuracy, points")
+    return figure
+
+
+def changes_finding(numbers: pd.DataFrame) -> str:
+    """Return the change that lowers the accuracy on held-out clusters most, and the best one."""
+    own = numbers[numbers.part == PARTS["held_out"]]
+    means = own.groupby("change", sort=False).difference_points.mean()
+    return (
+        f"On held-out clusters, the lowest mean is that of {means.idxmin()} "
+        f"({signed(means.min(), 2)} points), the highest that of {means.idxmax()} "
+        f"({signed(means.max(), 2)})."
+    )
+
+
+def ranking_figure(records: Records) -> Figure:
+    """Compare what is lost without each part in runs of two lengths, with the first seed."""
+    numbers = ranking_numbers(records)
+    exhibit = ExhibitData.of(numbers, ranking_finding(numbers))
+    return finished(lambda: draw_ranking(numbers), KMNIST, exhibit)
+
+
+def ranking_numbers(records: Records) -> pd.DataFrame:
+    """Return the differences of the first seed on held-out clusters: left_out, short, long."""
+    rows = []
+    for title in plan.LEFT_OUT:
+        pair = plan.changed(title), plan.TRIAL
+        differences = [
+            records.difference(*configs).get(0, np.nan)
+            for configs in (pair, map(plan.longer, pair))
+        ]
+        rows.append((title, *differences))
+    return pd.DataFrame(rows, columns=["left_out", "short", "long"]).dropna()
+
+
+def draw_ranking(numbers: pd.DataFrame) -> Figure:
+    """Draw the order of :func:`ranking_numbers` at both lengths, with the differences as text."""
+    figure, (axis,) = panels(1, height=0.38 * len(numbers) + 1.0)
+    order = numbers.assign(left=numbers.short.rank(), right=numbers.long.rank())
+    for number, row in enumerate(order.itertuples()):
+        style = {"color": COLOURS[number % len(COLOURS)], "ls": DASHES[number % len(DASHES)]}
+        axis.plot([0, 1], [row.left, row.right], "o", ms=5, **style)
+        axis.text(
+            -0.04, row.left, f"{row.left_out}, {signed(row.short, 2)}", ha="right", va="center"
+        )
+        axis.text(1.04, row.right, signed(row.long, 2), va="center")
+    axis.set_xlim((-2.9, 1.7) if is_narrow() else (-1.2, 1.4))
+    axis.set_ylim(len(numbers) + 0.5, 0.5)
+    axis.set_xticks([0, 1], [f"{epochs}\nepochs" for epochs in (plan.SHORT, plan.LONG)])
+    axis.set_yticks([])
+    axis.grid(visible=False)
+    axis.spines["left"].set_visible(False)
+    return figure
+
+
+def ranking_finding(numbers: pd.DataFrame) -> str:
+    """Return the rank correlation of the two lengths, and how many differences keep their sign."""
+    correlation = numbers.short.rank().corr(numbers.long.rank())
+    alike = int((np.sign(numbers.short) == np.sign(numbers.long)).sum())
+    return (
+        f"The order at {plan.SHORT} epochs and at {plan.LONG} has a rank "
+        f"correlation of {correlation:.2f} (Spearman); {alike} of {len(numbers)} differences have "
+        "the same sign."
+    )
+
+
+# ---- strength of the augmentation, number of images ----------------------------------------------
+
+
+def strength_figure(records: Records) -> Figure:
+    """Show accuracy by the strength of the augmentation, a line per length of training."""
+    numbers = strength_numbers(records)
+    exhibit = ExhibitData.of(numbers, strength_finding(numbers))
+    return finished(lambda: draw_strengths(numbers), KMNIST, exhibit)
+
+
+def strength_numbers(records: Records) -> pd.DataFrame:
+    """Return a row per strength, length, seed and part: accuracy_percent."""
+    rows = [
+        (strength, epochs, seed, part, 100 * run[f"{key}_accuracy"])
+        for epochs in plan.LENGTHS
+        for strength in plan.STRENGTHS
+        for seed, run in records.of(plan.strength_config(strength, epochs)).iterrows()
+        for key, part in PARTS.items()
+    ]
+    return pd.DataFrame(rows, columns=["strength", "epochs", "seed", "part", "accuracy_percent"])
+
+
+def draw_strengths(numbers: pd.DataFrame) -> Figure:
+    """Draw :func:`strength_numbers`: means, and standard deviations as bars; a panel per part."""
+    figure, axes = panels(2, height=3.6)
+    for axis, (part, rows) in zip(axes, numbers.groupby("part", sort=False), strict=True):
+        for number, (epochs, own) in enumerate(rows.groupby("epochs")):
+            by_strength = own.groupby("strength").accuracy_percent
+            means, deviations = by_strength.mean(), by_strength.std().fillna(0)
+            axis.errorbar(
+                means.index, means, deviations, fmt="o", ms=4, capsize=3, color=COLOURS[number],
+                ls=DASHES[number], label=f"{epochs} epochs",
+            )  # fmt: skip
+        axis.set_title(part)
+        axis.set_xlabel("strength of the augmentation")
+        axis.set_ylabel("accuracy, %")
+    legend_above(figure, *axes[0].get_legend_handles_labels(), 3)
+    return figure
+
+
+def strength_finding(numbers: pd.DataFrame) -> str:
+    """Return the best strength for each length, on both parts."""
+    means = numbers.groupby(["part", "epochs", "strength"]).accuracy_percent.mean()
+    parts = []
+    for part in PARTS.values():
+        best = [
+            f"{means[part, epochs].idxmax():g} at {epochs} epochs"
+            for epochs in sorted(set(numbers.epochs))
+        ]
+        parts.append(f"on {part} {', '.join(best)}")
+    return f"Highest mean accuracy at strength: {'; '.join(parts)}."
+
+
+def sizes_figure(records: Records) -> Figure:
+    """Show accuracy on held-out clusters by the number of training images, augmented and not."""
+    numbers = sizes_numbers(records)
+    exhibit = ExhibitData.of(numbers, sizes_finding(numbers))
+    return finished(lambda: draw_sizes(numbers), KMNIST, exhibit)
+
+
+def sizes_numbers(records: Records) -> pd.DataFrame:
+    """Return a row per number of images, augmentation, length and seed: accuracy_percent."""
+    rows = [
+        (images, augmented, seen, seed, 100 * run.held_out_accuracy)
+        for images in plan.SIZES
+        for augmented in (False, True)
+        for seen in (plan.IMAGES_SEEN // 2, plan.IMAGES_SEEN)
+        for seed, run in records.of(
+            plan.size_config(images, augmented, seen), f"first {images}"
+        ).iterrows()
+    ]
+    columns = ["training_images", "augmented", "images_seen", "seed", "accuracy_percent"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def draw_sizes(numbers: pd.DataFrame) -> Figure:
+    """Draw :func:`sizes_numbers`: the longer runs as lines, those half as long as small marks."""
+    figure, (axis,) = panels(1, height=3.8)
+    for number, (augmented, own) in enumerate(numbers.groupby("augmented")):
+        style = {"color": (ORANGE, BLUE)[number]}
+        for seen, rows in own.groupby("images_seen"):
+            by_size = rows.groupby("training_images").accuracy_percent
+            means, deviations = by_size.mean(), by_size.std().fillna(0)
+            if seen == plan.IMAGES_SEEN:
+                axis.errorbar(
+                    means.index, means, deviations, fmt="o", ls=DASHES[number], capsize=3, ms=5,
+                    label=KINDS[augmented], **style,
+                )  # fmt: skip
+            else:
+                axis.plot(
+                    means.index, means, "x", ms=6, label=f"{KINDS[augmented]}, half as long",
+                    **style,
+                )  # fmt: skip
+    axis.set_xscale("log")
+    axis.set_xlabel("training images (a fifth of them for validation)")
+    axis.set_ylabel("accuracy on held-out clusters, %")
+    legend_above(figure, *axis.get_legend_handles_labels(), 2)
+    return figure
+
+
+def sizes_finding(numbers: pd.DataFrame) -> str:
+    """Return what augmentation adds for each number of images, and what twice the length does."""
+    by_run = numbers.set_index(["images_seen", "training_images", "augmented", "seed"])
+    accuracy = by_run.accuracy_percent
+    whole, half = accuracy[plan.IMAGES_SEEN], accuracy[plan.IMAGES_SEEN // 2]
+    means = whole.groupby(level=["training_images", "augmented"]).mean().unstack()
+    gains = ", ".join(
+        f"{signed(gain, 1)} points with {images:,}"
+        for images, gain in (means[True] - means[False]).items()
+    )
+    longer = (whole - half).dropna()
+    return (
+        f"Augmentation changes accuracy by {gains} images. Twice the length changes it by "
+        f"{signed(longer.min(), 1)} to {signed(longer.max(), 1)} points (first seed)."
+    )
