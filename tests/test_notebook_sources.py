@@ -19,7 +19,7 @@ from printed import ACCURACIES, FINAL, LOSSES
 from scipy.stats import mannwhitneyu
 
 from kmnist_mlp import Config
-from kmnist_mlp.beyond.plan import FINAL_SEEDS
+from kmnist_mlp.beyond.plan import FINAL_SEEDS, TEACHERS
 from kmnist_mlp.experiments import readings, sweep
 from kmnist_mlp.experiments.paper import EXPERIMENTS, PAPER
 from kmnist_mlp.experiments.readings import load_readings
@@ -563,7 +563,7 @@ IN_WORDS = {
     f"{len(sweep.GRID_SEEDS)} seeds, {signature(sweep_table).parameters['count'].default} "
     f"combinations, {len(sweep.GRID_SEEDS)} seeds, {len(sweep.TUNED_SEEDS)} seeds, {LATE} epochs, "
     f"{TRIED} epochs",
-    "07": f"{len(FINAL_SEEDS)} seeds, 2 runs",
+    "07": f"{len(FINAL_SEEDS)} seeds, {len(TEACHERS)} seeds, 2 runs",
     "08": f"{panel.SEEDS} seeds, {REPORT} seeds",
     "09": f"{len(readings.READINGS)} readings, {READ} seeds, {len(PAPER) - 1} experiments, "
     f"{len(readings.READINGS)} combinations, {READ} seeds, {len(readings.READINGS)} readings, "

@@ -67,11 +67,12 @@ def test_changes_are_differences_of_the_same_seed_with_interval_and_mcnemars_tes
 def test_the_least_difference_is_that_of_a_t_test_with_the_pooled_deviation(records):
     kept = [title for title in plan.LEFT_OUT if title not in plan.STEADYING]
     assert len(kept) == len(plan.LEFT_OUT) - 2
-    values = [accuracy(records, config) for config in (plan.TRIAL, *map(plan.changed, kept))]
-    pooled = np.sqrt(np.mean([own.var(ddof=1) for own in values]))
-    t = scipy.stats.t.ppf(0.975, 2 * len(values))
-    assert tables.scatter(records) == (pytest.approx(pooled), 2 * len(values))
-    assert tables.least_difference(records) == pytest.approx(t * np.sqrt(2) * pooled)
+    base = accuracy(records, plan.TRIAL)
+    changes = [accuracy(records, plan.changed(title)) - base for title in kept]
+    pooled = np.sqrt(np.mean([own.var(ddof=1) for own in changes]))
+    t = scipy.stats.t.ppf(0.975, 2 * len(changes))
+    assert tables.scatter(records) == (pytest.approx(pooled), 2 * len(changes))
+    assert tables.least_difference(records) == pytest.approx(t * pooled)
 
 
 def test_a_change_is_clear_if_its_test_is_after_correction_for_their_number(records, tmp_path):

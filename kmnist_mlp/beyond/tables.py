@@ -83,7 +83,7 @@ def clear_changes(records: Records, titles: Iterable[str]) -> tuple[list[str], l
     """Return which changes lower, and which raise, the accuracy on held-out clusters.
 
     Those whose difference over seeds is significant at the level of 5 % by the t-test; where there
-    is only one seed, by that of two single runs with the deviation of :func:`scatter`. All are
+    is only one seed, by that of a single difference with the deviation of :func:`scatter`. All are
     corrected for their number by Holm's method.
     """
     deviation, freedom = scatter(records)
@@ -96,7 +96,7 @@ def clear_changes(records: Records, titles: Iterable[str]) -> tuple[list[str], l
         p.append(
             p_value(difference, 0, 0)
             if len(difference) > 1
-            else two_sided(difference.iloc[0] / (np.sqrt(2) * deviation), freedom)
+            else two_sided(difference.iloc[0] / deviation, freedom)
         )
     clear = dict(zip(means, holm(p) < 0.05, strict=True))
     lower = [title for title, mean in means.items() if clear[title] and mean < 0]
@@ -104,23 +104,23 @@ def clear_changes(records: Records, titles: Iterable[str]) -> tuple[list[str], l
 
 
 def scatter(records: Records) -> tuple[float, int]:
-    """Return the standard deviation over seeds on held-out clusters, in points, and its freedom.
+    """Return the standard deviation of a change over seeds, in points, and its freedom.
 
-    It is pooled over the trial and those of :data:`~kmnist_mlp.beyond.plan.LEFT_OUT` that keep
-    batch normalisation and the schedule, without which seeds may differ more.
+    A change is the difference of two runs with the same seed on held-out clusters. The deviation is
+    pooled over those of :data:`~kmnist_mlp.beyond.plan.LEFT_OUT` that keep batch normalisation and
+    the schedule, without which seeds may differ more.
     """
-    kept = [title for title in plan.LEFT_OUT if title not in plan.STEADYING]
-    configs = [plan.TRIAL, *map(plan.changed, kept)]
-    groups = [100 * records.of(config).held_out_accuracy.dropna() for config in configs]
+    kept = [plan.changed(title) for title in plan.LEFT_OUT if title not in plan.STEADYING]
+    groups = [records.difference(config, plan.TRIAL) for config in kept]
     squares = sum(((group - group.mean()) ** 2).sum() for group in groups)
     freedom = sum(max(len(group) - 1, 0) for group in groups)
     return (float(np.sqrt(squares / freedom)), freedom) if freedom else (np.nan, 0)
 
 
 def least_difference(records: Records) -> float:
-    """Return how many points two runs of equal expected accuracy differ by at most, in 95 %."""
+    """Return how many points two equally good runs of one seed differ by at most, in 95 %."""
     deviation, freedom = scatter(records)
-    return float(students_t(freedom + 1) * np.sqrt(2) * deviation) if freedom else np.nan
+    return float(students_t(freedom + 1) * deviation) if freedom else np.nan
 
 
 def _data(title: str) -> str:
