@@ -66,9 +66,8 @@ def measure_and_write(
     final = epoch_seconds({NETWORK: FINAL}, without_test_images(data))
     write_csv(pd.concat([steps, final]), folder / "timing.csv")
     measure_final(data, baseline, EXPERIMENTS["baseline"], folder, ledger)
-    minutes = FINAL.epochs * final.seconds_per_epoch.iloc[0] / 60
     with whole_file(folder / "MODEL_CARD.md") as file:
-        file.write(model_card(folder, load_ledger(ledger), minutes, data).encode())
+        file.write(model_card(folder, load_ledger(ledger), data).encode())
 
 
 if __name__ == "__main__":

@@ -7,28 +7,30 @@ from typing import Any
 
 import pandas as pd
 
-from kmnist_mlp.beyond.measurements import ENSEMBLE, accuracies, recorded
+from kmnist_mlp.beyond.measurements import ENSEMBLE, NETWORK, accuracies, recorded
 from kmnist_mlp.beyond.plan import FINAL
 from kmnist_mlp.beyond.pretrained import load_ensemble
+from kmnist_mlp.beyond.records import Records
+from kmnist_mlp.beyond.timing import load_timing
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.support.statistics import in_percent, interval, wilson_interval
 
 TEMPLATE = Path(__file__).with_suffix(".md")
 
 
-def model_card(folder: Path, ledger: pd.DataFrame, minutes: float, data: Dataset) -> str:
+def model_card(folder: Path, ledger: pd.DataFrame, data: Dataset) -> str:
     """Return the model card as Markdown, with accuracies on the test images.
 
     Parameters
     ----------
     folder : Path
-        With the networks.
+        With the networks, their records and the time of an epoch.
     ledger : DataFrame
-    minutes : float
-        Of the training of one network.
     data : Dataset
     """
     models = load_ensemble(folder)
+    spent = Records(folder).of(FINAL, "all").seconds / 60
+    epoch = load_timing(folder).set_index("step").seconds_per_epoch[NETWORK]
     model, lines = models[0], recorded(models, ledger)
     right = model.predict(data.test_images) == data.test_labels
     low, high = wilson_interval(int(right.sum()), len(right))
@@ -45,7 +47,9 @@ def model_card(folder: Path, ledger: pd.DataFrame, minutes: float, data: Dataset
         test_images=f"{len(data.test_images):,}",
         model=model,
         epochs=FINAL.epochs,
-        minutes=round(minutes),
+        minutes=round(FINAL.epochs * epoch / 60),
+        least=round(spent.min()),
+        most=round(spent.max()),
         config="\n".join(["Config(", *settings, ")"]),
         accuracy=in_percent(right.mean()),
         low=f"{low:.2f}",

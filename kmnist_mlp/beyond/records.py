@@ -1,8 +1,8 @@
 """What each run of the plan gave, in ``results/``; ``make beyond`` trains those without a record.
 
 ``runs.csv`` has a row for each run, ``runs.npz`` which images of the held-out clusters it
-classifies correctly, ``log.txt`` what `make beyond` said. A final network's weights are in a file
-of its own, rounded to eight bits.
+classifies correctly, ``log.txt`` a line for each, from several calls of `make beyond`. A final
+network's weights are in a file of its own, rounded to eight bits.
 """
 
 from __future__ import annotations
@@ -55,12 +55,15 @@ class Records:
     ----------
     table : DataFrame
         A row per run, its :func:`identity` as index: group and title as planned, seed, data,
-        parameters, epochs, diverged, seconds, losses and accuracies (fractions) on training images
-        (a tenth of them), validation images and held-out clusters, date, code (hash of the
-        numerical sources) and configuration (JSON); of a final network changed_by_rounding, the
-        share of augmented training images that it classifies otherwise afterwards.
+        parameters, epochs, diverged, seconds (beside other work, with pauses), losses and
+        accuracies (fractions) on training images (a tenth of them), validation images and held-out
+        clusters, date, code (hash of the numerical sources) and configuration (JSON); of a final
+        network changed_by_rounding, the share of augmented training images that it classifies
+        otherwise afterwards.
     right : dict of str to ndarray
         By identity, which images of the held-out clusters are classified correctly: packed bits.
+    clusters : tuple of (str, int)
+        Fingerprint of the trials' data, and number of images in the held-out clusters.
     """
 
     def __init__(self, folder: Path = FOLDER) -> None:

@@ -24,7 +24,6 @@ from kmnist_mlp.support.statistics import (
     plus_minus,
     signed,
     students_t,
-    two_sided,
     wilson_interval,
 )
 
@@ -82,45 +81,31 @@ def changes_table(
 def clear_changes(records: Records, titles: Iterable[str]) -> tuple[list[str], list[str]]:
     """Return which changes lower, and which raise, the accuracy on held-out clusters.
 
-    Those whose difference over seeds is significant at the level of 5 % by the t-test; where there
-    is only one seed, by that of a single difference with the deviation of :func:`scatter`. All are
+    Those whose difference over several seeds is significant by the t-test at the level of 5 %,
     corrected for their number by Holm's method.
     """
-    deviation, freedom = scatter(records)
-    means, p = {}, []
-    for title in titles:
-        difference = records.difference(plan.changed(title), plan.TRIAL, data=_data(title))
-        if difference.empty:
-            continue
-        means[title] = difference.mean()
-        p.append(
-            p_value(difference, 0, 0)
-            if len(difference) > 1
-            else two_sided(difference.iloc[0] / deviation, freedom)
-        )
-    clear = dict(zip(means, holm(p) < 0.05, strict=True))
-    lower = [title for title, mean in means.items() if clear[title] and mean < 0]
-    return lower, [title for title, mean in means.items() if clear[title] and mean > 0]
-
-
-def scatter(records: Records) -> tuple[float, int]:
-    """Return the standard deviation of a change over seeds, in points, and its freedom.
-
-    A change is the difference of two runs with the same seed on held-out clusters. The deviation is
-    pooled over those of :data:`~kmnist_mlp.beyond.plan.LEFT_OUT` that keep batch normalisation and
-    the schedule, without which seeds may differ more.
-    """
-    kept = [plan.changed(title) for title in plan.LEFT_OUT if title not in plan.STEADYING]
-    groups = [records.difference(config, plan.TRIAL) for config in kept]
-    squares = sum(((group - group.mean()) ** 2).sum() for group in groups)
-    freedom = sum(max(len(group) - 1, 0) for group in groups)
-    return (float(np.sqrt(squares / freedom)), freedom) if freedom else (np.nan, 0)
+    differences = {
+        title: records.difference(plan.changed(title), plan.TRIAL, data=_data(title))
+        for title in titles
+    }
+    tested = {title: own for title, own in differences.items() if len(own) > 1}
+    clear = holm(p_value(own, 0, 0) for own in tested.values()) < 0.05
+    means = {title: tested[title].mean() for title in np.array([*tested], object)[clear]}
+    lower = [title for title, mean in means.items() if mean < 0]
+    return lower, [title for title in means if title not in lower]
 
 
 def least_difference(records: Records) -> float:
-    """Return how many points two equally good runs of one seed differ by at most, in 95 %."""
-    deviation, freedom = scatter(records)
-    return float(students_t(freedom + 1) * deviation) if freedom else np.nan
+    """Return how many points two runs of equal expected accuracy and one seed differ by, in 95 %.
+
+    From the standard deviation of a change on held-out clusters over seeds, pooled over
+    :data:`~kmnist_mlp.beyond.plan.LEFT_OUT`.
+    """
+    changes = [plan.changed(title) for title in plan.LEFT_OUT]
+    groups = [records.difference(config, plan.TRIAL) for config in changes]
+    squares = sum(((group - group.mean()) ** 2).sum() for group in groups)
+    freedom = sum(max(len(group) - 1, 0) for group in groups)
+    return float(students_t(freedom + 1) * np.sqrt(squares / freedom)) if freedom else np.nan
 
 
 def _data(title: str) -> str:

@@ -1,4 +1,4 @@
-"""How long an epoch of each step takes: measured at the end of `make beyond`, alone on one core."""
+"""How long an epoch of each step takes: measured by `make beyond`, alone on one core."""
 
 from __future__ import annotations
 

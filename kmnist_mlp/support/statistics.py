@@ -77,6 +77,8 @@ def p_value(values: Iterable[float], low: float, high: float, one_more: bool = F
     >>> round(p_value([84.1, 84.3, 84.2], low=84.0, high=85.0), 3)
     0.074
     """
+    from scipy.special import stdtr
+
     values = np.asarray(list(values), dtype=float)
     mean, n = values.mean(), len(values)
     if n == 1:
@@ -87,20 +89,7 @@ def p_value(values: Iterable[float], low: float, high: float, one_more: bool = F
     distance = min(abs(mean - low), abs(mean - high))
     if error == 0:
         return float(distance == 0)
-    return two_sided(distance / error, n - 1)
-
-
-def two_sided(t: float, freedom: float) -> float:
-    """Return the two-sided p-value of Student's t.
-
-    Examples
-    --------
-    >>> round(two_sided(2.776, freedom=4), 3)
-    0.05
-    """
-    from scipy.special import stdtr
-
-    return float(2 * stdtr(freedom, -abs(t)))
+    return float(2 * stdtr(n - 1, -distance / error))
 
 
 def holm(p: Iterable[float]) -> np.ndarray:

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from threadpoolctl import ThreadpoolController
-
 _lock = threading.Lock()
 _users: list[object] = []  # who needs it now, in any thread
 _before: list[tuple[Any, int]] = []  # each BLAS of the process, and the threads that it had
@@ -21,6 +19,8 @@ def one_blas_thread() -> Iterator[None]:
     The limit holds for the whole process: the first of several users sets it, the last one gives
     the threads back.
     """
+    from threadpoolctl import ThreadpoolController  # only here: to predict needs NumPy alone
+
     user = object()
     with _lock:
         if not _users:

@@ -59,7 +59,7 @@ class Extra:
     contents: list[tuple[str, str]] = field(default_factory=list)
 
 
-PAD_BITS, PAD_IMAGES = 5, 250  # of a weight of the best network, and images: less than 2.5 MB
+PAD_BITS, PAD_IMAGES = 5, 250  # of a weight of the final network, and images: less than 2.5 MB
 EXTRAS = [
     Extra(
         "draw",
@@ -102,7 +102,7 @@ POLICY = (
 
 @lru_cache(maxsize=1)  # of the same images, for a folder and for a single file
 def _scripted(data: Dataset) -> dict[str, Markup]:
-    """Return what runs in a page: the best network on a drawing pad, and training."""
+    """Return what runs in a page: the final network on a drawing pad, and training."""
     pad = drawing_pad(load_best(), data, bits=PAD_BITS, images=PAD_IMAGES)
     return {"pad": Markup(pad.html), "playground": Markup(playground_html(data))}
 
