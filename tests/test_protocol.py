@@ -243,6 +243,20 @@ def test_a_row_whose_arrays_were_not_written_is_no_record(recorded, tmp_path):
     assert len(Records(tmp_path).table) == len(lines) - 1
 
 
+def test_the_committed_records_are_read_and_agree_with_the_images_classified_correctly():
+    records, read = Records(), 0
+    for _, _, config, data in planned():
+        row = records.row(config, data)
+        if row is None:
+            continue
+        read += 1
+        assert len(records.curves(config, data)) == row.epochs <= config.epochs
+        if data != "all":
+            share = records.right(config, data).mean()
+            assert share == pytest.approx(row.held_out_accuracy, abs=1e-6)
+    assert read == len(records.table) > 0
+
+
 def test_a_unit_without_weights_stays_without(recorded, tmp_path):
     model = load_rounded(recorded[0] / "final_0.npz")
     model.weights[0][:, 0] = 0

@@ -19,7 +19,7 @@ from kmnist_mlp.beyond.records import FOLDER, Records, train_missing
 from kmnist_mlp.beyond.timing import epoch_seconds
 from kmnist_mlp.datasets.kmnist import kmnist_or_refusal
 from kmnist_mlp.experiments import run
-from kmnist_mlp.support.console import end_in_a_line, tell
+from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import write_csv
 
 
@@ -44,5 +44,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    end_in_a_line()
     sys.exit(main())
