@@ -46,7 +46,7 @@ def written(kana, tmp_path_factory):
         baseline = MLP((36, 10))
         baseline.standardisation = np.zeros(36, np.float32), np.full(36, 99, np.float32)
         beyond.measure_and_write(kana, baseline, folder, folder.parent / "ledger.csv")
-        yield folder, load_ledger(folder.parent / "ledger.csv")
+    return folder, load_ledger(folder.parent / "ledger.csv")
 
 
 def test_all_that_the_notebook_reads_is_written(written):
