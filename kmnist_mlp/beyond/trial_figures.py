@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from kmnist_mlp.beyond import plan
@@ -15,6 +17,7 @@ from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.figures.style import (
     COLOURS,
     DASHES,
+    draw_means,
     finished,
     is_narrow,
     legend_above,
@@ -51,25 +54,33 @@ def steps_numbers(records: Records) -> pd.DataFrame:
 def draw_steps(numbers: pd.DataFrame) -> Figure:
     """Draw :func:`steps_numbers`: strokes are seeds, marks their mean."""
     steps = list(dict.fromkeys(numbers.step))
-    narrow = is_narrow()  # the names then stand above the marks, not beside the axis
-    figure, (axis,) = panels(1, height=(0.5 if narrow else 0.34) * len(steps) + 1.2)
+    figure, (axis,) = panels(1, height=(0.5 if is_narrow() else 0.34) * len(steps) + 1.2)
     for number, (part, own) in enumerate(numbers.groupby("part", sort=False)):
-        means = own.groupby("step", sort=False).accuracy_percent.mean()
-        places = [steps.index(step) for step in own.step]
-        colour = COLOURS[number]
-        axis.plot(own.accuracy_percent, places, "|", color=colour, ms=10, alpha=0.6)
-        rows = [steps.index(step) for step in means.index]
-        axis.plot(
-            means, rows, "os"[number], color=colour, ls=DASHES[number], ms=5, lw=1, label=part
-        )
-    axis.set_yticks(range(len(steps)), [""] * len(steps) if narrow else steps)
-    for row, name in enumerate(steps if narrow else ()):
-        axis.text(0.02, row - 0.28, name, transform=axis.get_yaxis_transform(), fontsize=9)
-    axis.set_ylim(len(steps) - 0.5, -0.9)
-    axis.grid(visible=False, axis="y")
+        values = own.set_index("step").accuracy_percent
+        _seeds(axis, values, steps, number, ls=DASHES[number], lw=1, label=part)
+    _named_rows(axis, steps)
     axis.set_xlabel("accuracy, %")
     legend_above(figure, *axis.get_legend_handles_labels(), 2)
     return figure
+
+
+def _seeds(axis: Axes, values: pd.Series, names: list[str], number: int, **line: Any) -> None:
+    """Draw values by their index, a row per name: strokes are seeds, marks their mean."""
+    means = values.groupby(level=0, sort=False).mean()
+    rows, mean_rows = ([names.index(name) for name in own.index] for own in (values, means))
+    colour = COLOURS[number]
+    axis.plot(values, rows, "|", color=colour, ms=10, alpha=0.6)
+    axis.plot(means, mean_rows, "os"[number], color=colour, ms=5, **line)
+
+
+def _named_rows(axis: Axes, names: list[str], beside: bool = True) -> None:
+    """Name rows: beside the axis, if at all there, or above the marks in a narrow figure."""
+    narrow = is_narrow()
+    axis.set_yticks(range(len(names)), names if beside and not narrow else [""] * len(names))
+    for row, name in enumerate(names if narrow else ()):
+        axis.text(0.02, row - 0.28, name, transform=axis.get_yaxis_transform(), fontsize=9)
+    axis.set_ylim(len(names) - 0.5, -0.9)
+    axis.grid(visible=False, axis="y")
 
 
 def steps_finding(numbers: pd.DataFrame) -> str:
@@ -118,24 +129,14 @@ def changes_numbers(records: Records, titles: Iterable[str]) -> pd.DataFrame:
 def draw_changes(numbers: pd.DataFrame) -> Figure:
     """Draw :func:`changes_numbers`: strokes are seeds, marks their mean; a panel per part."""
     order = list(dict.fromkeys(numbers.change))
-    narrow = is_narrow()
-    figure, axes = panels(2, height=(0.5 if narrow else 0.36) * len(order) + 1.0)
+    figure, axes = panels(2, height=(0.5 if is_narrow() else 0.36) * len(order) + 1.0)
     axes[1].sharex(axes[0])
     for axis, (number, (part, own)) in zip(
         axes, enumerate(numbers.groupby("part", sort=False)), strict=True
     ):
-        places = [order.index(change) for change in own.change]
         axis.axvline(0, color=GREY, lw=1)
-        axis.plot(own.difference_points, places, "|", color=COLOURS[number], ms=11, alpha=0.7)
-        means = own.groupby("change", sort=False).difference_points.mean()
-        rows = [order.index(change) for change in means.index]
-        axis.plot(means, rows, "os"[number], color=COLOURS[number], ms=5)
-        named = number == 0 and not narrow
-        axis.set_yticks(range(len(order)), order if named else [""] * len(order))
-        for row, name in enumerate(order if narrow else ()):
-            axis.text(0.02, row - 0.28, name, transform=axis.get_yaxis_transform(), fontsize=9)
-        axis.set_ylim(len(order) - 0.5, -0.9)
-        axis.grid(visible=False, axis="y")
+        _seeds(axis, own.set_index("change").difference_points, order, number, ls="")
+        _named_rows(axis, order, beside=number == 0)
         axis.set_title(part)
         axis.set_xlabel("change of accuracy, points")
     return figure
@@ -230,11 +231,9 @@ def draw_strengths(numbers: pd.DataFrame) -> Figure:
     figure, axes = panels(2, height=3.6)
     for axis, (part, rows) in zip(axes, numbers.groupby("part", sort=False), strict=True):
         for number, (epochs, own) in enumerate(rows.groupby("epochs")):
-            by_strength = own.groupby("strength").accuracy_percent
-            means, deviations = by_strength.mean(), by_strength.std().fillna(0)
-            axis.errorbar(
-                means.index, means, deviations, fmt="o", ms=4, capsize=3, color=COLOURS[number],
-                ls=DASHES[number], label=f"{epochs} epochs",
+            draw_means(
+                axis, own.groupby("strength").accuracy_percent, fmt="o", ms=4, capsize=3,
+                color=COLOURS[number], ls=DASHES[number], label=f"{epochs} epochs",
             )  # fmt: skip
         axis.set_title(part)
         axis.set_xlabel("strength of the augmentation")
@@ -285,13 +284,13 @@ def draw_sizes(numbers: pd.DataFrame) -> Figure:
         style = {"color": (ORANGE, BLUE)[number]}
         for seen, rows in own.groupby("images_seen"):
             by_size = rows.groupby("training_images").accuracy_percent
-            means, deviations = by_size.mean(), by_size.std().fillna(0)
             if seen == plan.IMAGES_SEEN:
-                axis.errorbar(
-                    means.index, means, deviations, fmt="o", ls=DASHES[number], capsize=3, ms=5,
+                draw_means(
+                    axis, by_size, fmt="o", ls=DASHES[number], capsize=3, ms=5,
                     label=KINDS[augmented], **style,
                 )  # fmt: skip
             else:
+                means = by_size.mean()
                 axis.plot(
                     means.index, means, "x", ms=6, label=f"{KINDS[augmented]}, half as long",
                     **style,

@@ -30,6 +30,8 @@ from kmnist_mlp.data import is_stand_in
 from kmnist_mlp.support.colours import BLUE, GREEN, ORANGE, PALE, PURPLE, RED, SKY
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from kmnist_mlp.figures.exhibit import ExhibitData
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY)
@@ -103,6 +105,30 @@ def legend_above(figure: Figure, handles: Iterable, labels: Iterable, columns: i
     if is_narrow():
         columns = min(columns, 2 if max(map(len, labels)) < 20 else 1)
     figure.legend(list(handles), labels, loc="outside upper left", ncols=columns)
+
+
+def draw_means(
+    axis: Axes, values: pd.core.groupby.SeriesGroupBy, evenly: bool = False, **style: Any
+) -> pd.Series:
+    """Draw the mean of each group, with the standard deviation (of one value: none) as a bar.
+
+    Parameters
+    ----------
+    axis : Axes
+    values : SeriesGroupBy
+    evenly : bool
+        Whether groups stand at 0, 1, 2 and so on, not at what they are grouped by.
+    **style
+        As :meth:`~matplotlib.axes.Axes.errorbar` takes it.
+
+    Returns
+    -------
+    Series
+        The means.
+    """
+    means, deviations = values.mean(), values.std().fillna(0)
+    axis.errorbar(range(len(means)) if evenly else means.index, means, deviations, **style)
+    return means
 
 
 def finished(draw: Callable[[], Figure], data_name: str, exhibit_data: ExhibitData) -> Figure:

@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures.exhibit import ExhibitData
-from kmnist_mlp.figures.style import finished, is_narrow, legend_above, panels, width
+from kmnist_mlp.figures.style import draw_means, finished, is_narrow, legend_above, panels, width
 from kmnist_mlp.support.colours import BLUE, GREEN, ON_DARK, ON_PALE, ORANGE
 from kmnist_mlp.support.statistics import typeset
 
@@ -58,11 +58,9 @@ def draw_penalties(numbers: pd.DataFrame) -> Figure:
     for axis, (kind, rows) in zip(axes, kinds, strict=True):
         quantities = rows.groupby("quantity", sort=False)
         for (quantity, own), colour in zip(quantities, (ORANGE, GREEN), strict=True):
-            percent = own.groupby("penalty", sort=False).percent
-            mean, deviation = percent.mean(), percent.std().fillna(0)  # of one seed: none
-            axis.errorbar(
-                range(len(mean)), mean, deviation, fmt="o-", color=colour, capsize=4,
-                label=quantity.split("_")[0],
+            mean = draw_means(
+                axis, own.groupby("penalty", sort=False).percent, evenly=True, fmt="o-",
+                color=colour, capsize=4, label=quantity.split("_")[0],
             )  # fmt: skip
         axis.set_xticks(range(len(mean)), [typeset(f"{penalty:g}") for penalty in mean.index])
         axis.set_title(kind)
