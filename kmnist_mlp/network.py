@@ -7,6 +7,7 @@ The functions of the first part trust their input, and write into arrays that ar
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any, Optional, Protocol
 
 import numpy as np
@@ -19,6 +20,7 @@ from kmnist_mlp.support.standardisation import standardise
 
 Array = np.ndarray
 Method = Optional["HiddenLayerMethod"]
+CHUNK = 256  # rows per forward pass when nothing is trained: its arrays stay in the cache
 
 
 def softmax(z: Array) -> Array:
@@ -68,6 +70,24 @@ def forward(
     return z
 
 
+def standardised(model: MLP, x: Array) -> Array:
+    """Return rows of uint8 standardised as in training, and others as they are."""
+    own = model.standardisation
+    return standardise(x, *own) if own and x.dtype == np.uint8 else x
+
+
+def logits(model: MLP, x: Array) -> Iterator[tuple[slice, Array]]:
+    """Yield the logits of at most CHUNK rows at a time, with their place; the next overwrite them.
+
+    ``x`` is what :meth:`MLP.checked_inputs` gives.
+    """
+    buffers = Buffers(model, min(CHUNK, len(x)), backward=False)
+    for start in range(0, len(x), CHUNK):
+        part = slice(start, min(start + CHUNK, len(x)))
+        own = buffers.first(part.stop - start)
+        yield part, forward(model, standardised(model, x[part]), own)
+
+
 def backpropagate(
     model: MLP, x: Array, y: Array, buffers: Buffers, normalise: Method = None, drop: Method = None
 ) -> None:
@@ -82,8 +102,9 @@ def backpropagate(
     derivative, last = ACTIVATIONS[model.activation].derivative, len(model.weights) - 1
     delta = softmax(forward(model, x, buffers, normalise, drop))
     delta -= buffers.targets.take(y, axis=0)  # one_hot(y)
+    ones = buffers.ones  # a product with it is a sum over the batch, and faster
     for layer in range(last, -1, -1):
-        np.add.reduce(delta, axis=0, out=buffers.bias_gradients[layer])
+        np.matmul(ones, delta, out=buffers.bias_gradients[layer])
         if normalise and layer < last:
             normalise.backward(layer, delta)
         np.matmul(buffers.inputs[layer].T, delta, out=buffers.weight_gradients[layer])
@@ -192,7 +213,10 @@ class MLP(Persistent):
         ((2, 3), array([1., 1.], dtype=float32))
         """
         x = self.checked_inputs(x)
-        return softmax(forward(self, x, Buffers(self, len(x), backward=False)))
+        p = np.empty((len(x), self.layer_specs[-1]), self.dtype)
+        for part, z in logits(self, x):
+            p[part] = softmax(z)
+        return p
 
     def predict(self, x: Array) -> Array:
         """Return the most probable class of each row of ``x``, shape (batch,).
@@ -219,7 +243,7 @@ class MLP(Persistent):
         """
         x = self.checked_inputs(x)
         y = checks.class_indices("y", y, self.layer_specs[-1], len(x))
-        return float(cross_entropies(forward(self, x, Buffers(self, len(x), False)), y).sum())
+        return float(sum(cross_entropies(z, y[part]).sum() for part, z in logits(self, x)))
 
     def gradients(self, x: Array, y: Array) -> tuple[list[Array], list[Array]]:
         """Return the gradient of exactly :meth:`loss`, in the shapes of weights and biases.
@@ -237,13 +261,13 @@ class MLP(Persistent):
         >>> print(f"{(before - model.loss(x, y)) / (step * squared_length):.3f}")
         1.000
         """
-        x = self.checked_inputs(x)
+        x = standardised(self, self.checked_inputs(x))
         buffers = Buffers(self, len(x))
         backpropagate(self, x, checks.class_indices("y", y, self.layer_specs[-1], len(x)), buffers)
         return buffers.weight_gradients, buffers.bias_gradients
 
     def checked_inputs(self, x: Any) -> Array:
-        """Return ``x`` as standardised rows in the model's type of number.
+        """Return ``x`` as rows, of uint8 or of the model's type of number.
 
         Raises
         ------
@@ -257,9 +281,9 @@ class MLP(Persistent):
             ...
         ValueError: x must have the shape (batch, 784), batch >= 1; got (5, 28)
         """
-        x, inputs, own = checks.as_array("x", x), self.layer_specs[0], self.standardisation
+        x, inputs = checks.as_array("x", x), self.layer_specs[0]
         raw = x.dtype == np.uint8
-        if raw and own is None:
+        if raw and self.standardisation is None:
             raise ValueError("x must be standardised: uint8 needs a network with a standardisation")
         if raw and x.size and x.ndim in (2, 3) and math.prod(x.shape[-2:]) == inputs:
             x = x.reshape(-1, inputs)  # images, or one of them
@@ -268,4 +292,4 @@ class MLP(Persistent):
             raise ValueError(
                 f"x must have the shape (batch, {inputs}), batch >= 1; got {x.shape}{hint}"
             )
-        return standardise(x, *own) if raw and own else checks.finite_array("x", x, self.dtype)
+        return x if raw else checks.finite_array("x", x, self.dtype)

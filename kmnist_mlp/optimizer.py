@@ -8,6 +8,7 @@ import numpy as np
 
 from kmnist_mlp.config import Config
 from kmnist_mlp.network import MLP
+from kmnist_mlp.support.memory import aligned
 
 
 def learning_rate(config: Config, epochs_done: float) -> float:
@@ -39,9 +40,6 @@ def learning_rate(config: Config, epochs_done: float) -> float:
     return rate
 
 
-CHUNK = 2**17  # parameters that are updated together
-
-
 class SGD:
     """Updates parameters in place, one mini-batch after the other.
 
@@ -50,9 +48,8 @@ class SGD:
     weights, that of the penalty: ``L1 * sign(w) + 2 * L2 * w``. Source of momentum: Polyak 1964,
     doi:10.1016/0041-5553(64)90137-5.
 
-    A product is written into an array that is no longer needed, as new arrays would take longer.
-    A large network is updated part by part, so that what one operation wrote is still in the cache
-    when the next one reads it.
+    BLAS's ``axpy(x, y, a=a)`` is ``y += a * x``: in place and in one pass over memory, where NumPy
+    takes two. It needs contiguous arrays of one type of number; of others, it changes a copy.
 
     Parameters
     ----------
@@ -78,10 +75,12 @@ class SGD:
     """
 
     def __init__(self, model: MLP, config: Config) -> None:
+        from scipy.linalg import get_blas_funcs  # only here: to predict needs NumPy alone
+
         self.config, self.parameters = config, model.parameters
-        self.velocity = np.zeros_like(self.parameters)
+        self.velocity = aligned(self.parameters.shape, self.parameters.dtype)
         self.n_weights = sum(W.size for W in model.weights)  # they stand before the biases
-        self.scratch = np.empty_like(self.parameters[:CHUNK])
+        self.axpy = get_blas_funcs("axpy", dtype=self.parameters.dtype)
 
     def step(self, g: np.ndarray, epochs_done: float = 0.0) -> None:
         """Take one step.
@@ -89,22 +88,18 @@ class SGD:
         Parameters
         ----------
         g : ndarray, shape (number of parameters,)
-            Gradient of the summed cross-entropy, without penalty; overwritten.
+            Gradient of the summed cross-entropy, in the type of the parameters; that of the
+            penalty is added to it.
         epochs_done : float
             For :func:`learning_rate`; without schedule and warm-up, it has no effect.
         """
-        c = self.config
+        c, axpy, w, v = self.config, self.axpy, self.parameters, self.velocity
         gamma = c.momentum_gamma if c.momentum else 0.0
-        rate = learning_rate(c, epochs_done)
-        for start in range(0, len(g), CHUNK):
-            part = slice(start, start + CHUNK)
-            w, v, dw = self.parameters[part], self.velocity[part], g[part]
-            weights = w[: max(self.n_weights - start, 0)]
-            dW, scratch = dw[: len(weights)], self.scratch[: len(weights)]
-            if c.L1_penalty:
-                dW += np.multiply(c.L1_penalty, np.sign(weights, out=scratch), out=scratch)
-            if c.L2_penalty:
-                dW += np.multiply(2 * c.L2_penalty, weights, out=scratch)
-            v *= gamma
-            v += np.multiply(1 - gamma, dw, out=dw)
-            w -= np.multiply(rate, v, out=dw)
+        W, dW = w[: self.n_weights], g[: self.n_weights]
+        if c.L1_penalty:
+            axpy(np.sign(W), dW, a=c.L1_penalty)  # dW += L1 * sign(W)
+        if c.L2_penalty:
+            axpy(W, dW, a=2 * c.L2_penalty)  # dW += 2 * L2 * W
+        v *= gamma
+        axpy(g, v, a=1 - gamma)  # v += (1 - gamma) * g
+        axpy(v, w, a=-learning_rate(c, epochs_done))  # w -= rate * v

@@ -11,17 +11,16 @@ import numpy as np
 
 from kmnist_mlp.config import Config, Stream, generator
 from kmnist_mlp.data import Dataset, split_and_standardise
-from kmnist_mlp.network import MLP, backpropagate, cross_entropies, forward
+from kmnist_mlp.network import MLP, backpropagate, cross_entropies, logits
 from kmnist_mlp.optimizer import SGD
 from kmnist_mlp.results import CURVES, Callback, Progress, TrainingResult
 from kmnist_mlp.support.checks import class_indices, functions, instance, layers_for
-from kmnist_mlp.support.memory import Buffers
-from kmnist_mlp.support.standardisation import StandardisedImages
+from kmnist_mlp.support.memory import Buffers, aligned
+from kmnist_mlp.support.standardisation import standardise_in_place
 from kmnist_mlp.support.threads import one_blas_thread
 
 # Options that need the methods of extensions/
 METHODS = "distortion batch_normalisation dropout label_smoothing mixup weight_averaging".split()
-CHUNK = 256  # images per forward pass when a model is evaluated: its arrays stay in the cache
 
 
 def train(
@@ -131,20 +130,18 @@ class Training:
         self.best_model = self.model.copy()
         self.optimizer = SGD(self.model, config)
         size = min(config.batch_size, len(split.train))
-        self.batch, self.buffers = np.empty((size, pixels), dtype), Buffers(self.model, size)
+        self.batch, self.buffers = aligned((size, pixels), dtype), Buffers(self.model, size)
         self.methods: Any = None
         if any(getattr(config, name) for name in METHODS):
             from kmnist_mlp.extensions import Methods  # only here: the paper needs none of them
 
-            self.methods = Methods(config, self.model, self.buffers, split.shape)
+            self.methods = Methods(config, self.model, self.buffers, data.train_images.shape[1:])
         self.rng = generator(config.seed, Stream.BATCHES)
         # To measure the whole training split after each epoch would cost half an epoch: the curve
         # is that of a fixed tenth of it.
         order = generator(config.seed, Stream.CURVES).permutation(len(split.train))
         part = np.sort(order[: (len(order) + 9) // 10])
-        train = split.train
-        self.curve_x = StandardisedImages(train.images, train.rows[part], train.mean, train.std)
-        self.curve_y = split.train_labels[part]
+        self.curve_x, self.curve_y = split.train[part], split.train_labels[part]
         self.measured: list[tuple[float, ...]] = []
         self.epoch, self.best_epoch, self.best_loss = 0, 0, np.inf
         self.seconds, self.diverged = 0.0, False
@@ -154,24 +151,37 @@ class Training:
 
         Return whether a callback ended the run after a mini-batch.
         """
-        train, methods, size = self.split.train, self.methods, len(self.batch)
-        distort, mix, normalise, drop = methods.in_use if methods else (np.copyto, None, None, None)
-        order = self.rng.permutation(len(train))
-        rows, labels = train.rows[order], self.split.train_labels[order]
-        for start in range(0, len(rows), size):
+        methods, size = self.methods, len(self.batch)
+        _, mix, normalise, drop = methods.in_use if methods else (None,) * 4
+        order = self.rng.permutation(len(self.split.train))
+        labels = self.split.train_labels[order]
+        for start in range(0, len(order), size):
             y = labels[start : start + size]
             n = len(y)
-            x = train.write(rows[start : start + size], self.batch[:n], distort)
+            x = self.images(order[start : start + size])
             buffers = self.buffers if n == size else self.buffers.first(n)
             y = mix(x, y, buffers) if mix else y
             backpropagate(self.model, x, y, buffers, normalise, drop)
-            epochs_done = self.epoch + (start + n / 2) / len(rows)
+            epochs_done = self.epoch + (start + n / 2) / len(order)
             self.optimizer.step(buffers.gradient, epochs_done)
             if methods:
                 methods.step(epochs_done)
             if any([callback.batch(epochs_done) for callback in callbacks]):  # noqa: C419
                 return True
         return False
+
+    def images(self, rows: np.ndarray) -> np.ndarray:
+        """Return images of the training split, distorted if asked for: standardised, (n, pixels).
+
+        They are in the memory of :attr:`batch`.
+        """
+        split, x, distort = self.split, self.batch[: len(rows)], None
+        if self.methods:
+            distort, *_ = self.methods.in_use
+        if distort is None:  # mode="clip" spares NumPy a copy; no row is ever out of range
+            return split.train.take(rows, axis=0, out=x, mode="clip")
+        distort(x, self.data.train_images[split.rows[rows]].reshape(x.shape))
+        return standardise_in_place(x, split.mean, split.std)
 
     def plain(self) -> MLP:
         """Return the network as it is without what it has only in training."""
@@ -252,7 +262,7 @@ class Training:
             self.methods.restore(state["methods"])
 
 
-def evaluate(model: MLP, x: np.ndarray | StandardisedImages, y: np.ndarray) -> tuple[float, float]:
+def evaluate(model: MLP, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     """Return the reported loss and the accuracy of a model.
 
     The reported loss is the paper's: mean cross-entropy per example divided by the number of
@@ -262,7 +272,7 @@ def evaluate(model: MLP, x: np.ndarray | StandardisedImages, y: np.ndarray) -> t
     Parameters
     ----------
     model : MLP
-    x : ndarray or StandardisedImages, shape (n, inputs)
+    x : ndarray, shape (n, inputs)
         Standardised images, or images of uint8 if the model has a standardisation.
     y : ndarray of int, shape (n,)
         Class indices.
@@ -287,16 +297,10 @@ def evaluate(model: MLP, x: np.ndarray | StandardisedImages, y: np.ndarray) -> t
     (0.2303, 0.25)
     """
     classes = instance("model", model, MLP).layer_specs[-1]
-    if not isinstance(x, StandardisedImages):
-        x = model.checked_inputs(x)
-    elif x.shape[1] != model.layer_specs[0] or not len(x):
-        raise ValueError(f"x must be {model.layer_specs[0]} inputs of n >= 1 images; got {x.shape}")
+    x = model.checked_inputs(x)
     y = class_indices("y", y, classes, len(x))
-    buffers = Buffers(model, min(CHUNK, len(x)), backward=False)
     loss, right = 0.0, 0
-    for start in range(0, len(x), CHUNK):
-        labels = y[start : start + CHUNK]
-        z = forward(model, x[start : start + CHUNK], buffers.first(len(labels)))
-        right += int(np.count_nonzero(z.argmax(axis=1) == labels))
-        loss += cross_entropies(z, labels).sum(dtype=np.float64)
+    for part, z in logits(model, x):
+        right += int(np.count_nonzero(z.argmax(axis=1) == y[part]))
+        loss += cross_entropies(z, y[part]).sum(dtype=np.float64)
     return float(loss) / len(x) / classes, right / len(x)

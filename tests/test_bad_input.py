@@ -133,10 +133,10 @@ BAD_VALUES = [
     (MODEL.gradients, (X, Y), {"x": BAD_X, "y": BAD_Y}),
     (evaluate, (MODEL, X, Y), {
         "model": given(None, "model", X), "y": BAD_Y,
-        "x": BAD_X | {"(9, 36)": PARTS.test, "(0, 36)": PARTS.validation},
+        "x": BAD_X,
     }),
-    (evaluate, (MLP((36, 3)), PARTS.test, LABELS[:9]), {
-        "x": {"(0, 36)": PARTS.validation}, "y": {"(40,)": LABELS}
+    (evaluate, (MLP((36, 3)), PARTS.train, LABELS), {
+        "x": {"(0, 36)": PARTS.train[:0], "uint8": PARTS.test}, "y": {"(9,)": LABELS[:9]}
     }),
     (Dataset, (IMAGES[:9], LABELS[:9], IMAGES[:9], LABELS[:9], "small", ABC, ABC), {
         "train_images": BAD_IMAGES,

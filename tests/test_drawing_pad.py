@@ -31,7 +31,6 @@ from kmnist_mlp.laboratory.drawing_pad import (
 from kmnist_mlp.network import forward
 from kmnist_mlp.report.pages import Site, render
 from kmnist_mlp.support.memory import Buffers
-from kmnist_mlp.support.standardisation import standardise
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = Config(layer_specs=(784, 48, 32, 10), activation="ReLU", epochs=2, learning_rate=0.002)
@@ -256,7 +255,8 @@ def test_the_share_of_a_pixel_is_its_value_times_the_slope_of_the_score(
     there = np.array(Pad(tab).js(f"pad.shares({json.dumps(pixels.tolist())}, 3)"))
     model = MLP(run.model.layer_specs, run.model.activation, dtype=np.float64)
     model.parameters[:] = quantised(run.model)[0].parameters
-    x = standardise(pixels[None].astype(float), *run.model.standardisation)
+    mean, std = run.model.standardisation
+    x = (pixels[None] - mean.astype(float)) / std
     rows = np.random.default_rng(0).choice(np.flatnonzero(x[0]), 20)
     for i in rows:
         scores = []

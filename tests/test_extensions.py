@@ -192,7 +192,7 @@ def test_training_learns_and_returns_a_plain_network_to_which_its_curves_belong(
     assert type(result.model) is MLP
     assert result.test_accuracy > 0.9
     split = split_and_standardise(tiny, config)
-    right = result.model.predict(split.validation[:]) == split.validation_labels
+    right = result.model.predict(split.validation) == split.validation_labels
     assert right.mean() == result.curves["validation_accuracy"][-1]
     run = Training(config, tiny)
     while not run.ended:
@@ -209,7 +209,7 @@ def test_training_distorts_its_mini_batches_and_not_what_it_measures(tiny):
     plain, distorting = (Training(config.replace(distortion=d), tiny) for d in (0, 0.7))
     assert plain.methods is None
     order = generator(4, Stream.BATCHES).permutation(192)
-    pixels = tiny.train_images.reshape(240, 36)[plain.split.train.rows[order]]
+    pixels = tiny.train_images.reshape(240, 36)[plain.split.rows[order]]
     distort, seen = (
         Distortion((6, 6), 0.7, np.random.default_rng([4, 5])),
         pixels.astype(np.float32),
@@ -241,7 +241,7 @@ def test_mixup_mixes_each_image_with_another_one_in_the_share_of_their_targets(t
     for part, (x, targets) in zip((order[:150], order[150:]), seen, strict=True):
         other = rng.permutation(len(part))
         share = rng.beta(0.5, 0.5, (len(part), 1))
-        own = run.split.train[:][part], smoothed(run.split.train_labels[part], 3, 0.3)
+        own = run.split.train[part], smoothed(run.split.train_labels[part], 3, 0.3)
         for found, plain in zip((x, targets), own, strict=True):
             np.testing.assert_allclose(found, share * plain + (1 - share) * plain[other], atol=1e-9)
 

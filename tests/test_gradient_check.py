@@ -103,7 +103,7 @@ def test_tables_1_to_3_take_the_first_sixth_and_last_training_pattern(tiny10, se
     split = split_and_standardise(tiny10, Config(seed=number), np.float64)
     model = MLP((36, 128, 10), "tanh", number, np.float64)
     for block, row in enumerate((0, 5, len(split.train) - 1)):
-        expected = check_gradients(model, split.train[:][[row]], split.train_labels[[row]])
+        expected = check_gradients(model, split.train[[row]], split.train_labels[[row]])
         given = table.loc[6 * block : 6 * block + 5, COLUMNS].reset_index(drop=True)
         assert given.equals(expected)
 

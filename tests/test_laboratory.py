@@ -21,7 +21,7 @@ from shown import lines, numbers_of, points, texts, ticks
 from kmnist_mlp import MLP, Config, run, train
 from kmnist_mlp.callbacks import live
 from kmnist_mlp.callbacks.svg import chart
-from kmnist_mlp.data import split_and_standardise
+from kmnist_mlp.data import split_and_standardise, split_rows
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.laboratory import (
     Backpropagation,
@@ -38,6 +38,7 @@ from kmnist_mlp.laboratory.records import epochs, how_it_ended
 from kmnist_mlp.optimizer import SGD
 from kmnist_mlp.report.pages import Site, make_pages
 from kmnist_mlp.support.colours import BLUE, GREY, ORANGE
+from kmnist_mlp.support.standardisation import standardise
 from kmnist_mlp.training import Training
 
 BASELINE = Config(layer_specs=(36, 8, 10), learning_rate=0.01, batch_size=32, epochs=4)
@@ -442,10 +443,15 @@ def test_a_unit_is_shown_with_the_images_for_which_its_output_is_largest(case, m
     monkeypatch.setattr(hidden_units, "TOP", 15)  # fewer than there are validation images
     run, data = case
     units, split = HiddenUnits(run, data), split_of(run, data)
-    z = split.validation[:] @ run.model.weights[0] + run.model.biases[0]
+    z = (
+        standardise(split.validation, split.mean, split.std) @ run.model.weights[0]
+        + run.model.biases[0]
+    )
     expected = np.tanh(z) if run.config.activation == "tanh" else 1 / (1 + np.exp(-z))
     np.testing.assert_allclose(units.outputs, expected, rtol=1e-4, atol=1e-5)
-    np.testing.assert_array_equal(units.images, data.train_images[split.validation.rows])
+    np.testing.assert_array_equal(
+        units.images, data.train_images[split_rows(len(data.train_images), run.config)[1]]
+    )
     assert units.part == "validation"
     unit = int(np.argmax(np.linalg.norm(run.model.weights[0], axis=0)))
     assert units.order[0] == unit
@@ -617,7 +623,7 @@ def test_the_mini_batches_are_those_of_the_run_s_split_size_and_standardisation(
     np.testing.assert_array_equal(x, split.train[:size])
     np.testing.assert_array_equal(y, split.train_labels[:size])
     np.testing.assert_array_equal(next_x, split.train[size : 2 * size])
-    images = data.train_images[split.train.rows[:size]]
+    images = data.train_images[split.rows[:size]]
     probabilities = run.model.predict_proba(images)
     np.testing.assert_allclose(run.model.predict_proba(x), probabilities, rtol=1e-4)
 

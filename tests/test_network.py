@@ -20,7 +20,7 @@ from textbook import (
 )
 
 from kmnist_mlp import MLP, Config
-from kmnist_mlp.network import backpropagate
+from kmnist_mlp.network import backpropagate, standardised
 from kmnist_mlp.optimizer import SGD
 from kmnist_mlp.support.files import load_arrays, save_arrays
 from kmnist_mlp.support.memory import Buffers
@@ -164,7 +164,7 @@ def test_every_kind_of_copy_is_equal_and_can_be_trained_without_touching_the_ori
     tmp_path, duplicate
 ):
     model, images = standardised_model()
-    x, y = model.checked_inputs(images), np.arange(6) % 3
+    x, y = standardised(model, model.checked_inputs(images)), np.arange(6) % 3
     twin, loss, kept = duplicate(model, tmp_path / "model"), model.loss(x, y), copy.deepcopy(model)
     assert_same_model(twin, model)
     np.testing.assert_array_equal(twin.predict_proba(images), model.predict_proba(images))

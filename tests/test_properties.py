@@ -19,10 +19,10 @@ from textbook import probabilities, some_model
 from kmnist_mlp import MLP, Config, Dataset, evaluate, one_hot, train
 from kmnist_mlp.activations import ACTIVATIONS
 from kmnist_mlp.config import Stream, generator
-from kmnist_mlp.data import split_and_standardise
+from kmnist_mlp.data import split_and_standardise, split_rows
 from kmnist_mlp.network import cross_entropies, softmax
 from kmnist_mlp.optimizer import SGD
-from kmnist_mlp.support.standardisation import pixel_statistics
+from kmnist_mlp.support.standardisation import pixel_statistics, standardise
 
 activations = st.sampled_from(list(ACTIVATIONS))
 dtypes = st.sampled_from([np.float32, np.float64])
@@ -212,21 +212,25 @@ def noise(n, seed=0, side=3):
 def test_every_split_is_a_partition_and_standardised_by_its_training_part(n, config):
     data = noise(n)
     split = split_and_standardise(data, config, np.float64)
-    assert sorted([*split.train.rows, *split.validation.rows]) == list(range(n))
+    training, validation = split_rows(n, config)
+    assert sorted([*training, *validation]) == list(range(n))
     assert len(split.validation) == round(n * config.validation_fraction)
-    train = data.train_images[split.train.rows].reshape(-1, 9)
+    np.testing.assert_array_equal(split.rows, training)
+    train = data.train_images[training].reshape(-1, 9)
     columns = 9 if config.standardisation == "pixel" else 1
     scaler = StandardScaler().fit(train.reshape(-1, columns))
-    for part, labels, images, expected in (
-        (split.train, split.train_labels, data.train_images, data.train_labels),
-        (split.validation, split.validation_labels, data.train_images, data.train_labels),
-        (split.test, split.test_labels, data.test_images, data.test_labels),
-    ):
-        np.testing.assert_array_equal(labels, expected[part.rows])
-        pixels = images[part.rows].reshape(-1, columns)
+    own = split.mean, split.std
+    for x, labels, images, expected in (
+        (split.train, split.train_labels, data.train_images, data.train_labels[training]),
+        (standardise(split.validation, *own), split.validation_labels,
+         data.train_images[validation], data.train_labels[validation]),
+        (standardise(split.test, *own), split.test_labels, data.test_images, data.test_labels),
+    ):  # fmt: skip
+        np.testing.assert_array_equal(labels, expected)
+        pixels = (images[training] if x is split.train else images).reshape(-1, columns)
         if len(pixels):
             standardised = scaler.transform(pixels).reshape(-1, 9)
-            np.testing.assert_allclose(part[:], standardised, rtol=1e-9, atol=1e-9)
+            np.testing.assert_allclose(x, standardised, rtol=1e-9, atol=1e-9)
 
 
 @given(arrays.arrays(np.uint8, st.tuples(st.integers(1, 2100), st.integers(1, 3))))
@@ -250,7 +254,7 @@ def test_batches_of_every_size_take_every_training_image_once_an_epoch(n, size, 
         split_and_standardise(data, config, np.float64),
         MLP((9, 10), "tanh", seed, float),
     )
-    sgd, rng, x = SGD(model, config), generator(seed, Stream.BATCHES), split.train[:]
+    sgd, rng, x = SGD(model, config), generator(seed, Stream.BATCHES), split.train
     for _ in range(epochs):
         order = rng.permutation(len(x))
         for rows in np.split(order, range(size, len(x), min(size, len(x)))):

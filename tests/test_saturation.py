@@ -81,7 +81,7 @@ def test_a_run_is_measured_on_its_training_split_with_its_first_and_its_kept_wei
     result = results.of("baseline")[1]
     assert 0 < result.kept_epoch < result.stopped_epoch
     start = Training(result.config, tiny10)
-    x, y = start.split.train[:], start.split.train_labels
+    x, y = start.split.train, start.split.train_labels
     table = saturation(result, tiny10)
     assert table.weights.tolist() == ["initial"] * 2 + ["kept"] * 2
     assert table.epoch.tolist() == [0, 0, result.kept_epoch, result.kept_epoch]

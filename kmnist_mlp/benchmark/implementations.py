@@ -72,8 +72,7 @@ def plain_numpy(config: Config, data: Dataset) -> Epoch:
     f = ACTIVATIONS[config.activation]
     parameters = model.weights + model.biases
     velocities = [np.zeros_like(array) for array in parameters]
-    images, labels = split.train.images[split.train.rows], split.train_labels
-    mean, std = split.mean, split.std
+    images, labels = split.train, split.train_labels
     hidden = [np.empty((size, units), np.float32) for units in config.layer_specs[1:-1]]
     gradients = [np.empty_like(array) for array in parameters]
     layers, rng = len(model.weights), np.random.default_rng(0)
@@ -82,7 +81,7 @@ def plain_numpy(config: Config, data: Dataset) -> Epoch:
         order = rng.permutation(len(images))
         for start in range(0, len(images) - size + 1, size):
             rows = order[start : start + size]
-            outputs = [(images[rows] - mean) / std]
+            outputs = [images[rows]]
             for layer, out in enumerate(hidden):
                 np.matmul(outputs[-1], model.weights[layer], out=out)
                 np.add(out, model.biases[layer], out=out)
@@ -109,7 +108,7 @@ def scikit_learn(config: Config, data: Dataset) -> Epoch:
     from sklearn.neural_network import MLPClassifier
 
     split = split_of(config, data)
-    x, y = split.train[:], split.train_labels
+    x, y = split.train, split.train_labels
     theirs = MLPClassifier(
         config.layer_specs[1:-1],
         activation=config.activation.lower(),
@@ -146,7 +145,7 @@ def pytorch(config: Config, data: Dataset) -> Epoch:
     )
     loss = torch.nn.CrossEntropyLoss(reduction="sum")
     split = split_of(config, data)
-    x, y = torch.from_numpy(split.train[:]), torch.from_numpy(split.train_labels.astype(np.int64))
+    x, y = torch.from_numpy(split.train), torch.from_numpy(split.train_labels.astype(np.int64))
 
     def epoch() -> None:
         for rows in torch.randperm(len(x)).split(config.batch_size):
@@ -167,7 +166,7 @@ def jax(config: Config, data: Dataset) -> Epoch:
     state = jax.tree.map(jnp.array, (model.weights, model.biases))
     state = (state, jax.tree.map(jnp.zeros_like, state))
     split = split_of(config, data)
-    x, y = jnp.array(split.train[:]), jnp.array(split.train_labels.astype(np.int32))
+    x, y = jnp.array(split.train), jnp.array(split.train_labels.astype(np.int32))
     gamma, rate, size = config.momentum_gamma, config.learning_rate, config.batch_size
     rng = np.random.default_rng(0)
 

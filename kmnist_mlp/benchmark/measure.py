@@ -80,9 +80,8 @@ def parts(config: Config, data: Dataset, rounds: int = 300) -> dict[str, float]:
     """Return the microseconds of each part of one mini-batch when that part is done alone."""
     rng, size = np.random.default_rng(0), config.batch_size
     train = split_of(config, data).train
-    rows = rng.permutation(train.rows)
-    pixels = np.empty((size, config.layer_specs[0]), np.uint8)
-    x = np.empty(pixels.shape, np.float32)
+    rows = rng.permutation(len(train))
+    x = np.empty((size, config.layer_specs[0]), np.float32)
     start = 0
 
     def next_rows() -> np.ndarray:
@@ -110,10 +109,7 @@ def parts(config: Config, data: Dataset, rounds: int = 300) -> dict[str, float]:
 
     measured = {
         "matrix products": products(config, first_images(data, config, size)),
-        "gathering the images": lambda: np.take(
-            train.images, next_rows(), axis=0, out=pixels, mode="clip"
-        ),
-        "gathering and standardising": lambda: train.write(next_rows(), x),
+        "gathering the images": lambda: train.take(next_rows(), axis=0, out=x, mode="clip"),
         "biases and activation": activate,
         "softmax": lambda: softmax(logits),
         "derivative of the activation": derive,

@@ -10,7 +10,7 @@ import pandas as pd
 from kmnist_mlp.activations import ACTIVATIONS
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.runs import Results
-from kmnist_mlp.network import MLP, backpropagate
+from kmnist_mlp.network import MLP, backpropagate, standardised
 from kmnist_mlp.results import TrainingResult
 from kmnist_mlp.support.checks import class_indices
 from kmnist_mlp.support.memory import Buffers
@@ -64,7 +64,7 @@ def layer_table(model: MLP, x: np.ndarray, y: np.ndarray) -> pd.DataFrame:
     0      1              0.5                     0.5           0.00
     1      2              NaN                     NaN           0.79
     """
-    x = model.checked_inputs(x)
+    x = standardised(model, model.checked_inputs(x))
     y = class_indices("y", y, model.layer_specs[-1], len(x))
     buffers = Buffers(model, len(x))
     backpropagate(model, x, y, buffers)  # also leaves a and delta of each image in the buffers

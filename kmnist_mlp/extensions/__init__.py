@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from kmnist_mlp.config import Config, Stream, generator
 from kmnist_mlp.extensions.augmentation import Distortion
 from kmnist_mlp.extensions.averaging import WeightAverage
@@ -22,8 +20,8 @@ class Methods:
     Attributes
     ----------
     in_use : tuple
-        What distorts the images (:class:`Distortion`, or a plain copy); and what mixes them, what
-        normalises and what drops hidden units, or None.
+        What distorts the images, what mixes them, what normalises and what drops hidden units;
+        each may be None.
     """
 
     def __init__(
@@ -34,11 +32,13 @@ class Methods:
         rng = generator(c.seed, Stream.DISTORTION)
         distort = Distortion(shape, c.distortion, rng) if c.distortion else None
         mix = Mixup(c, buffers.targets) if c.mixup else None
-        self.normalise = BatchNormalisation(c, model, batch) if c.batch_normalisation else None
+        hidden = model.layer_specs[1:-1]
+        normalises = c.batch_normalisation and hidden
+        self.normalise = BatchNormalisation(c, model, batch) if normalises else None
         drop = Dropout(c, model, batch) if c.dropout else None
         averaged = [model.parameters, *(self.normalise.averaged if self.normalise else [])]
         self.average = WeightAverage(c.weight_averaging, averaged) if c.weight_averaging else None
-        self.in_use = (distort or np.copyto, mix, self.normalise, drop)
+        self.in_use = (distort, mix, self.normalise, drop)
         owners = {"normalise": self.normalise, "drop": drop, "distort": distort, "mix": mix}
         owners |= {"average": self.average}
         self.owners = {name: owner for name, owner in owners.items() if owner is not None}

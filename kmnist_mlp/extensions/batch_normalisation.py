@@ -49,8 +49,8 @@ class BatchNormalisation:
             for row in (self.parameters, self.gradient, *self.running)
         )
         self.averaged = [self.parameters, self.running]  # if the weights are averaged
-        self.weights: list[np.ndarray] = []  # gains have no penalty
-        self.optimizer = SGD(self, config)
+        self.weights: list[np.ndarray] = []
+        self.optimizer = SGD(self, config.replace(L1_penalty=0, L2_penalty=0))  # not of gains
         self.normalised = [np.empty((batch, n), model.dtype) for n in units]
         self.inverse_deviations = [np.empty(n, model.dtype) for n in units]
 

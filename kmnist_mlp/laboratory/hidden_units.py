@@ -20,7 +20,7 @@ from kmnist_mlp.figures import style
 from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.figures.style import finished
 from kmnist_mlp.laboratory.checks import trained_on
-from kmnist_mlp.network import MLP
+from kmnist_mlp.network import MLP, standardised
 from kmnist_mlp.results import TrainingResult
 from kmnist_mlp.support.checks import whole_number
 
@@ -120,7 +120,7 @@ def first_layer(model: MLP, images: np.ndarray) -> np.ndarray:
     ``f(x @ W + b)``, where x are the pixels as the network standardises them; without f if the
     first layer is also the last.
     """
-    z = model.checked_inputs(images) @ model.weights[0] + model.biases[0]
+    z = standardised(model, model.checked_inputs(images)) @ model.weights[0] + model.biases[0]
     if len(model.weights) == 1:
         return z
     return ACTIVATIONS[model.activation].value(z, out=z)

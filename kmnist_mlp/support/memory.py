@@ -31,6 +31,7 @@ class Buffers:
         What each layer got in the last forward pass: x, and the outputs of the hidden layers.
     outputs, deltas, scratch : list of ndarray
         One array (batch, units) per layer; deltas and scratch for the hidden layers only.
+    ones : ndarray, shape (batch,)
     targets : ndarray, shape (classes, classes)
         The row of a class is the distribution that its images are trained to have: one-hot.
     weight_gradients, bias_gradients : list of ndarray
@@ -55,6 +56,7 @@ class Buffers:
         if backward:
             self.deltas = [np.empty_like(array) for array in self.outputs[:-1]]
             self.scratch = [np.empty_like(array) for array in self.outputs[:-1]]
+            self.ones = np.ones(batch, model.dtype)
             self.targets = np.eye(sizes[-1], dtype=model.dtype)
             self.gradient, self.weight_gradients, self.bias_gradients = allocate(
                 model.layer_specs, model.dtype
@@ -66,7 +68,23 @@ class Buffers:
         smaller.__dict__.update(self.__dict__, inputs=list(self.inputs))
         for name in {"outputs", "deltas", "scratch"} & vars(self).keys():
             setattr(smaller, name, [array[:rows] for array in getattr(self, name)])
+        if hasattr(self, "ones"):
+            smaller.ones = self.ones[:rows]
         return smaller
+
+
+def aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """Return zeros that begin with a cache line, 64 bytes: vectors of them are never split in two.
+
+    Examples
+    --------
+    >>> aligned((3, 5), np.float32).ctypes.data % 64
+    0
+    """
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    memory = np.zeros(size + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + size].view(dtype).reshape(shape)
 
 
 def allocate(
@@ -76,7 +94,7 @@ def allocate(
     shapes = [*pairwise(layer_specs), *((units,) for units in layer_specs[1:])]
     ends = list(accumulate(map(math.prod, shapes)))
     try:
-        memory = np.zeros(ends[-1], dtype)
+        memory = aligned((ends[-1],), dtype)
     except (MemoryError, OverflowError, ValueError):
         raise ValueError(
             f"layer_specs {tuple(layer_specs)} are {ends[-1]:,} parameters; there is no memory for "

@@ -1,17 +1,8 @@
-"""Standardised pixels: their statistics, and images that are standardised when they are needed.
-
-All 60,000 images as float32 would take 188 MB and be read from memory once an epoch; as uint8 they
-take 47 MB. A mini-batch is standardised when it is trained on.
-"""
+"""Standardised pixels, and the statistics that they are standardised with."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
-
-BLOCK = 256  # images that are standardised at once: they stay in the processor's cache
 
 
 def pixel_statistics(
@@ -51,23 +42,8 @@ def pixel_statistics(
     return sums / n, np.where(std == 0, 1.0, std)
 
 
-def by_own_statistics(x: np.ndarray) -> np.ndarray:
-    """Standardise each row of ``x``, (images, pixels), by its own mean and deviation, in place.
-
-    Examples
-    --------
-    >>> by_own_statistics(np.array([[0.0, 2.0], [7.0, 7.0]]))  # a blank image becomes zeros
-    array([[-1.,  1.],
-           [ 0.,  0.]])
-    """
-    x -= x.mean(axis=1, keepdims=True)
-    std = np.sqrt(np.square(x).mean(axis=1, keepdims=True))
-    x /= np.where(std == 0, 1, std)
-    return x
-
-
 def standardise(images: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
-    """Return ``(images - mean) / std``, computed as :class:`StandardisedImages` does.
+    """Return ``(images - mean) / std``, in the type of ``mean``.
 
     Parameters
     ----------
@@ -80,70 +56,24 @@ def standardise(images: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.nda
     array([[-1.,  0.],
            [ 1.,  0.]])
     """
-    if not mean.size:
-        return by_own_statistics(images.astype(mean.dtype))
-    return images * (1 / std) - mean / std
+    return standardise_in_place(images.astype(mean.dtype), mean, std)
 
 
-class StandardisedImages:
-    """Some rows of a uint8 image array as standardised numbers, made only when asked for.
-
-    Shape (n, pixels); a slice of it is an ordinary float array.
-
-    Parameters
-    ----------
-    images : ndarray of uint8, shape (all images, pixels)
-    rows : ndarray of int, shape (n,)
-        Which images, in which order.
-    mean, std : ndarray, shape (pixels,), or (0,)
-        In the type of number that is wanted, float32 or float64. Without any, each image is
-        standardised by its own mean and standard deviation.
+def standardise_in_place(x: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+    """Turn floats from 0 to 255, (n, pixels), into ``(x - mean) / std``, and return them.
 
     Examples
     --------
-    >>> images = np.array([[0, 10], [4, 10]], np.uint8)  # two images of two pixels
-    >>> mean, std = pixel_statistics(images, np.arange(2))
-    >>> StandardisedImages(images, np.array([1, 0, 0]), mean, std)[:2]
-    array([[ 1.,  0.],
-           [-1.,  0.]])
+    Each image by its own mean and deviation; a blank one becomes zeros:
+
+    >>> standardise_in_place(np.array([[0.0, 2.0], [7.0, 7.0]]), np.empty(0), np.empty(0))
+    array([[-1.,  1.],
+           [ 0.,  0.]])
     """
-
-    def __init__(
-        self, images: np.ndarray, rows: np.ndarray, mean: np.ndarray, std: np.ndarray
-    ) -> None:
-        self.images, self.rows, self.mean, self.std = images, rows, mean, std
-        self.shape = (len(rows), images.shape[1])
-        # (pixel - mean) / std is computed as pixel * scale - shift. NumPy is twice as fast on two
-        # arrays of one shape as on an array and a row, so the rows are repeated for a block.
-        self.scale = np.tile(1 / std, (BLOCK, 1))
-        self.shift = np.tile(mean / std, (BLOCK, 1))
-
-    def __len__(self) -> int:
-        """Return the number of images."""
-        return len(self.rows)
-
-    def __getitem__(self, part: slice) -> np.ndarray:
-        """Return standardised images, shape (of the slice, pixels)."""
-        rows = self.rows[part]
-        return self.write(rows, np.empty((len(rows), self.shape[1]), self.mean.dtype))
-
-    def write(
-        self,
-        rows: np.ndarray,
-        out: np.ndarray,
-        distort: Callable[[np.ndarray, np.ndarray], Any] = np.copyto,
-    ) -> np.ndarray:
-        """Write the images numbered ``rows`` (of all images) into ``out``, and return it.
-
-        ``distort(out, pixels)`` turns pixels of uint8 into numbers from 0 to 255.
-        """
-        for start in range(0, len(rows), BLOCK):
-            pixels = self.images.take(rows[start : start + BLOCK], axis=0)
-            block = out[start : start + BLOCK]
-            distort(block, pixels)
-            if not self.mean.size:
-                by_own_statistics(block)
-                continue
-            block *= self.scale[: len(block)]
-            block -= self.shift[: len(block)]
-        return out
+    if not mean.size:
+        mean = x.mean(axis=1, keepdims=True)
+        std = np.sqrt(np.square(x - mean).mean(axis=1, keepdims=True))
+        std[std == 0] = 1
+    x -= mean
+    x /= std
+    return x

@@ -16,17 +16,17 @@ _before: list[tuple[Any, int]] = []  # each BLAS of the process, and the threads
 def one_blas_thread() -> Iterator[None]:
     """Limit BLAS to one thread, so that a sum has the same bits everywhere.
 
-    The limit holds for the whole process: the first of several users sets it, the last one gives
-    the threads back.
+    The limit holds for the whole process, and for both the BLAS of NumPy and that of SciPy: the
+    first of several users sets it, the last one gives the threads back.
     """
     from threadpoolctl import ThreadpoolController  # only here: to predict needs NumPy alone
 
     user = object()
     with _lock:
-        if not _users:
-            found = ThreadpoolController().select(user_api="blas").lib_controllers
-            _before.extend((blas, blas.num_threads) for blas in found)
-            for blas, _ in _before:
+        known = {blas.filepath for blas, _ in _before}
+        for blas in ThreadpoolController().select(user_api="blas").lib_controllers:
+            if blas.filepath not in known:  # also one that was loaded since the first user came
+                _before.append((blas, blas.num_threads))
                 _set_threads(blas, 1)
         _users.append(user)
     try:
