@@ -46,7 +46,7 @@ def test_without_deviations_it_is_our_own_algorithm(name, seed, make_dataset):
     config = SMALL.replace(seed=seed, **OURS[name])
     ours = train(config, data, np.float64)
     found = train_as_published(config, data, (), np.float64)
-    assert found.epochs == ours.stopped_epoch
+    assert found.stopped_epoch == ours.stopped_epoch
     assert ours.diverged == ("diverges" in name)
     for curve in CURVES:
         np.testing.assert_allclose(found.curves[curve], ours.curves[curve], rtol=1e-9, atol=1e-12)
@@ -141,7 +141,7 @@ def test_with_all_deviations_it_is_a_loop_over_images_and_units(activation, L2, 
     validated = reported(own_scale(held_out[0]), held_out[1], weights, biases, activation)
 
     found = train_as_published(config, data, DEVIATIONS, np.float64)
-    assert found.epochs == 2
+    assert found.stopped_epoch == 2
     assert (found.test_loss, found.test_accuracy) == pytest.approx(tested, rel=1e-9)
     assert found.curves["validation_accuracy"][-1] == pytest.approx(validated[1])
     expected = validated[0] + in_curves
@@ -176,16 +176,19 @@ def test_each_deviation_changes_a_run_to_which_it_applies_and_no_other(name, tin
     if name in SAME:
         assert name not in applicable(SAME[name])
         runs = [train_as_published(SAME[name], tiny10, names) for names in ((), [name])]
-        assert runs[0].test_loss == runs[1].test_loss and runs[0].epochs == runs[1].epochs
+        assert (
+            runs[0].test_loss == runs[1].test_loss
+            and runs[0].stopped_epoch == runs[1].stopped_epoch
+        )
 
 
 def test_fixed_epochs_are_those_of_the_published_dictionaries_and_keep_the_last_weights(tiny10):
     config = SMALL.replace(learning_rate=0.11, epochs=100)  # its patience of 5 ends before 25
     names = ["fixed epochs"]
-    assert train_as_published(config, tiny10).epochs < 25
-    assert train_as_published(config, tiny10, names).epochs == 25
+    assert train_as_published(config, tiny10).stopped_epoch < 25
+    assert train_as_published(config, tiny10, names).stopped_epoch == 25
     longer = train_as_published(config.replace(early_stop_epoch=30), tiny10, names)
-    assert longer.epochs == EXPERIMENTS["final"].early_stop_epoch == 30
+    assert longer.stopped_epoch == EXPERIMENTS["final"].early_stop_epoch == 30
     last = train_as_published(config.replace(early_stop=False, epochs=25), tiny10)
     assert train_as_published(config, tiny10, names).test_loss == last.test_loss
 
@@ -261,7 +264,11 @@ def test_only_missing_runs_are_trained_and_each_is_kept_as_soon_as_it_is_finishe
             raise KeyboardInterrupt
         trained.append((config.activation, len(deviations), config.seed))
         values = np.full(2, config.seed + 0.125)
-        return PublishedRun(0.5 + config.seed / 8, 0.0123456789, 2, dict.fromkeys(CURVES, values))
+        curves, kept = dict.fromkeys(CURVES, values), dict.fromkeys(CURVES, values[-1])
+        weights = [np.zeros((2, 2))]
+        return PublishedRun(
+            0.5 + config.seed / 8, 0.0123456789, 2, 1, False, curves, kept, weights
+        )  # fmt: skip
 
     monkeypatch.setattr(published_runs, "train_as_published", quick)
     planned = [Run("relu", text, seed) for seed in (1, 0) for text in ("all", "-clipping")]

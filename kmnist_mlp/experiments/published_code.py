@@ -57,16 +57,25 @@ class PublishedRun:
         A fraction.
     test_loss : float
         The reported one: mean cross-entropy per image, divided by the number of classes.
-    epochs : int
-        How many were trained.
+    stopped_epoch, best_epoch : int
+        The last epoch, and that of the lowest validation loss (cross-entropy alone).
+    diverged : bool
     curves : dict of str to ndarray
         For each of :data:`kmnist_mlp.results.CURVES`, the values after each epoch.
+    returned : dict of str to float
+        The same quantities of the weights that are kept.
+    weights : list of ndarray
+        Those that are kept.
     """
 
     test_accuracy: float
     test_loss: float
-    epochs: int
+    stopped_epoch: int
+    best_epoch: int
+    diverged: bool
     curves: dict[str, Array]
+    returned: dict[str, float]
+    weights: Arrays
 
 
 def applicable(config: Config) -> frozenset[str]:
@@ -127,7 +136,7 @@ def train_as_published(
     >>> from kmnist_mlp import load_kmnist
     >>> config, data = Config(layer_specs=(784, 16, 10), epochs=2), load_kmnist()
     >>> ours = train_as_published(config, data)
-    >>> ours.epochs, len(ours.curves["validation_loss"])
+    >>> ours.stopped_epoch, len(ours.curves["validation_loss"])
     (2, 2)
     >>> train_as_published(config, data, ["cliping"])
     Traceback (most recent call last):
@@ -335,11 +344,16 @@ def _train(config: Config, data: Dataset, names: frozenset[str], dtype: np.dtype
             row[::2] += 0.5 * config.L1_penalty * sum(abs(W).sum() for W in weights)
         if stops and epoch - best_epoch >= config.early_stop_epoch:
             break
+    kept = len(curves)
     if stops or diverged:
-        weights, biases = best[: len(weights)], best[len(weights) :]
+        kept, weights, biases = best_epoch, best[: len(weights)], best[len(weights) :]
+    at_kept = curves[kept - 1] if curves else row
     loss, accuracy = measured(*splits["test"])
     by_name = dict(zip(CURVES, np.reshape(curves, (-1, 4)).T, strict=True))
-    return PublishedRun(accuracy, loss, epoch, by_name)
+    returned = dict(zip(CURVES, at_kept, strict=True))
+    return PublishedRun(
+        accuracy, loss, epoch, best_epoch, diverged, by_name, returned, weights
+    )  # fmt: skip
 
 
 def _splits(

@@ -30,6 +30,7 @@ from kmnist_mlp.experiments.published_code import (
     checked_deviations,
     train_as_published,
 )
+from kmnist_mlp.experiments.runs import quantities_of
 from kmnist_mlp.results import CURVES
 from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import write_csv
@@ -43,7 +44,10 @@ ABLATED = (
     "baseline", "sigmoid", "relu", "hidden_256", "hidden_64", "two_hidden_layers", "l2_0.2"
 )  # fmt: skip
 KEY = ["experiment", "deviations", "seed"]
-COLUMNS = [*KEY, "test_accuracy", "test_loss", "epochs"]
+COLUMNS = [
+    *KEY, "test_accuracy", "test_loss", *CURVES, "generalisation_gap", "late_fluctuation",
+    "small_weight_share", "best_epoch", "epochs", "diverged",
+]  # fmt: skip
 
 
 class Run(NamedTuple):
@@ -95,9 +99,10 @@ def _rank(name: str) -> int:
 
 
 def load_runs(folder: Path = FOLDER) -> pd.DataFrame:
-    """Return a row per run: experiment, deviations, seed, test_accuracy, test_loss, epochs.
+    """Return a row per run: experiment, deviations, seed and what was measured.
 
-    Accuracies are fractions; the loss is the reported one.
+    The columns are those of :attr:`kmnist_mlp.experiments.runs.Results.frame`, but for "epochs",
+    the number of epochs that were trained. Accuracies are fractions; losses are the reported ones.
     """
     return _read(folder / RUNS, COLUMNS)
 
@@ -127,8 +132,9 @@ def keep(run: Run, result: PublishedRun, folder: Path) -> None:
         own.insert(0, "seed", run.seed)
         own.insert(0, "experiment", run.experiment)
         _write(load_curves(folder), own, ["experiment", "seed", "epoch"], folder / LEARNING_CURVES)
-    row = [*run, result.test_accuracy, result.test_loss, result.epochs]
-    _write(load_runs(folder), pd.DataFrame([row], columns=COLUMNS), KEY, folder / RUNS)
+    row = {**run._asdict(), **quantities_of(result, result.weights[0])}
+    row["epochs"] = row.pop("stopped_epoch")
+    _write(load_runs(folder), pd.DataFrame([row])[COLUMNS], KEY, folder / RUNS)
 
 
 def _write(table: pd.DataFrame, new: pd.DataFrame, key: list[str], path: Path) -> None:
@@ -151,8 +157,8 @@ def train_missing(planned: Sequence[Run], data: Dataset, folder: Path, n_jobs: i
         minutes = (time.perf_counter() - began) / 60 * (len(todo) / number - 1)
         tell(
             f"{number} of {len(todo)}: {run.experiment}, {run.deviations}, seed {run.seed}: "
-            f"{100 * result.test_accuracy:.2f} %, {result.test_loss:.4f} after {result.epochs} "
-            f"epochs; about {minutes:.0f} minutes to go"
+            f"{100 * result.test_accuracy:.2f} %, {result.test_loss:.4f}, "
+            f"{result.stopped_epoch} epochs; about {minutes:.0f} minutes to go"
         )
     return len(todo)
 
