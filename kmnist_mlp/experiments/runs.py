@@ -84,7 +84,8 @@ class Results:
         others = [other for (own, _), other in self.runs.items() if own == name]
         if key in self.runs or any(o.config.replace(seed=key[1]) != run.config for o in others):
             raise ValueError(f"{name!r} with seed {key[1]} must be new; there is {others[0]!r}")
-        frame = pd.concat([self.frame, pd.DataFrame([_row(*key, run, False)])], ignore_index=True)
+        row = {**_row(*key, run), "cached": False}
+        frame = pd.concat([self.frame, pd.DataFrame([row])], ignore_index=True)
         return Results({**self.runs, key: run}, frame, self.data_name)
 
     def without(self, name: str) -> Results:
@@ -214,7 +215,7 @@ def run(
         if store:
             store.put(result)
     runs = {key: found[key] for key in wanted}
-    rows = [_row(*key, result, key not in missing) for key, result in runs.items()]
+    rows = [{**_row(*key, result), "cached": key not in missing} for key, result in runs.items()]
     return Results(runs, pd.DataFrame(rows), data.name)
 
 
@@ -302,24 +303,33 @@ def _config(name: str, config: Any) -> Config:
     )
 
 
-def _row(name: str, seed: int, run: TrainingResult, cached: bool) -> dict[str, Any]:
+def _row(name: str, seed: int, run: TrainingResult) -> dict[str, Any]:
+    quantities = quantities_of(run, run.model.weights[0])
+    return {"experiment": name, "seed": seed, **quantities, "seconds": run.seconds}
+
+
+def quantities_of(run: Any, weights: np.ndarray) -> dict[str, Any]:
+    """Return the columns of :attr:`Results.frame` that a run and its first layer's weights have.
+
+    Parameters
+    ----------
+    run : TrainingResult, or what has its attributes curves, returned, test_accuracy, test_loss,
+        best_epoch, stopped_epoch and diverged
+    weights : ndarray
+    """
     late = run.curves["training_loss"][-10:]
     epochs = np.arange(len(late))
     line = np.polyval(np.polyfit(epochs, late, 1), epochs) if len(late) > 2 else late
     fluctuation = (late - line).std() / (late.mean() or 1) if len(late) else np.nan
     training, validation = (run.returned[f"{part}_accuracy"] for part in ("training", "validation"))
     return {
-        "experiment": name,
-        "seed": seed,
         "test_accuracy": run.test_accuracy,
         "test_loss": run.test_loss,
         **run.returned,
         "generalisation_gap": training - validation,
         "late_fluctuation": 1.0 if run.diverged else fluctuation,
-        "small_weight_share": (abs(run.model.weights[0]) < 1e-3).mean(),
+        "small_weight_share": (abs(weights) < 1e-3).mean(),
         "best_epoch": run.best_epoch,
         "stopped_epoch": run.stopped_epoch,
         "diverged": run.diverged,
-        "seconds": run.seconds,
-        "cached": cached,
     }

@@ -1,0 +1,305 @@
+"""The published algorithm: equal to ours without deviations, to a slow reference with all."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kmnist_mlp import Config, train
+from kmnist_mlp.config import Stream, generator
+from kmnist_mlp.data import split_rows
+from kmnist_mlp.experiments import published_runs
+from kmnist_mlp.experiments.paper import EXPERIMENTS
+from kmnist_mlp.experiments.published_code import (
+    DEVIATIONS,
+    PublishedRun,
+    activate,
+    applicable,
+    train_as_published,
+)
+from kmnist_mlp.experiments.published_runs import Run, plan, train_missing
+from kmnist_mlp.results import CURVES
+
+SMALL = Config(layer_specs=(36, 8, 10), learning_rate=0.01, batch_size=32, epochs=6)
+OURS = {
+    "tanh": {},
+    "sigmoid, two hidden layers": {"activation": "sigmoid", "layer_specs": (36, 6, 5, 10)},
+    "ReLU": {"activation": "ReLU"},
+    "no hidden layer": {"layer_specs": (36, 10)},
+    "L1": {"L1_penalty": 0.05},
+    "L2": {"L2_penalty": 0.2},
+    "no momentum": {"momentum": False},
+    "all epochs": {"early_stop": False},
+    "patience": {"learning_rate": 0.11, "epochs": 9, "early_stop_epoch": 1},
+    "raw pixels": {"standardisation": "none", "learning_rate": 1e-5},
+    "diverges": {"activation": "ReLU", "learning_rate": 1e12, "momentum": False},
+    "diverges later": {"learning_rate": 1e3, "L2_penalty": 1.0, "early_stop": False, "epochs": 20},
+}
+
+
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid")
+@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_without_deviations_it_is_our_own_algorithm(name, seed, make_dataset):
+    data = make_dataset(classes=10, train=301, test=100)  # 241 are no whole number of tenths
+    config = SMALL.replace(seed=seed, **OURS[name])
+    ours = train(config, data, np.float64)
+    found = train_as_published(config, data, (), np.float64)
+    assert found.stopped_epoch == ours.stopped_epoch
+    assert ours.diverged == ("diverges" in name)
+    for curve in CURVES:
+        np.testing.assert_allclose(found.curves[curve], ours.curves[curve], rtol=1e-9, atol=1e-12)
+    assert found.test_loss == pytest.approx(ours.test_loss, rel=1e-9)
+    assert found.test_accuracy == ours.test_accuracy
+
+
+# ---- all deviations, with a loop over images and units -------------------------------------------
+
+
+def passed(x, weights, biases, activation):
+    """Return the outputs of all layers for one image, slopes of the hidden ones, probabilities."""
+    layers, slopes = [list(x)], []
+    for W, b in zip(weights, biases, strict=True):
+        z = [
+            sum(a * W[i][j] for i, a in enumerate(layers[-1])) + b[j]  # a weighted input
+            for j in range(len(b))
+        ]
+        if W is weights[-1]:
+            powers = [math.exp(min(max(value, -20.0), 20.0)) for value in z]
+            return layers, slopes, [power / sum(powers) for power in powers]
+        if activation == "tanh":
+            layers.append([1.7159 * math.tanh(2 * value / 3) for value in z])
+            slopes.append([1 - math.tanh(value) ** 2 for value in z])
+        elif activation == "sigmoid":
+            layers.append([1 / (1 + math.exp(-min(max(value, -20.0), 20.0))) for value in z])
+            slopes.append([a * (1 - a) for a in layers[-1]])
+        else:
+            layers.append([min(max(value, 0.0), 200.0) for value in z])
+            slopes.append([1.0 if value >= 0 else 0.0 for value in z])
+
+
+def summed_gradient(images, labels, weights, biases, activation):
+    """Return the gradient of the weights, image by image: nothing needs that of the biases."""
+    total = [np.zeros_like(W) for W in weights]
+    for x, label in zip(images, labels, strict=True):
+        layers, slopes, p = passed(x, weights, biases, activation)
+        delta = [value - (k == label) for k, value in enumerate(p)]
+        for layer in range(len(weights) - 1, -1, -1):
+            W, a = weights[layer], layers[layer]
+            for i in range(len(a)):
+                for j in range(len(delta)):
+                    total[layer][i, j] += a[i] * delta[j]
+            if layer:
+                back = [sum(W[i, j] * d for j, d in enumerate(delta)) for i in range(len(a))]
+                delta = [one * slope for one, slope in zip(back, slopes[layer - 1], strict=True)]
+    return total
+
+
+def reported(images, labels, weights, biases, activation):
+    p = [passed(x, weights, biases, activation)[2] for x in images]
+    loss = -sum(math.log(own[k]) for own, k in zip(p, labels, strict=True)) / len(labels) / 10
+    right = sum(own.index(max(own)) == k for own, k in zip(p, labels, strict=True))
+    return loss, right / len(labels)
+
+
+def own_scale(images):
+    x = images.reshape(len(images), -1).astype(float)
+    std = np.array([np.std(column) for column in x.T])
+    return (x - x.mean(axis=0)) / np.where(std == 0, 1, std)
+
+
+@pytest.mark.parametrize(
+    ("activation", "L2"), [("tanh", 0.0), ("tanh", 0.3), ("sigmoid", 0.0), ("ReLU", 0.0)]
+)
+def test_with_all_deviations_it_is_a_loop_over_images_and_units(activation, L2, make_dataset):
+    data = make_dataset(classes=10, train=170, test=20)
+    rate, L1, seed, sizes = 0.05, 0.02, 3, (36, 5, 4, 10)
+    config = Config(
+        layer_specs=sizes, activation=activation, learning_rate=rate, epochs=2, seed=seed,
+        L1_penalty=L1, L2_penalty=L2,
+    )  # fmt: skip
+    training, validation = split_rows(170, config)
+    x, y = own_scale(data.train_images[training]), data.train_labels[training]
+    weights = [
+        np.random.default_rng(seed).standard_normal((m, n)) * math.sqrt(2 / m)
+        for m, n in zip(sizes, sizes[1:], strict=False)
+    ]
+    (drawn,) = np.random.default_rng(seed).spawn(1)
+    biases = [drawn.standard_normal(n) for n in sizes[1:]]
+    before, order = [np.zeros_like(W) for W in weights], generator(seed, Stream.BATCHES)
+    for _ in range(2):
+        epoch = order.permutation(136)
+        for batch in (epoch[:129], epoch[129:]):
+            now = summed_gradient(x[batch], y[batch], weights, biases, activation)
+            for W, g, previous in zip(weights, now, before, strict=True):
+                W -= rate * (0.9 * previous + 0.1 * g + 2 * (L2 or 1e-4) * W + L1)
+            before = now
+    in_curves = 0.5 * L1 * sum(np.abs(W).sum() for W in weights)
+    tested = reported(own_scale(data.test_images), data.test_labels, weights, biases, activation)
+    held_out = data.train_images[validation], data.train_labels[validation]
+    validated = reported(own_scale(held_out[0]), held_out[1], weights, biases, activation)
+
+    found = train_as_published(config, data, DEVIATIONS, np.float64)
+    assert found.stopped_epoch == 2
+    assert (found.test_loss, found.test_accuracy) == pytest.approx(tested, rel=1e-9)
+    assert found.curves["validation_accuracy"][-1] == pytest.approx(validated[1])
+    expected = validated[0] + in_curves
+    assert found.curves["validation_loss"][-1] == pytest.approx(expected, rel=1e-9)
+
+
+# ---- one deviation at a time ---------------------------------------------------------------------
+
+# Each deviation changes these runs; "clipping" needs a wild one.
+CHANGED = {name: SMALL.replace(early_stop_epoch=2) for name in DEVIATIONS}
+CHANGED["clipping"] = SMALL.replace(activation="ReLU", learning_rate=0.2, early_stop=False)
+CHANGED["stored penalties"] = SMALL.replace(L1_penalty=0.1)
+CHANGED["L2 outside"] = SMALL.replace(L2_penalty=0.1)
+# ... and none of these, to which it does not apply.
+SAME = {
+    "fixed epochs": SMALL.replace(early_stop=False),
+    "scaled tanh": SMALL.replace(activation="sigmoid"),
+    "two-batch momentum": SMALL.replace(momentum=False),
+    "own statistics": SMALL.replace(standardisation="none", learning_rate=1e-5),
+    "one draw": SMALL.replace(layer_specs=(36, 10)),
+    "batch 129": SMALL.replace(batch_size=129),
+    "stored penalties": SMALL.replace(L2_penalty=0.1),
+}
+
+
+@pytest.mark.parametrize("name", DEVIATIONS)
+def test_each_deviation_changes_a_run_to_which_it_applies_and_no_other(name, tiny10):
+    config = CHANGED[name]
+    assert name in applicable(config)
+    runs = [train_as_published(config, tiny10, names) for names in ((), [name])]
+    assert runs[0].test_loss != runs[1].test_loss
+    if name in SAME:
+        assert name not in applicable(SAME[name])
+        runs = [train_as_published(SAME[name], tiny10, names) for names in ((), [name])]
+        assert (
+            runs[0].test_loss == runs[1].test_loss
+            and runs[0].stopped_epoch == runs[1].stopped_epoch
+        )
+
+
+def test_fixed_epochs_are_those_of_the_published_dictionaries_and_keep_the_last_weights(tiny10):
+    config = SMALL.replace(learning_rate=0.11, epochs=100)  # its patience of 5 ends before 25
+    names = ["fixed epochs"]
+    assert train_as_published(config, tiny10).stopped_epoch < 25
+    assert train_as_published(config, tiny10, names).stopped_epoch == 25
+    longer = train_as_published(config.replace(early_stop_epoch=30), tiny10, names)
+    assert longer.stopped_epoch == EXPERIMENTS["final"].early_stop_epoch == 30
+    last = train_as_published(config.replace(early_stop=False, epochs=25), tiny10)
+    assert train_as_published(config, tiny10, names).test_loss == last.test_loss
+
+
+def test_an_l2_penalty_outside_has_the_texts_value_or_that_of_the_printed_configurations(tiny10):
+    def loss(names, **changes):
+        config = SMALL.replace(momentum=False, **changes)
+        return train_as_published(config, tiny10, names, np.float64).test_loss
+
+    assert loss(["L2 outside"]) == pytest.approx(loss([], L2_penalty=1e-4), rel=1e-9)
+    inside = loss([], L2_penalty=0.2)  # without momentum, outside and inside are the same
+    assert loss(["L2 outside"], L2_penalty=0.2) == pytest.approx(inside, rel=1e-9)
+
+
+def test_the_coded_slopes_are_the_stated_ones():
+    z = np.array([-300.0, -25.0, -0.5, 0.0, 0.5, 25.0, 300.0])
+    a, slope = activate(z, "tanh", frozenset({"scaled tanh"}))
+    np.testing.assert_allclose(a, 1.7159 * np.tanh(2 * z / 3))
+    np.testing.assert_allclose(slope, 1 - np.tanh(z) ** 2)
+    a, slope = activate(z, "ReLU", frozenset({"clipping"}))
+    assert a.tolist() == [0, 0, 0, 0, 0.5, 25, 200] and slope.tolist() == [0, 0, 0, 1, 1, 1, 1]
+    a, _ = activate(z, "sigmoid", frozenset({"clipping"}))
+    assert a[0] == a[1] == pytest.approx(1 / (1 + math.exp(20))) and a[6] == a[5]
+    assert activate(z, "ReLU")[1].tolist() == [0, 0, 0, 0, 1, 1, 1]
+
+
+@pytest.mark.parametrize("names", ["clipping", None, 3])
+def test_deviations_that_are_no_several_names_are_refused(names, tiny10):
+    with pytest.raises(ValueError, match=f"deviations .*{names!r}"):
+        train_as_published(SMALL, tiny10, names)
+
+
+@pytest.mark.parametrize(("name", "near"), [("cliping", "clipping"), (3, "one draw"), ([], "L2")])
+def test_an_unknown_deviation_is_named_with_what_there_is(name, near, tiny10):
+    with pytest.raises(ValueError, match="unknown deviation") as error:
+        train_as_published(SMALL, tiny10, ["one draw", name])
+    assert repr(name) in str(error.value) and near in str(error.value)
+
+
+def test_options_beyond_the_paper_and_layers_that_do_not_fit_are_refused(tiny10):
+    with pytest.raises(ValueError, match="dropout"):
+        train_as_published(SMALL.replace(dropout=0.1), tiny10)
+    with pytest.raises(ValueError, match="layer_specs"):
+        train_as_published(SMALL.replace(layer_specs=(35, 10)), tiny10)
+
+
+# ---- the runs ------------------------------------------------------------------------------------
+
+
+def test_the_plan_has_every_experiment_and_measures_what_can_change_it():
+    runs = plan()
+    assert len(runs) == len(set(runs)) == 830
+    assert {run.experiment for run in runs} == set(EXPERIMENTS)
+    first = 2 * 5 * len(EXPERIMENTS)
+    assert {run.deviations for run in runs[:first]} == {"none", "all"}
+    of_sigmoid = {run.deviations for run in runs if run.experiment == "sigmoid"}
+    assert "+clipping" in of_sigmoid and "-scaled tanh" not in of_sigmoid
+
+
+@pytest.mark.parametrize("text", ["", "clipping", "+cliping", "-", "some"])
+def test_a_text_that_is_no_set_of_deviations_is_refused(text):
+    with pytest.raises(ValueError, match="deviation"):
+        published_runs.deviations_of(text)
+
+
+def test_only_missing_runs_are_trained_and_each_is_kept_as_soon_as_it_is_finished(
+    tmp_path, monkeypatch, tiny10, capsys
+):
+    trained = []
+
+    def quick(config, data, deviations):
+        if len(trained) == 3:
+            raise KeyboardInterrupt
+        trained.append((config.activation, len(deviations), config.seed))
+        values = np.full(2, config.seed + 0.125)
+        curves, kept = dict.fromkeys(CURVES, values), dict.fromkeys(CURVES, values[-1])
+        weights = [np.zeros((2, 2))]
+        return PublishedRun(
+            0.5 + config.seed / 8, 0.0123456789, 2, 1, False, curves, kept, weights
+        )  # fmt: skip
+
+    monkeypatch.setattr(published_runs, "train_as_published", quick)
+    planned = [Run("relu", text, seed) for seed in (1, 0) for text in ("all", "-clipping")]
+    with pytest.raises(KeyboardInterrupt):
+        train_missing(planned, tiny10, tmp_path, n_jobs=1)
+    assert trained == [("ReLU", 10, 1), ("ReLU", 9, 1), ("ReLU", 10, 0)]
+    assert len(published_runs.load_runs(tmp_path)) >= 2
+    trained.clear()
+    train_missing(planned, tiny10, tmp_path, n_jobs=1)
+    assert trained[-1] == ("ReLU", 9, 0) and len(trained) <= 2
+    runs = published_runs.load_runs(tmp_path)
+    assert list(runs) == published_runs.COLUMNS
+    assert runs.deviations.tolist() == ["-clipping"] * 2 + ["all"] * 2
+    assert runs.test_accuracy.tolist() == [0.5, 0.625] * 2
+    curves = published_runs.load_curves(tmp_path)
+    assert len(curves) == 4 and set(curves.seed) == {0, 1}
+    mean = curves.groupby(["experiment", "epoch"]).mean()
+    assert mean.loc[("relu", 2), "training_loss"] == 0.625
+    before = (tmp_path / published_runs.RUNS).read_bytes()
+    assert train_missing(planned, tiny10, tmp_path, n_jobs=1) == 0
+    assert (tmp_path / published_runs.RUNS).read_bytes() == before
+
+
+def test_a_file_with_other_columns_is_refused(tmp_path):
+    pd.DataFrame({"seed": [0]}).to_csv(tmp_path / published_runs.RUNS, index=False)
+    with pytest.raises(ValueError, match="columns"):
+        published_runs.load_runs(tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore:STAND-IN")
+def test_the_runs_are_not_measured_on_the_stand_in(monkeypatch, capsys):
+    monkeypatch.setenv("KMNIST_MLP_DATASET", "stand-in")
+    assert published_runs.main([]) == 1
+    assert "KMNIST" in capsys.readouterr().err
