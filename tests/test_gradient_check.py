@@ -8,7 +8,9 @@ from kmnist_mlp import MLP, Config, check_gradients, gradient_check
 from kmnist_mlp.data import split_and_standardise
 from kmnist_mlp.experiments.paper import published_gradients
 from kmnist_mlp.experiments.paper_gradients import (
+    CODE_ROW,
     check_paper_patterns,
+    consistent_difference,
     differences_by_epsilon,
     paper_patterns,
     relative_difference,
@@ -134,6 +136,47 @@ def test_the_papers_patterns_are_also_given_with_other_hidden_layers(tiny10):
     np.testing.assert_array_equal(
         first.parameters, MLP((36, 7, 5, 10), seed=1, dtype=float).parameters
     )
+
+
+# ---- what the paper prints -----------------------------------------------------------------------
+
+
+def test_four_printed_differences_are_wrong_only_in_the_exponent_and_one_altogether():
+    """Slow reference: every exponent is tried for gradients anywhere within their rounding."""
+    found = {}
+    for row in published_gradients():
+        a, b = (abs(row[f"{kind}_gradient"]) for kind in ("approximated", "actual"))
+        (a_off, b_off) = (0.5 * 10 ** (int(f"{g:e}".split("e")[1]) - 2) for g in (a, b))
+        low, high = abs(a - b) - a_off - b_off, abs(a - b) + a_off + b_off
+        digits, exponent = f"{row['difference']:.4e}".split("e")
+        fitting = [n for n in range(-12, 0) if low <= float(f"{digits}e{n}") <= high]
+        if int(exponent) not in fitting:
+            place = row["table"], row["weight"], row["index"]
+            found[place] = [float(f"{digits}e{n}") for n in fitting]
+            expected = found[place] or [np.nan]
+            np.testing.assert_equal([consistent_difference(row)], expected)
+        else:
+            assert consistent_difference(row) == row["difference"]
+    assert found == {
+        ("1", "hidden to output", "0,2"): [7.571e-6],
+        ("1", "hidden to output", "4,5"): [5.233e-6],
+        ("2", "hidden to output", "0,2"): [5.235e-5],
+        ("2", "hidden to output", "4,5"): [4.173e-6],
+        ("3", "output bias", "0"): [],
+    }
+
+
+def test_the_published_code_prints_a_row_of_table_2_with_more_digits():
+    (row,) = (
+        row
+        for row in published_gradients()
+        if (row["table"], row["weight"], row["index"]) == ("2", "input to hidden", "4,5")
+    )
+    assert consistent_difference(CODE_ROW) == CODE_ROW["difference"]
+    apart = CODE_ROW["approximated_gradient"] - CODE_ROW["actual_gradient"]
+    assert apart == pytest.approx(CODE_ROW["difference"], abs=1e-8)
+    for name, printed in CODE_ROW.items():
+        assert row[name] == pytest.approx(printed, rel=1e-3)
 
 
 # ---- relative differences, and what the bound lets pass ------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,14 @@ from kmnist_mlp.data import Dataset, split_and_standardise
 from kmnist_mlp.experiments.runs import default_seeds
 from kmnist_mlp.gradient_check import TOLERANCE, check_gradients
 from kmnist_mlp.network import MLP
+
+PAPER_EPSILON = 1e-2
+# The check of the paper's published code, https://github.com/Ruizhang666/Mnist-MLP_from_scratch:
+# its step, by what it divides backpropagation's gradients, and a row of Table 2 as printed there.
+CODE_EPSILON, CODE_DIVISOR = 0.1, 10
+CODE_ROW = {
+    "approximated_gradient": 7.9605e-4, "actual_gradient": 7.9260e-4, "difference": 3.4542e-6,
+}  # fmt: skip
 
 
 def paper_patterns(
@@ -79,6 +87,28 @@ def relative_difference(a: np.ndarray | float, b: np.ndarray | float) -> float:
     """
     largest = max(np.linalg.norm(a), np.linalg.norm(b))
     return float(np.linalg.norm(np.subtract(a, b)) / largest) if largest else 0.0
+
+
+def consistent_difference(row: Mapping[str, float]) -> float:
+    """Return a printed difference with the exponent that fits the gradients of its row, or NaN.
+
+    It is the printed one wherever that fits, else the nearest power of ten with the same digits. A
+    gradient printed with digit d in its last place is known to d / 2; the paper prints three to
+    five significant digits, so half a unit in the third one is allowed for each gradient.
+
+    Examples
+    --------
+    >>> row = {"approximated_gradient": 0.000263, "actual_gradient": 0.000255}
+    >>> [consistent_difference(row | {"difference": d}) for d in (7.571e-6, 7.571e-5, 5e-5)]
+    [7.571e-06, 7.571e-06, nan]
+    """
+    gradients = row["approximated_gradient"], row["actual_gradient"]
+    rounding = sum(0.5 * 10.0 ** (np.floor(np.log10(abs(g))) - 2) for g in gradients)
+    for power in (0, -1, 1, -2, 2, -3, 3):
+        difference = float(f"{row['difference'] * 10.0**power:.10g}")
+        if abs(abs(gradients[0] - gradients[1]) - difference) <= rounding:
+            return difference
+    return np.nan
 
 
 def would_pass(gradients: Iterable[float], factor: float) -> int:
