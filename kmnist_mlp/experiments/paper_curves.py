@@ -12,11 +12,12 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from kmnist_mlp.experiments.paper import PUBLISHED
+from kmnist_mlp.experiments.paper import PAPER, PUBLISHED
 
 FILE = PUBLISHED / "figure_curves.csv"
 COLUMNS = ["figure", "quantity", "curve", "epoch", "value", "uncertainty"]
 ROWS, CURVES = 1420, 44
+PATIENCE = PAPER["baseline"].config.early_stop_epoch
 
 
 def _rows() -> pd.DataFrame:
@@ -82,7 +83,7 @@ def offset_and_rest(curves: pd.DataFrame, others: pd.DataFrame) -> tuple[float, 
     return float(difference.mean()), float(difference.std(ddof=0))
 
 
-def patience_stop(losses: pd.Series, patience: int = 5) -> int | None:
+def patience_stop(losses: pd.Series, patience: int = PATIENCE) -> int | None:
     """Return the epoch at which early stopping would end a run with these validation losses.
 
     It is the first that comes ``patience`` epochs after the lowest loss so far; None if there is
