@@ -85,10 +85,7 @@ def beside_paper(numbers: pd.DataFrame, figure_numbers: tuple[int, ...]) -> pd.D
 
 
 def draw_curves(
-    numbers: pd.DataFrame,
-    paper: pd.DataFrame,
-    classes: int = 10,
-    figure_numbers: tuple[int, ...] = (),
+    numbers: pd.DataFrame, paper: pd.DataFrame, classes: int, figure_numbers: tuple[int, ...]
 ) -> Figure:
     """Draw what :func:`curve_numbers` gives, and the paper's curves with their figure numbers.
 
@@ -140,11 +137,11 @@ def curve_finding(numbers: pd.DataFrame, name: str) -> str:
     mean, median = at_kept.mean(), at_kept.median()
     parts = [p for p in ("training", "validation", "test") if np.isfinite(mean[f"{p}_accuracy"])]
     accuracies = ", ".join(f"{100 * mean[f'{part}_accuracy']:.1f} % {part}" for part in parts)
-    lowest = f"The validation loss is lowest at epoch {_epoch(median.best_epoch)}. "
+    lowest = f"The validation loss is lowest at epoch {median.best_epoch:g}. "
     lowest = lowest if "validation" in parts else ""
     return (
         f"{name[0].upper()}{name[1:]}: accuracy {accuracies}, with the weights of epoch "
-        f"{_epoch(median.epoch)}. {lowest}Training stops at epoch {_epoch(median.stopped_epoch)}."
+        f"{median.epoch:g}. {lowest}Training stops at epoch {median.stopped_epoch:g}."
     )
 
 
@@ -168,10 +165,6 @@ def distance_finding(numbers: pd.DataFrame, paper: pd.DataFrame) -> str:
         f"{100 * abs(accuracy):.2f} points {sides[1]} ours (at most "
         f"{100 * most.validation_accuracy:.2f} points away)."
     )
-
-
-def _epoch(median: float) -> str:
-    return f"{median:g}"
 
 
 # ---- several experiments -------------------------------------------------------------------------
