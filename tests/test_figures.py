@@ -22,14 +22,16 @@ from kmnist_mlp.experiments import sweep
 from kmnist_mlp.experiments.claims import Claim, of_one_run
 from kmnist_mlp.experiments.error_analysis import ConfidentErrors
 from kmnist_mlp.experiments.paper import PAPER
+from kmnist_mlp.experiments.paper_curves import paper_curves
 from kmnist_mlp.experiments.paper_gradients import differences_by_epsilon
 from kmnist_mlp.experiments.verdicts import judge
 from kmnist_mlp.figures import tables
 from kmnist_mlp.figures.comparison import FAR, difference_finding
+from kmnist_mlp.figures.curves import curve_numbers, draw_curves
 from kmnist_mlp.figures.scoreboard import scoreboard_numbers
 from kmnist_mlp.figures.style import described, picture, png
 from kmnist_mlp.figures.sweeps import draw_parameters
-from kmnist_mlp.support.colours import BLUE, GREEN, ORANGE
+from kmnist_mlp.support.colours import BLUE, GREEN, GREY, ORANGE
 from kmnist_mlp.support.statistics import MISSING
 
 RNG = np.random.default_rng(0)
@@ -225,7 +227,8 @@ def test_all_ten_kana_are_drawn_with_a_real_glyph():
 
 def test_learning_curves_are_the_histories_of_the_seeds_and_their_mean(small_results):
     runs, figure = small_results.of("baseline"), figures.learning_curves(small_results, "baseline")
-    numbers = numbers_of(figure)
+    numbers = numbers_of(figure).query("source == 'ours'")
+    assert numbers.seed.tolist() == [seed for seed in range(3) for _ in runs[seed].history.epoch]
     shared = min(len(run.history) for run in runs)
     epochs = [epoch + 1 for run in runs for epoch in range(len(run.history))]
     assert numbers.epoch.tolist() == epochs and len(set(epochs)) > shared
@@ -321,6 +324,61 @@ def test_learning_curves_of_other_classes_without_validation_say_what_was_measur
 def test_learning_curves_have_the_papers_figure_numbers(small_results, name, titles):
     axes = figures.learning_curves(small_results, name).axes
     assert [axis.get_title(loc="left") for axis in axes] == titles
+
+
+@pytest.mark.parametrize("name", ["baseline", "baseline_100_epochs", "mine"])
+def test_the_papers_curves_stand_behind_ours_and_in_the_numbers_with_their_uncertainty(
+    small_results, name
+):
+    figure = figures.learning_curves(small_results, name)
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend.count("paper, one run") == (name != "mine")
+    for axis, kind, factor in zip(figure.axes, ("loss", "accuracy"), (1, 100), strict=True):
+        theirs = lines(axis, color=GREY, linestyle="-")
+        if name == "mine":
+            assert not theirs and "source" not in numbers_of(figure)
+            continue
+        own_number = PAPER[name].figures[kind == "accuracy"]
+        numbers = numbers_of(figure).query("source == 'paper'").set_index("epoch")
+        for what, suffix in (("value", ""), ("uncertainty", "_uncertainty")):
+            expected = paper_curves([own_number], what).add_suffix(suffix)
+            pd.testing.assert_frame_equal(numbers[list(expected)], expected)
+        assert numbers.seed.isna().all()
+        for line, part in zip(theirs, ("training", "validation"), strict=True):
+            curve = paper_curves([own_number])[f"{part}_{kind}"]
+            np.testing.assert_allclose(points([line]), [*(factor * curve).items()])
+            (ours,) = lines(axis, label=part)
+            assert line.get_zorder() < ours.get_zorder()
+
+
+def test_the_papers_curves_are_not_cut_off_where_they_lie_above_ours(small_results):
+    numbers, paper = curve_numbers(small_results, "baseline"), paper_curves((3, 4))
+    numbers[["training_loss", "validation_loss", "test_loss"]] *= 0.01
+    loss, _ = draw_curves(numbers, paper, 10, (3, 4)).axes
+    plt.close("all")
+    assert paper.validation_loss.max() < loss.get_ylim()[1] < 1.2 * paper.validation_loss.max()
+
+
+def test_the_finding_says_how_far_the_papers_validation_curves_are_from_our_mean(small_results):
+    runs, paper = small_results.of("baseline"), paper_curves((3, 4))
+    said = figures.learning_curves(small_results, "baseline").exhibit_data.finding
+    shared = min(len(run.history) for run in runs)
+    expected = [str(shared)]
+    for kind, factor, digits in (("loss", 1, 4), ("accuracy", 100, 2)):
+        ours = [
+            sum(run.history[f"validation_{kind}"][epoch] for run in runs) / 3
+            for epoch in range(shared)
+        ]
+        theirs = paper[f"validation_{kind}"].to_numpy()
+        apart = [factor * (theirs[epoch] - ours[epoch]) for epoch in range(shared)]
+        mean = sum(apart) / shared
+        assert max(map(abs, apart)) > 1.1 * abs(mean)
+        expected += [f"{abs(mean):.{digits}f}", "above" if mean > 0 else "below"]
+        expected += [f"{max(map(abs, apart)):.{digits}f}"]
+    distances = said[said.index("On average") :]
+    assert re.findall(r"above|below|\d[\d.]*(?!\w)", distances.rstrip(".")) == expected
+    assert "KMNIST" in distances
+    assert "paper" not in figures.learning_curves(small_results, "mine").exhibit_data.finding
 
 
 def test_an_overlay_holds_the_curves_of_all_experiments_told_apart_without_colour(small_results):

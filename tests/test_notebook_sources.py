@@ -480,9 +480,11 @@ ON_THE_PAPER = {
            "5.2 6", "1 3 0 1 1"],
     "02": ["25", "0.005 100 0.005 255 9", "784 128 10 128 0.9 80 20",
            "129 2.1 128 128 84.47 84.01", "100 0.005 0.0005 0.5 128 0.0005 0.064",
+           "3 4 1 2", "1 25 30 5 9 17 25 17",
            "2.1 0 255 255 9", "0.9 0.1 0.9 9 0.005 0.0005", "95 95", "95 100 95",
            "2 0.0005 0.005 0.5 0.001"],
-    "03": ["0.001", "0.5 0.2", "20⁻³ 10⁻⁶ 10⁻⁶", "0.2", "0.001 0.001", "0.000001 0.001 0.2 0.2"],
+    "03": ["0.001", "0.5 0.2", "20⁻³ 10⁻⁶ 10⁻⁶", "0.2", "5 12",
+           "5 9", "2 5 0.2 11 0.001 5 0.2 5", "0.001 0.001", "0.000001 0.001 0.2 0.2"],
     "04": ["20", "2"],
     "05": ["256 128 64", "64 64 128 64", "256 128 256 128 128 100 128"],
     "06": ["89", "256 0.2 256 30 129 2.1 2.2 4 128 90", "30", "256 95 30 129", "95", "95",
@@ -499,7 +501,7 @@ ELSEWHERE = {
     "00": "0.5 128 15 1502.01852 2015 255 784",
     "01": "0.0001 0.01 10^{-2}",
     "02": "0.0005 0.005 0.23 0.5 1,000 100 128 5 95",  # 0.23: ln 10 / 10
-    "03": "0.000001 0.001 0.2 0.5 128 3.1 3.2 95",
+    "03": "0.0001 0.000001 0.001 0.2 0.5 128 3.1 3.2 95",
     "04": "2,000 2.18 4.1 4.2 4.36 5 95",  # 2.18: tanh' is 5 % of its largest; 4.36: twice this
     "05": "128 256 5.1 5.2 784 95",
     "06": "0.05 1 100 15 256 90",
@@ -554,8 +556,9 @@ COUNTED = re.compile(
 LATE, TRIED = 10, signature(try_out).parameters["epochs"].default
 PATIENCE, REPORT, READ = Config().early_stop_epoch, 5, len(readings.SEEDS)
 IN_WORDS = {
-    "02": f"{PATIENCE} epochs, {LATE} epochs, {READ} seeds, {len(MANY)} runs, {len(MANY)} runs, "
-    f"2 runs, 2 runs, {len(MANY)} runs, {REPORT} seeds, {LATE} epochs, {TRIED} epochs, 5 seeds",
+    "02": f"{PATIENCE} epochs, {LATE} epochs, {PATIENCE} epochs, {READ} seeds, {len(MANY)} runs, "
+    f"{len(MANY)} runs, 2 runs, 2 runs, {len(MANY)} runs, {REPORT} seeds, {LATE} epochs, "
+    f"{TRIED} epochs, 5 seeds",
     "03": f"{LATE} epochs, {LATE} epochs, {LATE} epochs, {TRIED} epochs",
     "04": f"{TRIED} epochs",
     "05": f"{TRIED} epochs",

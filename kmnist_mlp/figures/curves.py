@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from kmnist_mlp.experiments.paper import PAPER
+from kmnist_mlp.experiments.paper_curves import paper_curves
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures.exhibit import ExhibitData, title
 from kmnist_mlp.figures.style import COLOURS, DASHES, finished, is_narrow, legend_above, panels
@@ -33,14 +34,18 @@ def learning_curves(results: Results, name: str) -> Figure:
 
     Thin lines are the seeds; the thick line is their mean and the band one standard deviation,
     until the first seed stops. Dashed: the epoch whose weights are kept, with the test result as a
-    diamond; dotted: the epoch at which training stopped (medians of the seeds).
+    diamond; dotted: the epoch at which training stopped (medians of the seeds). Grey and thin: the
+    curves of the paper's figures, one run on KMNIST.
     """
     numbers = curve_numbers(results, name)
     classes = results.of(name)[0].config.layer_specs[-1]
     own_numbers = PAPER[name].figures if name in PAPER else ()
-    finding = curve_finding(numbers, title(name))
-    data = ExhibitData.of(numbers, finding, results, [name], QUANTITIES)
-    return finished(lambda: draw_curves(numbers, classes, own_numbers), results.data_name, data)
+    paper = paper_curves(own_numbers)
+    finding = curve_finding(numbers, title(name)) + distance_finding(numbers, paper)
+    data = ExhibitData.of(beside_paper(numbers, own_numbers), finding, results, [name], QUANTITIES)
+    return finished(
+        lambda: draw_curves(numbers, paper, classes, own_numbers), results.data_name, data
+    )
 
 
 def curve_numbers(results: Results, name: str) -> pd.DataFrame:
@@ -66,10 +71,23 @@ def curve_numbers(results: Results, name: str) -> pd.DataFrame:
     return pd.concat(histories)
 
 
+def beside_paper(numbers: pd.DataFrame, figure_numbers: tuple[int, ...]) -> pd.DataFrame:
+    """Return what :func:`curve_numbers` gives with the rows of the paper, if it has any, below.
+
+    They have no seed; their source is "paper", and each quantity has a column of uncertainties.
+    """
+    if not figure_numbers:
+        return numbers
+    uncertainty = paper_curves(figure_numbers, "uncertainty").add_suffix("_uncertainty")
+    paper = paper_curves(figure_numbers).join(uncertainty).reset_index().assign(source="paper")
+    ours = numbers.assign(source="ours").astype({"seed": "Int64"})  # stays whole beside no seed
+    return pd.concat([ours, paper])
+
+
 def draw_curves(
-    numbers: pd.DataFrame, classes: int = 10, figure_numbers: tuple[int, ...] = ()
+    numbers: pd.DataFrame, paper: pd.DataFrame, classes: int, figure_numbers: tuple[int, ...]
 ) -> Figure:
-    """Draw what :func:`curve_numbers` gives, with the paper's figure numbers in the titles.
+    """Draw what :func:`curve_numbers` gives, and the paper's curves with their figure numbers.
 
     Without validation images there are no validation curves.
     """
@@ -95,9 +113,13 @@ def draw_curves(
         if stopped != kept:
             axis.axvline(stopped, color=GREY, ls=":", lw=1, label=f"stopped at {stopped:.4g}")
         axis.plot(kept, test.mean(), "D", color=GREEN, ms=7, label="test", zorder=5)
+        published = factor * paper.filter(like=kind)
+        for place, column in enumerate(published):
+            name = None if place else "paper, one run"
+            axis.plot(published[column], color=GREY, lw=1, label=name, zorder=1.9)  # behind ours
         if kind == "loss":
             drawn = numbers.loc[numbers.epoch > 0, ["training_loss", "validation_loss"]]
-            axis.set_ylim(0, 1.05 * np.nanmax([*drawn.max(), test.max()]))
+            axis.set_ylim(0, 1.05 * np.nanmax([*drawn.max(), test.max(), *published.max()]))
         axis.set_xlim(left=0)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.set_title(kind.capitalize())
@@ -105,7 +127,7 @@ def draw_curves(
         axis.set_ylabel(label)
     for axis, number in zip(axes, figure_numbers, strict=False):
         axis.set_title(f"Figure {number}. {axis.get_title(loc='left')}")
-    legend_above(figure, *axes[0].get_legend_handles_labels(), 5)
+    legend_above(figure, *axes[0].get_legend_handles_labels(), 6)
     return figure
 
 
@@ -115,16 +137,34 @@ def curve_finding(numbers: pd.DataFrame, name: str) -> str:
     mean, median = at_kept.mean(), at_kept.median()
     parts = [p for p in ("training", "validation", "test") if np.isfinite(mean[f"{p}_accuracy"])]
     accuracies = ", ".join(f"{100 * mean[f'{part}_accuracy']:.1f} % {part}" for part in parts)
-    lowest = f"The validation loss is lowest at epoch {_epoch(median.best_epoch)}. "
+    lowest = f"The validation loss is lowest at epoch {median.best_epoch:g}. "
     lowest = lowest if "validation" in parts else ""
     return (
         f"{name[0].upper()}{name[1:]}: accuracy {accuracies}, with the weights of epoch "
-        f"{_epoch(median.epoch)}. {lowest}Training stops at epoch {_epoch(median.stopped_epoch)}."
+        f"{median.epoch:g}. {lowest}Training stops at epoch {median.stopped_epoch:g}."
     )
 
 
-def _epoch(median: float) -> str:
-    return f"{median:g}"
+def distance_finding(numbers: pd.DataFrame, paper: pd.DataFrame) -> str:
+    """Return how far the paper's validation curves lie from the mean of our seeds, as a sentence.
+
+    It is empty if no epoch has a value on both sides.
+    """
+    names = ["validation_loss", "validation_accuracy"]
+    ours = pd.DataFrame({name: mean_curve(_curves(numbers, name))[0] for name in names})
+    difference = (paper.reindex(columns=names) - ours.set_axis(ours.index + 1)).dropna()
+    if difference.empty:
+        return ""
+    loss, accuracy = difference.mean()
+    most = difference.abs().max()
+    sides = ["above" if mean > 0 else "below" for mean in (loss, accuracy)]
+    return (
+        f" On average over the first {len(difference)} epochs, the paper's validation loss (one "
+        f"run on KMNIST, read from its figure) lies {abs(loss):.4f} {sides[0]} ours (at "
+        f"most {most.validation_loss:.4f} away), and its validation accuracy "
+        f"{100 * abs(accuracy):.2f} points {sides[1]} ours (at most "
+        f"{100 * most.validation_accuracy:.2f} points away)."
+    )
 
 
 # ---- several experiments -------------------------------------------------------------------------

@@ -167,7 +167,8 @@ def show_curves(results: Results, name: str, caption: str = "") -> None:
         if entry.config.early_stop and "early stopping" not in entry.title:
             text += ", early stopping"
         caption = f"""Figures {first} and {second}. {text}: learning curves, loss
-        (Figure {first}) and accuracy (Figure {second})."""
+        (Figure {first}) and accuracy (Figure {second}). Grey: the paper's curves, single runs
+        on KMNIST, read from its figures; validation has the higher loss and the lower accuracy."""
     elif not caption:
         changed = setting(results.of(name)[0].config)
         caption = f"Learning curves of {title(name)}. Loss (left) and accuracy (right); {changed}."

@@ -1,0 +1,98 @@
+"""The curves read from the paper's figures are complete, and what follows from them is computed."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kmnist_mlp.experiments import paper_curves as module
+from kmnist_mlp.experiments.paper import PAPER
+from kmnist_mlp.experiments.paper_curves import offset_and_rest, paper_curves, patience_stop
+
+# by loss figure: epochs (loss, accuracy), last values (training and validation loss, accuracy)
+LAST = {
+    1: (100, 100, 0.0003, 0.0284, 0.9998, 0.9328),
+    3: (25, 25, 0.0030, 0.0238, 0.9974, 0.9313),
+    5: (25, 25, 0.0031, 0.0254, 0.9976, 0.9283),
+    7: (25, 25, 0.0245, 0.0464, 0.9977, 0.9313),
+    9: (25, 30, 0.0034, 0.0257, 0.9990, 0.9341),
+    11: (30, 25, 0.0022, 0.0244, 0.9976, 0.9280),
+    13: (25, 25, 0.0177, 0.0264, 0.9561, 0.9242),
+    15: (25, 25, 0.0018, 0.0228, 0.9989, 0.9398),
+    17: (25, 25, 0.0019, 0.0206, 0.9989, 0.9400),
+    19: (25, 25, 0.0062, 0.0290, 0.9907, 0.9162),
+    21: (25, 25, 0.0046, 0.0274, 0.9932, 0.9204),
+}
+
+
+def test_each_pair_of_figures_of_the_paper_has_four_curves_without_a_gap():
+    assert [entry.figures for entry in PAPER.values() if entry.figures] == [
+        (figure, figure + 1) for figure in LAST
+    ]
+    for figure, (losses, accuracies, *last) in LAST.items():
+        curves = paper_curves((figure, figure + 1))
+        found = []
+        for kind, length in (("loss", losses), ("accuracy", accuracies)):
+            for part in ("training", "validation"):
+                curve = curves[f"{part}_{kind}"].dropna()
+                assert curve.index.tolist() == list(range(1, length + 1))
+                found.append(curve.iloc[-1])
+        np.testing.assert_allclose(found, last, atol=6e-5)
+        uncertainty = paper_curves((figure, figure + 1), "uncertainty")
+        assert list(uncertainty) == list(curves)
+        assert uncertainty.notna().equals(curves.notna()) and (uncertainty.max() < 2e-3).all()
+    assert paper_curves(()).empty
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: None,
+        lambda text: text[: text.rindex("\n", 0, -1) + 1],
+        lambda text: text.replace("uncertainty", "error", 1),
+        lambda text: text.replace(",0.043622,", ",,", 1),
+        lambda text: text.replace("\n3,loss,", "\n5,loss,"),
+        lambda text: "",
+    ],
+    ids=["missing", "short", "column", "value", "figure", "empty"],
+)
+def test_a_missing_or_incomplete_file_is_named_with_the_command_that_restores_it(
+    damage, monkeypatch, tmp_path
+):
+    file, content = tmp_path / "figure_curves.csv", damage(module.FILE.read_text("utf-8"))
+    if content is not None:
+        file.write_text(content, "utf-8")
+    monkeypatch.setattr(module, "FILE", file)
+    with pytest.raises(ValueError) as caught:
+        paper_curves((1, 2))
+    assert f"git checkout -- {file}" in str(caught.value)
+
+
+def test_an_offset_is_the_mean_difference_of_all_curves_over_the_epochs_of_both():
+    curves = pd.DataFrame({"a": [5.0, 7.0, 9.0, 99.0], "b": [1.0, 1.0, np.nan, 99.0]})
+    others = pd.DataFrame({"a": [4.0, 4.0, 4.0], "b": [2.0, 0.0, 0.0]})
+    assert offset_and_rest(curves, others) == pytest.approx((9 / 5, np.std([1, 3, 5, -1, 1])))
+    assert offset_and_rest(others, curves)[0] == pytest.approx(-9 / 5)
+
+
+@pytest.mark.parametrize(
+    ("losses", "patience", "epoch"),
+    [
+        ([5, 4, 4, 4, 1], 2, 4),  # an equal loss is no improvement
+        ([5, 4, 4, 3, 4, 2, 9, 9, 9, 0], 3, 9),
+        ([1, 2, 3], 1, 2),
+        ([1, 2, 3, 4, 5], 5, None),
+        ([3, 2, 1], 1, None),
+    ],
+)
+def test_patience_ends_a_run_so_many_epochs_after_its_lowest_loss(losses, patience, epoch):
+    assert patience_stop(pd.Series(losses, range(1, len(losses) + 1)), patience) == epoch
+
+
+def test_the_facts_that_the_notebooks_state_follow_from_the_curves():
+    stops = [patience_stop(paper_curves([figure]).validation_loss) for figure in LAST]
+    assert stops == [21, 21, 23, 15, 23, 23, None, 17, None, 21, 21]
+    for figure, other in ((3, 1), (4, 2), (9, 5)):
+        _, rest = offset_and_rest(paper_curves([figure]), paper_curves([other]))
+        assert 4 * rest < paper_curves([figure], "uncertainty").min().min() + 1e-4
+    _, rest = offset_and_rest(paper_curves([9]), paper_curves([11]))
+    assert rest > paper_curves([9], "uncertainty").max().max(), "curves of two runs differ"
