@@ -227,6 +227,8 @@ def test_the_penalties_on_the_axis_are_those_of_the_experiments():
 # How prose names an experiment. Where a name fits several, each of them may be meant.
 WORDS = {
     r"[Ww]ithout early stopping|0\.0005|epoch 100|128 units classify": ["baseline_100_epochs"],
+    r"100 epochs without it": ["l2_0.2_100_epochs", "hidden_256_100_epochs"],
+    r"[Ss]tarter code": ["starter"],
     r"[Ww]ithout momentum": ["no_momentum"],
     r"[Rr]aw pixels|[Ww]ithout standardisation": ["no_standardisation"],
     r"[Ll]inear|[Ww]ithout a hidden layer": ["linear"],
@@ -236,6 +238,7 @@ WORDS = {
     r"0\.2|L2 penalty(?! of)": ["l2_0.2", "l1_0.2"],
     r"0\.001": ["l2_1e-3", "l1_1e-3"],
     r"0\.000001": ["l1_1e-6"],
+    r"0\.000125": ["l1_1.25e-4"],
     r"[Ss]igmoid": ["sigmoid"],
     r"ReLU": ["relu"],
     r"256|doubling the hidden units": ["hidden_256"],
@@ -478,15 +481,16 @@ ON_THE_PAPER = {
     "01": ["0.0001 18", "0.0001", "10^{-4} 784 128 10", "1 3", "1 1 0.01", "10", "1 0.1 0.9",
            "784 64 64 10 5.2 0.0001 0.01", "0.0001 0.0001 0.01", "5.2 6", "1 3 0 1"],
     "02": ["84.47 25", "0.005 100 0.005 255 9", "784 128 10 128 0.9 80 20",
-           "129 2.1 128 128 84.47 84.01", "100 0.005 0.0005 0.5 128 0.0005 0.064",
+           "129 2.1 128 128 84.47 84.01 3", "100 0.005 0.0005 0.5 128 0.0005 0.064", "5 25 25",
            "2.1 0 255 255 9", "0.9 0.1 0.9 9 0.005 0.0005", "95 95", "95 100 95",
            "2 0.0005 0.005 0.5 0.001"],
-    "03": ["0.001", "0.5 0.2", "20⁻³ 10⁻⁶ 10⁻⁶", "0.2", "0.001 0.001", "0.000001 0.001 0.2 0.2"],
-    "04": ["20", "2"],
-    "05": ["256 128 64", "64 64 128 64", "256 128 256 128 128 100 128"],
-    "06": ["89", "256 0.2 256 30 129 2.1 2.2 4 128 90", "30", "256 95 30 129", "95", "95",
-           "0.000001 9", "7", "15 100", "15 0.0005 0.9 0.2", "100 95 90",
-           "1 0.5 5 5 0.001 0.001 25 23 27", "95 0", "5"],
+    "03": ["0.005 0.0001 100", "0.001", "0.5 0.2", "20⁻³ 10⁻⁶ 10⁻⁶ 20⁻³ 0.000125 9 10⁻⁶ 100",
+           "0.2", "0.001 0.001", "0.000001 0.001 0.2 0.2"],
+    "04": ["20 25", "2"],
+    "05": ["256 128 64 17 100 256", "64 64 128 64", "256 128 256 128 128 100 128"],
+    "06": ["89", "95", "256 0.2 256 30 129 2.1 2.2 4 128 90", "30", "30 30", "256 95 30 129",
+           "95", "95", "0.000001 9", "7", "15 100", "15 0.0005 0.9 0.2", "100 95 90",
+           "1 0.5 5 5 0.001 0.001 25 23 27", "95", "5"],
     "07": ["7", "89 60,000", "0"],
     "08": ["0.005 2 64 64 64 128"],
     "09": ["9", "25 128 25 0 2 2 1 84.47 0.2 0.1 10 2 84.47 0.064 5 6 9 10 17 18 5 9 17 1 128 129 "
@@ -498,7 +502,7 @@ ELSEWHERE = {
     "00": "0.5 128 15 255 784",
     "01": "0.0001 0.01 10^{-2}",
     "02": "0.0005 0.005 0.23 0.5 1,000 100 128 5 95",  # 0.23: ln 10 / 10
-    "03": "0.000001 0.001 0.2 0.5 128 3.1 3.2 95",
+    "03": "0.000001 0.000125 0.001 0.2 0.5 100 128 20⁻³ 3.1 3.2 95",
     "04": "2,000 2.18 4.1 4.2 4.36 5 95",  # 2.18: tanh' is 5 % of its largest; 4.36: twice this
     "05": "128 256 5.1 5.2 784 95",
     "06": "0.05 1 100 15 256 90",
@@ -553,14 +557,16 @@ COUNTED = re.compile(
 LATE, TRIED = 10, signature(try_out).parameters["epochs"].default
 PATIENCE, REPORT, READ = Config().early_stop_epoch, 5, len(readings.SEEDS)
 IN_WORDS = {
-    "02": f"{PATIENCE} epochs, {LATE} epochs, {READ} seeds, {len(MANY)} runs, {len(MANY)} runs, "
-    f"2 runs, 2 runs, {len(MANY)} runs, {REPORT} seeds, {LATE} epochs, {TRIED} epochs, 5 seeds",
+    "02": f"{PATIENCE} epochs, {LATE} epochs, {REPORT} seeds, {READ} seeds, {len(MANY)} runs, "
+    f"{len(MANY)} runs, 2 runs, {REPORT} seeds, 2 runs, {len(MANY)} runs, "
+    f"{REPORT} seeds, {LATE} epochs, {TRIED} epochs, 5 seeds",
     "03": f"{LATE} epochs, {LATE} epochs, {LATE} epochs, {TRIED} epochs",
-    "04": f"{TRIED} epochs",
+    "04": f"{REPORT} seeds, {TRIED} epochs",
     "05": f"{TRIED} epochs",
-    "06": f"{READ} seeds, {len(sweep.GRID_SEEDS)} seeds, {len(sweep.TUNED_SEEDS)} seeds, "
-    f"{len(sweep.GRID_SEEDS)} seeds, {signature(sweep_table).parameters['count'].default} "
-    f"combinations, {len(sweep.GRID_SEEDS)} seeds, {len(sweep.TUNED_SEEDS)} seeds, {LATE} epochs, "
+    "06": f"{REPORT} seeds, {READ} seeds, {len(sweep.GRID_SEEDS)} seeds, "
+    f"{len(sweep.TUNED_SEEDS)} seeds, {len(sweep.GRID_SEEDS)} seeds, "
+    f"{signature(sweep_table).parameters['count'].default} combinations, "
+    f"{len(sweep.GRID_SEEDS)} seeds, {len(sweep.TUNED_SEEDS)} seeds, {LATE} epochs, "
     f"{TRIED} epochs",
     "07": f"{len(FINAL_SEEDS)} seeds, {len(TEACHERS)} seeds, 2 runs",
     "08": f"{panel.SEEDS} seeds, {REPORT} seeds",
@@ -584,7 +590,7 @@ def test_constants_that_are_typed_in_prose_follow_from_their_formulas():
     assert round(np.log(10) / 10, 2) == 0.23
     assert round(np.arctanh(np.sqrt(0.95)), 2) == 2.18
     assert round(128 * 0.0005, 3) == 0.064
-    assert (sum(map(bool, ACCURACIES.values())), sum(map(bool, LOSSES.values()))) == (11, 10)
+    assert (sum(map(bool, ACCURACIES.values())), sum(map(bool, LOSSES.values()))) == (12, 10)
 
 
 @each_notebook
