@@ -1,10 +1,19 @@
 """The cause of a difference is the deviation that moves a claim when added and when left out."""
 
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from kmnist_mlp.experiments.causes import COLUMNS, NOT_FOUND, causes, in_both_readings
+from kmnist_mlp.experiments.causes import (
+    COLUMNS,
+    NOT_FOUND,
+    causes,
+    in_both_readings,
+    published_readings,
+)
 from kmnist_mlp.experiments.claims import Claim, of_one_run
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.experiments.verdicts import judge
@@ -132,6 +141,19 @@ def test_without_any_ablation_of_its_experiment_a_cause_is_not_measured():
     assert both(readings).cause.tolist() == ["not measured"] * 2
     readings["all"] = results({"sigmoid": 86.0, "tanh": 84.0})
     assert both(readings).cause.tolist() == [NOT_FOUND] * 2, "the code does not reproduce them"
+
+
+def test_results_without_the_code_name_their_file_and_what_makes_it(monkeypatch):
+    frame = results(OURS).frame.assign(deviations="none")
+    module = SimpleNamespace(
+        load_published_runs=lambda: frame,
+        results_of=lambda name, table: results(OURS if name == "none" else THEIRS),
+    )
+    monkeypatch.setitem(sys.modules, "kmnist_mlp.experiments.published_code", module)
+    with pytest.raises(ValueError, match=r"published_code\.csv .*'all'.*make published"):
+        published_readings()
+    frame = pd.concat([frame, frame.assign(deviations="all")])
+    assert list(published_readings()) == ["none", "all"]
 
 
 def test_an_experiment_that_a_deviation_does_not_apply_to_is_as_without_it():

@@ -32,10 +32,21 @@ CAUSE_RULE = (
 
 
 def published_readings() -> dict[str, Results]:
-    """Return the results of the ablation: by "none", "all", "+name" and "-name"."""
+    """Return the results of the ablation: by "none", "all", "+name" and "-name".
+
+    Raises
+    ------
+    ValueError
+        If the file of these results lacks the runs without, or with all deviations.
+    """
     from kmnist_mlp.experiments.published_code import load_published_runs, results_of
 
     table = load_published_runs()
+    if lacking := {"none", "all"} - {*table.deviations}:
+        raise ValueError(
+            f"reference_results/published_code.csv has no runs with deviations {sorted(lacking)}; "
+            "`make published` makes them"
+        )
     return {name: results_of(name, table) for name in table.deviations.unique()}
 
 

@@ -353,17 +353,6 @@ def _singular(unit: str, value: float) -> str:
     return " point" if unit == " points" and abs(value) == 1 else unit
 
 
-def verdict_counts(judged: pd.DataFrame) -> str:
-    """Return how many claims have each verdict, in words.
-
-    Examples
-    --------
-    >>> verdict_counts(pd.DataFrame({"verdict": ["reproduced", "not reproduced", "reproduced"]}))
-    '2 reproduced, 1 not reproduced, 0 no effect, 0 undecided'
-    """
-    return ", ".join(f"{(judged.verdict == verdict).sum()} {verdict}" for verdict in VERDICTS)
-
-
 def verdicts_by_kind(judged: pd.DataFrame) -> pd.DataFrame:
     """Return how many claims of each kind have each verdict: by the text, and as the code ran.
 
