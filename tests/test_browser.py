@@ -392,7 +392,7 @@ def test_the_numbers_behind_a_figure_are_a_table_and_download_as_csv(opened):
 
 def test_claims_are_filtered_by_their_verdict(opened):
     page = opened("index")
-    for verdict in ("reproduced", "not-reproduced", "undecided"):
+    for verdict in ("reproduced", "not-reproduced", "no-effect", "undecided"):
         page.locator(f"#show-{verdict}").check()
         shown = page.locator(".claim:visible")
         label = page.locator(f"label:has(#show-{verdict})").inner_text()
@@ -404,7 +404,9 @@ def test_claims_are_filtered_by_their_verdict(opened):
     page.locator("#show-all").check()
 
 
-VERDICTS = ":is(.claim .verdict, td:is(.reproduced, .not-reproduced, .undecided)):visible"
+VERDICTS = (
+    ":is(.claim .verdict, td:is(.reproduced, .not-reproduced, .no-effect, .undecided)):visible"
+)
 
 
 @pytest.mark.parametrize("stem", ["index", *(s for s in NOTEBOOKS if s[:2] in ("01", "03", "06"))])

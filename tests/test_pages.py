@@ -20,10 +20,12 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from official import small_files
+from small_runs import judged_twice
 
 from kmnist_mlp import Dataset, figures
-from kmnist_mlp.experiments import claims_of, judge
+from kmnist_mlp.experiments import claims_of
 from kmnist_mlp.experiments.provenance import commit
+from kmnist_mlp.experiments.verdicts import VERDICTS, printed_outside
 from kmnist_mlp.figures import tables
 from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.report import notebook
@@ -43,8 +45,9 @@ def results(small_results):
 
 @pytest.fixture(scope="module")
 def judged(results):
-    found = judge(results, {}, claims_of("2.2b", "3.1a"))
+    found = judged_twice(results, claims=claims_of("2.2b", "3.1a"))
     assert len({*found.verdict.value_counts()}) == 3, "no count stands for another"
+    found.loc[found.verdict == "not reproduced", "verdict_code"] = "reproduced"
     return found
 
 
@@ -287,7 +290,7 @@ def test_kana_are_marked_in_a_chart_and_left_out_of_the_alternative_text_of_any_
 def test_verdicts_have_their_colour_in_every_table(pages, judged):
     cells = pages["02_two"].find(id="table-s2-1").tbody.find_all("td")
     found = [cell for cell in cells if cell.get_text() in set(judged.verdict)]
-    assert len(found) == len(judged)
+    assert len(found) == 2 * len(judged), "by the text and by the code"
     assert all(cell["class"] == [cell.get_text().replace(" ", "-")] for cell in found)
 
 
@@ -423,10 +426,8 @@ def test_the_index_begins_with_findings_each_a_number_that_leads_to_where_it_is_
 ):
     tiles = pages["index"].select(".tiles a")
     said = [tile.get_text() for tile in tiles]
-    count = (judged.verdict == "reproduced").sum()
-    assert said[0].startswith(f"{count} of {len(judged)}") and tiles[0]["href"] == "#scoreboard"
-    others = [(judged.verdict == verdict).sum() for verdict in ("not reproduced", "undecided")]
-    assert [int(text) for text in re.findall(r"\d+", said[0])[2:]] == others
+    outside, printed, _ = printed_outside(judged)
+    assert said[0].startswith(f"{outside} of {printed}") and tiles[0]["href"] == "#scoreboard"
     gap = results.values("validation_accuracy", "baseline") - results.values(
         "test_accuracy", "baseline"
     )
@@ -482,6 +483,7 @@ def test_the_finding_about_the_final_model_has_the_verdict_on_its_accuracy(verdi
     columns = ["experiment", "quantity", "minus", "verdict"]
     others = [("final", "test_loss", "", "other"), ("final", "test_accuracy", "l2_0.2", "other")]
     judged = pd.DataFrame([*others, ("final", "test_accuracy", "", verdict)], columns=columns)
+    judged = judged.assign(kind="comparison", one_run=False, verdict_code="")
     tile = tiles(found, judged, [], Site().link)[1]
     assert (tile.number, tile.sentence) == ("90.1 %", said)
 
@@ -496,10 +498,14 @@ def test_the_scoreboard_shows_each_claim_once_in_its_section_those_that_failed_f
         assert claim["id"] == f"claim-{number}"
         assert row.claim in claim.select_one(".text").get_text().replace("\u00a0", " ")
         assert row.verdict.replace(" ", "-") in claim["class"]
-        assert row.verdict in claim.select_one(".verdict").get_text()
-        symbol = {"reproduced": "✓", "not reproduced": "✗", "undecided": "?"}[row.verdict]
-        assert symbol in claim.get_text()
-    order = ["not reproduced", "undecided", "reproduced"]
+        shown = claim.select(".verdict")
+        symbols = {"reproduced": "✓", "not reproduced": "✗", "no effect": "=", "undecided": "?"}
+        for own, verdict in zip(shown, (row.verdict, row.verdict_code), strict=True):
+            assert f"{symbols[verdict]} {verdict}" in own.get_text()
+            assert verdict.replace(" ", "-") in own["class"]
+        cause = claim.select_one(".cause")
+        assert (cause is not None) == (row.verdict == "not reproduced")
+    order = ["not reproduced", "no effect", "undecided", "reproduced"]
     for section in pages["index"].select(".claims"):
         found = [
             order.index(by_number.loc[int(n.get_text())].verdict) for n in section.select(".no")
@@ -510,10 +516,13 @@ def test_the_scoreboard_shows_each_claim_once_in_its_section_those_that_failed_f
     assert inside and f"in {inside} of {len(undecided)} such claims" in pages["index"].get_text()
     downloaded = csv(pages["index"].select_one(".board a.download"))
     assert downloaded.claim.tolist() == judged.claim.tolist()
+    kinds = tables.verdicts_by_kind(judged)
+    rows = pages["index"].select_one(".board table").tbody.select("tr")
+    assert [[cell.get_text() for cell in row.select("td")] for row in rows] == kinds.values.tolist()
     labels = [label.get_text() for label in pages["index"].select(".filter label")]
     counts = judged.verdict.value_counts()
     assert [int(re.search(r"\d+", label)[0]) for label in labels] == [
-        len(judged), *(counts.get(v, 0) for v in ("reproduced", "not reproduced", "undecided")),
+        len(judged), *(counts.get(verdict, 0) for verdict in VERDICTS),
     ]  # fmt: skip
 
 

@@ -223,14 +223,14 @@ def test_widths_are_those_of_the_intervals():
 def test_two_runs_of_one_configuration_rarely_differ_by_more_than_the_smallest_difference():
     rng = np.random.default_rng(0)
     more = [
-        abs(a - b) > seeds.smallest_difference(values)[0]
+        abs(a - b) > seeds.smallest_difference([values[:4], np.add(values[4:], 9)])[0]
         for *values, a, b in rng.normal(84, 0.5, (4000, 12))
     ]
     assert np.mean(more) == pytest.approx(0.05, abs=0.012)
 
 
 def test_a_comparison_of_two_runs_is_beyond_chance_only_above_the_interval_of_the_limit():
-    values = [84.0, 84.5, 84.2, 83.9, 84.4, 84.1]
+    values = [[84.0, 84.5, 84.2, 83.9, 84.4, 84.1]]
     table = seeds.single_run_comparisons(values).set_index(["experiment", "minus"])
     assert table.difference["l2_1e-3", "l2_0.2"] == pytest.approx(84.91 - 86.26)
     limit, low, high = seeds.smallest_difference(values)
@@ -246,9 +246,18 @@ def test_a_comparison_of_two_runs_is_beyond_chance_only_above_the_interval_of_th
     assert {*table.index} == printed | {("two_hidden_layers", "hidden_64")}
 
 
+def test_the_limit_is_pooled_over_the_experiments_whose_accuracies_the_paper_compares():
+    groups = seeds.printed_runs()
+    assert [len(group) for group in groups] == [5] * 10
+    variance = np.mean([np.var(group, ddof=1) for group in groups])
+    expected = scipy.stats.t.ppf(0.975, 40) * np.sqrt(2 * variance)
+    assert seeds.smallest_difference(groups)[0] == pytest.approx(expected)
+    assert expected == pytest.approx(1.14, abs=0.005)
+
+
 def test_the_interval_of_the_limit_holds_the_true_one():
     rng, hits = np.random.default_rng(0), []
     for values in rng.normal(84, 0.5, (2000, 20)):
-        limit, low, high = seeds.smallest_difference(values)
+        limit, low, high = seeds.smallest_difference([values])
         hits.append(low < limit / values.std(ddof=1) * 0.5 < high)
     assert np.mean(hits) == pytest.approx(0.95, abs=0.015)

@@ -41,6 +41,8 @@ MEASURED = {
     "validation_loss": 0.03,
     "training_accuracy": 0.99,
     "training_loss": 0.01,
+    "late_fluctuation": 0.03,
+    "small_weight_share": 0.01,
     "best_epoch": 19,
     "stopped_epoch": 24,
     "diverged": False,

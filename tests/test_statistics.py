@@ -5,11 +5,14 @@ import pytest
 import scipy.stats
 
 from kmnist_mlp.support.statistics import (
+    equivalence_p,
     holm,
     interval,
     mean_curve,
+    p_text,
     p_value,
     plus_minus,
+    pooled_deviation,
     prediction_interval,
     signed,
 )
@@ -58,6 +61,31 @@ def test_the_p_value_of_one_more_value_belongs_to_the_prediction_interval():
     assert p_value(values, low - 1, low, one_more=True) == pytest.approx(0.05)
     assert p_value(values, mean - 0.1, mean + 0.1, one_more=True) == 1
     assert interval(values)[2] < high
+
+
+@pytest.mark.parametrize("shift", [-0.7, -0.2, 0.0, 0.3])
+def test_equivalence_is_the_worse_of_two_one_sided_tests(shift):
+    values = np.random.default_rng(2).normal(shift, 0.2, 6)
+    ends = [(-0.5, "greater"), (0.5, "less")]
+    p = [scipy.stats.ttest_1samp(values, end, alternative=side).pvalue for end, side in ends]
+    assert equivalence_p(values, 0.5) == pytest.approx(max(p))
+    assert np.isnan(equivalence_p([0.0], 0.5))
+    assert (equivalence_p([0.1, 0.1], 0.5), equivalence_p([0.6, 0.6], 0.5)) == (0, 1)
+
+
+def test_the_pooled_deviation_is_that_of_values_around_the_mean_of_their_own_group():
+    groups = [[1.0, 2.0, 6.0], [101.0, 103.0], [50.0]]
+    assert pooled_deviation(groups) == (pytest.approx(((4 + 1 + 9 + 1 + 1) / 3) ** 0.5), 3)
+    assert np.isnan(pooled_deviation([[1.0]])[0])
+
+
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [(0.0454, "0.045"), (0.0496, "< 0.05"), (0.05, "0.050"), (0.0504, "0.050"), (1.0, "1.000"),
+     (0.00096, "< 0.001"), (0.001, "0.001"), (0.0, "< 0.001")],
+)  # fmt: skip
+def test_a_p_value_below_the_level_never_looks_like_the_level(p, text):
+    assert p_text(p).replace("\u00a0", " ") == text
 
 
 def test_holms_method_multiplies_by_what_is_left_and_keeps_the_order():

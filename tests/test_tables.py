@@ -10,11 +10,11 @@ from bs4 import BeautifulSoup
 from markupsafe import Markup
 from options import ALL_CHANGED
 from sklearn.metrics import precision_score, recall_score
-from small_runs import SMALL, SMALL_RUNS
+from small_runs import SMALL, SMALL_RUNS, judged_twice
 
 from kmnist_mlp import Config, figures, run
 from kmnist_mlp.data import CLASS_NAMES, ROMAJI
-from kmnist_mlp.experiments import CLAIMS, EXPERIMENTS, Results, judge, sweep
+from kmnist_mlp.experiments import CLAIMS, EXPERIMENTS, Results, sweep
 from kmnist_mlp.experiments.paper import published_gradients
 from kmnist_mlp.experiments.paper_gradients import check_paper_patterns
 from kmnist_mlp.experiments.saturation import saturation_by_seed
@@ -286,12 +286,16 @@ def test_the_table_of_planted_bugs_has_a_verdict_and_the_counts_of_all_seeds():
 
 
 def test_the_scoreboard_shows_every_claim_that_was_judged(small_results, checks):
-    judged = judge(small_results, checks)
+    judged = judged_twice(small_results, checks)
     board = tables.scoreboard(judged)
     assert 5 < len(board) == len(judged) < len(CLAIMS)
     places = [[claim.statement for claim in CLAIMS].index(text) + 1 for text in board.claim]
     assert list(board.index) == places and places != list(range(1, len(places) + 1))
-    assert board[["claim", "verdict"]].equals(judged[["claim", "verdict"]].set_index(board.index))
+    assert board.claim.tolist() == judged.claim.tolist()
+    assert board["verdict (text)"].tolist() == judged.verdict.tolist()
+    assert board["verdict (code)"].replace("–", "").tolist() == judged.verdict_code.tolist()
+    failed = board[board["verdict (text)"] == "not reproduced"]
+    assert len(failed) and not failed["cause or note"].eq("–").any()
     assert not any(bad in text_of(board) for bad in ("nan", "inf", "none"))
     np.testing.assert_allclose(data_of(board)["mean"], judged["mean"], 1e-6)
     known = board[np.isfinite(judged.interval_low).tolist()].merge(judged, on="claim")
@@ -315,16 +319,66 @@ def test_each_quantity_is_shown_with_its_unit_and_digits(quantity, minus, ours, 
         "number": 7, "section": "2", "claim": "", "quantity": quantity, "experiment": "a",
         "minus": minus or "", "low": 83.5, "high": np.inf, "mean": 84.1234,
         "interval_low": 84.0, "interval_high": 84.3, "verdict": "", "one_run": False,
-        "p": 0.01,
+        "p": 0.01, "our_threshold": False, "verdict_code": "", "note": "", "cause": "",
     }  # fmt: skip
     shown = tables.scoreboard(pd.DataFrame([row])).iloc[0]
     assert (shown["ours"], shown["claimed"]) == (ours, claimed)
 
 
 def test_the_scoreboard_of_one_seed_knows_no_interval(kana):
-    board = tables.scoreboard(judge(run(SMALL_RUNS, 0, n_jobs=1, data=kana, cache=False), {}))
+    results = run(SMALL_RUNS, 0, n_jobs=1, data=kana, cache=False)
+    board = tables.scoreboard(judged_twice(results))
     assert board["95 % interval"].str.contains("unknown").all()
-    assert (board.verdict == "undecided").all()
+    assert (board["verdict (text)"] == "undecided").all()
+
+
+def test_on_the_stand_in_the_verdict_of_the_code_is_said_to_be_kmnists(small_results):
+    judged = judged_twice(small_results)
+    judged.attrs["data_name"] = "stand-in data"
+    assert "verdict (code, KMNIST)" in tables.scoreboard(judged)
+
+
+CAUSED = {"note": "", "cause": "fixed epochs", "cause_change": -3.1, "cause_low": -3.5,
+          "cause_high": -2.75, "cause_share": 0.846, "also": "own statistics",
+          "quantity": "test_accuracy", "minus": ""}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changed", "text"),
+    [
+        ({}, "fixed epochs: −3.10 points (95 % interval −3.50 to −2.75), 85 % of the distance; "
+         "also own statistics"),
+        ({"quantity": "test_loss", "cause_change": 0.005, "cause_low": 0.004, "cause_high": 0.006,
+          "also": ""}, "fixed epochs: +0.0050 (95 % interval +0.0040 to +0.0060), 85 % of the "
+         "distance"),
+        ({"cause": "not found"}, "cause not found"),
+        ({"cause": "", "note": "a ceiling"}, "a ceiling"),
+        ({"cause": ""}, ""),
+    ],
+)  # fmt: skip
+def test_a_cause_is_stated_with_its_change_its_interval_and_its_share(changed, text):
+    (row,) = pd.DataFrame([CAUSED | changed]).itertuples()
+    assert tables.remark(row) == text
+
+
+def test_verdicts_are_counted_by_kind_of_claim_in_both_readings():
+    judged = pd.DataFrame(
+        [
+            ("printed loss", "reproduced", "not reproduced"),
+            ("printed loss", "not reproduced", "reproduced"),
+            ("printed loss", "not reproduced", "reproduced"),
+            ("comparison", "no effect", ""),
+        ],
+        columns=["kind", "verdict", "verdict_code"],
+    )
+    table = tables.verdicts_by_kind(judged).astype(int)
+    assert table.loc["printed loss, text"].tolist() == [1, 2, 0, 0, 0, 3]
+    assert table.loc["printed loss, code"].tolist() == [2, 1, 0, 0, 0, 3]
+    assert table.loc["comparison, text"].tolist() == [0, 0, 1, 0, 0, 1]
+    assert table.loc["comparison, code"].tolist() == [0, 0, 0, 0, 1, 1]
+    assert table.loc["mechanism, code"].eq(0).all()
+    assert tables.reproduced_by_kind(judged) == "1 of 3 printed losses, 0 of 1 comparisons"
+    assert tables.reproduced_by_kind(judged, "verdict_code") == "2 of 3 printed losses"
 
 
 # ---- errors --------------------------------------------------------------------------------------

@@ -20,8 +20,10 @@ from kmnist_mlp.support.statistics import (
     interval,
     mcnemar,
     median_and_range,
+    p_text,
     p_value,
     plus_minus,
+    pooled_deviation,
     signed,
     students_t,
     wilson_interval,
@@ -103,9 +105,8 @@ def least_difference(records: Records) -> float:
     """
     changes = [plan.changed(title) for title in plan.LEFT_OUT]
     groups = [records.difference(config, plan.TRIAL) for config in changes]
-    squares = sum(((group - group.mean()) ** 2).sum() for group in groups)
-    freedom = sum(max(len(group) - 1, 0) for group in groups)
-    return float(students_t(freedom + 1) * np.sqrt(squares / freedom)) if freedom else np.nan
+    deviation, free = pooled_deviation(groups)
+    return float(students_t(free + 1) * deviation)
 
 
 def _data(title: str) -> str:
@@ -114,17 +115,6 @@ def _data(title: str) -> str:
 
 def _in_percent(runs: pd.DataFrame) -> dict[str, str]:
     return {f"{part}, %": plus_minus(100 * runs[f"{k}_accuracy"], 2) for k, part in PARTS.items()}
-
-
-def p_text(p: float) -> str:
-    r"""Return a p-value with three digits behind the point, or that it is below 0.001.
-
-    Examples
-    --------
-    >>> p_text(0.0312), p_text(2e-9)
-    ('0.031', '<\xa00.001')
-    """
-    return f"{p:.3f}" if p >= 0.001 else "<\u00a00.001"
 
 
 def steps_table(records: Records) -> pd.DataFrame:

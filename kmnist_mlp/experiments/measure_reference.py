@@ -44,6 +44,8 @@ QUANTITIES = (
     "validation_loss",
     "training_accuracy",
     "training_loss",
+    "late_fluctuation",
+    "small_weight_share",
     "best_epoch",
     "stopped_epoch",
     "diverged",
@@ -64,12 +66,15 @@ KERNELS = ("Haswell", "SkylakeX", "Zen", "Sandybridge", "Prescott")
 VARIANTS = (*KERNELS, "float64")
 # A tolerance is FACTOR times the largest deviation of any variant in any seed of the experiment,
 # and at least FLOOR (two images of KMNIST, of 10,000 or of a tenth of the training split; the
-# rounding of a loss). A training quantity is measured like its validation quantity, on other images
-# of the same network, so the scatter of the latter counts for it, too.
+# rounding of a loss; of a fluctuation, a tenth of the last digit that is shown; two of the linear
+# model's 7,840 weights). A training quantity is measured like its validation quantity, on other
+# images of the same network, so the scatter of the latter counts for it, too.
 FLOOR = {
     "training_accuracy": 4.2e-4,
     "accuracy": 2e-4,
     "loss": 2e-6,
+    "fluctuation": 1e-4,
+    "share": 3e-4,
     "epoch": 0.0,
     "diverged": 0.0,
     "gradient": 1e-6,

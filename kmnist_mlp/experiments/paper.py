@@ -31,7 +31,7 @@ class Published:
     Attributes
     ----------
     name : str
-        Its id in ``published_results.csv``; our own for the three runs without published numbers.
+        Its id in ``published_results.csv``; our own for the last three, of the abstract.
     title : str
         For tables, figures and captions.
     config : Config
@@ -66,14 +66,19 @@ TITLES = {
     "learning_rate_0.005": "learning rate 0.005",
     "learning_rate_0.5": "learning rate 0.5",
     "l2_0.2": "L2 penalty 0.2",
+    "l2_0.2_25_epochs": "L2 penalty 0.2, 25 epochs",
+    "starter": "starter configuration",
     "l2_1e-3": "L2 penalty 0.001",
     "l2_0.5": "L2 penalty 0.5",
     "l1_1e-6": "L1 penalty 0.000001",
+    "l1_1e-6_25_epochs": "L1 penalty 0.000001, 25 epochs",
+    "l1_1.25e-4": "L1 penalty 0.000125",
     "l1_1e-3": "L1 penalty 0.001",
     "l1_0.2": "L1 penalty 0.2",
     "sigmoid": "sigmoid",
     "relu": "ReLU",
     "hidden_256": "256 hidden units",
+    "hidden_256_25_epochs": "256 hidden units, 25 epochs",
     "hidden_64": "64 hidden units",
     "two_hidden_layers": "two layers of 64 units",
     "final": "final model",

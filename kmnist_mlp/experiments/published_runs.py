@@ -30,7 +30,7 @@ from kmnist_mlp.experiments.published_code import (
     checked_deviations,
     train_as_published,
 )
-from kmnist_mlp.experiments.runs import quantities_of
+from kmnist_mlp.experiments.runs import Results, quantities_of
 from kmnist_mlp.results import CURVES
 from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import write_csv
@@ -107,6 +107,21 @@ def load_runs(folder: Path = FOLDER) -> pd.DataFrame:
     the number of epochs that were trained. Accuracies are fractions; losses are the reported ones.
     """
     return _read(folder / RUNS, COLUMNS)
+
+
+def results_of(deviations: str, table: pd.DataFrame) -> Results:
+    """Return the runs of one set of deviations, for :func:`kmnist_mlp.experiments.judge`.
+
+    Parameters
+    ----------
+    deviations : str
+        "none", "all", "+name" or "-name".
+    table : DataFrame
+        What :func:`load_runs` gives.
+    """
+    frame = table[table.deviations == deviations].drop(columns="deviations")
+    frame = frame.rename(columns={"epochs": "stopped_epoch"}).reset_index(drop=True)
+    return Results(dict.fromkeys(zip(frame.experiment, frame.seed, strict=True)), frame, "KMNIST")
 
 
 def load_curves(folder: Path = FOLDER) -> pd.DataFrame:

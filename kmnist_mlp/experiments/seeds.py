@@ -15,10 +15,11 @@ import pandas as pd
 
 from kmnist_mlp.datasets.kmnist import kmnist_or_refusal
 from kmnist_mlp.experiments.paper import PAPER
+from kmnist_mlp.experiments.reference import load_reference
 from kmnist_mlp.experiments.runs import run
 from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import write_csv
-from kmnist_mlp.support.statistics import students_t
+from kmnist_mlp.support.statistics import pooled_deviation, students_t
 
 FILE = Path(__file__).with_name("reference_results") / "seeds.csv"
 MANY = range(20)
@@ -59,11 +60,23 @@ def widths(values: Iterable[float], counts: Iterable[int] = range(2, 21)) -> pd.
     )
 
 
-def smallest_difference(values: Iterable[float]) -> tuple[float, float, float]:
+def printed_runs() -> list[np.ndarray]:
+    """Return the reference test accuracies, in per cent, of each experiment in COMPARISONS.
+
+    L1 of 0.000001 has the baseline's runs, so it does not count a second time.
+    """
+    reference = load_reference("KMNIST").query("quantity == 'test_accuracy'")
+    names = {name for pair in COMPARISONS for name in pair} - {"l1_1e-6"}
+    return [
+        100 * reference.value[reference.experiment == name].to_numpy() for name in sorted(names)
+    ]
+
+
+def smallest_difference(groups: Iterable[Iterable[float]]) -> tuple[float, float, float]:
     """Return the smallest difference of two single runs that chance does not explain.
 
     Two runs of one configuration differ by less in 95 of 100 cases: ``t s sqrt(2)``, in the unit of
-    the values. It is itself estimated from these values.
+    the values, with s pooled over groups of runs that differ in their seed only.
 
     Returns
     -------
@@ -72,14 +85,13 @@ def smallest_difference(values: Iterable[float]) -> tuple[float, float, float]:
 
     Examples
     --------
-    >>> [round(number, 2) for number in smallest_difference([84.1, 84.3, 84.2])]
+    >>> [round(number, 2) for number in smallest_difference([[84.1, 84.3, 84.2]])]
     [0.61, 0.32, 3.82]
     """
     from scipy.special import chdtri  # only here, as it loads slowly
 
-    values = np.asarray(list(values), dtype=float)
-    free = len(values) - 1
-    difference = students_t(len(values)) * values.std(ddof=1) * np.sqrt(2)
+    deviation, free = pooled_deviation(groups)
+    difference = students_t(free + 1) * deviation * np.sqrt(2)
     low, high = (np.sqrt(free / chdtri(free, tail)) for tail in (0.025, 0.975))
     return float(difference), float(difference * low), float(difference * high)
 
@@ -93,13 +105,13 @@ COMPARISONS = [
 ]  # fmt: skip
 
 
-def single_run_comparisons(values: Iterable[float]) -> pd.DataFrame:
+def single_run_comparisons(groups: Iterable[Iterable[float]]) -> pd.DataFrame:
     """Return the paper's comparisons of two single runs beside what chance explains.
 
     Parameters
     ----------
-    values : iterable of float
-        Test accuracies of the baseline in per cent, one per seed.
+    groups : iterable of iterable of float
+        Test accuracies in per cent: for each experiment, one per seed.
 
     Returns
     -------
@@ -108,7 +120,7 @@ def single_run_comparisons(values: Iterable[float]) -> pd.DataFrame:
         accuracies) and beyond_chance: "yes" or "no" if it lies beyond or below the interval of
         :func:`smallest_difference`, else "borderline".
     """
-    _, low, high = smallest_difference(values)
+    _, low, high = smallest_difference(groups)
     rows = []
     for name, minus in COMPARISONS:
         difference = PAPER[name].test_accuracy - PAPER[minus].test_accuracy

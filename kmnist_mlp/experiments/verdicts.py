@@ -7,24 +7,32 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from kmnist_mlp.experiments.claims import CLAIMS, Claim
+from kmnist_mlp.experiments.claims import CLAIMS, NO_MATTER, Claim
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.runs import Results
-from kmnist_mlp.support.statistics import holm, interval, p_value, prediction_interval
-
-RULE = (
-    "A number that the paper prints is the result of one run. It is reproduced if it could be "
-    "one more run of ours: if it lies, within its rounding (89 % is 88.5 to 89.5), in the 95 % "
-    "prediction interval of our seeds, mean ± t s √(1 + 1/n). Where the paper prints several "
-    "numbers for what is one measurement here, all of them must lie in it. Such a number is "
-    "reproduced if our runs do not contradict it, and the more they scatter, the easier that "
-    "is. All other claims are a range for a mean, or for the mean difference of two experiments "
-    "with the same seeds. If its 95 % confidence interval lies inside the range, the claim is "
-    "reproduced; if it lies wholly outside, not reproduced; else undecided. The bound on the "
-    "gradient check must hold in every seed: there, the interval is the range over seeds."
+from kmnist_mlp.support.statistics import (
+    equivalence_p,
+    holm,
+    interval,
+    p_value,
+    prediction_interval,
 )
 
-
+RULE = (
+    "A number that the paper prints is the result of one run. It is reproduced if it could be one "
+    "more run of ours: if it lies, within its rounding (89 % is 88.5 to 89.5; a loss may also have "
+    "been truncated), in the 95 % prediction interval of our seeds, mean ± t s √(1 + 1/n). Where "
+    "the paper prints several numbers for what is one measurement here, all of them must lie in "
+    "it. Such a number is reproduced if our runs do not contradict it, and the more they scatter, "
+    "the easier that is. All other claims are a range for a mean, or for the mean difference of "
+    "two experiments with the same seeds. If its 95 % confidence interval lies inside the range, "
+    "the claim is reproduced; if it lies wholly outside, or if all seeds have the value at its "
+    "end, not reproduced; else undecided. An undecided claim that one accuracy is above another "
+    'becomes "no effect" if two one-sided t-tests, at the level of 5 %, find a difference within '
+    f"± {NO_MATTER:g} points. A claim whose quantity cannot decide it stays undecided. The bound "
+    "on the gradient check must hold in every seed: there, the interval is the range over seeds."
+)
+VERDICTS = ("reproduced", "not reproduced", "no effect", "undecided")
 NUMBERS = {claim: number for number, claim in enumerate(CLAIMS, start=1)}
 
 
@@ -40,7 +48,7 @@ def verdict(low: float, high: float, claim: Claim) -> str:
     Returns
     -------
     str
-        "reproduced", "not reproduced" or "undecided".
+        "reproduced", "not reproduced" or "undecided"; :func:`judge` knows when it is "no effect".
 
     Examples
     --------
@@ -58,7 +66,21 @@ def verdict(low: float, high: float, claim: Claim) -> str:
     inside = claim.low < low and high < claim.high
     if inside or (claim.one_run and np.isfinite([low, high]).all()):
         return "reproduced"
-    return "undecided"
+    return "not reproduced" if low == high else "undecided"
+
+
+def values_of(claim: Claim, *results: Results) -> pd.Series | None:
+    """Return the values that a claim is about, one per seed; None if an experiment was not run.
+
+    Each experiment is taken from the first of the results that has it.
+    """
+    found = []
+    for name in (claim.experiment, claim.minus):
+        having = [own for own in results if name in own.names]
+        if name and not having:
+            return None
+        found.append(having[0].values(claim.quantity, name) if name else 0.0)
+    return (found[0] - found[1]).dropna()
 
 
 def judge(
@@ -77,14 +99,15 @@ def judge(
     Returns
     -------
     DataFrame
-        Columns number (of the claim among all of the paper's), section, claim, quantity,
-        experiment, minus, one_run, low, high (the claimed range), mean, ranges (all that must hold)
-        and values (one per seed), both as text, inside (how far the mean lies inside the range,
-        negative outside; of several the smallest), interval_low, interval_high, verdict, p (of the
-        t-test against the nearest end of the range), p_holm (corrected for the number of these
-        tests; source: Holm 1979, Scand. J. Statist. 6, 65) and corrected (the verdict by these: a
-        printed number that is no longer rejected counts as reproduced, any other claim as
-        undecided).
+        Columns number (of the claim among all of the paper's), section, kind, claim, quantity,
+        experiment, minus, one_run, our_threshold, low, high (the claimed range), mean, ranges (all
+        that must hold) and values (one per seed), both as text, inside (how far the mean lies
+        inside the range, negative outside; of several the smallest), interval_low, interval_high,
+        verdict, p (of the t-test against the nearest end of the range; for "no effect" that of
+        equivalence; NaN without a test), note (why there is no test), p_holm (corrected for the
+        number of these tests; source: Holm 1979, Scand. J. Statist. 6, 65) and corrected (the
+        verdict by these: a claim that is rejected no more is "no longer rejected", another one
+        that was decided "undecided").
 
     Examples
     --------
@@ -104,22 +127,31 @@ def judge(
             # A bound on every check, not on a mean: the largest must keep it.
             mean, low, high, p = float(np.mean(values)), min(values), max(values), np.nan
         else:
-            if not {claim.experiment, claim.minus} - {None} <= set(results.names):
+            values = values_of(claim, results)
+            if values is None:
                 continue
-            values = results.values(claim.quantity, claim.experiment)
-            if claim.minus:
-                values = values - results.values(claim.quantity, claim.minus)
             mean, low, high = (prediction_interval if claim.one_run else interval)(values)
             p = min(p_value(values, *limits, claim.one_run) for limits in claim.ranges)
+        found, note = verdict(low, high, claim), claim.doubt
+        if claim.doubt:
+            found, p = "undecided", np.nan
+        elif low == high and mean in (claim.low, claim.high):
+            note, p = _equal_in_every_seed(claim, results), np.nan
+        elif found == "undecided" and claim.minus and claim.quantity.endswith("accuracy"):
+            p_equivalent = equivalence_p(values, NO_MATTER)
+            if 0 in (claim.low, claim.high) and p_equivalent < 0.05:
+                found, p = "no effect", p_equivalent
         rows.append(
             {
                 "number": NUMBERS.get(claim, len(rows) + 1),
                 "section": claim.section,
+                "kind": claim.kind,
                 "claim": claim.statement,
                 "quantity": claim.quantity,
                 "experiment": claim.experiment,
                 "minus": claim.minus or "",
                 "one_run": claim.one_run,
+                "our_threshold": claim.our_threshold,
                 "low": claim.low,
                 "high": claim.high,
                 "mean": mean,
@@ -128,18 +160,44 @@ def judge(
                 "inside": min(min(mean - a, b - mean) for a, b in claim.ranges),
                 "interval_low": low,
                 "interval_high": high,
-                "verdict": verdict(low, high, claim),
+                "verdict": found,
                 "p": p,
+                "note": note,
             }
         )
     judged = pd.DataFrame(rows)
     if rows:
         judged["p_holm"] = holm(judged.p)
-        instead = np.where(judged.one_run, "reproduced", "undecided")
+        rejected = judged.verdict == "not reproduced"
+        instead = np.where(rejected, "no longer rejected", "undecided")
         falls = (judged.p < 0.05) & (judged.p_holm >= 0.05)
         judged["corrected"] = judged.verdict.where(~falls, instead)
     judged.attrs["data_name"] = results.data_name
     return judged
+
+
+def _equal_in_every_seed(claim: Claim, results: Results) -> str:
+    both = [
+        results.values(claim.quantity, name) for name in (claim.experiment, claim.minus) if name
+    ]
+    at_most = claim.quantity.endswith("accuracy") and all((own == 100).all() for own in both)
+    return "equal in every seed" + (": both at 100 %, a ceiling" if at_most else "")
+
+
+def printed_outside(judged: pd.DataFrame) -> tuple[int, int, float]:
+    """Return how many of the numbers printed for one run are contradicted, of how many decided.
+
+    The third number is how many would be by chance if all were true: 5 %. Several numbers for one
+    measurement count as one.
+
+    Examples
+    --------
+    >>> verdicts = ["not reproduced", "reproduced", "undecided", "not reproduced"]
+    >>> printed_outside(pd.DataFrame({"verdict": verdicts, "one_run": [True, True, True, False]}))
+    (1, 2, 0.1)
+    """
+    verdicts = judged.verdict[judged.one_run & (judged.verdict != "undecided")]
+    return int((verdicts == "not reproduced").sum()), len(verdicts), 0.05 * len(verdicts)
 
 
 def losses_above(results: Results) -> tuple[int, int, float]:

@@ -153,7 +153,7 @@ def draw_difference(numbers: pd.DataFrame) -> Figure:
                 )  # fmt: skip
                 continue
             low, high, paper = own[["low", "high", "paper"]].iloc[0]
-            rounded = [limit - paper for limit in rounding_limits(paper)]
+            rounded = [limit - paper for limit in rounding_limits(paper, quantity)]
             axis.plot(rounded, [row, row], color=ORANGE, lw=5, alpha=0.5, solid_capstyle="butt")
             if np.isfinite(low):
                 axis.plot(
@@ -186,7 +186,7 @@ def difference_finding(numbers: pd.DataFrame) -> str:
     for quantity, noun in (("test_accuracy", "accuracies"), ("test_loss", "losses")):
         if quantity in first.index:
             own = first.loc[quantity]
-            least, most = np.transpose([rounding_limits(paper) for paper in own.paper])
+            least, most = np.transpose([rounding_limits(x, quantity) for x in own.paper])
             inside = ((own.low <= most) & (least <= own.high)).sum()
             above = (own.paper > own.ours).sum()
             sentences.append(

@@ -8,13 +8,13 @@ import zlib
 import pandas as pd
 from markupsafe import Markup, escape
 
+from kmnist_mlp.experiments.verdicts import VERDICTS
 from kmnist_mlp.support.statistics import MISSING, typeset
 
 WRAP = Markup(' class="wrap"')
 LONG = 40  # characters of a cell that may break its lines
 VERDICT = {  # coloured on pages
-    verdict: Markup(' class="{}"').format(verdict.replace(" ", "-"))
-    for verdict in ("reproduced", "not reproduced", "undecided")
+    verdict: Markup(' class="{}"').format(verdict.replace(" ", "-")) for verdict in VERDICTS
 }
 
 

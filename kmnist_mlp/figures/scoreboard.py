@@ -16,6 +16,7 @@ from kmnist_mlp.support.colours import BAND, GREEN, GREY, RED, RULE
 VERDICT_STYLES = {  # green and red, as in the tables of the pages; the marks tell them apart
     "reproduced": ("o", GREEN),
     "not reproduced": ("X", RED),
+    "no effect": ("s", GREY),
     "undecided": ("D", GREY),
 }
 
@@ -26,11 +27,15 @@ def scoreboard_figure(judged: pd.DataFrame) -> Figure:
     Parameters
     ----------
     judged : DataFrame
-        What :func:`kmnist_mlp.experiments.verdicts.judge` gives.
+        What :func:`kmnist_mlp.experiments.causes.in_both_readings` gives.
     """
     numbers = scoreboard_numbers(judged)
-    counts = ", ".join(f"{n} {v}" for v, n in numbers.verdict.value_counts().items())
-    finding = f"{len(numbers)} claims with an interval over seeds: {counts}."
+    text, code = (
+        ", ".join(f"{n} {verdict or 'not run'}" for verdict, n in verdicts.value_counts().items())
+        for verdicts in (numbers.verdict, numbers.verdict_code)
+    )
+    finding = f"{len(numbers)} claims with an interval over seeds: {text}. "
+    finding += f"As the published code ran (measured on KMNIST): {code}."
     data = ExhibitData.of(numbers, finding)
     return finished(lambda: draw_scoreboard(numbers), judged.attrs.get("data_name", ""), data)
 
@@ -40,19 +45,22 @@ def scoreboard_numbers(judged: pd.DataFrame) -> pd.DataFrame:
 
     Claims have different units, but all can be compared in this one: how far our mean lies inside
     the nearest end of the claimed range (negative: outside), over half the width of our interval.
-    Claims without such an interval (one seed, the bound of the gradient check) are left out.
+    Claims without such an interval (one seed, the bound of the gradient check) are left out, and
+    claims whose quantity cannot decide them.
 
     Returns
     -------
     DataFrame
-        Columns number (in the table of claims), section, claim, one_run, verdict, inside, and
-        low and high, the ends of the interval: 1 from inside, or 0 if all seeds agree.
+        Columns number (in the table of claims), section, claim, one_run, verdict, verdict_code,
+        inside, and low and high, the ends of the interval: 1 from inside, or 0 if all seeds agree.
     """
     half, inside = (judged.interval_high - judged.interval_low) / 2, judged.inside
-    kept = np.isfinite(half) & judged.p.notna()
+    kept = np.isfinite(half) & (judged.p.notna() | (half == 0))
+    kept &= judged.quantity != "gradient_difference"
     with np.errstate(divide="ignore", invalid="ignore"):  # seeds that agree in every digit
         inside = (inside / half).where(inside != 0, 0.0)
-    numbers = judged[["number", "section", "claim", "one_run", "verdict"]].assign(
+    columns = ["number", "section", "claim", "one_run", "verdict", "verdict_code"]
+    numbers = judged[columns].assign(
         inside=inside, low=inside - (half > 0), high=inside + (half > 0)
     )
     return numbers[kept].reset_index(drop=True)
@@ -80,6 +88,9 @@ def draw_scoreboard(numbers: pd.DataFrame, limit: float = 8.0) -> Figure:
             middle, place, marker, color=colour, ms=5.5, label=row.verdict,
             mfc="white" if row.one_run else colour,
         )  # fmt: skip
+        if row.verdict_code:
+            marker, colour = VERDICT_STYLES[row.verdict_code]
+            axis.plot(limit + 2, place, marker, color=colour, ms=5.5, gid="code")
     axis.set_yticks(places, ["\n".join(text) for text in lines], fontsize=7.5)
     for place, height, row, new in zip(places, heights, numbers.itertuples(), breaks, strict=True):
         if new:
@@ -89,7 +100,10 @@ def draw_scoreboard(numbers: pd.DataFrame, limit: float = 8.0) -> Figure:
             )  # fmt: skip
             axis.axhline(place - height / 2 - 0.25, color=RULE, lw=0.7)
     axis.set_ylim(places.max(initial=1) + 1, 0)
-    axis.set_xlim(-limit - 1, limit + 1)
+    axis.axvline(limit + 1, color=RULE, lw=0.7)
+    axis.set_xlim(-limit - 1, limit + 3)
+    axis.set_xticks(np.linspace(-limit, limit, 5))
+    axis.text(limit + 2, 0, "as coded", ha="center", va="bottom", fontsize=8)
     axis.grid(visible=False, axis="y")
     axis.set_xlabel("outside the claimed range   |   inside   (unit: half our 95 % interval)")
     handles = [

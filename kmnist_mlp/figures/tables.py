@@ -10,23 +10,25 @@ import pandas as pd
 
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset, is_stand_in
+from kmnist_mlp.experiments.causes import NOT_FOUND, NOT_MEASURED
+from kmnist_mlp.experiments.claims import KINDS
 from kmnist_mlp.experiments.error_analysis import recall
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.runs import Results, named_configs
 from kmnist_mlp.experiments.sweep import AXES, means
+from kmnist_mlp.experiments.verdicts import VERDICTS
 from kmnist_mlp.figures.exhibit import ExhibitData, label, shown, title
 from kmnist_mlp.support.statistics import (
     MISSING,
     interval,
     median_and_range,
+    p_text,
     plus_minus,
     rounded,
     scientific,
     signed,
     typeset,
 )
-
-VERDICTS = ("reproduced", "not reproduced", "undecided")
 
 
 def with_corner(table: pd.DataFrame, name: str, data_name: str = "") -> pd.DataFrame:
@@ -262,9 +264,13 @@ def scoreboard(judged: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     judged : DataFrame
-        What :func:`kmnist_mlp.experiments.verdicts.judge` gives.
+        What :func:`kmnist_mlp.experiments.causes.in_both_readings` gives; or only what
+        :func:`kmnist_mlp.experiments.verdicts.judge` gives, for claims that the code's runs do not
+        concern.
     """
-    rows = []
+    data_name, rows = judged.attrs.get("data_name", ""), []
+    twice = "verdict_code" in judged
+    code = "verdict (code" + (", KMNIST)" if is_stand_in(data_name) else ")")
     for row in judged.itertuples():
         unit, digits = _unit(row.quantity, bool(row.minus))
         ours = rounded(row.mean, digits)
@@ -281,21 +287,47 @@ def scoreboard(judged: pd.DataFrame) -> pd.DataFrame:
             {
                 "section": row.section,
                 "claim": row.claim,
-                "claimed": _range(row.low, row.high, unit),
+                "claimed": _range(row.low, row.high, unit)
+                + " (our threshold)" * bool(row.our_threshold),
                 "ours": ours + unit,
                 "95 % interval": interval,
-                "p": MISSING if np.isnan(row.p) else _p_text(row.p),
-                "verdict": row.verdict,
+                "p": MISSING if np.isnan(row.p) else p_text(row.p),
+                "verdict (text)" if twice else "verdict": row.verdict,
             }
         )
+        if twice:
+            rows[-1] |= {
+                code: row.verdict_code or MISSING,
+                "cause or note": remark(row) or MISSING,
+            }
     table = pd.DataFrame(rows, index=judged.number.tolist() if rows else [])
-    table = with_corner(table, "no.", judged.attrs.get("data_name", ""))
+    table = with_corner(table, "no.", data_name)
     table.attrs["exhibit_data"] = ExhibitData.of(judged)
     return table
 
 
-def _p_text(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"{p:.2g}" if p < 0.01 else f"{p:.2f}"
+def remark(row: object) -> str:
+    """Return the cause of a claim's failure with its evidence, or why there is no test.
+
+    Parameters
+    ----------
+    row : named tuple
+        Of what :func:`kmnist_mlp.experiments.causes.in_both_readings` gives.
+    """
+    if row.note or not row.cause:
+        return row.note
+    if row.cause in (NOT_FOUND, NOT_MEASURED):
+        return f"cause {row.cause}"
+    unit, digits = _unit(row.quantity, bool(row.minus))
+    unit = " points" if unit == " %" else unit  # a change is a difference
+    change, low, high = (
+        signed(value, digits) for value in (row.cause_change, row.cause_low, row.cause_high)
+    )
+    also = f"; also {row.also}" if row.also else ""
+    return (
+        f"{row.cause}: {change}{unit} (95 % interval {low} to {high}), "
+        f"{100 * row.cause_share:.0f} % of the distance{also}"
+    )
 
 
 def _unit(quantity: str, is_difference: bool) -> tuple[str, int]:
@@ -321,15 +353,60 @@ def _singular(unit: str, value: float) -> str:
     return " point" if unit == " points" and abs(value) == 1 else unit
 
 
-def verdict_counts(judged: pd.DataFrame) -> str:
-    """Return how many claims have each verdict, in words.
+def verdicts_by_kind(judged: pd.DataFrame) -> pd.DataFrame:
+    """Return how many claims of each kind have each verdict: by the text, and as the code ran.
+
+    Parameters
+    ----------
+    judged : DataFrame
+        What :func:`kmnist_mlp.experiments.causes.in_both_readings` gives.
+    """
+    rows = {}
+    for kind in KINDS:
+        own = judged[judged.kind == kind]
+        for reading, column in (("text", "verdict"), ("code", "verdict_code")):
+            counts = own[column].value_counts()
+            rows[f"{kind}, {reading}"] = {
+                **{verdict: counts.get(verdict, 0) for verdict in VERDICTS},
+                "not run": counts.get("", 0),
+                "claims": len(own),
+            }
+    table = pd.DataFrame.from_dict(rows, orient="index").astype(str)
+    return with_corner(table, "kind of claim, reading", judged.attrs.get("data_name", ""))
+
+
+def reproduced_by_kind(judged: pd.DataFrame, column: str = "verdict") -> str:
+    """Return in words how many of the judged claims of each kind are reproduced.
+
+    Parameters
+    ----------
+    judged : DataFrame
+    column : str
+        "verdict" for the text, "verdict_code" for the code.
 
     Examples
     --------
-    >>> verdict_counts(pd.DataFrame({"verdict": ["reproduced", "not reproduced", "reproduced"]}))
-    '2 reproduced, 1 not reproduced, 0 undecided'
+    >>> judged = pd.DataFrame({"kind": ["comparison"] * 2, "verdict": ["reproduced", "no effect"]})
+    >>> reproduced_by_kind(judged)
+    '1 of 2 comparisons'
     """
-    return ", ".join(f"{(judged.verdict == verdict).sum()} {verdict}" for verdict in VERDICTS)
+    plural = {"printed accuracy": "printed accuracies", "printed loss": "printed losses"}
+    known = judged[judged[column] != ""]
+    counts = known[column].eq("reproduced").groupby(known.kind).agg(["sum", "count"])
+    return ", ".join(
+        f"{counts.at[kind, 'sum']} of {counts.at[kind, 'count']} {plural.get(kind, kind + 's')}"
+        for kind in KINDS
+        if kind in counts.index
+    )
+
+
+def reproduced_in_both(judged: pd.DataFrame) -> str:
+    """Return two sentences: what is reproduced of each kind, by the text and as the code ran it."""
+    return (
+        f"Reproduced as the text describes the experiments: {reproduced_by_kind(judged)}. "
+        "Reproduced as the published code ran them (measured on KMNIST): "
+        f"{reproduced_by_kind(judged, 'verdict_code')}."
+    )
 
 
 # ---- errors --------------------------------------------------------------------------------------

@@ -92,6 +92,41 @@ def p_value(values: Iterable[float], low: float, high: float, one_more: bool = F
     return float(2 * stdtr(n - 1, -distance / error))
 
 
+def equivalence_p(values: Iterable[float], margin: float) -> float:
+    """Return the p-value of two one-sided t-tests that a mean lies between -margin and margin.
+
+    It is the larger of the two. NaN for one value. Source: Schuirmann 1987, J. Pharmacokinet.
+    Biopharm. 15, 657, doi:10.1007/BF01068419.
+
+    Examples
+    --------
+    >>> round(equivalence_p([0.1, -0.1, 0.2, 0.0], margin=0.5), 3)
+    0.003
+    """
+    from scipy.special import stdtr
+
+    values = np.asarray(list(values), dtype=float)
+    n, beyond = len(values), abs(values.mean()) - margin
+    if n == 1:
+        return np.nan
+    error = values.std(ddof=1) / np.sqrt(n)
+    return float(stdtr(n - 1, beyond / error)) if error else float(beyond >= 0)
+
+
+def pooled_deviation(groups: Iterable[Iterable[float]]) -> tuple[float, int]:
+    """Return the standard deviation within groups, pooled over them, and its degrees of freedom.
+
+    Examples
+    --------
+    >>> pooled_deviation([[1.0, 2.0, 3.0], [7.0]])
+    (1.0, 2)
+    """
+    arrays = [np.asarray(list(group), dtype=float) for group in groups]
+    free = sum(max(len(group) - 1, 0) for group in arrays)
+    squares = sum(float(((group - group.mean()) ** 2).sum()) for group in arrays if len(group))
+    return (float(np.sqrt(squares / free)) if free else np.nan), free
+
+
 def holm(p: Iterable[float]) -> np.ndarray:
     """Return p-values corrected for their number by Holm's method; NaN stays NaN.
 
@@ -181,6 +216,20 @@ def mcnemar(one: np.ndarray, other: np.ndarray) -> tuple[int, int, float]:
     only_one, only_other = int((one & ~other).sum()), int((other & ~one).sum())
     differ = only_one + only_other
     return only_one, only_other, float(binomtest(only_one, differ).pvalue) if differ else 1.0
+
+
+def p_text(p: float) -> str:
+    r"""Return a p-value with three decimals; one below 0.05 never looks like 0.05.
+
+    Examples
+    --------
+    >>> p_text(0.0454), p_text(0.0499), p_text(2e-9)
+    ('0.045', '<\xa00.05', '<\xa00.001')
+    """
+    for limit in (0.001, 0.05):
+        if p < limit and round(p, 3) in (0, limit):
+            return f"<\u00a0{limit:g}"
+    return f"{p:.3f}"
 
 
 def plus_minus(values: Iterable[float], digits: int) -> str:

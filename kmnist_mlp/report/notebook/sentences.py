@@ -68,7 +68,7 @@ def briefly(
 def fluctuation(results: Results, name: str) -> str:
     """Return how much the training loss fluctuates at the end, in per cent of its mean.
 
-    It is the standard deviation from a straight line over the last ten epochs: a loss that falls
-    smoothly does not fluctuate.
+    It is the standard deviation from a straight line over the last ten epochs; the curvature of a
+    loss that still falls counts, too.
     """
     return plus_minus(100 * results.values("late_fluctuation", name), 1) + " %"

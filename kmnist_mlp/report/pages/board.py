@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from kmnist_mlp.figures.tables import VERDICTS, scoreboard
+from kmnist_mlp.experiments.verdicts import VERDICTS
+from kmnist_mlp.figures.tables import remark, scoreboard
 
 SECTIONS = {
     "abstract": "Abstract",
@@ -19,8 +20,8 @@ SECTIONS = {
     "5": "Topology",
     "6": "Final model",
 }
-SYMBOLS = dict(zip(VERDICTS, ("✓", "✗", "?"), strict=True))
-FAILED_FIRST = ("not reproduced", "undecided", "reproduced")
+SYMBOLS = dict(zip(VERDICTS, ("✓", "✗", "=", "?"), strict=True))
+FAILED_FIRST = ("not reproduced", "no effect", "undecided", "reproduced")
 WIDTH, EDGE = 160, 8  # of the drawing of a range, in pixels
 
 
@@ -34,18 +35,10 @@ class Row:
     ours: str
     interval: str
     verdict: str
+    code: str
+    remark: str
     drawing: Markup
     links: Markup
-
-    @property
-    def kind(self) -> str:
-        """The verdict as the name of a class."""
-        return self.verdict.replace(" ", "-")
-
-    @property
-    def symbol(self) -> str:
-        """A sign for the verdict."""
-        return SYMBOLS[self.verdict]
 
 
 def board(judged: pd.DataFrame, links: list[Markup]) -> dict[str, list[Row]]:
@@ -54,7 +47,7 @@ def board(judged: pd.DataFrame, links: list[Markup]) -> dict[str, list[Row]]:
     Parameters
     ----------
     judged : DataFrame
-        What :func:`kmnist_mlp.experiments.verdicts.judge` gives.
+        What :func:`kmnist_mlp.experiments.causes.in_both_readings` gives.
     links : list of Markup
         The figures that show each claim.
     """
@@ -64,7 +57,7 @@ def board(judged: pd.DataFrame, links: list[Markup]) -> dict[str, list[Row]]:
             _title(claim.section),
             Row(
                 claim.number, claim.claim, text.claimed, text.ours, text["95 % interval"],
-                claim.verdict, drawing(claim), link,
+                claim.verdict, claim.verdict_code, remark(claim), drawing(claim), link,
             ),
         )
         for claim, (_, text), link in zip(

@@ -11,10 +11,11 @@ import pandas as pd
 from markupsafe import Markup
 
 from kmnist_mlp.beyond.measurements import accuracies
+from kmnist_mlp.experiments.causes import CAUSE_RULE
 from kmnist_mlp.experiments.paper import PAPER
-from kmnist_mlp.experiments.verdicts import RULE
+from kmnist_mlp.experiments.verdicts import RULE, VERDICTS, printed_outside
 from kmnist_mlp.figures.markup import html
-from kmnist_mlp.figures.tables import VERDICTS, scoreboard
+from kmnist_mlp.figures.tables import scoreboard, verdicts_by_kind
 from kmnist_mlp.report.pages.board import SYMBOLS, board
 from kmnist_mlp.report.pages.page import Exhibit, Page
 from kmnist_mlp.support.statistics import interval, signed
@@ -51,7 +52,7 @@ def index_content(pages: list[Page], link: Link) -> dict[str, Any]:
         "facts": facts,
         "data": facts.get("data", "Kuzushiji-MNIST"),
         "seeds": facts.get("seeds", "0").count(",") + 1,
-        "rule": RULE,
+        "rules": (RULE, CAUSE_RULE),
         "bibtex": bibtex(facts),
         "results": found.get("results"),
         "picture": found.get("picture"),
@@ -80,6 +81,7 @@ def index_content(pages: list[Page], link: Link) -> dict[str, Any]:
             "board": board(judged, links),
             "symbols": SYMBOLS,
             "counts": {verdict: int((judged.verdict == verdict).sum()) for verdict in VERDICTS},
+            "kinds": Markup(html(verdicts_by_kind(judged))),
             "plain_board": Markup(html(scoreboard(judged))),
             "board_csv": found["scoreboard"].data.csv,
         }
@@ -98,7 +100,9 @@ def bibtex(facts: dict[str, str]) -> str:
 
 def _frame(exhibit: Exhibit) -> pd.DataFrame:
     # a missing number stays NaN, a missing name is empty
-    return pd.read_csv(io.StringIO(exhibit.data.csv)).fillna({"minus": ""})
+    names = ("minus", "note", "verdict_code", "cause", "also")
+    table = pd.read_csv(io.StringIO(exhibit.data.csv), dtype=dict.fromkeys(names, str))
+    return table.fillna(dict.fromkeys(names, ""))
 
 
 # ---- findings ------------------------------------------------------------------------------------
@@ -132,12 +136,12 @@ def tiles(
         made.append(Tile(number, sentence, address_of(shown[0]) if shown else "#results"))
 
     if judged is not None:
-        count = judged.verdict.value_counts()
+        outside, printed, chance = printed_outside(judged)
         made.append(
             Tile(
-                f"{count.get('reproduced', 0)} of {len(judged)}",
-                f"of the paper's claims are reproduced; {count.get('not reproduced', 0)} are not, "
-                f"{count.get('undecided', 0)} stay undecided",
+                f"{outside} of {printed}",
+                "results that the paper prints lie outside the 95 % range of one more run of ours; "
+                f"chance alone would put about {chance:.0f} there",
                 "#scoreboard",
             )
         )
