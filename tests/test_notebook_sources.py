@@ -225,7 +225,7 @@ def prose(cell):
 
 @each_notebook
 def test_a_result_is_computed_and_not_typed(number):
-    """Only what the paper prints, and others (99.65, 96.76 %), is typed with decimals and a unit."""
+    """Only what the paper and others (99.65, 96.76 %) print is typed with decimals and a unit."""
     for cell in CELLS[number]:
         typed = re.findall(r"([0-9]+\.[0-9]+) (?:%|points)", prose(cell))
         assert {*typed} <= {*ACCURACIES.values(), "84.01", "99.65", "96.76", "0.5", "0.05"}, cell.id
