@@ -101,7 +101,7 @@ def backpropagate(
     """
     derivative, last = ACTIVATIONS[model.activation].derivative, len(model.weights) - 1
     delta = softmax(forward(model, x, buffers, normalise, drop))
-    delta -= buffers.targets.take(y, axis=0)  # one_hot(y)
+    delta -= buffers.targets.T.take(y, axis=1).T  # one_hot(y), in the same order in memory
     ones = buffers.ones  # a product with it is a sum over the batch, and faster
     for layer in range(last, -1, -1):
         np.matmul(ones, delta, out=buffers.bias_gradients[layer])

@@ -6,7 +6,6 @@ measures one, each time it is called. All train on the training split of the con
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable
 from itertools import pairwise
@@ -16,26 +15,21 @@ import numpy as np
 
 from kmnist_mlp.activations import ACTIVATIONS
 from kmnist_mlp.config import Config
-from kmnist_mlp.data import Dataset, Split, split_and_standardise
+from kmnist_mlp.data import Dataset, split_and_standardise, split_rows
 from kmnist_mlp.network import MLP, softmax
 from kmnist_mlp.training import Training
 
 Epoch = Callable[[], Any]
 
 
-def split_of(config: Config, data: Dataset) -> Split:
-    """Return the split that training with this configuration uses."""
-    return split_and_standardise(data, config)
-
-
-def products(config: Config, data: Dataset) -> Epoch:
+def products(config: Config, data: Dataset, batches: int | None = None) -> Epoch:
     """Return a function that computes the matrix products of one epoch, and nothing else.
 
-    Per mini-batch and layer: ``x W`` in the forward pass; ``x.T delta`` and, above the first layer,
-    ``delta W.T`` in the backward pass.
+    Or those of some ``batches``. Per mini-batch and layer: ``x W`` in the forward pass;
+    ``x.T delta`` and, above the first layer, ``delta W.T`` in the backward pass.
     """
     rng, size = np.random.default_rng(0), config.batch_size
-    batches = len(split_of(config, data).train) // size
+    batches = batches or len(split_rows(len(data.train_images), config)[0]) // size
     weights = MLP(config.layer_specs).weights
     x = [rng.standard_normal((size, units), np.float32) for units in config.layer_specs]
     outputs, deltas = ([np.empty_like(array) for array in x] for _ in range(2))
@@ -67,7 +61,7 @@ def evaluation(config: Config, data: Dataset) -> Epoch:
 
 def plain_numpy(config: Config, data: Dataset) -> Epoch:
     """Return one epoch of a loop in plain NumPy: arrays allocated once, otherwise not optimised."""
-    split = split_of(config, data)
+    split = split_and_standardise(data, config)
     model, size = MLP(config.layer_specs, config.activation), config.batch_size
     f = ACTIVATIONS[config.activation]
     parameters = model.weights + model.biases
@@ -107,7 +101,7 @@ def scikit_learn(config: Config, data: Dataset) -> Epoch:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
 
-    split = split_of(config, data)
+    split = split_and_standardise(data, config)
     x, y = split.train, split.train_labels
     theirs = MLPClassifier(
         config.layer_specs[1:-1],
@@ -133,7 +127,7 @@ def pytorch(config: Config, data: Dataset) -> Epoch:
     """Return one epoch of eager PyTorch, on images standardised beforehand."""
     import torch
 
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    torch.set_num_threads(1)
     activation = {"tanh": torch.nn.Tanh, "ReLU": torch.nn.ReLU}[config.activation]
     layers: list[Any] = []
     for inputs, units in pairwise(config.layer_specs):
@@ -144,7 +138,7 @@ def pytorch(config: Config, data: Dataset) -> Epoch:
         model.parameters(), lr=config.learning_rate, momentum=gamma, dampening=gamma
     )
     loss = torch.nn.CrossEntropyLoss(reduction="sum")
-    split = split_of(config, data)
+    split = split_and_standardise(data, config)
     x, y = torch.from_numpy(split.train), torch.from_numpy(split.train_labels.astype(np.int64))
 
     def epoch() -> None:
@@ -165,7 +159,7 @@ def jax(config: Config, data: Dataset) -> Epoch:
     f = {"tanh": jnp.tanh, "ReLU": jax.nn.relu}[config.activation]
     state = jax.tree.map(jnp.array, (model.weights, model.biases))
     state = (state, jax.tree.map(jnp.zeros_like, state))
-    split = split_of(config, data)
+    split = split_and_standardise(data, config)
     x, y = jnp.array(split.train), jnp.array(split.train_labels.astype(np.int32))
     gamma, rate, size = config.momentum_gamma, config.learning_rate, config.batch_size
     rng = np.random.default_rng(0)

@@ -49,13 +49,13 @@ class Buffers:
     def __init__(self, model: Any, batch: int, backward: bool = True) -> None:
         sizes = model.layer_specs[1:]
         self.inputs: list[np.ndarray] = [np.empty(0)] * len(sizes)
-        self.outputs = [np.empty((batch, units), model.dtype) for units in sizes]
+        self.outputs = [aligned((batch, units), model.dtype) for units in sizes]
         # The logits of one class lie next to each other in memory: maxima and sums over the few
         # classes then run along whole columns, twice as fast as along many short rows.
-        self.outputs[-1] = np.empty((sizes[-1], batch), model.dtype).T
+        self.outputs[-1] = aligned((sizes[-1], batch), model.dtype).T
         if backward:
-            self.deltas = [np.empty_like(array) for array in self.outputs[:-1]]
-            self.scratch = [np.empty_like(array) for array in self.outputs[:-1]]
+            self.deltas = [aligned((batch, units), model.dtype) for units in sizes[:-1]]
+            self.scratch = [aligned((batch, units), model.dtype) for units in sizes[:-1]]
             self.ones = np.ones(batch, model.dtype)
             self.targets = np.eye(sizes[-1], dtype=model.dtype)
             self.gradient, self.weight_gradients, self.bias_gradients = allocate(
