@@ -38,7 +38,7 @@ export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup report report-single report-pdf html test test-unit test-notebooks test-lab test-machines notebooks lab lab-edit course data bench grid readings published beyond reference mutants mutants-notebooks lint check lock clean distclean
+.PHONY: help setup report report-single report-pdf html test test-unit test-notebooks test-lab test-machines notebooks lab lab-edit course data bench grid readings published beyond reference mutants lint check lock clean distclean
 
 help: ## List the targets
 	@echo "make report and make test do everything; the others are parts of them and tools:"
@@ -144,9 +144,6 @@ mutants: setup ## Change the numerical code in 2,600 ways: do the tests notice? 
 	export KMNIST_MLP_DATASET=stand-in OMP_NUM_THREADS=1; \
 	"$(PY)" -m mutmut run $(MUTMUT_ARGS) >build/mutants.log 2>&1 || { tail -n 40 build/mutants.log; exit 1; }; \
 	"$(PY)" tests/surviving_mutants.py
-
-mutants-notebooks: setup ## Some 50 planted errors: do the notebooks notice? (10 minutes)
-	@"$(PY)" tests/nbval_mutants.py $(MUTANTS_ARGS)
 
 # One version of each package for all supported Pythons and systems ("fewest"), so that they all compute
 # with the same NumPy. `uv` is looked up next to Python because conda's package has no Python module.
