@@ -44,7 +44,7 @@ def download(folder: Path) -> str | None:
         for name in SHA256:
             files.fetch(name, downloader=get)
     except (requests.ConnectionError, requests.Timeout):
-        return f"{address} is not reached, or does not answer within {TIMEOUT:g} seconds"
+        return f"{address} cannot be reached, or did not answer within {TIMEOUT:g} seconds"
     except (OSError, ValueError) as error:
         return f"the download from {address} failed: {error}"
     return None
