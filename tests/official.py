@@ -17,12 +17,6 @@ def npz(array):
     return file.getvalue()
 
 
-def expect(monkeypatch, name, content, shape):
-    """Let this content be the official one of a file."""
-    monkeypatch.setitem(official_files.SHA256, name, hashlib.sha256(content).hexdigest())
-    monkeypatch.setitem(official_files.SHAPES, name, shape)
-
-
 def small_files(monkeypatch, train=30, test=20):
     """Make small files the official ones; return them as a dict of name to bytes."""
     rng = np.random.default_rng(0)
@@ -35,5 +29,13 @@ def small_files(monkeypatch, train=30, test=20):
         arrays[labels] = (np.arange(n) % 10).astype(np.uint8)
     files = {name: npz(array) for name, array in arrays.items()}
     for name, content in files.items():
-        expect(monkeypatch, name, content, arrays[name].shape)
+        monkeypatch.setitem(official_files.SHA256, name, hashlib.sha256(content).hexdigest())
     return files
+
+
+def fill(folder, files):
+    """Write files, a dict of name to bytes, into a folder; return it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return folder

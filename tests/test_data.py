@@ -2,16 +2,14 @@
 
 import copy
 import pickle
-import threading
 import tracemalloc
 import warnings
 from dataclasses import replace
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
-from official import NAMES, small_files
+from official import NAMES, fill, small_files
 from options import ALL_CHANGED
 
 from kmnist_mlp import Config
@@ -25,7 +23,7 @@ from kmnist_mlp.data import (
     split_and_standardise,
     split_rows,
 )
-from kmnist_mlp.datasets.kmnist import StandInWarning, load_kmnist
+from kmnist_mlp.datasets.kmnist import FAILED, StandInWarning, load_kmnist
 from kmnist_mlp.support.files import cache_folder
 from kmnist_mlp.support.standardisation import pixel_statistics, standardise
 
@@ -35,43 +33,17 @@ NOWHERE = "http://127.0.0.1:9/kmnist/"  # nothing listens there
 @pytest.fixture(autouse=True)
 def nothing_chosen(monkeypatch, tmp_path):
     """No variable is set, nothing is in the cache, and there is no network."""
-    for name in ("KMNIST_MLP_DATASET", "KMNIST_MLP_DATA"):
-        monkeypatch.delenv(name, raising=False)
+    for name in ("KMNIST_MLP_DATASET", "KMNIST_MLP_DATA", FAILED):
+        monkeypatch.setenv(name, "")  # and what a test sets is undone
     monkeypatch.setenv("KMNIST_MLP_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("KMNIST_MLP_URL", NOWHERE)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
-@pytest.fixture
-def fill(monkeypatch):
+@pytest.fixture(name="fill")
+def fill_with_small_files(monkeypatch):
     """Return a function that fills a folder with four small files, which pass for the official."""
-    files = small_files(monkeypatch)
-
-    def fill(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            (folder / name).write_bytes(content)
-        return folder
-
-    return fill
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def served(monkeypatch, tmp_path):
-    """Make a folder, empty as yet, the address of the download."""
-    folder = tmp_path / "served"
-    folder.mkdir()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder))
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    monkeypatch.setenv("KMNIST_MLP_URL", f"http://127.0.0.1:{server.server_port}")
-    yield folder
-    server.shutdown()
-    server.server_close()
+    return partial(fill, files=small_files(monkeypatch))
 
 
 def is_the_small_set(data):
@@ -104,24 +76,7 @@ def test_the_home_folder_may_be_written_as_a_tilde(fill, tmp_path, monkeypatch):
 
 
 def test_whole_files_in_the_cache_are_read_without_the_network(fill, tmp_path):
-    folder = fill(tmp_path / "cache" / "data")
-    assert is_the_small_set(load_kmnist())
-    assert sorted(path.name for path in folder.iterdir()) == sorted(NAMES), "no failure is noted"
-
-
-def test_an_empty_cache_is_filled_by_a_download(fill, served, tmp_path):
-    fill(served)
-    assert is_the_small_set(load_kmnist())
-    assert {path.name for path in (tmp_path / "cache" / "data").iterdir()} == {*NAMES}
-
-
-def test_only_mandatory_real_data_is_asked_for_again_after_a_failure(fill, served, monkeypatch):
-    with pytest.warns(StandInWarning):
-        load_kmnist()
-    fill(served)
-    with pytest.warns(StandInWarning):
-        assert load_kmnist().is_stand_in
-    monkeypatch.setenv("KMNIST_MLP_DATASET", "kmnist")
+    fill(tmp_path / "cache" / "data")
     assert is_the_small_set(load_kmnist())
 
 

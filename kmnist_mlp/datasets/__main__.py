@@ -12,7 +12,7 @@ def main() -> int:
     folder, named = data_folder()
     if not named:
         tell(f"Fetching KMNIST into {folder} ...")
-        if reason := download(folder, again=True):
+        if reason := download(folder):
             tell(f"Not fetched: {reason}.\n{BY_HAND}", sys.stderr)
             return 1
     try:

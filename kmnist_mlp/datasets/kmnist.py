@@ -14,6 +14,10 @@ from kmnist_mlp.datasets.stand_in import draw_stand_in
 from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import cache_folder, full_path
 
+# Why the download failed. A program tries once, and the kernels of a report's notebooks, which
+# inherit its environment, do not try again: all of them have the same data.
+FAILED = "KMNIST_MLP_DOWNLOAD_FAILED"
+
 
 class StandInWarning(UserWarning):
     """The real data could not be had: everything that follows was measured on the stand-in."""
@@ -68,14 +72,17 @@ def load_kmnist(directory: str | os.PathLike | None = None) -> Dataset:
     if directory is not None:
         return _load_folder(str(full_path("directory", directory)))
     folder, named = data_folder()
-    reason = None if named else download(folder, again=wanted == "kmnist")
+    mandatory = wanted == "kmnist"
+    told = None if mandatory or _complete(folder) else os.environ.get(FAILED)
+    reason = None if named else told or download(folder)
     if reason is None:
         return _load_folder(str(folder))
-    if wanted == "kmnist":
+    if mandatory:
         raise FileNotFoundError(
             f"KMNIST_MLP_DATASET=kmnist makes the real data mandatory, and {reason}.\n{BY_HAND}"
         )
-    return _announced_stand_in(reason)
+    os.environ[FAILED] = reason
+    return _announced_stand_in(f"{reason} (`make data` tries again)")
 
 
 def load_and_announce() -> tuple[Dataset, str]:
@@ -96,7 +103,7 @@ def load_and_announce() -> tuple[Dataset, str]:
 def data_at_hand() -> Dataset:
     """Return KMNIST if its files are on this machine, else the stand-in; download nothing."""
     folder, _ = data_folder()
-    if _wanted() == "stand-in" or not all((folder / name).exists() for name in SHA256):
+    if _wanted() == "stand-in" or not _complete(folder):
         return _stand_in()
     return _load_folder(str(folder))
 
@@ -106,6 +113,10 @@ def data_folder() -> tuple[Path, bool]:
     named = os.environ.get("KMNIST_MLP_DATA")
     folder = full_path("KMNIST_MLP_DATA", named) if named else cache_folder() / "data"
     return folder, bool(named)
+
+
+def _complete(folder: Path) -> bool:
+    return all(os.path.exists(folder / name) for name in SHA256)  # also where it may not be read
 
 
 def _wanted() -> str:
@@ -133,10 +144,7 @@ def _announced_stand_in(reason: str) -> Dataset:
 
 @lru_cache(maxsize=1)
 def _stand_in() -> Dataset:
-    arrays = draw_stand_in()
-    for array in arrays:
-        array.flags.writeable = False
-    return Dataset(*arrays, name=STAND_IN)
+    return Dataset(*draw_stand_in(), name=STAND_IN)
 
 
 def kmnist_or_refusal(what: str) -> Dataset | None:
