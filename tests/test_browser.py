@@ -418,6 +418,12 @@ def test_on_a_phone_a_claim_has_its_verdict_on_the_screen(opened, stem):
     assert ends and 0 < min(ends) and max(ends) <= 360
 
 
+def test_the_replication_on_one_page_fits_one_screen(opened):
+    page = opened("10_on_one_page", width=1280)
+    bottom = "table => table.getBoundingClientRect().bottom"
+    assert page.locator("main figure").evaluate(bottom) <= 1000
+
+
 def test_on_paper_a_figure_of_several_frames_is_the_one_that_its_author_chose(opened):
     page = opened(next(stem for stem in NOTEBOOKS if "laboratory" in stem))
     shown = page.locator("#figure-s8-4 .frame:not([hidden])")

@@ -164,11 +164,11 @@ def test_figures_and_tables_are_numbered_in_order_and_none_twice(number):
 
 @each_notebook
 def test_a_figure_or_table_that_is_referred_to_exists(number):
-    every = {re.match(r"\w+ S\d\.\d+", c)[0] for n in NUMBERS for c in captions(n) if " S" in c}
+    every = {re.match(r"\w+ S\d+\.\d+", c)[0] for n in NUMBERS for c in captions(n) if " S" in c}
     for cell in CELLS[number]:
         text = " ".join(cell.source.split())
-        assert set(re.findall(r"(?:Figure|Table) S\d\.\d+", text)) <= every
-        for own, section in re.findall(r" S(\d)\.\d+ (?:of|in) section (\d)", text):
+        assert set(re.findall(r"(?:Figure|Table) S\d+\.\d+", text)) <= every
+        for own, section in re.findall(r" S(\d+)\.\d+ (?:of|in) section (\d+)", text):
             assert own == section
 
 

@@ -381,6 +381,40 @@ def test_verdicts_are_counted_by_kind_of_claim_in_both_readings():
     assert tables.reproduced_by_kind(judged, "verdict_code") == "2 of 3 printed losses"
 
 
+def test_each_claim_that_the_text_does_not_reproduce_stands_by_its_cause_with_the_evidence():
+    loss = {"kind": "printed loss", "experiment": "relu", "claim": "loss", "one_run": True,
+            "verdict": "not reproduced", "verdict_code": "reproduced", "cause": "fixed epochs",
+            "cause_change": 0.25, "cause_low": 0.2, "cause_high": 0.3, "cause_share": 0.4,
+            "note": "", "quantity": "test_loss", "minus": ""}  # fmt: skip
+    unknown = {"cause": "not found", "cause_share": np.nan, "verdict_code": "not reproduced"}
+    worse = {"kind": "comparison", "claim": "worse", "one_run": False, "minus": "baseline"}
+    judged = pd.DataFrame(
+        [
+            {**loss, **unknown, "experiment": "sigmoid"},
+            loss,
+            {**loss, "experiment": "hidden_64", "cause_share": 0.8},
+            {**loss, "verdict": "reproduced", "verdict_code": ""},
+            {**loss, **worse, "quantity": "test_accuracy", "cause_share": 1.0},
+            {**loss, **worse, **unknown, "cause": "", "note": "a ceiling", "verdict_code": ""},
+        ]
+    )
+    table = tables.differences_and_causes(judged)
+    *counts, losses = table.loc["printed loss"]
+    assert counts == ["1 of 4", "2 of 3"]
+    change = "+0.2500 (+0.2000 to +0.3000)"
+    assert losses.split("<br>") == [
+        f"<b>fixed epochs:</b> 64 hidden units {change}; ReLU {change}",
+        "<b>cause not found:</b> sigmoid",
+    ]
+    assert table.loc["comparison"].tolist()[:2] == ["0 of 2", "1 of 1"]
+    comparisons = table.loc["comparison"].iloc[2].split("<br>")
+    assert comparisons == [
+        "<b>fixed epochs:</b> worse +0.25 points (+0.20 to +0.30)",
+        "<b>a ceiling:</b> worse",
+    ]
+    assert table.loc["mechanism"].tolist() == ["0 of 0", "0 of 0", "–"]
+
+
 # ---- errors --------------------------------------------------------------------------------------
 
 

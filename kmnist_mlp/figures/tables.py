@@ -7,6 +7,7 @@ from dataclasses import fields
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset, is_stand_in
@@ -318,16 +319,21 @@ def remark(row: object) -> str:
         return row.note
     if row.cause in (NOT_FOUND, NOT_MEASURED):
         return f"cause {row.cause}"
-    unit, digits = _unit(row.quantity, bool(row.minus))
-    unit = " points" if unit == " %" else unit  # a change is a difference
-    change, low, high = (
-        signed(value, digits) for value in (row.cause_change, row.cause_low, row.cause_high)
-    )
+    change, ends = _change(row)
     also = f"; also {row.also}" if row.also else ""
     return (
-        f"{row.cause}: {change}{unit} (95 % interval {low} to {high}), "
+        f"{row.cause}: {change} (95 % interval {ends}), "
         f"{100 * row.cause_share:.0f} % of the distance{also}"
     )
+
+
+def _change(row: object) -> tuple[str, str]:
+    """Return by how much a cause changes a claim's value, and the interval of this, as text."""
+    unit, digits = _unit(row.quantity, bool(row.minus))
+    unit = " points" if unit == " %" else unit  # a change is a difference
+    values = (row.cause_change, row.cause_low, row.cause_high)
+    change, low, high = (signed(value, digits) for value in values)
+    return change + unit, f"{low} to {high}"
 
 
 def _unit(quantity: str, is_difference: bool) -> tuple[str, int]:
@@ -407,6 +413,37 @@ def reproduced_in_both(judged: pd.DataFrame) -> str:
         "Reproduced as the published code ran them (measured on KMNIST): "
         f"{reproduced_by_kind(judged, 'verdict_code')}."
     )
+
+
+def differences_and_causes(judged: pd.DataFrame) -> pd.DataFrame:
+    """Return by kind how many claims are reproduced in both readings, and why the others are not.
+
+    In the last column, the claims that the text does not reproduce stand by their cause, each with
+    the change of its value that this cause alone brings.
+
+    Parameters
+    ----------
+    judged : DataFrame
+        What :func:`kmnist_mlp.experiments.causes.in_both_readings` gives.
+    """
+    rows = {}
+    for kind in KINDS:
+        own, by_cause = judged[judged.kind == kind], {}
+        failed = own[own.verdict == "not reproduced"]
+        for row in failed.sort_values("cause_share", ascending=False, kind="stable").itertuples():
+            claim = title(row.experiment) if row.one_run else row.claim
+            found = np.isfinite(row.cause_share)
+            cause = row.cause if found else remark(row) or "no cause was sought"
+            evidence = " {} ({})".format(*_change(row)) if found else ""
+            by_cause.setdefault(cause, []).append(claim + evidence)
+        parts = (Markup("<b>{}:</b> {}").format(c, "; ".join(by_cause[c])) for c in by_cause)
+        counts = [column[column != ""] for column in (own.verdict, own.verdict_code)]
+        text, coded = (f"{(c == 'reproduced').sum()} of {len(c)}" for c in counts)
+        rows[kind] = [text, coded, Markup("<br>").join(parts) or MISSING]
+    columns = ["text", "code", "cause of what the text does not reproduce"]
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns, dtype=object)
+    table.attrs["exhibit_data"] = ExhibitData.of(judged)
+    return with_corner(table, "reproduced by", judged.attrs.get("data_name", ""))
 
 
 # ---- errors --------------------------------------------------------------------------------------

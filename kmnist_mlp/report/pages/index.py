@@ -15,7 +15,7 @@ from kmnist_mlp.experiments.causes import CAUSE_RULE
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.verdicts import RULE, VERDICTS, printed_outside
 from kmnist_mlp.figures.markup import html
-from kmnist_mlp.figures.tables import scoreboard, verdicts_by_kind
+from kmnist_mlp.figures.tables import verdicts_by_kind
 from kmnist_mlp.report.pages.board import SYMBOLS, board
 from kmnist_mlp.report.pages.page import Exhibit, Page
 from kmnist_mlp.support.statistics import interval, signed
@@ -60,7 +60,6 @@ def index_content(pages: list[Page], link: Link) -> dict[str, Any]:
         "tiles": tiles(found, judged, exhibits, link),
         "board": {},
         "counts": {},
-        "plain_board": "",
     }
     if judged is not None:
         judged.attrs["data_name"] = content["data"]
@@ -71,19 +70,12 @@ def index_content(pages: list[Page], link: Link) -> dict[str, Any]:
             )
             for claim in judged.itertuples()
         ]
-        undecided = judged[judged.verdict == "undecided"]
-        inside = undecided["mean"].between(undecided.low, undecided.high, "neither").sum()
         content |= {
-            "near": f"in {inside} of {len(undecided)} such claims, our mean lies inside the band, "
-            "and the interval is too wide to decide"
-            if inside
-            else "",
             "board": board(judged, links),
             "symbols": SYMBOLS,
             "counts": {verdict: int((judged.verdict == verdict).sum()) for verdict in VERDICTS},
             "kinds": Markup(html(verdicts_by_kind(judged))),
-            "plain_board": Markup(html(scoreboard(judged))),
-            "board_csv": found["scoreboard"].data.csv,
+            "plain": found["scoreboard"],
         }
     return content
 
