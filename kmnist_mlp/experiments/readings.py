@@ -30,9 +30,8 @@ FILE = Path(__file__).with_name("reference_results") / "readings.csv"
 SEEDS = range(3)
 CHOICES = ["standardisation", "momentum", "variance"]
 COLUMNS = [
-    "test_accuracy", "test_loss", "training_accuracy", "training_loss", "validation_accuracy",
-    "validation_loss", "generalisation_gap", "late_fluctuation", "small_weight_share", "best_epoch",
-    "stopped_epoch", "diverged",
+    "test_accuracy", "test_loss", "training_accuracy", "validation_accuracy", "generalisation_gap",
+    "late_fluctuation", "small_weight_share", "best_epoch", "stopped_epoch",
 ]  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -84,20 +85,16 @@ def changes(ablation: Ablation) -> pd.DataFrame:
         0, and at least the size in :data:`WORTH_A_ROW`. Accuracies are in points.
     """
     rows = []
-    for deviation in DEVIATIONS:
-        pairs = [(f"+{deviation}", "none"), ("all", f"-{deviation}")]
-        both = [(ablation[a], ablation[b]) for a, b in pairs if {a, b} <= ablation.keys()]
-        for name in ABLATED if len(both) == 2 else ():
-            if any(name not in own.names for pair in both for own in pair):
-                continue
-            for quantity, least in WORTH_A_ROW.items():
-                added, kept = (
-                    interval((a.values(quantity, name) - b.values(quantity, name)).dropna())
-                    for a, b in both
-                )
-                up, down = min(added[1], kept[1]) > 0, max(added[2], kept[2]) < 0
-                clear = (up or down) and min(abs(added[0]), abs(kept[0])) >= least
-                rows.append((deviation, name, quantity, *added, *kept, clear))
+    for deviation, name in product(DEVIATIONS, ABLATED):
+        keys = (f"+{deviation}", "none", "all", f"-{deviation}")
+        if not all(key in ablation and name in ablation[key].names for key in keys):
+            continue
+        for quantity, least in WORTH_A_ROW.items():
+            plus, none, every, minus = (ablation[key].values(quantity, name) for key in keys)
+            added, kept = (interval(change.dropna()) for change in (plus - none, every - minus))
+            one_sign = min(added[1], kept[1]) > 0 or max(added[2], kept[2]) < 0
+            clear = one_sign and min(abs(added[0]), abs(kept[0])) >= least
+            rows.append((deviation, name, quantity, *added, *kept, clear))
     names = [f"{way}{end}" for way in ("added", "kept") for end in ("", "_low", "_high")]
     index = ["deviation", "experiment", "quantity"]
     return pd.DataFrame(rows, columns=[*index, *names, "clear"]).set_index(index)
@@ -210,11 +207,15 @@ def walk_finding(numbers: pd.DataFrame) -> str:
     sentences = []
     for label, own in numbers.groupby("quantity", sort=False):
         digits, own = DIGITS[WALKS[label][0]], own.set_index("step")
-        levels = [f"{rounded(own.value[n], digits)} {n}" for n in (OURS, CODE, THE_PAPER)]
-        large = own.value[STEPS].abs().nlargest(2).index
-        steps = [
-            f"{n} {in_words(*own.loc[n, ['value', 'low', 'high']], digits)}"
-            for n in (*large, UNEXPLAINED)
-        ]
-        sentences.append(f"{label}: {', '.join(levels)}; {'; '.join(steps)}.".replace("\n", " "))
-    return " ".join(sentences)
+        ours, code, paper = (rounded(own.value[n], digits) for n in (OURS, CODE, THE_PAPER))
+        known = own.loc[own.value[STEPS].dropna().abs().nlargest(2).index]
+        ends = ["value", "low", "high"]
+        large = [f"{step} {in_words(*row, digits)}" for step, row in known[ends].iterrows()]
+        rest = own.loc[UNEXPLAINED, ends]
+        within = "within" if rest.low <= 0 <= rest.high else "beyond"
+        sentences.append(
+            f"{label}: {ours} {OURS}, {code} {CODE}, {paper} in {THE_PAPER}; largest changes "
+            f"{', '.join(large)}; {UNEXPLAINED} {in_words(*rest, digits)}, {within} the scatter of "
+            "one run."
+        )
+    return " ".join(sentences).replace("\n", " ")
