@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from kmnist_mlp.config import Config
 from kmnist_mlp.datasets.kmnist import kmnist_or_refusal
 from kmnist_mlp.experiments.claims import CLAIMS, Claim
-from kmnist_mlp.experiments.paper import EXPERIMENTS, PAPER
+from kmnist_mlp.experiments.paper import EXPERIMENTS
 from kmnist_mlp.experiments.runs import Results, run
 from kmnist_mlp.experiments.verdicts import judge
 from kmnist_mlp.support.console import tell
@@ -31,9 +30,8 @@ FILE = Path(__file__).with_name("reference_results") / "readings.csv"
 SEEDS = range(3)
 CHOICES = ["standardisation", "momentum", "variance"]
 COLUMNS = [
-    "test_accuracy", "test_loss", "training_accuracy", "training_loss", "validation_accuracy",
-    "validation_loss", "generalisation_gap", "late_fluctuation", "small_weight_share", "best_epoch",
-    "stopped_epoch", "diverged",
+    "test_accuracy", "test_loss", "training_accuracy", "validation_accuracy", "generalisation_gap",
+    "late_fluctuation", "small_weight_share", "best_epoch", "stopped_epoch",
 ]  # fmt: skip
 
 
@@ -93,56 +91,6 @@ def results_of(reading: Reading, table: pd.DataFrame) -> Results:
     frame = table[(table[CHOICES] == values).all(axis=1)].drop(columns=CHOICES)
     runs = dict.fromkeys(zip(frame.experiment, frame.seed, strict=True))
     return Results(runs, frame.reset_index(drop=True), "KMNIST")
-
-
-def printed_numbers() -> pd.DataFrame:
-    """Return experiment, quantity, value and scale of all numbers that the paper prints.
-
-    The unit of an accuracy is the per cent. ``scale`` is the standard deviation of a quantity over
-    the paper's experiments: how far these lie from each other.
-    """
-    rows = [
-        (name, quantity, value)
-        for quantity in ("test_accuracy", "test_loss")
-        for name, entry in PAPER.items()
-        if (value := getattr(entry, quantity)) is not None
-    ]
-    numbers = pd.DataFrame(rows, columns=["experiment", "quantity", "value"])
-    return numbers.assign(scale=numbers.groupby("quantity").value.transform("std"))
-
-
-def distance(results: Results, quantity: str | None = None) -> float:
-    """Return how far results are from the paper's printed numbers.
-
-    It is the root mean square, over all printed accuracies and losses, of our mean minus the
-    paper's value, each divided by the scale of :func:`printed_numbers`. A distance of 1 is one
-    standard deviation of the paper's experiments. With a ``quantity``, only its numbers count.
-    """
-    squares = [
-        ((results.values(row.quantity, row.experiment).mean() - row.value) / row.scale) ** 2
-        for row in printed_numbers().itertuples()
-        if quantity in (None, row.quantity)
-    ]
-    return float(np.sqrt(np.mean(squares)))
-
-
-def specification_curve(table: pd.DataFrame, quantity: str | None = None) -> pd.DataFrame:
-    """Return a row per reading, the nearest to the paper first: its choices and its distance.
-
-    The index is its place, from 1; the column "number" its place in READINGS.
-    """
-    rows = [
-        {**vars(reading), "distance": distance(results_of(reading, table), quantity)}
-        for reading in READINGS
-    ]
-    curve = pd.DataFrame(rows).rename_axis("number").reset_index()
-    curve = curve.sort_values("distance", kind="stable")
-    return curve.set_index(pd.RangeIndex(1, len(curve) + 1, name="place"))
-
-
-def place_of(reading: Reading, curve: pd.DataFrame) -> int:
-    """Return the place of a reading in a specification curve, 1 for the nearest to the paper."""
-    return int(curve.index[curve.number == READINGS.index(reading)][0])
 
 
 def verdicts(table: pd.DataFrame, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:
