@@ -19,17 +19,9 @@ from kmnist_mlp.experiments.distribution_shift import POOLED
 from kmnist_mlp.experiments.other_classifiers import measured
 from kmnist_mlp.experiments.paper import PAPER, published_gradients
 from kmnist_mlp.experiments.paper_gradients import consistent_difference
-from kmnist_mlp.experiments.readings import (
-    READINGS,
-    SCALED,
-    load_readings,
-    results_of,
-    verdicts,
-)
 from kmnist_mlp.experiments.reference import load_reference
-from kmnist_mlp.experiments.verdicts import losses_above
-from kmnist_mlp.figures.readings import claims_by_reach
-from kmnist_mlp.report.readme import options_page
+from kmnist_mlp.experiments.runs import Results
+from kmnist_mlp.report.readme import findings, options_page
 from kmnist_mlp.support.statistics import plus_minus
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,58 +41,31 @@ def test_the_table_of_findings_holds_the_reference_results_of_every_experiment()
         assert (cells[1], cells[2], cells[3], cells[4]) == (accuracy, papers[0], loss, papers[1])
 
 
+def results_by_reference():
+    reference = load_reference("KMNIST")
+    table = reference.pivot(index=["experiment", "seed"], columns="quantity", values="value")
+    frame = table.reset_index().query("experiment in @PAPER").reset_index(drop=True)
+    frame["generalisation_gap"] = frame.training_accuracy - frame.validation_accuracy
+    runs = dict.fromkeys(zip(frame.experiment, frame.seed, strict=True))
+    return Results(runs, frame, "KMNIST")
+
+
 def test_the_findings_in_words_are_those_of_the_reference_results():
-    reference = load_reference("KMNIST").set_index(["experiment", "quantity"]).value
-    accuracy = reference.xs("test_accuracy", level="quantity").groupby(level=0).mean() * 100
-    gain = accuracy - accuracy["baseline"]
-    nearest_neighbours = measured().test_accuracy_percent[0]
+    results = results_by_reference()
+    assert f"-->\n{findings(results)}\n<!-- end of findings" in README
     text = " ".join(README.split())
     tuned = plus_minus(100 * sweep.load("tuned").test_accuracy, 2)
     assert f"on the validation split brings {' '.join(tuned.split())} %" in text
-    validation = reference.xs("validation_accuracy", level="quantity").groupby(level=0).mean() * 100
-    gap = validation - accuracy
+    nearest_neighbours = measured().test_accuracy_percent[0]
+    assert f"neighbours, without any training, reach {nearest_neighbours:.2f} %" in text
+    reference = load_reference("KMNIST").set_index(["experiment", "quantity"]).value
+    gap = reference.xs("validation_accuracy", level="quantity").groupby(level=0).mean() * 100
+    gap -= reference.xs("test_accuracy", level="quantity").groupby(level=0).mean() * 100
     assert f"validation accuracy is {gap['baseline']:.1f} points above its test accuracy" in text
     assert f"re-split at random, {gap[POOLED]:.1f} points remain" in text
-    slips = sum(consistent_difference(row) != row["difference"] for row in published_gradients())
-    assert slips == 5 and "Five of the eighteen gradient differences" in text
-    final = plus_minus(reference.loc["final", "test_accuracy"] * 100, 2)
-    assert " ".join(final.split()) + " % over five seeds" in text
-    assert f"Sigmoid is {gain['sigmoid']:.1f} points better than tanh" in text
-    faster = (accuracy["learning_rate_0.005"] - accuracy["baseline_100_epochs"]).round(1)
-    assert f"test accuracy is {faster} points higher" in text
-    assert f"brings {-gain['no_standardisation']:.1f} points over raw pixels" in text
-    assert f"neighbours, without any training, reach {nearest_neighbours:.2f} %" in text
-    both = f"{gain['relu']:.1f} and {gain['l2_0.2']:.1f} points"
-    papers = {name: float(value) for name, value in ACCURACIES.items() if value}
-    theirs = " and ".join(f"{papers[n] - papers['baseline']:.1f}" for n in ("relu", "l2_0.2"))
-    assert f"ReLU and an L2 penalty of 0.2 bring {both}**; in the paper, {theirs}." in text
-    assert f"The paper's accuracy of {papers['final']:.0f} % for the final model" in text
-    opposite = papers["sigmoid"] < papers["baseline"]
-    assert ("than tanh.** The paper finds the opposite." in text) == opposite
-
-
-def test_the_findings_of_other_readings_are_those_of_the_committed_ones():
-    text, table = " ".join(README.split()), load_readings()
-    ours, *others = (results_of(reading, table) for reading in READINGS)
-    scaled = results_of(SCALED, table).values("test_accuracy", "baseline")
-    gain = (scaled - ours.values("test_accuracy", "baseline")).mean()
-    brought = f"another {gain:.1f} ({plus_minus(scaled, 2)} %; both over three seeds)"
-    assert " ".join(brought.split()) in text
-    judged = verdicts(table)
-    reach = claims_by_reach(judged).reach
-    every, none = (reach == "every reading").sum(), (reach == "no reading").sum()
-    assert f"{every} of {len(reach)} claims are reproduced in all, {none} in none" in text
-    assert "Sigmoid has the higher mean in all twelve" in text
-    for results in (ours, *others):
-        sigmoid, tanh = (results.values("test_accuracy", n) for n in ("sigmoid", "baseline"))
-        assert sigmoid.mean() > tanh.mean()
-    assert "All printed test losses lie above ours**, in ten of the twelve readings" in text
-    above = [losses_above(results)[:2] for results in (ours, *others)]
-    assert sum(count == printed for count, printed in above) == 10 and above[0][0] == above[0][1]
-    assert "With classical momentum, a learning rate of 0.005 is worse" in text
-    slower = judged.loc["5 Learning rate 0.0005 trains to a better training accuracy than 0.005"]
-    classical = [reading.momentum == "classical" for reading in READINGS]
-    assert (slower[classical] == "reproduced").all()
+    slips = [(consistent_difference(row), row["difference"]) for row in published_gradients()]
+    assert sum(own != printed for own, printed in slips) == 5
+    assert sum(own == own != printed for own, printed in slips) == 4
 
 
 def test_the_page_of_options_is_made_of_the_fields_of_config():

@@ -392,16 +392,20 @@ def test_notebooks_without_outputs_are_not_exported_as_they_are(tmp_path, capsys
 README = """# Title
 
 <!-- findings: written by a command -->
-| old | table |
 <!-- end of findings -->
+
+<!-- results: written by a command -->
+| old | table |
+<!-- end of results -->
 
 ## More
 """
 
 
 @pytest.fixture
-def checkout(tmp_path):
+def checkout(tmp_path, monkeypatch):
     """A folder with README, docs and a notebook without outputs."""
+    monkeypatch.setattr("kmnist_mlp.report.readme.findings", lambda results: "- some")
     (tmp_path / "docs").mkdir()
     (tmp_path / "README.md").write_text(README, "utf-8")
     good(tmp_path / "notebooks")
@@ -432,7 +436,7 @@ def test_notebooks_are_executed_in_place_and_the_findings_written_into_readme(
     assert "execution" not in cell.metadata, "no times"
     assert (checkout / "docs" / "difference_to_paper.png").read_bytes().startswith(b"\x89PNG")
     readme = (checkout / "README.md").read_text("utf-8")
-    before, after = README.split("| old | table |")
+    before, after = README.replace("-->\n<", "-->\n- some\n<").split("| old | table |")
     assert readme.startswith(before) and readme.endswith(after)
     table = readme.removeprefix(before).removesuffix(after).splitlines()
     assert len(table) == 2 + 5 and {row.count("|") for row in table} == {6}
@@ -442,7 +446,7 @@ def test_notebooks_are_executed_in_place_and_the_findings_written_into_readme(
     assert contents(checkout)[checkout / "README.md"] == once
 
 
-@pytest.mark.parametrize("fault", ["a failing notebook", "<!-- findings", "<!-- end of findings"])
+@pytest.mark.parametrize("fault", ["a failing notebook", "<!-- findings", "<!-- end of results"])
 def test_notebooks_in_place_and_readme_stay_as_they_are_if_anything_fails(
     small_kmnist, checkout, fault, capsys
 ):
