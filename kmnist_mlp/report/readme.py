@@ -102,9 +102,10 @@ def findings(results: Results) -> str:
         {difference(results, "l2_0.2", "baseline")} points**; in the paper, {relu - tanh:.1f} and
         {l2 - tanh:.1f}.""",
         f"""**Standardising each pixel brings
-        {difference(results, "baseline", "no_standardisation")} points over raw pixels** (five seeds). Dividing pixels by 255 is another
-        {scaled.mean() - ours[scaled.index].mean():.1f} points better ({plus_minus(scaled, 2)} %,
-        three seeds).""",
+        {difference(results, "baseline", "no_standardisation")} points over raw pixels** (five
+        seeds). Dividing pixels by 255 is another
+        {scaled.mean() - ours[scaled.index].mean():.1f} points better
+        ({plus_minus(scaled, 2)} %, three seeds).""",
     ]
     lay_out = partial(
         fill, width=120, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False,
