@@ -197,7 +197,7 @@ def draw_walk(numbers: pd.DataFrame) -> Figure:
         axis.set_yticks(range(len(own)), shown, fontsize=8.5)
         axis.set_ylim(len(own) - 0.5, -0.5)
         axis.grid(visible=False)
-        axis.locator_params(axis="x", nbins=4)
+        axis.locator_params(axis="x", nbins=3)
         axis.set_xlabel(label)
     return figure
 
