@@ -35,7 +35,8 @@ from kmnist_mlp.report.pages.glossary import TERMS, link_terms
 from kmnist_mlp.report.pages.index import showing, tiles
 from kmnist_mlp.report.pages.markdown import render_markdown
 from kmnist_mlp.report.pages.page import Exhibit
-from kmnist_mlp.report.pages.pictures import figure_html, mark_kana, themed
+from kmnist_mlp.report.pages.pictures import figure_html, themed
+from kmnist_mlp.report.pages.text import mark_kana
 
 
 @pytest.fixture(scope="module")

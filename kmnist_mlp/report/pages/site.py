@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html as entities
 import json
 import re
 from dataclasses import dataclass, field
@@ -27,13 +26,9 @@ from kmnist_mlp.laboratory.playground import TEST, TRAINING, playground_html
 from kmnist_mlp.report.pages.glossary import TERMS, anchor
 from kmnist_mlp.report.pages.index import TITLE, index_content
 from kmnist_mlp.report.pages.markdown import slug
-from kmnist_mlp.report.pages.page import (
-    TEMPLATES,
-    Page,
-    data_address,
-    make_pages,
-)
-from kmnist_mlp.report.pages.pictures import figure_html, kept_together, mark_kana
+from kmnist_mlp.report.pages.page import TEMPLATES, Page, data_address, make_pages
+from kmnist_mlp.report.pages.pictures import figure_html
+from kmnist_mlp.report.pages.text import kept_together, mark_kana, plain
 
 
 @dataclass(frozen=True)
@@ -199,18 +194,6 @@ def sections(pages: list[Page], site: Site) -> list[dict[str, str]]:
 
 def _section(page: Page, address: str, name: str, text: str) -> dict[str, str]:
     return {"page": page.title, "href": address, "title": name, "text": text}
-
-
-def plain(html: str) -> str:
-    """Return the text of a piece of HTML, with single blanks.
-
-    Examples
-    --------
-    >>> plain("<p>After 24 <a href='#'>epochs</a>.</p><p>Its loss</p>")
-    'After 24 epochs. Its loss'
-    """
-    html = re.sub(r"</?(a|abbr|b|cite|code|em|i|small|span|strong|sub|sup)\b[^>]*>", "", html)
-    return " ".join(entities.unescape(re.sub(r"<[^>]*>", " ", html)).split())
 
 
 # ---- style and script ----------------------------------------------------------------------------
