@@ -30,22 +30,7 @@ RUNS_WITH = (  # what `make lab` needs
 )  # fmt: skip
 # what goes with the solutions: the teacher's page, and what it refers to
 TEACHING = ("teaching.md", "data.md", "benchmark.md", "benchmark.json", "benchmark.png")  # docs/
-README = """# A neural network from scratch on Kuzushiji-MNIST: course material
-
-You need make and Python 3.11 or newer (on Windows: in WSL). Once, with a network: `make setup` and
-`make data`. Then:
-
-```sh
-make lab   # JupyterLab on your own copy of the notebooks, in play/
-```
-
-Begin with notebook 0. Notebooks 1 to 7 end with exercises: predict first, then run. The report,
-with all results, is in `pages/index.html`; `pages/train.html` trains a network in the browser,
-without any installation.
-
-Data: "KMNIST Dataset" (created by CODH), adapted from "Kuzushiji Dataset" (created by NIJL and
-others), doi:10.20676/00000341, CC BY-SA 4.0. Code: MIT, see `LICENSE`.
-"""
+README = Path(__file__).parent / "texts" / "course.md"
 SOLUTION = re.compile(
     r"<details[^>]*>\s*<summary>\s*(Solution\b.*?)</summary>(.*?)</details>", re.DOTALL
 )
@@ -110,7 +95,7 @@ def pack(project: Path, output: Path) -> None:
     """
     notebooks = committed(project / "notebooks")
     require_outputs(notebooks)
-    files = {f"{CLASS}/README.md": README.encode()}
+    files = {f"{CLASS}/README.md": README.read_bytes()}
     for path in (project / "docs" / name for name in TEACHING):
         files[f"{SOLUTIONS}/{path.name}"] = path.read_bytes()
     for path in (file for name in RUNS_WITH for file in _files(project / name)):
