@@ -23,10 +23,12 @@ def cells_of(path):
     return [(cell["id"], "".join(cell["source"])) for cell in cells]
 
 
-EXERCISES = {
-    name.removeprefix("exercise-").replace("-", "."): source
-    for path in NOTEBOOKS
-    for name, source in cells_of(path)
+CELLS = {name: source for path in NOTEBOOKS for name, source in cells_of(path)}
+EXERCISES = {  # each with its solution
+    name.removeprefix("exercise-").replace("-", "."): "\n\n".join(
+        [source, CELLS[name.replace("exercise", "solution")]]
+    )
+    for name, source in CELLS.items()
     if name.startswith("exercise-")
 }
 

@@ -322,27 +322,6 @@ def test_two_writers_of_one_file_do_not_meet(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("there_before", [False, True])
-def test_of_two_reports_made_at_once_the_last_is_whole_and_both_succeed(
-    report, tmp_path, monkeypatch, there_before
-):
-    output, rename = tmp_path / "build" / "report", Path.rename
-    if there_before:
-        assert report() == 0
-
-    def too_late(path, target):
-        if path.suffix == ".new" and not any(output.parent.glob("other")):
-            (output.parent / "other").touch()
-            output.mkdir()
-            (output / "index.html").write_text("of another process")
-        return rename(path, target)
-
-    monkeypatch.setattr(Path, "rename", too_late)
-    assert report() == 0
-    assert "of another process" not in pages(tmp_path)["index.html"]
-    assert sorted(os.listdir(output.parent)) == ["other", "report"]
-
-
 # ---- foreign files -------------------------------------------------------------------------------
 
 

@@ -104,10 +104,11 @@ def test_an_error_ends_a_notebook_and_no_cell_is_hidden_from_the_comparison(numb
     for cell in CELLS[number]:
         assert set(cell.metadata) <= {"tags"}
         tags = cell.metadata.get("tags", [])
-        assert set(tags) <= {"nbval-ignore-output", "open-code", "only-live"}
+        assert set(tags) <= {"nbval-ignore-output", "open-code", "only-live", "solution"}
         assert len(set(tags)) == len(tags)
         assert ("only-live" in tags) == ("callbacks=[Live(" in cell.source)
-        assert cell.kind == "code" or not tags
+        assert cell.kind == "code" or not {*tags} - {"solution"}
+        assert ("solution" in tags) == cell.source.startswith("<details><summary>Solution")
     for cell in CODE[number]:
         magics = [line for line in cell.source.splitlines() if re.match(r"\s*[%!?]", line)]
         assert magics in ([], ["%load_ext autoreload", "%autoreload 2"])

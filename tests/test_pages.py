@@ -35,7 +35,8 @@ from kmnist_mlp.report.pages.glossary import TERMS, link_terms
 from kmnist_mlp.report.pages.index import showing, tiles
 from kmnist_mlp.report.pages.markdown import render_markdown
 from kmnist_mlp.report.pages.page import Exhibit
-from kmnist_mlp.report.pages.pictures import figure_html, mark_kana, themed
+from kmnist_mlp.report.pages.pictures import figure_html, themed
+from kmnist_mlp.report.pages.text import mark_kana
 
 
 @pytest.fixture(scope="module")
@@ -323,6 +324,7 @@ def test_terms_are_linked_where_they_first_occur_and_not_in_code_or_headings():
         ("patience", "glossary.html#term-patience"), ("epochs", "glossary.html#term-epoch"),
     ]  # fmt: skip
     assert found.a["title"] == TERMS["patience"][1] and linked == {"patience", "epoch"}
+    assert not found.select("code a, h2 a")
     assert link_terms("<p>patience</p>", linked, "") == "<p>patience</p>"
     assert 'href="#term-patience"' in link_terms("a caption without tags: patience", set(), "")
     longest = link_terms("<p>the L2 penalties</p>", set(), "")
@@ -510,6 +512,9 @@ def test_the_scoreboard_shows_each_claim_once_in_its_section_those_that_failed_f
         for own, verdict in zip(shown, (row.verdict, row.verdict_code), strict=True):
             assert f"{symbols[verdict]} {verdict}" in own.get_text()
             assert verdict.replace(" ", "-") in own["class"]
+        text = tables.scoreboard(judged).loc[number]
+        values = f"claimed {text.claimed}, ours {text.ours} ({text['95 % interval']})"
+        assert claim.select_one(".values").get_text().replace("\u00a0", " ") == values
         cause = claim.select_one(".cause")
         assert (cause is not None) == (row.verdict == "not reproduced")
     order = ["not reproduced", "no effect", "undecided", "reproduced"]

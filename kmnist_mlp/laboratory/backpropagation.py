@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -20,63 +20,13 @@ from kmnist_mlp.support.colours import BLUE, CELL, COMPUTED, GREY, INPUT, ORANGE
 from kmnist_mlp.support.memory import Buffers
 from kmnist_mlp.support.statistics import rounded
 
-
-@dataclass(frozen=True)
-class Step:
-    """One step: a sentence, its formula, the arrays that it computes, and those it needs."""
-
-    text: str
-    formula: str
-    computes: tuple[str, ...]
-    needs: tuple[str, ...] = ()
-
-
-STEPS = (
-    Step(
-        "An image of four pixels, its class as one-hot vector t, and the initial weights",
-        "",
-        ("x", "W1", "b1", "W2", "b2", "t"),
-    ),
-    Step(
-        "Forward: the weighted inputs of the hidden units",
-        "z1 = x @ W1 + b1",
-        ("z1",),
-        ("x", "W1", "b1"),
-    ),
-    Step("The activation maps them to between −1 and 1", "a1 = tanh(z1)", ("a1",), ("z1",)),
-    Step("The logits, one per class", "z2 = a1 @ W2 + b2", ("z2",), ("a1", "W2", "b2")),
-    Step("Softmax turns them into probabilities", "p = exp(z2) / sum(exp(z2))", ("p",), ("z2",)),
-    Step("The loss: cross-entropy of the right class", "E = -log(p[right])", ("E",), ("p", "t")),
-    Step(
-        "Backward: the gradient with respect to the logits is the error of the probabilities",
-        "d2 = p - t",
-        ("d2",),
-        ("p", "t"),
-    ),
-    Step(
-        "The gradients of the last weights and biases",
-        "dW2 = a1.T @ d2,  db2 = d2",
-        ("dW2", "db2"),
-        ("a1", "d2"),
-    ),
-    Step(
-        "The error is propagated back through the weights and the slope of tanh",
-        "d1 = (d2 @ W2.T) * (1 - a1**2)",
-        ("d1",),
-        ("d2", "W2", "a1"),
-    ),
-    Step(
-        "The gradients of the first weights and biases",
-        "dW1 = x.T @ d1,  db1 = d1",
-        ("dW1", "db1"),
-        ("x", "d1"),
-    ),
-    Step(
-        "One step against the gradient: the loss falls",
-        "W = W - rate * dW,  b = b - rate * db",
-        ("W1", "b1", "W2", "b2", "E"),
-        ("dW1", "db1", "dW2", "db2"),
-    ),
+# Each step: a sentence, its formula, the arrays that it computes, and those it needs.
+STEPS = list(
+    pd.read_csv(
+        Path(__file__).with_suffix(".csv"),
+        keep_default_na=False,
+        converters={"computes": str.split, "needs": str.split},
+    ).itertuples(index=False)
 )
 
 

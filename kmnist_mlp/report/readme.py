@@ -6,6 +6,8 @@ from functools import partial
 from pathlib import Path
 from textwrap import fill
 
+import jinja2
+
 from kmnist_mlp.config import Config
 from kmnist_mlp.experiments.causes import in_both_readings, published_readings
 from kmnist_mlp.experiments.claims import rounding_limits
@@ -22,29 +24,18 @@ from kmnist_mlp.report.notebook import percent
 from kmnist_mlp.support.files import whole_file
 from kmnist_mlp.support.statistics import interval, plus_minus, prediction_interval
 
+TEXTS = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).with_name("texts")),
+    trim_blocks=True,
+    keep_trailing_newline=True,
+    undefined=jinja2.StrictUndefined,
+)
 MARKS = ("findings", "results")  # each `<!-- NAME: ... -->` to `<!-- end of NAME -->`
 
 
 def options_page() -> str:
     """Return docs/options.md: a table of the options of :class:`Config`, made of its fields."""
-    rows = [
-        f"| `{o['name']}` | {o['default']} | {o['allowed']} | {escaped} |"
-        for o in Config.options()
-        if (escaped := o["meaning"].replace("|", r"\|"))  # else it would end the cell
-    ]
-    return "\n".join(
-        [
-            "# Options of a training run",
-            "",
-            "The fields of `Config`; the first twelve have the paper's names. Written by "
-            "`make notebooks`.",
-            "",
-            "| option | default | allowed | meaning |",
-            "|---|---|---|---|",
-            *rows,
-            "",
-        ]
-    )
+    return TEXTS.get_template("options.md.j2").render(options=Config.options())
 
 
 def findings(results: Results) -> str:
@@ -56,62 +47,47 @@ def findings(results: Results) -> str:
         Of all experiments, on KMNIST.
     """
     runs = published_readings()
-    text, code = runs["none"], runs["all"]
+    text = runs["none"]
 
     def difference(own: Results, name: str, minus: str) -> str:
         values = own.values("test_accuracy", name) - own.values("test_accuracy", minus)
         return f"{abs(values.mean()):.1f}"
 
-    def added(deviation: str, name: str, quantity: str = "test_loss") -> str:
-        change = runs[f"+{deviation}"].values(quantity, name) - text.values(quantity, name)
-        return in_words(*interval(change), 4 if quantity == "test_loss" else 1)
+    def added(deviation: str, name: str) -> str:
+        change = runs[f"+{deviation}"].values("test_loss", name) - text.values("test_loss", name)
+        return in_words(*interval(change), 4)
 
-    apart = {
-        name: f"{distance(own, 'test_accuracy'):.2f} points and {distance(own, 'test_loss'):.4f}"
-        for name, own in (("text", text), ("code", code))
-    }
+    def missed_by(own: Results) -> str:
+        accuracy, loss = (distance(own, f"test_{quantity}") for quantity in ("accuracy", "loss"))
+        return f"{accuracy:.2f} points and {loss:.4f}"
+
     both = in_both_readings(judge(results, {}), runs)
-    above, printed, _ = losses_above(results)
-    _, low, high = prediction_interval(results.values("test_accuracy", "final"))
-    least, most = rounding_limits(PAPER["final"].test_accuracy)
     scaled = results_of(SCALED, load_readings()).values("test_accuracy", "baseline")
-    ours = results.values("test_accuracy", "baseline")
+    standardised = results.values("test_accuracy", "baseline")[scaled.index]
     relu, l2, tanh = (PAPER[name].test_accuracy for name in ("relu", "l2_0.2", "baseline"))
-    bullets = [
-        f"""**The paper's numbers come from its code, not from what its text describes.** Trained as
-        the text describes, we miss seven printed results by {apart["text"]} (root mean square of
-        accuracies and of losses); trained as the [published
-        code](https://github.com/Ruizhang666/Mnist-MLP_from_scratch) does it, by {apart["code"]}
-        (notebook 9).""",
-        f"""**Trained until the validation loss stops falling, sigmoid is
-        {difference(results, "sigmoid", "baseline")} points better than tanh; stopped at epoch 25,
-        as the code did, it is {difference(runs["+fixed epochs"], "sigmoid", "baseline")} points
-        worse**, as the paper says.""",
-        f"""**{above} of {printed} printed losses lie above ours.** The code standardised the test
-        images by their own statistics, which changes the loss of tanh by
-        {added("own statistics", "baseline")}, and kept the last weights, which changes that of ReLU
-        by {added("fixed epochs", "relu")} (95 % intervals).""",
-        f"""**Reproduced as the text describes it**: {reproduced_by_kind(both)}. **As the code ran
-        it**: {reproduced_by_kind(both, "verdict_code")}. [On one
-        page](notebooks/10_on_one_page.ipynb).""",
-        f"""**The final model's 89 % is reproduced, by a hair**: {percent(results, "final")} over
-        five seeds; 95 % of further runs would lie between {low:.2f} and {high:.2f} %, and 89 %
-        stands for {least:g} to {most:g}. In the code, its dictionary means 30 epochs:
-        {percent(code, "final")}.""",
-        f"""**ReLU and an L2 penalty of 0.2 bring {difference(results, "relu", "baseline")} and
-        {difference(results, "l2_0.2", "baseline")} points**; in the paper, {relu - tanh:.1f} and
-        {l2 - tanh:.1f}.""",
-        f"""**Standardising each pixel brings
-        {difference(results, "baseline", "no_standardisation")} points over raw pixels** (five
-        seeds). Dividing pixels by 255 is another
-        {scaled.mean() - ours[scaled.index].mean():.1f} points better
-        ({plus_minus(scaled, 2)} %, three seeds).""",
-    ]
+    filled = TEXTS.get_template("findings.md.j2").render(
+        difference=difference,
+        added=added,
+        missed_by=missed_by,
+        percent=percent,
+        ours=results,
+        text=text,
+        code=runs["all"],
+        fixed_epochs=runs["+fixed epochs"],
+        losses=losses_above(results),
+        reproduced=reproduced_by_kind(both),
+        reproduced_by_code=reproduced_by_kind(both, "verdict_code"),
+        further_runs=prediction_interval(results.values("test_accuracy", "final")),
+        stands_for=rounding_limits(PAPER["final"].test_accuracy),
+        gains_in_paper={"ReLU": relu - tanh, "L2": l2 - tanh},
+        scaled=plus_minus(scaled, 2),
+        scaling=scaled.mean() - standardised.mean(),
+    )
     lay_out = partial(
         fill, width=120, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False,
         break_long_words=False,
     )  # fmt: skip
-    return "\n".join(lay_out(" ".join(bullet.split())) for bullet in bullets)
+    return "\n".join(lay_out(" ".join(bullet.split())) for bullet in filled.split("\n\n"))
 
 
 def update_readme(readme: Path, results: Results) -> None:

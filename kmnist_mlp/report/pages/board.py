@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from kmnist_mlp.experiments.verdicts import VERDICTS
 from kmnist_mlp.figures.tables import remark, scoreboard
+from kmnist_mlp.report.pages.page import Exhibit
 
 SECTIONS = {
     "abstract": "Abstract",
@@ -25,48 +26,30 @@ FAILED_FIRST = ("not reproduced", "no effect", "undecided", "reproduced")
 WIDTH, EDGE = 160, 8  # of the drawing of a range, in pixels
 
 
-@dataclass(frozen=True)
-class Row:
-    """One claim as the scoreboard shows it; texts, and the drawing as SVG."""
-
-    number: int
-    claim: str
-    claimed: str
-    ours: str
-    interval: str
-    verdict: str
-    code: str
-    remark: str
-    drawing: Markup
-    links: Markup
-
-
-def board(judged: pd.DataFrame, links: list[Markup]) -> dict[str, list[Row]]:
+def board(judged: pd.DataFrame, shown: list[list[Exhibit]]) -> dict[str, list[dict[str, Any]]]:
     """Return the claims by the title of their section; in each section, those that failed first.
 
     Parameters
     ----------
     judged : DataFrame
         What :func:`kmnist_mlp.experiments.causes.in_both_readings` gives.
-    links : list of Markup
+    shown : list of list of Exhibit
         The figures that show each claim.
+
+    Returns
+    -------
+    dict of str to list of dict
+        Items claim, text (of its numbers), remark, drawing (SVG) and exhibits.
     """
-    texts = scoreboard(judged)
-    rows = [
-        (
-            _title(claim.section),
-            Row(
-                claim.number, claim.claim, text.claimed, text.ours, text["95 % interval"],
-                claim.verdict, claim.verdict_code, remark(claim), drawing(claim), link,
-            ),
-        )
-        for claim, (_, text), link in zip(
-            judged.itertuples(), texts.iterrows(), links, strict=True
-        )
-    ]  # fmt: skip
-    sections = {section: [row for own, row in rows if own == section] for section, _ in rows}
-    order = FAILED_FIRST.index
-    return {s: sorted(own, key=lambda row: order(row.verdict)) for s, own in sections.items()}
+    sections: dict[str, list[dict[str, Any]]] = {}
+    texts = scoreboard(judged).to_dict("records")
+    for claim, text, exhibits in zip(judged.itertuples(), texts, shown, strict=True):
+        row = {"claim": claim, "text": text, "exhibits": exhibits}
+        row |= {"remark": remark(claim), "drawing": drawing(claim)}
+        sections.setdefault(_title(claim.section), []).append(row)
+    for rows in sections.values():
+        rows.sort(key=lambda row: FAILED_FIRST.index(row["claim"].verdict))
+    return sections
 
 
 def _title(section: str) -> str:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import os
-import shutil
-from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nbformat
 
@@ -48,14 +45,14 @@ def export(
         with whole_file(output) as file:
             file.write(files["index"].encode())
         return True
-    fresh = output.with_name(f".{output.name}.{os.urandom(8).hex()}.new")
-    fresh.mkdir()
-    try:
+    with TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as beside:
+        fresh = Path(beside, "new")
+        fresh.mkdir()
         for stem, text in files.items():
             (fresh / f"{stem}.html").write_text(text, encoding="utf-8")
-        _replace_folder(fresh, output)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+        if output.exists():
+            output.rename(Path(beside, "old"))
+        fresh.rename(output)
     return True
 
 
@@ -73,20 +70,3 @@ def _is_up_to_date(files: list[Path], output: Path, key: str) -> bool:
         return False
     mark = MARK.format(key).encode()
     return all(file.is_file() and mark in file.read_bytes()[:1000] for file in files)
-
-
-def _replace_folder(fresh: Path, output: Path) -> None:
-    """Put the new folder in the old one's place; the old one is whole until then."""
-    old = fresh.with_suffix(".old")
-    while fresh.exists():
-        with suppress(FileNotFoundError):  # none yet, or another process has moved it
-            output.rename(old)
-        try:
-            fresh.rename(output)
-        except OSError as error:
-            # a folder is there again: another process has put its own report in this place
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                if old.exists():
-                    old.rename(output)
-                raise
-        shutil.rmtree(old, ignore_errors=True)

@@ -63,15 +63,12 @@ def index_content(pages: list[Page], link: Link) -> dict[str, Any]:
     }
     if judged is not None:
         judged.attrs["data_name"] = content["data"]
-        links = [
-            Markup(", ").join(
-                Markup('<a href="{}">{}</a>').format(link(e.page, e.id), e.number)
-                for e in showing(claim.quantity, [claim.experiment, claim.minus], exhibits)
-            )
+        shown = [
+            showing(claim.quantity, [claim.experiment, claim.minus], exhibits)
             for claim in judged.itertuples()
         ]
         content |= {
-            "board": board(judged, links),
+            "board": board(judged, shown),
             "symbols": SYMBOLS,
             "counts": {verdict: int((judged.verdict == verdict).sum()) for verdict in VERDICTS},
             "kinds": Markup(html(verdicts_by_kind(judged))),

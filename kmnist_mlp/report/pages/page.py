@@ -15,7 +15,6 @@ import nbformat
 from nbconvert import HTMLExporter
 from traitlets.config import Config as Settings
 
-from kmnist_mlp.activations import ACTIVATIONS
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import is_stand_in
 from kmnist_mlp.figures import tables
@@ -96,15 +95,15 @@ class Page:
             for exhibit in self.exhibits
             for name, config in exhibit.data.experiments.items()
         }
-        # An activation that a notebook has added is only a name here.
-        added = {config["activation"] for config in values.values()} - ACTIVATIONS.keys()
-        ACTIVATIONS.update(dict.fromkeys(added))
-        try:
-            experiments = {name: Config.from_dict(config) for name, config in values.items()}
-        finally:
-            for name in added:
-                del ACTIVATIONS[name]
+        experiments = {name: _config_of(config) for name, config in values.items()}
         return html(tables.configurations(experiments)) if experiments else ""
+
+
+def _config_of(values: dict[str, Any]) -> Config:
+    """Return a configuration; an activation that a notebook has added is only a name here."""
+    config = Config.from_dict({**values, "activation": Config.activation})
+    object.__setattr__(config, "activation", values["activation"])
+    return config
 
 
 def make_pages(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import html as entities
 import re
-from collections.abc import Callable
 from typing import Any
 
 from markupsafe import Markup, escape
 
+from kmnist_mlp.report.pages.text import KANA, in_text
 from kmnist_mlp.support import colours
 
 # What a chart is drawn in, and the variable of the style sheet that takes its place.
@@ -29,7 +29,6 @@ VARIABLES = {
 }
 VARIABLES = {colour.lower(): variable for colour, variable in VARIABLES.items()}
 FONT = "'DejaVu Sans', 'IPAexGothic'"  # of figures/style.py
-KANA = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]+")
 
 
 def figure_html(output: Any, number: str, place: str = "") -> Markup:
@@ -106,13 +105,9 @@ def themed(svg: str, prefix: str, alt: str, name: str) -> Markup:
     rest = _without_bare_groups(rest)
     rest = re.sub(r"<style.*?</style>", "", rest, flags=re.DOTALL)  # it would rule the whole page
     rest = re.sub(r"#[0-9a-fA-F]{6}\b", _variable, rest).replace(FONT, "var(--font)")
-    rest = re.sub(r">[^<]+<", _with_marked_kana, rest)
+    rest = in_text(rest, lambda text: KANA.sub(r'<tspan lang="ja">\g<0></tspan>', text))
     opening = f'class="figure {name}" role="img" aria-label="{escape(alt)}" {box[0] if box else ""}'
     return Markup(f"<svg {opening}>{rest.strip()}")
-
-
-def _with_marked_kana(text: re.Match) -> str:
-    return KANA.sub(r'<tspan lang="ja">\g<0></tspan>', text[0])
 
 
 def _without_bare_groups(svg: str) -> str:
@@ -144,39 +139,3 @@ def without_kana(text: str) -> str:
     'su is taken for tsu (su)'
     """
     return " ".join(re.sub(rf"{KANA.pattern}\s*", "", text).split())
-
-
-TAG_OR_TEXT = re.compile(
-    r"(<(script|style|svg|title|textarea)\b.*?</\2>|<[^>]*>)", re.DOTALL | re.IGNORECASE
-)
-
-
-def mark_kana(html: str) -> str:
-    """Mark Japanese characters in the text of a page as Japanese (WCAG 3.1.2).
-
-    Examples
-    --------
-    >>> mark_kana('<td title="お">お o</td>')
-    '<td title="お"><span lang="ja">お</span> o</td>'
-    """
-    return _in_text(html, lambda text: KANA.sub(r'<span lang="ja">\g<0></span>', text))
-
-
-def kept_together(html: str) -> str:
-    r"""Keep each number of a page and its per cent sign on one line.
-
-    Examples
-    --------
-    >>> kept_together('<p title="5 %">5 % of 60</p>')
-    '<p title="5 %">5\xa0% of 60</p>'
-    """
-    return _in_text(html, lambda text: re.sub(r"(?<=\d) %", "\u00a0%", text))
-
-
-def _in_text(html: str, change: Callable[[str], str]) -> str:
-    """Change what stands between the tags of a page, but not scripts, pictures or titles."""
-    parts, last = [], 0
-    for tag in TAG_OR_TEXT.finditer(html):
-        parts += [change(html[last : tag.start()]), tag[0]]
-        last = tag.end()
-    return "".join([*parts, change(html[last:])])

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html as entities
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -27,13 +26,9 @@ from kmnist_mlp.laboratory.playground import TEST, TRAINING, playground_html
 from kmnist_mlp.report.pages.glossary import TERMS, anchor
 from kmnist_mlp.report.pages.index import TITLE, index_content
 from kmnist_mlp.report.pages.markdown import slug
-from kmnist_mlp.report.pages.page import (
-    TEMPLATES,
-    Page,
-    data_address,
-    make_pages,
-)
-from kmnist_mlp.report.pages.pictures import figure_html, kept_together, mark_kana
+from kmnist_mlp.report.pages.page import TEMPLATES, Page, data_address, make_pages
+from kmnist_mlp.report.pages.pictures import figure_html
+from kmnist_mlp.report.pages.text import kept_together, mark_kana, plain
 
 
 @dataclass(frozen=True)
@@ -49,35 +44,21 @@ class Site:
         return f"{stem}.html" + (f"#{anchor}" if anchor else "")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Extra:
     """A page that is no notebook. ``button`` invites to it, on the index page and in the menu."""
 
     stem: str
     title: str
     button: str = ""
-    contents: list[tuple[str, str]] = field(default_factory=list)
 
 
 PAD_BITS, PAD_IMAGES = 5, 250  # of a weight of the final network, and images: less than 2.5 MB
 EXTRAS = [
-    Extra(
-        "draw",
-        "Draw a character",
-        "Draw one",
-        [("How a drawing becomes an image", "draw-image"), ("Old forms", "draw-forms")],
-    ),
+    Extra("draw", "Draw a character", "Draw one"),
     Extra("train", "Train a network", "Train one"),
     Extra("glossary", "Glossary"),
-    Extra(
-        "accessibility",
-        "Accessibility",
-        contents=[
-            ("What is tested", "accessibility-tested"),
-            ("How figures can be read", "accessibility-how"),
-            ("What is not accessible", "accessibility-not"),
-        ],
-    ),
+    Extra("accessibility", "Accessibility"),
 ]
 
 
@@ -127,13 +108,7 @@ def render(
         Of what the pages are made from; every page carries it.
     """
     pages = make_pages(notebooks, site.link)
-    templates = _environment(site, pages, key)
-    templates.globals.update(
-        **_scripted(data),
-        images_of=data.name,
-        images={"training": TRAINING, "test": TEST},
-        images_are_stand_in=data.is_stand_in,
-    )
+    templates = _environment(site, pages, data, key)
     front = templates.get_template("single.html.j2" if site.single else "start.html.j2")
     files = {"index": front.render(index_content(pages, site.link), here="index")}
     if not site.single:
@@ -144,13 +119,13 @@ def render(
     return {stem: with_policy(mark_kana(kept_together(text))) for stem, text in files.items()}
 
 
-def _environment(site: Site, pages: list[Page], key: str) -> jinja2.Environment:
+def _environment(site: Site, pages: list[Page], data: Dataset, key: str) -> jinja2.Environment:
     templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True
     )
     templates.filters.update(
         slug=slug, data_address=data_address, html=Markup, title_of=title,
-        figure_html=figure_html, term_anchor=anchor,
+        figure_html=figure_html, term_anchor=anchor, headings=HEADING.findall,
     )  # fmt: skip
     templates.globals.update(
         site=site,
@@ -163,6 +138,9 @@ def _environment(site: Site, pages: list[Page], key: str) -> jinja2.Environment:
         key=key,
         title=TITLE,
         stand_in=any(page.is_stand_in for page in pages),
+        dataset=data,
+        images={"training": TRAINING, "test": TEST},
+        **_scripted(data),
     )
     return templates
 
@@ -180,37 +158,21 @@ HEADING = re.compile(r'<h[123] id="([^"]+)">(.*?)</h[123]>', re.DOTALL)
 def sections(pages: list[Page], site: Site) -> list[dict[str, str]]:
     """Return the text of each section of each page, and each caption, with their addresses."""
     found = []
+
+    def add(page: str, address: str, title: str, text: str) -> None:
+        found.append({"page": page, "href": address, "title": title, "text": text})
+
     for page in pages:
         parts = HEADING.split(NOT_TEXT.sub(" ", page.content))
         for place, name, text in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
             name = plain(name).removesuffix(" #")
-            found.append(_section(page, site.link(page.stem, place), name, plain(text)))
-        found += [
-            _section(page, site.link(page.stem, e.id), e.number, f"{e.caption} {e.data.finding}")
-            for e in page.exhibits
-        ]
-    glossary = [
-        {"page": "Glossary", "href": site.link("glossary", anchor(term)), "title": term}
-        | {"text": meaning}
-        for term, (_, meaning) in TERMS.items()
-    ]
-    return found + glossary
-
-
-def _section(page: Page, address: str, name: str, text: str) -> dict[str, str]:
-    return {"page": page.title, "href": address, "title": name, "text": text}
-
-
-def plain(html: str) -> str:
-    """Return the text of a piece of HTML, with single blanks.
-
-    Examples
-    --------
-    >>> plain("<p>After 24 <a href='#'>epochs</a>.</p><p>Its loss</p>")
-    'After 24 epochs. Its loss'
-    """
-    html = re.sub(r"</?(a|abbr|b|cite|code|em|i|small|span|strong|sub|sup)\b[^>]*>", "", html)
-    return " ".join(entities.unescape(re.sub(r"<[^>]*>", " ", html)).split())
+            add(page.title, site.link(page.stem, place), name, plain(text))
+        for e in page.exhibits:
+            text = f"{e.caption} {e.data.finding}"
+            add(page.title, site.link(page.stem, e.id), e.number, text)
+    for term, (_, meaning) in TERMS.items():
+        add("Glossary", site.link("glossary", anchor(term)), term, meaning)
+    return found
 
 
 # ---- style and script ----------------------------------------------------------------------------
