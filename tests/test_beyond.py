@@ -24,13 +24,6 @@ RECORDS = Records()
 # ---- make beyond ---------------------------------------------------------------------------------
 
 
-def test_nothing_is_trained_or_overwritten_for_the_stand_in(monkeypatch, capsys):
-    monkeypatch.setenv("KMNIST_MLP_DATASET", "stand-in")
-    with pytest.warns(UserWarning, match="STAND-IN"):
-        assert beyond.main([]) == 1
-    assert "KMNIST" in capsys.readouterr().err
-
-
 @pytest.fixture(scope="module")
 def written(kana, tmp_path_factory):
     """What is written once two small final networks are trained: folder and ledger."""
@@ -76,14 +69,6 @@ def test_the_model_card_has_the_accuracies_of_the_stored_weights(written, kana):
     assert f"over 2 seeds is {100 * networks.mean():.2f}" in " ".join(card.split())
     assert eval(python_in(card)[1], {"Config": Config}).epochs == 2
     assert "{" not in card
-
-
-def test_no_run_is_begun_after_the_minutes_that_were_given(kana, tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("KMNIST_MLP_RESULTS", str(tmp_path))
-    runs = [Run("trial", "nothing", FINAL.replace(layer_specs=(36, 10), validation_fraction=0.2))]
-    beyond.train_missing(runs, kana, Records(tmp_path / "results"), n_jobs=1, minutes=0)
-    assert "1 runs, 1 to train" in capsys.readouterr().out
-    assert Records(tmp_path / "results").table.empty
 
 
 # ---- shipped files -------------------------------------------------------------------------------

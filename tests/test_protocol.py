@@ -302,18 +302,20 @@ def test_what_has_a_record_is_not_trained_again_and_what_is_new_is(
     assert "another seed, seed 1" in (folder / "log.txt").read_text("utf-8").splitlines()[-1]
 
 
-def test_a_row_that_lacks_what_belongs_to_it_is_no_record(recorded, tmp_path):
-    folder, _ = recorded
-    for name in ("runs.csv", "runs.npz"):  # without the weights of the final network
-        (tmp_path / name).write_bytes((folder / name).read_bytes())
-    lines = (tmp_path / "runs.csv").read_text("utf-8").splitlines()
-    more = [lines[0], *lines[:0:-1], "0" * 12 + lines[-1][12:]]  # another order, and one more
-    (tmp_path / "runs.csv").write_text("\n".join(more) + "\n", "utf-8")
-    before, after = Records(folder), Records(tmp_path)
-    assert sorted(after.table.index) == sorted(before.right)
-    np.testing.assert_array_equal(after.correct(TINY), before.correct(TINY))
-    (tmp_path / "runs.npz").unlink()
-    assert Records(tmp_path).table.empty
+def test_an_interruption_leaves_no_row_without_what_belongs_to_it(recorded, tmp_path, monkeypatch):
+    trials = held_out_clusters(recorded[1])
+    records, result = Records(tmp_path), train(TINY, trials)
+    records.add(RUNS[1], result, trials)
+    for number, stage in enumerate(("save_rounded", "save_arrays", "write_csv"), start=1):
+        with monkeypatch.context() as patched, pytest.raises(OSError, match="full"):
+            patched.setattr(f"kmnist_mlp.beyond.records.{stage}", full)
+            records.add(Run("final", "x", TINY.replace(seed=number), "all"), result, trials)
+        assert Records(tmp_path).table.title.tolist() == ["nothing"]
+
+
+def full(*arguments):
+    """Stand for writing to a full disk."""
+    raise OSError("the disk is full")
 
 
 def test_records_of_other_held_out_clusters_are_not_mixed(recorded, make_dataset):

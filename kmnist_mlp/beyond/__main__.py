@@ -6,12 +6,8 @@ Notebook 7 shows the results.
 
 from __future__ import annotations
 
-import argparse
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from kmnist_mlp.beyond.measurements import NETWORK, measure_final
@@ -22,7 +18,7 @@ from kmnist_mlp.beyond.protocol import LEDGER, held_out_clusters, load_ledger, w
 from kmnist_mlp.beyond.records import Records, train_missing
 from kmnist_mlp.beyond.timing import epoch_seconds
 from kmnist_mlp.data import Dataset
-from kmnist_mlp.datasets.kmnist import kmnist_or_refusal
+from kmnist_mlp.datasets.kmnist import kmnist_or_exit
 from kmnist_mlp.experiments import run
 from kmnist_mlp.experiments.paper import EXPERIMENTS
 from kmnist_mlp.network import MLP
@@ -30,23 +26,12 @@ from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import whole_file, write_csv
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Train what is missing and write everything; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m kmnist_mlp.beyond", description=main.__doc__)
-    parser.add_argument(
-        "--minutes", type=float, default=np.inf, help="begin no run after so many; measure nothing"
-    )
-    minutes = parser.parse_args(arguments).minutes
-    data = kmnist_or_refusal("The networks beyond the paper are kept")
-    if data is None:
-        return 1
-    records = Records()
-    train_missing(planned(), data, records, minutes=minutes)
-    if np.isfinite(minutes):
-        return 0
+def main() -> None:
+    """Train what is missing, and write everything."""
+    data = kmnist_or_exit("The networks beyond the paper are kept")
+    train_missing(planned(), data, Records())
     measure_and_write(data, run(["baseline"], [0], data=data).of("baseline")[0].model)
     tell(f"Written: {FOLDER}")
-    return 0
 
 
 def measure_and_write(
@@ -71,4 +56,4 @@ def measure_and_write(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
