@@ -10,13 +10,19 @@ import pytest
 from kmnist_mlp import MLP, Config, load_kmnist
 from kmnist_mlp.beyond import __main__ as beyond
 from kmnist_mlp.beyond import load_best, load_ensemble
-from kmnist_mlp.beyond.measurements import ENSEMBLE, NETWORK, accuracies, check, recorded
+from kmnist_mlp.beyond.measurements import (
+    ENSEMBLE,
+    NETWORK,
+    accuracies,
+    check,
+    load_timing,
+    recorded,
+)
 from kmnist_mlp.beyond.model_card import model_card
 from kmnist_mlp.beyond.plan import FINAL, Run, planned
 from kmnist_mlp.beyond.pretrained import FOLDER
 from kmnist_mlp.beyond.protocol import config_digest, load_ledger
 from kmnist_mlp.beyond.records import Records, identity
-from kmnist_mlp.beyond.timing import load_timing
 from kmnist_mlp.support.statistics import interval, wilson_interval
 
 RECORDS = Records()

@@ -9,7 +9,7 @@ import pytest
 
 from kmnist_mlp import MLP, Config, Dataset, load_kmnist, train
 from kmnist_mlp.beyond import plan
-from kmnist_mlp.beyond.distillation import Teachers, distil
+from kmnist_mlp.beyond.distillation import Teachers
 from kmnist_mlp.beyond.plan import FINAL, TRIAL, Run, planned
 from kmnist_mlp.beyond.pretrained import load_rounded, save_rounded
 from kmnist_mlp.beyond.protocol import (
@@ -343,7 +343,7 @@ def test_a_student_learns_what_its_teachers_say_and_not_the_labels(make_dataset)
     teachers = [train(TINY.replace(seed=seed), data).model for seed in (0, 1)]
     config = TINY.replace(batch_normalisation=True, epochs=10)
     mislabelled = dataclasses.replace(data, train_labels=wrong)
-    student = distil(config, mislabelled, teachers)
+    student = train(config, mislabelled, callbacks=[Teachers(teachers)])
     assert train(config, mislabelled).test_accuracy < 0.2
     assert student.test_accuracy > 0.8
 
@@ -362,4 +362,4 @@ def test_a_students_targets_are_the_mean_probabilities_of_the_images_it_sees(mak
 def test_teachers_and_mixup_are_not_combined(make_dataset):
     config = TINY.replace(mixup=0.2)
     with pytest.raises(ValueError, match=r"mixup.*0\.2"):
-        distil(config, make_dataset(classes=10), [MLP((36, 10))])
+        train(config, make_dataset(classes=10), callbacks=[Teachers([MLP((36, 10))])])

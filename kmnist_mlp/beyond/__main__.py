@@ -10,17 +10,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from kmnist_mlp.beyond.measurements import NETWORK, measure_final
+from kmnist_mlp.beyond.measurements import NETWORK, epoch_seconds, measure_final
 from kmnist_mlp.beyond.model_card import model_card
 from kmnist_mlp.beyond.plan import FINAL, planned, step_configs
 from kmnist_mlp.beyond.pretrained import FOLDER
 from kmnist_mlp.beyond.protocol import LEDGER, held_out_clusters, load_ledger, without_test_images
 from kmnist_mlp.beyond.records import Records, train_missing
-from kmnist_mlp.beyond.timing import epoch_seconds
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.datasets.kmnist import kmnist_or_exit
 from kmnist_mlp.experiments import run
-from kmnist_mlp.experiments.paper import EXPERIMENTS
 from kmnist_mlp.network import MLP
 from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import whole_file, write_csv
@@ -50,7 +48,7 @@ def measure_and_write(
     steps = epoch_seconds(step_configs(), held_out_clusters(data))
     final = epoch_seconds({NETWORK: FINAL}, without_test_images(data))
     write_csv(pd.concat([steps, final]), folder / "timing.csv")
-    measure_final(data, baseline, EXPERIMENTS["baseline"], folder, ledger)
+    measure_final(data, baseline, folder, ledger)
     with whole_file(folder / "MODEL_CARD.md") as file:
         file.write(model_card(folder, load_ledger(ledger), data).encode())
 

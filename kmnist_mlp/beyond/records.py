@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kmnist_mlp.beyond.distillation import distil
+from kmnist_mlp.beyond.distillation import Teachers
 from kmnist_mlp.beyond.plan import FINAL_SEEDS, TEACHERS, Run
 from kmnist_mlp.beyond.pretrained import FOLDER, from_rounded, rounded, save_rounded
 from kmnist_mlp.beyond.protocol import held_out_clusters, short_hash, without_test_images
@@ -30,6 +30,7 @@ from kmnist_mlp.network import MLP
 from kmnist_mlp.results import TrainingResult
 from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import load_arrays, save_arrays, write_csv
+from kmnist_mlp.training import train
 
 COLUMNS = ["seed", "parameters", "epochs", "validation_accuracy", "held_out_accuracy"]
 
@@ -216,7 +217,8 @@ def train_missing(runs: list[Run], data: Dataset, records: Records, n_jobs: int 
     trials, code = held_out_clusters(data), source_hash()[:12]
     for kind in dict.fromkeys(run.data for run in missing):
         todo = {run: config for run, config in missing.items() if run.data == kind}
-        images, first = without_test_images(data) if kind == "all" else trials, [*todo][0].first
+        images = without_test_images(data) if kind == "all" else trials
+        first = next(iter(todo)).first
         images = dataclasses.replace(
             images,
             train_images=images.train_images[:first],
@@ -224,9 +226,10 @@ def train_missing(runs: list[Run], data: Dataset, records: Records, n_jobs: int 
         )
         for run, result in train_all(todo, images, n_jobs, _train):
             records.add(run, result, trials, code)
+            measured = records.table.iloc[-1].filter(like="accuracy").dropna()
             line = (
                 f"{datetime.datetime.now():%Y-%m-%d %H:%M} {run.group}, {run.title}, seed "
-                f"{run.config.seed}: {_accuracies(result, run)}, {result.seconds / 60:.1f} min"
+                f"{run.config.seed}: {measured.to_dict()}, {result.seconds / 60:.1f} min"
             )
             tell(line)
             with open(records.folder / "log.txt", "a", encoding="utf-8") as log:
@@ -240,13 +243,4 @@ def _train(run: Run, config: Config, data: Dataset) -> TrainingResult:
     teachers = [
         train_cached(config.replace(seed=seed), data, cache, callbacks).model for seed in TEACHERS
     ]
-    return distil(config, data, teachers, callbacks)
-
-
-def _accuracies(result: TrainingResult, run: Run) -> str:
-    if run.data == "all":
-        return f"{result.returned['training_accuracy']:.2%} of a tenth of the training images"
-    return (
-        f"{result.returned['validation_accuracy']:.2%} of validation images, "
-        f"{result.test_accuracy:.2%} of held-out clusters"
-    )
+    return train(config, data, callbacks=[Teachers(teachers), *callbacks])

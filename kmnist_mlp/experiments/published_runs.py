@@ -141,19 +141,19 @@ def _read(path: Path, columns: list[str]) -> pd.DataFrame:
 def keep(run: Run, result: PublishedRun, folder: Path) -> None:
     """Add one run to the files: its curves first, so that no run that counts lacks them."""
     if run.deviations == "all" and PAPER[run.experiment].figures:
-        own = pd.DataFrame(result.curves).round(6)
-        own.insert(0, "epoch", range(1, len(own) + 1))
-        own.insert(0, "seed", run.seed)
-        own.insert(0, "experiment", run.experiment)
-        _write(load_curves(folder), own, ["experiment", "seed", "epoch"], folder / LEARNING_CURVES)
+        labels = {"experiment": run.experiment, "seed": run.seed}
+        epochs = range(1, result.stopped_epoch + 1)
+        own = pd.DataFrame({**labels, "epoch": epochs, **result.curves}).round(6)
+        _add(own, [*labels, "epoch"], folder / LEARNING_CURVES)
     row = {**run._asdict(), **quantities_of(result, result.weights[0])}
     row["epochs"] = row.pop("stopped_epoch")
-    _write(load_runs(folder), pd.DataFrame([row])[COLUMNS], KEY, folder / RUNS)
+    _add(pd.DataFrame([row])[COLUMNS], KEY, folder / RUNS)
 
 
-def _write(table: pd.DataFrame, new: pd.DataFrame, key: list[str], path: Path) -> None:
-    """Write the table with new rows, sorted: the order in which runs finish does not show."""
-    table = pd.concat([table, new]) if len(table) else new
+def _add(rows: pd.DataFrame, key: list[str], path: Path) -> None:
+    """Add rows to a file, sorted: the order in which runs finish does not show."""
+    known = _read(path, [*rows])
+    table = pd.concat([known, rows]) if len(known) else rows
     write_csv(table.drop_duplicates(key, keep="last").sort_values(key), path)
 
 
