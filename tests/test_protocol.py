@@ -32,6 +32,7 @@ RUNS = [
     Run("final", "final network", TINY.replace(validation_fraction=0.0), "all"),
     Run("trial", "nothing", TINY),
     Run("size", "100 images", TINY, "first 100"),
+    Run("distilled", "of three", TINY.replace(batch_normalisation=True), "distilled"),
 ]
 
 
@@ -214,7 +215,7 @@ def test_every_run_is_planned_once_final_networks_first_and_a_first_seed_before_
 
 @pytest.fixture(scope="module")
 def recorded(make_dataset, tmp_path_factory):
-    """A folder with the records of three small runs, and their data."""
+    """A folder with the records of small runs, and their data."""
     data, folder = make_dataset(classes=10, train=600, test=50), tmp_path_factory.mktemp("records")
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("KMNIST_MLP_RESULTS", str(folder.parent / "results"))
@@ -225,7 +226,7 @@ def recorded(make_dataset, tmp_path_factory):
 def test_a_record_is_what_training_gave(recorded):
     folder, data = recorded
     records, trials = Records(folder), held_out_clusters(data)
-    assert len(records.table) == 3 and records.has(TINY)
+    assert len(records.table) == 4 and records.has(TINY)
     result = train(TINY, trials)
     row = records.of(TINY).loc[0]
     assert row.held_out_accuracy == pytest.approx(result.test_accuracy)
@@ -262,6 +263,15 @@ def test_a_run_with_fewer_images_has_the_first_ones(recorded):
     assert accuracy == pytest.approx(train(TINY, few).test_accuracy)
 
 
+def test_a_distilled_network_has_the_networks_of_three_seeds_as_teachers(recorded):
+    folder, data = recorded
+    config, trials = RUNS[3].config, held_out_clusters(data)
+    teachers = [train(config.replace(seed=seed), trials).model for seed in range(3)]
+    expected = train(config, trials, callbacks=[Teachers(teachers)]).test_accuracy
+    assert Records(folder).of(config, "distilled").held_out_accuracy[0] == pytest.approx(expected)
+    assert expected != train(config, trials).test_accuracy
+
+
 def test_nothing_that_trains_is_given_test_images(recorded):
     _, data = recorded
     for run, seen in zip(
@@ -295,10 +305,10 @@ def test_what_has_a_record_is_not_trained_again_and_what_is_new_is(
     before = (folder / "runs.csv").read_bytes()
     train_missing(RUNS, data, Records(folder), n_jobs=1)
     assert (folder / "runs.csv").read_bytes() == before and not [*tmp_path.iterdir()]
-    assert "3 runs, 0 to train" in capsys.readouterr().out
+    assert "4 runs, 0 to train" in capsys.readouterr().out
     new = Run("trial", "another seed", TINY.replace(seed=1))
     train_missing([*RUNS, new], data, Records(folder), n_jobs=1)
-    assert len(Records(folder).table) == 4 and Records(folder).of(new.config).title[1] == new.title
+    assert len(Records(folder).table) == 5 and Records(folder).of(new.config).title[1] == new.title
     assert "another seed, seed 1" in (folder / "log.txt").read_text("utf-8").splitlines()[-1]
 
 
