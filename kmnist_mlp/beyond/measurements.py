@@ -1,4 +1,4 @@
-"""What `make beyond` measures once the final networks are trained: on test images, and the time."""
+"""What `make beyond` measures: final networks on test images, and the time of an epoch."""
 
 from __future__ import annotations
 

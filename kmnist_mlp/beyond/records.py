@@ -226,11 +226,11 @@ def train_missing(runs: list[Run], data: Dataset, records: Records, n_jobs: int 
         )
         for run, result in train_all(todo, images, n_jobs, _train):
             records.add(run, result, trials, code)
-            measured = records.table.iloc[-1].filter(like="accuracy").dropna().items()
+            measured = records.table.iloc[-1].filter(like="accuracy").dropna()
+            each = ", ".join(f"{name} {value:.2%}" for name, value in measured.items())
             line = (
                 f"{datetime.datetime.now():%Y-%m-%d %H:%M} {run.group}, {run.title}, seed "
-                f"{run.config.seed}: {', '.join(f'{name} {value:.2%}' for name, value in measured)}"
-                f", {result.seconds / 60:.1f} min"
+                f"{run.config.seed}: {each}, {result.seconds / 60:.1f} min"
             )
             tell(line)
             with open(records.folder / "log.txt", "a", encoding="utf-8") as log:
