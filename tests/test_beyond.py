@@ -10,25 +10,24 @@ import pytest
 from kmnist_mlp import MLP, Config, load_kmnist
 from kmnist_mlp.beyond import __main__ as beyond
 from kmnist_mlp.beyond import load_best, load_ensemble
-from kmnist_mlp.beyond.measurements import ENSEMBLE, NETWORK, accuracies, check, recorded
+from kmnist_mlp.beyond.measurements import (
+    ENSEMBLE,
+    NETWORK,
+    accuracies,
+    check,
+    load_timing,
+    recorded,
+)
 from kmnist_mlp.beyond.model_card import model_card
 from kmnist_mlp.beyond.plan import FINAL, Run, planned
 from kmnist_mlp.beyond.pretrained import FOLDER
 from kmnist_mlp.beyond.protocol import config_digest, load_ledger
 from kmnist_mlp.beyond.records import Records, identity
-from kmnist_mlp.beyond.timing import load_timing
 from kmnist_mlp.support.statistics import interval, wilson_interval
 
 RECORDS = Records()
 
 # ---- make beyond ---------------------------------------------------------------------------------
-
-
-def test_nothing_is_trained_or_overwritten_for_the_stand_in(monkeypatch, capsys):
-    monkeypatch.setenv("KMNIST_MLP_DATASET", "stand-in")
-    with pytest.warns(UserWarning, match="STAND-IN"):
-        assert beyond.main([]) == 1
-    assert "KMNIST" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")
@@ -76,14 +75,6 @@ def test_the_model_card_has_the_accuracies_of_the_stored_weights(written, kana):
     assert f"over 2 seeds is {100 * networks.mean():.2f}" in " ".join(card.split())
     assert eval(python_in(card)[1], {"Config": Config}).epochs == 2
     assert "{" not in card
-
-
-def test_no_run_is_begun_after_the_minutes_that_were_given(kana, tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("KMNIST_MLP_RESULTS", str(tmp_path))
-    runs = [Run("trial", "nothing", FINAL.replace(layer_specs=(36, 10), validation_fraction=0.2))]
-    beyond.train_missing(runs, kana, Records(tmp_path / "results"), n_jobs=1, minutes=0)
-    assert "1 runs, 1 to train" in capsys.readouterr().out
-    assert Records(tmp_path / "results").table.empty
 
 
 # ---- shipped files -------------------------------------------------------------------------------

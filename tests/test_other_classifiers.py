@@ -47,10 +47,3 @@ def test_our_nearest_neighbours_agree_with_the_published_accuracy():
     measured = other_classifiers.measured().set_index("model").test_accuracy_percent
     for model, accuracy in measured.items():
         assert accuracy == pytest.approx(quoted[model], abs=0.005)
-
-
-@pytest.mark.filterwarnings("ignore:STAND-IN")
-def test_nearest_neighbours_are_not_measured_on_the_stand_in(monkeypatch, capsys):
-    monkeypatch.setenv("KMNIST_MLP_DATASET", "stand-in")
-    assert other_classifiers.main() == 1
-    assert "KMNIST" in capsys.readouterr().err

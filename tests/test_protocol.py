@@ -9,7 +9,7 @@ import pytest
 
 from kmnist_mlp import MLP, Config, Dataset, load_kmnist, train
 from kmnist_mlp.beyond import plan
-from kmnist_mlp.beyond.distillation import Teachers, distil
+from kmnist_mlp.beyond.distillation import Teachers
 from kmnist_mlp.beyond.plan import FINAL, TRIAL, Run, planned
 from kmnist_mlp.beyond.pretrained import load_rounded, save_rounded
 from kmnist_mlp.beyond.protocol import (
@@ -32,6 +32,7 @@ RUNS = [
     Run("final", "final network", TINY.replace(validation_fraction=0.0), "all"),
     Run("trial", "nothing", TINY),
     Run("size", "100 images", TINY, "first 100"),
+    Run("distilled", "of three", TINY.replace(batch_normalisation=True), "distilled"),
 ]
 
 
@@ -214,7 +215,7 @@ def test_every_run_is_planned_once_final_networks_first_and_a_first_seed_before_
 
 @pytest.fixture(scope="module")
 def recorded(make_dataset, tmp_path_factory):
-    """A folder with the records of three small runs, and their data."""
+    """A folder with the records of small runs, and their data."""
     data, folder = make_dataset(classes=10, train=600, test=50), tmp_path_factory.mktemp("records")
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("KMNIST_MLP_RESULTS", str(folder.parent / "results"))
@@ -225,7 +226,7 @@ def recorded(make_dataset, tmp_path_factory):
 def test_a_record_is_what_training_gave(recorded):
     folder, data = recorded
     records, trials = Records(folder), held_out_clusters(data)
-    assert len(records.table) == 3 and records.has(TINY)
+    assert len(records.table) == 4 and records.has(TINY)
     result = train(TINY, trials)
     row = records.of(TINY).loc[0]
     assert row.held_out_accuracy == pytest.approx(result.test_accuracy)
@@ -262,6 +263,15 @@ def test_a_run_with_fewer_images_has_the_first_ones(recorded):
     assert accuracy == pytest.approx(train(TINY, few).test_accuracy)
 
 
+def test_a_distilled_network_has_the_networks_of_three_seeds_as_teachers(recorded):
+    folder, data = recorded
+    config, trials = RUNS[3].config, held_out_clusters(data)
+    teachers = [train(config.replace(seed=seed), trials).model for seed in range(3)]
+    expected = train(config, trials, callbacks=[Teachers(teachers)]).test_accuracy
+    assert Records(folder).of(config, "distilled").held_out_accuracy[0] == pytest.approx(expected)
+    assert expected != train(config, trials).test_accuracy
+
+
 def test_nothing_that_trains_is_given_test_images(recorded):
     _, data = recorded
     for run, seen in zip(
@@ -295,25 +305,27 @@ def test_what_has_a_record_is_not_trained_again_and_what_is_new_is(
     before = (folder / "runs.csv").read_bytes()
     train_missing(RUNS, data, Records(folder), n_jobs=1)
     assert (folder / "runs.csv").read_bytes() == before and not [*tmp_path.iterdir()]
-    assert "3 runs, 0 to train" in capsys.readouterr().out
+    assert "4 runs, 0 to train" in capsys.readouterr().out
     new = Run("trial", "another seed", TINY.replace(seed=1))
     train_missing([*RUNS, new], data, Records(folder), n_jobs=1)
-    assert len(Records(folder).table) == 4 and Records(folder).of(new.config).title[1] == new.title
+    assert len(Records(folder).table) == 5 and Records(folder).of(new.config).title[1] == new.title
     assert "another seed, seed 1" in (folder / "log.txt").read_text("utf-8").splitlines()[-1]
 
 
-def test_a_row_that_lacks_what_belongs_to_it_is_no_record(recorded, tmp_path):
-    folder, _ = recorded
-    for name in ("runs.csv", "runs.npz"):  # without the weights of the final network
-        (tmp_path / name).write_bytes((folder / name).read_bytes())
-    lines = (tmp_path / "runs.csv").read_text("utf-8").splitlines()
-    more = [lines[0], *lines[:0:-1], "0" * 12 + lines[-1][12:]]  # another order, and one more
-    (tmp_path / "runs.csv").write_text("\n".join(more) + "\n", "utf-8")
-    before, after = Records(folder), Records(tmp_path)
-    assert sorted(after.table.index) == sorted(before.right)
-    np.testing.assert_array_equal(after.correct(TINY), before.correct(TINY))
-    (tmp_path / "runs.npz").unlink()
-    assert Records(tmp_path).table.empty
+def test_an_interruption_leaves_no_row_without_what_belongs_to_it(recorded, tmp_path, monkeypatch):
+    trials = held_out_clusters(recorded[1])
+    records, result = Records(tmp_path), train(TINY, trials)
+    records.add(RUNS[1], result, trials)
+    for number, stage in enumerate(("save_rounded", "save_arrays", "write_csv"), start=1):
+        with monkeypatch.context() as patched, pytest.raises(OSError, match="full"):
+            patched.setattr(f"kmnist_mlp.beyond.records.{stage}", full)
+            records.add(Run("final", "x", TINY.replace(seed=number), "all"), result, trials)
+        assert Records(tmp_path).table.title.tolist() == ["nothing"]
+
+
+def full(*arguments):
+    """Stand for writing to a full disk."""
+    raise OSError("the disk is full")
 
 
 def test_records_of_other_held_out_clusters_are_not_mixed(recorded, make_dataset):
@@ -341,7 +353,7 @@ def test_a_student_learns_what_its_teachers_say_and_not_the_labels(make_dataset)
     teachers = [train(TINY.replace(seed=seed), data).model for seed in (0, 1)]
     config = TINY.replace(batch_normalisation=True, epochs=10)
     mislabelled = dataclasses.replace(data, train_labels=wrong)
-    student = distil(config, mislabelled, teachers)
+    student = train(config, mislabelled, callbacks=[Teachers(teachers)])
     assert train(config, mislabelled).test_accuracy < 0.2
     assert student.test_accuracy > 0.8
 
@@ -360,4 +372,4 @@ def test_a_students_targets_are_the_mean_probabilities_of_the_images_it_sees(mak
 def test_teachers_and_mixup_are_not_combined(make_dataset):
     config = TINY.replace(mixup=0.2)
     with pytest.raises(ValueError, match=r"mixup.*0\.2"):
-        distil(config, make_dataset(classes=10), [MLP((36, 10))])
+        train(config, make_dataset(classes=10), callbacks=[Teachers([MLP((36, 10))])])

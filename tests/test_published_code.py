@@ -297,10 +297,3 @@ def test_a_file_with_other_columns_is_refused(tmp_path):
     pd.DataFrame({"seed": [0]}).to_csv(tmp_path / published_runs.RUNS, index=False)
     with pytest.raises(ValueError, match="columns"):
         published_runs.load_runs(tmp_path)
-
-
-@pytest.mark.filterwarnings("ignore:STAND-IN")
-def test_the_runs_are_not_measured_on_the_stand_in(monkeypatch, capsys):
-    monkeypatch.setenv("KMNIST_MLP_DATASET", "stand-in")
-    assert published_runs.main([]) == 1
-    assert "KMNIST" in capsys.readouterr().err

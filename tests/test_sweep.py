@@ -1,7 +1,6 @@
 """The example of a sweep: its combinations, its committed results, and which one is the best."""
 
 import pandas as pd
-import pytest
 
 from kmnist_mlp.experiments import EXPERIMENTS, sweep
 
@@ -65,10 +64,3 @@ def test_choosing_on_the_test_images_is_compared_seed_by_seed():
     columns = ["learning_rate", "seed", "validation_accuracy", "test_accuracy", "diverged"]
     chosen = sweep.chosen_by(pd.DataFrame(rows, columns=columns))
     assert chosen.validation.tolist() == [90.0, 89.0] and chosen.test.tolist() == [91.0, 89.0]
-
-
-@pytest.mark.filterwarnings("ignore:STAND-IN")
-def test_the_sweep_is_not_measured_on_the_stand_in(monkeypatch, capsys):
-    monkeypatch.setenv("KMNIST_MLP_DATASET", "stand-in")
-    assert sweep.main() == 1
-    assert "KMNIST" in capsys.readouterr().err

@@ -12,14 +12,15 @@ from kmnist_mlp.beyond.measurements import (
     NETWORK,
     accuracies,
     check,
+    epoch_seconds,
     load_robustness,
+    load_timing,
     measure_final,
     recorded,
 )
 from kmnist_mlp.beyond.pretrained import load_ensemble, load_rounded, save_rounded
 from kmnist_mlp.beyond.protocol import load_ledger, weights_digest
 from kmnist_mlp.beyond.records import Records, identity
-from kmnist_mlp.beyond.timing import epoch_seconds, load_timing
 from kmnist_mlp.experiments.other_classifiers import quoted
 from kmnist_mlp.figures.style import use_style
 from kmnist_mlp.network import MLP
@@ -143,7 +144,7 @@ def measured(tmp_path_factory, kana):
     folder = tmp_path_factory.mktemp("measured")
     for seed in plan.FINAL_SEEDS:
         save_rounded(untrained(seed), folder / f"final_{seed}.npz")
-    measure_final(kana, untrained(9), plan.TRIAL, folder, folder / "ledger.csv")
+    measure_final(kana, untrained(9), folder, folder / "ledger.csv")
     return folder, folder / "ledger.csv"
 
 
@@ -194,7 +195,7 @@ def test_robustness_is_measured_on_all_test_images_and_through_the_ledger(measur
 def test_measuring_again_adds_nothing_to_the_ledger(measured, kana):
     folder, file = measured
     before = file.read_bytes()
-    measure_final(kana, untrained(9), plan.TRIAL, folder, file)
+    measure_final(kana, untrained(9), folder, file)
     assert file.read_bytes() == before
 
 

@@ -6,47 +6,30 @@ Notebook 7 shows the results.
 
 from __future__ import annotations
 
-import argparse
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from kmnist_mlp.beyond.measurements import NETWORK, measure_final
+from kmnist_mlp.beyond.measurements import NETWORK, epoch_seconds, measure_final
 from kmnist_mlp.beyond.model_card import model_card
 from kmnist_mlp.beyond.plan import FINAL, planned, step_configs
 from kmnist_mlp.beyond.pretrained import FOLDER
 from kmnist_mlp.beyond.protocol import LEDGER, held_out_clusters, load_ledger, without_test_images
 from kmnist_mlp.beyond.records import Records, train_missing
-from kmnist_mlp.beyond.timing import epoch_seconds
 from kmnist_mlp.data import Dataset
-from kmnist_mlp.datasets.kmnist import kmnist_or_refusal
+from kmnist_mlp.datasets.kmnist import kmnist_or_exit
 from kmnist_mlp.experiments import run
-from kmnist_mlp.experiments.paper import EXPERIMENTS
 from kmnist_mlp.network import MLP
 from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import whole_file, write_csv
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Train what is missing and write everything; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m kmnist_mlp.beyond", description=main.__doc__)
-    parser.add_argument(
-        "--minutes", type=float, default=np.inf, help="begin no run after so many; measure nothing"
-    )
-    minutes = parser.parse_args(arguments).minutes
-    data = kmnist_or_refusal("The networks beyond the paper are kept")
-    if data is None:
-        return 1
-    records = Records()
-    train_missing(planned(), data, records, minutes=minutes)
-    if np.isfinite(minutes):
-        return 0
+def main() -> None:
+    """Train what is missing, and write everything."""
+    data = kmnist_or_exit("The networks beyond the paper are kept")
+    train_missing(planned(), data, Records())
     measure_and_write(data, run(["baseline"], [0], data=data).of("baseline")[0].model)
     tell(f"Written: {FOLDER}")
-    return 0
 
 
 def measure_and_write(
@@ -65,10 +48,10 @@ def measure_and_write(
     steps = epoch_seconds(step_configs(), held_out_clusters(data))
     final = epoch_seconds({NETWORK: FINAL}, without_test_images(data))
     write_csv(pd.concat([steps, final]), folder / "timing.csv")
-    measure_final(data, baseline, EXPERIMENTS["baseline"], folder, ledger)
+    measure_final(data, baseline, folder, ledger)
     with whole_file(folder / "MODEL_CARD.md") as file:
         file.write(model_card(folder, load_ledger(ledger), data).encode())
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from kmnist_mlp.config import Config
-from kmnist_mlp.data import Dataset
 from kmnist_mlp.network import MLP
-from kmnist_mlp.results import Callback, Progress, TrainingResult
+from kmnist_mlp.results import Callback
 from kmnist_mlp.support.memory import Buffers
-from kmnist_mlp.training import Training, train
+from kmnist_mlp.training import Training
 
 
 class Teachers(Callback):
     """Gives each image of a mini-batch, as it was augmented, the teachers' mean probabilities.
 
+    A callback of :func:`~kmnist_mlp.training.train`; the labels are only measured with.
     Source: Hinton, Vinyals and Dean 2015, arXiv:1503.02531, section 2, at temperature 1 and
     without the labels.
 
@@ -41,25 +40,3 @@ class Teachers(Callback):
         """Write a target for each row of ``x``, and return its number."""
         buffers.targets = sum(model.predict_proba(x) for model in self.models) / len(self.models)
         return np.arange(len(y))
-
-
-def distil(
-    config: Config,
-    data: Dataset,
-    models: Sequence[MLP],
-    callbacks: Iterable[Callable[[Progress], object]] = (),
-) -> TrainingResult:
-    """Train a network as :func:`~kmnist_mlp.training.train` does, on the models' probabilities.
-
-    Parameters
-    ----------
-    config : Config
-        With augmentation or another method of extensions/.
-    data : Dataset
-        Its labels are only measured with.
-    models : sequence of MLP
-        The teachers.
-    callbacks : iterable of callable
-        As those of :func:`~kmnist_mlp.training.train`.
-    """
-    return train(config, data, callbacks=[Teachers(models), *callbacks])

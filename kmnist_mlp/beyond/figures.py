@@ -5,6 +5,8 @@ For each: all together, then its numbers, drawing and finding.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -28,6 +30,12 @@ from kmnist_mlp.support.colours import BLUE, GREY, PALE
 from kmnist_mlp.support.statistics import wilson_interval
 
 COPIES = 7  # of each image in the figure of data augmentation
+
+
+def made(numbers: pd.DataFrame, draw: Callable, finding: Callable, data_name: str) -> Figure:
+    """Return what ``draw`` makes of numbers, with these and what ``finding`` says of them."""
+    exhibit = ExhibitData.of(numbers, finding(numbers))
+    return finished(lambda: draw(numbers), data_name, exhibit)
 
 
 # ---- data augmentation ---------------------------------------------------------------------------
@@ -94,10 +102,8 @@ def calibration_figure(tables: dict[str, pd.DataFrame], data_name: str) -> Figur
 
     ``tables`` holds a :func:`~kmnist_mlp.beyond.calibration.calibration_table` per model.
     """
-    errors = {model: expected_calibration_error(table) for model, table in tables.items()}
     numbers = calibration_numbers(tables)
-    exhibit = ExhibitData.of(numbers, calibration_finding(errors))
-    return finished(lambda: draw_calibration(numbers, errors), data_name, exhibit)
+    return made(numbers, draw_calibration, calibration_finding, data_name)
 
 
 def calibration_numbers(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
@@ -109,11 +115,11 @@ def calibration_numbers(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     return numbers.assign(low=low, high=high)
 
 
-def draw_calibration(numbers: pd.DataFrame, errors: dict[str, float]) -> Figure:
+def draw_calibration(numbers: pd.DataFrame) -> Figure:
     """Draw :func:`calibration_numbers`, with the calibration error of each model as title."""
-    figure, axes = panels(len(errors), height=3.6)
-    for axis, (model, error) in zip(axes, errors.items(), strict=True):
-        own = numbers[numbers.model == model]
+    models = numbers.groupby("model", sort=False)
+    figure, axes = panels(len(models), height=3.6)
+    for axis, (model, own) in zip(axes, models, strict=True):
         axis.bar(
             own["from"], own.images / own.images.sum(), own.to - own["from"], align="edge",
             color=PALE, label="share of the predictions",
@@ -121,7 +127,7 @@ def draw_calibration(numbers: pd.DataFrame, errors: dict[str, float]) -> Figure:
         axis.plot([0, 1], [0, 1], color=GREY, ls="--", lw=1, label="perfect calibration")
         axis.vlines(own.confidence, own.low, own.high, color=BLUE, lw=1)
         axis.plot(own.confidence, own.accuracy, "o-", color=BLUE, ms=5, label="accuracy")
-        axis.set_title(f"{model}: ECE {error:.3f}")
+        axis.set_title(f"{model}: ECE {expected_calibration_error(own):.3f}")
         axis.set_xlabel("confidence")
         axis.set_xlim(0, 1)
         axis.set_ylim(0, 1)
@@ -130,10 +136,11 @@ def draw_calibration(numbers: pd.DataFrame, errors: dict[str, float]) -> Figure:
     return figure
 
 
-def calibration_finding(errors: dict[str, float]) -> str:
+def calibration_finding(numbers: pd.DataFrame) -> str:
     """Return the calibration error of each model."""
-    each = ", ".join(f"{model} {error:.3f}" for model, error in errors.items())
-    return f"Expected calibration error: {each}."
+    models = numbers.groupby("model", sort=False)
+    each = [f"{model} {expected_calibration_error(own):.3f}" for model, own in models]
+    return f"Expected calibration error: {', '.join(each)}."
 
 
 # ---- robustness ----------------------------------------------------------------------------------
@@ -144,8 +151,7 @@ def robustness_figure(numbers: pd.DataFrame, data_name: str) -> Figure:
 
     ``numbers`` is that of :func:`~kmnist_mlp.beyond.measurements.load_robustness`.
     """
-    exhibit = ExhibitData.of(numbers, robustness_finding(numbers))
-    return finished(lambda: draw_robustness(numbers), data_name, exhibit)
+    return made(numbers, draw_robustness, robustness_finding, data_name)
 
 
 def draw_robustness(numbers: pd.DataFrame) -> Figure:

@@ -1,13 +1,16 @@
-"""What `make beyond` measures on test images once the final networks are trained."""
+"""What `make beyond` measures: final networks on test images, and the time of an epoch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Sequence
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from kmnist_mlp.beyond.plan import FINAL
 from kmnist_mlp.beyond.pretrained import FOLDER, load_ensemble
@@ -15,19 +18,18 @@ from kmnist_mlp.beyond.protocol import LEDGER, load_ledger, measure, weights_dig
 from kmnist_mlp.beyond.robustness import CORRUPTIONS
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
+from kmnist_mlp.experiments.paper import EXPERIMENTS
 from kmnist_mlp.network import MLP
 from kmnist_mlp.support.files import write_csv
+from kmnist_mlp.training import Training
 
 NETWORK, ENSEMBLE, SHIFTS = "final network", "ensemble", ", mean over nine shifts"
+EPOCHS = 3  # whose median is an epoch's time, alone on one core
 TOLERANCE = 0.00025  # two images: another BLAS may round the odd probability to the other side
 
 
 def measure_final(
-    data: Dataset,
-    baseline: MLP,
-    baseline_config: Config,
-    folder: Path = FOLDER,
-    ledger: Path = LEDGER,
+    data: Dataset, baseline: MLP, folder: Path = FOLDER, ledger: Path = LEDGER
 ) -> None:
     """Measure the final networks and their ensemble on the test images, and write robustness.csv.
 
@@ -36,7 +38,6 @@ def measure_final(
     data : Dataset
     baseline : MLP
         The paper's, for comparison on corrupted images.
-    baseline_config : Config
     folder : Path
         With the networks; ``robustness.csv`` is written there, with columns corruption, severity,
         model and accuracy (a fraction).
@@ -51,26 +52,21 @@ def measure_final(
     on_test(ENSEMBLE, networks, seeds=all_seeds)
     on_test(NETWORK + SHIFTS, first, seeds="0", shifts=True)
     on_test(ENSEMBLE + SHIFTS, networks, seeds=all_seeds, shifts=True)
-    models = {
-        "the paper's baseline": ([baseline], baseline_config),
-        NETWORK: (first, FINAL),
-    }
+    models = (
+        ("the paper's baseline", [baseline], EXPERIMENTS["baseline"]),
+        (NETWORK, first, FINAL),
+    )
     rows = []
     for corruption, (corrupt, severities) in CORRUPTIONS.items():
-        for severity in severities:
-            for name, (model, config) in models.items():
-                change = partial(_corrupted, corrupt, severity)
-                accuracy = measure(
-                    f"{name}, corrupted images", model, config, "0", data,
-                    changed=f"{corruption}: {severity}", change=change, ledger=ledger,
-                )  # fmt: skip
-                rows.append((corruption, severity, name, accuracy))
+        for severity, (name, model, config) in product(severities, models):
+            accuracy = measure(
+                f"{name}, corrupted images", model, config, "0", data,
+                changed=f"{corruption}: {severity}", change=partial(corrupt, severity=severity),
+                ledger=ledger,
+            )  # fmt: skip
+            rows.append((corruption, severity, name, accuracy))
     columns = ["corruption", "severity", "model", "accuracy"]
     write_csv(pd.DataFrame(rows, columns=columns), folder / "robustness.csv")
-
-
-def _corrupted(corrupt: Callable, severity: float, images: np.ndarray) -> np.ndarray:
-    return corrupt(images, severity)
 
 
 def recorded(networks: Sequence[MLP], ledger: pd.DataFrame) -> pd.DataFrame:
@@ -131,3 +127,41 @@ def check(data: Dataset, folder: Path = FOLDER, ledger: Path = LEDGER) -> None:
                 f"{line.kind}, seed {line.seed}: its accuracy is {own:.2%}, in the ledger "
                 f"{line.accuracy:.2%}"
             )
+
+
+# ---- time ----------------------------------------------------------------------------------------
+
+
+def epoch_seconds(configs: dict[str, Config], data: Dataset) -> pd.DataFrame:
+    """Return how long an epoch of each configuration takes, with its measurement, on one core.
+
+    Parameters
+    ----------
+    configs : dict of str to Config
+    data : Dataset
+
+    Returns
+    -------
+    DataFrame
+        Columns step and seconds_per_epoch, the median of three epochs. Configurations that differ
+        only in their number of epochs are timed once.
+    """
+    timed: dict[Config, float] = {}
+    for config in configs.values():
+        alike = config.replace(epochs=EPOCHS)
+        if alike not in timed:
+            training, seconds = Training(alike, data), []
+            with threadpool_limits(1, user_api="blas"):
+                for _ in range(EPOCHS):
+                    began = time.perf_counter()
+                    training.train_epoch()
+                    training.measure_epoch()
+                    seconds.append(time.perf_counter() - began)
+            timed[alike] = float(np.median(seconds))
+    rows = [(title, timed[config.replace(epochs=EPOCHS)]) for title, config in configs.items()]
+    return pd.DataFrame(rows, columns=["step", "seconds_per_epoch"])
+
+
+def load_timing(folder: Path) -> pd.DataFrame:
+    """Return what :func:`epoch_seconds` measured when `make beyond` ran."""
+    return pd.read_csv(folder / "timing.csv")

@@ -7,11 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from kmnist_mlp.beyond.measurements import ENSEMBLE, NETWORK, accuracies, recorded
+from kmnist_mlp.beyond.measurements import ENSEMBLE, NETWORK, accuracies, load_timing, recorded
 from kmnist_mlp.beyond.plan import FINAL
 from kmnist_mlp.beyond.pretrained import load_ensemble
 from kmnist_mlp.beyond.records import Records
-from kmnist_mlp.beyond.timing import load_timing
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.support.statistics import in_percent, interval, wilson_interval
 

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from kmnist_mlp.config import Config
 from kmnist_mlp.experiments.paper import EXPERIMENTS
-from kmnist_mlp.experiments.parallel import cost
 
 # The networks of the final table, which alone are measured on test images: five seeds, all 60,000
 # training images.
@@ -190,14 +189,8 @@ def _small_runs() -> Iterator[Run]:
 
 
 def planned() -> list[Run]:
-    """Return every run once, in the order in which they are trained: the most telling first."""
+    """Return every run once, the most telling first."""
     runs: dict[tuple[Config, str], Run] = {}
     for run in _runs():
         runs.setdefault((run.config, run.data), run)
     return list(runs.values())
-
-
-def work(run: Run, trial_images: int, all_images: int) -> float:
-    """Return what a run costs, in multiplications: a measure of its duration."""
-    images = all_images if run.data == "all" else run.first or trial_images
-    return cost(run.config) * images

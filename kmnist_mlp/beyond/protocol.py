@@ -37,18 +37,16 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from kmnist_mlp.beyond.shift_averaging import average_over_shifts
 from kmnist_mlp.config import Config, Stream, generator
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.network import MLP
 from kmnist_mlp.support.files import write_csv
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 CLUSTERS, HELD_OUT = 12, 2  # of the training images of each character
 ITERATIONS = 20  # of k-means
@@ -168,15 +166,17 @@ def measure(
     ]  # fmt: skip
     lines = load_ledger(ledger).to_numpy().tolist()
     if line[1:] not in [known[1:] for known in lines]:
-        import pandas as pd  # as in load_ledger
-
         write_csv(pd.DataFrame([*lines, line], columns=COLUMNS), ledger)
     return accuracy
 
 
 def config_digest(config: Config) -> str:
     """Return a hash of a configuration without its seed, as the ledger names it."""
-    values = {name: value for name, value in config.to_dict().items() if name != "seed"}
+    return short_hash({n: value for n, value in config.to_dict().items() if n != "seed"})
+
+
+def short_hash(values: Any) -> str:
+    """Return a hash of plain values, such as a configuration's."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -195,8 +195,6 @@ def load_ledger(ledger: Path = LEDGER) -> pd.DataFrame:
     configuration (see :func:`config_digest`), seed, network (see :func:`weights_digest`), images,
     accuracy (a fraction).
     """
-    import pandas as pd  # only here: load_best needs NumPy alone
-
     if not ledger.exists():
         return pd.DataFrame(columns=COLUMNS)
     return pd.read_csv(ledger, dtype={"seed": str}, keep_default_na=False)

@@ -9,38 +9,35 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import hashlib
 import json
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 
-from kmnist_mlp.beyond.distillation import distil
-from kmnist_mlp.beyond.plan import FINAL_SEEDS, TEACHERS, Run, work
+from kmnist_mlp.beyond.distillation import Teachers
+from kmnist_mlp.beyond.plan import FINAL_SEEDS, TEACHERS, Run
 from kmnist_mlp.beyond.pretrained import FOLDER, from_rounded, rounded, save_rounded
-from kmnist_mlp.beyond.protocol import held_out_clusters, without_test_images
+from kmnist_mlp.beyond.protocol import held_out_clusters, short_hash, without_test_images
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments import ResultCache, train_cached
-from kmnist_mlp.experiments.parallel import end_without_parent
+from kmnist_mlp.experiments.parallel import end_without_parent, train_all
 from kmnist_mlp.experiments.result_cache import source_hash
 from kmnist_mlp.extensions.augmentation import Distortion
 from kmnist_mlp.network import MLP
-from kmnist_mlp.results import Progress, TrainingResult
+from kmnist_mlp.results import TrainingResult
 from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import load_arrays, save_arrays, write_csv
+from kmnist_mlp.training import train
 
 COLUMNS = ["seed", "parameters", "epochs", "validation_accuracy", "held_out_accuracy"]
 
 
 def identity(config: Config, data: str) -> str:
     """Return the name of a run in the records: a hash of its configuration and its data."""
-    text = json.dumps([config.to_dict(), data], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return short_hash([config.to_dict(), data])
 
 
 class Records:
@@ -73,18 +70,10 @@ class Records:
     def load(self) -> None:
         """Read what is in the folder."""
         self.table, self.right, self.clusters = pd.DataFrame(), {}, ("", 0)
-        if (self.folder / "runs.npz").exists():
+        if (self.folder / "runs.csv").exists():
             header, self.right = load_arrays(self.folder / "runs.npz")
             self.clusters = header["trials"], header["held_out_images"]
-            table = pd.read_csv(self.folder / "runs.csv", index_col="run")
-            # The files are written one after the other: a row without what belongs to it is none.
-            whole = [
-                run in self.right or self._final(seed).exists() for run, seed in table.seed.items()
-            ]
-            self.table = table[whole]
-
-    def _final(self, seed: int) -> Path:
-        return self.folder / f"final_{seed}.npz"
+            self.table = pd.read_csv(self.folder / "runs.csv", index_col="run")
 
     def has(self, config: Config, data: str = "trials") -> bool:
         """Whether there is a record of a run."""
@@ -154,10 +143,11 @@ class Records:
         self.load()
         self.append(run, result, trials, code)
         if run.data == "all":
-            save_rounded(result.model, self._final(run.config.seed))
-        write_csv(self.table.reset_index(names="run"), self.folder / "runs.csv")
+            save_rounded(result.model, self.folder / f"final_{run.config.seed}.npz")
         header = dict(zip(("trials", "held_out_images"), self.clusters, strict=True))
         save_arrays(self.folder / "runs.npz", header, self.right)
+        # last: a row has what belongs to it, also after an interruption
+        write_csv(self.table.reset_index(names="run"), self.folder / "runs.csv")
 
     def append(self, run: Run, result: TrainingResult, trials: Dataset, code: str = "") -> None:
         """Take up the record of a run as :meth:`add` does, without writing it."""
@@ -205,9 +195,7 @@ def changed_by_rounding(model: MLP, data: Dataset) -> float:
 # ---- make beyond ---------------------------------------------------------------------------------
 
 
-def train_missing(
-    runs: list[Run], data: Dataset, records: Records, n_jobs: int = -1, minutes: float = np.inf
-) -> None:
+def train_missing(runs: list[Run], data: Dataset, records: Records, n_jobs: int = -1) -> None:
     """Train the runs that have no record, one on each core, and write a record of each.
 
     An interrupted call is continued by the next one: from the records, from the result cache, and
@@ -221,79 +209,39 @@ def train_missing(
     records : Records
     n_jobs : int
         Number of processes; -1 is one for each core.
-    minutes : float
-        No run is begun after so many.
     """
-    missing = [run for run in runs if not records.has(run.config, run.data)]
+    missing = {run: run.config for run in runs if not records.has(run.config, run.data)}
     tell(f"{len(runs)} runs, {len(missing)} to train")
     if not missing:
         return
-    trials, everything = held_out_clusters(data), without_test_images(data)
-    sizes, code = (len(trials.train_images), len(data.train_images)), source_hash()[:12]
-    began, done = time.time(), 0
-    left = total = sum(work(run, *sizes) for run in missing)
-    jobs = (
-        delayed(_train)(run, everything if run.data == "all" else trials, began + 60 * minutes)
-        for run in missing
-    )
-    # one run at a time for each process: joblib would put several into one after short ones
-    parallel = Parallel(
-        n_jobs, return_as="generator_unordered", pre_dispatch="n_jobs", batch_size=1
-    )
-    for run, result in parallel(jobs):
-        left -= work(run, *sizes)
-        if result is None:
-            continue
-        records.add(run, result, trials, code)
-        done += 1
-        to_go = (time.time() - began) * left / (total - left) / 60
-        line = (
-            f"{datetime.datetime.now():%Y-%m-%d %H:%M} {run.group}, {run.title}, seed "
-            f"{run.config.seed}: {_accuracies(result, run)}, {result.seconds / 60:.1f} min; "
-            f"{done} of {len(missing)}, about {to_go:.0f} min to go"
+    trials, code = held_out_clusters(data), source_hash()[:12]
+    for kind in dict.fromkeys(run.data for run in missing):
+        todo = {run: config for run, config in missing.items() if run.data == kind}
+        images = without_test_images(data) if kind == "all" else trials
+        first = next(iter(todo)).first
+        images = dataclasses.replace(
+            images,
+            train_images=images.train_images[:first],
+            train_labels=images.train_labels[:first],
         )
-        tell(line)
-        with open(records.folder / "log.txt", "a", encoding="utf-8") as log:
-            log.write(line + "\n")
+        for run, result in train_all(todo, images, n_jobs, _train):
+            records.add(run, result, trials, code)
+            measured = records.table.iloc[-1].filter(like="accuracy").dropna()
+            each = ", ".join(f"{name} {value:.2%}" for name, value in measured.items())
+            line = (
+                f"{datetime.datetime.now():%Y-%m-%d %H:%M} {run.group}, {run.title}, seed "
+                f"{run.config.seed}: {each}, {result.seconds / 60:.1f} min"
+            )
+            tell(line)
+            with open(records.folder / "log.txt", "a", encoding="utf-8") as log:
+                log.write(line + "\n")
 
 
-def _train(run: Run, data: Dataset, deadline: float) -> tuple[Run, TrainingResult | None]:
-    """Train one run in a process of its own, unless the deadline, in seconds, has passed."""
-    if time.time() >= deadline:
-        return run, None
-    data = dataclasses.replace(
-        data,
-        train_images=data.train_images[: run.first],
-        train_labels=data.train_labels[: run.first],
-    )
-    callbacks, cache = [end_without_parent, _Reporter(run)], ResultCache(data)
+def _train(run: Run, config: Config, data: Dataset) -> TrainingResult:
+    callbacks, cache = [end_without_parent], ResultCache(data)
     if run.data != "distilled":
-        return run, train_cached(run.config, data, cache, callbacks)
+        return train_cached(config, data, cache, callbacks)
     teachers = [
-        train_cached(run.config.replace(seed=seed), data, cache, callbacks).model
-        for seed in TEACHERS
+        train_cached(config.replace(seed=seed), data, cache, callbacks).model for seed in TEACHERS
     ]
-    return run, distil(run.config, data, teachers, callbacks)
-
-
-class _Reporter:
-    """Says once a minute how far a run is."""
-
-    def __init__(self, run: Run) -> None:
-        self.run, self.said = run, time.time()
-
-    def __call__(self, progress: Progress) -> None:
-        """Say it if a minute has passed."""
-        if time.time() > self.said + 60:
-            self.said, run = time.time(), self.run
-            epochs = f"epoch {progress.epoch} of {run.config.epochs}"
-            tell(f"  {run.title}, seed {run.config.seed}: {epochs}")
-
-
-def _accuracies(result: TrainingResult, run: Run) -> str:
-    if run.data == "all":
-        return f"{result.returned['training_accuracy']:.2%} of a tenth of the training images"
-    return (
-        f"{result.returned['validation_accuracy']:.2%} of validation images, "
-        f"{result.test_accuracy:.2%} of held-out clusters"
-    )
+    return train(config, data, callbacks=[Teachers(teachers), *callbacks])

@@ -12,20 +12,20 @@ from scipy import ndimage
 NOISE_SEED = 0
 
 
-def shift_right(images: np.ndarray, pixels: float) -> np.ndarray:
-    """Return images, shape (n, height, width), shifted to the right; empty pixels are 0."""
-    return ndimage.shift(images, (0, 0, pixels), order=1, cval=0)
+def shift_right(images: np.ndarray, severity: float) -> np.ndarray:
+    """Return images, shape (n, height, width), shifted by pixels to the right; empty ones are 0."""
+    return ndimage.shift(images, (0, 0, severity), order=1, cval=0)
 
 
-def rotate(images: np.ndarray, degrees: float) -> np.ndarray:
-    """Return images, shape (n, height, width), rotated counter-clockwise about their centre."""
-    return ndimage.rotate(images, degrees, axes=(1, 2), reshape=False, order=1, cval=0)
+def rotate(images: np.ndarray, severity: float) -> np.ndarray:
+    """Return images, shape (n, height, width), rotated by degrees, counter-clockwise."""
+    return ndimage.rotate(images, severity, axes=(1, 2), reshape=False, order=1, cval=0)
 
 
-def add_noise(images: np.ndarray, deviation: float) -> np.ndarray:
+def add_noise(images: np.ndarray, severity: float) -> np.ndarray:
     """Return images with normal noise of a standard deviation in grey levels (0 to 255)."""
     noise = np.random.default_rng(NOISE_SEED).standard_normal(images.shape, np.float32)
-    return np.clip(np.rint(images + deviation * noise), 0, 255).astype(np.uint8)
+    return np.clip(np.rint(images + severity * noise), 0, 255).astype(np.uint8)
 
 
 # function (images, severity) -> images, and the severities measured

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from kmnist_mlp.beyond import plan
+from kmnist_mlp.beyond.figures import made
 from kmnist_mlp.beyond.records import Records
 from kmnist_mlp.beyond.tables import PARTS
-from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.figures.style import (
     COLOURS,
     DASHES,
     draw_means,
-    finished,
     is_narrow,
     legend_above,
     panels,
@@ -30,25 +30,38 @@ KMNIST = "KMNIST"  # what the shipped results were measured on
 KINDS = {False: "not augmented", True: "augmented"}
 
 
+def accuracies(records: Records, names: list[str], runs: dict[tuple, tuple]) -> pd.DataFrame:
+    """Return a row per run, seed and part: accuracy_percent, and the values by their names.
+
+    Parameters
+    ----------
+    records : Records
+    names : list of str
+        Of the values by which ``runs`` tells configurations apart.
+    runs : dict of tuple to tuple
+        By such values what :meth:`Records.of` takes.
+    """
+    rows = [
+        (*values, seed, part, 100 * record[f"{key}_accuracy"])
+        for values, run in runs.items()
+        for seed, record in records.of(*run).iterrows()
+        for key, part in PARTS.items()
+    ]
+    return pd.DataFrame(rows, columns=[*names, "seed", "part", "accuracy_percent"])
+
+
 # ---- steps ---------------------------------------------------------------------------------------
 
 
 def steps_figure(records: Records) -> Figure:
     """Show each step from the paper's baseline: accuracy on both held-out parts, by seed."""
-    numbers = steps_numbers(records)
-    exhibit = ExhibitData.of(numbers, steps_finding(numbers))
-    return finished(lambda: draw_steps(numbers), KMNIST, exhibit)
+    return made(steps_numbers(records), draw_steps, steps_finding, KMNIST)
 
 
 def steps_numbers(records: Records) -> pd.DataFrame:
     """Return a row per step, seed and part: step, seed, part, accuracy_percent."""
-    rows = [
-        (title, seed, part, 100 * run[f"{key}_accuracy"])
-        for title, config in plan.step_configs().items()
-        for seed, run in records.of(config).iterrows()
-        for key, part in PARTS.items()
-    ]
-    return pd.DataFrame(rows, columns=["step", "seed", "part", "accuracy_percent"])
+    runs = {(title,): (config,) for title, config in plan.step_configs().items()}
+    return accuracies(records, ["step"], runs)
 
 
 def draw_steps(numbers: pd.DataFrame) -> Figure:
@@ -110,9 +123,7 @@ def changes_figure(records: Records, titles: Iterable[str]) -> Figure:
     titles : iterable of str
         Of :data:`~kmnist_mlp.beyond.plan.CHANGES`.
     """
-    numbers = changes_numbers(records, titles)
-    exhibit = ExhibitData.of(numbers, changes_finding(numbers))
-    return finished(lambda: draw_changes(numbers), KMNIST, exhibit)
+    return made(changes_numbers(records, titles), draw_changes, changes_finding, KMNIST)
 
 
 def changes_numbers(records: Records, titles: Iterable[str]) -> pd.DataFrame:
@@ -131,9 +142,8 @@ def draw_changes(numbers: pd.DataFrame) -> Figure:
     order = list(dict.fromkeys(numbers.change))
     figure, axes = panels(2, height=(0.5 if is_narrow() else 0.36) * len(order) + 1.0)
     axes[1].sharex(axes[0])
-    for axis, (number, (part, own)) in zip(
-        axes, enumerate(numbers.groupby("part", sort=False)), strict=True
-    ):
+    parts = numbers.groupby("part", sort=False)
+    for number, (axis, (part, own)) in enumerate(zip(axes, parts, strict=True)):
         axis.axvline(0, color=GREY, lw=1)
         _seeds(axis, own.set_index("change").difference_points, order, number, ls="")
         _named_rows(axis, order, beside=number == 0)
@@ -155,21 +165,17 @@ def changes_finding(numbers: pd.DataFrame) -> str:
 
 def ranking_figure(records: Records) -> Figure:
     """Compare what is lost without each part in runs of two lengths, with the first seed."""
-    numbers = ranking_numbers(records)
-    exhibit = ExhibitData.of(numbers, ranking_finding(numbers))
-    return finished(lambda: draw_ranking(numbers), KMNIST, exhibit)
+    return made(ranking_numbers(records), draw_ranking, ranking_finding, KMNIST)
 
 
 def ranking_numbers(records: Records) -> pd.DataFrame:
     """Return the differences of the first seed on held-out clusters: left_out, short, long."""
     rows = []
     for title in plan.LEFT_OUT:
-        pair = plan.changed(title), plan.TRIAL
-        differences = [
-            records.difference(*configs).get(0, np.nan)
-            for configs in (pair, map(plan.longer, pair))
-        ]
-        rows.append((title, *differences))
+        one, other = plan.changed(title), plan.TRIAL
+        short = records.difference(one, other).get(0)
+        long = records.difference(plan.longer(one), plan.longer(other)).get(0)
+        rows.append((title, short, long))
     return pd.DataFrame(rows, columns=["left_out", "short", "long"]).dropna()
 
 
@@ -209,21 +215,14 @@ def ranking_finding(numbers: pd.DataFrame) -> str:
 
 def strength_figure(records: Records) -> Figure:
     """Show accuracy by the strength of the augmentation, a line per length of training."""
-    numbers = strength_numbers(records)
-    exhibit = ExhibitData.of(numbers, strength_finding(numbers))
-    return finished(lambda: draw_strengths(numbers), KMNIST, exhibit)
+    return made(strength_numbers(records), draw_strengths, strength_finding, KMNIST)
 
 
 def strength_numbers(records: Records) -> pd.DataFrame:
     """Return a row per strength, length, seed and part: accuracy_percent."""
-    rows = [
-        (strength, epochs, seed, part, 100 * run[f"{key}_accuracy"])
-        for epochs in plan.LENGTHS
-        for strength in plan.STRENGTHS
-        for seed, run in records.of(plan.strength_config(strength, epochs)).iterrows()
-        for key, part in PARTS.items()
-    ]
-    return pd.DataFrame(rows, columns=["strength", "epochs", "seed", "part", "accuracy_percent"])
+    pairs = [(strength, epochs) for epochs in plan.LENGTHS for strength in plan.STRENGTHS]
+    runs = {pair: (plan.strength_config(*pair),) for pair in pairs}
+    return accuracies(records, ["strength", "epochs"], runs)
 
 
 def draw_strengths(numbers: pd.DataFrame) -> Figure:
@@ -257,24 +256,18 @@ def strength_finding(numbers: pd.DataFrame) -> str:
 
 def sizes_figure(records: Records) -> Figure:
     """Show accuracy on held-out clusters by the number of training images, augmented and not."""
-    numbers = sizes_numbers(records)
-    exhibit = ExhibitData.of(numbers, sizes_finding(numbers))
-    return finished(lambda: draw_sizes(numbers), KMNIST, exhibit)
+    return made(sizes_numbers(records), draw_sizes, sizes_finding, KMNIST)
 
 
 def sizes_numbers(records: Records) -> pd.DataFrame:
     """Return a row per number of images, augmentation, length and seed: accuracy_percent."""
-    rows = [
-        (images, augmented, seen, seed, 100 * run.held_out_accuracy)
-        for images in plan.SIZES
-        for augmented in (False, True)
-        for seen in (plan.IMAGES_SEEN // 2, plan.IMAGES_SEEN)
-        for seed, run in records.of(
-            plan.size_config(images, augmented, seen), f"first {images}"
-        ).iterrows()
-    ]
-    columns = ["training_images", "augmented", "images_seen", "seed", "accuracy_percent"]
-    return pd.DataFrame(rows, columns=columns)
+    lengths = (plan.IMAGES_SEEN // 2, plan.IMAGES_SEEN)
+    runs = {
+        values: (plan.size_config(*values), f"first {values[0]}")
+        for values in product(plan.SIZES, (False, True), lengths)
+    }
+    numbers = accuracies(records, ["training_images", "augmented", "images_seen"], runs)
+    return numbers[numbers.part == PARTS["held_out"]].drop(columns="part")
 
 
 def draw_sizes(numbers: pd.DataFrame) -> Figure:

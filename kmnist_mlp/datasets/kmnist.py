@@ -11,7 +11,6 @@ from pathlib import Path
 from kmnist_mlp.data import STAND_IN, Dataset
 from kmnist_mlp.datasets.official_files import BY_HAND, SHA256, download, read_verified
 from kmnist_mlp.datasets.stand_in import draw_stand_in
-from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import cache_folder, full_path
 
 # Why the download failed. A program tries once, and the kernels of a report's notebooks, which
@@ -147,13 +146,12 @@ def _stand_in() -> Dataset:
     return Dataset(*draw_stand_in(), name=STAND_IN)
 
 
-def kmnist_or_refusal(what: str) -> Dataset | None:
-    """Return KMNIST; None, with a line on stderr, where there is only the stand-in.
+def kmnist_or_exit(what: str) -> Dataset:
+    """Return KMNIST; end the command with a line on stderr where there is only the stand-in.
 
     For commands whose results are kept with the project, which are those of KMNIST alone.
     """
     data = load_kmnist()
     if data.is_stand_in:
-        tell(f"{what} for KMNIST only; place the data first.", sys.stderr)
-        return None
+        sys.exit(f"{what} for KMNIST only; place the data first.")
     return data

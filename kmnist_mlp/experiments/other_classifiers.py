@@ -9,13 +9,12 @@ before February 2019, which gave slightly lower accuracies. ``make grid`` measur
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pandas as pd
 
 from kmnist_mlp.data import Dataset
-from kmnist_mlp.datasets.kmnist import kmnist_or_refusal
+from kmnist_mlp.datasets.kmnist import kmnist_or_exit
 from kmnist_mlp.experiments.paper import PUBLISHED
 from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import write_csv
@@ -55,17 +54,14 @@ def nearest_neighbour_accuracy(data: Dataset, k: int = 4) -> float:
     return float(model.fit(train, data.train_labels).score(test, data.test_labels))
 
 
-def main() -> int:
+def main() -> None:
     """Measure 4 nearest neighbours on KMNIST, and write their accuracy."""
-    data = kmnist_or_refusal("The comparison is kept")
-    if data is None:
-        return 1
+    data = kmnist_or_exit("The comparison is kept")
     accuracy = 100 * nearest_neighbour_accuracy(data)
     rows = [{"model": "4 nearest neighbours", "test_accuracy_percent": accuracy}]
     write_csv(pd.DataFrame(rows), FILE)
     tell(f"{FILE}: {accuracy:.2f} %")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

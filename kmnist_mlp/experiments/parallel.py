@@ -6,7 +6,7 @@ import itertools
 import multiprocessing
 import os
 import warnings
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, CancelledError
 from typing import Any, TypeVar
 
@@ -24,6 +24,7 @@ from kmnist_mlp.results import Progress, TrainingResult
 from kmnist_mlp.training import train
 
 Key = TypeVar("Key", bound=Hashable)
+Result = TypeVar("Result")
 
 
 def cost(config: Config) -> float:
@@ -42,12 +43,24 @@ def cost(config: Config) -> float:
 
 
 def train_all(
-    todo: Mapping[Key, Config], data: Dataset, n_jobs: int, dtype: np.dtype
-) -> Iterator[tuple[Key, TrainingResult]]:
+    todo: Mapping[Key, Config],
+    data: Dataset,
+    n_jobs: int,
+    job: Callable[[Key, Config, Dataset], Result],
+) -> Iterator[tuple[Key, Result]]:
     """Train every configuration; yield key and result as soon as a run is finished.
 
     The runs with the highest cost come first, so that no core waits long for the last one. If a
     worker process dies, the runs that are not finished are tried again, up to twice.
+
+    Parameters
+    ----------
+    todo : mapping of key to Config
+    data : Dataset
+    n_jobs : int
+        Number of processes; -1 is one for each core.
+    job : callable
+        Takes key, configuration and data, in a process of its own; returns the result.
     """
     if not todo:
         return
@@ -59,10 +72,7 @@ def train_all(
         for tries_left in (2, 1, 0):
             parallel = Parallel(n_jobs=min(n_jobs, len(left)), return_as="generator_unordered")
             activations = dict(ACTIVATIONS)  # a worker does not know those of a notebook
-            jobs = [
-                delayed(_train_one)(*item, dtype, names, activations, *arrays)
-                for item in left.items()
-            ]
+            jobs = [delayed(_one)(job, *item, names, activations, *arrays) for item in left.items()]
             try:
                 for key, result in parallel(jobs):
                     bar.update(cost(left.pop(key)))
@@ -78,18 +88,23 @@ def train_all(
                 )
 
 
-def _train_one(
+def train_one(key: Hashable, config: Config, data: Dataset, dtype: np.dtype) -> TrainingResult:
+    """Train one configuration: with a type of number, a job of :func:`train_all`."""
+    return train(config, data, dtype, callbacks=[end_without_parent])
+
+
+def _one(
+    job: Callable[[Key, Config, Dataset], Result],
     key: Key,
     config: Config,
-    dtype: np.dtype,
     names: tuple,
     activations: dict[str, Activation],
     *arrays: np.ndarray,
-) -> tuple[Key, TrainingResult]:
+) -> tuple[Key, Result]:
     # The four arrays are separate arguments: joblib passes large ones as memory maps, and a cluster
     # sends each to a worker once, not with every run.
     ACTIVATIONS.update(activations)
-    return key, train(config, Dataset(*arrays, *names), dtype, callbacks=[end_without_parent])
+    return key, job(key, config, Dataset(*arrays, *names))
 
 
 def end_without_parent(progress: Progress) -> None:

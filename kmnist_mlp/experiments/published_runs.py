@@ -10,19 +10,17 @@ the experiments with figures, in ``published_code_curves.csv``.
 
 from __future__ import annotations
 
-import argparse
-import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
-from joblib import Parallel, delayed
 
+from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
-from kmnist_mlp.datasets.kmnist import kmnist_or_refusal
+from kmnist_mlp.datasets.kmnist import kmnist_or_exit
 from kmnist_mlp.experiments.paper import EXPERIMENTS, PAPER
+from kmnist_mlp.experiments.parallel import train_all
 from kmnist_mlp.experiments.published_code import (
     DEVIATIONS,
     PublishedRun,
@@ -82,7 +80,7 @@ def deviations_of(text: str) -> frozenset[str]:
 
 
 def plan() -> list[Run]:
-    """Return all runs, those that the most depends on first.
+    """Return all runs: the two whole algorithms, then the ablation.
 
     A deviation that cannot change an experiment is not measured there.
     """
@@ -143,60 +141,50 @@ def _read(path: Path, columns: list[str]) -> pd.DataFrame:
 def keep(run: Run, result: PublishedRun, folder: Path) -> None:
     """Add one run to the files: its curves first, so that no run that counts lacks them."""
     if run.deviations == "all" and PAPER[run.experiment].figures:
-        own = pd.DataFrame(result.curves).round(6)
-        own.insert(0, "epoch", range(1, len(own) + 1))
-        own.insert(0, "seed", run.seed)
-        own.insert(0, "experiment", run.experiment)
-        _write(load_curves(folder), own, ["experiment", "seed", "epoch"], folder / LEARNING_CURVES)
+        labels = {"experiment": run.experiment, "seed": run.seed}
+        epochs = range(1, result.stopped_epoch + 1)
+        own = pd.DataFrame({**labels, "epoch": epochs, **result.curves}).round(6)
+        _add(own, [*labels, "epoch"], folder / LEARNING_CURVES)
     row = {**run._asdict(), **quantities_of(result, result.weights[0])}
     row["epochs"] = row.pop("stopped_epoch")
-    _write(load_runs(folder), pd.DataFrame([row])[COLUMNS], KEY, folder / RUNS)
+    _add(pd.DataFrame([row])[COLUMNS], KEY, folder / RUNS)
 
 
-def _write(table: pd.DataFrame, new: pd.DataFrame, key: list[str], path: Path) -> None:
-    """Write the table with new rows, sorted: the order in which runs finish does not show."""
-    table = pd.concat([table, new]) if len(table) else new
+def _add(rows: pd.DataFrame, key: list[str], path: Path) -> None:
+    """Add rows to a file, sorted: the order in which runs finish does not show."""
+    known = _read(path, [*rows])
+    table = pd.concat([known, rows]) if len(known) else rows
     write_csv(table.drop_duplicates(key, keep="last").sort_values(key), path)
 
 
 def train_missing(planned: Sequence[Run], data: Dataset, folder: Path, n_jobs: int = -1) -> int:
     """Train the planned runs that are not in the files, and return how many they were."""
     known = set(load_runs(folder)[KEY].itertuples(index=False, name=None))
-    todo = [run for run in planned if run not in known]
-    arrays = (data.train_images, data.train_labels, data.test_images, data.test_labels)
-    names = (data.name, data.class_names, data.romaji)
-    jobs = (delayed(_train_one)(run, names, *arrays) for run in todo)
-    began = time.perf_counter()
-    parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
-    for number, (run, result) in enumerate(parallel(jobs), start=1):
+    todo = {
+        run: EXPERIMENTS[run.experiment].replace(seed=run.seed)
+        for run in planned
+        if run not in known
+    }
+    for number, (run, result) in enumerate(train_all(todo, data, n_jobs, _train), start=1):
         keep(run, result, folder)
-        minutes = (time.perf_counter() - began) / 60 * (len(todo) / number - 1)
         tell(
             f"{number} of {len(todo)}: {run.experiment}, {run.deviations}, seed {run.seed}: "
             f"{100 * result.test_accuracy:.2f} %, {result.test_loss:.4f}, "
-            f"{result.stopped_epoch} epochs; about {minutes:.0f} minutes to go"
+            f"{result.stopped_epoch} epochs"
         )
     return len(todo)
 
 
-def _train_one(run: Run, names: tuple, *arrays) -> tuple[Run, PublishedRun]:
-    # joblib passes the four large arrays as memory maps
-    config = EXPERIMENTS[run.experiment].replace(seed=run.seed)
-    return run, train_as_published(config, Dataset(*arrays, *names), deviations_of(run.deviations))
+def _train(run: Run, config: Config, data: Dataset) -> PublishedRun:
+    return train_as_published(config, data, deviations_of(run.deviations))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main() -> None:
     """Train what is missing, and write the table of all runs."""
-    parser = argparse.ArgumentParser(description="Train the published algorithm and its ablation.")
-    parser.add_argument("--jobs", type=int, default=-1, help="processes; -1: one for each core")
-    jobs = parser.parse_args(arguments).jobs
-    data = kmnist_or_refusal("The runs of the published algorithm are kept")
-    if data is None:
-        return 1
-    trained = train_missing(plan(), data, FOLDER, jobs)
+    data = kmnist_or_exit("The runs of the published algorithm are kept")
+    trained = train_missing(plan(), data, FOLDER)
     tell(f"{FOLDER / RUNS}: {len(load_runs())} runs, of which {trained} are new")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -9,7 +9,6 @@ on both of them, too. The results go to ``reference_results/readings.csv``.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
@@ -18,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 
 from kmnist_mlp.config import Config
-from kmnist_mlp.datasets.kmnist import kmnist_or_refusal
+from kmnist_mlp.datasets.kmnist import kmnist_or_exit
 from kmnist_mlp.experiments.claims import CLAIMS, Claim
 from kmnist_mlp.experiments.paper import EXPERIMENTS
 from kmnist_mlp.experiments.runs import Results, run
@@ -101,11 +100,9 @@ def verdicts(table: pd.DataFrame, claims: Iterable[Claim] = CLAIMS) -> pd.DataFr
     return pd.DataFrame(columns).set_axis(claims.rename("claim"))
 
 
-def main() -> int:
+def main() -> None:
     """Measure all readings, one after the other, and write the table of their runs."""
-    data = kmnist_or_refusal("The readings are kept")
-    if data is None:
-        return 1
+    data = kmnist_or_exit("The readings are kept")
     frames = []
     of_paper = [name for name in EXPERIMENTS if name != "no_standardisation"]
     for number, reading in enumerate(TRAINED, start=1):
@@ -117,8 +114,7 @@ def main() -> int:
     table = pd.concat(frames, ignore_index=True)
     write_csv(table[[*CHOICES, "experiment", "seed", *COLUMNS]], FILE)
     tell(f"{FILE}: {len(table)} runs")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -10,6 +10,7 @@ import difflib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral
 from typing import Any
 
@@ -21,7 +22,7 @@ from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset, split_rows
 from kmnist_mlp.datasets.kmnist import load_kmnist
 from kmnist_mlp.experiments.paper import EXPERIMENTS
-from kmnist_mlp.experiments.parallel import train_all
+from kmnist_mlp.experiments.parallel import train_all, train_one
 from kmnist_mlp.experiments.result_cache import ResultCache
 from kmnist_mlp.results import Callback, Progress, TrainingResult
 from kmnist_mlp.support.checks import float_type, instance, layers_for, text, whole_number
@@ -210,7 +211,7 @@ def run(
     known = {key: store.get(config) for key, config in wanted.items()} if store else {}
     found = {key: result for key, result in known.items() if result is not None}
     missing = {key: config for key, config in wanted.items() if key not in found}
-    for key, result in train_all(missing, data, n_jobs, dtype):
+    for key, result in train_all(missing, data, n_jobs, partial(train_one, dtype=dtype)):
         found[key] = result
         if store:
             store.put(result)

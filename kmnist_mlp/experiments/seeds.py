@@ -6,14 +6,13 @@ them.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from kmnist_mlp.datasets.kmnist import kmnist_or_refusal
+from kmnist_mlp.datasets.kmnist import kmnist_or_exit
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.reference import load_reference
 from kmnist_mlp.experiments.runs import run
@@ -130,15 +129,12 @@ def single_run_comparisons(groups: Iterable[Iterable[float]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["experiment", "minus", "difference", "beyond_chance"])
 
 
-def main() -> int:
+def main() -> None:
     """Train the baseline with twenty seeds, and write their results."""
-    data = kmnist_or_refusal("The seeds are kept")
-    if data is None:
-        return 1
+    data = kmnist_or_exit("The seeds are kept")
     write_csv(run("baseline", MANY, data=data).frame[["seed", "test_accuracy"]], FILE)
     tell(f"{FILE}: {len(MANY)} runs")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -8,14 +8,13 @@ split, and trains it for as long as the paper trained its final model. The resul
 
 from __future__ import annotations
 
-import sys
 from itertools import product
 from pathlib import Path
 
 import pandas as pd
 
 from kmnist_mlp.config import Config
-from kmnist_mlp.datasets.kmnist import kmnist_or_refusal
+from kmnist_mlp.datasets.kmnist import kmnist_or_exit
 from kmnist_mlp.experiments.paper import EXPERIMENTS
 from kmnist_mlp.experiments.runs import run
 from kmnist_mlp.support.console import tell
@@ -98,18 +97,16 @@ def _measure(configs: dict[str, Config], seeds: range, name: str) -> pd.DataFram
     return frame
 
 
-def main() -> int:
+def main() -> None:
     """Measure the grid and its best combination, and write both tables."""
-    if kmnist_or_refusal("The sweep is kept") is None:
-        return 1
+    kmnist_or_exit("The sweep is kept")
     best = means(_measure(configurations(), GRID_SEEDS, "grid")).iloc[0]
     tell("Best on validation: " + ", ".join(f"{axis} {best[axis]:g}" for axis in AXES))
     tell("At an edge of the grid: " + (", ".join(edges(load("grid"))) or "no axis"))
     tuned = EXPERIMENTS["final"].replace(**{axis: float(best[axis]) for axis in AXES})
     frame = _measure({"tuned": tuned}, TUNED_SEEDS, "tuned")
     tell(f"Test accuracy of its {len(frame)} runs: {in_percent(frame.test_accuracy.mean())}")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
