@@ -80,7 +80,7 @@ def test_the_walk_is_drawn_as_a_bar_per_step_and_a_mark_per_level(ablation):
 
 def test_changes_are_clear_if_both_ways_agree_and_are_large(ablation):
     numbers = drawn.changes(ablation)
-    assert len(numbers) == 2 * (9 + 9 + 3)
+    assert len(numbers) == 2 * (7 + 7 + 3)
     by = numbers.clear.groupby(["deviation", "quantity"]).agg(["all", "any"])
     assert by.loc["fixed epochs", "all"].all(), "both quantities, in every experiment"
     assert not by.loc[["own statistics", "clipping"], "any"].any(), (
@@ -90,7 +90,7 @@ def test_changes_are_clear_if_both_ways_agree_and_are_large(ablation):
     a, b = (ablation[key].values("test_accuracy", "relu") for key in ("all", "-fixed epochs"))
     assert row[["kept", "kept_low", "kept_high"]].tolist() == pytest.approx(interval(a - b))
     table = drawn.changes_table(numbers)
-    assert len(table) == 9 and all(row.startswith("fixed epochs: ") for row in table.index)
+    assert len(table) == 7 and all(row.startswith("fixed epochs: ") for row in table.index)
     assert len(numbers_of(type("", (), table.attrs))) == len(numbers), "all are behind the table"
 
 

@@ -61,7 +61,13 @@ def scatter(*rows):
 
 
 @pytest.fixture
-def kept():
+def all_quantities(monkeypatch):
+    """Compare every quantity of every experiment, whatever the claims use."""
+    monkeypatch.setattr("kmnist_mlp.experiments.measure_reference.FOR_CLAIMS", ())
+
+
+@pytest.fixture
+def kept(all_quantities):
     """The reference of exactly the results above."""
     return make_reference(results(), scatter())
 
@@ -149,7 +155,9 @@ def test_other_data_have_no_reference(capsys):
     assert capsys.readouterr().out.count("NO REFERENCE") == 2
 
 
-def test_the_tolerance_is_the_largest_scatter_times_a_factor_and_never_below_the_floor():
+def test_the_tolerance_is_the_largest_scatter_times_a_factor_and_never_below_the_floor(
+    all_quantities,
+):
     measured = scatter(
         ("Haswell", "relu", "test_accuracy", 0.002),
         ("Prescott", "relu", "test_accuracy", 0.001),
@@ -273,3 +281,9 @@ def test_nbval_fails_when_a_result_leaves_its_tolerance_and_shows_what_moved(shi
     assert (said in done.stdout) == bool(shift)
     if shift:
         assert "reference 0" in done.stdout and "tolerance 2" in done.stdout
+
+
+def test_a_quantity_is_compared_where_a_claim_uses_it():
+    assert "late_fluctuation" in quantities_of("l1_0.2")
+    assert "small_weight_share" in quantities_of("l1_1e-3")
+    assert not {"late_fluctuation", "small_weight_share"} & {*quantities_of("sigmoid")}

@@ -106,10 +106,13 @@ def changes_table(numbers: pd.DataFrame) -> pd.DataFrame:
     for (deviation, name), own in numbers.groupby(level=[0, 1], sort=False):
         if own.clear.any():
             row = rows[f"{deviation}: {title(name)}"] = {}
-            for quantity, unit in (("test_accuracy", "points"), ("test_loss", "loss")):
-                added, kept = np.split(own.loc[(deviation, name, quantity)].iloc[:6], 2)
-                row[f"{unit}, added to ours"] = in_words(*added, DIGITS[quantity])
-                row[f"{unit}, within theirs"] = in_words(*kept, DIGITS[quantity])
+            for quantity, unit, scale in (
+                ("test_accuracy", "points", 1), ("test_loss", "loss × 1000", 1000)
+            ):  # fmt: skip
+                values = scale * own.loc[(deviation, name, quantity)].iloc[:6].astype(float)
+                added, kept = np.split(values, 2)
+                row[f"{unit}, added to ours"] = in_words(*added, 1)
+                row[f"{unit}, within theirs"] = in_words(*kept, 1)
     table = pd.DataFrame.from_dict(rows, orient="index")
     table.attrs["exhibit_data"] = ExhibitData.of(numbers.reset_index())
     return table
