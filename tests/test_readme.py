@@ -30,9 +30,12 @@ PAGES = {path: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob
 PAGES[ROOT / "README.md"] = README
 
 
-def test_the_table_of_findings_holds_the_reference_results_of_every_experiment():
+def test_the_table_of_findings_holds_the_reference_results_beside_each_printed_accuracy():
     reference = load_reference("KMNIST").set_index(["experiment", "quantity"]).value
     for name, entry in PAPER.items():
+        if not ACCURACIES.get(name):
+            assert f"| {entry.title} |" not in README
+            continue
         accuracy = plus_minus(reference.loc[name, "test_accuracy"] * 100, 2)
         loss = plus_minus(reference.loc[name, "test_loss"], 4)
         row = next(line for line in README.splitlines() if line.startswith(f"| {entry.title} |"))

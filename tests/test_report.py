@@ -439,7 +439,7 @@ def test_notebooks_are_executed_in_place_and_the_findings_written_into_readme(
     before, after = README.replace("-->\n<", "-->\n- some\n<").split("| old | table |")
     assert readme.startswith(before) and readme.endswith(after)
     table = readme.removeprefix(before).removesuffix(after).splitlines()
-    assert len(table) == 2 + 5 and {row.count("|") for row in table} == {6}
+    assert len(table) == 2 + 4 and {row.count("|") for row in table} == {6}
     assert table[2].startswith("| baseline, early stopping |") and "84.47" in table[2]
     once = contents(checkout)[checkout / "README.md"]
     assert report(checkout, "--in-place") == 0

@@ -25,6 +25,7 @@ from kmnist_mlp.experiments.claims import CLAIMS
 from kmnist_mlp.experiments.distribution_shift import POOLED, nearest_distances, pooled
 from kmnist_mlp.experiments.paper import EXPERIMENTS
 from kmnist_mlp.experiments.paper_gradients import gradient_checks
+from kmnist_mlp.experiments.published_runs import load_runs, results_of
 from kmnist_mlp.experiments.reference import (
     DISTANCES,
     GRADIENTS,
@@ -211,6 +212,8 @@ def main(arguments: list[str] | None = None) -> int:
     for name, sentences in deviations(results, old).items():
         tell(f"{name}: " + ("; ".join(sentences) or "as before"))
     new = []
+    if data.name == "KMNIST":  # the same algorithm, in another order of operations
+        new.append(scatter_of("plain loop", results_of("none", load_runs()).frame, results.frame))
     if given.count_old_as and not old.empty:
         before = old.pivot(index=["experiment", "seed"], columns="quantity", values="value")
         new.append(scatter_of(given.count_old_as, before.reset_index(), results.frame))

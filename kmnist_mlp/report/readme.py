@@ -22,7 +22,7 @@ from kmnist_mlp.figures.tables import comparison, reproduced_by_kind
 from kmnist_mlp.report.execution import NotebookError
 from kmnist_mlp.report.notebook import percent
 from kmnist_mlp.support.files import whole_file
-from kmnist_mlp.support.statistics import interval, plus_minus, prediction_interval
+from kmnist_mlp.support.statistics import MISSING, interval, plus_minus, prediction_interval
 
 TEXTS = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).with_name("texts")),
@@ -100,6 +100,7 @@ def update_readme(readme: Path, results: Results) -> None:
         If a mark is missing; README then stays as it is.
     """
     table = comparison(results)[["test accuracy, %", "paper, %", "test loss", "paper loss"]]
+    table = table[table["paper, %"] != MISSING]
     lines = ["| experiment | " + " | ".join(table.columns) + " |", "|---" + "|---:" * 4 + "|"]
     lines += [f"| {name} | " + " | ".join(row) + " |" for name, *row in table.itertuples()]
     text = readme.read_text(encoding="utf-8")
