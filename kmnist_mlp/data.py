@@ -65,7 +65,7 @@ class Split:
     validation, test : ndarray of uint8, shape (n, pixels)
     train_labels, validation_labels, test_labels : ndarray of int, shape (n,)
     rows : ndarray of int, shape (n,)
-        The numbers of the training part's images in the data set.
+        Indices of the training part's images in the data set.
     mean, std : ndarray of float, shape (pixels,), or (0,) where each image has its own
         Those of the *training* part.
     """
@@ -82,7 +82,7 @@ class Split:
 
 
 def split_and_standardise(data: Dataset, config: Config, dtype: Any = np.float32) -> Split:
-    """Hold out validation images as :func:`split_rows` says, and standardise the others.
+    """Split the training images as :func:`split_rows` does, and standardise the training part.
 
     Parameters
     ----------
@@ -95,8 +95,8 @@ def split_and_standardise(data: Dataset, config: Config, dtype: Any = np.float32
     Returns
     -------
     Split
-        With the statistics of the *training* part, with which all three are standardised: no
-        information about the images of an evaluation may reach the network.
+        With the statistics of the *training* part, which a network applies to the other two as
+        well: no information about the images of an evaluation may reach it.
 
     Raises
     ------

@@ -14,7 +14,7 @@ from kmnist_mlp.support.memory import aligned
 def learning_rate(config: Config, epochs_done: float) -> float:
     """Return the learning rate of a mini-batch: ``config.learning_rate``, unless it changes.
 
-    It is multiplied by ``min(1, epochs_done / warm_up)`` (source: Goyal et al. 2017,
+    The rate is multiplied by ``min(1, epochs_done / warm_up)`` (source: Goyal et al. 2017,
     arXiv:1706.02677, section 2.2) and, with the cosine schedule, by
     ``(1 + cos(pi * epochs_done / epochs)) / 2`` (source: Loshchilov and Hutter 2017,
     arXiv:1608.03983, eq. 5, without restarts).
@@ -49,7 +49,7 @@ class SGD:
     doi:10.1016/0041-5553(64)90137-5.
 
     BLAS's ``axpy(x, y, a=a)`` is ``y += a * x``: in place and in one pass over memory, where NumPy
-    takes two. It needs contiguous arrays of one type of number; of others, it changes a copy.
+    takes two. Both arrays must be contiguous and of one dtype; else it changes a copy, in silence.
 
     Parameters
     ----------
@@ -88,8 +88,8 @@ class SGD:
         Parameters
         ----------
         g : ndarray, shape (number of parameters,)
-            Gradient of the summed cross-entropy, in the type of the parameters; that of the
-            penalty is added to it.
+            Gradient of the summed cross-entropy, in the dtype of the parameters; the penalty's is
+            added to it in place.
         epochs_done : float
             For :func:`learning_rate`; without schedule and warm-up, it has no effect.
         """

@@ -1,4 +1,4 @@
-"""Which difference between the paper's text and its published code explains what.
+"""Which difference between our algorithm and the paper's published code explains what.
 
 ``make published`` trains the experiments of the paper by this project's algorithm ("none") and by
 that of the published code ("all"), then, for seven of them, each deviation of published_code.py

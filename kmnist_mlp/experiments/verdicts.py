@@ -19,18 +19,20 @@ from kmnist_mlp.support.statistics import (
 )
 
 RULE = (
-    "A number that the paper prints is the result of one run. It is reproduced if it could be one "
-    "more run of ours: if it lies, within its rounding (89 % is 88.5 to 89.5; a loss may also have "
-    "been truncated), in the 95 % prediction interval of our seeds, mean ± t s √(1 + 1/n). Where "
-    "the paper prints several numbers for what is one measurement here, all of them must lie in "
-    "it. Such a number is reproduced if our runs do not contradict it, and the more they scatter, "
-    "the easier that is. All other claims are a range for a mean, or for the mean difference of "
-    "two experiments with the same seeds. If its 95 % confidence interval lies inside the range, "
+    "A number that the paper prints is the result of one run. It is reproduced if it could be "
+    "one more run of ours: if it lies, within its rounding (89 % is 88.5 to 89.5; a loss may "
+    "also have been truncated), in the 95 % prediction interval of our seeds, mean ± t s √(1 + "
+    "1/n). Where the paper prints several numbers for what is one measurement here, all of them "
+    "must lie in it. Such a number is reproduced if our runs do not contradict it, and the more "
+    "they scatter, the easier that is; an interval that reaches below 0 or above 100 % decides "
+    "nothing. All other claims are a range for a mean, or for the mean difference of two "
+    "experiments with the same seeds. If its 95 % confidence interval lies inside the range, "
     "the claim is reproduced; if it lies wholly outside, or if all seeds have the value at its "
     "end, not reproduced; else undecided. An undecided claim that one accuracy is above another "
-    'becomes "no effect" if two one-sided t-tests, at the level of 5 %, find a difference within '
-    f"± {NO_MATTER:g} points. A claim whose quantity cannot decide it stays undecided. The bound "
-    "on the gradient check must hold in every seed: there, the interval is the range over seeds."
+    'becomes "no effect" if two one-sided t-tests, at the level of 5 %, find a difference '
+    f"within ± {NO_MATTER:g} points. A claim whose quantity cannot decide it stays undecided. "
+    "The bound on the gradient check must hold in every seed: there, the interval is the range "
+    "over seeds."
 )
 VERDICTS = ("reproduced", "not reproduced", "no effect", "undecided")
 NUMBERS = {claim: number for number, claim in enumerate(CLAIMS, start=1)}
@@ -59,9 +61,13 @@ def verdict(low: float, high: float, claim: Claim) -> str:
     >>> claim = of_one_run("6", "89 %", "test_accuracy", "final", (88.5, 89.5))
     >>> verdict(89.4, 90.2, claim), verdict(89.6, 90.2, claim)
     ('reproduced', 'not reproduced')
+    >>> verdict(-35.0, 155.0, claim)
+    'undecided'
     """
     if any(high < lowest or low > highest for lowest, highest in claim.ranges):
         return "not reproduced"
+    if claim.one_run and claim.quantity.endswith("accuracy") and not 0 <= low <= high <= 100:
+        return "undecided"
     # strictly: two experiments with equal results in all seeds are neither better nor worse
     inside = claim.low < low and high < claim.high
     if inside or (claim.one_run and np.isfinite([low, high]).all()):
