@@ -208,7 +208,7 @@ def confusion_matrix(matrix: np.ndarray, data: Dataset) -> ReportFigure:
     errors = percent - np.diag(np.diag(percent))
     figure, axis = panel(4.6)
     seen = pd.DataFrame(errors, labels, in_two_lines(labels))
-    mesh = heat_map(axis, seen.where(errors >= 0.05), cmap="Oranges", vmin=0)
+    mesh = heat_map(axis, seen.where(errors >= 0.05), fontsize=8, cmap="Oranges", vmin=0)
     for place, share in enumerate(np.diag(percent)):
         if share >= 0.05:
             axis.text(

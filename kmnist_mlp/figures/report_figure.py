@@ -115,15 +115,17 @@ def report_figure(
     numbers: pd.DataFrame,
     finding: str = "",
     *,
-    data_name: str,
+    data_name: str | None = None,
     results: Results | None = None,
     names: Iterable[str] = (),
     quantities: Iterable[str] = (),
 ) -> ReportFigure:
     """Return a figure of the report; each panel is marked if it shows the stand-in.
 
-    The parameters are those of :class:`ReportFigure` and :meth:`ShownData.of`.
+    The parameters are those of :class:`ReportFigure` and :meth:`ShownData.of`; ``data_name`` is
+    that of the data set, of which results know theirs.
     """
+    data_name = results.data_name if results is not None else data_name
     for figure in panels:
         if is_stand_in(data_name):
             figure.supxlabel(
