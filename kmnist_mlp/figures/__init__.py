@@ -11,9 +11,14 @@ from kmnist_mlp.figures.comparison import (
     scoreboard_figure,
 )
 from kmnist_mlp.figures.curves import learning_curves, overlay
-from kmnist_mlp.figures.errors import confusion_matrix, most_confident_errors
 from kmnist_mlp.figures.gradients import difference_by_epsilon, gradient_table
-from kmnist_mlp.figures.images import distance_histogram, example_images, first_layer_weights
+from kmnist_mlp.figures.images import (
+    confusion_matrix,
+    distance_histogram,
+    example_images,
+    first_layer_weights,
+    most_confident_errors,
+)
 from kmnist_mlp.figures.style import use_style
 from kmnist_mlp.figures.sweeps import accuracy_by_parameters, accuracy_by_penalty, heat_maps
 

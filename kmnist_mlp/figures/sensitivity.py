@@ -14,8 +14,8 @@ from kmnist_mlp.experiments.paper import EXPERIMENTS, PAPER
 from kmnist_mlp.experiments.published_code import DEVIATIONS, applicable
 from kmnist_mlp.experiments.published_runs import ABLATED, MINOR
 from kmnist_mlp.experiments.runs import Results
+from kmnist_mlp.figures.comparison import VERDICT_STYLES
 from kmnist_mlp.figures.report_figure import ReportFigure, report_figure, title
-from kmnist_mlp.figures.scoreboard import VERDICT_STYLES
 from kmnist_mlp.figures.style import legend_above, panel
 from kmnist_mlp.figures.tables import in_words, table_of
 from kmnist_mlp.support.colours import BLUE, COMPUTED, ORANGE, PALE, SKY
