@@ -82,9 +82,9 @@ def difference_to_paper(results: Results) -> ReportFigure:
     """Draw, for each number that the paper prints, how far the next run of ours may be from it."""
     numbers = difference_numbers(results)
     names = list(dict.fromkeys(numbers.experiment))
-    labels = {"test_accuracy": "test accuracy, points", "test_loss": "test loss"}
+    units = {"test_accuracy": "points", "test_loss": "cross-entropy / 10"}
     panels, inside = [], []
-    for quantity, label in labels.items():
+    for quantity, unit in units.items():
         figure, axis = panel(0.42 * len(names) + 1.5)
         axis.axvline(0, color=ORANGE, lw=1.5, label="paper, one run")
         _set_rows(axis, map(title, names))
@@ -110,7 +110,8 @@ def difference_to_paper(results: Results) -> ReportFigure:
                 )  # fmt: skip
             _draw_seeds(axis, seeds.ours - paper, row)
         axis.xaxis.set_major_locator(MaxNLocator(4, min_n_ticks=3))
-        axis.set_xlabel(f"ours − paper: {label}")
+        axis.set_xlabel(f"ours − paper, {unit}")
+        axis.set_title(quantity.replace("_", " ").capitalize())
         legend_above(axis)
         panels.append(figure)
         noun = {"test_accuracy": "accuracies", "test_loss": "losses"}[quantity]
@@ -119,7 +120,7 @@ def difference_to_paper(results: Results) -> ReportFigure:
         f"Within their rounding, {' and '.join(inside)} lie in the 95 % prediction interval of our "
         "seeds."
     )
-    return report_figure(panels, numbers, finding, results=results, names=names, quantities=labels)
+    return report_figure(panels, numbers, finding, results=results, names=names, quantities=units)
 
 
 def difference_numbers(results: Results) -> pd.DataFrame:
@@ -189,7 +190,7 @@ def contributions(results: Results, start: str, changes: Iterable[str], end: str
         level += mean
     axis.set_ylim(len(steps) - 0.5, -0.8)
     axis.use_sticky_edges = False  # a bar would end the axis, and cut the diamond in two
-    axis.margins(x=0.08)
+    axis.margins(x=0.2)
     axis.set_xlabel("test accuracy, %")
     finding = (
         f"From {title(start)} ({first:.1f} %) to {title(end)} ({level:.1f} %), test accuracy "
@@ -283,7 +284,7 @@ def scoreboard_numbers(judged: pd.DataFrame) -> pd.DataFrame:
 def _draw_claims(numbers: pd.DataFrame, heading: str) -> Figure:
     """Draw claims, each as its text and below it the interval; vertical places are inches."""
     texts = [
-        textwrap.fill(f"{row.number}  {row.claim}".replace(" %", "\u00a0%"), 48)
+        textwrap.fill(f"{row.number}  {row.claim}".replace(" %", "\u00a0%"), 54)
         for row in numbers.itertuples()
     ]
     lines = np.array([text.count("\n") + 1 for text in texts])

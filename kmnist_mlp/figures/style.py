@@ -119,7 +119,12 @@ def draw_means(
 
 
 def heat_map(
-    axis: Axes, cells: pd.DataFrame, text: str = "{:.1f}", fontsize: float = 10, **style: Any
+    axis: Axes,
+    cells: pd.DataFrame,
+    text: str = "{:.1f}",
+    missing: str = "",
+    fontsize: float = 10,
+    **style: Any,
 ) -> QuadMesh:
     """Draw a table as coloured cells with their numbers, its first row on top; return the cells.
 
@@ -127,9 +132,11 @@ def heat_map(
     ----------
     axis : Axes
     cells : DataFrame
-        Its labels are those of the ticks. A cell of NaN has no colour, and a dash as its number.
+        Its labels are those of the ticks. A cell of NaN has no colour.
     text : str
         Format of a number.
+    missing : str
+        Stands in a cell of NaN.
     fontsize : float
     **style
         As :meth:`~matplotlib.axes.Axes.pcolormesh` takes it.
@@ -139,7 +146,7 @@ def heat_map(
         pale = np.dot(mesh.to_rgba(value)[:3], (0.3, 0.6, 0.1)) > 0.5
         known = np.isfinite(value)
         axis.text(
-            column + 0.5, row + 0.5, text.format(value) if known else "–", fontsize=fontsize,
+            column + 0.5, row + 0.5, text.format(value) if known else missing, fontsize=fontsize,
             color=(ON_PALE if pale else ON_DARK) if known else "black", ha="center", va="center",
         )  # fmt: skip
     axis.set_xticks(np.arange(cells.shape[1]) + 0.5, cells.columns)

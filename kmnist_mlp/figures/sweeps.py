@@ -97,7 +97,8 @@ def draw_parameters(numbers: pd.DataFrame) -> Figure:
             ha="right" if left else "left", va="center",
         )  # fmt: skip
     axis.set_xscale("log")
-    axis.margins(0.08, 0.1)
+    axis.set_xlim(sizes[0] / 2.5, sizes[-1] * 1.15)  # with room for a text on the left
+    axis.margins(y=0.1)
     axis.set(xlabel="number of parameters", ylabel="test accuracy, %")
     return figure
 
@@ -125,7 +126,8 @@ def heat_maps(sweep: pd.DataFrame, quantity: str) -> ReportFigure:
     for penalty, rows in numbers.groupby("L2_penalty"):
         figure, axis = panel(2.8)
         cells = rows.pivot(index="momentum_gamma", columns="learning_rate", values="percent")
-        heat_map(axis, cells, cmap="cividis", **limits)
+        labelled = cells.rename("{:g}".format).rename(columns="{:g}".format)
+        heat_map(axis, labelled, missing="–", cmap="cividis", **limits)
         for row, column in np.argwhere(cells.to_numpy() == best.percent):
             place = (column + 0.04, row + 0.04)
             axis.add_patch(Rectangle(place, 0.92, 0.92, fill=False, edgecolor=ORANGE, lw=3))
