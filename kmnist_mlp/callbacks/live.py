@@ -145,7 +145,9 @@ class Live(Watch):
             elif result is not None:
                 alt = f"Learning curves: {text}."
                 data = {"image/svg+xml": self._picture(text, result.curves, result.best_epoch)}
-                self._display(data | {"text/plain": alt}, {"image/svg+xml": {"alt": alt}})
+                self._display(
+                    data | {"text/plain": alt}, {"image/svg+xml": {"alt": alt, "width": 800}}
+                )
         finally:
             if self.handler_before is not None:
                 signal.signal(signal.SIGINT, self.handler_before)

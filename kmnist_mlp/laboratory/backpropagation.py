@@ -126,11 +126,12 @@ def draw(arrays: list[dict[str, np.ndarray]], number: int) -> Figure:
             axis.add_patch(Rectangle((x, y), 1, 1, facecolor=face, edgecolor=RULE, lw=0.6))
             if known is not None:
                 value = rounded(round(float(known[row, column]), 2) + 0.0, 2)  # never -0.00
-                axis.text(x + 0.5, y + 0.53, value, ha="center", va="center", fontsize=8)
+                axis.text(x + 0.5, y + 0.53, value, ha="center", va="center", fontsize=7.5)
     note = "forward from top to bottom,\nthe gradients from bottom to top"
     axis.text(3, 14.6, note, fontsize=8.5, color=GREY, va="top")
-    axis.set_title(textwrap.fill(f"{number}. {step.text}", 48) + "\n", fontsize=9)
+    title = textwrap.fill(f"{number}. {step.text}", 48)
+    axis.set_title(title if "\n" in title else f"\n{title}", fontsize=9)  # always two lines
     axis.text(0, -1.75, step.formula, family="monospace", fontsize=8.5, color=ORANGE)
-    axis.set(xlim=(-0.2, 11.1), ylim=(16.2, -2.4))
+    axis.set(xlim=(-0.2, 11.1), ylim=(16.2, -2.2))
     axis.axis("off")
     return figure

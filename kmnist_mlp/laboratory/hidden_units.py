@@ -6,8 +6,6 @@ for images that have ink where the weights are positive, and paper where they ar
 
 from __future__ import annotations
 
-from typing import Any
-
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -27,18 +25,7 @@ ROWS = 3  # units in one panel
 GAP = 3  # pixels between two tiles of the figure
 
 
-def trained_on(run: TrainingResult, data: Dataset) -> MLP:
-    """Return the network of a run, if it takes the images of ``data`` and knows its classes.
-
-    Raises
-    ------
-    ValueError
-        If ``run`` is no result of training, or its network does not fit ``data``.
-    """
-    return for_data(instance("run", run, TrainingResult).model, data)
-
-
-def for_data(model: MLP, data: Any) -> MLP:
+def for_data(model: MLP, data: Dataset) -> MLP:
     """Return a network, if it takes the images of ``data`` and knows its classes.
 
     Raises
@@ -94,7 +81,7 @@ class HiddenUnits:
     """
 
     def __init__(self, run: TrainingResult, data: Dataset) -> None:
-        model = trained_on(run, data)
+        model = for_data(instance("run", run, TrainingResult).model, data)
         train_rows, validation_rows = split_rows(len(data.train_images), run.config)
         self.data = data
         self.part = "validation" if len(validation_rows) else "training"
@@ -163,7 +150,7 @@ def first_layer(model: MLP, images: np.ndarray) -> np.ndarray:
 
 
 def draw(units: HiddenUnits, shown: np.ndarray, images: int) -> Figure:
-    """Draw weights (red: positive), twice as large, beside two rows of images, dark ink on white."""
+    """Draw weights (red: positive), twice as large, beside two rows of images."""
     height, width = units.images.shape[1:]
     down, across, columns = height + GAP, width + GAP, -(-images // 2)
     rows = np.arange(len(shown)) * (2 * down + 2 * GAP)

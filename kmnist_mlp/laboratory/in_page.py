@@ -14,16 +14,17 @@ from pathlib import Path
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from IPython.display import HTML
 
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.datasets.kana import KANA, spline, stroke_points
-from kmnist_mlp.figures.markup import deflated
-from kmnist_mlp.figures.style import png_address, use_style, web_font
-from kmnist_mlp.laboratory.hidden_units import for_data, trained_on
+from kmnist_mlp.figures.report_figure import report_figure
+from kmnist_mlp.figures.style import deflated, png_address, use_style, web_font
+from kmnist_mlp.laboratory.hidden_units import for_data
 from kmnist_mlp.network import MLP
 from kmnist_mlp.results import TrainingResult
-from kmnist_mlp.support.checks import whole_number
+from kmnist_mlp.support.checks import instance, whole_number
 from kmnist_mlp.support.colours import BLUE, SKY
 from kmnist_mlp.support.statistics import in_percent
 
@@ -42,8 +43,8 @@ TRAINING, TEST = 2000, 500  # images of the playground: an epoch takes about a s
 RADIUS, EDGE = 1.1, 1.5
 EXTENT = 12  # hundredths of the pad: a smaller drawing (a dot) is not blown up any further
 
-# Two characters that old books seldom write in today's form, in the notation of datasets/kana.py. The
-# pad shows these, and today's forms of all ten, as examples.
+# Two characters that old books seldom write in today's form, in the notation of kana.py. The pad
+# shows these, and today's forms of all ten, as examples.
 OLD_FORMS = {
     "お": "0440 1839 3634/2222 2238 2258 2270 1474 0464 1456 3052 4260 4070 3074/6630 8034 9648",
     "は": "3234 3342 2856 1664 0668/6232 7636 8848 9662",
@@ -162,7 +163,7 @@ def drawing_pad(
     whole_number("bits", bits, 2, 8)
     whole_number("images", images, 0)
     is_run = not isinstance(network, MLP)
-    model = trained_on(network, data) if is_run else for_data(network, data)
+    model = for_data(instance("run", network, TrainingResult).model if is_run else network, data)
     if len(model.weights) > 1 and model.activation not in IN_PAGES:
         raise ValueError(f"activation must be one of {IN_PAGES} here; got {model.activation!r}")
     shape = data.train_images.shape[1:]
@@ -244,7 +245,6 @@ def picture(model: MLP, data: Dataset) -> str:
     with mpl.rc_context():
         use_style()
         figure, (pad, seen, bars) = plt.subplots(1, 3, figsize=(9.5, 3), width_ratios=(1, 1, 1.3))
-        plt.close(figure)
         for line in drawings[best][1]:
             pad.plot(*line.T, color="black", linewidth=9, solid_capstyle="round")
         pad.set(title="Drawn", xlim=(0, 100), ylim=(100, 0), aspect="equal")
@@ -258,6 +258,7 @@ def picture(model: MLP, data: Dataset) -> str:
         bars.set(title="Its prediction", xlim=(0, 100), xlabel="probability, %")
         bars.invert_yaxis()
         bars.grid(visible=False, axis="y")
+        report_figure([figure], pd.DataFrame(), data_name=data.name)  # marks a stand-in
         address = png_address(figure, 100)
     sentence = (
         f"A drawn character, its image of {SIDE} x {SIDE} pixels, and the network's prediction: "

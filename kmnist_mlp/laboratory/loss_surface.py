@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -12,10 +11,10 @@ from matplotlib.figure import Figure
 from kmnist_mlp.data import Dataset, split_and_standardise
 from kmnist_mlp.figures.report_figure import ReportFigure, report_figure
 from kmnist_mlp.figures.style import DASHES, panel
-from kmnist_mlp.laboratory.hidden_units import trained_on
+from kmnist_mlp.laboratory.hidden_units import for_data
 from kmnist_mlp.network import MLP
 from kmnist_mlp.results import Progress, TrainingResult
-from kmnist_mlp.support.checks import one_of
+from kmnist_mlp.support.checks import instance, one_of
 from kmnist_mlp.support.colours import BLUE, GREY, ON_DARK, ORANGE
 from kmnist_mlp.support.threads import one_blas_thread
 from kmnist_mlp.training import Training, train
@@ -56,7 +55,7 @@ class LossSurface:
     """
 
     def __init__(self, run: TrainingResult, data: Dataset) -> None:
-        model, config = trained_on(run, data), run.config
+        model, config = for_data(instance("run", run, TrainingResult).model, data), run.config
         split = split_and_standardise(data, config, model.dtype)
         size = min(config.batch_size, len(split.train) // 2)
         if not size:
@@ -64,11 +63,8 @@ class LossSurface:
         parts = [slice(0, size), slice(size, 2 * size)]
         self.batches = [(split.train[part], split.train_labels[part]) for part in parts]
         self.models, self.data = stages(run, data), data
-        self.directions = lru_cache(self._directions)
-        self.along = lru_cache(self._along)
-        self.surface = lru_cache(self._surface)
 
-    def _directions(self, stage: str) -> tuple[np.ndarray, np.ndarray]:
+    def directions(self, stage: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the gradient of the summed cross-entropy, and across it: (parameters,) each."""
         model = self.models[stage]
         along, across = (
@@ -94,12 +90,12 @@ class LossSurface:
                 found.append(moved.loss(x, y) / len(y))
         return np.array(found)
 
-    def _along(self, stage: str) -> tuple[np.ndarray, np.ndarray]:
+    def along(self, stage: str) -> tuple[np.ndarray, np.ndarray]:
         """Return learning rates and the losses after one step with each, (61,) each."""
         rates = np.geomspace(1e-5, 1, 61)
         return rates, self.losses(stage, [(rate, 0.0) for rate in rates])
 
-    def _surface(self, stage: str, rate: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def surface(self, stage: str, rate: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return steps along (n,), steps across (m,) and the losses (m, n), three steps wide."""
         a, b = np.linspace(-1, 3, 21) * rate, np.linspace(-1.5, 1.5, 15) * rate
         losses = self.losses(stage, [(s, t) for t in b for s in a])
@@ -152,7 +148,7 @@ def stages(run: TrainingResult, data: Dataset) -> dict[str, MLP]:
 
 def draw_along(surface: LossSurface, stage: str) -> Figure:
     """Draw the loss by the length of the step, of all stages; the given one is emphasised."""
-    figure, axis = panel(3.6)
+    figure, axis = panel(3.3)
     for name, dashes in zip(surface.models, DASHES, strict=False):
         rates, losses = surface.along(name)
         style = {"color": BLUE, "lw": 2, "zorder": 3} if name == stage else {"color": GREY, "lw": 1}
@@ -174,7 +170,7 @@ def draw_along(surface: LossSurface, stage: str) -> Figure:
 
 def draw_surface(surface: LossSurface, stage: str, rate: float) -> Figure:
     """Draw the loss around one step as contours of its logarithm; the arrow is the step."""
-    figure, axis = panel(3.0)
+    figure, axis = panel(3.3)
     a, b, losses = surface.surface(stage, rate)
     loss_before, loss_after = surface.losses(stage, [(0.0, 0.0), (rate, 0.0)])
     logarithm = np.log10(losses.clip(SMALLEST))
