@@ -25,8 +25,8 @@ from kmnist_mlp.figures.gradients import (
     planted_bug_table,
     relative_differences,
 )
-from kmnist_mlp.figures.markup import MISSING, html
-from kmnist_mlp.figures.report_figure import setting
+from kmnist_mlp.figures.report_figure import html, setting
+from kmnist_mlp.support.statistics import MISSING
 
 
 @pytest.fixture(scope="module")
