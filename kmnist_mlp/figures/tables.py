@@ -32,7 +32,6 @@ from kmnist_mlp.support.statistics import (
     typeset,
 )
 
-
 READINGS = {"text": "verdict", "code": "verdict_code"}  # the column of the verdict by each
 
 
