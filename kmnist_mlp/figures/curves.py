@@ -52,10 +52,10 @@ def learning_curves(results: Results, name: str) -> ReportFigure:
         f"Test accuracy is {100 * kept.test_accuracy.mean():.1f} % with the weights of epoch "
         f"{epochs.epoch:g}; training stops at epoch {epochs.stopped_epoch:g}."
     )
+    panels = [loss, accuracy]
     return report_figure(
-        [loss, accuracy], numbers, finding,
-        data_name=results.data_name, results=results, names=[name], quantities=QUANTITIES,
-    )  # fmt: skip
+        panels, numbers, finding, results=results, names=[name], quantities=QUANTITIES
+    )
 
 
 def curve_numbers(results: Results, name: str) -> pd.DataFrame:
@@ -134,7 +134,7 @@ def overlay(results: Results, names: str | Iterable[str], *quantities: str) -> R
     quantity, the validation accuracy is drawn.
     """
     names, quantities = results.chosen(names), quantities or ("validation_accuracy",)
-    rows, panels, best = [], [], []
+    rows, panels = [], []
     for quantity in quantities:
         is_accuracy = quantity.endswith("accuracy")
         figure, axis = panel(3.5)
@@ -161,12 +161,12 @@ def overlay(results: Results, names: str | Iterable[str], *quantities: str) -> R
         axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
         legend_above(axis, 2 if max(len(title(name)) for name in names) < 22 else 1)
         panels.append(figure)
-    finding = f"{'Highest' if is_accuracy else 'Lowest'} mean {label}: {', '.join(best)}."
+    best_is = f"{'Highest' if is_accuracy else 'Lowest'} mean {label}"
+    finding = f"{best_is}: {', '.join(best)}." if best else ""
     numbers = pd.DataFrame(rows, columns=["quantity", "experiment", "seed", "epoch", "value"])
     return report_figure(
-        panels, numbers, finding if best else "",
-        data_name=results.data_name, results=results, names=names, quantities=quantities,
-    )  # fmt: skip
+        panels, numbers, finding, results=results, names=names, quantities=quantities
+    )
 
 
 # ---- both ----------------------------------------------------------------------------------------

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -116,36 +118,39 @@ def draw_means(
     return means
 
 
-def heat_map(axis: Axes, cells: pd.DataFrame, text: str = "{:.1f}", **style: Any) -> Any:
-    """Draw a table as coloured cells with their numbers, its first row on top.
+def heat_map(
+    axis: Axes,
+    cells: pd.DataFrame,
+    text: str = "{:.1f}",
+    missing: str = "",
+    fontsize: float = 10,
+    **style: Any,
+) -> QuadMesh:
+    """Draw a table as coloured cells with their numbers, its first row on top; return the cells.
 
     Parameters
     ----------
     axis : Axes
     cells : DataFrame
-        Its labels are those of the ticks. A cell of NaN has neither colour nor number.
+        Its labels are those of the ticks. A cell of NaN has no colour.
     text : str
         Format of a number.
+    missing : str
+        Stands in a cell of NaN.
+    fontsize : float
     **style
         As :meth:`~matplotlib.axes.Axes.pcolormesh` takes it.
-
-    Returns
-    -------
-    QuadMesh
-        For a colour bar.
     """
-    mesh = axis.pcolormesh(cells.to_numpy(), edgecolor="none", **style)
-    for row, values in enumerate(cells.to_numpy()):
-        for column, value in enumerate(values):
-            if value == value:  # not NaN
-                red, green, blue, _ = mesh.to_rgba(value)
-                pale = 0.3 * red + 0.6 * green + 0.1 * blue > 0.5
-                axis.text(
-                    column + 0.5, row + 0.5, text.format(value), ha="center", va="center",
-                    color=ON_PALE if pale else ON_DARK, fontsize=9,
-                )  # fmt: skip
-    axis.set_xticks([n + 0.5 for n in range(cells.shape[1])], map(str, cells.columns))
-    axis.set_yticks([n + 0.5 for n in range(cells.shape[0])], map(str, cells.index))
+    mesh = axis.pcolormesh(cells, edgecolor="none", **style)
+    for (row, column), value in np.ndenumerate(cells.to_numpy()):
+        pale = np.dot(mesh.to_rgba(value)[:3], (0.3, 0.6, 0.1)) > 0.5
+        known = np.isfinite(value)
+        axis.text(
+            column + 0.5, row + 0.5, text.format(value) if known else missing, fontsize=fontsize,
+            color=(ON_PALE if pale else ON_DARK) if known else "black", ha="center", va="center",
+        )  # fmt: skip
+    axis.set_xticks(np.arange(cells.shape[1]) + 0.5, cells.columns)
+    axis.set_yticks(np.arange(cells.shape[0]) + 0.5, cells.index)
     axis.invert_yaxis()
     axis.grid(False)
     return mesh
@@ -226,8 +231,3 @@ def deflated(content: bytes) -> str:
     True
     """
     return base64.b64encode(zlib.compress(content, 9)).decode()
-
-
-# Former names, until all figures are converted: they can be imported, not called
-NARROW = WIDE = 0
-described = finished = is_narrow = panels = width = None
