@@ -28,7 +28,7 @@ from kmnist_mlp.support.statistics import in_percent
 from kmnist_mlp.training import Training
 
 SHORTEST = 0.25  # seconds between two pictures: fast enough to look continuous
-SHARE = 0.05  # of the training time at most is spent on pictures
+SHARE = 0.1  # of the training time at most is spent on pictures
 DOUBLE_CLICK = 1.0  # seconds within which a second interrupt is taken for part of the first
 LONG = 600  # seconds from which on a run is to be confirmed
 STYLES = {"training": {"color": BLUE}, "validation": {"color": ORANGE, "ls": "--"}}
