@@ -38,7 +38,7 @@ export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup report report-single report-pdf html test test-unit test-notebooks test-lab test-machines notebooks lab lab-edit course data bench grid readings published beyond reference mutants lint check lock clean distclean
+.PHONY: help setup report report-single report-pdf html test test-unit test-notebooks test-lab test-machines notebooks lab lab-edit course data bench measure mutants lint check lock clean distclean
 
 help: ## List the targets
 	@echo "make report and make test do everything; the others are parts of them and tools:"
@@ -85,7 +85,7 @@ test-notebooks: setup ## Run the notebooks afresh (one seed) and compare their o
 	@results=$$(mktemp -d) || exit 1; \
 	trap 'rm -rf "$$results"' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM HUP; \
 	export KMNIST_MLP_RESULTS="$$results" KMNIST_MLP_SEEDS=1; \
-	"$(PY)" -m kmnist_mlp.experiments || exit; \
+	"$(PY)" -m kmnist_mlp.report.measure experiments || exit; \
 	"$(PY)" -m pytest -n auto --dist loadfile --nbval --nbval-current-env -p no:cacheprovider notebooks $(NBVAL_ARGS)
 
 # Its own target: minutes, for what has no number. The data is the stand-in whatever is there.
@@ -119,23 +119,11 @@ check: lint ## Lint, and the quick unit tests of what has changed since the last
 bench: setup ## Time training beside its matrix products and other libraries
 	@"$(PY)" -m kmnist_mlp.benchmark $(BENCH_ARGS)
 
-grid: setup ## Measure the sweep, twenty seeds and k-NN again (notebooks 2 and 6; half an hour)
-	@"$(PY)" -m kmnist_mlp.experiments.sweep && "$(PY)" -m kmnist_mlp.experiments.seeds && \
-	"$(PY)" -m kmnist_mlp.experiments.other_classifiers
-
-readings: setup ## Train all experiments under other readings of the paper (notebook 9; 1.5 hours, resumable)
-	@"$(PY)" -m kmnist_mlp.experiments.readings
-
-published: setup ## Train the paper's published algorithm and its ablation again (notebook 9; an hour, resumable)
-	@"$(PY)" -m kmnist_mlp.experiments.published_runs
-
-beyond: setup ## Train the networks beyond the paper that have no record (notebook 7; hours, resumable)
-	@"$(PY)" -m kmnist_mlp.beyond
+# reference, sweep, seeds, other-classifiers, readings, published or beyond: some take hours, all can be interrupted.
+measure: setup ## Measure again what is kept with the project, or train what is missing: WHAT=sweep, ... (or none: a list)
+	@"$(PY)" -m kmnist_mlp.report.measure $(or $(WHAT),--help) $(MEASURE_ARGS)
 
 # --- For maintainers ---------------------------------------------------------------------------------
-reference: setup ## Measure the reference results and their tolerances again
-	@"$(PY)" -m kmnist_mlp.experiments.measure_reference $(REFERENCE_ARGS)
-
 # Small changes to the numerical code, one at a time, against its unit tests. mutmut needs
 # fork (no Windows); it does not change constants, properties and cached functions.
 mutants: setup ## Change the numerical code in 2,600 ways: do the tests notice? (20 minutes)

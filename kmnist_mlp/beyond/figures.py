@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from kmnist_mlp.beyond.calibration import expected_calibration_error
+from kmnist_mlp.beyond.evaluation import expected_calibration_error
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.extensions.augmentation import Distortion
 from kmnist_mlp.figures.exhibit import ExhibitData
@@ -100,7 +100,7 @@ def augmentation_finding(numbers: pd.DataFrame) -> str:
 def calibration_figure(tables: dict[str, pd.DataFrame], data_name: str) -> Figure:
     """Show accuracy by confidence, one panel per model: a reliability diagram.
 
-    ``tables`` holds a :func:`~kmnist_mlp.beyond.calibration.calibration_table` per model.
+    ``tables`` holds a :func:`~kmnist_mlp.beyond.evaluation.calibration_table` per model.
     """
     numbers = calibration_numbers(tables)
     return made(numbers, draw_calibration, calibration_finding, data_name)
@@ -149,7 +149,7 @@ def calibration_finding(numbers: pd.DataFrame) -> str:
 def robustness_figure(numbers: pd.DataFrame, data_name: str) -> Figure:
     """Show accuracy by severity, one panel per corruption, one line per model.
 
-    ``numbers`` is that of :func:`~kmnist_mlp.beyond.measurements.load_robustness`.
+    ``numbers`` is that of :func:`~kmnist_mlp.beyond.protocol.load_robustness`.
     """
     return made(numbers, draw_robustness, robustness_finding, data_name)
 

@@ -1,4 +1,4 @@
-"""The networks that ship with the project, in ``results/``: trained on KMNIST by ``make beyond``.
+"""The networks that ship with the project, in ``results/``: trained on KMNIST by ``make measure``.
 
 Their weights are rounded to eight bits, and are measured and used so.
 """

@@ -20,7 +20,9 @@ from kmnist_mlp.activations import ACTIVATIONS, Activation
 from kmnist_mlp.callbacks.live import someone_looks
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
+from kmnist_mlp.experiments.store import ResultCache, Table, train_cached
 from kmnist_mlp.results import Progress, TrainingResult
+from kmnist_mlp.support.console import tell
 from kmnist_mlp.training import train
 
 Key = TypeVar("Key", bound=Hashable)
@@ -88,11 +90,6 @@ def train_all(
                 )
 
 
-def train_one(key: Hashable, config: Config, data: Dataset, dtype: np.dtype) -> TrainingResult:
-    """Train one configuration: with a type of number, a job of :func:`train_all`."""
-    return train(config, data, dtype, callbacks=[end_without_parent])
-
-
 def _one(
     job: Callable[[Key, Config, Dataset], Result],
     key: Key,
@@ -105,6 +102,44 @@ def _one(
     # sends each to a worker once, not with every run.
     ACTIVATIONS.update(activations)
     return key, job(key, config, Dataset(*arrays, *names))
+
+
+def train_one(key: Hashable, config: Config, data: Dataset, dtype: np.dtype) -> TrainingResult:
+    """Train one configuration: with a type of number, a job of :func:`train_all`."""
+    return train(config, data, dtype, callbacks=[end_without_parent])
+
+
+def train_or_resume(key: Hashable, config: Config, data: Dataset) -> TrainingResult:
+    """Do :func:`train_cached`: a job of :func:`train_all` for long runs."""
+    return train_cached(config, data, ResultCache(data), [end_without_parent])
+
+
+def train_missing(
+    planned: Mapping[tuple, Config],
+    table: Table,
+    data: Dataset,
+    n_jobs: int = -1,
+    job: Callable[[Any, Config, Dataset], Any] = train_or_resume,
+) -> int:
+    """Train the planned runs that are not in a table, and return how many they were.
+
+    Each is added as soon as it is finished: an interrupted call is continued by the next one.
+
+    Parameters
+    ----------
+    planned : mapping of tuple to Config
+        By their values in the table's key columns.
+    table : Table
+    data : Dataset
+    n_jobs, job
+        As for :func:`train_all`.
+    """
+    known = table.known()
+    todo = {key: config for key, config in planned.items() if key not in known}
+    for number, (key, result) in enumerate(train_all(todo, data, n_jobs, job), start=1):
+        tell(f"{number} of {len(todo)}: {table.add(key, result)}")
+    tell(f"{table.path}: {len(planned)} runs, of which {len(todo)} are new")
+    return len(todo)
 
 
 def end_without_parent(progress: Progress) -> None:

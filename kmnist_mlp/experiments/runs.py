@@ -1,4 +1,4 @@
-"""Many runs: configurations x seeds, in parallel (parallel.py), kept on disk (result_cache.py).
+"""Many runs: configurations x seeds, in parallel (parallel.py), kept on disk (store.py).
 
 claims.py judges the paper's claims by their results, and reference.py checks whether the results
 have moved.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from numbers import Integral
@@ -17,16 +17,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kmnist_mlp.callbacks.checkpoint import Checkpoint
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset, split_rows
 from kmnist_mlp.datasets.kmnist import load_kmnist
 from kmnist_mlp.experiments.paper import EXPERIMENTS
 from kmnist_mlp.experiments.parallel import train_all, train_one
-from kmnist_mlp.experiments.result_cache import ResultCache
-from kmnist_mlp.results import Callback, Progress, TrainingResult
+from kmnist_mlp.experiments.store import ResultCache, quantities_of
+from kmnist_mlp.results import TrainingResult
 from kmnist_mlp.support.checks import float_type, instance, layers_for, text, whole_number
-from kmnist_mlp.training import train
 
 
 def default_seeds() -> list[int]:
@@ -44,6 +42,7 @@ class Results:
     Attributes
     ----------
     runs : dict of (name, seed) to TrainingResult
+        None where only numbers are kept.
     frame : DataFrame
         One row per run: experiment, seed, test_accuracy and test_loss, the training and validation
         loss and accuracy of the epoch whose weights the run returned, generalisation_gap
@@ -73,6 +72,31 @@ class Results:
         """Return results without any run, to judge the gradient check by itself."""
         return cls({}, pd.DataFrame(), data.name)
 
+    @classmethod
+    def of_frame(cls, frame: pd.DataFrame, data_name: str = "KMNIST", **where: Any) -> Results:
+        """Return results that are numbers alone, such as those kept with the project.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            Columns experiment, seed and quantities as in :attr:`frame`.
+        data_name : str
+        **where
+            Values by column: other rows, and these columns, are left out.
+
+        Examples
+        --------
+        >>> from kmnist_mlp.experiments.published_runs import load_runs
+        >>> as_coded = Results.of_frame(load_runs(), deviations="all")
+        >>> as_coded.values("stopped_epoch", "baseline").to_dict()
+        {0: 25, 1: 25, 2: 25, 3: 25, 4: 25}
+        """
+        for column, value in where.items():
+            frame = frame[frame[column] == value]
+        frame = frame.drop(columns=[*where]).reset_index(drop=True)
+        keys = zip(frame.experiment, frame.seed, strict=True)
+        return cls(dict.fromkeys(keys), frame, data_name)
+
     def plus(self, name: str, run: TrainingResult) -> Results:
         """Return these results and one more run.
 
@@ -82,7 +106,7 @@ class Results:
             If the name is no text, has a run of this seed, or is that of another configuration.
         """
         key = (text("name", name), run.config.seed)
-        others = [other for (own, _), other in self.runs.items() if own == name]
+        others = [other for (known, _), other in self.runs.items() if known == name]
         if key in self.runs or any(o.config.replace(seed=key[1]) != run.config for o in others):
             raise ValueError(f"{name!r} with seed {key[1]} must be new; there is {others[0]!r}")
         row = {**_row(*key, run), "cached": False}
@@ -103,7 +127,7 @@ class Results:
 
     def of(self, name: str) -> list[TrainingResult]:
         """Return the runs of one experiment, seed by seed."""
-        found = [run for (own, _), run in self.runs.items() if own == name]
+        found = [run for (known, _), run in self.runs.items() if known == name]
         if not found:
             raise KeyError(f"no experiment {name!r} here; there are {self.names}")
         return found
@@ -147,7 +171,7 @@ def run(
         What to run; a text is the name of an experiment of the paper. A configuration without a
         name is named "run 1", "run 2", ...
     seeds : iterable of int
-        Replace the configurations' own; by default those of the report (0 to 4).
+        Replace those of the configurations; by default those of the report (0 to 4).
     n_jobs : int
         Number of processes; -1 is one for each core. Results do not depend on it. Under
         ``joblib.parallel_config(backend="dask")`` the runs go to that cluster.
@@ -220,43 +244,6 @@ def run(
     return Results(runs, pd.DataFrame(rows), data.name)
 
 
-def train_cached(
-    config: Config,
-    data: Dataset,
-    cache: ResultCache,
-    callbacks: Sequence[Callback | Callable[[Progress], object]] = (),
-) -> TrainingResult:
-    """Take a run from the cache, or train it here, from its checkpoint if it has one.
-
-    For a long run that callbacks watch; :func:`run` is for many. The checkpoint stands beside the
-    results and is replaced after each epoch. It is deleted only when the result is in the cache: a
-    run that was interrupted, by an error or by a callback, goes on from there at the next call.
-
-    Parameters
-    ----------
-    config : Config
-    data : Dataset
-    cache : ResultCache
-        That of ``data``.
-    callbacks : sequence of Callback or callable
-        Called by :func:`train` after each epoch, unless the result is taken from the cache.
-
-    Returns
-    -------
-    TrainingResult
-    """
-    known = cache.get(config)
-    if known is not None:
-        return known
-    cache.folder.mkdir(parents=True, exist_ok=True)
-    checkpoint = cache.path(config).with_suffix(".checkpoint")
-
-    result = train(config, data, callbacks=[Checkpoint(checkpoint), *callbacks])
-    if cache.put(result):
-        checkpoint.unlink(missing_ok=True)
-    return result
-
-
 def named_configs(
     configs: Config | str | Iterable[Config | str] | Mapping[str, Config | str],
 ) -> dict[str, Config]:
@@ -305,32 +292,4 @@ def _config(name: str, config: Any) -> Config:
 
 
 def _row(name: str, seed: int, run: TrainingResult) -> dict[str, Any]:
-    quantities = quantities_of(run, run.model.weights[0])
-    return {"experiment": name, "seed": seed, **quantities, "seconds": run.seconds}
-
-
-def quantities_of(run: Any, weights: np.ndarray) -> dict[str, Any]:
-    """Return the columns of :attr:`Results.frame` that a run and its first layer's weights have.
-
-    Parameters
-    ----------
-    run : TrainingResult, or what has its attributes curves, returned, test_accuracy, test_loss,
-        best_epoch, stopped_epoch and diverged
-    weights : ndarray
-    """
-    late = run.curves["training_loss"][-10:]
-    epochs = np.arange(len(late))
-    line = np.polyval(np.polyfit(epochs, late, 1), epochs) if len(late) > 2 else late
-    fluctuation = (late - line).std() / (late.mean() or 1) if len(late) else np.nan
-    training, validation = (run.returned[f"{part}_accuracy"] for part in ("training", "validation"))
-    return {
-        "test_accuracy": run.test_accuracy,
-        "test_loss": run.test_loss,
-        **run.returned,
-        "generalisation_gap": training - validation,
-        "late_fluctuation": 1.0 if run.diverged else fluctuation,
-        "small_weight_share": (abs(weights) < 1e-3).mean(),
-        "best_epoch": run.best_epoch,
-        "stopped_epoch": run.stopped_epoch,
-        "diverged": run.diverged,
-    }
+    return {"experiment": name, "seed": seed, **quantities_of(run), "seconds": run.seconds}

@@ -90,7 +90,7 @@ def seeds_figure(widths: pd.DataFrame) -> Figure:
     Parameters
     ----------
     widths : DataFrame
-        What :func:`kmnist_mlp.experiments.seeds.widths` gives.
+        What :func:`kmnist_mlp.experiments.sweep.widths` gives.
     """
     return finished(
         lambda: draw_seeds(widths), "KMNIST", ExhibitData.of(widths, seeds_finding(widths))
