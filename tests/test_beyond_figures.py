@@ -5,7 +5,7 @@ import pandas as pd
 from shown import ends, lines, numbers_of, points, ticks
 
 from kmnist_mlp.beyond import figures
-from kmnist_mlp.beyond.calibration import calibration_table
+from kmnist_mlp.beyond.evaluation import calibration_table
 
 
 def test_augmented_copies_stand_below_their_image(kmnist):
