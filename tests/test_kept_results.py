@@ -1,5 +1,7 @@
 """What is kept with the project is what its plans say, and leads to the numbers shown."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -141,7 +143,7 @@ def test_a_run_of_the_whole_published_algorithm_is_kept_with_its_curves(
         return PublishedRun(0.5, 0.0123456789, 2, 1, False, curves, kept, [np.zeros((2, 2))])
 
     monkeypatch.setattr(published_runs, "train_as_published", quick)
-    table = published_runs.RunTable(**{**vars(published_runs.TABLE), "folder": tmp_path})
+    table = dataclasses.replace(published_runs.TABLE, path=tmp_path / "published_code.csv")
     for key in [("relu", "all", 1), ("relu", "-clipping", 0)]:
         run = published_runs.Run(*key)
         table.add(run, published_runs.train_run(run, Config(seed=run.seed), tiny10))

@@ -1,9 +1,7 @@
 """What a result was made with is read from the installation, the checkout and the machine."""
 
-import os
 import re
 import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -83,23 +81,6 @@ def test_a_checkout_of_another_user_has_its_commit(checkout, monkeypatch):
     with pytest.raises(subprocess.CalledProcessError):
         git(checkout, "status")
     assert commit() == f"{head[:12]}, clean tree"
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no LC_ALL")
-def test_the_commit_is_found_in_a_path_that_the_locale_cannot_write(checkout):
-    code = (
-        "import os; from pathlib import Path; from kmnist_mlp.experiments import provenance as p; "
-        "p.PROJECT = Path.cwd(); print(p.commit())"
-    )
-    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=checkout,
-        env=os.environ | locale | {"PYTHONPATH": str(PROJECT)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.stdout.strip() == f"{git(checkout, 'rev-parse', 'HEAD')[:12]}, clean tree"
 
 
 def test_the_facts_name_data_seeds_and_libraries(tiny10):

@@ -11,9 +11,8 @@ from options import ALL_CHANGED
 
 from kmnist_mlp.config import Config
 from kmnist_mlp.experiments import ResultCache, run, store, train_cached
-from kmnist_mlp.experiments.parallel import train_missing
+from kmnist_mlp.experiments.runs import train_missing
 from kmnist_mlp.experiments.store import PACKAGE, Table, quantities_of, source_hash
-from kmnist_mlp.support import files
 from kmnist_mlp.training import train
 
 # The best epoch is none of the last: seeds 0 to 2 stop after epoch 8, seed 3 after epoch 5.
@@ -190,25 +189,6 @@ def test_float64_is_trained_in_and_not_mixed_up_with_the_kept_results(tiny10):
     assert again.frame.cached.all() and same_weights(again.of("a")[0], single.of("a")[0])
 
 
-def test_results_are_kept_in_the_users_cache_folder_unless_another_is_named(
-    tiny10, tmp_path, monkeypatch
-):
-    monkeypatch.delenv("KMNIST_MLP_RESULTS")
-    monkeypatch.setenv("KMNIST_MLP_CACHE", str(tmp_path / "cache"))
-    run({"a": CONFIG}, [0], n_jobs=1, data=tiny10)
-    assert len(list((tmp_path / "cache" / "results").iterdir())) == 1
-
-
-def test_a_damaged_entry_is_computed_anew_with_a_warning(tiny10, results_folder):
-    before = run({"a": CONFIG}, [0], n_jobs=1, data=tiny10)
-    (entry,) = results_folder.iterdir()
-    entry.write_bytes(entry.read_bytes()[:-100])
-    with pytest.warns(UserWarning, match=entry.name):
-        after = run({"a": CONFIG}, [0], n_jobs=1, data=tiny10)
-    assert not after.frame.cached.any() and same_weights(before.of("a")[0], after.of("a")[0])
-    assert run({"a": CONFIG}, [0], n_jobs=1, data=tiny10).frame.cached.all()
-
-
 def test_a_cache_folder_that_cannot_be_written_is_told_and_the_results_are_given(
     tiny10, results_folder
 ):
@@ -218,17 +198,6 @@ def test_a_cache_folder_that_cannot_be_written_is_told_and_the_results_are_given
     assert len(results.frame) == 2
     assert all(str(results_folder) in str(warning.message) for warning in caught)
     assert results_folder.read_text() == "in the way"
-
-
-def test_a_write_that_is_interrupted_leaves_no_entry(tiny10, results_folder, monkeypatch):
-    def savez(file, **arrays):
-        file.write(b"half")
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(files.np, "savez", savez)
-    with pytest.raises(KeyboardInterrupt):
-        run({"a": CONFIG}, [0], n_jobs=1, data=tiny10)
-    assert list(results_folder.iterdir()) == []
 
 
 # ---- one long run --------------------------------------------------------------------------------
@@ -293,7 +262,7 @@ def test_the_share_of_small_weights_is_that_of_the_first_layer_within_a_thousand
 
 
 def test_only_rows_that_a_table_lacks_are_trained_and_each_is_added_at_once(tmp_path, tiny10):
-    table, trained = Table("kept", ["rate", "seed"], ["test_loss", "best_epoch"], tmp_path), []
+    table, trained = Table(tmp_path / "kept.csv", ["rate", "seed"], ["test_loss", "best_epoch"]), []
 
     def job(key, config, data):
         if len(trained) == 3:
@@ -328,7 +297,7 @@ def test_only_rows_that_a_table_lacks_are_trained_and_each_is_added_at_once(tmp_
 
 
 def test_a_table_with_other_columns_is_refused(tmp_path):
-    table = Table("kept", ["seed"], ["test_loss"], tmp_path)
+    table = Table(tmp_path / "kept.csv", ["seed"], ["test_loss"])
     pd.DataFrame({"seed": [0]}).to_csv(table.path, index=False)
     with pytest.raises(ValueError, match=r"kept.csv.*'test_loss'.*got \['seed'\]"):
         table.load()

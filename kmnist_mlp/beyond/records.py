@@ -1,34 +1,42 @@
-"""What each run of the plan gave, in ``results/``; runs without a record can be trained.
+"""What each run of the plan gave, in ``results/``, and the command that makes all that is there.
 
 ``runs.csv`` has a row for each run, ``runs.npz`` which images of the held-out clusters it
-classifies correctly. A final network's weights are in a file of its own, rounded to eight bits.
+classifies correctly, ``timing.csv`` the time of an epoch. A final network's weights are in a file
+of its own, rounded to eight bits, and ``MODEL_CARD.md`` describes them.
 """
 
 from __future__ import annotations
 
 import datetime
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
+from kmnist_mlp.beyond import protocol
 from kmnist_mlp.beyond.distillation import Teachers
-from kmnist_mlp.beyond.plan import FINAL_SEEDS, Run, identity
-from kmnist_mlp.beyond.pretrained import FOLDER, from_rounded, rounded, save_rounded
+from kmnist_mlp.beyond.plan import FINAL, FINAL_SEEDS, Run, identity, planned, step_configs
+from kmnist_mlp.beyond.pretrained import FOLDER, from_rounded, load_ensemble, rounded, save_rounded
 from kmnist_mlp.beyond.protocol import held_out_clusters, without_test_images
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
-from kmnist_mlp.experiments.parallel import end_without_parent, train_all, train_or_resume
+from kmnist_mlp.experiments.runs import end_without_parent, train_all, train_or_resume
+from kmnist_mlp.experiments.runs import run as run_experiments
 from kmnist_mlp.experiments.store import source_hash
 from kmnist_mlp.extensions.augmentation import Distortion
 from kmnist_mlp.network import MLP
 from kmnist_mlp.results import TrainingResult
 from kmnist_mlp.support.console import tell
-from kmnist_mlp.support.files import load_arrays, save_arrays, write_csv
-from kmnist_mlp.training import train
+from kmnist_mlp.support.files import load_arrays, save_arrays, whole_file, write_csv
+from kmnist_mlp.support.statistics import in_percent, interval, wilson_interval
+from kmnist_mlp.training import Training, train
 
+TEMPLATE = Path(__file__).with_name("model_card.md")
+EPOCHS = 3  # whose median is an epoch's time, alone on one core
 COLUMNS = [
     "run", "group", "title", "seed", "data", "parameters", "epochs", "diverged", "seconds",
     "training_loss", "training_accuracy", "validation_loss", "validation_accuracy", "date", "code",
@@ -206,8 +214,117 @@ def train_missing(runs: list[Run], data: Dataset, records: Records, n_jobs: int 
 
 
 def train_run(run: Run, config: Config, data: Dataset) -> TrainingResult:
-    """Train one run: a job of :func:`~kmnist_mlp.experiments.parallel.train_all`."""
+    """Train one run: a job of :func:`~kmnist_mlp.experiments.runs.train_all`."""
     if not run.teachers:
         return train_or_resume(run, config, data)
     teachers = [train_or_resume(run, teacher, data).model for teacher in run.teachers]
     return train(config, data, callbacks=[Teachers(teachers), end_without_parent])
+
+
+# ---- all that ships ------------------------------------------------------------------------------
+
+
+def measure(data: Dataset) -> None:
+    """Train what has no record (hours), then time, measure and describe the final networks."""
+    train_missing(planned(), data, Records())
+    measure_and_write(data, run_experiments(["baseline"], [0], data=data).of("baseline")[0].model)
+
+
+def measure_and_write(
+    data: Dataset, baseline: MLP, folder: Path = FOLDER, ledger: Path = protocol.LEDGER
+) -> None:
+    """Time the steps, measure the final networks on test images, and write the model card.
+
+    Parameters
+    ----------
+    data : Dataset
+    baseline : MLP
+        The paper's, for comparison on corrupted images.
+    folder, ledger : Path
+        With the networks' files and records; and what is added to.
+    """
+    steps = epoch_seconds(step_configs(), held_out_clusters(data))
+    final = epoch_seconds({protocol.NETWORK: FINAL}, without_test_images(data))
+    write_csv(pd.concat([steps, final]), folder / "timing.csv")
+    protocol.measure_final(data, baseline, folder, ledger)
+    with whole_file(folder / "MODEL_CARD.md") as file:
+        file.write(model_card(folder, protocol.load_ledger(ledger), data).encode())
+
+
+def epoch_seconds(configs: dict[str, Config], data: Dataset) -> pd.DataFrame:
+    """Return how long an epoch of each configuration takes, with its measurement, on one core.
+
+    Parameters
+    ----------
+    configs : dict of str to Config
+    data : Dataset
+
+    Returns
+    -------
+    DataFrame
+        Columns step and seconds_per_epoch, the median of three epochs. Configurations that differ
+        only in their number of epochs are timed once.
+    """
+    timed: dict[Config, float] = {}
+    alike = {title: config.replace(epochs=EPOCHS) for title, config in configs.items()}
+    for config in set(alike.values()):
+        training, seconds = Training(config, data), []
+        with threadpool_limits(1, user_api="blas"):
+            for _ in range(EPOCHS):
+                began = time.perf_counter()
+                training.train_epoch()
+                training.measure_epoch()
+                seconds.append(time.perf_counter() - began)
+        timed[config] = float(np.median(seconds))
+    rows = [(title, timed[config]) for title, config in alike.items()]
+    return pd.DataFrame(rows, columns=["step", "seconds_per_epoch"])
+
+
+def load_timing(folder: Path) -> pd.DataFrame:
+    """Return what :func:`epoch_seconds` gave when the networks were measured."""
+    return pd.read_csv(folder / "timing.csv")
+
+
+def model_card(folder: Path, ledger: pd.DataFrame, data: Dataset) -> str:
+    """Return the model card as Markdown, with accuracies on the test images.
+
+    Parameters
+    ----------
+    folder : Path
+        With the networks, their records and the time of an epoch.
+    ledger : DataFrame
+    data : Dataset
+    """
+    models = load_ensemble(folder)
+    spent = Records(folder).of(FINAL, "all").seconds / 60
+    epoch = load_timing(folder).set_index("step").seconds_per_epoch[protocol.NETWORK]
+    model, lines = models[0], protocol.recorded(models, ledger)
+    right = model.predict(data.test_images) == data.test_labels
+    low, high = wilson_interval(int(right.sum()), len(right))
+    networks = protocol.accuracies(lines)
+    _, seeds_low, seeds_high = interval(100 * networks)
+    settings = [f"    {name}={value!r}," for name, value in FINAL.to_dict().items()]
+    classes = [
+        f"| {label} | {in_percent(right[data.test_labels == c].mean(), 1)} |"
+        for c, label in enumerate(data.class_labels)
+    ]
+    return TEMPLATE.read_text("utf-8").format(
+        data=data.name,
+        train_images=len(data.train_images),
+        test_images=len(data.test_images),
+        model=model,
+        epochs=FINAL.epochs,
+        minutes=FINAL.epochs * epoch / 60,
+        least=spent.min(),
+        most=spent.max(),
+        config="\n".join(["Config(", *settings, ")"]).replace("'", '"'),
+        accuracy=in_percent(right.mean()),
+        low=low,
+        high=high,
+        count=len(networks),
+        mean=in_percent(networks.mean()),
+        seeds_low=seeds_low,
+        seeds_high=seeds_high,
+        ensemble=in_percent(protocol.accuracies(lines, protocol.ENSEMBLE).iloc[0]),
+        classes="\n".join(classes),
+    )

@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from kmnist_mlp.beyond import plan
-from kmnist_mlp.beyond.model_card import load_timing
 from kmnist_mlp.beyond.protocol import ENSEMBLE, NETWORK, accuracies
-from kmnist_mlp.beyond.records import Records
+from kmnist_mlp.beyond.records import Records, load_timing
 from kmnist_mlp.experiments.other_classifiers import quoted
 from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.support.statistics import (

@@ -15,7 +15,6 @@ import pandas as pd
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.paper import EXPERIMENTS, PAPER
-from kmnist_mlp.experiments.parallel import train_missing
 from kmnist_mlp.experiments.published_code import (
     DEVIATIONS,
     PublishedRun,
@@ -23,7 +22,8 @@ from kmnist_mlp.experiments.published_code import (
     checked_deviations,
     train_as_published,
 )
-from kmnist_mlp.experiments.store import Table
+from kmnist_mlp.experiments.runs import train_missing
+from kmnist_mlp.experiments.store import FOLDER, Table
 from kmnist_mlp.results import CURVES
 
 SEEDS = range(5)
@@ -54,19 +54,23 @@ class RunTable(Table):
         if deviations == "all" and PAPER[name].figures:
             epochs = range(1, run.stopped_epoch + 1)
             rows = pd.DataFrame({"experiment": name, "seed": seed, "epoch": epochs, **run.curves})
-            replace(CURVE_TABLE, folder=self.folder).write(rows.round(6))
+            replace(CURVE_TABLE, path=self.path.with_stem(CURVE_TABLE.path.stem)).write(
+                rows.round(6)
+            )
         return super().add(key, run)
 
 
 TABLE = RunTable(
-    "published_code",
+    FOLDER / "published_code.csv",
     [*Run._fields],
     [
         "test_accuracy", "test_loss", *CURVES, "generalisation_gap", "late_fluctuation",
         "small_weight_share", "best_epoch", "stopped_epoch", "diverged",
     ],
 )  # fmt: skip
-CURVE_TABLE = Table("published_code_curves", ["experiment", "seed", "epoch"], [*CURVES])
+CURVE_TABLE = Table(
+    FOLDER / "published_code_curves.csv", ["experiment", "seed", "epoch"], [*CURVES]
+)
 load_runs, load_curves = TABLE.load, CURVE_TABLE.load
 
 
@@ -111,7 +115,7 @@ def plan() -> dict[Run, Config]:
 
 
 def train_run(run: Run, config: Config, data: Dataset) -> PublishedRun:
-    """Train one run: a job of :func:`~kmnist_mlp.experiments.parallel.train_all`."""
+    """Train one run: a job of :func:`~kmnist_mlp.experiments.runs.train_all`."""
     return train_as_published(config, data, deviations_of(run.deviations))
 
 

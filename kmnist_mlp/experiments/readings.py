@@ -18,15 +18,14 @@ from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.claims import CLAIMS, Claim
 from kmnist_mlp.experiments.paper import EXPERIMENTS
-from kmnist_mlp.experiments.parallel import train_missing
-from kmnist_mlp.experiments.runs import Results
-from kmnist_mlp.experiments.store import Table
+from kmnist_mlp.experiments.runs import Results, train_missing
+from kmnist_mlp.experiments.store import FOLDER, Table
 from kmnist_mlp.experiments.verdicts import judge
 
 SEEDS = range(3)
 CHOICES = ["standardisation", "momentum", "variance"]
 TABLE = Table(
-    "readings",
+    FOLDER / "readings.csv",
     [*CHOICES, "experiment", "seed"],
     [
         "test_accuracy", "test_loss", "training_accuracy", "validation_accuracy",

@@ -25,7 +25,6 @@ import numpy as np
 import pandas as pd
 
 from kmnist_mlp.data import STAND_IN, Dataset
-from kmnist_mlp.datasets.kmnist import load_kmnist
 from kmnist_mlp.experiments.claims import CLAIMS
 from kmnist_mlp.experiments.distribution_shift import POOLED, nearest_distances, pooled
 from kmnist_mlp.experiments.paper import EXPERIMENTS
@@ -37,6 +36,8 @@ from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import write_csv
 
 GRADIENTS, DISTANCES = "gradient check", "nearest distances"
+VALUE_KEY = ["experiment", "seed", "quantity"]
+SCATTER_KEY = ["variant", "experiment", "quantity"]
 FILES = {"KMNIST": "kmnist", STAND_IN: "stand-in"}  # by the name of the data set
 
 
@@ -44,10 +45,8 @@ def tables_of(data_name: str) -> tuple[Table, Table]:
     """Return where the reference values of a data set, and their scatter, are kept."""
     name = FILES.get(data_name, "other data")
     return (
-        Table(name, ["experiment", "seed", "quantity"], ["value", "tolerance"], FOLDER),
-        Table(
-            f"{name}-scatter", ["variant", "experiment", "quantity"], ["deviation", "seeds"], FOLDER
-        ),
+        Table(FOLDER / f"{name}.csv", VALUE_KEY, ["value", "tolerance"]),
+        Table(FOLDER / f"{name}-scatter.csv", SCATTER_KEY, ["deviation", "seeds"]),
     )
 
 
@@ -130,8 +129,7 @@ def distance_results(parts: Mapping[str, np.ndarray], data_name: str) -> Results
 # instructions; float64 rounds differently throughout. The number of BLAS threads is no variant: a
 # training run always uses one (tests/test_training.py). A kernel that this processor cannot execute
 # is left out.
-KERNELS = ("Haswell", "SkylakeX", "Zen", "Sandybridge", "Prescott")
-VARIANTS = (*KERNELS, "float64")
+VARIANTS = ("Haswell", "SkylakeX", "Zen", "Sandybridge", "Prescott", "float64")
 # A tolerance is FACTOR times the largest deviation of any variant in any seed of the experiment,
 # and at least FLOOR: two images of KMNIST, of 10,000 or of a tenth of the training split; the
 # rounding of a loss; a thousandth of a fluctuation's mean, or of the weights.
@@ -212,37 +210,36 @@ def make_reference(results: Results, scatter: pd.DataFrame) -> pd.DataFrame:
             tolerance = max(floor, *(FACTOR * largest.get((name, q), 0.0) for q in alike))
             value = float(f"{float(record[quantity]):.7g}")
             rows.append((name, record["seed"], quantity, value, float(f"{tolerance:.2g}")))
-    return pd.DataFrame(rows, columns=["experiment", "seed", "quantity", "value", "tolerance"])
+    return pd.DataFrame(rows, columns=[*VALUE_KEY, "value", "tolerance"])
 
 
-def measure_variant(variant: str, seeds: int, path: str, *only: str) -> None:
-    """Write the results of one of :data:`VARIANTS`: in a process of its own, as BLAS reads it."""
-    dtype = np.float64 if variant == "float64" else np.float32
-    results = measure_results(load_kmnist(), range(int(seeds)), only, dtype)
-    results.frame.to_csv(path, index=False)
+def measured_as(variant: str, only: Sequence[str]) -> pd.DataFrame | None:
+    """Return results of seed 0 under one of :data:`VARIANTS`; None if not executable here.
 
-
-def _measured_as(variant: str, seeds: int, only: Sequence[str]) -> pd.DataFrame | None:
-    """Return what :func:`measure_variant` writes; None if it is not executable here."""
-    kernel = {"OPENBLAS_CORETYPE": variant} if variant in KERNELS else {}
-    code = f"import sys, {__name__} as m; m.measure_variant(*sys.argv[1:])"
+    In a process of its own, as BLAS looks for its kernel when it is loaded.
+    """
+    kernel = {} if variant == "float64" else {"OPENBLAS_CORETYPE": variant}
+    code = (
+        f"import sys, {__name__} as m, numpy as np; dtype, path, *only = sys.argv[1:]; "
+        "found = m.measure_results(m.load_kmnist(), [0], only, np.dtype(dtype)); "
+        "found.frame.to_csv(path, index=False)"
+    )
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "frame.csv")
-        command = [sys.executable, "-c", code, variant, str(seeds), path, *only]
+        dtype = "float32" if kernel else "float64"
+        command = [sys.executable, "-c", code, dtype, path, *only]
         done = subprocess.run(command, env={**os.environ, **kernel})
         return None if done.returncode else pd.read_csv(path)
 
 
-def measure(data: Dataset, only: Sequence[str] = (), variant_seeds: int = 1) -> None:
-    """Measure reference values and their scatter again, and report what has moved (hours).
+def measure(data: Dataset, only: Sequence[str] = ()) -> None:
+    """Measure reference values and their scatter again, and report what has moved.
 
     Parameters
     ----------
     data : Dataset
     only : sequence of str
         Measure these experiments alone, and keep all other rows.
-    variant_seeds : int
-        Number of seeds per variant.
     """
     seeds = default_seeds()
     tell(f"{data!r}: {', '.join(only) or 'all experiments'}, seeds {seeds}")
@@ -250,7 +247,7 @@ def measure(data: Dataset, only: Sequence[str] = (), variant_seeds: int = 1) -> 
     old, scatter = load_reference(data.name), load_scatter(data.name)
     for name, sentences in deviations(results, old).items():
         tell(f"{name}: " + ("; ".join(sentences) or "as before"))
-    others = {variant: _measured_as(variant, variant_seeds, only) for variant in VARIANTS}
+    others = {variant: measured_as(variant, only) for variant in VARIANTS}
     if data.name == "KMNIST":  # the same algorithm, in another order of operations
         others["plain loop"] = Results.of_frame(load_runs(), deviations="none").frame
     for variant, other in others.items():

@@ -185,24 +185,16 @@ class Table:
 
     Attributes
     ----------
-    name : str
-        Of the file, without its extension.
+    path : Path
     key : list of str
         Columns that tell the runs apart.
     quantities : list of str
         Columns of what was measured: see :func:`quantities_of`.
-    folder : Path
     """
 
-    name: str
+    path: Path
     key: list[str]
     quantities: list[str]
-    folder: Path = FOLDER
-
-    @property
-    def path(self) -> Path:
-        """The file."""
-        return self.folder / f"{self.name}.csv"
 
     def load(self) -> pd.DataFrame:
         """Return all rows; accuracies are fractions.

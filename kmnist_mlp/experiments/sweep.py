@@ -18,10 +18,9 @@ import pandas as pd
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.paper import EXPERIMENTS, PAPER
-from kmnist_mlp.experiments.parallel import train_missing
 from kmnist_mlp.experiments.reference import load_reference
-from kmnist_mlp.experiments.runs import run
-from kmnist_mlp.experiments.store import Table
+from kmnist_mlp.experiments.runs import run, train_missing
+from kmnist_mlp.experiments.store import FOLDER, Table
 from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import write_csv
 from kmnist_mlp.support.statistics import in_percent, pooled_deviation, students_t
@@ -34,8 +33,11 @@ AXES = ["learning_rate", "momentum_gamma", "L2_penalty"]
 EPOCHS = 15
 GRID_SEEDS, TUNED_SEEDS, MANY_SEEDS = range(3), range(5), range(20)
 QUANTITIES = ["validation_accuracy", "test_accuracy", "best_epoch", "diverged"]
-TABLES = {name: Table(name, [*AXES, "seed"], QUANTITIES) for name in ("grid", "tuned")}
-TABLES["seeds"] = Table("seeds", ["seed"], ["test_accuracy"])
+TABLES = {
+    "grid": Table(FOLDER / "grid.csv", [*AXES, "seed"], QUANTITIES),
+    "tuned": Table(FOLDER / "tuned.csv", [*AXES, "seed"], QUANTITIES),
+    "seeds": Table(FOLDER / "seeds.csv", ["seed"], ["test_accuracy"]),
+}
 
 
 def load(name: str) -> pd.DataFrame:
