@@ -14,6 +14,7 @@ import pytest
 from kmnist_mlp import MLP, Config, Dataset, train
 from kmnist_mlp.beyond import load_best, load_ensemble, plan, records
 from kmnist_mlp.beyond.distillation import Teachers
+from kmnist_mlp.beyond.evaluation import CORRUPTIONS
 from kmnist_mlp.beyond.plan import FINAL, TRIAL, Run, identity, planned
 from kmnist_mlp.beyond.pretrained import FOLDER, load_rounded
 from kmnist_mlp.beyond.protocol import (
@@ -265,9 +266,9 @@ def test_every_accuracy_on_test_images_is_in_the_ledger_once(tmp_path):
     measure("final", [good], TINY.replace(epochs=9), "0", data, ledger=ledger)  # another one
     measure("both", [good, worse, worse], TINY, "0 to 2", data, ledger=ledger)
     good.seen.clear()
-    measure("final", [good], TINY, "0", data, changed="darker: 2",
-            change=lambda images: images // 2, ledger=ledger)  # fmt: skip
-    np.testing.assert_array_equal(good.seen[0], images // 2)
+    (shift, *_), at = CORRUPTIONS, {"severity": 2, "ledger": ledger}
+    measure("final", [good], TINY, "0", data, corruption=shift, **at)
+    np.testing.assert_array_equal(good.seen[0][:, :, 2:], images[:, :, :-2])
     measure("shifted", [good], TINY, "0", data, shifts=True, ledger=ledger)
     assert len(good.seen) == 1 + 9
     table = load_ledger(ledger)
@@ -276,7 +277,7 @@ def test_every_accuracy_on_test_images_is_in_the_ledger_once(tmp_path):
         ["final", "", "1", 4, 0.5],
         ["final", "", "0", 4, 0.75],
         ["both", "", "0 to 2", 4, 0.5],
-        ["final", "darker: 2", "0", 4, 0.75],
+        ["final", "shift to the right, pixels: 2", "0", 4, 0.75],
         ["shifted", "", "0", 4, 0.75],
     ]
     assert table.configuration[0] == table.configuration[1] != table.configuration[2]

@@ -34,7 +34,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -131,8 +131,8 @@ def measure(
     seeds: str,
     data: Dataset,
     *,
-    changed: str = "",
-    change: Callable[[np.ndarray], np.ndarray] | None = None,
+    corruption: str = "",
+    severity: float = 0,
     shifts: bool = False,
     ledger: Path = LEDGER,
 ) -> float:
@@ -149,22 +149,22 @@ def measure(
     seeds : str
         Of the networks.
     data : Dataset
-    changed : str
-        How the test images are changed, if they are, in words.
-    change : callable, optional
-        Takes and returns images of uint8, shape (n, height, width).
+    corruption : str
+        One of :data:`~kmnist_mlp.beyond.evaluation.CORRUPTIONS`, with which images are changed.
+    severity : float
     shifts : bool
         Whether probabilities are averaged over shifts of each image.
     ledger : Path
         A line that is there already, the same but for its date, is not added again.
     """
-    images = change(data.test_images) if change else data.test_images
-    probabilities = sum(
-        average_over_shifts(network.predict_proba, images)
-        if shifts
-        else network.predict_proba(images)
-        for network in networks
-    )
+    images, changed = data.test_images, ""
+    if corruption:
+        images = CORRUPTIONS[corruption][0](images, severity)
+        changed = f"{corruption}: {severity}"
+    predictors = [network.predict_proba for network in networks]
+    if shifts:
+        predictors = [partial(average_over_shifts, predictor) for predictor in predictors]
+    probabilities = sum(predictor(images) for predictor in predictors)
     accuracy = float((probabilities.argmax(axis=1) == data.test_labels).mean())
     line = [
         datetime.date.today().isoformat(), kind, changed, config_digest(config), seeds,
@@ -230,12 +230,11 @@ def measure_final(
         (NETWORK, first, FINAL),
     )
     rows = []
-    for corruption, (corrupt, severities) in CORRUPTIONS.items():
+    for corruption, (_, severities) in CORRUPTIONS.items():
         for severity, (name, model, config) in product(severities, models):
             accuracy = measure(
                 f"{name}, corrupted images", model, config, "0", data,
-                changed=f"{corruption}: {severity}", change=partial(corrupt, severity=severity),
-                ledger=ledger,
+                corruption=corruption, severity=severity, ledger=ledger,
             )  # fmt: skip
             rows.append((corruption, severity, name, accuracy))
     columns = ["corruption", "severity", "model", "accuracy"]

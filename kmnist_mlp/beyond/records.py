@@ -296,13 +296,12 @@ def model_card(folder: Path, ledger: pd.DataFrame, data: Dataset) -> str:
     data : Dataset
     """
     models = load_ensemble(folder)
-    spent = Records(folder).of(FINAL, "all").seconds / 60
+    lines = protocol.recorded(models, ledger)
+    networks, ensemble = (
+        100 * protocol.accuracies(lines, kind) for kind in (protocol.NETWORK, protocol.ENSEMBLE)
+    )
     epoch = load_timing(folder).set_index("step").seconds_per_epoch[protocol.NETWORK]
-    model, lines = models[0], protocol.recorded(models, ledger)
-    right = model.predict(data.test_images) == data.test_labels
-    low, high = wilson_interval(int(right.sum()), len(right))
-    networks = protocol.accuracies(lines)
-    _, seeds_low, seeds_high = interval(100 * networks)
+    right = models[0].predict(data.test_images) == data.test_labels
     settings = [f"    {name}={value!r}," for name, value in FINAL.to_dict().items()]
     classes = [
         f"| {label} | {in_percent(right[data.test_labels == c].mean(), 1)} |"
@@ -312,19 +311,15 @@ def model_card(folder: Path, ledger: pd.DataFrame, data: Dataset) -> str:
         data=data.name,
         train_images=len(data.train_images),
         test_images=len(data.test_images),
-        model=model,
+        model=models[0],
         epochs=FINAL.epochs,
         minutes=FINAL.epochs * epoch / 60,
-        least=spent.min(),
-        most=spent.max(),
+        spent=(Records(folder).of(FINAL, "all").seconds / 60).agg(["min", "max"]),
         config="\n".join(["Config(", *settings, ")"]).replace("'", '"'),
-        accuracy=in_percent(right.mean()),
-        low=low,
-        high=high,
+        accuracy=100 * right.mean(),
+        of_images=wilson_interval(int(right.sum()), len(right)),
         count=len(networks),
-        mean=in_percent(networks.mean()),
-        seeds_low=seeds_low,
-        seeds_high=seeds_high,
-        ensemble=in_percent(protocol.accuracies(lines, protocol.ENSEMBLE).iloc[0]),
+        of_seeds=interval(networks),
+        ensemble=ensemble.iloc[0],
         classes="\n".join(classes),
     )

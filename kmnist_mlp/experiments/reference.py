@@ -135,17 +135,10 @@ VARIANTS = ("Haswell", "SkylakeX", "Zen", "Sandybridge", "Prescott", "float64")
 # rounding of a loss; a thousandth of a fluctuation's mean, or of the weights.
 FACTOR = 2
 FLOOR = {
-    "training_accuracy": 4.2e-4,
-    "accuracy": 2e-4,
-    "loss": 2e-6,
-    "fluctuation": 1e-3,
-    "share": 1e-3,
-    "epoch": 0.0,
-    "diverged": 0.0,
-    "gradient": 1e-6,
-    "difference": 1e-9,
+    "training_accuracy": 4.2e-4, "accuracy": 2e-4, "loss": 2e-6, "fluctuation": 1e-3,
+    "share": 1e-3, "epoch": 0.0, "diverged": 0.0, "gradient": 1e-6, "difference": 1e-9,
     "distance": 1e-3,
-}
+}  # fmt: skip
 FOR_CLAIMS = ("late_fluctuation", "small_weight_share")  # compared where a claim uses them
 LEFT_OUT = {"experiment", "seed", "generalisation_gap", "seconds", "cached"}
 
