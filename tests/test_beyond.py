@@ -215,7 +215,7 @@ def test_an_interruption_leaves_no_row_without_what_belongs_to_it(made, tmp_path
     trials = held_out_clusters(made[1])
     records, result = Records(tmp_path), train(TINY, trials)
     records.add(RUNS[2], result, trials)
-    for number, stage in enumerate(("save_rounded", "save_arrays", "write_csv"), start=1):
+    for number, stage in enumerate(("save_arrays", "write_csv"), start=1):
         with monkeypatch.context() as patched, pytest.raises(OSError, match="full"):
             patched.setattr(f"kmnist_mlp.beyond.records.{stage}", full)
             run = Run("final", "x", TINY.replace(seed=number), final=True)

@@ -94,8 +94,10 @@ def test_numpys_own_blas_is_told_from_scipys_in_a_folder_of_any_name(tmp_path, m
     """Else the key of a result would depend on whether SciPy has been imported yet."""
     packages = tmp_path / "numpy course" / "site-packages"
     monkeypatch.setattr(np, "__file__", str(packages / "numpy" / "__init__.py"))
-    for own in (packages / "numpy.libs" / "libblas.so", packages / "numpy" / ".dylibs" / "b.dylib"):
-        files = [str(own), str(packages / "scipy.libs" / "libblas.so")]
-        pools = [{"user_api": "blas", "filepath": file} for file in files]
+    for brought in ("numpy.libs/libblas.so", "numpy/.dylibs/b.dylib"):
+        pools = [
+            {"user_api": "blas", "num_threads": 2, "internal_api": name, "filepath": str(path)}
+            for name, path in (("numpys", packages / brought), ("scipys", packages / "scipy.libs"))
+        ]
         monkeypatch.setattr(threadpoolctl, "threadpool_info", lambda pools=pools: pools)
-        assert [pool["filepath"] for pool in provenance.blas_pools()] == [str(own)]
+        assert provenance.blas_libraries() == {"numpys": 2}

@@ -16,7 +16,6 @@ from kmnist_mlp.experiments.reference import (
     distance_results,
     gradient_results,
     load_reference,
-    load_scatter,
     make_reference,
     scatter_of,
     tables_of,
@@ -184,7 +183,7 @@ def test_the_committed_reference_has_every_experiment_with_the_reports_five_seed
 @pytest.mark.parametrize("data_name", ["KMNIST", "stand-in data"])
 def test_the_committed_tolerances_follow_from_the_committed_scatter_by_the_rule(data_name):
     table = load_reference(data_name).set_index(["experiment", "quantity", "seed"]).sort_index()
-    measured = load_scatter(data_name)
+    measured = tables_of(data_name)[1].load()
     assert {"Haswell", "SkylakeX", "Zen", "Prescott", "float64"} <= {*measured.variant}
     largest = measured.groupby(["experiment", "quantity"]).deviation.max()
     for name, quantity in table.index.droplevel("seed").unique():

@@ -129,8 +129,13 @@ def test_another_numpy_or_another_numerical_code_gives_another_key(
 def test_another_blas_gives_another_key_wherever_it_is_installed(key, monkeypatch, library):
     keys = set()
     for kernel in ("Haswell", "SkylakeX"):
-        blas = {"user_api": "blas", "internal_api": "openblas", "version": "1", "filepath": library}
-        pool = [{**blas, "architecture": kernel}]
+        blas = {
+            "user_api": "blas",
+            "internal_api": "openblas",
+            "num_threads": 1,
+            "filepath": library,
+        }
+        pool = [{**blas, "architecture": kernel, "filepath": library}]
         monkeypatch.setattr(threadpoolctl, "threadpool_info", lambda pool=pool: pool)
         keys.add(key())
     assert len(keys) == 2

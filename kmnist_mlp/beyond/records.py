@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from kmnist_mlp.beyond import protocol
 from kmnist_mlp.beyond.distillation import Teachers
 from kmnist_mlp.beyond.plan import FINAL, FINAL_SEEDS, Run, identity, planned, step_configs
-from kmnist_mlp.beyond.pretrained import FOLDER, from_rounded, load_ensemble, rounded, save_rounded
+from kmnist_mlp.beyond.pretrained import FOLDER, from_rounded, load_ensemble, rounded
 from kmnist_mlp.beyond.protocol import held_out_clusters, without_test_images
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
@@ -159,7 +159,8 @@ class Records:
         }
         if run.final:  # trained on the held-out clusters, too: they measure nothing
             row["changed_by_rounding"] = changed_by_rounding(result.model, trials)
-            save_rounded(result.model, self.folder / f"final_{run.config.seed}.npz")
+            weights = self.folder / f"final_{run.config.seed}.npz"
+            save_arrays(weights, {"activation": result.model.activation}, rounded(result.model))
         else:
             row |= {"held_out_loss": result.test_loss, "held_out_accuracy": result.test_accuracy}
             right[name] = np.packbits(

@@ -42,7 +42,10 @@ FILES = {"KMNIST": "kmnist", STAND_IN: "stand-in"}  # by the name of the data se
 
 
 def tables_of(data_name: str) -> tuple[Table, Table]:
-    """Return where the reference values of a data set, and their scatter, are kept."""
+    """Return where the reference values of a data set, and their scatter, are kept.
+
+    The deviation of a variant is its largest in any of its seeds.
+    """
     name = FILES.get(data_name, "other data")
     return (
         Table(FOLDER / f"{name}.csv", VALUE_KEY, ["value", "tolerance"]),
@@ -53,11 +56,6 @@ def tables_of(data_name: str) -> tuple[Table, Table]:
 def load_reference(data_name: str) -> pd.DataFrame:
     """Return experiment, seed, quantity, value, tolerance; empty if there is no reference."""
     return tables_of(data_name)[0].load()
-
-
-def load_scatter(data_name: str) -> pd.DataFrame:
-    """Return variant, experiment, quantity, deviation (the largest of any seed), seeds."""
-    return tables_of(data_name)[1].load()
 
 
 # ---- checking ------------------------------------------------------------------------------------
@@ -167,7 +165,7 @@ def measure_results(
 
 
 def scatter_of(variant: str, other: pd.DataFrame, here: pd.DataFrame) -> pd.DataFrame:
-    """Return how far two frames of results are apart: rows of :func:`load_scatter`."""
+    """Return how far two frames of results are apart: rows of the table of scatter."""
     columns = [column for column in here if column in other and column not in LEFT_OUT]
     a, b = (
         frame.set_index(["experiment", "seed"])[columns].astype(float) for frame in (other, here)
@@ -191,7 +189,7 @@ def make_reference(results: Results, scatter: pd.DataFrame) -> pd.DataFrame:
     ----------
     results : Results
     scatter : DataFrame
-        Columns experiment, quantity, deviation, as :func:`load_scatter` has them.
+        Columns experiment, quantity, deviation, as :func:`scatter_of` returns them.
     """
     largest = scatter.groupby(["experiment", "quantity"]).deviation.max().to_dict()
     rows = []
@@ -237,7 +235,7 @@ def measure(data: Dataset, only: Sequence[str] = ()) -> None:
     seeds = default_seeds()
     tell(f"{data!r}: {', '.join(only) or 'all experiments'}, seeds {seeds}")
     results = measure_results(data, seeds, only)
-    old, scatter = load_reference(data.name), load_scatter(data.name)
+    old, scatter = (table.load() for table in tables_of(data.name))
     for name, sentences in deviations(results, old).items():
         tell(f"{name}: " + ("; ".join(sentences) or "as before"))
     others = {variant: measured_as(variant, only) for variant in VARIANTS}

@@ -21,7 +21,7 @@ from kmnist_mlp.activations import ACTIVATIONS, Activation
 from kmnist_mlp.callbacks.checkpoint import Checkpoint
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
-from kmnist_mlp.experiments.provenance import blas_library, blas_pools
+from kmnist_mlp.experiments.provenance import blas_libraries
 from kmnist_mlp.network import MLP
 from kmnist_mlp.results import CURVES, Callback, Progress, TrainingResult
 from kmnist_mlp.support.files import cache_folder, full_path, load_arrays, save_arrays, write_csv
@@ -248,8 +248,7 @@ def _environment() -> tuple[str, ...]:
 
 @lru_cache(maxsize=1)
 def _environment_of(stamps: tuple[int, ...]) -> tuple[str, ...]:
-    libraries = {blas_library(pool) for pool in blas_pools()}
-    return (source_hash(), np.__version__, *sorted(libraries))
+    return (source_hash(), np.__version__, *sorted(blas_libraries()))
 
 
 def source_hash(package: Path = PACKAGE) -> str:
