@@ -38,7 +38,7 @@ def test_the_interval_of_the_calibration_error_is_that_of_a_share_of_one_bin():
     for n in (400, 40_000):
         low, high = calibration_error_interval(*predictions(0.95, n, n // 2))
         half = 1.96 * (0.5 * 0.5 / n) ** 0.5
-        np.testing.assert_allclose([low, high], [0.45 - half, 0.45 + half], atol=0.15 * half)
+        np.testing.assert_allclose([low, high], [0.45 - half, 0.45 + half], atol=0.1 * half)
     low, high = calibration_error_interval(*predictions(0.75, 400, 301))
     assert low == 0 and 0 <= high < 0.05  # an error near 0
 
