@@ -62,7 +62,7 @@ test-notebooks: $(SETUP) ## Run the notebooks afresh (one seed) and compare thei
 	@results=$$(mktemp -d) || exit 1; \
 	trap 'rm -rf "$$results"' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM HUP; \
 	export KMNIST_MLP_RESULTS="$$results" KMNIST_MLP_SEEDS=1; \
-	$(PY) -m kmnist_mlp.experiments && $(PY) -m pytest -n auto --dist loadfile \
+	$(PY) -m kmnist_mlp.report.measure experiments && $(PY) -m pytest -n auto --dist loadfile \
 	  --nbval --nbval-current-env -p no:cacheprovider notebooks
 test-lab: $(SETUP) ## Use every notebook in JupyterLab with a headless browser (stand-in, minutes)
 	@$(PY) -m pytest tests/test_jupyterlab.py $(ARGS)
@@ -84,8 +84,8 @@ bench: $(SETUP) ## Time training beside its matrix products and other libraries
 	@$(PY) -m kmnist_mlp.benchmark $(ARGS)
 
 # --- For maintainers --------------------------------------------------------------------------------
-measure: $(SETUP) ## Measure kept results again, resumable: make measure ARGS=reference (or --help)
-	@$(PY) -m kmnist_mlp.beyond $(ARGS)
+measure: $(SETUP) ## Train or measure kept results again, resumable: WHAT=reference (or --help)
+	@$(PY) -m kmnist_mlp.report.measure $(WHAT) $(ARGS)
 # Small changes to the numerical code, one at a time, against its unit tests. mutmut needs fork (no
 # Windows); it does not change constants, properties and cached functions.
 mutants: $(SETUP) ## Change the numerical code in 2,600 ways: do the tests notice? (20 minutes)

@@ -22,9 +22,7 @@ needs_browser = pytest.mark.skipif(
     CHROMIUM is None,
     reason="no Chromium was found (Debian: apt-get install chromium; or set CHROMIUM)",
 )
-needs_axe = pytest.mark.skipif(
-    not AXE.is_file(), reason="no axe-core"
-)
+needs_axe = pytest.mark.skipif(not AXE.is_file(), reason="no axe-core")
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import pytest
 from fake_records import fake_records
 
 from kmnist_mlp.beyond import figures, plan
-from kmnist_mlp.beyond.calibration import calibration_table
+from kmnist_mlp.beyond.evaluation import calibration_table
 from kmnist_mlp.figures.style import use_style
 from kmnist_mlp.support.statistics import wilson_interval
 

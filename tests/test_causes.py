@@ -143,7 +143,9 @@ def test_without_any_ablation_of_its_experiment_a_cause_is_not_measured():
 def test_results_without_the_code_name_their_file_and_what_makes_it(monkeypatch):
     frame = results(OURS).frame.assign(deviations="none")
     monkeypatch.setattr("kmnist_mlp.experiments.causes.load_runs", lambda: frame)
-    with pytest.raises(ValueError, match=r"published_code\.csv .*'all'.*make published"):
+    with pytest.raises(
+        ValueError, match=r"published_code\.csv .*'all'.*make measure WHAT=published"
+    ):
         published_readings()
     frame = pd.concat([frame, frame.assign(deviations="all")])
     assert list(published_readings()) == ["none", "all"]

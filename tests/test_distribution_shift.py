@@ -77,7 +77,7 @@ def test_the_baseline_is_trained_again_with_its_own_configuration_and_seeds(
     mixed = pooled_runs(tiny10, results)
     assert list(mixed.runs) == [(POOLED, 3), (POOLED, 1)]
     assert [r.config for r in mixed.of(POOLED)] == [CONFIG.replace(seed=s) for s in (3, 1)]
-    assert mixed.data_name == f"{tiny10.name}, pooled"
+    assert mixed.data_name == tiny10.name  # whose reference results it has
     table = pooled_comparison(results, mixed)
     for row, these, name in (("published", results, "baseline"), ("re-split", mixed, POOLED)):
         (found,) = table[table.index.str.contains(row)].to_dict("records")

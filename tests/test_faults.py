@@ -23,7 +23,7 @@ from official import small_files
 
 from kmnist_mlp import MLP, Config, run
 from kmnist_mlp.datasets.__main__ import main as fetch_data
-from kmnist_mlp.experiments import ResultCache, parallel
+from kmnist_mlp.experiments import ResultCache, runs
 from kmnist_mlp.report.__main__ import main
 from kmnist_mlp.support.files import load_arrays, save_arrays, whole_file
 
@@ -77,7 +77,7 @@ def test_a_kill_while_a_file_is_written_leaves_the_old_one_or_the_new_one(
 @pytest.mark.parametrize(
     ("owner", "name"),
     [
-        pytest.param(parallel, "train", id="in-training"),
+        pytest.param(runs, "train", id="in-training"),
         pytest.param(np, "savez", id="in-writing-a-result"),
         pytest.param(os, "replace", id="before-a-result-has-its-name"),
     ],

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import scipy.stats
 
-from kmnist_mlp.experiments import seeds
+from kmnist_mlp.experiments import sweep
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.published_runs import ABLATED
 from kmnist_mlp.experiments.runs import Results
@@ -129,7 +129,7 @@ def test_each_claim_has_a_mark_per_reading_sorted_by_verdict():
 
 def test_the_widths_of_both_intervals_are_drawn_by_the_number_of_seeds():
     values = [84.0, 84.5, 84.2]
-    figure = drawn.seeds_figure(seeds.widths(values))
+    figure = drawn.seeds_figure(sweep.widths(values))
     n = np.arange(2, 21)
     mean = scipy.stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / n**0.5
     lines = {line.get_label(): line.get_xydata() for line in figure.panels[0].axes[0].lines}

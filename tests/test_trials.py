@@ -8,22 +8,11 @@ from fake_records import fake_records
 
 from kmnist_mlp.beyond import plan
 from kmnist_mlp.beyond import trial_tables as tables
-from kmnist_mlp.beyond.measurements import (
-    ENSEMBLE,
-    NETWORK,
-    accuracies,
-    check,
-    epoch_seconds,
-    load_robustness,
-    load_timing,
-    measure_final,
-    recorded,
-)
-from kmnist_mlp.beyond.pretrained import load_ensemble, load_rounded, save_rounded
-from kmnist_mlp.beyond.protocol import load_ledger, weights_digest
-from kmnist_mlp.beyond.records import Records, identity
+from kmnist_mlp.beyond.plan import identity
+from kmnist_mlp.beyond.pretrained import load_ensemble
+from kmnist_mlp.beyond.protocol import ENSEMBLE, NETWORK, accuracies, load_ledger, recorded
+from kmnist_mlp.beyond.records import Records
 from kmnist_mlp.experiments.other_classifiers import quoted
-from kmnist_mlp.network import MLP
 from kmnist_mlp.support.files import write_csv
 from kmnist_mlp.support.statistics import interval, mcnemar
 
@@ -100,7 +89,10 @@ def test_a_change_is_clear_if_its_test_is_after_correction_for_their_number(reco
 def test_a_distilled_network_is_not_compared_on_images_that_its_teachers_saw(records):
     row = tables.changes_table(records, [plan.DISTILLED], "added").loc[plan.DISTILLED]
     assert row["validation, %"] == "–" and "change (validation)" not in row
-    change = accuracy(records, plan.TRIAL, "distilled")[0] - accuracy(records, plan.TRIAL)[0]
+    change = (
+        accuracy(records, plan.changed(plan.DISTILLED), "distilled")[0]
+        - accuracy(records, plan.TRIAL)[0]
+    )
     assert row["change (held-out clusters)"] == points(change)
 
 
@@ -136,105 +128,19 @@ def test_what_has_no_record_is_left_out_of_every_table(tmp_path):
 # ---- measured on test images ---------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def measured(tmp_path_factory, kana):
-    """The final networks, tiny and untrained, measured on 100 images: folder and ledger."""
-    folder = tmp_path_factory.mktemp("measured")
-    for seed in plan.FINAL_SEEDS:
-        save_rounded(untrained(seed), folder / f"final_{seed}.npz")
-    measure_final(kana, untrained(9), folder, folder / "ledger.csv")
-    return folder, folder / "ledger.csv"
-
-
-def untrained(seed):
-    """Return a network for images of 6 x 6 pixels."""
-    model = MLP((36, 10), seed=seed)
-    model.standardisation = np.zeros(36, np.float32), np.full(36, 99, np.float32)
-    return model
-
-
-def test_the_ledger_has_the_accuracy_of_each_final_network_and_of_their_mean(measured, kana):
-    folder, file = measured
-    networks = load_ensemble(folder)
-    lines = recorded(networks, load_ledger(file))
-    right = [float((n.predict(kana.test_images) == kana.test_labels).mean()) for n in networks]
-    assert accuracies(lines).tolist() == pytest.approx(right) and len(right) == 5
-    mean = np.mean([n.predict_proba(kana.test_images) for n in networks], axis=0)
-    expected = float((mean.argmax(axis=1) == kana.test_labels).mean())
-    assert accuracies(lines, ENSEMBLE).tolist() == [pytest.approx(expected)]
-    assert len(lines) == 5 + 1 + 2  # the last two with shifts
-    table = tables.final_table(lines)
-    assert table["test accuracy, %"].tolist()[:5] == [f"{100 * a:.2f}" for a in right]
-    wilson = scipy.stats.binomtest(round(100 * right[0]), 100).proportion_ci(method="wilson")
-    low, high = (f"{100 * end:.2f}" for end in wilson)
-    assert table["95 % interval (images)"].iloc[0] == f"{low} to {high}"
-
-
-def test_networks_that_were_trained_again_are_told_from_those_before(measured, kana):
-    networks, ledger = load_ensemble(measured[0]), load_ledger(measured[1])
-    before = ledger[ledger.kind == NETWORK].assign(network="0" * 12, accuracy=0.0)
-    both = pd.concat([before, ledger])
-    assert accuracies(recorded(networks, both)).tolist() == accuracies(ledger).tolist()
-    with pytest.raises(ValueError, match=weights_digest([networks[0]])):
-        recorded(networks, before)
-
-
-def test_robustness_is_measured_on_all_test_images_and_through_the_ledger(measured, kana):
-    folder, file = measured
-    robustness, ledger = load_robustness(folder), load_ledger(file)
-    assert (ledger.images == 100).all()
-    severe = ledger[ledger.what.str.contains("noise")]
-    in_figure = robustness[robustness.corruption.str.contains("noise")]
-    assert sorted(severe.accuracy) == pytest.approx(sorted(in_figure.accuracy))
-    severities = robustness.groupby("corruption", sort=False).severity.unique().map(list).tolist()
-    assert severities == [[*range(-4, 5)], [*range(-40, 41, 10)], [*range(0, 101, 20)]]
-    unchanged = robustness[(robustness.severity == 0) & (robustness.model == NETWORK)]
-    assert set(unchanged.accuracy) == {accuracies(ledger).iloc[0]}
-    assert robustness.groupby(["corruption", "model"]).accuracy.nunique().max() > 1
-
-
-def test_measuring_again_adds_nothing_to_the_ledger(measured, kana):
-    folder, file = measured
-    before = file.read_bytes()
-    measure_final(kana, untrained(9), folder, file)
-    assert file.read_bytes() == before
-
-
-@pytest.mark.parametrize(("kind", "seed"), [(NETWORK, "3"), (ENSEMBLE, "0 to 4")])
-def test_the_check_refuses_networks_whose_accuracy_is_not_in_the_ledger(
-    measured, kana, tmp_path, kind, seed
-):
-    folder, file = measured
-    check(kana, folder, file)
-    moved = load_ledger(file)
-    place = moved.index[(moved.kind == kind) & (moved.seed == seed)]
-    moved.loc[place, "accuracy"] += 0.02
-    write_csv(moved, tmp_path / "ledger.csv")
-    with pytest.raises(ValueError, match=f"{kind}, seed {seed}.*{moved.accuracy[place[0]]:.2%}"):
-        check(kana, folder, tmp_path / "ledger.csv")
-
-
-def test_all_other_classifiers_stand_beside_ours_in_order(measured):
-    lines = recorded(load_ensemble(measured[0]), load_ledger(measured[1]))
+def test_final_networks_stand_beside_all_other_classifiers_in_order():
+    ledger = load_ledger()
+    lines = recorded(load_ensemble(), ledger)
+    found = tables.final_table(lines)["test accuracy, %"].tolist()
+    assert found[:5] == [f"{100 * accuracy:.2f}" for accuracy in accuracies(lines)]
     table = tables.others_table(lines)
-    found = table["test accuracy, %"].astype(float)
-    assert found.is_monotonic_increasing and {NETWORK, ENSEMBLE} < set(table.index)
-    assert found[NETWORK] == pytest.approx(100 * accuracies(lines).mean(), abs=0.005)
+    percent = table["test accuracy, %"].astype(float)
+    assert percent.is_monotonic_increasing and {NETWORK, ENSEMBLE} < set(table.index)
+    assert percent[NETWORK] == pytest.approx(100 * accuracies(lines).mean(), abs=0.005)
     assert len(table) == 2 + len(quoted()) and table.index.str.endswith("*").sum() == 6
-
-
-def test_the_ledger_is_counted_by_what_was_evaluated(measured):
-    ledger = load_ledger(measured[1])
-    table = tables.ledger_table(ledger)
-    assert table.evaluations.sum() == len(ledger)
-    assert table.evaluations[ENSEMBLE] == 1 and table.evaluations[NETWORK] == 5
-    percent = 100 * ledger.accuracy[ledger.kind == NETWORK]
-    shown = dict.fromkeys((f"{percent.min():.2f}", f"{percent.max():.2f}"))
-    assert len(shown) == 2 and table["accuracy, %"][NETWORK] == " to ".join(shown)
-    assert tables.ledger_table(load_ledger()).evaluations["first attempt"] == 54
-
-
-# ---- statistics and time -------------------------------------------------------------------------
+    counted = tables.ledger_table(ledger).evaluations
+    assert counted.sum() == len(ledger) and counted["first attempt"] == 54
+    assert counted[ENSEMBLE] == 1 and counted[NETWORK] == 5
 
 
 def test_mcnemar_counts_only_images_that_the_two_treat_differently():
@@ -242,21 +148,3 @@ def test_mcnemar_counts_only_images_that_the_two_treat_differently():
     assert mcnemar(one, other)[:2] == (3, 1)
     assert mcnemar(one, other)[2] == pytest.approx(2 * (1 + 4) / 16)  # 0 or 1 of 4 heads, twice
     assert mcnemar(one, one) == (0, 0, 1.0)
-
-
-def test_an_epoch_of_each_step_is_timed_once_for_all_lengths(kana, tmp_path, monkeypatch):
-    base = plan.EXPERIMENTS["baseline"].replace(layer_specs=(36, 8, 10))
-    longer = base.replace(epochs=7)
-    timing = epoch_seconds({"one": base, "longer": longer}, kana)
-    assert timing.step.tolist() == ["one", "longer"]
-    assert timing.seconds_per_epoch[0] == timing.seconds_per_epoch[1] > 0
-    write_csv(timing, tmp_path / "timing.csv")
-    assert load_timing(tmp_path).step.tolist() == ["one", "longer"]
-
-
-def test_the_rounded_weights_of_a_network_predict_like_the_network(kana, tmp_path):
-    model = untrained(0)
-    save_rounded(model, tmp_path / "model.npz")
-    rounded = load_rounded(tmp_path / "model.npz")
-    difference = rounded.predict_proba(kana.test_images) - model.predict_proba(kana.test_images)
-    assert 0 < np.abs(difference).max() < 0.05

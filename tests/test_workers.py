@@ -35,17 +35,8 @@ def results_folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def client():
-    with (
-        LocalCluster(
-            n_workers=2,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address=None,
-            silence_logs=50,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
+    settings = {"host": "127.0.0.1", "dashboard_address": None, "silence_logs": 50}
+    with LocalCluster(2, threads_per_worker=1, **settings) as cluster, Client(cluster) as client:
         yield client
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from kmnist_mlp.beyond import plan
-from kmnist_mlp.beyond.calibration import expected_calibration_error
+from kmnist_mlp.beyond.evaluation import expected_calibration_error
 from kmnist_mlp.beyond.records import Records
 from kmnist_mlp.beyond.trial_tables import PARTS
 from kmnist_mlp.data import Dataset
@@ -224,7 +224,7 @@ def augmentation_figure(data: Dataset) -> ReportFigure:
 def calibration_figure(tables: dict[str, pd.DataFrame], data_name: str) -> ReportFigure:
     """Show accuracy by confidence, one panel per model: a reliability diagram.
 
-    ``tables`` holds a :func:`~kmnist_mlp.beyond.calibration.calibration_table` per model. Vertical
+    ``tables`` holds a :func:`~kmnist_mlp.beyond.evaluation.calibration_table` per model. Vertical
     lines are 95 % intervals of the accuracy.
     """
     panels, numbers, errors = [], [], []
@@ -253,7 +253,7 @@ def calibration_figure(tables: dict[str, pd.DataFrame], data_name: str) -> Repor
 def robustness_figure(numbers: pd.DataFrame, data_name: str) -> ReportFigure:
     """Show accuracy by severity, one panel per corruption, one line per model.
 
-    ``numbers`` is that of :func:`~kmnist_mlp.beyond.measurements.load_robustness`.
+    ``numbers`` is that of :func:`~kmnist_mlp.beyond.protocol.load_robustness`.
     """
     panels = []
     percent = numbers.assign(accuracy=100 * numbers.accuracy)

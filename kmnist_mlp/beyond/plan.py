@@ -1,4 +1,4 @@
-"""Every network that `make beyond` trains: the final ones, and trials that vary them.
+"""Every network beyond the paper that is trained: the final ones, and trials that vary them.
 
 A trial is trained on the images that :func:`~kmnist_mlp.beyond.protocol.held_out_clusters` leaves,
 and measured on the clusters that it holds out and on a validation split.
@@ -6,11 +6,12 @@ and measured on the clusters that it holds out and on a validation split.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from itertools import product
+from typing import Any, NamedTuple
 
 from kmnist_mlp.config import Config
 from kmnist_mlp.experiments.paper import EXPERIMENTS
+from kmnist_mlp.experiments.store import key_of
 
 # The networks of the final table, which alone are measured on test images: five seeds, all 60,000
 # training images.
@@ -30,7 +31,8 @@ FINAL = Config(
     standardisation="global",
     validation_fraction=0.0,
 )
-FINAL_SEEDS = range(5)
+FINAL_SEEDS, TRIAL_SEEDS = range(5), range(3)
+SMALL_SEEDS = range(2)  # of the steps, the strengths and the numbers of images
 
 SHORT, LONG = 20, 40  # epochs of trials
 TRIAL = FINAL.replace(epochs=SHORT, validation_fraction=0.2)
@@ -62,11 +64,11 @@ ADDED = {
     "mini-batches of 512": {"batch_size": 512},
     "four hidden layers": {"layer_specs": layers(4, 1024)},
 }
-CHANGES = LEFT_OUT | ADDED
-TRIAL_SEEDS = range(3)
-SMALL_SEEDS = range(2)  # of the steps, the strengths and the numbers of images
-TEACHERS = TRIAL_SEEDS  # of the trial without a change: networks to distil into one
+# A network that learns the probabilities of three trials without a change, in place of the labels:
+# nothing smooths them.
 DISTILLED = "distilled from three networks"
+CHANGES = LEFT_OUT | ADDED | {DISTILLED: {"label_smoothing": 0.0}}
+TEACHERS = [TRIAL.replace(seed=seed) for seed in TRIAL_SEEDS]
 
 # Methods that may need a longer run to show what they bring. What is left out is trained for twice
 # as long, too: does the order depend on the length?
@@ -109,20 +111,32 @@ class Run(NamedTuple):
     group, title : str
         Where it stands in the plan; a run of two groups stands with the first.
     config : Config
-    data : str
-        "all" training images, those of the "trials", the "first n" of these, or "distilled": those
-        of the trials, labelled by the networks of :data:`TEACHERS`.
+    first : int or None
+        Train on so many of the trials' training images; None is all of them.
+    teachers : tuple of Config
+        Learn the mean probabilities of these networks in place of the labels.
+    final : bool
+        Train on all training images, those of the held-out clusters included.
     """
 
     group: str
     title: str
     config: Config
-    data: str = "trials"
+    first: int | None = None
+    teachers: tuple[Config, ...] = ()
+    final: bool = False
 
     @property
-    def first(self) -> int | None:
-        """The number of the trials' training images, if not all."""
-        return int(self.data.removeprefix("first ")) if self.data.startswith("first ") else None
+    def data(self) -> str:
+        """What it is trained on, as the records name it."""
+        if self.final:
+            return "all"
+        return "distilled" if self.teachers else f"first {self.first}" if self.first else "trials"
+
+
+def identity(config: Config, data: str) -> str:
+    """Return the name of a run in the records: a hash of its configuration and :attr:`Run.data`."""
+    return key_of([config.to_dict(), data])[:12]
 
 
 def changed(title: str) -> Config:
@@ -154,43 +168,32 @@ def size_config(images: int, augmented: bool, images_seen: int = IMAGES_SEEN) ->
     return SMALL.replace(epochs=epochs, distortion=1.0 if augmented else 0.0)
 
 
-def _runs() -> Iterator[Run]:
-    for seed in FINAL_SEEDS:
-        yield Run("final", "final network", FINAL.replace(seed=seed), "all")
-    for seed in TRIAL_SEEDS:
-        yield Run("trial", "nothing", TRIAL.replace(seed=seed))
-        for title in LEFT_OUT:
-            yield Run("left out", title, changed(title).replace(seed=seed))
-    for title in ADDED:
-        yield Run("added", title, changed(title))
-    yield from _small_runs()
-    yield Run("distilled", DISTILLED, TRIAL, "distilled")
-    for title in ("nothing", *LONG_RUNS, *LEFT_OUT):
-        yield Run("long", f"{title}, twice the epochs", longer(changed(title)))
-
-
-def _small_runs() -> Iterator[Run]:
-    for seed in SMALL_SEEDS:
-        for title, config in step_configs().items():
-            if seed == SMALL_SEEDS[0] or config.epochs != LONG:
-                yield Run("step", title, config.replace(seed=seed))
-        for strength in STRENGTHS:
-            for epochs in LENGTHS:
-                config = strength_config(strength, epochs)
-                title = f"strength {strength:g}, {epochs} epochs"
-                yield Run("strength", title, config.replace(seed=seed))
-        for images in SIZES:
-            for augmented in (False, True):
-                for seen in (IMAGES_SEEN // 2, IMAGES_SEEN):
-                    title = f"{images} images, {'' if augmented else 'not '}augmented, {seen} seen"
-                    config = size_config(images, augmented, seen)
-                    if seed == SMALL_SEEDS[0] or seen == IMAGES_SEEN:
-                        yield Run("size", title, config.replace(seed=seed), f"first {images}")
-
-
 def planned() -> list[Run]:
-    """Return every run once, the most telling first."""
-    runs: dict[tuple[Config, str], Run] = {}
-    for run in _runs():
-        runs.setdefault((run.config, run.data), run)
-    return list(runs.values())
+    """Return every run once."""
+    runs = [
+        *several(FINAL_SEEDS, "final", "final network", FINAL, final=True),
+        *several(TRIAL_SEEDS, "trial", "nothing", TRIAL),
+        Run("distilled", DISTILLED, changed(DISTILLED), teachers=tuple(TEACHERS)),
+    ]
+    for title in LEFT_OUT:
+        runs += several(TRIAL_SEEDS, "left out", title, changed(title))
+    runs += [Run("added", title, changed(title)) for title in ADDED]
+    for title, config in step_configs().items():
+        seeds = SMALL_SEEDS[:1] if config.epochs == LONG else SMALL_SEEDS
+        runs += several(seeds, "step", title, config)
+    for strength, epochs in product(STRENGTHS, LENGTHS):
+        title = f"strength {strength:g}, {epochs} epochs"
+        runs += several(SMALL_SEEDS, "strength", title, strength_config(strength, epochs))
+    lengths = {IMAGES_SEEN // 2: SMALL_SEEDS[:1], IMAGES_SEEN: SMALL_SEEDS}
+    for images, augmented, seen in product(SIZES, (False, True), lengths):
+        title = f"{images} images, {'' if augmented else 'not '}augmented, {seen} seen"
+        config = size_config(images, augmented, seen)
+        runs += several(lengths[seen], "size", title, config, first=images)
+    for title in ("nothing", *LONG_RUNS, *LEFT_OUT):
+        runs.append(Run("long", f"{title}, twice the epochs", longer(changed(title))))
+    return list({identity(run.config, run.data): run for run in runs[::-1]}.values())[::-1]
+
+
+def several(seeds: range, group: str, title: str, config: Config, **fields: Any) -> list[Run]:
+    """Return a run of each seed."""
+    return [Run(group, title, config.replace(seed=seed), **fields) for seed in seeds]

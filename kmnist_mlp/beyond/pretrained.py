@@ -1,4 +1,4 @@
-"""The networks that ship with the project, in ``results/``: trained on KMNIST by ``make beyond``.
+"""The networks that ship with the project, in ``results/``: trained on KMNIST by ``make measure``.
 
 Their weights are rounded to eight bits, and are measured and used so.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from kmnist_mlp.network import MLP
-from kmnist_mlp.support.files import load_arrays, save_arrays
+from kmnist_mlp.support.files import load_arrays
 
 FOLDER = Path(__file__).parent / "results"
 
@@ -50,13 +50,8 @@ def load_ensemble(folder: Path = FOLDER) -> list[MLP]:
     return [load_rounded(path) for path in sorted(folder.glob("final_?.npz"))]
 
 
-def save_rounded(model: MLP, path: Path) -> None:
-    """Write what :func:`rounded` returns for a network."""
-    save_arrays(path, {"activation": model.activation}, rounded(model))
-
-
 def load_rounded(path: Path) -> MLP:
-    """Return the network that :func:`save_rounded` wrote, with its rounded weights.
+    """Return the network of a file: its activation, and what :func:`rounded` returned.
 
     Raises
     ------

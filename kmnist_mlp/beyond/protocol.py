@@ -34,17 +34,21 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import hashlib
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
+from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from kmnist_mlp.beyond.shift_averaging import average_over_shifts
+from kmnist_mlp.beyond.evaluation import CORRUPTIONS, average_over_shifts
+from kmnist_mlp.beyond.plan import FINAL
+from kmnist_mlp.beyond.pretrained import FOLDER, load_ensemble
 from kmnist_mlp.config import Config, Stream, generator
 from kmnist_mlp.data import Dataset
+from kmnist_mlp.experiments.paper import EXPERIMENTS
+from kmnist_mlp.experiments.store import key_of
 from kmnist_mlp.network import MLP
 from kmnist_mlp.support.files import write_csv
 
@@ -52,6 +56,8 @@ CLUSTERS, HELD_OUT = 12, 2  # of the training images of each character
 ITERATIONS = 20  # of k-means
 LEDGER = Path(__file__).with_name("ledger.csv")
 COLUMNS = ["date", "kind", "what", "configuration", "seed", "network", "images", "accuracy"]
+NETWORK, ENSEMBLE, SHIFTS = "final network", "ensemble", ", mean over nine shifts"
+TOLERANCE = 0.00025  # two images: another BLAS may round the odd probability to the other side
 
 
 # ---- choosing ------------------------------------------------------------------------------------
@@ -73,10 +79,10 @@ def held_out_rows(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
     rng, held_out = generator(0, Stream.CLUSTERS), np.zeros(len(labels), bool)
     for label in np.unique(labels):
-        own = np.flatnonzero(labels == label)
-        pixels = images[own].reshape(len(own), -1) / 255
+        rows = np.flatnonzero(labels == label)
+        pixels = images[rows].reshape(len(rows), -1) / 255
         _, cluster = kmeans2(pixels, CLUSTERS, ITERATIONS, minit="++", seed=rng)
-        held_out[own] = np.isin(cluster, rng.choice(CLUSTERS, HELD_OUT, replace=False))
+        held_out[rows] = np.isin(cluster, rng.choice(CLUSTERS, HELD_OUT, replace=False))
     return held_out
 
 
@@ -125,8 +131,8 @@ def measure(
     seeds: str,
     data: Dataset,
     *,
-    changed: str = "",
-    change: Callable[[np.ndarray], np.ndarray] | None = None,
+    corruption: str = "",
+    severity: float = 0,
     shifts: bool = False,
     ledger: Path = LEDGER,
 ) -> float:
@@ -143,22 +149,22 @@ def measure(
     seeds : str
         Of the networks.
     data : Dataset
-    changed : str
-        How the test images are changed, if they are, in words.
-    change : callable, optional
-        Takes and returns images of uint8, shape (n, height, width).
+    corruption : str
+        One of :data:`~kmnist_mlp.beyond.evaluation.CORRUPTIONS`, with which images are changed.
+    severity : float
     shifts : bool
         Whether probabilities are averaged over shifts of each image.
     ledger : Path
         A line that is there already, the same but for its date, is not added again.
     """
-    images = change(data.test_images) if change else data.test_images
-    probabilities = sum(
-        average_over_shifts(network.predict_proba, images)
-        if shifts
-        else network.predict_proba(images)
-        for network in networks
-    )
+    images, changed = data.test_images, ""
+    if corruption:
+        images = CORRUPTIONS[corruption][0](images, severity)
+        changed = f"{corruption}: {severity}"
+    predictors = [network.predict_proba for network in networks]
+    if shifts:
+        predictors = [partial(average_over_shifts, predictor) for predictor in predictors]
+    probabilities = sum(predictor(images) for predictor in predictors)
     accuracy = float((probabilities.argmax(axis=1) == data.test_labels).mean())
     line = [
         datetime.date.today().isoformat(), kind, changed, config_digest(config), seeds,
@@ -172,12 +178,7 @@ def measure(
 
 def config_digest(config: Config) -> str:
     """Return a hash of a configuration without its seed, as the ledger names it."""
-    return short_hash({n: value for n, value in config.to_dict().items() if n != "seed"})
-
-
-def short_hash(values: Any) -> str:
-    """Return a hash of plain values, such as a configuration's."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
+    return key_of({n: value for n, value in config.to_dict().items() if n != "seed"})[:12]
 
 
 def weights_digest(networks: Sequence[MLP]) -> str:
@@ -198,3 +199,105 @@ def load_ledger(ledger: Path = LEDGER) -> pd.DataFrame:
     if not ledger.exists():
         return pd.DataFrame(columns=COLUMNS)
     return pd.read_csv(ledger, dtype={"seed": str}, keep_default_na=False)
+
+
+def measure_final(
+    data: Dataset, baseline: MLP, folder: Path = FOLDER, ledger: Path = LEDGER
+) -> None:
+    """Measure the final networks and their ensemble on the test images, and write robustness.csv.
+
+    Parameters
+    ----------
+    data : Dataset
+    baseline : MLP
+        The paper's, for comparison on corrupted images.
+    folder : Path
+        With the networks; ``robustness.csv`` is written there, with columns corruption, severity,
+        model and accuracy (a fraction).
+    ledger : Path
+        Gets a line for each accuracy.
+    """
+    networks = load_ensemble(folder)
+    first, all_seeds = networks[:1], f"0 to {len(networks) - 1}"
+    on_test = partial(measure, config=FINAL, data=data, ledger=ledger)
+    for seed, network in enumerate(networks):
+        on_test(NETWORK, [network], seeds=str(seed))
+    on_test(ENSEMBLE, networks, seeds=all_seeds)
+    on_test(NETWORK + SHIFTS, first, seeds="0", shifts=True)
+    on_test(ENSEMBLE + SHIFTS, networks, seeds=all_seeds, shifts=True)
+    models = (
+        ("the paper's baseline", [baseline], EXPERIMENTS["baseline"]),
+        (NETWORK, first, FINAL),
+    )
+    rows = []
+    for corruption, (_, severities) in CORRUPTIONS.items():
+        for severity, (name, model, config) in product(severities, models):
+            accuracy = measure(
+                f"{name}, corrupted images", model, config, "0", data,
+                corruption=corruption, severity=severity, ledger=ledger,
+            )  # fmt: skip
+            rows.append((corruption, severity, name, accuracy))
+    columns = ["corruption", "severity", "model", "accuracy"]
+    write_csv(pd.DataFrame(rows, columns=columns), folder / "robustness.csv")
+
+
+def recorded(networks: Sequence[MLP], ledger: pd.DataFrame) -> pd.DataFrame:
+    """Return the lines of a ledger that are about networks, one by one and all together.
+
+    Lines of networks that were trained another time are left out, as are those of changed images.
+
+    Parameters
+    ----------
+    networks : sequence of MLP
+        As :func:`~kmnist_mlp.beyond.pretrained.load_ensemble` returns them.
+    ledger : DataFrame
+
+    Raises
+    ------
+    ValueError
+        If one of the networks is not in the ledger.
+    """
+    names = [weights_digest([network]) for network in networks]
+    kinds = [NETWORK, ENSEMBLE, NETWORK + SHIFTS, ENSEMBLE + SHIFTS]
+    theirs = ledger.network.isin([*names, weights_digest(networks)])
+    lines = ledger[ledger.kind.isin(kinds) & theirs]
+    if missing := set(names) - set(lines.network):
+        raise ValueError(
+            f"networks {sorted(missing)} are not in the ledger; `make measure` (beyond) adds them"
+        )
+    return lines.drop_duplicates(["kind", "network"], keep="last")
+
+
+def accuracies(lines: pd.DataFrame, kind: str = NETWORK) -> pd.Series:
+    """Return the accuracies (fractions) of one kind among what :func:`recorded` returned."""
+    return lines[lines.kind == kind].accuracy
+
+
+def load_robustness(folder: Path = FOLDER) -> pd.DataFrame:
+    """Return corruption, severity, model and accuracy, as :func:`measure_final` wrote them."""
+    return pd.read_csv(folder / "robustness.csv")
+
+
+def check(data: Dataset, folder: Path = FOLDER, ledger: Path = LEDGER) -> None:
+    """Compare the shipped networks with the ledger: their weights; on KMNIST, their accuracies.
+
+    Raises
+    ------
+    ValueError
+        If weights are not in the ledger, or an accuracy is not the one there.
+    """
+    networks = load_ensemble(folder)
+    lines = recorded(networks, load_ledger(ledger))
+    print(f"weights of {len(networks)} x {networks[0]}: as recorded")
+    if data.is_stand_in:
+        return  # the accuracies are KMNIST's
+    probabilities = [network.predict_proba(data.test_images) for network in networks]
+    by_seed = {str(seed): found for seed, found in enumerate(probabilities)}
+    by_seed[f"0 to {len(networks) - 1}"] = sum(probabilities)
+    for line in lines[lines.kind.isin([NETWORK, ENSEMBLE])].itertuples():
+        accuracy = float((by_seed[line.seed].argmax(axis=1) == data.test_labels).mean())
+        if abs(accuracy - line.accuracy) > TOLERANCE:
+            raise ValueError(
+                f"{line.kind}, seed {line.seed}: its accuracy is {accuracy:.2%}, in the ledger "
+                f"{line.accuracy:.2%}"
+            )

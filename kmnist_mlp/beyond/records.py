@@ -1,43 +1,47 @@
-"""What each run of the plan gave, in ``results/``; ``make beyond`` trains those without a record.
+"""What each run of the plan gave, in ``results/``, and the command that makes all that is there.
 
 ``runs.csv`` has a row for each run, ``runs.npz`` which images of the held-out clusters it
-classifies correctly, ``log.txt`` a line for each, from several calls of `make beyond`. A final
-network's weights are in a file of its own, rounded to eight bits.
+classifies correctly, ``timing.csv`` the time of an epoch. A final network's weights are in a file
+of its own, rounded to eight bits, and ``MODEL_CARD.md`` describes them.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import json
+import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
+from kmnist_mlp.beyond import protocol
 from kmnist_mlp.beyond.distillation import Teachers
-from kmnist_mlp.beyond.plan import FINAL_SEEDS, TEACHERS, Run
-from kmnist_mlp.beyond.pretrained import FOLDER, from_rounded, rounded, save_rounded
-from kmnist_mlp.beyond.protocol import held_out_clusters, short_hash, without_test_images
+from kmnist_mlp.beyond.plan import FINAL, FINAL_SEEDS, Run, identity, planned, step_configs
+from kmnist_mlp.beyond.pretrained import FOLDER, from_rounded, load_ensemble, rounded
+from kmnist_mlp.beyond.protocol import held_out_clusters, without_test_images
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
-from kmnist_mlp.experiments import ResultCache, train_cached
-from kmnist_mlp.experiments.parallel import end_without_parent, train_all
-from kmnist_mlp.experiments.result_cache import source_hash
+from kmnist_mlp.experiments.runs import end_without_parent, train_all, train_or_resume
+from kmnist_mlp.experiments.runs import run as run_experiments
+from kmnist_mlp.experiments.store import source_hash
 from kmnist_mlp.extensions.augmentation import Distortion
 from kmnist_mlp.network import MLP
 from kmnist_mlp.results import TrainingResult
 from kmnist_mlp.support.console import tell
-from kmnist_mlp.support.files import load_arrays, save_arrays, write_csv
-from kmnist_mlp.training import train
+from kmnist_mlp.support.files import load_arrays, save_arrays, whole_file, write_csv
+from kmnist_mlp.support.statistics import in_percent, interval, wilson_interval
+from kmnist_mlp.training import Training, train
 
-COLUMNS = ["seed", "parameters", "epochs", "validation_accuracy", "held_out_accuracy"]
-
-
-def identity(config: Config, data: str) -> str:
-    """Return the name of a run in the records: a hash of its configuration and its data."""
-    return short_hash([config.to_dict(), data])
+TEMPLATE = Path(__file__).with_name("model_card.md")
+EPOCHS = 3  # whose median is an epoch's time, alone on one core
+COLUMNS = [
+    "run", "group", "title", "seed", "data", "parameters", "epochs", "diverged", "seconds",
+    "training_loss", "training_accuracy", "validation_loss", "validation_accuracy", "date", "code",
+    "configuration", "changed_by_rounding", "held_out_loss", "held_out_accuracy",
+]  # fmt: skip
 
 
 class Records:
@@ -46,21 +50,22 @@ class Records:
     Parameters
     ----------
     folder : Path
-        Made if there is none.
+        Made when a record is added, if there is none.
 
     Attributes
     ----------
     table : DataFrame
-        A row per run, its :func:`identity` as index: group and title as planned, seed, data,
-        parameters, epochs, diverged, seconds (beside other work, with pauses), losses and
-        accuracies (fractions) on training images (a tenth of them), validation images and held-out
-        clusters, date, code (hash of the numerical sources) and configuration (JSON); of a final
-        network changed_by_rounding, the share of augmented training images that it classifies
-        otherwise afterwards.
+        A row per run, its :func:`~kmnist_mlp.beyond.plan.identity` as index: group and title as
+        planned, seed, data (:attr:`~kmnist_mlp.beyond.plan.Run.data`), parameters, epochs,
+        diverged, seconds (beside other work, with pauses), losses and accuracies (fractions) on
+        training images (a tenth of them), validation images and held-out clusters, date, code (hash
+        of the numerical sources) and configuration (JSON); of a final network changed_by_rounding,
+        the share of augmented training images that it classifies otherwise afterwards.
     right : dict of str to ndarray
         By identity, which images of the held-out clusters are classified correctly: packed bits.
-    clusters : tuple of (str, int)
-        Fingerprint of the trials' data, and number of images in the held-out clusters.
+    clusters : dict
+        "trials", the fingerprint of the trials' data, and "held_out_images", their number in the
+        held-out clusters.
     """
 
     def __init__(self, folder: Path = FOLDER) -> None:
@@ -69,15 +74,10 @@ class Records:
 
     def load(self) -> None:
         """Read what is in the folder."""
-        self.table, self.right, self.clusters = pd.DataFrame(), {}, ("", 0)
+        self.table, self.right, self.clusters = pd.DataFrame(columns=COLUMNS[1:]), {}, {}
         if (self.folder / "runs.csv").exists():
-            header, self.right = load_arrays(self.folder / "runs.npz")
-            self.clusters = header["trials"], header["held_out_images"]
+            self.clusters, self.right = load_arrays(self.folder / "runs.npz")
             self.table = pd.read_csv(self.folder / "runs.csv", index_col="run")
-
-    def has(self, config: Config, data: str = "trials") -> bool:
-        """Whether there is a record of a run."""
-        return identity(config, data) in self.table.index
 
     def of(self, config: Config, data: str = "trials") -> pd.DataFrame:
         """Return the rows of a configuration with any seed, sorted by seed, which is the index.
@@ -85,10 +85,9 @@ class Records:
         Accuracies of a run that diverged are NaN.
         """
         runs = [identity(config.replace(seed=seed), data) for seed in FINAL_SEEDS]
-        rows = self.table.reindex(columns=self.table.columns.union(COLUMNS))
-        rows = rows.loc[[run for run in runs if run in self.table.index]].copy()
+        rows = self.table.loc[[run for run in runs if run in self.table.index]].copy()
         accuracies = [column for column in rows if column.endswith("_accuracy")]
-        rows.loc[rows.diverged.astype(bool) if len(rows) else [], accuracies] = np.nan
+        rows.loc[rows.diverged.astype(bool), accuracies] = np.nan
         return rows.astype({"seed": int}).set_index("seed")
 
     def difference(
@@ -104,11 +103,9 @@ class Records:
         data : str
             Of the first of the two; the other's is that of the trials.
         """
-        first, second = (
-            self.of(config, kind)[f"{part}_accuracy"]
-            for config, kind in ((one, data), (other, "trials"))
-        )
-        return 100 * (first - second).dropna().astype(float)
+        first, second = self.of(one, data), self.of(other)
+        difference = first[f"{part}_accuracy"] - second[f"{part}_accuracy"]
+        return 100 * difference.dropna().astype(float)
 
     def correct(self, config: Config, data: str = "trials") -> np.ndarray:
         """Return which images of the held-out clusters a run classifies correctly, (n,).
@@ -118,12 +115,13 @@ class Records:
         KeyError
             If there is no record.
         """
-        if not self.has(config, data):
+        if identity(config, data) not in self.right:
             raise KeyError(f"there is no record of {config} with the data {data!r}")
-        return np.unpackbits(self.right[identity(config, data)])[: self.clusters[1]].astype(bool)
+        right = np.unpackbits(self.right[identity(config, data)])
+        return right[: self.clusters["held_out_images"]].astype(bool)
 
-    def add(self, run: Run, result: TrainingResult, trials: Dataset, code: str = "") -> None:
-        """Write the record of a run, beside what is in the folder by now.
+    def add(self, run: Run, result: TrainingResult, trials: Dataset) -> None:
+        """Write the record of a run.
 
         Parameters
         ----------
@@ -131,33 +129,21 @@ class Records:
         result : TrainingResult
         trials : Dataset
             See :func:`~kmnist_mlp.beyond.protocol.held_out_clusters`.
-        code : str
-            Hash of the numerical sources.
 
         Raises
         ------
         ValueError
             If the folder's records are of other held-out clusters.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.load()
-        self.append(run, result, trials, code)
-        if run.data == "all":
-            save_rounded(result.model, self.folder / f"final_{run.config.seed}.npz")
-        header = dict(zip(("trials", "held_out_images"), self.clusters, strict=True))
-        save_arrays(self.folder / "runs.npz", header, self.right)
-        # last: a row has what belongs to it, also after an interruption
-        write_csv(self.table.reset_index(names="run"), self.folder / "runs.csv")
-
-    def append(self, run: Run, result: TrainingResult, trials: Dataset, code: str = "") -> None:
-        """Take up the record of a run as :meth:`add` does, without writing it."""
-        clusters = (trials.fingerprint, len(trials.test_labels))
-        if not self.table.empty and self.clusters != clusters:
+        here = {"trials": trials.fingerprint, "held_out_images": len(trials.test_labels)}
+        if self.clusters not in ({}, here):
             raise ValueError(
                 f"{self.folder} holds records of other data or held-out clusters: its fingerprint "
-                f"is {self.clusters[0][:12]}, here {clusters[0][:12]}"
+                f"is {self.clusters['trials'][:12]}, here {trials.fingerprint[:12]}"
             )
-        row: dict[str, Any] = {
+        self.folder.mkdir(parents=True, exist_ok=True)
+        name, right = identity(run.config, run.data), dict(self.right)
+        row = {
             "group": run.group,
             "title": run.title,
             "seed": run.config.seed,
@@ -168,18 +154,23 @@ class Records:
             "seconds": round(result.seconds),
             **result.returned,
             "date": datetime.date.today().isoformat(),
-            "code": code,
+            "code": source_hash()[:12],
             "configuration": json.dumps(run.config.to_dict(), sort_keys=True),
         }
-        name = identity(run.config, run.data)
-        if run.data == "all":  # trained on the held-out clusters, too: they measure nothing
+        if run.final:  # trained on the held-out clusters, too: they measure nothing
             row["changed_by_rounding"] = changed_by_rounding(result.model, trials)
+            weights = self.folder / f"final_{run.config.seed}.npz"
+            save_arrays(weights, {"activation": result.model.activation}, rounded(result.model))
         else:
             row |= {"held_out_loss": result.test_loss, "held_out_accuracy": result.test_accuracy}
-            right = result.model.predict(trials.test_images) == trials.test_labels
-            self.right[name] = np.packbits(right)
-        self.clusters = clusters
-        self.table = pd.concat([self.table, pd.DataFrame([row], index=[name])])
+            right[name] = np.packbits(
+                result.model.predict(trials.test_images) == trials.test_labels
+            )
+        rows = [*self.table.reset_index(names="run").to_dict("records"), {"run": name, **row}]
+        save_arrays(self.folder / "runs.npz", here, right)
+        # last: a row has what belongs to it, also after an interruption
+        write_csv(pd.DataFrame(rows, columns=COLUMNS), self.folder / "runs.csv")
+        self.load()
 
 
 def changed_by_rounding(model: MLP, data: Dataset) -> float:
@@ -190,9 +181,6 @@ def changed_by_rounding(model: MLP, data: Dataset) -> float:
     seen = np.rint(augmented).astype(np.uint8)
     after = from_rounded(model.activation, rounded(model))
     return float((after.predict(seen) != model.predict(seen)).mean())
-
-
-# ---- make beyond ---------------------------------------------------------------------------------
 
 
 def train_missing(runs: list[Run], data: Dataset, records: Records, n_jobs: int = -1) -> None:
@@ -210,38 +198,129 @@ def train_missing(runs: list[Run], data: Dataset, records: Records, n_jobs: int 
     n_jobs : int
         Number of processes; -1 is one for each core.
     """
-    missing = {run: run.config for run in runs if not records.has(run.config, run.data)}
+    missing = [run for run in runs if identity(run.config, run.data) not in records.table.index]
     tell(f"{len(runs)} runs, {len(missing)} to train")
-    if not missing:
-        return
-    trials, code = held_out_clusters(data), source_hash()[:12]
-    for kind in dict.fromkeys(run.data for run in missing):
-        todo = {run: config for run, config in missing.items() if run.data == kind}
-        images = without_test_images(data) if kind == "all" else trials
-        first = next(iter(todo)).first
-        images = dataclasses.replace(
+    trials = held_out_clusters(data) if missing else data
+    for kind in dict.fromkeys((run.final, run.first) for run in missing):
+        todo = {run: run.config for run in missing if (run.final, run.first) == kind}
+        images = without_test_images(data) if kind[0] else trials
+        images = replace(
             images,
-            train_images=images.train_images[:first],
-            train_labels=images.train_labels[:first],
+            train_images=images.train_images[: kind[1]],
+            train_labels=images.train_labels[: kind[1]],
         )
-        for run, result in train_all(todo, images, n_jobs, _train):
-            records.add(run, result, trials, code)
-            measured = records.table.iloc[-1].filter(like="accuracy").dropna()
-            each = ", ".join(f"{name} {value:.2%}" for name, value in measured.items())
-            line = (
-                f"{datetime.datetime.now():%Y-%m-%d %H:%M} {run.group}, {run.title}, seed "
-                f"{run.config.seed}: {each}, {result.seconds / 60:.1f} min"
-            )
-            tell(line)
-            with open(records.folder / "log.txt", "a", encoding="utf-8") as log:
-                log.write(line + "\n")
+        for run, result in train_all(todo, images, n_jobs, train_run):
+            records.add(run, result, trials)
+            tell(f"{run.group}, {run.title}, seed {run.config.seed}: {result}")
 
 
-def _train(run: Run, config: Config, data: Dataset) -> TrainingResult:
-    callbacks, cache = [end_without_parent], ResultCache(data)
-    if run.data != "distilled":
-        return train_cached(config, data, cache, callbacks)
-    teachers = [
-        train_cached(config.replace(seed=seed), data, cache, callbacks).model for seed in TEACHERS
+def train_run(run: Run, config: Config, data: Dataset) -> TrainingResult:
+    """Train one run: a job of :func:`~kmnist_mlp.experiments.runs.train_all`."""
+    if not run.teachers:
+        return train_or_resume(run, config, data)
+    teachers = [train_or_resume(run, teacher, data).model for teacher in run.teachers]
+    return train(config, data, callbacks=[Teachers(teachers), end_without_parent])
+
+
+# ---- all that ships ------------------------------------------------------------------------------
+
+
+def measure(data: Dataset) -> None:
+    """Train what has no record (hours), then time, measure and describe the final networks."""
+    train_missing(planned(), data, Records())
+    measure_and_write(data, run_experiments(["baseline"], [0], data=data).of("baseline")[0].model)
+
+
+def measure_and_write(
+    data: Dataset, baseline: MLP, folder: Path = FOLDER, ledger: Path = protocol.LEDGER
+) -> None:
+    """Time the steps, measure the final networks on test images, and write the model card.
+
+    Parameters
+    ----------
+    data : Dataset
+    baseline : MLP
+        The paper's, for comparison on corrupted images.
+    folder, ledger : Path
+        With the networks' files and records; and what is added to.
+    """
+    steps = epoch_seconds(step_configs(), held_out_clusters(data))
+    final = epoch_seconds({protocol.NETWORK: FINAL}, without_test_images(data))
+    write_csv(pd.concat([steps, final]), folder / "timing.csv")
+    protocol.measure_final(data, baseline, folder, ledger)
+    with whole_file(folder / "MODEL_CARD.md") as file:
+        file.write(model_card(folder, protocol.load_ledger(ledger), data).encode())
+
+
+def epoch_seconds(configs: dict[str, Config], data: Dataset) -> pd.DataFrame:
+    """Return how long an epoch of each configuration takes, with its measurement, on one core.
+
+    Parameters
+    ----------
+    configs : dict of str to Config
+    data : Dataset
+
+    Returns
+    -------
+    DataFrame
+        Columns step and seconds_per_epoch, the median of three epochs. Configurations that differ
+        only in their number of epochs are timed once.
+    """
+    timed: dict[Config, float] = {}
+    alike = {title: config.replace(epochs=EPOCHS) for title, config in configs.items()}
+    for config in set(alike.values()):
+        training, seconds = Training(config, data), []
+        with threadpool_limits(1, user_api="blas"):
+            for _ in range(EPOCHS):
+                began = time.perf_counter()
+                training.train_epoch()
+                training.measure_epoch()
+                seconds.append(time.perf_counter() - began)
+        timed[config] = float(np.median(seconds))
+    rows = [(title, timed[config]) for title, config in alike.items()]
+    return pd.DataFrame(rows, columns=["step", "seconds_per_epoch"])
+
+
+def load_timing(folder: Path) -> pd.DataFrame:
+    """Return what :func:`epoch_seconds` gave when the networks were measured."""
+    return pd.read_csv(folder / "timing.csv")
+
+
+def model_card(folder: Path, ledger: pd.DataFrame, data: Dataset) -> str:
+    """Return the model card as Markdown, with accuracies on the test images.
+
+    Parameters
+    ----------
+    folder : Path
+        With the networks, their records and the time of an epoch.
+    ledger : DataFrame
+    data : Dataset
+    """
+    models = load_ensemble(folder)
+    lines = protocol.recorded(models, ledger)
+    networks, ensemble = (
+        100 * protocol.accuracies(lines, kind) for kind in (protocol.NETWORK, protocol.ENSEMBLE)
+    )
+    epoch = load_timing(folder).set_index("step").seconds_per_epoch[protocol.NETWORK]
+    right = models[0].predict(data.test_images) == data.test_labels
+    settings = [f"    {name}={value!r}," for name, value in FINAL.to_dict().items()]
+    classes = [
+        f"| {label} | {in_percent(right[data.test_labels == c].mean(), 1)} |"
+        for c, label in enumerate(data.class_labels)
     ]
-    return train(config, data, callbacks=[Teachers(teachers), *callbacks])
+    return TEMPLATE.read_text("utf-8").format(
+        data=data.name,
+        train_images=len(data.train_images),
+        test_images=len(data.test_images),
+        model=models[0],
+        epochs=FINAL.epochs,
+        minutes=FINAL.epochs * epoch / 60,
+        spent=(Records(folder).of(FINAL, "all").seconds / 60).agg(["min", "max"]),
+        config="\n".join(["Config(", *settings, ")"]).replace("'", '"'),
+        accuracy=100 * right.mean(),
+        of_images=wilson_interval(int(right.sum()), len(right)),
+        count=len(networks),
+        of_seeds=interval(networks),
+        ensemble=ensemble.iloc[0],
+        classes="\n".join(classes),
+    )

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from kmnist_mlp.beyond import plan
-from kmnist_mlp.beyond.measurements import ENSEMBLE, NETWORK, accuracies, load_timing
-from kmnist_mlp.beyond.records import Records
+from kmnist_mlp.beyond.protocol import ENSEMBLE, NETWORK, accuracies
+from kmnist_mlp.beyond.records import Records, load_timing
 from kmnist_mlp.experiments.other_classifiers import quoted
 from kmnist_mlp.figures.tables import ends, table_of
 from kmnist_mlp.support.statistics import (
@@ -146,7 +146,7 @@ def final_table(lines: pd.DataFrame) -> pd.DataFrame:
     """Return the final networks, one row per seed, and their ensemble.
 
     ``lines`` are those of the ledger about them, here and below: see
-    :func:`~kmnist_mlp.beyond.measurements.recorded`.
+    :func:`~kmnist_mlp.beyond.protocol.recorded`.
     """
     rows = {}
     for line in lines.itertuples():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import warnings
 from functools import lru_cache
 from pathlib import Path
@@ -144,14 +143,3 @@ def _announced_stand_in(reason: str) -> Dataset:
 @lru_cache(maxsize=1)
 def _stand_in() -> Dataset:
     return Dataset(*draw_stand_in(), name=STAND_IN)
-
-
-def kmnist_or_exit(what: str) -> Dataset:
-    """Return KMNIST; end the command with a line on stderr where there is only the stand-in.
-
-    For commands whose results are kept with the project, which are those of KMNIST alone.
-    """
-    data = load_kmnist()
-    if data.is_stand_in:
-        sys.exit(f"{what} for KMNIST only; place the data first.")
-    return data

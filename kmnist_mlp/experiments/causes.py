@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from kmnist_mlp.experiments.claims import CLAIMS, Claim
-from kmnist_mlp.experiments.published_runs import load_runs, results_of
+from kmnist_mlp.experiments.published_runs import load_runs
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.experiments.verdicts import judge, values_of
 from kmnist_mlp.support.statistics import interval
@@ -45,9 +45,9 @@ def published_readings() -> dict[str, Results]:
     if lacking := {"none", "all"} - {*table.deviations}:
         raise ValueError(
             f"reference_results/published_code.csv has no runs with deviations {sorted(lacking)}; "
-            "`make published` makes them"
+            "`make measure WHAT=published` makes them"
         )
-    return {name: results_of(name, table) for name in table.deviations.unique()}
+    return {name: Results.of_frame(table, deviations=name) for name in table.deviations.unique()}
 
 
 def in_both_readings(

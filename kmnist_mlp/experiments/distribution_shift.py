@@ -74,7 +74,9 @@ def pooled(data: Dataset, seed: int = 0) -> Dataset:
 def pooled_runs(data: Dataset, results: Results) -> Results:
     """Train the baseline of ``results`` on :func:`pooled` data, with the same seeds."""
     runs = results.of("baseline")
-    return run({POOLED: runs[0].config}, [run.config.seed for run in runs], data=pooled(data))
+    seeds = [run.config.seed for run in runs]
+    found = run({POOLED: runs[0].config}, seeds, data=pooled(data))
+    return replace(found, data_name=data.name)  # whose reference results are compared
 
 
 def gap(results: Results, name: str = "baseline") -> pd.Series:

@@ -8,7 +8,6 @@ import subprocess
 import time
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -56,27 +55,29 @@ def _git(*arguments: str) -> str:
     return os.fsdecode(done.stdout).strip()  # a path, in the file system's encoding
 
 
-def blas_pools() -> list[dict[str, Any]]:
-    """Return what threadpoolctl reports of the BLAS that NumPy multiplies matrices with."""
+def blas_libraries() -> dict[str, int]:
+    """Return the BLAS that NumPy multiplies matrices with, and its number of threads.
+
+    Library, version and kernel, such as "openblas 0.3.27 Haswell".
+    """
     from threadpoolctl import threadpool_info
 
     pools = [pool for pool in threadpool_info() if pool.get("user_api") == "blas"]
     # NumPy's own, if it brought one (SciPy brings another), in its folder or in numpy.libs beside
     # it; else the one that all of conda shares
     folder = str(Path(np.__file__).resolve().parent)
-    return [pool for pool in pools if pool.get("filepath", "").startswith(folder)] or pools
-
-
-def blas_library(pool: dict[str, Any]) -> str:
-    """Return library, version and kernel of one of these, such as "openblas 0.3.27 Haswell"."""
+    brought = [pool for pool in pools if pool.get("filepath", "").startswith(folder)]
     keys = ("internal_api", "version", "architecture")
-    return " ".join(str(pool[key]) for key in keys if pool.get(key) is not None)
+    return {
+        " ".join(str(pool[key]) for key in keys if pool.get(key) is not None): pool["num_threads"]
+        for pool in brought or pools
+    }
 
 
 def blas() -> str:
     """Return library, kernel and threads of the BLAS that NumPy multiplies matrices with."""
-    found = {f"{blas_library(pool)}, {pool['num_threads']} threads" for pool in blas_pools()}
-    return ("; ".join(sorted(found)) or "unknown") + " (one per training run)"
+    found = [f"{name}, {threads} threads" for name, threads in sorted(blas_libraries().items())]
+    return ("; ".join(found) or "unknown") + " (one per training run)"
 
 
 def processor() -> str:

@@ -1,10 +1,9 @@
 """Every experiment of the paper under every reading of what the paper leaves open.
 
 Three choices change results and are not in the paper's text: over what pixels are standardised, the
-form of momentum, and the variance of the initial weights. ``make readings`` trains all experiments
-under all twelve combinations with three seeds; it goes on where it was interrupted. Pixels divided
-by 255 and raw pixels are no readings of the paper, which standardises them; the baseline is trained
-on both of them, too. The results go to ``reference_results/readings.csv``.
+form of momentum, and the variance of the initial weights. ``make measure`` trains all experiments
+under all twelve combinations with three seeds. Pixels divided by 255 and raw pixels are no readings
+of the paper, which standardises them; the baseline is trained on both of them, too.
 """
 
 from __future__ import annotations
@@ -12,26 +11,29 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 
 import pandas as pd
 
 from kmnist_mlp.config import Config
-from kmnist_mlp.datasets.kmnist import kmnist_or_exit
+from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.claims import CLAIMS, Claim
 from kmnist_mlp.experiments.paper import EXPERIMENTS
-from kmnist_mlp.experiments.runs import Results, run
+from kmnist_mlp.experiments.runs import Results, train_missing
+from kmnist_mlp.experiments.store import FOLDER, Table
 from kmnist_mlp.experiments.verdicts import judge
-from kmnist_mlp.support.console import tell
-from kmnist_mlp.support.files import write_csv
 
-FILE = Path(__file__).with_name("reference_results") / "readings.csv"
 SEEDS = range(3)
 CHOICES = ["standardisation", "momentum", "variance"]
-COLUMNS = [
-    "test_accuracy", "test_loss", "training_accuracy", "validation_accuracy", "generalisation_gap",
-    "late_fluctuation", "small_weight_share", "best_epoch", "stopped_epoch",
-]  # fmt: skip
+TABLE = Table(
+    FOLDER / "readings.csv",
+    [*CHOICES, "experiment", "seed"],
+    [
+        "test_accuracy", "test_loss", "training_accuracy", "validation_accuracy",
+        "generalisation_gap", "late_fluctuation", "small_weight_share", "best_epoch",
+        "stopped_epoch",
+    ],
+)  # fmt: skip
+load_readings = TABLE.load
 
 
 @dataclass(frozen=True)
@@ -76,45 +78,28 @@ READINGS = [
 ]
 OURS = READINGS[0]
 SCALED, RAW = (Reading(kind, "unit gain", 2.0) for kind in ("scale", "none"))
-TRAINED = [*READINGS, SCALED, RAW]
 
 
-def load_readings(path: Path = FILE) -> pd.DataFrame:
-    """Return a row per reading, experiment and seed; accuracies are fractions."""
-    return pd.read_csv(path)
-
-
-def results_of(reading: Reading, table: pd.DataFrame) -> Results:
-    """Return the results of one reading, for :func:`kmnist_mlp.experiments.verdicts.judge`."""
-    values = [reading.standardisation, reading.momentum, reading.variance]
-    frame = table[(table[CHOICES] == values).all(axis=1)].drop(columns=CHOICES)
-    runs = dict.fromkeys(zip(frame.experiment, frame.seed, strict=True))
-    return Results(runs, frame.reset_index(drop=True), "KMNIST")
+def plan() -> dict[tuple, Config]:
+    """Return all runs: configurations by standardisation, momentum, variance, experiment, seed."""
+    pairs = [*product(READINGS, EXPERIMENTS), (SCALED, "baseline"), (RAW, "baseline")]
+    return {
+        (*vars(reading).values(), name, seed): reading.apply(EXPERIMENTS[name]).replace(seed=seed)
+        for reading, name in pairs
+        for seed in SEEDS
+        if name != "no_standardisation"
+    }
 
 
 def verdicts(table: pd.DataFrame, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:
     """Return the verdict on each claim (rows) in each reading (columns, as in READINGS)."""
-    judged = [judge(results_of(reading, table), {}, claims) for reading in READINGS]
+    found = [Results.of_frame(table, **vars(reading)) for reading in READINGS]
+    judged = [judge(results, {}, claims) for results in found]
     columns = {number: frame.verdict for number, frame in enumerate(judged)}
     claims = judged[0].number.astype(str) + " " + judged[0].claim
     return pd.DataFrame(columns).set_axis(claims.rename("claim"))
 
 
-def main() -> None:
-    """Measure all readings, one after the other, and write the table of their runs."""
-    data = kmnist_or_exit("The readings are kept")
-    frames = []
-    of_paper = [name for name in EXPERIMENTS if name != "no_standardisation"]
-    for number, reading in enumerate(TRAINED, start=1):
-        names = of_paper if reading in READINGS else ["baseline"]
-        configs = {name: reading.apply(EXPERIMENTS[name]) for name in names}
-        frame = run(configs, SEEDS, data=data).frame[["experiment", "seed", *COLUMNS]]
-        frames.append(frame.assign(**vars(reading)))
-        tell(f"{number} of {len(TRAINED)}: {reading}")
-    table = pd.concat(frames, ignore_index=True)
-    write_csv(table[[*CHOICES, "experiment", "seed", *COLUMNS]], FILE)
-    tell(f"{FILE}: {len(table)} runs")
-
-
-if __name__ == "__main__":
-    main()
+def measure(data: Dataset) -> None:
+    """Train what is missing of all experiments under all readings (1.5 hours on two cores)."""
+    train_missing(plan(), TABLE, data)

@@ -1,32 +1,40 @@
-"""Many runs: configurations x seeds, in parallel (parallel.py), kept on disk (result_cache.py).
-
-claims.py judges the paper's claims by their results, and reference.py checks whether the results
-have moved.
-"""
+"""Many runs: configurations x seeds, in parallel on one machine or a cluster, kept by store.py."""
 
 from __future__ import annotations
 
 import difflib
+import itertools
+import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from concurrent.futures import BrokenExecutor, CancelledError
 from dataclasses import dataclass
 from functools import partial
 from numbers import Integral
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
+from joblib.externals.loky import get_reusable_executor
+from joblib.externals.loky.backend.process import LokyProcess
+from tqdm.auto import tqdm
 
-from kmnist_mlp.callbacks.checkpoint import Checkpoint
+from kmnist_mlp.activations import ACTIVATIONS, Activation
+from kmnist_mlp.callbacks.live import someone_looks
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset, split_rows
 from kmnist_mlp.datasets.kmnist import load_kmnist
 from kmnist_mlp.experiments.paper import EXPERIMENTS
-from kmnist_mlp.experiments.parallel import train_all, train_one
-from kmnist_mlp.experiments.result_cache import ResultCache
-from kmnist_mlp.results import Callback, Progress, TrainingResult
+from kmnist_mlp.experiments.store import ResultCache, Table, quantities_of, train_cached
+from kmnist_mlp.results import Progress, TrainingResult
 from kmnist_mlp.support.checks import float_type, instance, layers_for, text, whole_number
+from kmnist_mlp.support.console import tell
 from kmnist_mlp.training import train
+
+Key = TypeVar("Key", bound=Hashable)
+Result = TypeVar("Result")
 
 
 def default_seeds() -> list[int]:
@@ -44,6 +52,7 @@ class Results:
     Attributes
     ----------
     runs : dict of (name, seed) to TrainingResult
+        None where only numbers are kept.
     frame : DataFrame
         One row per run: experiment, seed, test_accuracy and test_loss, the training and validation
         loss and accuracy of the epoch whose weights the run returned, generalisation_gap
@@ -73,6 +82,31 @@ class Results:
         """Return results without any run, to judge the gradient check by itself."""
         return cls({}, pd.DataFrame(), data.name)
 
+    @classmethod
+    def of_frame(cls, frame: pd.DataFrame, data_name: str = "KMNIST", **where: Any) -> Results:
+        """Return results that are numbers alone, such as those kept with the project.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            Columns experiment, seed and quantities as in :attr:`frame`.
+        data_name : str
+        **where
+            Values by column: other rows, and these columns, are left out.
+
+        Examples
+        --------
+        >>> from kmnist_mlp.experiments.published_runs import load_runs
+        >>> as_coded = Results.of_frame(load_runs(), deviations="all")
+        >>> as_coded.values("stopped_epoch", "baseline").to_dict()
+        {0: 25, 1: 25, 2: 25, 3: 25, 4: 25}
+        """
+        for column, value in where.items():
+            frame = frame[frame[column] == value]
+        frame = frame.drop(columns=[*where]).reset_index(drop=True)
+        keys = zip(frame.experiment, frame.seed, strict=True)
+        return cls(dict.fromkeys(keys), frame, data_name)
+
     def plus(self, name: str, run: TrainingResult) -> Results:
         """Return these results and one more run.
 
@@ -82,7 +116,7 @@ class Results:
             If the name is no text, has a run of this seed, or is that of another configuration.
         """
         key = (text("name", name), run.config.seed)
-        others = [other for (own, _), other in self.runs.items() if own == name]
+        others = [other for (known, _), other in self.runs.items() if known == name]
         if key in self.runs or any(o.config.replace(seed=key[1]) != run.config for o in others):
             raise ValueError(f"{name!r} with seed {key[1]} must be new; there is {others[0]!r}")
         row = {**_row(*key, run), "cached": False}
@@ -103,7 +137,7 @@ class Results:
 
     def of(self, name: str) -> list[TrainingResult]:
         """Return the runs of one experiment, seed by seed."""
-        found = [run for (own, _), run in self.runs.items() if own == name]
+        found = [run for (known, _), run in self.runs.items() if known == name]
         if not found:
             raise KeyError(f"no experiment {name!r} here; there are {self.names}")
         return found
@@ -147,7 +181,7 @@ def run(
         What to run; a text is the name of an experiment of the paper. A configuration without a
         name is named "run 1", "run 2", ...
     seeds : iterable of int
-        Replace the configurations' own; by default those of the report (0 to 4).
+        Replace those of the configurations; by default those of the report (0 to 4).
     n_jobs : int
         Number of processes; -1 is one for each core. Results do not depend on it. Under
         ``joblib.parallel_config(backend="dask")`` the runs go to that cluster.
@@ -220,43 +254,6 @@ def run(
     return Results(runs, pd.DataFrame(rows), data.name)
 
 
-def train_cached(
-    config: Config,
-    data: Dataset,
-    cache: ResultCache,
-    callbacks: Sequence[Callback | Callable[[Progress], object]] = (),
-) -> TrainingResult:
-    """Take a run from the cache, or train it here, from its checkpoint if it has one.
-
-    For a long run that callbacks watch; :func:`run` is for many. The checkpoint stands beside the
-    results and is replaced after each epoch. It is deleted only when the result is in the cache: a
-    run that was interrupted, by an error or by a callback, goes on from there at the next call.
-
-    Parameters
-    ----------
-    config : Config
-    data : Dataset
-    cache : ResultCache
-        That of ``data``.
-    callbacks : sequence of Callback or callable
-        Called by :func:`train` after each epoch, unless the result is taken from the cache.
-
-    Returns
-    -------
-    TrainingResult
-    """
-    known = cache.get(config)
-    if known is not None:
-        return known
-    cache.folder.mkdir(parents=True, exist_ok=True)
-    checkpoint = cache.path(config).with_suffix(".checkpoint")
-
-    result = train(config, data, callbacks=[Checkpoint(checkpoint), *callbacks])
-    if cache.put(result):
-        checkpoint.unlink(missing_ok=True)
-    return result
-
-
 def named_configs(
     configs: Config | str | Iterable[Config | str] | Mapping[str, Config | str],
 ) -> dict[str, Config]:
@@ -305,32 +302,142 @@ def _config(name: str, config: Any) -> Config:
 
 
 def _row(name: str, seed: int, run: TrainingResult) -> dict[str, Any]:
-    quantities = quantities_of(run, run.model.weights[0])
-    return {"experiment": name, "seed": seed, **quantities, "seconds": run.seconds}
+    return {"experiment": name, "seed": seed, **quantities_of(run), "seconds": run.seconds}
 
 
-def quantities_of(run: Any, weights: np.ndarray) -> dict[str, Any]:
-    """Return the columns of :attr:`Results.frame` that a run and its first layer's weights have.
+# ---- in parallel ---------------------------------------------------------------------------------
+
+
+def cost(config: Config) -> float:
+    """Return the work of a run per training image of the data set, in multiplications.
+
+    That is weights x share of the images that is trained on x epochs: a measure of duration, for
+    the order of runs and their progress. A run that stops early does less.
+
+    Examples
+    --------
+    >>> cost(Config(layer_specs=(10, 4, 2), epochs=3, validation_fraction=0.25))
+    108.0
+    """
+    weights = sum(a * b for a, b in itertools.pairwise(config.layer_specs))
+    return weights * (1 - config.validation_fraction) * config.epochs
+
+
+def train_all(
+    todo: Mapping[Key, Config],
+    data: Dataset,
+    n_jobs: int,
+    job: Callable[[Key, Config, Dataset], Result],
+) -> Iterator[tuple[Key, Result]]:
+    """Train every configuration; yield key and result as soon as a run is finished.
+
+    The runs with the highest cost come first, so that no core waits long for the last one. If a
+    worker process dies, the runs that are not finished are tried again, up to twice.
 
     Parameters
     ----------
-    run : TrainingResult, or what has its attributes curves, returned, test_accuracy, test_loss,
-        best_epoch, stopped_epoch and diverged
-    weights : ndarray
+    todo : mapping of key to Config
+    data : Dataset
+    n_jobs : int
+        Number of processes; -1 is one for each core.
+    job : callable
+        Takes key, configuration and data, in a process of its own; returns the result.
     """
-    late = run.curves["training_loss"][-10:]
-    epochs = np.arange(len(late))
-    line = np.polyval(np.polyfit(epochs, late, 1), epochs) if len(late) > 2 else late
-    fluctuation = (late - line).std() / (late.mean() or 1) if len(late) else np.nan
-    training, validation = (run.returned[f"{part}_accuracy"] for part in ("training", "validation"))
-    return {
-        "test_accuracy": run.test_accuracy,
-        "test_loss": run.test_loss,
-        **run.returned,
-        "generalisation_gap": training - validation,
-        "late_fluctuation": 1.0 if run.diverged else fluctuation,
-        "small_weight_share": (abs(weights) < 1e-3).mean(),
-        "best_epoch": run.best_epoch,
-        "stopped_epoch": run.stopped_epoch,
-        "diverged": run.diverged,
-    }
+    if not todo:
+        return
+    left = dict(sorted(todo.items(), key=lambda item: -cost(item[1])))
+    get_reusable_executor().shutdown()  # workers of an earlier call may run edited code as it was
+    arrays = (data.train_images, data.train_labels, data.test_images, data.test_labels)
+    names = (data.name, data.class_names, data.romaji)
+    with progress(sum(map(cost, left.values())), f"training {len(todo)} networks") as bar:
+        for tries_left in (2, 1, 0):
+            parallel = Parallel(n_jobs=min(n_jobs, len(left)), return_as="generator_unordered")
+            activations = dict(ACTIVATIONS)  # a worker does not know those of a notebook
+            jobs = [delayed(_one)(job, *item, names, activations, *arrays) for item in left.items()]
+            try:
+                for key, result in parallel(jobs):
+                    bar.update(cost(left.pop(key)))
+                    yield key, result
+                return
+            except (BrokenExecutor, CancelledError, OSError) as error:
+                if not tries_left:
+                    raise
+                warnings.warn(
+                    f"a worker was lost ({type(error).__name__}); {len(left)} of {len(todo)} runs "
+                    "are not finished and are tried again",
+                    stacklevel=3,
+                )
+
+
+def _one(
+    job: Callable[[Key, Config, Dataset], Result],
+    key: Key,
+    config: Config,
+    names: tuple,
+    activations: dict[str, Activation],
+    *arrays: np.ndarray,
+) -> tuple[Key, Result]:
+    # The four arrays are separate arguments: joblib passes large ones as memory maps, and a cluster
+    # sends each to a worker once, not with every run.
+    ACTIVATIONS.update(activations)
+    return key, job(key, config, Dataset(*arrays, *names))
+
+
+def train_one(key: Hashable, config: Config, data: Dataset, dtype: np.dtype) -> TrainingResult:
+    """Train one configuration: with a type of number, a job of :func:`train_all`."""
+    return train(config, data, dtype, callbacks=[end_without_parent])
+
+
+def train_or_resume(key: Hashable, config: Config, data: Dataset) -> TrainingResult:
+    """Do :func:`train_cached`: a job of :func:`train_all` for long runs."""
+    return train_cached(config, data, ResultCache(data), [end_without_parent])
+
+
+def train_missing(
+    planned: Mapping[tuple, Config],
+    table: Table,
+    data: Dataset,
+    n_jobs: int = -1,
+    job: Callable[[Any, Config, Dataset], Any] = train_or_resume,
+) -> int:
+    """Train the planned runs that are not in a table, and return how many they were.
+
+    Each is added as soon as it is finished: an interrupted call is continued by the next one.
+
+    Parameters
+    ----------
+    planned : mapping of tuple to Config
+        By their values in the table's key columns.
+    table : Table
+    data : Dataset
+    n_jobs, job
+        As for :func:`train_all`.
+    """
+    known = table.known()
+    todo = {key: config for key, config in planned.items() if key not in known}
+    for number, (key, result) in enumerate(train_all(todo, data, n_jobs, job), start=1):
+        tell(f"{number} of {len(todo)}: {table.add(key, result)}")
+    tell(f"{table.path}: {len(planned)} runs, of which {len(todo)} are new")
+    return len(todo)
+
+
+def end_without_parent(progress: Progress) -> None:
+    """End a worker whose parent was killed, such as the kernel of a notebook that is restarted."""
+    started_by = multiprocessing.parent_process()  # whether or not it is still there
+    a_worker = isinstance(multiprocessing.current_process(), LokyProcess)  # not one of a cluster
+    if a_worker and started_by is not None and os.getppid() != started_by.pid:
+        os._exit(1)
+
+
+def progress(total: float, what: str) -> Any:
+    """Return a progress bar: in a terminal and in JupyterLab, not in an exported page or a log.
+
+    Parameters
+    ----------
+    total : float
+        Work of all runs, as :func:`cost` measures it: runs differ much in duration.
+    what : str
+        Description beside the bar.
+    """
+    layout = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}, {remaining} to go"
+    return tqdm(total=total, desc=what, bar_format=layout, leave=False, disable=not someone_looks())

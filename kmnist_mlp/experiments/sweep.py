@@ -1,25 +1,29 @@
-"""An example of a sweep: learning rate x momentum x L2 penalty around the paper's final model.
+"""Two sweeps: hyper-parameters around the paper's final model, and seeds of the baseline.
 
-The paper supposes that more time and tuning would have brought more than 90 %. ``make grid`` tests
-this: it trains every combination for a few epochs, takes the one that is best on the validation
-split, and trains it for as long as the paper trained its final model. The results are in
-``reference_results/grid.csv`` and ``tuned.csv``; notebook 6 shows them.
+The paper supposes that more time and tuning would have brought more than 90 %. ``make measure``
+tests this: it trains every combination of learning rate, momentum and L2 penalty for a few epochs,
+takes the one that is best on the validation split, and trains it for as long as the paper trained
+its final model (notebook 6). Twenty runs of the baseline that differ in the seed only say how many
+seeds a comparison needs (notebook 2).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import product
-from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from kmnist_mlp.config import Config
-from kmnist_mlp.datasets.kmnist import kmnist_or_exit
-from kmnist_mlp.experiments.paper import EXPERIMENTS
-from kmnist_mlp.experiments.runs import run
+from kmnist_mlp.data import Dataset
+from kmnist_mlp.experiments.paper import EXPERIMENTS, PAPER
+from kmnist_mlp.experiments.reference import load_reference
+from kmnist_mlp.experiments.runs import run, train_missing
+from kmnist_mlp.experiments.store import FOLDER, Table
 from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import write_csv
-from kmnist_mlp.support.statistics import in_percent
+from kmnist_mlp.support.statistics import in_percent, pooled_deviation, students_t
 
 # Extended, by validation accuracy, until the best combination lay at no edge of the grid.
 LEARNING_RATES = (5e-4, 2e-3, 4e-3, 8e-3)
@@ -27,25 +31,31 @@ MOMENTA = (0.0, 0.9, 0.99)
 L2_PENALTIES = (0.00625, 0.0125, 0.025, 0.05, 0.2)
 AXES = ["learning_rate", "momentum_gamma", "L2_penalty"]
 EPOCHS = 15
-GRID_SEEDS, TUNED_SEEDS = range(3), range(5)
-FOLDER = Path(__file__).with_name("reference_results")
-
-
-def configurations() -> dict[str, Config]:
-    """Return all combinations, named after their three values."""
-    base = EXPERIMENTS["final"].replace(epochs=EPOCHS)
-    combinations = product(LEARNING_RATES, MOMENTA, L2_PENALTIES)
-    return {
-        " ".join(f"{value:g}" for value in values): base.replace(
-            **dict(zip(AXES, values, strict=True))
-        )
-        for values in combinations
-    }
+GRID_SEEDS, TUNED_SEEDS, MANY_SEEDS = range(3), range(5), range(20)
+QUANTITIES = ["validation_accuracy", "test_accuracy", "best_epoch", "diverged"]
+TABLES = {
+    "grid": Table(FOLDER / "grid.csv", [*AXES, "seed"], QUANTITIES),
+    "tuned": Table(FOLDER / "tuned.csv", [*AXES, "seed"], QUANTITIES),
+    "seeds": Table(FOLDER / "seeds.csv", ["seed"], ["test_accuracy"]),
+}
 
 
 def load(name: str) -> pd.DataFrame:
-    """Return "grid" or "tuned": one row per run, accuracies as fractions, measured on KMNIST."""
-    return pd.read_csv(FOLDER / f"{name}.csv")
+    """Return "grid", "tuned" or "seeds": a row per run on KMNIST; accuracies are fractions."""
+    return TABLES[name].load()
+
+
+# ---- hyper-parameters ----------------------------------------------------------------------------
+
+
+def plan() -> dict[tuple, Config]:
+    """Return the runs of the grid: configurations by learning rate, momentum, penalty and seed."""
+    base = EXPERIMENTS["final"].replace(epochs=EPOCHS)
+    return {
+        (*values, seed): base.replace(**dict(zip(AXES, values, strict=True)), seed=seed)
+        for values in product(LEARNING_RATES, MOMENTA, L2_PENALTIES)
+        for seed in GRID_SEEDS
+    }
 
 
 def means(grid: pd.DataFrame) -> pd.DataFrame:
@@ -87,26 +97,122 @@ def chosen_by(grid: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("seed")
 
 
-def _measure(configs: dict[str, Config], seeds: range, name: str) -> pd.DataFrame:
-    """Run all configurations and write the table of their runs."""
-    frame = run(configs, seeds).frame
-    for axis in AXES:
-        frame[axis] = [getattr(configs[experiment], axis) for experiment in frame.experiment]
-    columns = [*AXES, "seed", "validation_accuracy", "test_accuracy", "best_epoch", "diverged"]
-    write_csv(frame[columns], FOLDER / f"{name}.csv")
-    return frame
-
-
-def main() -> None:
-    """Measure the grid and its best combination, and write both tables."""
-    kmnist_or_exit("The sweep is kept")
-    best = means(_measure(configurations(), GRID_SEEDS, "grid")).iloc[0]
+def measure(data: Dataset) -> None:
+    """Train what is missing of the grid, then its best combination (half an hour on two cores)."""
+    train_missing(plan(), TABLES["grid"], data)
+    best = means(load("grid"))[AXES].iloc[0].to_dict()
     tell("Best on validation: " + ", ".join(f"{axis} {best[axis]:g}" for axis in AXES))
     tell("At an edge of the grid: " + (", ".join(edges(load("grid"))) or "no axis"))
-    tuned = EXPERIMENTS["final"].replace(**{axis: float(best[axis]) for axis in AXES})
-    frame = _measure({"tuned": tuned}, TUNED_SEEDS, "tuned")
+    tuned = EXPERIMENTS["final"].replace(**best)
+    frame = run({"tuned": tuned}, TUNED_SEEDS, data=data).frame.assign(**best)
+    write_csv(frame[[*AXES, "seed", *QUANTITIES]], TABLES["tuned"].path)
     tell(f"Test accuracy of its {len(frame)} runs: {in_percent(frame.test_accuracy.mean())}")
 
 
-if __name__ == "__main__":
-    main()
+# ---- seeds ---------------------------------------------------------------------------------------
+
+
+def measure_seeds(data: Dataset) -> None:
+    """Train what is missing of the baseline's twenty seeds (minutes)."""
+    planned = {(seed,): EXPERIMENTS["baseline"].replace(seed=seed) for seed in MANY_SEEDS}
+    train_missing(planned, TABLES["seeds"], data)
+
+
+def widths(values: Iterable[float], counts: Iterable[int] = range(2, 21)) -> pd.DataFrame:
+    """Return how wide 95 % intervals are to be expected with some numbers of seeds.
+
+    Parameters
+    ----------
+    values : iterable of float
+        One per seed; their standard deviation is taken for that of all seeds.
+    counts : iterable of int
+        Numbers of seeds, each at least 2.
+
+    Returns
+    -------
+    DataFrame
+        Columns seeds, mean (half the width of the confidence interval, ``t s / sqrt n``)
+        and next_run (that of the prediction interval, ``t s sqrt(1 + 1/n)``).
+
+    Examples
+    --------
+    >>> widths([84.1, 84.3, 84.2], [2, 5]).round(2)
+       seeds  mean  next_run
+    0      2  0.90      1.56
+    1      5  0.12      0.30
+    """
+    n = np.array(list(counts))
+    half = students_t(n) * np.std(list(values), ddof=1)
+    return pd.DataFrame(
+        {"seeds": n, "mean": half / np.sqrt(n), "next_run": half * np.sqrt(1 + 1 / n)}
+    )
+
+
+def printed_runs() -> list[np.ndarray]:
+    """Return the reference test accuracies, in per cent, of each experiment in COMPARISONS.
+
+    L1 of 0.000001 has the baseline's runs, so it does not count a second time.
+    """
+    reference = load_reference("KMNIST").query("quantity == 'test_accuracy'")
+    names = {name for pair in COMPARISONS for name in pair} - {"l1_1e-6"}
+    return [
+        100 * reference.value[reference.experiment == name].to_numpy() for name in sorted(names)
+    ]
+
+
+def smallest_difference(groups: Iterable[Iterable[float]]) -> tuple[float, float, float]:
+    """Return the smallest difference of two single runs that chance does not explain.
+
+    Two runs of one configuration differ by less in 95 of 100 cases: ``t s sqrt(2)``, in the unit of
+    the values, with s pooled over groups of runs that differ in their seed only.
+
+    Returns
+    -------
+    difference, low, high : float
+        With its 95 % confidence interval, by the distribution of s (chi-squared).
+
+    Examples
+    --------
+    >>> [round(number, 2) for number in smallest_difference([[84.1, 84.3, 84.2]])]
+    [0.61, 0.32, 3.82]
+    """
+    from scipy.special import chdtri  # only here, as it loads slowly
+
+    deviation, free = pooled_deviation(groups)
+    difference = students_t(free + 1) * deviation * np.sqrt(2)
+    low, high = (np.sqrt(free / chdtri(free, tail)) for tail in (0.025, 0.975))
+    return float(difference), float(difference * low), float(difference * high)
+
+
+# What the paper compares with each other, in its own order.
+COMPARISONS = [
+    ("l2_0.2", "baseline"), ("l2_1e-3", "baseline"), ("l2_1e-3", "l2_0.2"), ("l1_1e-6", "l2_0.2"),
+    ("l1_1e-3", "l1_1e-6"), ("sigmoid", "baseline"), ("relu", "baseline"), ("relu", "sigmoid"),
+    ("hidden_256", "baseline"), ("hidden_64", "baseline"), ("two_hidden_layers", "baseline"),
+    ("two_hidden_layers", "hidden_64"), ("final", "baseline"),
+]  # fmt: skip
+
+
+def single_run_comparisons(groups: Iterable[Iterable[float]]) -> pd.DataFrame:
+    """Return the paper's comparisons of two single runs beside what chance explains.
+
+    Parameters
+    ----------
+    groups : iterable of iterable of float
+        Test accuracies in per cent: for each experiment, one per seed.
+
+    Returns
+    -------
+    DataFrame
+        Columns experiment, minus, difference (percentage points, of the paper's two printed test
+        accuracies) and beyond_chance: "yes" or "no" if it lies beyond or below the interval of
+        :func:`smallest_difference`, else "borderline".
+    """
+    _, low, high = smallest_difference(groups)
+    rows = []
+    for name, minus in COMPARISONS:
+        difference = PAPER[name].test_accuracy - PAPER[minus].test_accuracy
+        size = abs(difference)
+        beyond = "yes" if size > high else "no" if size < low else "borderline"
+        rows.append((name, minus, difference, beyond))
+    return pd.DataFrame(rows, columns=["experiment", "minus", "difference", "beyond_chance"])

@@ -260,7 +260,7 @@ def seeds_figure(widths: pd.DataFrame) -> ReportFigure:
     Parameters
     ----------
     widths : DataFrame
-        What :func:`kmnist_mlp.experiments.seeds.widths` gives.
+        What :func:`kmnist_mlp.experiments.sweep.widths` gives.
     """
     figure, axis = panel(3.6)
     for column, label, style, colour in (

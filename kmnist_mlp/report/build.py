@@ -11,8 +11,8 @@ import nbformat
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.datasets.kmnist import load_and_announce
 from kmnist_mlp.experiments.paper import EXPERIMENTS
-from kmnist_mlp.experiments.result_cache import ResultCache
 from kmnist_mlp.experiments.runs import Results, default_seeds, run
+from kmnist_mlp.experiments.store import ResultCache
 from kmnist_mlp.report import execution
 from kmnist_mlp.report.execution import NotebookError
 from kmnist_mlp.report.readme import update_readme

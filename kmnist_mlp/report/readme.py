@@ -12,7 +12,7 @@ from kmnist_mlp.config import Config
 from kmnist_mlp.experiments.causes import NOT_FOUND, in_both_readings, published_readings
 from kmnist_mlp.experiments.claims import rounding_limits
 from kmnist_mlp.experiments.paper import PAPER
-from kmnist_mlp.experiments.readings import SCALED, load_readings, results_of
+from kmnist_mlp.experiments.readings import SCALED, load_readings
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.experiments.verdicts import judge, losses_above
 from kmnist_mlp.figures.comparison import difference_to_paper
@@ -63,7 +63,7 @@ def findings(results: Results) -> str:
 
     both = in_both_readings(judge(results, {}), runs)
     missed_losses = both[(both.kind == "printed loss") & (both.verdict == "not reproduced")]
-    scaled = results_of(SCALED, load_readings()).values("test_accuracy", "baseline")
+    scaled = Results.of_frame(load_readings(), **vars(SCALED)).values("test_accuracy", "baseline")
     standardised = results.values("test_accuracy", "baseline")[scaled.index]
     filled = TEXTS.get_template("findings.md.j2").render(
         difference=difference,

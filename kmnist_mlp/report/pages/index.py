@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from kmnist_mlp.beyond.measurements import accuracies
+from kmnist_mlp.beyond.protocol import accuracies
 from kmnist_mlp.experiments.causes import CAUSE_RULE
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.verdicts import RULE, VERDICTS, printed_outside

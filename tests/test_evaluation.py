@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 
-from kmnist_mlp.beyond.calibration import (
+from kmnist_mlp.beyond.evaluation import (
+    add_noise,
+    average_over_shifts,
     calibration_error_interval,
     calibration_table,
     expected_calibration_error,
+    rotate,
+    shift_right,
 )
-from kmnist_mlp.beyond.robustness import add_noise, rotate, shift_right
-from kmnist_mlp.beyond.shift_averaging import average_over_shifts
 from kmnist_mlp.support.statistics import wilson_interval
 
 
@@ -31,23 +33,14 @@ def test_calibration_counts_what_is_right_in_each_bin_of_confidence():
     assert expected_calibration_error(table) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(("confidence", "right", "error"), [(0.7, 70, 0), (0.999, 0, 0.999)])
-def test_the_calibration_error_is_the_distance_of_confidence_and_accuracy(confidence, right, error):
-    table = calibration_table(*predictions(confidence, 100, right))
-    assert expected_calibration_error(table) == pytest.approx(error, abs=1e-12)
-
-
 def test_the_interval_of_the_calibration_error_is_that_of_a_share_of_one_bin():
     """All in one bin: the error is the distance of a share from 0.95, with the share's scatter."""
     for n in (400, 40_000):
         low, high = calibration_error_interval(*predictions(0.95, n, n // 2))
         half = 1.96 * (0.5 * 0.5 / n) ** 0.5
-        np.testing.assert_allclose([low, high], [0.45 - half, 0.45 + half], atol=0.15 * half)
-
-
-def test_the_interval_of_a_calibration_error_near_zero_begins_at_zero():
+        np.testing.assert_allclose([low, high], [0.45 - half, 0.45 + half], atol=0.1 * half)
     low, high = calibration_error_interval(*predictions(0.75, 400, 301))
-    assert low == 0 and 0 <= high < 0.05
+    assert low == 0 and 0 <= high < 0.05  # an error near 0
 
 
 @pytest.mark.parametrize(

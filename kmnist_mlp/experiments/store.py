@@ -1,0 +1,282 @@
+"""Finished runs on disk: whole ones in the user's cache, their numbers in tables of the project."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+import sys
+import warnings
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from kmnist_mlp.activations import ACTIVATIONS, Activation
+from kmnist_mlp.callbacks.checkpoint import Checkpoint
+from kmnist_mlp.config import Config
+from kmnist_mlp.data import Dataset
+from kmnist_mlp.experiments.provenance import blas_libraries
+from kmnist_mlp.network import MLP
+from kmnist_mlp.results import CURVES, Callback, Progress, TrainingResult
+from kmnist_mlp.support.files import cache_folder, full_path, load_arrays, save_arrays, write_csv
+from kmnist_mlp.training import train
+
+PACKAGE = Path(__file__).parents[1]
+FOLDER = Path(__file__).with_name("reference_results")
+# A result is decided by these files and by all that they import from this package.
+NUMERICAL_SOURCES = ("training.py", "callbacks/checkpoint.py")
+OTHERS = ("config", "model", "curves", "interrupted")  # all else of a result is a plain value
+SCALARS = [field.name for field in fields(TrainingResult) if field.name not in OTHERS]
+
+
+def key_of(values: Any) -> str:
+    """Return a hash of plain values, such as those of a configuration: 64 hexadecimal digits."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+# ---- whole results -------------------------------------------------------------------------------
+
+
+class ResultCache:
+    """Finished runs on disk, each one file under a key of everything that decides it.
+
+    The key is a hash of configuration (with seed), data, NumPy, BLAS and the numerical code. The
+    folder is KMNIST_MLP_RESULTS, else ``results`` in the cache folder. A file appears whole or not
+    at all. A damaged file is recomputed, with a warning. If the folder cannot be written, results
+    are not kept, with a warning. A run with an activation that is not in activations.py is neither
+    looked up nor kept, as the key would not change with it.
+
+    Parameters
+    ----------
+    data : Dataset
+        Whose results are looked up and kept.
+    """
+
+    def __init__(self, data: Dataset) -> None:
+        self.decided_by = [data.fingerprint, *_environment()]
+        given = os.environ.get("KMNIST_MLP_RESULTS")
+        named = full_path("KMNIST_MLP_RESULTS", given) if given else None
+        self.folder = named or cache_folder() / "results"
+
+    def key(self, config: Config) -> str:
+        """Return the hash of everything that decides the result of one configuration."""
+        return key_of([config.to_dict(), *self.decided_by])
+
+    def path(self, config: Config) -> Path:
+        """Return the file of one configuration."""
+        return self.folder / f"{self.key(config)[:40]}.npz"
+
+    def get(self, config: Config) -> TrainingResult | None:
+        """Return a kept result, or None."""
+        if not in_sources(ACTIVATIONS[config.activation]):
+            return None
+        path = self.path(config)
+        try:
+            header, arrays = load_arrays(path)
+            if header["key"] != self.key(config):
+                raise ValueError(f"{path} holds the result of another run")
+            model = MLP.from_arrays(config.activation, arrays)
+            curves = {name: arrays[name] for name in CURVES}
+            return TrainingResult(config, model, curves, **{name: header[name] for name in SCALARS})
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            warnings.warn(f"{path} is damaged, its run is repeated: {error!r}", stacklevel=3)
+            return None
+
+    def put(self, result: TrainingResult) -> bool:
+        """Keep the result of a run that ended by itself; return whether it is kept.
+
+        A run that a callback interrupted is not the result of its configuration.
+        """
+        if result.interrupted or not in_sources(ACTIVATIONS[result.config.activation]):
+            return False
+        header = {name: getattr(result, name) for name in SCALARS}
+        header["key"] = self.key(result.config)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            arrays = {**result.model.to_arrays(), **result.curves}
+            save_arrays(self.path(result.config), header, arrays)
+        except OSError as error:
+            warnings.warn(
+                f"results are not kept, as {self.folder} cannot be written: {error}", stacklevel=3
+            )
+            return False
+        return True
+
+
+def train_cached(
+    config: Config,
+    data: Dataset,
+    cache: ResultCache,
+    callbacks: Sequence[Callback | Callable[[Progress], object]] = (),
+) -> TrainingResult:
+    """Take a run from the cache, or train it here, from its checkpoint if it has one.
+
+    For a long run that callbacks watch; :func:`~kmnist_mlp.experiments.run` is for many. The
+    checkpoint stands beside the results and is replaced after each epoch. It is deleted only when
+    the result is in the cache: a run that was interrupted, by an error or by a callback, goes on
+    from there at the next call.
+
+    Parameters
+    ----------
+    config : Config
+    data : Dataset
+    cache : ResultCache
+        That of ``data``.
+    callbacks : sequence of Callback or callable
+        Called by :func:`train` after each epoch, unless the result is taken from the cache.
+
+    Returns
+    -------
+    TrainingResult
+    """
+    known = cache.get(config)
+    if known is not None:
+        return known
+    cache.folder.mkdir(parents=True, exist_ok=True)
+    checkpoint = cache.path(config).with_suffix(".checkpoint")
+    result = train(config, data, callbacks=[Checkpoint(checkpoint), *callbacks])
+    if cache.put(result):
+        checkpoint.unlink(missing_ok=True)
+    return result
+
+
+# ---- numbers -------------------------------------------------------------------------------------
+
+
+def quantities_of(run: Any) -> dict[str, Any]:
+    """Return the numbers of a run that :attr:`kmnist_mlp.experiments.Results.frame` shows.
+
+    Parameters
+    ----------
+    run : TrainingResult or PublishedRun
+    """
+    late = run.curves["training_loss"][-10:]
+    epochs = np.arange(len(late))
+    line = np.polyval(np.polyfit(epochs, late, 1), epochs) if len(late) > 2 else late
+    fluctuation = (late - line).std() / (late.mean() or 1) if len(late) else np.nan
+    training, validation = (run.returned[f"{part}_accuracy"] for part in ("training", "validation"))
+    weights = getattr(run, "model", run).weights[0]
+    return {
+        "test_accuracy": run.test_accuracy,
+        "test_loss": run.test_loss,
+        **run.returned,
+        "generalisation_gap": training - validation,
+        "late_fluctuation": 1.0 if run.diverged else fluctuation,
+        "small_weight_share": (abs(weights) < 1e-3).mean(),
+        "best_epoch": run.best_epoch,
+        "stopped_epoch": run.stopped_epoch,
+        "diverged": run.diverged,
+    }
+
+
+@dataclass(frozen=True)
+class Table:
+    """Numbers of runs that are kept with the project: a CSV file with a row per run.
+
+    A run whose row is deleted is trained again by the next ``make measure``.
+
+    Attributes
+    ----------
+    path : Path
+    key : list of str
+        Columns that tell the runs apart.
+    quantities : list of str
+        Columns of what was measured: see :func:`quantities_of`.
+    """
+
+    path: Path
+    key: list[str]
+    quantities: list[str]
+
+    def load(self) -> pd.DataFrame:
+        """Return all rows; accuracies are fractions.
+
+        Raises
+        ------
+        ValueError
+            If the file has other columns.
+        """
+        columns = [*self.key, *self.quantities]
+        if not self.path.exists():
+            return pd.DataFrame(columns=columns)
+        table = pd.read_csv(self.path)
+        if list(table) != columns:
+            raise ValueError(f"{self.path} must have the columns {columns}; got {list(table)}")
+        return table
+
+    def known(self) -> set[Hashable]:
+        """Return the keys of all rows, each a tuple."""
+        return set(self.load()[self.key].itertuples(index=False, name=None))
+
+    def write(self, rows: pd.DataFrame) -> None:
+        """Add or replace rows; the file is sorted, whatever the order in which runs finish."""
+        known = self.load()
+        rows = rows[list(known)]
+        table = pd.concat([known, rows]) if len(known) else rows
+        write_csv(table.drop_duplicates(self.key, keep="last").sort_values(self.key), self.path)
+
+    def add(self, key: tuple, run: Any) -> str:
+        """Add the row of a run, and return what a command says of it."""
+        row = dict(zip(self.key, key, strict=True)) | quantities_of(run)
+        self.write(pd.DataFrame([row]))
+        return f"{', '.join(map(str, key))}: test accuracy {run.test_accuracy:.2%}"
+
+
+# ---- what decides a result -----------------------------------------------------------------------
+
+
+def in_sources(activation: Activation) -> bool:
+    """Whether an activation is defined in activations.py, which :func:`source_hash` covers."""
+    return all(getattr(f, "__module__", "") == Activation.__module__ for f in activation)
+
+
+def _environment() -> tuple[str, ...]:
+    """Return what decides a result besides configuration and data: sources, NumPy, BLAS."""
+    # The sources as they were loaded: as they are now only where a notebook reloads what changed.
+    reloaded = "IPython.extensions.autoreload" in sys.modules
+    stamps = [path.stat().st_mtime_ns for path in sorted(PACKAGE.rglob("*.py"))] if reloaded else []
+    return _environment_of(tuple(stamps))
+
+
+@lru_cache(maxsize=1)
+def _environment_of(stamps: tuple[int, ...]) -> tuple[str, ...]:
+    return (source_hash(), np.__version__, *sorted(blas_libraries()))
+
+
+def source_hash(package: Path = PACKAGE) -> str:
+    """Return a hash of the numerical code, without comments, layout and docstrings.
+
+    Parameters
+    ----------
+    package : Path
+        Folder of the package; the files are :data:`NUMERICAL_SOURCES` and what they import, also
+        inside functions.
+    """
+    codes: dict[str, str] = {}
+    waiting = [package / name for name in NUMERICAL_SOURCES]
+    while waiting:
+        path = waiting.pop()
+        name = path.relative_to(package).as_posix()
+        if name in codes or not path.is_file():
+            continue
+        tree = ast.parse(path.read_text("utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+                if ast.get_docstring(node):
+                    del node.body[0]
+            elif isinstance(node, ast.ImportFrom) and str(node.module).startswith("kmnist_mlp"):
+                for alias in node.names:
+                    module = package
+                    for part in [*node.module.split(".")[1:], alias.name]:
+                        module = module / part
+                        waiting += [module.with_suffix(".py"), module / "__init__.py"]
+        codes[name] = ast.dump(tree)
+    return key_of(codes)
