@@ -1,14 +1,6 @@
-"""What a figure shows, read from the figure itself: its numbers, lines, bars and labels."""
-
-import io
+"""What a panel shows, read from the panel itself: its lines, bars and labels."""
 
 import numpy as np
-import pandas as pd
-
-
-def numbers_of(figure):
-    """Return the CSV behind a figure."""
-    return pd.read_csv(io.StringIO(figure.exhibit_data.csv))
 
 
 def lines(axis, **properties):

@@ -236,7 +236,7 @@ def scoreboard_figure(judged: pd.DataFrame) -> ReportFigure:
         What :func:`kmnist_mlp.experiments.causes.in_both_readings` gives.
     """
     numbers = scoreboard_numbers(judged)
-    sections = numbers.section.str.partition(".")[0]
+    sections = numbers.section.map(lambda section: section.split(".")[0])
     panels = [
         _draw_claims(rows, f"Section {section}" if section[0].isdigit() else section.capitalize())
         for section, rows in numbers.groupby(sections, sort=False)

@@ -87,7 +87,7 @@ def draw_parameters(numbers: pd.DataFrame) -> Figure:
     """
     figure, axis = panel(3.6)
     sizes = np.sort(numbers.parameters.unique())
-    for (layers, size), rows in numbers.groupby(["layers", "parameters"]):
+    for (layers, size), rows in numbers.groupby(["layers", "parameters"], sort=False):
         mean = rows.test_accuracy_percent.mean()
         axis.plot(rows.parameters, rows.test_accuracy_percent, "_", color=BLUE, ms=11, alpha=0.7)
         axis.plot(size, mean, "o", color=BLUE, ms=4)
