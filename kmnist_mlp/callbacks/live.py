@@ -242,7 +242,8 @@ def curves_figure(
             axis.axvline(marked, color=GREY, ls="--", lw=1, label=label)
         axis.set_title(title, loc="left")
         axis.set(xlabel="epoch", xlim=(0, max(5, *(len(line[0]) for line in lines.values()), 0)))
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        axis.yaxis.set_major_locator(MaxNLocator(6))  # each tick costs time
     axes[0].set_ylim(bottom=0)
     above = {"loc": "upper left", "bbox_to_anchor": (0.05, 0.9), "fontsize": 9, "frameon": False}
     figure.legend(*axes[0].get_legend_handles_labels(), ncols=6, **above)
