@@ -193,9 +193,9 @@ def test_the_curves_grow_in_one_place_and_the_stop_button_keeps_the_best_model(p
     opened(page, lab, "watched")
     run_all(page)
     wait_for(page, f"{EPOCH} > 0", 120)
-    # the heights of the output at every frame that the browser paints, for three seconds
+    # the heights of the output at every frame that the browser paints, for eight seconds
     heights = f"""(async () => {{ const seen = new Set(), epochs = new Set();
-        for (const until = performance.now() + 3000; performance.now() < until;) {{
+        for (const until = performance.now() + 8000; performance.now() < until;) {{
             await new Promise(done => requestAnimationFrame(done));
             seen.add(document.querySelector('{CELLS} .jp-OutputArea').offsetHeight);
             epochs.add({EPOCH}); }}

@@ -330,8 +330,8 @@ def test_table_and_captions_tell_configuration_result_and_end_of_each_run(labora
     assert table.attrs["shown_data"].experiments["lab run 1"]["L2_penalty"] == 0.2
     for part in ("baseline", "mean of 2 seeds", "lab run 1", "L2 penalty 0.2", "dropout 0.25"):
         assert part in laboratory.caption()
-    assert "dropout 0.25" in laboratory.units("lab run 1").finding
-    assert "dropout" not in laboratory.units("baseline").finding
+    units = [laboratory.units(name).numbers.output for name in laboratory.results.names]
+    assert not units[0].equals(units[1])
 
 
 # ---- hidden units --------------------------------------------------------------------------------
@@ -514,6 +514,9 @@ def test_the_surface_lies_along_the_gradient_and_at_right_angles_to_it(surface):
     expected = surface.losses("at the start", [(step, 0.0) for step in a])
     np.testing.assert_allclose(middle, expected, rtol=1e-5)
     assert (a[0], a[-1]) == pytest.approx((-0.005, 0.015)) and b[len(b) // 2] == 0
+    moved, (x, y) = stage.copy(), surface.batches[0]
+    moved.parameters[...] = stage.parameters - a[5] * along - b[2] * across
+    assert losses[2, 5] == pytest.approx(moved.loss(x, y) / len(y), rel=1e-5)
 
 
 def plain_step(surface, stage, rate):

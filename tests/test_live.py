@@ -243,6 +243,7 @@ def test_a_terminal_gets_one_line_and_a_log_nothing(tiny, monkeypatch, config, p
     monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
     monkeypatch.setattr(sys, "stderr", written)
     monkeypatch.setattr(live, "SHORTEST", 0.0)
+    monkeypatch.setattr(live, "SHARE", 1e9)
     result = train(config, tiny, callbacks=[Live()])
     assert_same(result, train(config, tiny))
     if part is None:

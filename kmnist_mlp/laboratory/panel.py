@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import fields
 from functools import lru_cache
 from html import escape
 from itertools import count
@@ -282,8 +282,7 @@ class Laboratory:
     def units(self, run: str, first: int = 0) -> ReportFigure:
         """Draw six hidden units of a run, from the one with the ``first``-largest weights on."""
         units = self.hidden_units(run)
-        figure = units.figure(min(first, max(0, len(units.order) - 6)))
-        return replace(figure, finding=f"{self.described(run)}: {figure.finding}")
+        return units.figure(min(first, max(0, len(units.order) - 6)))
 
     def _refresh(self) -> None:
         """Bring the menus and the table up to the results, and to the activations there are."""
