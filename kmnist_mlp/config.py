@@ -146,14 +146,13 @@ class Config:
         >>> config.layer_specs, config.L2_penalty, config.batch_size
         ((784, 256, 10), 0.2, 128)
         """
-        known = [f.name for f in fields(cls)]
         if not isinstance(values, Mapping):
             raise ValueError(f"values must be a dictionary of hyper-parameters; got {values!r}")
-        for key in values:
-            if key not in known:
-                near = difflib.get_close_matches(str(key), known, n=1)
-                hint = f"did you mean {near[0]!r}?" if near else f"known keys are {known}"
-                raise ValueError(f"unknown key {key!r}: {hint}")
+        known = [f.name for f in fields(cls)]
+        for key in [key for key in values if key not in known]:
+            near = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known keys are {known}"
+            raise ValueError(f"unknown key {key!r}: {hint}")
         return cls(**values)
 
     def replace(self, **changes: Any) -> Config:
@@ -207,21 +206,22 @@ class Config:
 
 # help(Config) shows the options as they stand in the fields. Python 3.13 and later dedent the
 # docstring before this; here, it is in all of them.
-Config.__doc__ = cleandoc(Config.__doc__ or "").format(
-    options="\n".join(
-        f"{row['name']} : {row['allowed']}, default {row['default']!r}\n    {row['meaning']}"
-        for row in Config.options()
-    )
+LINES = (
+    "{name} : {allowed}, default {default!r}\n    {meaning}".format(**row)
+    for row in Config.options()
 )
+Config.__doc__ = cleandoc(Config.__doc__ or "").format(options="\n".join(LINES))
 
 
-Stream = IntEnum(
-    "Stream", "SPLIT POOLING BATCHES CURVES DISTORTION DROPOUT DISTANCES ORIGINS MIXUP CLUSTERS"
-)
-# Initial weights are no stream: they are those of MLP(seed=seed), which also stands alone.
-Stream.__doc__ = "The independent streams of random numbers of a run: [seed, stream] seeds each."
+class Stream(IntEnum):
+    """The independent streams of random numbers of a run; experiments have numbers of their own.
+
+    Initial weights are no stream: they are those of ``MLP(seed=seed)``, which also stands alone.
+    """
+
+    SPLIT, BATCHES, CURVES, DISTORTION, DROPOUT, MIXUP = 1, 3, 4, 5, 6, 9
 
 
-def generator(seed: int, stream: Stream) -> np.random.Generator:
+def generator(seed: int, stream: int) -> np.random.Generator:
     """Return the generator of one stream of a seed."""
     return np.random.default_rng([seed, stream])

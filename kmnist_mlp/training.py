@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 
 from kmnist_mlp.config import Config, Stream, generator
-from kmnist_mlp.data import Dataset, split_and_standardise
-from kmnist_mlp.network import MLP, backpropagate, cross_entropies, logits
+from kmnist_mlp.data import Dataset, one_hot, split_and_standardise, standardise_in_place
+from kmnist_mlp.extensions import METHODS
+from kmnist_mlp.extensions.method import Method
+from kmnist_mlp.network import MLP, backpropagate, cross_entropies, hooks, logits
 from kmnist_mlp.optimizer import SGD
 from kmnist_mlp.results import CURVES, Callback, Progress, TrainingResult
 from kmnist_mlp.support.checks import class_indices, functions, instance, layers_for
 from kmnist_mlp.support.memory import Buffers, aligned
-from kmnist_mlp.support.standardisation import standardise_in_place
 from kmnist_mlp.support.threads import one_blas_thread
-
-# Options that need the methods of extensions/
-METHODS = "distortion batch_normalisation dropout label_smoothing mixup weight_averaging".split()
 
 
 def train(
@@ -72,11 +70,7 @@ def train(
     watching = functions("callbacks", callbacks, Callback)
     began, result, stop = time.perf_counter(), None, False
     run = Training(config, data, dtype)
-    with (
-        one_blas_thread(),
-        np.errstate(over="ignore", invalid="ignore"),
-        ExitStack() as stack,
-    ):
+    with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"), ExitStack() as stack:
         for callback in watching:
             stack.callback(lambda c: c.end(result), callback)
             callback.start(run)
@@ -88,9 +82,14 @@ def train(
             run.seconds = time.perf_counter() - began
             if not (stop or run.diverged):
                 progress = run.progress()
-                stop = any([c.epoch(progress) for c in watching])  # noqa: C419
+                stop = any_of(callback.epoch(progress) for callback in watching)
         result = run.result(stop)
     return result
+
+
+def any_of(answers: Iterable[object]) -> bool:
+    """Return whether a callback wants to end the run, after all of them have been called."""
+    return any(list(answers))
 
 
 class Training:
@@ -131,11 +130,11 @@ class Training:
         self.optimizer = SGD(self.model, config)
         size = min(config.batch_size, len(split.train))
         self.batch, self.buffers = aligned((size, pixels), dtype), Buffers(self.model, size)
-        self.methods: Any = None
-        if any(getattr(config, name) for name in METHODS):
-            from kmnist_mlp.extensions import Methods  # only here: the paper needs none of them
-
-            self.methods = Methods(config, self.model, self.buffers, data.train_images.shape[1:])
+        self.targets = one_hot(split.train_labels, layers[-1]).astype(dtype)
+        self.methods: list[Method] = []
+        for kind in METHODS:
+            if getattr(config, kind.option):
+                self.methods.append(kind(self))
         self.rng = generator(config.seed, Stream.BATCHES)
         # To measure the whole training split after each epoch would cost half an epoch: the curve
         # is that of a fixed tenth of it.
@@ -146,27 +145,25 @@ class Training:
         self.epoch, self.best_epoch, self.best_loss = 0, 0, np.inf
         self.seconds, self.diverged = 0.0, False
 
-    def train_epoch(self, callbacks: Iterable[Callback] = ()) -> bool:
+    def train_epoch(self, callbacks: Sequence[Callback] = ()) -> bool:
         """Pass over the reshuffled training split; the last, smaller mini-batch counts, too.
 
         Return whether a callback ended the run after a mini-batch.
         """
-        methods, size = self.methods, len(self.batch)
-        _, mix, normalise, drop = methods.in_use if methods else (None,) * 4
-        order = self.rng.permutation(len(self.split.train))
-        labels = self.split.train_labels[order]
+        methods: list[Any] = [*self.methods, *callbacks]
+        order, size = self.rng.permutation(len(self.split.train)), len(self.batch)
         for start in range(0, len(order), size):
-            y = labels[start : start + size]
-            n = len(y)
-            x = self.images(order[start : start + size])
-            buffers = self.buffers if n == size else self.buffers.first(n)
-            y = mix(x, y, buffers) if mix else y
-            backpropagate(self.model, x, y, buffers, normalise, drop)
+            rows = order[start : start + size]
+            x, t, n = self.images(rows), self.targets[rows], len(rows)
+            for change in hooks(methods, "mini_batch"):
+                change(x, t)
+            buffers = self.buffers if n == size else Buffers(self.model, n)
+            backpropagate(self.model, x, t, buffers, methods)
             epochs_done = self.epoch + (start + n / 2) / len(order)
             self.optimizer.step(buffers.gradient, epochs_done)
-            if methods:
-                methods.step(epochs_done)
-            if any([callback.batch(epochs_done) for callback in callbacks]):  # noqa: C419
+            for step in hooks(methods, "step"):
+                step(epochs_done)
+            if any_of(callback.batch(epochs_done) for callback in callbacks):
                 return True
         return False
 
@@ -175,17 +172,27 @@ class Training:
 
         They are in the memory of :attr:`batch`.
         """
-        split, x, distort = self.split, self.batch[: len(rows)], None
-        if self.methods:
-            distort, *_ = self.methods.in_use
-        if distort is None:  # mode="clip" spares NumPy a copy; no row is ever out of range
+        split, x = self.split, self.batch[: len(rows)]
+        distort = hooks(self.methods, "pixels")
+        if not distort:  # mode="clip" spares NumPy a copy; no row is ever out of range
             return split.train.take(rows, axis=0, out=x, mode="clip")
-        distort(x, self.data.train_images[split.rows[rows]].reshape(x.shape))
+        x[...] = self.data.train_images[split.rows[rows]].reshape(x.shape)
+        for change in distort:
+            change(x)
         return standardise_in_place(x, split.mean, split.std)
 
     def plain(self) -> MLP:
         """Return the network as it is without what it has only in training."""
-        return self.methods.plain(self.model) if self.methods else self.model
+        if not self.methods:
+            return self.model
+        for exchange in hooks(self.methods, "exchange"):
+            exchange()
+        plain = self.model.copy()
+        for folded in hooks(self.methods, "folded"):
+            plain = folded(plain)
+        for exchange in hooks(self.methods, "exchange"):
+            exchange()
+        return plain
 
     def measure_epoch(self) -> None:
         """Measure the learning curves, and keep the network if its validation loss is the lowest.
@@ -241,25 +248,29 @@ class Training:
         """Return copies of all that changes during a run: numbers, arrays, states of generators."""
         return {
             **{name: getattr(self, name) for name in self.NUMBERS},
+            **{name: array.copy() for name, array in self.arrays.items()},
             "measured": np.array(self.measured).reshape(-1, 4),
-            "parameters": self.model.parameters.copy(),
-            "best_parameters": self.best_model.parameters.copy(),
-            "velocity": self.optimizer.velocity.copy(),
             "batches": self.rng.bit_generator.state,
-            "methods": self.methods.state() if self.methods else {},
+            "methods": {method.option: method.state() for method in self.methods},
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back, or on, to what :meth:`state` returned for a run of the same configuration."""
         for name in self.NUMBERS:
             setattr(self, name, state[name])
+        for name, array in self.arrays.items():
+            array[...] = state[name]
         self.measured = [tuple(row) for row in state["measured"].tolist()]
-        self.model.parameters[...] = state["parameters"]
-        self.best_model.parameters[...] = state["best_parameters"]
-        self.optimizer.velocity[...] = state["velocity"]
         self.rng.bit_generator.state = state["batches"]
-        if self.methods:
-            self.methods.restore(state["methods"])
+        for method in self.methods:
+            method.restore(state["methods"][method.option])
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What training changes in place."""
+        best, velocity = self.best_model.parameters, self.optimizer.velocity
+        arrays = {"parameters": self.model.parameters, "best_parameters": best}
+        return arrays | {"velocity": velocity}
 
 
 def evaluate(model: MLP, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:

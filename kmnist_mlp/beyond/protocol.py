@@ -43,12 +43,13 @@ import numpy as np
 import pandas as pd
 
 from kmnist_mlp.beyond.shift_averaging import average_over_shifts
-from kmnist_mlp.config import Config, Stream, generator
+from kmnist_mlp.config import Config, generator
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.network import MLP
 from kmnist_mlp.support.files import write_csv
 
 CLUSTERS, HELD_OUT = 12, 2  # of the training images of each character
+STREAM = 10  # of random numbers that no Stream of a run uses
 ITERATIONS = 20  # of k-means
 LEDGER = Path(__file__).with_name("ledger.csv")
 COLUMNS = ["date", "kind", "what", "configuration", "seed", "network", "images", "accuracy"]
@@ -71,7 +72,7 @@ def held_out_rows(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """
     from scipy.cluster.vq import kmeans2  # only here, as it loads slowly
 
-    rng, held_out = generator(0, Stream.CLUSTERS), np.zeros(len(labels), bool)
+    rng, held_out = generator(0, STREAM), np.zeros(len(labels), bool)
     for label in np.unique(labels):
         own = np.flatnonzero(labels == label)
         pixels = images[own].reshape(len(own), -1) / 255

@@ -11,7 +11,7 @@ from kmnist_mlp.results import Callback, Progress
 from kmnist_mlp.support.files import checked_path, load_arrays, save_arrays
 from kmnist_mlp.training import Training
 
-FORMAT = "kmnist_mlp checkpoint 2"
+FORMAT = "kmnist_mlp checkpoint 3"
 
 
 class Checkpoint(Callback):

@@ -5,6 +5,7 @@ An error names the argument, what is allowed and what was given.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -14,24 +15,10 @@ from typing import Any, TypeVar
 import numpy as np
 
 Kind = TypeVar("Kind")
-
-
-def limits(
-    above: float | None = None,
-    at_least: float | None = None,
-    below: float | None = None,
-    allowed: Iterable[str] = (),
-) -> str:
-    """Return in words what the keywords of the following checks mean.
-
-    Examples
-    --------
-    >>> limits(at_least=0, below=1), limits(allowed=("constant", "cosine"))
-    ('>= 0 and < 1', "'constant', 'cosine'")
-    """
-    bounds = ((">", above), (">=", at_least), ("<", below))
-    words = [f"{sign} {bound:g}" for sign, bound in bounds if bound is not None]
-    return " and ".join(words) or ", ".join(map(repr, allowed))
+SIGNS = {"above": ">", "at_least": ">=", "below": "<", "at_most": "<="}
+# The names of activations and what they are: filled by activations.py, and kept when a notebook
+# reloads that file, so that all who hold this dictionary know a new one at once.
+ACTIVATIONS: dict[str, Any] = {}
 
 
 def described(check: partial) -> str:
@@ -41,16 +28,27 @@ def described(check: partial) -> str:
     --------
     >>> described(partial(whole_number, at_least=1)), described(partial(boolean))
     ('whole number >= 1', 'boolean')
+    >>> described(partial(one_of, allowed=("constant", "cosine")))
+    "one of 'constant', 'cosine'"
     """
-    return f"{check.func.__name__.replace('_', ' ')} {limits(**check.keywords)}".strip()
+    bounds = dict(check.keywords)
+    words = ", ".join(map(repr, bounds.pop("allowed", ()))) or limits(**bounds)
+    return f"{check.func.__name__.replace('_', ' ')} {words}".strip()
+
+
+def limits(**bounds: float) -> str:
+    """Return in words the bounds of a number, such as ">= 0 and < 1"."""
+    return " and ".join(
+        f"{SIGNS[name]} {bound:g}" for name, bound in bounds.items() if math.isfinite(bound)
+    )
 
 
 def whole_number(name: str, value: Any, at_least: int, at_most: float = math.inf) -> int:
     """Return a whole number within bounds as int, or raise ValueError."""
     whole = isinstance(value, Integral) and not isinstance(value, bool)
     if not whole or not at_least <= value <= at_most:
-        bound = f" and <= {at_most}" * math.isfinite(at_most)
-        raise ValueError(f"{name} must be a whole number >= {at_least}{bound}; got {value!r}")
+        bounds = limits(at_least=at_least, at_most=at_most)
+        raise ValueError(f"{name} must be a whole number {bounds}; got {value!r}")
     return int(value)
 
 
@@ -58,24 +56,17 @@ def real_number(
     name: str,
     value: Any,
     *,
-    above: float | None = None,
-    at_least: float | None = None,
-    below: float | None = None,
+    above: float = -math.inf,
+    at_least: float = -math.inf,
+    below: float = math.inf,
 ) -> float:
     """Return a finite number within bounds as float, or raise ValueError."""
-    try:
-        right = not isinstance(value, bool) and isinstance(value, Real)
-        number = float(value) if right else math.nan
-    except OverflowError:  # a whole number too large for a float
-        number = math.inf
-    fits = (
-        math.isfinite(number)
-        and (above is None or number > above)
-        and (at_least is None or number >= at_least)
-        and (below is None or number < below)
-    )
-    if not fits:
-        bounds = limits(above, at_least, below)
+    number = math.nan
+    if isinstance(value, Real) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError):  # a whole number too large for a float
+            number = float(value)
+    if not (above < number < below and number >= at_least):  # never NaN or infinite
+        bounds = limits(above=above, at_least=at_least, below=below)
         raise ValueError(f"{name} must be a finite number {bounds}; got {value!r}")
     return number
 
@@ -99,7 +90,8 @@ def one_of(name: str, value: Any, allowed: Iterable[str]) -> str:
     for known in sorted(allowed, key=lambda known: known != value):  # a word as it stands first
         if isinstance(value, str) and value.lower() == known.lower():
             return known
-    raise ValueError(f"{name} must be one of {limits(allowed=allowed)}; got {value!r}")
+    words = ", ".join(map(repr, allowed))
+    raise ValueError(f"{name} must be one of {words}; got {value!r}")
 
 
 def layer_sizes(name: str, values: Any) -> tuple[int, ...]:
@@ -122,18 +114,12 @@ def layer_sizes(name: str, values: Any) -> tuple[int, ...]:
     return sizes
 
 
-def names(name: str, values: Any, defaults: tuple = ()) -> tuple:
-    """Return a sequence of names as a tuple, or raise ValueError.
-
-    Where there are ``defaults``, they take the place of an empty sequence, and any other must be as
-    long.
-    """
-    values = values.tolist() if isinstance(values, np.ndarray) else values
-    if not isinstance(values, Sequence) or not 0 < len(values or defaults) == len(
-        defaults or values
-    ):
+def names(name: str, values: Any, count: int | None = None) -> tuple[str, ...]:
+    """Return a sequence of one or more names, or of ``count``, as a tuple, or raise ValueError."""
+    found = tuple(map(str, values)) if isinstance(values, (Sequence, np.ndarray)) else ()
+    if not found or len(found) != (count or len(found)):
         raise ValueError(f"{name} must be a tuple of one name per class; got {values!r}")
-    return tuple(values) or defaults
+    return found
 
 
 def layers_for(layers: tuple[int, ...], pixels: int, classes: int) -> None:
@@ -144,13 +130,11 @@ def layers_for(layers: tuple[int, ...], pixels: int, classes: int) -> None:
 
 def float_type(dtype: Any) -> np.dtype:
     """Return float32 or float64 as NumPy's type, or raise ValueError."""
-    try:
+    with contextlib.suppress(TypeError, ValueError):
         found = np.dtype("None" if dtype is None else dtype)  # NumPy's None is float64
-    except (TypeError, ValueError):
-        raise ValueError(f"dtype must be float32 or float64; got {dtype!r}") from None
-    if found not in (np.float32, np.float64):
-        raise ValueError(f"dtype must be float32 or float64; got {found}")
-    return found
+        if found in (np.float32, np.float64):
+            return found
+    raise ValueError(f"dtype must be float32 or float64; got {dtype!r}")
 
 
 def instance(name: str, value: Any, kind: type[Kind]) -> Kind:
@@ -162,13 +146,11 @@ def instance(name: str, value: Any, kind: type[Kind]) -> Kind:
 
 def functions(name: str, values: Any, kind: type) -> list:
     """Return objects of that kind, made of functions where they are not, or raise ValueError."""
-    if not isinstance(values, Iterable):
-        raise ValueError(f"{name} must be a list of functions or {kind.__name__}s; got {values!r}")
-    found = list(values)
+    found = list(values) if isinstance(values, Iterable) else [values]
     for value in found:  # a class: its parentheses were forgotten
         if not isinstance(value, kind) and (not callable(value) or isinstance(value, type)):
             raise ValueError(
-                f"each of {name} must be a function or a {kind.__name__}; got {value!r}"
+                f"{name} must be a list of functions or {kind.__name__}s; got {value!r}"
             )
     return [value if isinstance(value, kind) else kind(value) for value in found]
 

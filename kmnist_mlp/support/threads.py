@@ -9,35 +9,32 @@ from typing import Any
 
 _lock = threading.Lock()
 _users: list[object] = []  # who needs it now, in any thread
-_before: list[tuple[Any, int]] = []  # each BLAS of the process, and the threads that it had
+_limits: list[Any] = []  # of each of them; each knows the threads that it found
 
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
     """Limit BLAS to one thread, so that a sum has the same bits everywhere.
 
-    The limit holds for the whole process, and for both the BLAS of NumPy and that of SciPy: the
-    first of several users sets it, the last one gives the threads back.
+    The limit holds for the whole process, also for a BLAS that has been loaded since the first of
+    several users came (SciPy has its own). The last user gives the threads back.
     """
-    from threadpoolctl import ThreadpoolController  # only here: to predict needs NumPy alone
+    from threadpoolctl import OpenBLASController, threadpool_limits  # to predict needs NumPy alone
+
+    def take_over() -> None:  # threadpoolctl obeys one thread only, until it is told to forget it
+        OpenBLASController.clear_controlling_thread(force=True)
 
     user = object()
     with _lock:
-        known = {blas.filepath for blas, _ in _before}
-        for blas in ThreadpoolController().select(user_api="blas").lib_controllers:
-            if blas.filepath not in known:  # also one that was loaded since the first user came
-                _before.append((blas, blas.num_threads))
-                _set_threads(blas, 1)
+        take_over()
+        _limits.append(threadpool_limits(1, user_api="blas"))
         _users.append(user)
     try:
         yield
     finally:
         with _lock:
             _users.remove(user)
-            while not _users and _before:
-                _set_threads(*_before.pop())
-
-
-def _set_threads(blas: Any, count: int) -> None:
-    # threadpoolctl ignores every thread but the first one that has ever set a limit
-    getattr(blas, "_real_set_num_threads", blas.set_num_threads)(count)
+            take_over()
+            while not _users and _limits:
+                _limits.pop().restore_original_limits()
+            take_over()
