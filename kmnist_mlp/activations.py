@@ -7,8 +7,6 @@ To add one, write ``ACTIVATIONS["leaky ReLU"] = Activation(value, derivative)``,
 notebook: ``Config(activation="leaky ReLU")`` then trains with it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 

@@ -15,6 +15,7 @@ import numpy as np
 from kmnist_mlp.activations import ACTIVATIONS
 from kmnist_mlp.support import checks
 
+PAPERS = 12  # the first options are the paper's
 LAYERS = partial(checks.layer_sizes)
 YES_NO = partial(checks.boolean)
 COUNT = partial(checks.whole_number, at_least=1)
@@ -27,15 +28,9 @@ SCHEDULE = partial(checks.one_of, allowed=("constant", "cosine"))
 STANDARDISATION = partial(checks.one_of, allowed=("pixel", "global", "image", "scale", "none"))
 
 
-def option(default: Any, check: partial, meaning: str, beyond: bool = False) -> Any:
-    """Return a field of :class:`Config`; ``check(name, value)`` returns the canonical value.
-
-    An option ``beyond`` the paper is shown by ``repr`` only if it is changed.
-    """
-    return field(default=default, metadata={"check": check, "meaning": meaning, "beyond": beyond})
-
-
-extra = partial(option, beyond=True)
+def option(default: Any, check: partial, meaning: str) -> Any:
+    """Return a field of :class:`Config`; ``check(name, value)`` returns the canonical value."""
+    return field(default=default, metadata={"check": check, "meaning": meaning})
 
 
 @dataclass(frozen=True)
@@ -78,19 +73,19 @@ class Config:
     momentum: bool = option(True, YES_NO, "Follow a running mean of the gradients.")
     momentum_gamma: float = option(0.9, FRACTION, "Decay of that running mean.")
     seed: int = option(0, SEED, "Seed of the split, the weights and the mini-batches.")
-    distortion: float = extra(0.0, NOT_NEGATIVE, "Strength of the distortion of training images.")
-    batch_normalisation: bool = extra(False, YES_NO, "Normalise inputs of the hidden units.")
-    dropout: float = extra(0.0, FRACTION, "Probability that a hidden unit is left out.")
-    label_smoothing: float = extra(0.0, FRACTION, "Share of a label spread over all classes.")
-    mixup: float = extra(0.0, NOT_NEGATIVE, "Mixes images in pairs, shares ~ Beta(mixup, mixup).")
-    weight_averaging: float = extra(0.0, FRACTION, "Decay of a running mean of the weights.")
-    schedule: str = extra("constant", SCHEDULE, "How the learning rate changes.")
-    warm_up: float = extra(0.0, NOT_NEGATIVE, "Epochs in which the learning rate rises from 0.")
-    standardisation: str = extra(
+    distortion: float = option(0.0, NOT_NEGATIVE, "Strength of the distortion of training images.")
+    batch_normalisation: bool = option(False, YES_NO, "Normalise inputs of the hidden units.")
+    dropout: float = option(0.0, FRACTION, "Probability that a hidden unit is left out.")
+    label_smoothing: float = option(0.0, FRACTION, "Share of a label spread over all classes.")
+    mixup: float = option(0.0, NOT_NEGATIVE, "Mixes images in pairs, shares ~ Beta(mixup, mixup).")
+    weight_averaging: float = option(0.0, FRACTION, "Decay of a running mean of the weights.")
+    schedule: str = option("constant", SCHEDULE, "How the learning rate changes.")
+    warm_up: float = option(0.0, NOT_NEGATIVE, "Epochs in which the learning rate rises from 0.")
+    standardisation: str = option(
         "pixel", STANDARDISATION, "Of each pixel, all pixels or each image; scale: /255; none: raw."
     )
-    initial_variance: float = extra(2.0, POSITIVE, "Variance of initial weights x fan-in.")
-    validation_fraction: float = extra(0.2, FRACTION, "Share of training images held out.")
+    initial_variance: float = option(2.0, POSITIVE, "Variance of initial weights x fan-in.")
+    validation_fraction: float = option(0.2, FRACTION, "Share of training images held out.")
 
     def __post_init__(self) -> None:
         """Bring every option to its canonical type, or say what is wrong with it."""
@@ -196,12 +191,9 @@ class Config:
         >>> values["layer_specs"], Config.from_dict(values) == Config(layer_specs=(784, 10))
         ([784, 10], True)
         """
-        values = {
-            f.name: getattr(self, f.name)
-            for f in fields(self)
-            if not f.metadata["beyond"] or getattr(self, f.name) != f.default
-        }
-        return {**values, "layer_specs": list(self.layer_specs)}
+        values = asdict(self) | {"layer_specs": list(self.layer_specs)}
+        unused = [f.name for f in fields(self)[PAPERS:] if values[f.name] == f.default]
+        return {name: value for name, value in values.items() if name not in unused}
 
 
 # help(Config) shows the options as they stand in the fields. Python 3.13 and later dedent the

@@ -80,11 +80,9 @@ def pixel_statistics(
         return np.empty(0), np.empty(0)
     if standardisation in ("scale", "none"):
         return np.zeros(pixels), np.full(pixels, 255.0 if standardisation == "scale" else 1.0)
-    sums, squares = np.zeros((2, pixels))
-    for start in range(0, n, 2000):  # the sums are exact: whole numbers below 2**53
-        chunk = images[rows[start : start + 2000]].astype(np.float64)
-        sums += chunk.sum(axis=0)
-        squares += np.square(chunk, out=chunk).sum(axis=0)
+    part = images[rows]  # the sums are exact: whole numbers below 2**53
+    sums = part.sum(axis=0, dtype=np.float64)
+    squares = np.einsum("ij,ij->j", part, part, dtype=np.float64)
     if standardisation == "global":
         sums, squares = (np.full_like(total, total.mean()) for total in (sums, squares))
     std = np.sqrt(n * squares - sums**2) / n
@@ -114,25 +112,23 @@ def split_rows(images: int, config: Config) -> tuple[np.ndarray, np.ndarray]:
     order = generator(config.seed, Stream.SPLIT).permutation(images)
     held_out = round(images * config.validation_fraction)
     if config.validation_fraction and not 0 < held_out < images:
-        raise ValueError(
-            f"{images} training images cannot be split with validation_fraction "
-            f"{config.validation_fraction}: both parts need at least one image"
-        )
+        fraction = f"validation_fraction {config.validation_fraction}"
+        raise ValueError(f"{fraction} of {images} training images leaves a part without images")
     return order[: images - held_out], order[images - held_out :]
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """A data set divided into training, validation and test.
+    """Training images divided into a training and a validation part.
 
     The training part is standardised once, as it is read in every epoch: four bytes per pixel. The
-    others remain uint8, which a network with ``mean`` and ``std`` takes as they are.
+    other remains uint8, which a network with ``mean`` and ``std`` takes as it is.
 
     Attributes
     ----------
     train : ndarray of float, shape (n, pixels)
-    validation, test : ndarray of uint8, shape (n, pixels)
-    train_labels, validation_labels, test_labels : ndarray of int, shape (n,)
+    validation : ndarray of uint8, shape (n, pixels)
+    train_labels, validation_labels : ndarray of int, shape (n,)
     rows : ndarray of int, shape (n,)
         Indices of the training part's images in the data set.
     mean, std : ndarray of float, shape (pixels,), or (0,) where each image has its own
@@ -143,8 +139,6 @@ class Split:
     train_labels: np.ndarray
     validation: np.ndarray
     validation_labels: np.ndarray
-    test: np.ndarray
-    test_labels: np.ndarray
     rows: np.ndarray
     mean: np.ndarray
     std: np.ndarray
@@ -164,8 +158,8 @@ def split_and_standardise(data: Dataset, config: Config, dtype: Any = np.float32
     Returns
     -------
     Split
-        With the statistics of the *training* part, which a network applies to the other two as
-        well: no information about the images of an evaluation may reach it.
+        With the statistics of the *training* part, which a network applies to all others as well:
+        no information about the images of an evaluation may reach it.
 
     Raises
     ------
@@ -185,19 +179,15 @@ def split_and_standardise(data: Dataset, config: Config, dtype: Any = np.float32
     """
     checks.instance("data", data, Dataset)
     checks.instance("config", config, Config)
-    images, test_images = (
-        part.reshape(len(part), -1) for part in (data.train_images, data.test_images)
-    )
+    images = data.train_images.reshape(len(data.train_images), -1)
     training, validation = split_rows(len(images), config)
     statistics = pixel_statistics(images, training, config.standardisation)
     mean, std = (array.astype(checks.float_type(dtype)) for array in statistics)
     train = aligned((len(training), images.shape[1]), dtype)
-    for start in range(0, len(train), 1000):  # without a copy of all the images in between
-        part = slice(start, start + 1000)
-        train[part] = standardise(images[training[part]], mean, std)
+    train[...] = images[training]
+    standardise_in_place(train, mean, std)
     return Split(
-        train, data.train_labels[training],
-        images[validation], data.train_labels[validation], test_images, data.test_labels,
+        train, data.train_labels[training], images[validation], data.train_labels[validation],
         training, mean, std,
     )  # fmt: skip
 
@@ -276,18 +266,17 @@ class Dataset:
 
     def __post_init__(self) -> None:
         """Refuse arrays that do not belong together."""
-        checks.text("name", self.name)
+        checks.instance("name", self.name, str)
         names = checks.names("class_names", self.class_names)
         kana = ROMAJI if names == CLASS_NAMES else names
         romaji = self.romaji if np.size(self.romaji) else kana
         values: dict[str, Any] = {"class_names": names}
         values["romaji"] = checks.names("romaji", romaji, len(names))
-        for part in ("train", "test"):
-            images, labels = (getattr(self, f"{part}_{name}") for name in ("images", "labels"))
-            checks.image_array(f"{part}_images", images)
-            checks.instance(f"{part}_labels", labels, np.ndarray)
-            checks.class_indices(f"{part}_labels", labels, len(names), len(images))
-            values |= {f"{part}_images": frozen(images), f"{part}_labels": frozen(labels)}
+        for name in ("train", "test"):
+            images = checks.image_array(f"{name}_images", getattr(self, f"{name}_images"))
+            labels = getattr(self, f"{name}_labels")
+            labels = checks.class_indices(f"{name}_labels", labels, len(names), len(images))
+            values |= {f"{name}_images": frozen(images), f"{name}_labels": frozen(labels)}
         self.__dict__.update(values)
         shapes = self.train_images.shape[1:], self.test_images.shape[1:]
         if shapes[0] != shapes[1]:
@@ -295,17 +284,14 @@ class Dataset:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Freeze the arrays again, which NumPy's pickles and copies make writeable."""
-        for value in state.values():
-            if isinstance(value, np.ndarray):
-                value.flags.writeable = False
+        for array in (value for value in state.values() if isinstance(value, np.ndarray)):
+            array.flags.writeable = False
         self.__dict__.update(state)
 
     def __repr__(self) -> str:
         """Name, sizes and the beginning of the fingerprint."""
-        return (
-            f"Dataset({self.name}, {len(self.train_images):,} training and "
-            f"{len(self.test_images):,} test images, fingerprint {self.fingerprint[:12]})"
-        )
+        sizes = f"{len(self.train_images):,} training and {len(self.test_images):,} test images"
+        return f"Dataset({self.name}, {sizes}, fingerprint {self.fingerprint[:12]})"
 
     @cached_property
     def fingerprint(self) -> str:

@@ -20,11 +20,11 @@ import numpy as np
 from kmnist_mlp.activations import ACTIVATIONS
 from kmnist_mlp.data import one_hot, standardise
 from kmnist_mlp.support import checks, files
-from kmnist_mlp.support.memory import Buffers, allocate
+from kmnist_mlp.support.memory import Array, Buffers, allocate
 
-Array = np.ndarray
 CHUNK = 256  # rows per forward pass when nothing is trained: its arrays stay in the cache
 FORMAT = "kmnist_mlp.MLP 1"  # of a file
+KINDS = ("weights", "biases")
 
 
 def softmax(z: Array) -> Array:
@@ -61,14 +61,15 @@ def forward(model: MLP, x: Array, buffers: Buffers, methods: Sequence[object] = 
     for layer, (W, b, z) in enumerate(layers):
         buffers.inputs[layer] = a
         np.matmul(a, W, out=z)
-        if layer < last:
-            for change in hooks(methods, "weighted_inputs"):
-                change(layer, z)
+        if layer == last:
+            break
+        for change in hooks(methods, "weighted_inputs"):
+            change(layer, z)
         z += b
-        if layer < last:
-            a = buffers.outputs[layer] = f(z, out=z)  # z, unless f ignores out
-            for change in hooks(methods, "outputs"):
-                a = change(layer, a)
+        a = buffers.outputs[layer] = f(z, out=z)  # z, unless f ignores out
+        for change in hooks(methods, "outputs"):
+            a = change(layer, a)
+    z += b
     return z
 
 
@@ -166,13 +167,9 @@ class MLP:
     """
 
     def __init__(
-        self,
-        layer_specs: tuple[int, ...],
-        activation: str = "tanh",
-        seed: int = 0,
-        dtype: Any = np.float32,
-        variance: float = 2.0,
-    ) -> None:
+        self, layer_specs: tuple[int, ...], activation: str = "tanh", seed: int = 0,
+        dtype: Any = np.float32, variance: float = 2.0,
+    ) -> None:  # fmt: skip
         self.layer_specs = checks.layer_sizes("layer_specs", layer_specs)
         self.activation = checks.one_of("activation", activation, ACTIVATIONS)
         self.dtype = checks.float_type(dtype)
@@ -185,8 +182,7 @@ class MLP:
 
     def __repr__(self) -> str:
         """Read like the architecture."""
-        layers = "-".join(map(str, self.layer_specs))
-        count = f"{self.parameters.size:,} parameters"
+        layers, count = "-".join(map(str, self.layer_specs)), f"{self.parameters.size:,} parameters"
         return f"MLP({layers}, {self.activation}, {count}, {self.dtype})"
 
     # ---- what a user calls -------------------------------------------------------------------
@@ -283,21 +279,17 @@ class MLP:
             x = x.reshape(-1, inputs)  # images, or one of them
         if x.ndim != 2 or x.shape[1] != inputs or not len(x):
             hint = "; reshape images to one row each" * (x.ndim == 3 and not raw)
-            raise ValueError(
-                f"x must have the shape (batch, {inputs}), batch >= 1; got {x.shape}{hint}"
-            )
+            shape = f"(batch, {inputs}), batch >= 1"
+            raise ValueError(f"x must have the shape {shape}; got {x.shape}{hint}")
         return x if raw else checks.finite_array("x", x, self.dtype)
 
     # ---- made of arrays, copied, saved, loaded -----------------------------------------------
 
     @classmethod
     def from_parameters(
-        cls,
-        activation: str,
-        weights: list[Array],
-        biases: list[Array],
+        cls, activation: str, weights: list[Array], biases: list[Array],
         standardisation: tuple[Array, Array] | None = None,
-    ) -> Self:
+    ) -> Self:  # fmt: skip
         """Return a network of copies of the given arrays, which also decide layers and dtype.
 
         ``weights``, ``biases`` and ``standardisation`` are as the attributes of these names,
@@ -318,9 +310,7 @@ class MLP:
         >>> model.predict([[0, 0], [0, 1], [1, 0], [1, 1]])
         array([0, 1, 1, 0])
         """
-        if not isinstance(weights, (list, tuple)) or not weights:
-            raise ValueError(f"weights must be a list of arrays, one per layer; got {weights!r}")
-        arrays = [checks.as_array("each of weights", W) for W in weights]
+        arrays = checks.arrays("weights", weights)
         sizes = (*arrays[0].shape[:1], *(W.shape[-1] for W in arrays if W.ndim))
         model = cls(sizes, activation, dtype=arrays[0].dtype)
         model.set_parameters(weights, biases)
@@ -375,19 +365,16 @@ class MLP:
         self.parameters[...], self.standardisation = state
 
     def to_arrays(self) -> dict[str, Array]:
-        """Return weights_0, biases_0, weights_1, ..., mean and std: what :meth:`save` writes.
+        """Return weights_0, ..., biases_0, ..., mean and std: what :meth:`save` writes.
 
         Examples
         --------
         >>> {name: array.shape for name, array in MLP((3, 2)).to_arrays().items()}
         {'weights_0': (3, 2), 'biases_0': (2,)}
         """
-        arrays: dict[str, Array] = {}
-        for layer, (W, b) in enumerate(zip(self.weights, self.biases, strict=True)):
-            arrays |= {f"weights_{layer}": W, f"biases_{layer}": b}
-        if self.standardisation is not None:
-            arrays["mean"], arrays["std"] = self.standardisation
-        return arrays
+        arrays = {f"weights_{layer}": W for layer, W in enumerate(self.weights)}
+        arrays |= {f"biases_{layer}": b for layer, b in enumerate(self.biases)}
+        return arrays | dict(zip(("mean", "std"), self.standardisation or (), strict=False))
 
     @classmethod
     def from_arrays(cls, activation: str, arrays: dict[str, Array]) -> Self:
@@ -410,9 +397,7 @@ class MLP:
         (3, 2)
         """
         layers = range(sum(name.startswith("weights_") for name in arrays))
-        weights, biases = (
-            [arrays[f"{kind}_{i}"] for i in layers] for kind in ("weights", "biases")
-        )
+        weights, biases = ([arrays[f"{kind}_{i}"] for i in layers] for kind in KINDS)
         statistics = (arrays["mean"], arrays["std"]) if "mean" in arrays else None
         return cls.from_parameters(activation, weights, biases, statistics)
 

@@ -1,7 +1,5 @@
 """Stochastic gradient descent with momentum, penalties on the weights, a learning-rate schedule."""
 
-from __future__ import annotations
-
 import math
 from functools import cache
 from typing import Any
@@ -10,7 +8,7 @@ import numpy as np
 
 from kmnist_mlp.config import Config
 from kmnist_mlp.network import MLP
-from kmnist_mlp.support.memory import aligned
+from kmnist_mlp.support.memory import Array, aligned
 
 
 def learning_rate(config: Config, epochs_done: float) -> float:
@@ -42,9 +40,7 @@ def learning_rate(config: Config, epochs_done: float) -> float:
     return rate
 
 
-def momentum_step(
-    w: np.ndarray, v: np.ndarray, g: np.ndarray, config: Config, epochs_done: float = 0.0
-) -> None:
+def momentum_step(w: Array, v: Array, g: Array, config: Config, epochs_done: float = 0.0) -> None:
     """Update in place: ``v <- gamma * v + (1 - gamma) * g`` and ``w <- w - rate * v``.
 
     This momentum has unit gain; without momentum, gamma is 0. Source: Polyak 1964,
@@ -56,7 +52,7 @@ def momentum_step(
     add(w, -learning_rate(config, epochs_done), v)
 
 
-def add(y: np.ndarray, a: float, x: np.ndarray) -> None:
+def add(y: Array, a: float, x: Array) -> None:
     """Let ``y += a * x`` in place, in one pass over memory, where NumPy takes two.
 
     Both arrays must be contiguous, of one dtype and one dimension: else BLAS changes a copy of
@@ -109,7 +105,7 @@ class SGD:
         self.n_weights = sum(W.size for W in model.weights)  # they stand before the biases
         axpy(model.dtype)  # loads SciPy's BLAS, before training limits it to one thread
 
-    def step(self, g: np.ndarray, epochs_done: float = 0.0) -> None:
+    def step(self, g: Array, epochs_done: float = 0.0) -> None:
         """Take one step.
 
         Parameters

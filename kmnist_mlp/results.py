@@ -85,10 +85,8 @@ class TrainingResult:
         """Show in one line how the run went."""
         end = "interrupted after" if self.interrupted else "stopped after"
         end = "diverged at" if self.diverged else end
-        return (
-            f"TrainingResult({self.model!r}, {end} epoch {self.stopped_epoch}, best epoch "
-            f"{self.best_epoch}, test accuracy {self.test_accuracy:.2%})"
-        )
+        epochs = f"{end} epoch {self.stopped_epoch}, best epoch {self.best_epoch}"
+        return f"TrainingResult({self.model!r}, {epochs}, test accuracy {self.test_accuracy:.2%})"
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,10 +1,9 @@
 """The training loop: mini-batches, learning curves, early stopping with the best weights."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from kmnist_mlp.network import MLP, backpropagate, cross_entropies, hooks, logit
 from kmnist_mlp.optimizer import SGD
 from kmnist_mlp.results import CURVES, Callback, Progress, TrainingResult
 from kmnist_mlp.support.checks import class_indices, functions, instance, layers_for
-from kmnist_mlp.support.memory import Buffers, aligned
+from kmnist_mlp.support.memory import Buffers, Resumable, aligned
 from kmnist_mlp.support.threads import one_blas_thread
 
 
@@ -82,17 +81,13 @@ def train(
             run.seconds = time.perf_counter() - began
             if not (stop or run.diverged):
                 progress = run.progress()
-                stop = any_of(callback.epoch(progress) for callback in watching)
+                answers = [callback.epoch(progress) for callback in watching]
+                stop = any(answers)
         result = run.result(stop)
     return result
 
 
-def any_of(answers: Iterable[object]) -> bool:
-    """Return whether a callback wants to end the run, after all of them have been called."""
-    return any(list(answers))
-
-
-class Training:
+class Training(Resumable):
     """One run: its network and all that changes with it, an epoch at a time.
 
     Parameters
@@ -117,7 +112,7 @@ class Training:
     seconds : float
     """
 
-    NUMBERS = ("epoch", "best_epoch", "best_loss", "seconds")
+    NUMBERS = ("epoch", "best_epoch", "best_loss", "seconds", "measured")
 
     def __init__(self, config: Config, data: Dataset, dtype: Any = np.float32) -> None:
         self.config, self.data = config, data
@@ -128,13 +123,13 @@ class Training:
         self.model.standardisation = split.mean, split.std
         self.best_model = self.model.copy()
         self.optimizer = SGD(self.model, config)
+        self.changing = {"velocity": self.optimizer.velocity, "parameters": self.model.parameters}
+        self.changing["best_parameters"] = self.best_model.parameters
         size = min(config.batch_size, len(split.train))
         self.batch, self.buffers = aligned((size, pixels), dtype), Buffers(self.model, size)
         self.targets = one_hot(split.train_labels, layers[-1]).astype(dtype)
         self.methods: list[Method] = []
-        for kind in METHODS:
-            if getattr(config, kind.option):
-                self.methods.append(kind(self))
+        self.methods += (kind(self) for kind in METHODS if getattr(config, kind.option))
         self.rng = generator(config.seed, Stream.BATCHES)
         # To measure the whole training split after each epoch would cost half an epoch: the curve
         # is that of a fixed tenth of it.
@@ -161,9 +156,8 @@ class Training:
             backpropagate(self.model, x, t, buffers, methods)
             epochs_done = self.epoch + (start + n / 2) / len(order)
             self.optimizer.step(buffers.gradient, epochs_done)
-            for step in hooks(methods, "step"):
-                step(epochs_done)
-            if any_of(callback.batch(epochs_done) for callback in callbacks):
+            answers = [after(epochs_done) for after in hooks(methods, "batch")]
+            if any(answers):
                 return True
         return False
 
@@ -183,15 +177,10 @@ class Training:
 
     def plain(self) -> MLP:
         """Return the network as it is without what it has only in training."""
-        if not self.methods:
-            return self.model
-        for exchange in hooks(self.methods, "exchange"):
-            exchange()
-        plain = self.model.copy()
-        for folded in hooks(self.methods, "folded"):
-            plain = folded(plain)
-        for exchange in hooks(self.methods, "exchange"):
-            exchange()
+        plain = self.model
+        for name in ("exchange", "folded", "exchange"):
+            for change in hooks(self.methods, name):
+                plain = change(plain)
         return plain
 
     def measure_epoch(self) -> None:
@@ -238,39 +227,25 @@ class Training:
         model = self.best_model if keeps_best else self.plain()
         kept = self.best_epoch if keeps_best else self.epoch  # 0 if the first epoch diverged
         at_kept = self.measured[kept - 1] if self.measured else self.measure(model)
+        tested = evaluate(model, self.data.test_images, self.data.test_labels)
         return TrainingResult(
             self.config, model, self.curves(), dict(zip(CURVES, at_kept, strict=True)), kept,
-            self.best_epoch, self.epoch, self.diverged,
-            *evaluate(model, self.split.test, self.split.test_labels), self.seconds, interrupted,
+            self.best_epoch, self.epoch, self.diverged, *tested, self.seconds, interrupted,
         )  # fmt: skip
 
     def state(self) -> dict[str, Any]:
         """Return copies of all that changes during a run: numbers, arrays, states of generators."""
-        return {
-            **{name: getattr(self, name) for name in self.NUMBERS},
-            **{name: array.copy() for name, array in self.arrays.items()},
-            "measured": np.array(self.measured).reshape(-1, 4),
-            "batches": self.rng.bit_generator.state,
-            "methods": {method.option: method.state() for method in self.methods},
-        }
+        numbers = {name: copy(getattr(self, name)) for name in self.NUMBERS}
+        methods = {method.option: method.state() for method in self.methods}
+        return super().state() | numbers | {"methods": methods}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back, or on, to what :meth:`state` returned for a run of the same configuration."""
+        super().restore(state)
         for name in self.NUMBERS:
-            setattr(self, name, state[name])
-        for name, array in self.arrays.items():
-            array[...] = state[name]
-        self.measured = [tuple(row) for row in state["measured"].tolist()]
-        self.rng.bit_generator.state = state["batches"]
+            setattr(self, name, copy(state[name]))
         for method in self.methods:
             method.restore(state["methods"][method.option])
-
-    @property
-    def arrays(self) -> dict[str, np.ndarray]:
-        """What training changes in place."""
-        best, velocity = self.best_model.parameters, self.optimizer.velocity
-        arrays = {"parameters": self.model.parameters, "best_parameters": best}
-        return arrays | {"velocity": velocity}
 
 
 def evaluate(model: MLP, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:

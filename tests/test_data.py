@@ -24,7 +24,7 @@ from kmnist_mlp.data import (
     split_rows,
 )
 from kmnist_mlp.datasets.kmnist import FAILED, StandInWarning, load_kmnist
-from kmnist_mlp.support.files import cache_folder
+from kmnist_mlp.datasets.folders import cache_folder
 from kmnist_mlp.support.standardisation import pixel_statistics, standardise
 
 NOWHERE = "http://127.0.0.1:9/kmnist/"  # nothing listens there

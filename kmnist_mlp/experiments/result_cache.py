@@ -16,10 +16,11 @@ import numpy as np
 from kmnist_mlp.activations import ACTIVATIONS, Activation
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
+from kmnist_mlp.datasets.folders import cache_folder, full_path
 from kmnist_mlp.experiments.provenance import blas_library, blas_pools
 from kmnist_mlp.network import MLP
 from kmnist_mlp.results import CURVES, TrainingResult
-from kmnist_mlp.support.files import cache_folder, full_path, load_arrays, save_arrays
+from kmnist_mlp.support.files import load_arrays, save_arrays
 
 PACKAGE = Path(__file__).parents[1]
 # A result is decided by these files and by all that they import from this package.

@@ -25,7 +25,7 @@ from kmnist_mlp.experiments.paper import EXPERIMENTS
 from kmnist_mlp.experiments.parallel import train_all, train_one
 from kmnist_mlp.experiments.result_cache import ResultCache
 from kmnist_mlp.results import Callback, Progress, TrainingResult
-from kmnist_mlp.support.checks import float_type, instance, layers_for, text, whole_number
+from kmnist_mlp.support.checks import float_type, instance, layers_for, whole_number
 from kmnist_mlp.training import train
 
 
@@ -81,7 +81,7 @@ class Results:
         ValueError
             If the name is no text, has a run of this seed, or is that of another configuration.
         """
-        key = (text("name", name), run.config.seed)
+        key = (instance("name", name, str), run.config.seed)
         others = [other for (own, _), other in self.runs.items() if own == name]
         if key in self.runs or any(o.config.replace(seed=key[1]) != run.config for o in others):
             raise ValueError(f"{name!r} with seed {key[1]} must be new; there is {others[0]!r}")
@@ -285,7 +285,7 @@ def named_configs(
         listed = enumerate(configs, start=1)
         pairs = [(c if isinstance(c, str) else f"run {number}", c) for number, c in listed]
     for name, _ in pairs:
-        text("the name of an experiment", name)
+        instance("the name of an experiment", name, str)
     return {name: _config(name, config) for name, config in pairs}
 
 

@@ -6,17 +6,14 @@ trained on. (Source of the idea: Simard, Steinkraus and Platt 2003, "Best Practi
 Convolutional Neural Networks Applied to Visual Document Analysis", section 2.)
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
 
 from kmnist_mlp.config import Stream
 from kmnist_mlp.extensions.method import Method
-from kmnist_mlp.support.checks import real_number
+from kmnist_mlp.support.memory import Array
 
-Array = np.ndarray
 SHIFT = 1.5  # pixels, and below: largest at strength 1, uniformly distributed
 ROTATION = 0.15  # radians
 STRETCH = 0.15  # logarithm of the factor, of width and height independently
@@ -47,8 +44,7 @@ class Distortion:
         self, shape: tuple[int, int], strength: float, seed: int | np.random.Generator
     ) -> None:
         self.shape = height, width = shape
-        self.strength = real_number("strength", strength, at_least=0)
-        self.rng = np.random.default_rng(seed)
+        self.strength, self.rng = strength, np.random.default_rng(seed)
         y, x = np.indices(shape, np.float32).reshape(2, -1)
         self.center = np.array([(height - 1) / 2, (width - 1) / 2], np.float32)
         splines = np.einsum("ai,bj->abij", _splines(height), _splines(width)).reshape(-1, x.size)
@@ -73,33 +69,23 @@ class Distortion:
             self.sample(part, self.draw(len(part)), out[start : start + CHUNK])
 
     def draw(self, n: int) -> Array:
-        """Draw what decides n fields, shape (2, n, 3 + splines): see :meth:`sample`."""
+        """Draw what decides n fields, shape (2, n, 3 + splines): see :meth:`sample`.
+
+        The first two columns are ``R(rotation) @ [[1, 0], [shear, 1]] @ diag(tall, wide)``, the
+        third is the shift.
+        """
 
         def uniform(largest: float, *shape: int) -> Array:
             return self.rng.uniform(-largest, largest, (*shape, n)) * self.strength
 
-        affine = uniform(ROTATION), uniform(STRETCH, 2), uniform(SHEAR), uniform(SHIFT, 2)
-        elastic = self.rng.standard_normal((2, n, len(self.basis) - 3), np.float32)
-        return self.coefficients(*affine, elastic * np.float32(ELASTIC * self.strength))
-
-    def coefficients(
-        self, rotation: Array, stretch: Array, shear: Array, shift: Array, elastic: Array
-    ) -> Array:
-        """Return the coefficients of fields: ``R(rotation) @ [[1, 0], [shear, 1]] @ exp(stretch)``.
-
-        Parameters
-        ----------
-        rotation, shear : ndarray, shape (n,)
-        stretch, shift : ndarray, shape (2, n)
-            Vertical and horizontal.
-        elastic : ndarray, shape (2, n, splines)
-        """
-        cos, sin, (tall, wide) = np.cos(rotation), np.sin(rotation), np.exp(stretch)
-        field = np.empty((2, len(rotation), len(self.basis)), np.float32)
+        rotation, (tall, wide) = uniform(ROTATION), np.exp(uniform(STRETCH, 2))
+        cos, sin, shear = np.cos(rotation), np.sin(rotation), uniform(SHEAR)
+        field = np.empty((2, n, len(self.basis)), np.float32)
         field[0, :, 0], field[0, :, 1] = (cos + sin * shear) * tall, sin * wide
         field[1, :, 0], field[1, :, 1] = (cos * shear - sin) * tall, cos * wide
-        field[:, :, 2] = shift + self.center[:, None]
-        field[:, :, 3:] = elastic
+        field[:, :, 2] = uniform(SHIFT, 2) + self.center[:, None]
+        elastic = self.rng.standard_normal((2, n, len(self.basis) - 3), np.float32)
+        field[:, :, 3:] = elastic * np.float32(ELASTIC * self.strength)
         return field
 
     def sample(self, images: Array, field: Array, out: Array) -> None:

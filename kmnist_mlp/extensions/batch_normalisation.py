@@ -1,7 +1,5 @@
 """Batch normalisation of the hidden layers' weighted inputs, while a network trains."""
 
-from __future__ import annotations
-
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -45,20 +43,19 @@ class BatchNormalisation(Method):
         )
         self.changing = {"values": self.values, "velocity": self.velocity}
         self.averaged = [self.values]  # if the weights are averaged
-        self.normalised: dict[int, np.ndarray] = {}
-        self.inverse_deviations: dict[int, np.ndarray] = {}
+        self.kept: dict[int, tuple[np.ndarray, np.ndarray]] = {}  # for the backward pass
 
     def weighted_inputs(self, layer: int, z: np.ndarray) -> None:
         """Normalise z, shape (batch, units), in place, and update the running statistics."""
         mean = z.mean(axis=0)
-        kept = z - mean
-        variance = np.einsum("ij,ij->j", kept, kept) / len(z)
-        inverse = 1 / np.sqrt(variance + EPSILON)
-        kept *= inverse
+        normalised = z - mean
+        variance = np.einsum("ij,ij->j", normalised, normalised) / len(z)
+        inverse_deviation = 1 / np.sqrt(variance + EPSILON)
+        normalised *= inverse_deviation
         for running, new in ((self.means, mean), (self.variances, variance)):
             running[layer] += (1 - MEMORY) * (new - running[layer])
-        self.normalised[layer], self.inverse_deviations[layer] = kept, inverse
-        np.multiply(kept, self.gains[layer], out=z)
+        self.kept[layer] = normalised, inverse_deviation
+        np.multiply(normalised, self.gains[layer], out=z)
 
     def weighted_inputs_backward(self, layer: int, delta: np.ndarray) -> None:
         """Turn the gradient with respect to the normalised inputs into that of z, in place.
@@ -66,13 +63,13 @@ class BatchNormalisation(Method):
         With n images and normalised inputs z', ``delta <- gain / deviation *
         (delta - sum(delta) / n - z' * sum(delta * z') / n)``; the last sum is the gain's gradient.
         """
-        n, kept, gradient = len(delta), self.normalised[layer], self.gradients[layer]
-        np.einsum("ij,ij->j", delta, kept, out=gradient)
-        delta -= delta.sum(axis=0) / n
-        delta -= kept * (gradient / n)
-        delta *= self.gains[layer] * self.inverse_deviations[layer]
+        (normalised, inverse_deviation), gradient = self.kept[layer], self.gradients[layer]
+        np.einsum("ij,ij->j", delta, normalised, out=gradient)
+        delta -= delta.sum(axis=0) / len(delta)
+        delta -= normalised * (gradient / len(delta))
+        delta *= self.gains[layer] * inverse_deviation
 
-    def step(self, epochs_done: float) -> None:
+    def batch(self, epochs_done: float) -> None:
         """Update the gains with their last gradient."""
         momentum_step(self.values[0], self.velocity, self.gradient, self.config, epochs_done)
 

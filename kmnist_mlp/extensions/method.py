@@ -1,15 +1,12 @@
 """What a training method beyond the paper is: an object with some of the hooks of training."""
 
-from __future__ import annotations
-
 from typing import Any, ClassVar
 
-import numpy as np
-
 from kmnist_mlp.config import Stream, generator
+from kmnist_mlp.support.memory import Resumable
 
 
-class Method:
+class Method(Resumable):
     """A training method, made for a run; it does what its hooks do, and has those that it needs.
 
     A callback of :func:`kmnist_mlp.train` may have hooks, too. All change their arrays in place.
@@ -24,10 +21,11 @@ class Method:
     ``outputs(layer, a)``, ``outputs_backward(layer, delta)``
         Return what takes the place of the outputs of a hidden layer, which stay as they are; and
         change the gradient as above.
-    ``step(epochs_done)``
+    ``batch(epochs_done)``
         Update what the method trains, after each step of the optimiser.
-    ``exchange()``
-        Exchange what is trained and what is measured in its place; a second call takes it back.
+    ``exchange(model)``
+        Exchange what is trained and what is measured in its place, and return a copy of the
+        network; a second call takes it back.
     ``folded(model)``
         Return a plain network that needs the method no more.
 
@@ -44,7 +42,7 @@ class Method:
     value
         Of the option.
     changing : dict of str to ndarray
-        What changes during a run, for :meth:`state`.
+        What changes during a run.
     """
 
     option: ClassVar[str]
@@ -53,16 +51,4 @@ class Method:
     def __init__(self, run: Any) -> None:
         self.value = getattr(run.config, self.option)
         self.rng = generator(run.config.seed, self.stream) if self.stream else None
-        self.changing: dict[str, np.ndarray] = {}
-
-    def state(self) -> dict[str, Any]:
-        """Return copies of all that changes during a run."""
-        drawn = {"rng": self.rng.bit_generator.state} if self.rng else {}
-        return drawn | {name: array.copy() for name, array in self.changing.items()}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take back what :meth:`state` returned."""
-        if self.rng:
-            self.rng.bit_generator.state = state["rng"]
-        for name, array in self.changing.items():
-            array[...] = state[name]
+        self.changing = {}

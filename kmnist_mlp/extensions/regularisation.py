@@ -1,7 +1,5 @@
 """Label smoothing, mixup, dropout and averaged weights."""
 
-from __future__ import annotations
-
 from itertools import chain
 from typing import Any
 
@@ -9,7 +7,7 @@ import numpy as np
 
 from kmnist_mlp.config import Stream
 from kmnist_mlp.extensions.method import Method
-from kmnist_mlp.network import hooks
+from kmnist_mlp.network import MLP, hooks
 
 
 class LabelSmoothing(Method):
@@ -87,12 +85,13 @@ class WeightAverage(Method):
         self.pairs = [(array.copy(), array) for array in arrays]
         self.changing = {f"mean {i}": mean for i, (mean, _) in enumerate(self.pairs)}
 
-    def step(self, epochs_done: float) -> None:
+    def batch(self, epochs_done: float) -> None:
         """Take the present values into the means."""
         for mean, array in self.pairs:
             mean += (array - mean) * (1 - self.value)
 
-    def exchange(self) -> None:
-        """Exchange values and means; a second call takes it back."""
+    def exchange(self, model: MLP) -> MLP:
+        """Exchange values and means, and return a copy of the network."""
         for mean, array in self.pairs:
             mean[...], array[...] = array.copy(), mean.copy()
+        return model.copy()

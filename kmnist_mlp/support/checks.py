@@ -3,19 +3,17 @@
 An error names the argument, what is allowed and what was given.
 """
 
-from __future__ import annotations
-
 import contextlib
-import math
 from collections.abc import Iterable, Sequence
 from functools import partial
+from math import inf, isfinite, nan
 from numbers import Integral, Real
-from typing import Any, TypeVar
+from operator import ge, gt, le, lt
+from typing import Any
 
 import numpy as np
 
-Kind = TypeVar("Kind")
-SIGNS = {"above": ">", "at_least": ">=", "below": "<", "at_most": "<="}
+SIGNS = {"above": (">", gt), "at_least": (">=", ge), "below": ("<", lt), "at_most": ("<=", le)}
 # The names of activations and what they are: filled by activations.py, and kept when a notebook
 # reloads that file, so that all who hold this dictionary know a new one at once.
 ACTIVATIONS: dict[str, Any] = {}
@@ -31,44 +29,33 @@ def described(check: partial) -> str:
     >>> described(partial(one_of, allowed=("constant", "cosine")))
     "one of 'constant', 'cosine'"
     """
-    bounds = dict(check.keywords)
-    words = ", ".join(map(repr, bounds.pop("allowed", ()))) or limits(**bounds)
+    limits = dict(check.keywords)
+    words = ", ".join(map(repr, limits.pop("allowed", ()))) or bounds(**limits)
     return f"{check.func.__name__.replace('_', ' ')} {words}".strip()
 
 
-def limits(**bounds: float) -> str:
+def bounds(**limits: float) -> str:
     """Return in words the bounds of a number, such as ">= 0 and < 1"."""
-    return " and ".join(
-        f"{SIGNS[name]} {bound:g}" for name, bound in bounds.items() if math.isfinite(bound)
-    )
+    finite = [(SIGNS[name], limit) for name, limit in limits.items() if isfinite(limit)]
+    return " and ".join(f"{sign} {limit:g}" for (sign, _), limit in finite)
 
 
-def whole_number(name: str, value: Any, at_least: int, at_most: float = math.inf) -> int:
+def whole_number(name: str, value: Any, at_least: int, at_most: float = inf) -> int:
     """Return a whole number within bounds as int, or raise ValueError."""
     whole = isinstance(value, Integral) and not isinstance(value, bool)
     if not whole or not at_least <= value <= at_most:
-        bounds = limits(at_least=at_least, at_most=at_most)
-        raise ValueError(f"{name} must be a whole number {bounds}; got {value!r}")
+        limits = bounds(at_least=at_least, at_most=at_most)
+        raise ValueError(f"{name} must be a whole number {limits}; got {value!r}")
     return int(value)
 
 
-def real_number(
-    name: str,
-    value: Any,
-    *,
-    above: float = -math.inf,
-    at_least: float = -math.inf,
-    below: float = math.inf,
-) -> float:
-    """Return a finite number within bounds as float, or raise ValueError."""
-    number = math.nan
-    if isinstance(value, Real) and not isinstance(value, bool):
-        with contextlib.suppress(OverflowError):  # a whole number too large for a float
-            number = float(value)
-    if not (above < number < below and number >= at_least):  # never NaN or infinite
-        bounds = limits(above=above, at_least=at_least, below=below)
-        raise ValueError(f"{name} must be a finite number {bounds}; got {value!r}")
-    return number
+def real_number(name: str, value: Any, **limits: float) -> float:
+    """Return a finite number as float, or raise ValueError; ``limits`` as in :func:`bounds`."""
+    with contextlib.suppress(OverflowError):  # a whole number too large for a float
+        number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else nan
+        if isfinite(number) and all(SIGNS[name][1](number, limits[name]) for name in limits):
+            return number
+    raise ValueError(f"{name} must be a finite number {bounds(**limits)}; got {value!r}")
 
 
 def boolean(name: str, value: Any) -> bool:
@@ -76,13 +63,6 @@ def boolean(name: str, value: Any) -> bool:
     if not isinstance(value, (bool, np.bool_)):
         raise ValueError(f"{name} must be True or False; got {value!r}")
     return bool(value)
-
-
-def text(name: str, value: Any) -> str:
-    """Return a text that is not blank, or raise ValueError."""
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"{name} must be a text; got {value!r}")
-    return value
 
 
 def one_of(name: str, value: Any, allowed: Iterable[str]) -> str:
@@ -104,14 +84,10 @@ def layer_sizes(name: str, values: Any) -> tuple[int, ...]:
         ...
     ValueError: each number in layer_specs must be a whole number >= 1; got 0
     """
-    if isinstance(values, np.ndarray) and values.ndim == 1:
-        values = list(values)
-    if not isinstance(values, Sequence) or isinstance(values, (str, bytes, bytearray)):
+    sequence = isinstance(values, (Sequence, np.ndarray))
+    if not sequence or isinstance(values, (str, bytes, bytearray)) or np.size(values) < 2:
         raise ValueError(f"{name} must be a sequence such as (784, 128, 10); got {values!r}")
-    sizes = tuple(whole_number(f"each number in {name}", size, 1) for size in values)
-    if len(sizes) < 2:
-        raise ValueError(f"{name} needs at least inputs and classes; got {sizes}")
-    return sizes
+    return tuple(whole_number(f"each number in {name}", size, 1) for size in values)
 
 
 def names(name: str, values: Any, count: int | None = None) -> tuple[str, ...]:
@@ -137,7 +113,7 @@ def float_type(dtype: Any) -> np.dtype:
     raise ValueError(f"dtype must be float32 or float64; got {dtype!r}")
 
 
-def instance(name: str, value: Any, kind: type[Kind]) -> Kind:
+def instance(name: str, value: Any, kind: type) -> Any:
     """Return ``value`` if it is of that kind, or raise ValueError."""
     if not isinstance(value, kind):
         raise ValueError(f"{name} must be of the kind {kind.__name__}; got {value!r}")
@@ -149,9 +125,7 @@ def functions(name: str, values: Any, kind: type) -> list:
     found = list(values) if isinstance(values, Iterable) else [values]
     for value in found:  # a class: its parentheses were forgotten
         if not isinstance(value, kind) and (not callable(value) or isinstance(value, type)):
-            raise ValueError(
-                f"{name} must be a list of functions or {kind.__name__}s; got {value!r}"
-            )
+            raise ValueError(f"{name} must be functions or {kind.__name__}s; got {value!r}")
     return [value if isinstance(value, kind) else kind(value) for value in found]
 
 
@@ -166,6 +140,13 @@ def as_array(name: str, values: Any) -> np.ndarray:
         raise ValueError(f"{name} must be an array, all rows of one length; got {error}") from error
 
 
+def arrays(name: str, values: Any) -> list[np.ndarray]:
+    """Return a list of one or more arrays, or raise ValueError."""
+    if not isinstance(values, (list, tuple)) or not values:
+        raise ValueError(f"{name} must be a list of arrays, one per layer; got {values!r}")
+    return [as_array(f"each of {name}", array) for array in values]
+
+
 def finite_array(name: str, values: Any, dtype: np.dtype) -> np.ndarray:
     """Return an array in that type of number, or raise ValueError if it holds anything else."""
     array = as_array(name, values)
@@ -178,14 +159,12 @@ def finite_array(name: str, values: Any, dtype: np.dtype) -> np.ndarray:
     return array
 
 
-def array_list(name: str, arrays: Any, shapes: Sequence[tuple[int, ...]], dtype: Any) -> list:
+def array_list(name: str, values: Any, shapes: list[tuple[int, ...]], dtype: Any) -> list:
     """Return arrays of exactly these shapes in that type of number, or raise ValueError."""
-    if not isinstance(arrays, (list, tuple)) or not arrays:
-        raise ValueError(f"{name} must be a list of arrays, one per layer; got {arrays!r}")
-    found = [finite_array(f"each of {name}", array, dtype) for array in arrays]
-    if [array.shape for array in found] != list(shapes):
-        given = [array.shape for array in found]
-        raise ValueError(f"{name} must have the shapes {list(shapes)}; got {given}")
+    found = [finite_array(f"each of {name}", array, dtype) for array in arrays(name, values)]
+    given = [array.shape for array in found]
+    if given != shapes:
+        raise ValueError(f"{name} must have the shapes {shapes}; got {given}")
     return found
 
 
@@ -193,10 +172,8 @@ def image_array(name: str, images: Any) -> np.ndarray:
     """Return an array of one or more uint8 images (n, height, width), or raise ValueError."""
     instance(name, images, np.ndarray)
     if images.ndim != 3 or images.dtype != np.uint8 or images.size == 0:
-        raise ValueError(
-            f"{name} must be uint8 of shape (n, height, width), each >= 1; "
-            f"got {images.dtype} of shape {images.shape}"
-        )
+        given = f"{images.dtype} of shape {images.shape}"
+        raise ValueError(f"{name} must be images, uint8 (n, height, width); got {given}")
     return images
 
 
@@ -211,14 +188,13 @@ def class_indices(name: str, labels: Any, classes: int, rows: int | None = None)
     ValueError: y must hold class indices from 0 to 9; got 3 to 12
     """
     y = as_array(name, labels)
-    if y.ndim != 1 or (rows is not None and len(y) != rows):
-        expected = "(n,)" if rows is None else f"({rows},)"
+    if y.ndim != 1 or len(y) != (len(y) if rows is None else rows):
         hint = f"; turn one-hot rows into indices with {name}.argmax(axis=1)" * (y.ndim == 2)
-        raise ValueError(f"{name} must have the shape {expected}; got {y.shape}{hint}")
+        expected = "n" if rows is None else rows
+        raise ValueError(f"{name} must have the shape ({expected},); got {y.shape}{hint}")
+    allowed = f"{name} must hold class indices from 0 to {classes - 1}"
     if y.dtype.kind not in "iu":
-        raise ValueError(f"{name} must hold whole numbers (class indices); got dtype {y.dtype}")
+        raise ValueError(f"{allowed}; got dtype {y.dtype}")
     if y.size and not 0 <= y.min() <= y.max() < classes:
-        raise ValueError(
-            f"{name} must hold class indices from 0 to {classes - 1}; got {y.min()} to {y.max()}"
-        )
+        raise ValueError(f"{allowed}; got {y.min()} to {y.max()}")
     return y

@@ -4,13 +4,38 @@ With all parameters in one array, the optimiser updates them in few long operati
 that are made beforehand, a mini-batch allocates nothing of its size.
 """
 
-from __future__ import annotations
-
 import math
 from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
+
+Array = np.ndarray
+
+
+class Resumable:
+    """What changes in place and draws random numbers, and can go on from where it was.
+
+    Attributes
+    ----------
+    changing : dict of str to ndarray
+    rng : numpy.random.Generator or None
+    """
+
+    changing: dict[str, Array]
+    rng: Any
+
+    def state(self) -> dict[str, Any]:
+        """Return copies of all that changes."""
+        drawn = {"rng": self.rng.bit_generator.state} if self.rng else {}
+        return drawn | {name: array.copy() for name, array in self.changing.items()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take back what :meth:`state` returned."""
+        if self.rng:
+            self.rng.bit_generator.state = state["rng"]
+        for name, array in self.changing.items():
+            array[...] = state[name]
 
 
 class Buffers:
@@ -46,10 +71,10 @@ class Buffers:
     def __init__(self, model: Any, batch: int, backward: bool = True) -> None:
         layers, dtype = model.layer_specs, model.dtype
 
-        def hidden() -> list[np.ndarray]:
+        def hidden() -> list[Array]:
             return [aligned((batch, units), dtype) for units in layers[1:-1]]
 
-        self.inputs: list[np.ndarray] = [np.empty(0)] * (len(layers) - 1)
+        self.inputs: list[Array] = [np.empty(0)] * (len(layers) - 1)
         # The logits of one class lie next to each other in memory: maxima and sums over the few
         # classes then run along whole columns, twice as fast as along many short rows.
         self.outputs = [*hidden(), aligned((layers[-1], batch), dtype).T]
@@ -58,7 +83,7 @@ class Buffers:
             self.gradient, self.weight_gradients, self.bias_gradients = allocate(layers, dtype)
 
 
-def aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+def aligned(shape: tuple[int, ...], dtype: Any) -> Array:
     """Return zeros that begin with a cache line, 64 bytes: vectors of them are never split in two.
 
     Examples
@@ -72,18 +97,15 @@ def aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     return memory[start : start + size].view(dtype).reshape(shape)
 
 
-def allocate(
-    layers: tuple[int, ...], dtype: np.dtype
-) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
+def allocate(layers: tuple[int, ...], dtype: np.dtype) -> tuple[Array, list[Array], list[Array]]:
     """Return one array of zeros for all parameters, and views of it as weights and biases."""
     shapes = [*pairwise(layers), *((units,) for units in layers[1:])]
     ends = [0, *accumulate(map(math.prod, shapes))]
     try:
         memory = aligned((ends[-1],), dtype)
     except (MemoryError, OverflowError, ValueError):
-        raise ValueError(
-            f"layer_specs {layers} are {ends[-1]:,} parameters: no memory for so many"
-        ) from None
+        needed = f"{ends[-1]:,} parameters"
+        raise ValueError(f"layer_specs {layers}: no memory for so many, {needed}") from None
     parts = zip(pairwise(ends), shapes, strict=True)
     views = [memory[start:end].reshape(shape) for (start, end), shape in parts]
     return memory, views[: len(layers) - 1], views[len(layers) - 1 :]
