@@ -24,13 +24,11 @@ def distorted(images, strength=1.0, seed=0):
 def moved(images, rotation=0.0, stretch=(0.0, 0.0), shear=0.0, shift=(0.0, 0.0)):
     """Return images (n, height, width) after one known map."""
     n, distortion = len(images), Distortion(images.shape[1:], 1, 0)
-    field = distortion.coefficients(
-        np.full(n, rotation),
-        np.tile(stretch, (n, 1)).T,
-        np.full(n, shear),
-        np.tile(shift, (n, 1)).T,
-        np.zeros((2, n, len(distortion.basis) - 3)),
-    )
+    cos, sin = np.cos(rotation), np.sin(rotation)
+    field = np.zeros((2, n, len(distortion.basis)), np.float32)
+    affine = np.array([[cos, sin], [-sin, cos]]) @ [[1, 0], [shear, 1]] @ np.diag(np.exp(stretch))
+    field[:, :, :2] = affine[:, None]
+    field[:, :, 2] = np.add(shift, (np.array(images.shape[1:]) - 1) / 2)[:, None]
     out = np.empty((n, images[0].size), np.float32)
     distortion.sample(images.astype(np.uint8).reshape(n, -1), field, out)
     return out.reshape(images.shape)

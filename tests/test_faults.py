@@ -213,20 +213,6 @@ def test_after_ctrl_c_the_command_ends_in_a_line_and_the_old_report_stays(
     assert report() == 0
 
 
-@pytest.mark.parametrize("module", ["numpy", "nbformat"])
-def test_after_ctrl_c_while_a_command_imports_it_ends_in_a_line(tmp_path, module):
-    (tmp_path / f"{module}.py").write_text("raise KeyboardInterrupt")
-    paths = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[1])])
-    done = subprocess.run(
-        [sys.executable, "-m", "kmnist_mlp.report", "--committed"],
-        env=os.environ | {"PYTHONPATH": paths},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert len(done.stderr.splitlines()) == 1
-    assert done.returncode == (130 if os.name == "nt" else -signal.SIGINT)
-
-
 # ---- a full disk ---------------------------------------------------------------------------------
 
 

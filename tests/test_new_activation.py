@@ -15,9 +15,7 @@ import kmnist_mlp
 from kmnist_mlp import MLP, Config, run, train
 from kmnist_mlp.activations import ACTIVATIONS, Activation
 from kmnist_mlp.experiments import ResultCache
-from kmnist_mlp.figures import tables
-from kmnist_mlp.laboratory import HiddenUnits, Laboratory, drawing_pad
-from kmnist_mlp.report.pages.page import Exhibit, Page
+from kmnist_mlp.laboratory import Laboratory, drawing_pad
 
 PACKAGE = Path(kmnist_mlp.__file__).parent
 SMALL = Config(layer_specs=(36, 8, 10), activation="ReLU", epochs=1)
@@ -49,14 +47,6 @@ def test_its_gradients_are_the_slopes_of_the_loss(monkeypatch):
     for own, gradient in zip(model.weights, weights, strict=True):
         slopes = central_differences(lambda: model.loss(x, y), own)
         np.testing.assert_allclose(gradient, slopes, rtol=1e-6, atol=1e-8)
-
-
-def test_it_can_be_trained_compared_and_looked_into(leaky, kana):
-    assert leaky.activation == "leaky ReLU"
-    result = train(leaky.replace(dropout=0.2, batch_normalisation=True), kana)
-    assert HiddenUnits(result, kana).figure().exhibit_data.csv
-    laboratory = Laboratory(kana, run({"leaky": leaky}, 0, n_jobs=1, data=kana, cache=False))
-    assert laboratory.chosen().activation == "leaky ReLU"
 
 
 def test_the_panel_offers_it_after_the_cell_that_adds_it(kana, monkeypatch):
@@ -104,16 +94,6 @@ def test_a_page_that_does_not_know_it_is_refused(leaky, make_dataset):
     with pytest.raises(ValueError, match="activation.*tanh.*leaky ReLU"):
         drawing_pad(result, data)
     assert drawing_pad(train(leaky.replace(layer_specs=(784, 3)), data), data).html
-
-
-def test_a_page_names_it_though_only_the_notebook_knew_it(leaky, kana):
-    results = run({"mine": leaky}, 0, n_jobs=1, data=kana, cache=False)
-    data = tables.comparison(results).attrs["exhibit_data"]
-    page = Page("00_page", "Page", "page")
-    page.exhibits.append(Exhibit("Table 1", "Mine.", page.stem, data, None))
-    del ACTIVATIONS["leaky ReLU"]
-    assert "<td>leaky ReLU</td>" in page.configurations
-    assert "leaky ReLU" not in ACTIVATIONS
 
 
 def test_two_names_that_differ_in_case_only_are_two_activations(monkeypatch):

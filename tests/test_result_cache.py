@@ -15,7 +15,7 @@ CONFIG = Config(layer_specs=(36, 8, 10))
 # One file of each kind: numerical code, and what makes nothing but data sets, pictures and pages.
 NUMERICAL = (
     "network.py",
-    "support/standardisation.py",
+    "data.py",
     "extensions/augmentation.py",
     "callbacks/checkpoint.py",
 )
