@@ -120,6 +120,8 @@ class Callback:
     """
 
     def __init__(self, function: Callable[[Progress], object] | None = None) -> None:
+        if function is not None and (not callable(function) or isinstance(function, type)):
+            raise ValueError(f"each of callbacks must be a function or Callback; got {function!r}")
         self.function = function
 
     def start(self, run: Any) -> None:

@@ -15,7 +15,7 @@ from kmnist_mlp.extensions.method import Method
 from kmnist_mlp.network import MLP, backpropagate, cross_entropies, hooks, logits
 from kmnist_mlp.optimizer import SGD
 from kmnist_mlp.results import CURVES, Callback, Progress, TrainingResult
-from kmnist_mlp.support.checks import class_indices, functions, instance, layers_for
+from kmnist_mlp.support.checks import class_indices, instance, layers_for
 from kmnist_mlp.support.memory import Buffers, Resumable, aligned
 from kmnist_mlp.support.threads import one_blas_thread
 
@@ -66,7 +66,7 @@ def train(
         ...
     ValueError: layer_specs must be (784, ..., 10); got (64, 10)
     """
-    watching = functions("callbacks", callbacks, Callback)
+    watching = [each if isinstance(each, Callback) else Callback(each) for each in callbacks]
     began, result, stop = time.perf_counter(), None, False
     run = Training(config, data, dtype)
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"), ExitStack() as stack:

@@ -231,7 +231,8 @@ def test_all_three_parts_are_standardised_by_the_training_part_alone(make_datase
         split_and_standardise(data, config, dtype),
         split_rows(240, config),
     )
-    pixels = train_images[training].reshape(-1, 20).astype(float)
+    pixels = train_images[training].reshape(-1, 20) / 1.0
+    tested = data.test_images.reshape(60, -1)
     if config.standardisation == "global":
         mean, std = np.full(20, pixels.mean()), np.full(20, pixels.std())
     else:
@@ -246,13 +247,7 @@ def test_all_three_parts_are_standardised_by_the_training_part_alone(make_datase
     for part, labels, images, own, rows in (
         (split.train, split.train_labels, train_images, data.train_labels, training),
         (split.validation, split.validation_labels, train_images, data.train_labels, validation),
-        (
-            data.test_images.reshape(60, -1),
-            data.test_labels,
-            test_images,
-            data.test_labels,
-            np.arange(60),
-        ),
+        (tested, data.test_labels, test_images, data.test_labels, np.arange(60)),
     ):
         x = part if part is split.train else standardise(part, split.mean, split.std)
         expected = (images[rows].reshape(-1, 20) - mean) / std

@@ -120,15 +120,6 @@ def instance(name: str, value: Any, kind: type) -> Any:
     return value
 
 
-def functions(name: str, values: Any, kind: type) -> list:
-    """Return objects of that kind, made of functions where they are not, or raise ValueError."""
-    found = list(values) if isinstance(values, Iterable) else [values]
-    for value in found:  # a class: its parentheses were forgotten
-        if not isinstance(value, kind) and (not callable(value) or isinstance(value, type)):
-            raise ValueError(f"{name} must be functions or {kind.__name__}s; got {value!r}")
-    return [value if isinstance(value, kind) else kind(value) for value in found]
-
-
 # ---- arrays --------------------------------------------------------------------------------------
 
 

@@ -28,9 +28,10 @@ def _change_users(by: int) -> None:
     global _users
     from threadpoolctl import OpenBLASController, threadpool_limits  # to predict needs NumPy alone
 
-    with _lock:  # threadpoolctl obeys one thread only, until it is told to forget that thread
-        OpenBLASController.clear_controlling_thread(force=True)
+    with _lock:
         _users += by
+        # threadpoolctl obeys one thread only, until it is told to forget that thread
+        OpenBLASController.clear_controlling_thread(force=True)
         if by > 0:
             _limits.append(threadpool_limits(1, user_api="blas"))
         while _limits and not _users:
