@@ -71,8 +71,10 @@ def train(
     run = Training(config, data, dtype)
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"), ExitStack() as stack:
         for callback in watching:
-            stack.callback(lambda c: c.end(result), callback)
-            callback.start(run)
+            for end in hooks([callback], "end"):
+                stack.callback(lambda end: end(result), end)
+            for start in hooks([callback], "start"):
+                start(run)
         began -= run.seconds
         while not (run.ended or stop):
             stop = run.train_epoch(watching)
@@ -80,8 +82,9 @@ def train(
                 run.measure_epoch()
             run.seconds = time.perf_counter() - began
             if not (stop or run.diverged):
-                progress = run.progress()
-                answers = [callback.epoch(progress) for callback in watching]
+                plain, best = run.plain(), run.best_model
+                progress = Progress(run.epoch, run.best_epoch, run.curves(), plain, best)
+                answers = [epoch(progress) for epoch in hooks(watching, "epoch")]
                 stop = any(answers)
         result = run.result(stop)
     return result
@@ -212,10 +215,6 @@ class Training(Resumable):
         c, waited = self.config, self.epoch - self.best_epoch
         patience_over = c.early_stop and waited >= c.early_stop_epoch
         return self.diverged or patience_over or self.epoch >= c.epochs
-
-    def progress(self) -> Progress:
-        """Return what callbacks see after an epoch."""
-        return Progress(self.epoch, self.best_epoch, self.curves(), self.plain(), self.best_model)
 
     def curves(self) -> dict[str, np.ndarray]:
         """Return what was measured as a column for each of :data:`CURVES`."""

@@ -112,17 +112,16 @@ class Distortion:
         place -= corner
         down, right = place
         index = corner[0] * (width + 3) + corner[1] + self.first[:n]
-        above, below = (self.row(start, right) for start in (index, index + width + 3))
+        rows = []
+        for start in (index, index + width + 3):
+            # mode="clip" spares NumPy the check of an index; none is ever out of range
+            row = self.padded.take(start, mode="clip")
+            row += right * (self.padded.take(start + 1, mode="clip") - row)
+            rows.append(row)
+        above, below = rows
         below -= above
         below *= down
         np.add(above, below, out=out)
-
-    def row(self, index: Array, right: Array) -> Array:
-        """Interpolate between pixels and their neighbours on the right."""
-        # mode="clip" spares NumPy the check of an index; none is ever out of range
-        value = self.padded.take(index, mode="clip")
-        value += right * (self.padded.take(index + 1, mode="clip") - value)
-        return value
 
 
 class Augmentation(Method):
