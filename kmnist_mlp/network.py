@@ -315,8 +315,7 @@ class MLP:
         model = cls(sizes, activation, dtype=arrays[0].dtype)
         model.set_parameters(weights, biases)
         if standardisation is not None:
-            of_each_image = all(np.shape(array) == (0,) for array in standardisation)
-            shapes = [(0,) if of_each_image else sizes[:1]] * 2
+            shapes = [(0,) if np.shape(standardisation[0]) == (0,) else sizes[:1]] * 2
             mean, std = checks.array_list("standardisation", standardisation, shapes, model.dtype)
             if not (std > 0).all():
                 raise ValueError(f"std in standardisation must be > 0; got {std.min()}")

@@ -21,12 +21,9 @@ from kmnist_mlp.support.threads import one_blas_thread
 
 
 def train(
-    config: Config,
-    data: Dataset,
-    dtype: Any = np.float32,
-    *,
+    config: Config, data: Dataset, dtype: Any = np.float32, *,
     callbacks: Iterable[Callback | Callable[[Progress], object]] = (),
-) -> TrainingResult:
+) -> TrainingResult:  # fmt: skip
     """Train a network on the training split, choose the epoch on validation, measure on test.
 
     Training uses one BLAS thread whatever the environment: a seed gives the same bits.

@@ -274,10 +274,3 @@ def test_a_file_that_is_absent_or_no_model_is_refused_by_its_name(tmp_path):
 
 
 # ---- what is as good -----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("kind", ["i8", "u2", "?", "f2", np.ndarray.tolist, np.asfortranarray])
-def test_every_kind_of_real_numbers_gives_the_same_answer(kind):
-    x = kind(X) if callable(kind) else X.astype(kind)
-    np.testing.assert_allclose(MODEL.predict_proba(x), MODEL.predict_proba(X), rtol=1e-6)
-    assert MODEL.loss(x, Y) == pytest.approx(MODEL.loss(X, Y), rel=1e-6)

@@ -259,13 +259,3 @@ def test_each_method_has_an_option_of_its_own_and_only_those_asked_for_are_used(
         value = OPTIONS.get(kind.option, 0.5)
         run = Training(Config((36, 4, 3), **{kind.option: value}), tiny)
         assert [type(each) for each in run.methods] == [kind] and run.methods[0].value == value
-
-
-def test_all_training_images_can_be_trained_on(tiny):
-    config = Config((36, 8, 3), epochs=3, early_stop=False, validation_fraction=0)
-    result = train(config, tiny)
-    assert not result.diverged and result.stopped_epoch == 3
-    assert np.isfinite([*result.curves["training_loss"], result.test_loss]).all()
-    assert np.isnan(result.curves["validation_loss"]).all()
-    mean, _ = result.model.standardisation
-    np.testing.assert_allclose(mean, tiny.train_images.reshape(240, -1).mean(axis=0), rtol=1e-6)

@@ -18,7 +18,6 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from kmnist_mlp import MLP, Config, evaluate, train
 from kmnist_mlp.config import Stream, generator
 from kmnist_mlp.data import split_and_standardise, standardise
-from kmnist_mlp.optimizer import SGD
 from kmnist_mlp.results import CURVES, Callback
 from kmnist_mlp.training import Training
 
@@ -104,38 +103,6 @@ def test_an_epoch_sees_each_training_image_once_and_no_other(tiny):
         np.testing.assert_array_equal(order, training[rng.permutation(120)])  # anew every epoch
 
 
-@pytest.mark.parametrize(
-    ("size", "batches"),
-    [(50, [50, 50, 50, 42]), (192, [192]), (191, [191, 1]), (10**9, [192]), (1, [1] * 192)],
-)
-def test_each_mini_batch_also_the_last_smaller_one_is_one_step(tiny, size, batches):
-    """The step is that of the optimiser, on the summed gradient, at the middle of the batch.
-
-    With smoothed labels, the gradient is the mean of those of all labels, of which one counts more.
-    """
-    config = quick(
-        batch_size=size, epochs=2, L1_penalty=0.001, L2_penalty=0.01, momentum_gamma=0.5, seed=3,
-        schedule="cosine", warm_up=1.5, early_stop=False, activation="ReLU",
-        label_smoothing=0.3,
-    )  # fmt: skip
-    seen = Batches()
-    trained = train(config, tiny, np.float64, callbacks=[seen]).model
-    assert [len(rows) for rows in seen.rows] == batches * 2
-    split = split_and_standardise(tiny, config, np.float64)
-    model, done = MLP(LAYERS, "ReLU", 3, np.float64), 0
-    sgd = SGD(model, config)
-    for rows, x in zip(seen.rows, seen.x, strict=True):
-        pixels = tiny.train_images.reshape(240, -1)[rows]
-        np.testing.assert_allclose(x, standardise(pixels, split.mean, split.std), atol=1e-12)
-        labels = [tiny.train_labels[rows], *np.repeat([[0], [1], [2]], len(rows), axis=1)]
-        gradients = [
-            np.concatenate([*map(np.ravel, sum(model.gradients(x, y), []))]) for y in labels
-        ]
-        sgd.step(np.dot([0.7, 0.1, 0.1, 0.1], gradients), (done + len(rows) / 2) / 192)
-        done += len(rows)
-    np.testing.assert_allclose(trained.parameters, model.parameters, rtol=1e-12, atol=1e-14)
-
-
 def test_the_seed_decides_the_order_of_the_images_and_no_other_option_moves_it(tiny):
     def order(**changes):
         seen = Batches()
@@ -167,16 +134,6 @@ def test_every_option_changes_the_result(tiny, name):
     assert value != getattr(base, name)
     one, other = (train(config, tiny).model for config in (base, base.replace(**{name: value})))
     assert not np.array_equal(one.parameters, other.parameters)
-
-
-def test_the_variance_of_the_first_weights_is_that_of_the_configuration(tiny):
-    twice, once = (
-        Training(Config(layer_specs=LAYERS, initial_variance=variance), tiny).model
-        for variance in (2.0, 1.0)
-    )
-    for a, b in zip(twice.weights, once.weights, strict=True):
-        np.testing.assert_allclose(a, np.sqrt(2) * b, rtol=1e-6)
-    np.testing.assert_array_equal(twice.parameters, MLP(LAYERS).parameters)
 
 
 def test_a_trained_network_carries_its_standardisation_and_takes_images_as_they_are(tiny, tmp_path):
@@ -292,12 +249,6 @@ def test_training_stops_after_exactly_the_patience_with_the_best_weights(
     assert_same_parameters(result.model, let.networks[best_epoch - 1])
     test = result.model.checked_inputs(tiny.test_images), tiny.test_labels
     assert result.test_loss == evaluate(let.networks[best_epoch - 1], *test)[0]
-
-
-def test_a_single_validation_image_is_enough_to_choose_by(tiny):
-    let = Losses([1, 2, 2])
-    config = quick(epochs=3, early_stop=False, validation_fraction=1 / 240)
-    assert train(config, tiny, callbacks=[let]).best_epoch == 1
 
 
 def test_without_early_stopping_all_epochs_run_and_the_last_weights_are_returned(tiny):
