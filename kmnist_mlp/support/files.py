@@ -1,19 +1,14 @@
 """Files that are whole or absent: written beside their final name first, then renamed to it."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def checked_path(name: str, path: Any) -> Path:
@@ -58,13 +53,13 @@ def whole_file(path: str | os.PathLike) -> Iterator[IO[bytes]]:
         part.unlink(missing_ok=True)
 
 
-def csv_text(table: pd.DataFrame) -> str:
-    """Return a table as CSV, without its index and with seven digits."""
+def csv_text(table: Any) -> str:
+    """Return a DataFrame as CSV, without its index and with seven digits."""
     return table.to_csv(index=False, float_format="%.7g", lineterminator="\n")
 
 
-def write_csv(table: pd.DataFrame, path: str | os.PathLike) -> None:
-    """Write a table as :func:`csv_text`, whole or not at all."""
+def write_csv(table: Any, path: str | os.PathLike) -> None:
+    """Write a DataFrame as :func:`csv_text`, whole or not at all."""
     with whole_file(path) as file:
         file.write(csv_text(table).encode())
 
