@@ -357,3 +357,13 @@ def test_without_a_home_folder_the_variable_that_names_one_is_said(monkeypatch, 
         cache_folder()
     monkeypatch.setenv("KMNIST_MLP_CACHE", str(tmp_path))
     assert cache_folder() == tmp_path
+
+
+def test_a_read_only_view_of_an_array_that_can_still_be_changed_is_copied(tiny):
+    images = tiny.train_images.copy()
+    view = images[:]
+    view.flags.writeable = False
+    data = replace(tiny, train_images=view)
+    images[...] = 0
+    assert data.train_images.any()
+    assert replace(data, name="same").train_images is data.train_images
