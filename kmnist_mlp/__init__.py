@@ -1,15 +1,8 @@
 """A multilayer perceptron from scratch in NumPy, and a report on Kuzushiji-MNIST made with it."""
 
-import sys
 from importlib import import_module
 from typing import Any
 
-from kmnist_mlp.support.console import end_in_a_line
-
-if sys.argv[:1] == ["-m"]:  # one of this package's commands, which is now being looked up
-    end_in_a_line()
-
-# isort: split
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset, one_hot
 from kmnist_mlp.gradient_check import check_gradients

@@ -7,14 +7,12 @@ To add one, write ``ACTIVATIONS["leaky ReLU"] = Activation(value, derivative)``,
 notebook: ``Config(activation="leaky ReLU")`` then trains with it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from kmnist_mlp.support.registry import ACTIVATIONS
+from kmnist_mlp.support.checks import ACTIVATIONS
 
 
 class Activation(NamedTuple):
@@ -129,8 +127,7 @@ def relu_derivative(a: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     return np.greater(a, 0, out=out)
 
 
-# A new activation is added here, and nowhere else. The other modules hold the same dict, so that
-# they know it at once, also when this file is edited and reloaded.
+# A new activation is added here, and nowhere else.
 ACTIVATIONS["tanh"] = Activation(tanh, tanh_derivative)
 ACTIVATIONS["sigmoid"] = Activation(sigmoid, sigmoid_derivative)
 ACTIVATIONS["ReLU"] = Activation(relu, relu_derivative)

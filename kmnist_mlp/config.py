@@ -15,6 +15,7 @@ import numpy as np
 from kmnist_mlp.activations import ACTIVATIONS
 from kmnist_mlp.support import checks
 
+PAPERS = 12  # the first options are the paper's
 LAYERS = partial(checks.layer_sizes)
 YES_NO = partial(checks.boolean)
 COUNT = partial(checks.whole_number, at_least=1)
@@ -27,15 +28,9 @@ SCHEDULE = partial(checks.one_of, allowed=("constant", "cosine"))
 STANDARDISATION = partial(checks.one_of, allowed=("pixel", "global", "image", "scale", "none"))
 
 
-def option(default: Any, check: partial, meaning: str, beyond: bool = False) -> Any:
-    """Return a field of :class:`Config`; ``check(name, value)`` returns the canonical value.
-
-    An option ``beyond`` the paper is shown by ``repr`` only if it is changed.
-    """
-    return field(default=default, metadata={"check": check, "meaning": meaning, "beyond": beyond})
-
-
-extra = partial(option, beyond=True)
+def option(default: Any, check: partial, meaning: str) -> Any:
+    """Return a field of :class:`Config`; ``check(name, value)`` returns the canonical value."""
+    return field(default=default, metadata={"check": check, "meaning": meaning})
 
 
 @dataclass(frozen=True)
@@ -78,19 +73,19 @@ class Config:
     momentum: bool = option(True, YES_NO, "Follow a running mean of the gradients.")
     momentum_gamma: float = option(0.9, FRACTION, "Decay of that running mean.")
     seed: int = option(0, SEED, "Seed of the split, the weights and the mini-batches.")
-    distortion: float = extra(0.0, NOT_NEGATIVE, "Strength of the distortion of training images.")
-    batch_normalisation: bool = extra(False, YES_NO, "Normalise inputs of the hidden units.")
-    dropout: float = extra(0.0, FRACTION, "Probability that a hidden unit is left out.")
-    label_smoothing: float = extra(0.0, FRACTION, "Share of a label spread over all classes.")
-    mixup: float = extra(0.0, NOT_NEGATIVE, "Mixes images in pairs, shares ~ Beta(mixup, mixup).")
-    weight_averaging: float = extra(0.0, FRACTION, "Decay of a running mean of the weights.")
-    schedule: str = extra("constant", SCHEDULE, "How the learning rate changes.")
-    warm_up: float = extra(0.0, NOT_NEGATIVE, "Epochs in which the learning rate rises from 0.")
-    standardisation: str = extra(
+    distortion: float = option(0.0, NOT_NEGATIVE, "Strength of the distortion of training images.")
+    batch_normalisation: bool = option(False, YES_NO, "Normalise inputs of the hidden units.")
+    dropout: float = option(0.0, FRACTION, "Probability that a hidden unit is left out.")
+    label_smoothing: float = option(0.0, FRACTION, "Share of a label spread over all classes.")
+    mixup: float = option(0.0, NOT_NEGATIVE, "Mixes images in pairs, shares ~ Beta(mixup, mixup).")
+    weight_averaging: float = option(0.0, FRACTION, "Decay of a running mean of the weights.")
+    schedule: str = option("constant", SCHEDULE, "How the learning rate changes.")
+    warm_up: float = option(0.0, NOT_NEGATIVE, "Epochs in which the learning rate rises from 0.")
+    standardisation: str = option(
         "pixel", STANDARDISATION, "Of each pixel, all pixels or each image; scale: /255; none: raw."
     )
-    initial_variance: float = extra(2.0, POSITIVE, "Variance of initial weights x fan-in.")
-    validation_fraction: float = extra(0.2, FRACTION, "Share of training images held out.")
+    initial_variance: float = option(2.0, POSITIVE, "Variance of initial weights x fan-in.")
+    validation_fraction: float = option(0.2, FRACTION, "Share of training images held out.")
 
     def __post_init__(self) -> None:
         """Bring every option to its canonical type, or say what is wrong with it."""
@@ -146,14 +141,13 @@ class Config:
         >>> config.layer_specs, config.L2_penalty, config.batch_size
         ((784, 256, 10), 0.2, 128)
         """
-        known = [f.name for f in fields(cls)]
         if not isinstance(values, Mapping):
             raise ValueError(f"values must be a dictionary of hyper-parameters; got {values!r}")
-        for key in values:
-            if key not in known:
-                near = difflib.get_close_matches(str(key), known, n=1)
-                hint = f"did you mean {near[0]!r}?" if near else f"known keys are {known}"
-                raise ValueError(f"unknown key {key!r}: {hint}")
+        known = [f.name for f in fields(cls)]
+        for key in [key for key in values if key not in known]:
+            near = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known keys are {known}"
+            raise ValueError(f"unknown key {key!r}: {hint}")
         return cls(**values)
 
     def replace(self, **changes: Any) -> Config:
@@ -197,31 +191,29 @@ class Config:
         >>> values["layer_specs"], Config.from_dict(values) == Config(layer_specs=(784, 10))
         ([784, 10], True)
         """
-        values = {
-            f.name: getattr(self, f.name)
-            for f in fields(self)
-            if not f.metadata["beyond"] or getattr(self, f.name) != f.default
-        }
-        return {**values, "layer_specs": list(self.layer_specs)}
+        values = asdict(self) | {"layer_specs": list(self.layer_specs)}
+        unused = [f.name for f in fields(self)[PAPERS:] if values[f.name] == f.default]
+        return {name: value for name, value in values.items() if name not in unused}
 
 
 # help(Config) shows the options as they stand in the fields. Python 3.13 and later dedent the
 # docstring before this; here, it is in all of them.
-Config.__doc__ = cleandoc(Config.__doc__ or "").format(
-    options="\n".join(
-        f"{row['name']} : {row['allowed']}, default {row['default']!r}\n    {row['meaning']}"
-        for row in Config.options()
-    )
+LINES = (
+    "{name} : {allowed}, default {default!r}\n    {meaning}".format(**row)
+    for row in Config.options()
 )
+Config.__doc__ = cleandoc(Config.__doc__ or "").format(options="\n".join(LINES))
 
 
-Stream = IntEnum(
-    "Stream", "SPLIT POOLING BATCHES CURVES DISTORTION DROPOUT DISTANCES ORIGINS MIXUP CLUSTERS"
-)
-# Initial weights are no stream: they are those of MLP(seed=seed), which also stands alone.
-Stream.__doc__ = "The independent streams of random numbers of a run: [seed, stream] seeds each."
+class Stream(IntEnum):
+    """The independent streams of random numbers of a run; experiments have numbers of their own.
+
+    Initial weights are no stream: they are those of ``MLP(seed=seed)``, which also stands alone.
+    """
+
+    SPLIT, BATCHES, CURVES, DISTORTION, DROPOUT, MIXUP = 1, 3, 4, 5, 6, 9
 
 
-def generator(seed: int, stream: Stream) -> np.random.Generator:
+def generator(seed: int, stream: int) -> np.random.Generator:
     """Return the generator of one stream of a seed."""
     return np.random.default_rng([seed, stream])

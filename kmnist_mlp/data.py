@@ -1,4 +1,4 @@
-"""Images and labels: the data set, its split, standardised pixels, one-hot labels."""
+"""Images and labels: standardised pixels, the split, one-hot labels, the data set."""
 
 from __future__ import annotations
 
@@ -11,15 +11,82 @@ import numpy as np
 
 from kmnist_mlp.config import Config, Stream, generator
 from kmnist_mlp.support import checks
-from kmnist_mlp.support.memory import FrozenCopies, aligned, frozen
-from kmnist_mlp.support.standardisation import pixel_statistics, standardise
+from kmnist_mlp.support.memory import aligned
 
 CLASS_NAMES = tuple("おきすつなはまやれを")
 ROMAJI = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
 STAND_IN = "stand-in data"
 
 
-# ---- split and standardise -----------------------------------------------------------------------
+def standardise(images: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+    """Return ``(images - mean) / std``, in the type of ``mean``.
+
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (n, pixels)
+    mean, std : ndarray of float, shape (pixels,), or (0,) for those of each image
+
+    Examples
+    --------
+    >>> standardise(np.array([[0, 10], [4, 10]], np.uint8), np.array([2, 10.0]), np.array([2, 1.0]))
+    array([[-1.,  0.],
+           [ 1.,  0.]])
+    """
+    return standardise_in_place(images.astype(mean.dtype), mean, std)
+
+
+def standardise_in_place(x: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+    """Turn floats from 0 to 255, (n, pixels), into ``(x - mean) / std``, and return them.
+
+    Examples
+    --------
+    Each image by its own mean and deviation; a blank one becomes zeros:
+
+    >>> standardise_in_place(np.array([[0.0, 2.0], [7.0, 7.0]]), np.empty(0), np.empty(0))
+    array([[-1.,  1.],
+           [ 0.,  0.]])
+    """
+    if not mean.size:
+        mean = x.mean(axis=1, keepdims=True)
+        std = np.sqrt(np.square(x - mean).mean(axis=1, keepdims=True))
+        std[std == 0] = 1
+    x -= mean
+    x /= std
+    return x
+
+
+def pixel_statistics(
+    images: np.ndarray, rows: np.ndarray, standardisation: str = "pixel"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation of the pixels over some images.
+
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (all images, pixels)
+    rows : ndarray of int
+        Which images count.
+    standardisation : str
+        "pixel": of each pixel by itself. "global": of all pixels together, repeated for each.
+        "image": none, as each image will be standardised by its own. "scale": 0 and 255, so that
+        pixels lie between 0 and 1. "none": 0 and 1, so that they stay what they are.
+
+    Returns
+    -------
+    mean, std : ndarray of float64, shape (pixels,), or (0,) for "image"
+        A standard deviation of 0 is replaced by 1.
+    """
+    pixels, n = images.shape[1], len(rows)
+    if standardisation == "image":
+        return np.empty(0), np.empty(0)
+    if standardisation in ("scale", "none"):
+        return np.zeros(pixels), np.full(pixels, 255.0 if standardisation == "scale" else 1.0)
+    part = images[rows]  # the sums are exact: whole numbers below 2**53
+    sums = part.sum(axis=0, dtype=np.float64)
+    squares = np.einsum("ij,ij->j", part, part, dtype=np.float64)
+    if standardisation == "global":
+        sums, squares = (np.full_like(total, total.mean()) for total in (sums, squares))
+    std = np.sqrt(n * squares - sums**2) / n
+    return sums / n, np.where(std == 0, 1.0, std)
 
 
 def split_rows(images: int, config: Config) -> tuple[np.ndarray, np.ndarray]:
@@ -45,25 +112,23 @@ def split_rows(images: int, config: Config) -> tuple[np.ndarray, np.ndarray]:
     order = generator(config.seed, Stream.SPLIT).permutation(images)
     held_out = round(images * config.validation_fraction)
     if config.validation_fraction and not 0 < held_out < images:
-        raise ValueError(
-            f"{images} training images cannot be split with validation_fraction "
-            f"{config.validation_fraction}: both parts need at least one image"
-        )
+        fraction = f"validation_fraction {config.validation_fraction}"
+        raise ValueError(f"{fraction} of {images} training images leaves a part without images")
     return order[: images - held_out], order[images - held_out :]
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """A data set divided into training, validation and test.
+    """Training images divided into a training and a validation part.
 
     The training part is standardised once, as it is read in every epoch: four bytes per pixel. The
-    others remain uint8, which a network with ``mean`` and ``std`` takes as they are.
+    other remains uint8, which a network with ``mean`` and ``std`` takes as it is.
 
     Attributes
     ----------
     train : ndarray of float, shape (n, pixels)
-    validation, test : ndarray of uint8, shape (n, pixels)
-    train_labels, validation_labels, test_labels : ndarray of int, shape (n,)
+    validation : ndarray of uint8, shape (n, pixels)
+    train_labels, validation_labels : ndarray of int, shape (n,)
     rows : ndarray of int, shape (n,)
         Indices of the training part's images in the data set.
     mean, std : ndarray of float, shape (pixels,), or (0,) where each image has its own
@@ -74,8 +139,6 @@ class Split:
     train_labels: np.ndarray
     validation: np.ndarray
     validation_labels: np.ndarray
-    test: np.ndarray
-    test_labels: np.ndarray
     rows: np.ndarray
     mean: np.ndarray
     std: np.ndarray
@@ -95,8 +158,8 @@ def split_and_standardise(data: Dataset, config: Config, dtype: Any = np.float32
     Returns
     -------
     Split
-        With the statistics of the *training* part, which a network applies to the other two as
-        well: no information about the images of an evaluation may reach it.
+        With the statistics of the *training* part, which a network applies to all others as well:
+        no information about the images of an evaluation may reach it.
 
     Raises
     ------
@@ -117,17 +180,14 @@ def split_and_standardise(data: Dataset, config: Config, dtype: Any = np.float32
     checks.instance("data", data, Dataset)
     checks.instance("config", config, Config)
     images = data.train_images.reshape(len(data.train_images), -1)
-    test_images = data.test_images.reshape(len(data.test_images), -1)
     training, validation = split_rows(len(images), config)
     statistics = pixel_statistics(images, training, config.standardisation)
     mean, std = (array.astype(checks.float_type(dtype)) for array in statistics)
     train = aligned((len(training), images.shape[1]), dtype)
-    for start in range(0, len(train), 1000):  # without a copy of all the images in between
-        part = slice(start, start + 1000)
-        train[part] = standardise(images[training[part]], mean, std)
+    train[...] = images[training]
+    standardise_in_place(train, mean, std)
     return Split(
-        train, data.train_labels[training],
-        images[validation], data.train_labels[validation], test_images, data.test_labels,
+        train, data.train_labels[training], images[validation], data.train_labels[validation],
         training, mean, std,
     )  # fmt: skip
 
@@ -162,11 +222,8 @@ def one_hot(labels: np.ndarray, classes: int = 10) -> np.ndarray:
     return rows
 
 
-# ---- the data set --------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, eq=False)
-class Dataset(FrozenCopies):
+class Dataset:
     """Images and labels for training and for test; arrays that could be changed are copied.
 
     Parameters
@@ -209,27 +266,32 @@ class Dataset(FrozenCopies):
 
     def __post_init__(self) -> None:
         """Refuse arrays that do not belong together."""
-        checks.text("name", self.name)
+        checks.instance("name", self.name, str)
         names = checks.names("class_names", self.class_names)
-        readings = ROMAJI if names == CLASS_NAMES else names
-        object.__setattr__(self, "class_names", names)
-        object.__setattr__(self, "romaji", checks.names("romaji", self.romaji, readings))
-        for part in ("train", "test"):
-            images = checks.image_array(f"{part}_images", getattr(self, f"{part}_images"))
-            labels = checks.instance(f"{part}_labels", getattr(self, f"{part}_labels"), np.ndarray)
-            checks.class_indices(f"{part}_labels", labels, len(self.class_names), len(images))
-            object.__setattr__(self, f"{part}_images", frozen(images))
-            object.__setattr__(self, f"{part}_labels", frozen(labels))
+        kana = ROMAJI if names == CLASS_NAMES else names
+        romaji = self.romaji if np.size(self.romaji) else kana
+        values: dict[str, Any] = {"class_names": names}
+        values["romaji"] = checks.names("romaji", romaji, len(names))
+        for name in ("train", "test"):
+            images = checks.image_array(f"{name}_images", getattr(self, f"{name}_images"))
+            labels = getattr(self, f"{name}_labels")
+            labels = checks.class_indices(f"{name}_labels", labels, len(names), len(images))
+            values |= {f"{name}_images": frozen(images), f"{name}_labels": frozen(labels)}
+        self.__dict__.update(values)
         shapes = self.train_images.shape[1:], self.test_images.shape[1:]
         if shapes[0] != shapes[1]:
             raise ValueError(f"train_images and test_images must have one size; got {shapes}")
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Freeze the arrays again, which NumPy's pickles and copies make writeable."""
+        for array in (value for value in state.values() if isinstance(value, np.ndarray)):
+            array.flags.writeable = False
+        self.__dict__.update(state)
+
     def __repr__(self) -> str:
         """Name, sizes and the beginning of the fingerprint."""
-        return (
-            f"Dataset({self.name}, {len(self.train_images):,} training and "
-            f"{len(self.test_images):,} test images, fingerprint {self.fingerprint[:12]})"
-        )
+        sizes = f"{len(self.train_images):,} training and {len(self.test_images):,} test images"
+        return f"Dataset({self.name}, {sizes}, fingerprint {self.fingerprint[:12]})"
 
     @cached_property
     def fingerprint(self) -> str:
@@ -249,7 +311,23 @@ class Dataset(FrozenCopies):
     def class_labels(self) -> tuple[str, ...]:
         """Each class as figures and tables name it: "お o"; just its name, if that is read so."""
         pairs = zip(self.class_names, self.romaji, strict=True)
-        return tuple(f"{name}" if name == read else f"{name} {read}" for name, read in pairs)
+        return tuple(name if name == read else f"{name} {read}" for name, read in pairs)
+
+
+def frozen(array: np.ndarray) -> np.ndarray:
+    """Return a copy that cannot be changed; the array itself if nobody can change it.
+
+    Examples
+    --------
+    >>> mine = np.zeros(3)
+    >>> kept = frozen(mine)
+    >>> kept.flags.writeable, kept is mine, frozen(kept) is kept
+    (False, False, True)
+    """
+    if array.flags.writeable or array.base is not None:  # the owner of a view may be writeable
+        array = array.copy()
+        array.flags.writeable = False
+    return array
 
 
 def is_stand_in(data_name: str) -> bool:

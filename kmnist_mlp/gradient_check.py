@@ -8,6 +8,7 @@ import numpy as np
 
 from kmnist_mlp.network import MLP
 from kmnist_mlp.support.checks import instance, real_number
+from kmnist_mlp.support.memory import Array
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,9 +27,8 @@ TOLERANCE = 1e-4  # the paper: "we should get a difference within 10^-4"
 
 
 def central_difference(
-    model: MLP, parameter: np.ndarray, index: tuple[int, ...], x: np.ndarray, y: np.ndarray,
-    epsilon: float,
-) -> float:  # fmt: skip
+    model: MLP, parameter: Array, index: tuple[int, ...], x: Array, y: Array, epsilon: float
+) -> float:
     """Return ``(E(w + epsilon) - E(w - epsilon)) / (2 epsilon)`` for one entry of a parameter.
 
     Parameters
@@ -67,11 +67,7 @@ def central_difference(
 
 
 def check_gradients(
-    model: MLP,
-    x: np.ndarray,
-    y: np.ndarray,
-    epsilon: float = 1e-2,
-    parameters: tuple[tuple[str, str, int, tuple[int, ...]], ...] = PAPER_PARAMETERS,
+    model: MLP, x: Array, y: Array, epsilon: float = 1e-2, parameters: tuple = PAPER_PARAMETERS
 ) -> pd.DataFrame:
     """Compare backpropagation with central differences for the paper's six parameters.
 

@@ -1,26 +1,30 @@
 """The multilayer perceptron: softmax, loss, initial weights, forward and backward pass.
 
-Shapes are ``(batch, units)``. ``x`` holds standardised images, a row each; ``y`` class indices.
-The functions of the first part trust their input, and write into arrays that are made beforehand.
+Shapes are ``(batch, units)``. ``x`` holds standardised images, a row each; ``y`` class indices;
+``t`` targets, a row of probabilities each, which are one-hot rows of ``y`` unless a method beyond
+the paper changes them. The functions of the first part trust their input, and write into arrays
+that are made beforehand.
 """
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Iterator
-from typing import Any, Optional, Protocol
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 
 from kmnist_mlp.activations import ACTIVATIONS
-from kmnist_mlp.support import checks
-from kmnist_mlp.support.memory import Buffers, allocate
-from kmnist_mlp.support.persistence import Persistent
-from kmnist_mlp.support.standardisation import standardise
+from kmnist_mlp.data import one_hot, standardise
+from kmnist_mlp.support import checks, files
+from kmnist_mlp.support.memory import Array, Buffers, allocate
 
-Array = np.ndarray
-Method = Optional["HiddenLayerMethod"]
 CHUNK = 256  # rows per forward pass when nothing is trained: its arrays stay in the cache
+FORMAT = "kmnist_mlp.MLP 1"  # of a file
+KINDS = ("weights", "biases")
 
 
 def softmax(z: Array) -> Array:
@@ -47,85 +51,76 @@ def initial_weights(rng: np.random.Generator, shape: tuple, variance: float = 2.
     return rng.standard_normal(shape) * np.sqrt(variance / shape[0])
 
 
-def forward(
-    model: MLP, x: Array, buffers: Buffers, normalise: Method = None, drop: Method = None
-) -> Array:
+def forward(model: MLP, x: Array, buffers: Buffers, methods: Sequence[object] = ()) -> Array:
     """Compute ``a_l = f(a_{l-1} @ W_l + b_l)``; the last layer, without f, gives the logits.
 
-    Two methods beyond the paper (extensions/) act on hidden layers: ``normalise`` on the weighted
-    inputs ``a_{l-1} @ W_l``, ``drop`` on the outputs a_l.
+    Methods beyond the paper (extensions/) may change what hidden layers compute.
     """
     f, a, last = ACTIVATIONS[model.activation].value, x, len(model.weights) - 1
     layers = zip(model.weights, model.biases, buffers.outputs, strict=True)
     for layer, (W, b, z) in enumerate(layers):
         buffers.inputs[layer] = a
         np.matmul(a, W, out=z)
-        if normalise and layer < last:
-            normalise.forward(layer, z)
+        if layer == last:
+            break
+        for change in hooks(methods, "weighted_inputs"):
+            change(layer, z)
         z += b
-        if layer < last:
-            a = buffers.outputs[layer] = f(z, out=z)  # z, unless f ignores out
-            if drop:
-                a = drop.forward(layer, a)
+        a = buffers.outputs[layer] = f(z, out=z)  # z, unless f ignores out
+        for change in hooks(methods, "outputs"):
+            a = change(layer, a)
+    z += b
     return z
 
 
-def standardised(model: MLP, x: Array) -> Array:
-    """Return rows of uint8 standardised as in training, and others as they are."""
-    own = model.standardisation
-    return standardise(x, *own) if own and x.dtype == np.uint8 else x
-
-
-def logits(model: MLP, x: Array) -> Iterator[tuple[slice, Array]]:
-    """Yield the logits of at most CHUNK rows at a time, with their place; the next overwrite them.
-
-    ``x`` is what :meth:`MLP.checked_inputs` gives.
-    """
-    buffers = Buffers(model, min(CHUNK, len(x)), backward=False)
-    for start in range(0, len(x), CHUNK):
-        part = slice(start, min(start + CHUNK, len(x)))
-        own = buffers.first(part.stop - start)
-        yield part, forward(model, standardised(model, x[part]), own)
-
-
 def backpropagate(
-    model: MLP, x: Array, y: Array, buffers: Buffers, normalise: Method = None, drop: Method = None
+    model: MLP, x: Array, t: Array, buffers: Buffers, methods: Sequence[object] = ()
 ) -> None:
     """Write the gradients of the cross-entropy, summed over the batch, into ``buffers``.
 
     Delta is the gradient with respect to a layer's weighted inputs. For softmax and cross-entropy,
-    that of the last layer is ``p - one_hot(y)``; then, from the last layer to the first,
+    that of the last layer is ``p - t``; then, from the last layer to the first,
     ``db_l = sum(delta_l)``, ``dW_l = a_{l-1}.T @ delta_l`` and
     ``delta_{l-1} = (delta_l @ W_l.T) * f'``.
     Source: Rumelhart, Hinton and Williams, Nature 323, 533 (1986), doi:10.1038/323533a0.
     """
     derivative, last = ACTIVATIONS[model.activation].derivative, len(model.weights) - 1
-    delta = softmax(forward(model, x, buffers, normalise, drop))
-    delta -= buffers.targets.T.take(y, axis=1).T  # one_hot(y), in the same order in memory
+    delta = softmax(forward(model, x, buffers, methods))
+    delta -= t
     ones = buffers.ones  # a product with it is a sum over the batch, and faster
     for layer in range(last, -1, -1):
         np.matmul(ones, delta, out=buffers.bias_gradients[layer])
-        if normalise and layer < last:
-            normalise.backward(layer, delta)
+        if layer < last:
+            for change in hooks(methods, "weighted_inputs_backward"):
+                change(layer, delta)
         np.matmul(buffers.inputs[layer].T, delta, out=buffers.weight_gradients[layer])
         if layer > 0:
             delta = np.matmul(delta, model.weights[layer].T, out=buffers.deltas[layer - 1])
-            if drop:
-                drop.backward(layer - 1, delta)
+            for change in hooks(methods, "outputs_backward"):
+                change(layer - 1, delta)
             delta *= derivative(buffers.outputs[layer - 1], out=buffers.scratch[layer - 1])
 
 
-class HiddenLayerMethod(Protocol):
-    """What acts on hidden layers while a network trains (extensions/)."""
-
-    def forward(self, layer: int, values: Array) -> Array:
-        """Change the values (batch, units) of a hidden layer."""
-
-    def backward(self, layer: int, delta: Array) -> None:
-        """Change the gradient with respect to what :meth:`forward` gave, in place."""
+def hooks(methods: Sequence[object], name: str) -> list[Callable]:
+    """Return what those methods have under the name of a hook (extensions/method.py lists them)."""
+    return [getattr(method, name) for method in methods if hasattr(method, name)]
 
 
-class MLP(Persistent):
+def standardised(model: MLP, x: Array) -> Array:
+    """Return rows of uint8 standardised as in training, and others as they are."""
+    statistics = model.standardisation
+    return standardise(x, *statistics) if statistics and x.dtype == np.uint8 else x
+
+
+def logits(model: MLP, x: Array) -> Iterator[tuple[slice, Array]]:
+    """Yield the logits of at most CHUNK rows of :meth:`MLP.checked_inputs`, with their place."""
+    for start in range(0, len(x), CHUNK):
+        part = slice(start, min(start + CHUNK, len(x)))
+        buffers = Buffers(model, part.stop - start, backward=False)
+        yield part, forward(model, standardised(model, x[part]), buffers)
+
+
+class MLP:
     """Fully connected layers with one activation, and a softmax over the last layer's outputs.
 
     In all methods, ``x`` has the shape (batch, inputs) and holds standardised images, a row each;
@@ -172,13 +167,9 @@ class MLP(Persistent):
     """
 
     def __init__(
-        self,
-        layer_specs: tuple[int, ...],
-        activation: str = "tanh",
-        seed: int = 0,
-        dtype: Any = np.float32,
-        variance: float = 2.0,
-    ) -> None:
+        self, layer_specs: tuple[int, ...], activation: str = "tanh", seed: int = 0,
+        dtype: Any = np.float32, variance: float = 2.0,
+    ) -> None:  # fmt: skip
         self.layer_specs = checks.layer_sizes("layer_specs", layer_specs)
         self.activation = checks.one_of("activation", activation, ACTIVATIONS)
         self.dtype = checks.float_type(dtype)
@@ -191,8 +182,7 @@ class MLP(Persistent):
 
     def __repr__(self) -> str:
         """Read like the architecture."""
-        layers = "-".join(map(str, self.layer_specs))
-        count = f"{self.parameters.size:,} parameters"
+        layers, count = "-".join(map(str, self.layer_specs)), f"{self.parameters.size:,} parameters"
         return f"MLP({layers}, {self.activation}, {count}, {self.dtype})"
 
     # ---- what a user calls -------------------------------------------------------------------
@@ -255,15 +245,15 @@ class MLP(Persistent):
         >>> model = MLP((3, 4, 2), "tanh", dtype=np.float64)
         >>> x, y, step = np.eye(3), np.array([0, 1, 1]), 1e-6
         >>> before, (dW, db) = model.loss(x, y), model.gradients(x, y)
-        >>> for own, gradient in zip(model.weights + model.biases, dW + db, strict=True):
-        ...     own -= step * gradient
+        >>> for parameter, gradient in zip(model.weights + model.biases, dW + db, strict=True):
+        ...     parameter -= step * gradient
         >>> squared_length = sum(np.square(gradient).sum() for gradient in dW + db)
         >>> print(f"{(before - model.loss(x, y)) / (step * squared_length):.3f}")
         1.000
         """
-        x = standardised(self, self.checked_inputs(x))
-        buffers = Buffers(self, len(x))
-        backpropagate(self, x, checks.class_indices("y", y, self.layer_specs[-1], len(x)), buffers)
+        x, classes = standardised(self, self.checked_inputs(x)), self.layer_specs[-1]
+        y, buffers = checks.class_indices("y", y, classes, len(x)), Buffers(self, len(x))
+        backpropagate(self, x, one_hot(y, classes), buffers)
         return buffers.weight_gradients, buffers.bias_gradients
 
     def checked_inputs(self, x: Any) -> Array:
@@ -289,7 +279,180 @@ class MLP(Persistent):
             x = x.reshape(-1, inputs)  # images, or one of them
         if x.ndim != 2 or x.shape[1] != inputs or not len(x):
             hint = "; reshape images to one row each" * (x.ndim == 3 and not raw)
-            raise ValueError(
-                f"x must have the shape (batch, {inputs}), batch >= 1; got {x.shape}{hint}"
-            )
+            shape = f"(batch, {inputs}), batch >= 1"
+            raise ValueError(f"x must have the shape {shape}; got {x.shape}{hint}")
         return x if raw else checks.finite_array("x", x, self.dtype)
+
+    # ---- made of arrays, copied, saved, loaded -----------------------------------------------
+
+    @classmethod
+    def from_parameters(
+        cls, activation: str, weights: list[Array], biases: list[Array],
+        standardisation: tuple[Array, Array] | None = None,
+    ) -> Self:  # fmt: skip
+        """Return a network of copies of the given arrays, which also decide layers and dtype.
+
+        ``weights``, ``biases`` and ``standardisation`` are as the attributes of these names,
+        ``activation`` as in MLP.
+
+        Raises
+        ------
+        ValueError
+            If the arrays do not fit together.
+
+        Examples
+        --------
+        XOR, which no linear model can represent:
+
+        >>> weights = [np.array([[1.0, 1.0], [1.0, 1.0]]), np.array([[0.0, 4.0], [0.0, -8.0]])]
+        >>> biases = [np.array([0.0, -1.0]), np.array([2.0, 0.0])]
+        >>> model = MLP.from_parameters("ReLU", weights, biases)
+        >>> model.predict([[0, 0], [0, 1], [1, 0], [1, 1]])
+        array([0, 1, 1, 0])
+        """
+        arrays = checks.arrays("weights", weights)
+        sizes = (*arrays[0].shape[:1], *(W.shape[-1] for W in arrays if W.ndim))
+        model = cls(sizes, activation, dtype=arrays[0].dtype)
+        model.set_parameters(weights, biases)
+        if standardisation is not None:
+            shapes = [(0,) if np.shape(standardisation[0]) == (0,) else sizes[:1]] * 2
+            mean, std = checks.array_list("standardisation", standardisation, shapes, model.dtype)
+            if not (std > 0).all():
+                raise ValueError(f"std in standardisation must be > 0; got {std.min()}")
+            model.standardisation = mean.copy(), std.copy()
+        return model
+
+    def set_parameters(self, weights: list[Array], biases: list[Array]) -> None:
+        """Replace all parameters by copies of ``weights`` and ``biases``, lists of arrays.
+
+        Raises
+        ------
+        ValueError
+            If a shape is not this network's, or a value is no finite number.
+
+        Examples
+        --------
+        >>> model = MLP((3, 2))
+        >>> model.set_parameters([np.ones((3, 2))], [[5, 6]])
+        >>> model.parameters
+        array([1., 1., 1., 1., 1., 1., 5., 6.], dtype=float32)
+        """
+        given = [
+            *checks.array_list("weights", weights, [W.shape for W in self.weights], self.dtype),
+            *checks.array_list("biases", biases, [b.shape for b in self.biases], self.dtype),
+        ]
+        self.parameters[...] = np.concatenate([array.ravel() for array in given])
+
+    def copy(self) -> Self:
+        """Return an independent copy with the same parameters.
+
+        Examples
+        --------
+        >>> model = MLP((3, 2))
+        >>> model.copy().biases[0][...] = 7
+        >>> model.biases[0]
+        array([0., 0.], dtype=float32)
+        """
+        return copy.deepcopy(self)
+
+    def __reduce__(self) -> tuple:
+        # Pickled as they are, parameters, weights and biases would no longer share their memory.
+        state = self.parameters, self.standardisation
+        return type(self), (self.layer_specs, self.activation, 0, self.dtype), state
+
+    def __setstate__(self, state: tuple) -> None:
+        self.parameters[...], self.standardisation = state
+
+    def to_arrays(self) -> dict[str, Array]:
+        """Return weights_0, ..., biases_0, ..., mean and std: what :meth:`save` writes.
+
+        Examples
+        --------
+        >>> {name: array.shape for name, array in MLP((3, 2)).to_arrays().items()}
+        {'weights_0': (3, 2), 'biases_0': (2,)}
+        """
+        arrays = {f"weights_{layer}": W for layer, W in enumerate(self.weights)}
+        arrays |= {f"biases_{layer}": b for layer, b in enumerate(self.biases)}
+        return arrays | dict(zip(("mean", "std"), self.standardisation or (), strict=False))
+
+    @classmethod
+    def from_arrays(cls, activation: str, arrays: dict[str, Array]) -> Self:
+        """Return the network that :meth:`to_arrays` was called for; other arrays are ignored.
+
+        Parameters
+        ----------
+        activation : str
+            Name of the hidden layers' activation.
+        arrays : dict of str to ndarray
+
+        Raises
+        ------
+        KeyError, ValueError
+            If an array is missing, or arrays do not fit together.
+
+        Examples
+        --------
+        >>> MLP.from_arrays("tanh", MLP((3, 2)).to_arrays()).layer_specs
+        (3, 2)
+        """
+        layers = range(sum(name.startswith("weights_") for name in arrays))
+        weights, biases = ([arrays[f"{kind}_{i}"] for i in layers] for kind in KINDS)
+        statistics = (arrays["mean"], arrays["std"]) if "mean" in arrays else None
+        return cls.from_parameters(activation, weights, biases, statistics)
+
+    def save(self, path: str | os.PathLike) -> Path:
+        """Write the model to ``path`` (npz, no pickle); a file there is replaced in one step.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+
+        Returns
+        -------
+        Path
+            Of the file.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written; a file that is there stays as it is.
+        ValueError
+            If ``path`` is no path.
+
+        Examples
+        --------
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     MLP.load(MLP((784, 16, 10), "ReLU").save(f"{folder}/model.npz"))
+        MLP(784-16-10, ReLU, 12,730 parameters, float32)
+        """
+        path, header = files.checked_path("path", path), {"format": FORMAT}
+        files.save_arrays(path, header | {"activation": self.activation}, self.to_arrays())
+        return path
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> Self:
+        """Return the model that :meth:`save` wrote to ``path``.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If the file is damaged or no model.
+
+        Examples
+        --------
+        >>> MLP.load(__file__)
+        Traceback (most recent call last):
+            ...
+        ValueError: ...network.py is damaged or no archive of arrays: ...
+        """
+        path = files.checked_path("path", path)
+        header, arrays = files.load_arrays(path)
+        try:
+            if header["format"] != FORMAT:
+                raise ValueError(f"its format is {header['format']!r}, expected {FORMAT!r}")
+            return cls.from_arrays(header["activation"], arrays)
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise ValueError(f"{path} holds no saved MLP: {error}") from error

@@ -1,14 +1,14 @@
 """Stochastic gradient descent with momentum, penalties on the weights, a learning-rate schedule."""
 
-from __future__ import annotations
-
 import math
+from functools import cache
+from typing import Any
 
 import numpy as np
 
 from kmnist_mlp.config import Config
 from kmnist_mlp.network import MLP
-from kmnist_mlp.support.memory import aligned
+from kmnist_mlp.support.memory import Array, aligned
 
 
 def learning_rate(config: Config, epochs_done: float) -> float:
@@ -40,22 +40,47 @@ def learning_rate(config: Config, epochs_done: float) -> float:
     return rate
 
 
+def momentum_step(w: Array, v: Array, g: Array, config: Config, epochs_done: float = 0.0) -> None:
+    """Update in place: ``v <- gamma * v + (1 - gamma) * g`` and ``w <- w - rate * v``.
+
+    This momentum has unit gain; without momentum, gamma is 0. Source: Polyak 1964,
+    doi:10.1016/0041-5553(64)90137-5.
+    """
+    gamma = config.momentum_gamma if config.momentum else 0.0
+    v *= gamma
+    add(v, 1 - gamma, g)
+    add(w, -learning_rate(config, epochs_done), v)
+
+
+def add(y: Array, a: float, x: Array) -> None:
+    """Let ``y += a * x`` in place, in one pass over memory, where NumPy takes two.
+
+    Both arrays must be contiguous, of one dtype and one dimension: else BLAS changes a copy of
+    ``y``, in silence.
+    """
+    if x.size:  # BLAS refuses empty arrays
+        axpy(x.dtype)(x, y, a=a)
+
+
+@cache
+def axpy(dtype: np.dtype) -> Any:
+    """Return BLAS's function for :func:`add`."""
+    from scipy.linalg import get_blas_funcs  # only here: to predict needs NumPy alone
+
+    return get_blas_funcs("axpy", dtype=dtype)
+
+
 class SGD:
     """Updates parameters in place, one mini-batch after the other.
 
-    With momentum of unit gain: ``v <- gamma * v + (1 - gamma) * g`` and ``w <- w - rate * v``;
-    without momentum, gamma is 0. Here g is the gradient of the summed cross-entropy plus, for
-    weights, that of the penalty: ``L1 * sign(w) + 2 * L2 * w``. Source of momentum: Polyak 1964,
-    doi:10.1016/0041-5553(64)90137-5.
-
-    BLAS's ``axpy(x, y, a=a)`` is ``y += a * x``: in place and in one pass over memory, where NumPy
-    takes two. Both arrays must be contiguous and of one dtype; else it changes a copy, in silence.
+    The gradient g of :func:`momentum_step` is that of the summed cross-entropy plus, for weights,
+    that of the penalty: ``L1 * sign(w) + 2 * L2 * w``.
 
     Parameters
     ----------
     model : MLP
         Its ``parameters`` are changed by :meth:`step`; its ``weights`` stand first among them and
-        have the penalty. Anything else with these two attributes will do.
+        have the penalty.
     config : Config
         Gives learning rate, momentum and penalties.
 
@@ -75,14 +100,12 @@ class SGD:
     """
 
     def __init__(self, model: MLP, config: Config) -> None:
-        from scipy.linalg import get_blas_funcs  # only here: to predict needs NumPy alone
-
         self.config, self.parameters = config, model.parameters
         self.velocity = aligned(self.parameters.shape, self.parameters.dtype)
         self.n_weights = sum(W.size for W in model.weights)  # they stand before the biases
-        self.axpy = get_blas_funcs("axpy", dtype=self.parameters.dtype)
+        axpy(model.dtype)  # loads SciPy's BLAS, before training limits it to one thread
 
-    def step(self, g: np.ndarray, epochs_done: float = 0.0) -> None:
+    def step(self, g: Array, epochs_done: float = 0.0) -> None:
         """Take one step.
 
         Parameters
@@ -93,13 +116,9 @@ class SGD:
         epochs_done : float
             For :func:`learning_rate`; without schedule and warm-up, it has no effect.
         """
-        c, axpy, w, v = self.config, self.axpy, self.parameters, self.velocity
-        gamma = c.momentum_gamma if c.momentum else 0.0
-        W, dW = w[: self.n_weights], g[: self.n_weights]
+        c, W, dW = self.config, self.parameters[: self.n_weights], g[: self.n_weights]
         if c.L1_penalty:
-            axpy(np.sign(W), dW, a=c.L1_penalty)  # dW += L1 * sign(W)
+            add(dW, c.L1_penalty, np.sign(W))
         if c.L2_penalty:
-            axpy(W, dW, a=2 * c.L2_penalty)  # dW += 2 * L2 * W
-        v *= gamma
-        axpy(g, v, a=1 - gamma)  # v += (1 - gamma) * g
-        axpy(v, w, a=-learning_rate(c, epochs_done))  # w -= rate * v
+            add(dW, 2 * c.L2_penalty, W)
+        momentum_step(self.parameters, self.velocity, g, c, epochs_done)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -85,10 +85,8 @@ class TrainingResult:
         """Show in one line how the run went."""
         end = "interrupted after" if self.interrupted else "stopped after"
         end = "diverged at" if self.diverged else end
-        return (
-            f"TrainingResult({self.model!r}, {end} epoch {self.stopped_epoch}, best epoch "
-            f"{self.best_epoch}, test accuracy {self.test_accuracy:.2%})"
-        )
+        epochs = f"{end} epoch {self.stopped_epoch}, best epoch {self.best_epoch}"
+        return f"TrainingResult({self.model!r}, {epochs}, test accuracy {self.test_accuracy:.2%})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,26 +111,27 @@ class Progress:
 
 
 class Callback:
-    """Something attached to a training run; without a function, its methods do nothing.
+    """Something attached to a training run: an object with some of these methods.
+
+    ``start(run)``
+        Is called with the :class:`kmnist_mlp.training.Training` before the first epoch.
+    ``batch(epochs_done)``
+        Is called after each mini-batch; a true return value ends the run within its epoch.
+    ``epoch(progress)``
+        Is called after each epoch that did not diverge; a true return value ends the run.
+    ``end(result)``
+        Is called at the end; with None if an error ended the run.
+
+    It may also have the hooks of a training method (:mod:`kmnist_mlp.extensions.method`).
 
     Parameters
     ----------
     function : callable, optional
-        What :meth:`epoch` calls.
+        What is called as ``epoch``.
     """
 
     def __init__(self, function: Callable[[Progress], object] | None = None) -> None:
-        self.function = function
-
-    def start(self, run: Any) -> None:
-        """Is called with the :class:`kmnist_mlp.training.Training` before the first epoch."""
-
-    def batch(self, epochs_done: float) -> object:
-        """Is called after each mini-batch; a true return value ends the run within its epoch."""
-
-    def epoch(self, progress: Progress) -> object:
-        """Is called after each epoch that did not diverge; a true return value ends the run."""
-        return self.function(progress) if self.function else None
-
-    def end(self, result: TrainingResult | None) -> None:
-        """Is called at the end; without a result if an error ended the run."""
+        if isinstance(function, type) or not callable(function or print):
+            raise ValueError(f"each of callbacks must be a function or Callback; got {function!r}")
+        if function:
+            self.epoch = function

@@ -1,35 +1,29 @@
 """The training loop: mini-batches, learning curves, early stopping with the best weights."""
 
-from __future__ import annotations
-
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from copy import copy
 from typing import Any
 
 import numpy as np
 
 from kmnist_mlp.config import Config, Stream, generator
-from kmnist_mlp.data import Dataset, split_and_standardise
-from kmnist_mlp.network import MLP, backpropagate, cross_entropies, logits
+from kmnist_mlp.data import Dataset, one_hot, split_and_standardise, standardise_in_place
+from kmnist_mlp.extensions import METHODS
+from kmnist_mlp.extensions.method import Method
+from kmnist_mlp.network import MLP, backpropagate, cross_entropies, hooks, logits
 from kmnist_mlp.optimizer import SGD
 from kmnist_mlp.results import CURVES, Callback, Progress, TrainingResult
-from kmnist_mlp.support.checks import class_indices, functions, instance, layers_for
-from kmnist_mlp.support.memory import Buffers, aligned
-from kmnist_mlp.support.standardisation import standardise_in_place
+from kmnist_mlp.support.checks import class_indices, instance, layers_for
+from kmnist_mlp.support.memory import Buffers, Resumable, aligned
 from kmnist_mlp.support.threads import one_blas_thread
-
-# Options that need the methods of extensions/
-METHODS = "distortion batch_normalisation dropout label_smoothing mixup weight_averaging".split()
 
 
 def train(
-    config: Config,
-    data: Dataset,
-    dtype: Any = np.float32,
-    *,
+    config: Config, data: Dataset, dtype: Any = np.float32, *,
     callbacks: Iterable[Callback | Callable[[Progress], object]] = (),
-) -> TrainingResult:
+) -> TrainingResult:  # fmt: skip
     """Train a network on the training split, choose the epoch on validation, measure on test.
 
     Training uses one BLAS thread whatever the environment: a seed gives the same bits.
@@ -69,17 +63,15 @@ def train(
         ...
     ValueError: layer_specs must be (784, ..., 10); got (64, 10)
     """
-    watching = functions("callbacks", callbacks, Callback)
+    watching = [each if isinstance(each, Callback) else Callback(each) for each in callbacks]
     began, result, stop = time.perf_counter(), None, False
     run = Training(config, data, dtype)
-    with (
-        one_blas_thread(),
-        np.errstate(over="ignore", invalid="ignore"),
-        ExitStack() as stack,
-    ):
+    with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"), ExitStack() as stack:
         for callback in watching:
-            stack.callback(lambda c: c.end(result), callback)
-            callback.start(run)
+            for end in hooks([callback], "end"):
+                stack.callback(lambda end: end(result), end)
+            for start in hooks([callback], "start"):
+                start(run)
         began -= run.seconds
         while not (run.ended or stop):
             stop = run.train_epoch(watching)
@@ -87,13 +79,15 @@ def train(
                 run.measure_epoch()
             run.seconds = time.perf_counter() - began
             if not (stop or run.diverged):
-                progress = run.progress()
-                stop = any([c.epoch(progress) for c in watching])  # noqa: C419
+                plain, best = run.plain(), run.best_model
+                progress = Progress(run.epoch, run.best_epoch, run.curves(), plain, best)
+                answers = [epoch(progress) for epoch in hooks(watching, "epoch")]
+                stop = any(answers)
         result = run.result(stop)
     return result
 
 
-class Training:
+class Training(Resumable):
     """One run: its network and all that changes with it, an epoch at a time.
 
     Parameters
@@ -118,7 +112,7 @@ class Training:
     seconds : float
     """
 
-    NUMBERS = ("epoch", "best_epoch", "best_loss", "seconds")
+    NUMBERS = ("epoch", "best_epoch", "best_loss", "seconds", "measured")
 
     def __init__(self, config: Config, data: Dataset, dtype: Any = np.float32) -> None:
         self.config, self.data = config, data
@@ -129,13 +123,13 @@ class Training:
         self.model.standardisation = split.mean, split.std
         self.best_model = self.model.copy()
         self.optimizer = SGD(self.model, config)
+        self.changing = {"velocity": self.optimizer.velocity, "parameters": self.model.parameters}
+        self.changing["best_parameters"] = self.best_model.parameters
         size = min(config.batch_size, len(split.train))
         self.batch, self.buffers = aligned((size, pixels), dtype), Buffers(self.model, size)
-        self.methods: Any = None
-        if any(getattr(config, name) for name in METHODS):
-            from kmnist_mlp.extensions import Methods  # only here: the paper needs none of them
-
-            self.methods = Methods(config, self.model, self.buffers, data.train_images.shape[1:])
+        self.targets = one_hot(split.train_labels, layers[-1]).astype(dtype)
+        self.methods: list[Method] = []
+        self.methods += (kind(self) for kind in METHODS if getattr(config, kind.option))
         self.rng = generator(config.seed, Stream.BATCHES)
         # To measure the whole training split after each epoch would cost half an epoch: the curve
         # is that of a fixed tenth of it.
@@ -146,27 +140,24 @@ class Training:
         self.epoch, self.best_epoch, self.best_loss = 0, 0, np.inf
         self.seconds, self.diverged = 0.0, False
 
-    def train_epoch(self, callbacks: Iterable[Callback] = ()) -> bool:
+    def train_epoch(self, callbacks: Sequence[Callback] = ()) -> bool:
         """Pass over the reshuffled training split; the last, smaller mini-batch counts, too.
 
         Return whether a callback ended the run after a mini-batch.
         """
-        methods, size = self.methods, len(self.batch)
-        _, mix, normalise, drop = methods.in_use if methods else (None,) * 4
-        order = self.rng.permutation(len(self.split.train))
-        labels = self.split.train_labels[order]
+        methods: list[Any] = [*self.methods, *callbacks]
+        order, size = self.rng.permutation(len(self.split.train)), len(self.batch)
         for start in range(0, len(order), size):
-            y = labels[start : start + size]
-            n = len(y)
-            x = self.images(order[start : start + size])
-            buffers = self.buffers if n == size else self.buffers.first(n)
-            y = mix(x, y, buffers) if mix else y
-            backpropagate(self.model, x, y, buffers, normalise, drop)
+            rows = order[start : start + size]
+            x, t, n = self.images(rows), self.targets[rows], len(rows)
+            for change in hooks(methods, "mini_batch"):
+                change(x, t)
+            buffers = self.buffers if n == size else Buffers(self.model, n)
+            backpropagate(self.model, x, t, buffers, methods)
             epochs_done = self.epoch + (start + n / 2) / len(order)
             self.optimizer.step(buffers.gradient, epochs_done)
-            if methods:
-                methods.step(epochs_done)
-            if any([callback.batch(epochs_done) for callback in callbacks]):  # noqa: C419
+            answers = [after(epochs_done) for after in hooks(methods, "batch")]
+            if any(answers):
                 return True
         return False
 
@@ -175,17 +166,22 @@ class Training:
 
         They are in the memory of :attr:`batch`.
         """
-        split, x, distort = self.split, self.batch[: len(rows)], None
-        if self.methods:
-            distort, *_ = self.methods.in_use
-        if distort is None:  # mode="clip" spares NumPy a copy; no row is ever out of range
+        split, x = self.split, self.batch[: len(rows)]
+        distort = hooks(self.methods, "pixels")
+        if not distort:  # mode="clip" spares NumPy a copy; no row is ever out of range
             return split.train.take(rows, axis=0, out=x, mode="clip")
-        distort(x, self.data.train_images[split.rows[rows]].reshape(x.shape))
+        x[...] = self.data.train_images[split.rows[rows]].reshape(x.shape)
+        for change in distort:
+            change(x)
         return standardise_in_place(x, split.mean, split.std)
 
     def plain(self) -> MLP:
         """Return the network as it is without what it has only in training."""
-        return self.methods.plain(self.model) if self.methods else self.model
+        plain = self.model
+        for name in ("exchange", "folded", "exchange"):
+            for change in hooks(self.methods, name):
+                plain = change(plain)
+        return plain
 
     def measure_epoch(self) -> None:
         """Measure the learning curves, and keep the network if its validation loss is the lowest.
@@ -217,10 +213,6 @@ class Training:
         patience_over = c.early_stop and waited >= c.early_stop_epoch
         return self.diverged or patience_over or self.epoch >= c.epochs
 
-    def progress(self) -> Progress:
-        """Return what callbacks see after an epoch."""
-        return Progress(self.epoch, self.best_epoch, self.curves(), self.plain(), self.best_model)
-
     def curves(self) -> dict[str, np.ndarray]:
         """Return what was measured as a column for each of :data:`CURVES`."""
         return dict(zip(CURVES, np.array(self.measured).reshape(-1, 4).T, strict=True))
@@ -231,35 +223,25 @@ class Training:
         model = self.best_model if keeps_best else self.plain()
         kept = self.best_epoch if keeps_best else self.epoch  # 0 if the first epoch diverged
         at_kept = self.measured[kept - 1] if self.measured else self.measure(model)
+        tested = evaluate(model, self.data.test_images, self.data.test_labels)
         return TrainingResult(
             self.config, model, self.curves(), dict(zip(CURVES, at_kept, strict=True)), kept,
-            self.best_epoch, self.epoch, self.diverged,
-            *evaluate(model, self.split.test, self.split.test_labels), self.seconds, interrupted,
+            self.best_epoch, self.epoch, self.diverged, *tested, self.seconds, interrupted,
         )  # fmt: skip
 
     def state(self) -> dict[str, Any]:
         """Return copies of all that changes during a run: numbers, arrays, states of generators."""
-        return {
-            **{name: getattr(self, name) for name in self.NUMBERS},
-            "measured": np.array(self.measured).reshape(-1, 4),
-            "parameters": self.model.parameters.copy(),
-            "best_parameters": self.best_model.parameters.copy(),
-            "velocity": self.optimizer.velocity.copy(),
-            "batches": self.rng.bit_generator.state,
-            "methods": self.methods.state() if self.methods else {},
-        }
+        numbers = {name: copy(getattr(self, name)) for name in self.NUMBERS}
+        methods = {method.option: method.state() for method in self.methods}
+        return super().state() | numbers | {"methods": methods}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back, or on, to what :meth:`state` returned for a run of the same configuration."""
+        super().restore(state)
         for name in self.NUMBERS:
-            setattr(self, name, state[name])
-        self.measured = [tuple(row) for row in state["measured"].tolist()]
-        self.model.parameters[...] = state["parameters"]
-        self.best_model.parameters[...] = state["best_parameters"]
-        self.optimizer.velocity[...] = state["velocity"]
-        self.rng.bit_generator.state = state["batches"]
-        if self.methods:
-            self.methods.restore(state["methods"])
+            setattr(self, name, copy(state[name]))
+        for method in self.methods:
+            method.restore(state["methods"][method.option])
 
 
 def evaluate(model: MLP, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:

@@ -1,6 +1,6 @@
 """Runs of a moment for tests: under the names of the paper's experiments, and a single step."""
 
-from kmnist_mlp import Config
+from kmnist_mlp import Config, one_hot
 from kmnist_mlp.experiments.causes import in_both_readings
 from kmnist_mlp.experiments.claims import CLAIMS
 from kmnist_mlp.experiments.verdicts import judge
@@ -31,5 +31,5 @@ def judged_twice(results, gradients=None, claims=CLAIMS):
 def descend(sgd, model, x, y, epochs_done=0.0):
     """Let an optimiser take the step of one mini-batch."""
     buffers = Buffers(model, len(x))
-    backpropagate(model, x, y, buffers)
+    backpropagate(model, x, one_hot(y, model.layer_specs[-1]), buffers)
     sgd.step(buffers.gradient, epochs_done)

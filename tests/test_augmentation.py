@@ -24,13 +24,11 @@ def distorted(images, strength=1.0, seed=0):
 def moved(images, rotation=0.0, stretch=(0.0, 0.0), shear=0.0, shift=(0.0, 0.0)):
     """Return images (n, height, width) after one known map."""
     n, distortion = len(images), Distortion(images.shape[1:], 1, 0)
-    field = distortion.coefficients(
-        np.full(n, rotation),
-        np.tile(stretch, (n, 1)).T,
-        np.full(n, shear),
-        np.tile(shift, (n, 1)).T,
-        np.zeros((2, n, len(distortion.basis) - 3)),
-    )
+    cos, sin = np.cos(rotation), np.sin(rotation)
+    field = np.zeros((2, n, len(distortion.basis)), np.float32)
+    affine = np.array([[cos, sin], [-sin, cos]]) @ [[1, 0], [shear, 1]] @ np.diag(np.exp(stretch))
+    field[:, :, :2] = affine[:, None]
+    field[:, :, 2] = np.add(shift, (np.array(images.shape[1:]) - 1) / 2)[:, None]
     out = np.empty((n, images[0].size), np.float32)
     distortion.sample(images.astype(np.uint8).reshape(n, -1), field, out)
     return out.reshape(images.shape)
@@ -94,12 +92,6 @@ def test_the_elastic_field_is_made_of_cubic_splines_of_four_cells_a_side():
 
 
 # ---- what it does to an image --------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("strength", [0.5, 1, 4, 40])
-def test_pixels_stay_between_0_and_255(strength):
-    out = distorted(np.full((200, SHAPE[0] * SHAPE[1]), 255, np.uint8), strength)
-    assert 0 <= out.min() < 255 and out.max() <= 255
 
 
 @pytest.mark.parametrize("shift", [(3, 0), (-3, 0), (0, 3), (0, -3), (2, -5), (8.5, 0), (0, -11.5)])

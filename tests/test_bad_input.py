@@ -23,12 +23,11 @@ from kmnist_mlp import (
     one_hot,
     run,
     train,
-)
+)  # fmt: skip
 from kmnist_mlp.callbacks.checkpoint import Checkpoint
 from kmnist_mlp.callbacks.live import Live
 from kmnist_mlp.data import split_and_standardise, split_rows
 from kmnist_mlp.experiments.paper_gradients import check_paper_patterns
-from kmnist_mlp.extensions.augmentation import Distortion
 
 X, Y = np.ones((4, 6)), np.array([0, 1, 2, 0])
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 6, 6)).astype(np.uint8)
@@ -38,7 +37,7 @@ DATA = Dataset(IMAGES, LABELS, IMAGES[:9], LABELS[:9], "small", ABC, ABC)
 TEN = Dataset(IMAGES, LABELS, IMAGES[:9], LABELS[:9], "ten", "abcdefghij", "abcdefghij")
 SMALL = Config((36, 4, 3), epochs=1)
 MODEL, DOUBLE = MLP((6, 5, 3)), MLP((6, 8, 7), dtype=np.float64)
-PARTS = split_and_standardise(DATA, SMALL.replace(validation_fraction=0, early_stop=False))
+INF, NAN, NO_WHOLE = float("inf"), float("nan"), (1.5, "3", None, True)
 
 
 def given(*values):
@@ -53,35 +52,32 @@ def with_value(value):
     return x
 
 
-INF, NAN, NO_WHOLE = float("inf"), float("nan"), (1.5, "3", None, True)
-NO_PATHS = (3, False, "", "a\0b", b"data", ["data"])
-DTYPES = {"int64": int, "'real'": "real", "None": None, "float16": np.float16, ">f4": ">f4"}
-DTYPES |= {"<object": object(), "[1, 2]": [1, 2]}
-SIZES = given(784, "784", None, (), (784,), {784: 10}, {784}, b"ab", bytearray(b"ab"))
-SIZES |= {"0": (784, 0, 10), "-128": (784, -128, 10), "12.5": (784, 12.5, 10), "True": (784, True)}
-SIZES |= {"'128'": (784, "128", 10), "[784, 10]": [[784, 10]], "array(784)": np.array(784)}
-SIZES |= {"array([[1": np.ones((2, 2), int)}
+NO_PATHS = given(3, False, None, "", "a\0b", b"data", ["data"])
+DTYPES = given(int, "real", None, np.float16, ">f4", [1, 2])
+SIZES = given(784, "784", None, (), (784,), {784: 10}, {784}, b"ab", bytearray(b"ab")) | {
+    "0": (784, 0, 10), "-128": (784, -128, 10), "12.5": (784, 12.5, 10), "True": (784, True),
+    "'128'": (784, "128", 10), "array(784)": np.array(784), "array([1": np.ones((2, 2), int),
+}  # fmt: skip
 BAD_X = {
     "(4, 5)": X[:, :5], "(6,)": X[0], "(4, 2, 3)": X.reshape(4, 2, 3), "()": 1.0, "(0, 6)": X[:0],
     "NaN": with_value(NAN), "infinite": with_value(-INF), "float32": X * 1e39,
     "<U32": X.astype(str), "object": [[10**400] * 6], "complex128": X * 1j,
-    "timedelta64[s]": X.astype("m8[s]"), "f0": np.zeros((4, 6), "f4,f4"), "length": [[1, 2], [3]],
+    "timedelta64[s]": X.astype("m8[s]"), "length": [[1, 2], [3]],
 }  # fmt: skip
 BAD_Y = {
-    "(3,)": Y[:3], "(4, 1)": Y[:, None], "(4, 3)": np.eye(3, dtype=int)[Y], "()": 1,
-    "1 to 3": Y + 1, "-1 to 1": Y - 1, "float64": Y - 0.5, "bool": Y > 0, "<U1": list("abca"),
-    "length": [[1], [1, 2]], "timedelta64[s]": Y.astype("m8[s]"), "object": [0, 1, 2, 10**30],
+    "(3,)": Y[:3], "(4, 3)": np.eye(3, dtype=int)[Y], "()": 1, "1 to 3": Y + 1, "-1 to 1": Y - 1,
+    "float64": Y - 0.5, "bool": Y > 0, "<U1": list("abca"), "length": [[1], [1, 2]],
+    "timedelta64[s]": Y.astype("m8[s]"), "object": [0, 1, 2, 10**30],
     "9223372036854775808": np.array([0, 1, 2, 2**63], np.uint64),
 }  # fmt: skip
 FIVE, THREE = np.zeros(5), np.zeros(3)
-BAD_IMAGES = {
+BAD_IMAGES = given(None, [1, 2]) | {
     "(0, 6, 6)": IMAGES[:0], "(9, 0, 6)": IMAGES[:9, :0], "(40, 36)": IMAGES.reshape(40, 36),
-    "float64": IMAGES[:9] / 255, "int64": IMAGES.astype(int), "[1, 2]": [1, 2], "None": None,
+    "float64": IMAGES[:9] / 255, "int64": IMAGES.astype(int),
 }  # fmt: skip
-BAD_LABELS = given(None, [0, 1]) | {
-    "(8,)": LABELS[:8], "(9, 3)": np.eye(3, dtype=int)[LABELS[:9]], "float64": LABELS[:9] / 1,
-    "timedelta64[s]": LABELS[:9].astype("m8[s]"), "bool": LABELS[:9] > 0, "1 to 3": LABELS[:9] + 1,
-    "-1 to 1": LABELS[:9] - 1,
+BAD_LABELS = {
+    "()": None, "(8,)": LABELS[:8], "(9, 3)": np.eye(3, dtype=int)[LABELS[:9]],
+    "float64": LABELS[:9] / 1, "1 to 3": LABELS[:9] + 1, "-1 to 1": LABELS[:9] - 1,
 }  # fmt: skip
 
 # A function, good arguments of it, and for an argument: what the error shows, what is given instead
@@ -89,30 +85,19 @@ BAD_VALUES = [
     (Config, (), {
         "layer_specs": SIZES,
         "activation": given("relu6", "", None, np.tanh, np.array(["tanh"])),
-        "initial_variance": given(0, -1, NAN),
         "learning_rate": given(
             0, -0.1, NAN, INF, "0.1", None, True, 1j, 10**400, Fraction(1, 10**400), np.ones(2)
         ),
-        **{name: given(0, -1, 128.0, *NO_WHOLE) for name in ("batch_size", "epochs")},
-        "early_stop_epoch": given(0, 2.5),
-        **{name: given(1, "yes", None) for name in ("early_stop", "batch_normalisation")},
-        "momentum": given(0.9, np.array([True, False])),
-        **{name: given(-1e-6, NAN, INF, "0.2", True) for name in ("L1_penalty", "distortion")},
-        **{name: given(-0.2, INF, None) for name in ("L2_penalty", "warm_up")},
+        "batch_size": given(0, -1, 128.0, *NO_WHOLE),
+        "momentum": given(0.9, "yes", None, np.array([True, False])),
         "momentum_gamma": given(1, -0.1, NAN, 1 - Fraction(1, 10**40)),
-        **{name: given(1, 1.0, -0.5, "a") for name in ("dropout", "label_smoothing")},
-        "weight_averaging": given(1, -0.5, "a"),
-        "mixup": given(-0.1, INF, "a"),
-        **{name: given("linear", None, True) for name in ("schedule", "standardisation")},
-        "seed": given(-1, *NO_WHOLE),
-        "validation_fraction": given(1, -0.2, NAN, "a"),
+        "L2_penalty": given(-1e-6, NAN, INF, "0.2", True, None),
+        "schedule": given("linear", None, True),
     }),
     (MLP, ((6, 5, 3),), {
         "layer_specs": SIZES | given((2**40, 2**40), (2**32, 2**32, 2)),
-        "activation": given("softplus", None),
-        "seed": given(-1, "a", *NO_WHOLE),
-        "variance": given(0, -1, NAN, "a"),
-        "dtype": DTYPES,
+        "activation": given("softplus", None), "seed": given(-1, "a", *NO_WHOLE),
+        "variance": given(0, -1, NAN, "a"), "dtype": DTYPES,
     }),
     (MLP.from_parameters, ("tanh", [X], [np.ones(6)]), {
         "weights": given(None, []) | {"(3,)": [THREE]},
@@ -123,68 +108,48 @@ BAD_VALUES = [
             "(6, 5)": [np.zeros((6, 5))], "(5, 6)": [np.ones((5, 6)), np.ones((5, 3))],
             "infinite": [np.full((6, 5), 1e300), X[:, :3]], "length": [[[1], [1, 2]], X[:, :3]],
         },
-        "biases": given(None) | {
+        "biases": given(None, 3) | {
             "(4,)": [FIVE, np.zeros(4)], "<U1": [np.full(5, "a"), THREE], "NaN": [FIVE, [NAN] * 3],
         },
     }),
     (MODEL.predict, (), {"x": BAD_X}),
-    (MODEL.predict_proba, (), {"x": BAD_X}),
     (MODEL.loss, (X, Y), {"x": BAD_X, "y": BAD_Y}),
     (MODEL.gradients, (X, Y), {"x": BAD_X, "y": BAD_Y}),
-    (evaluate, (MODEL, X, Y), {
-        "model": given(None, "model", X), "y": BAD_Y,
-        "x": BAD_X,
-    }),
-    (evaluate, (MLP((36, 3)), PARTS.train, LABELS), {
-        "x": {"(0, 36)": PARTS.train[:0], "uint8": PARTS.test}, "y": {"(9,)": LABELS[:9]}
-    }),
+    (evaluate, (MODEL, X, Y), {"model": given(None, "model", X), "y": BAD_Y, "x": BAD_X}),
+    (evaluate, (MLP((36, 3)), X, LABELS), {"x": {"uint8": IMAGES}}),
     (Dataset, (IMAGES[:9], LABELS[:9], IMAGES[:9], LABELS[:9], "small", ABC, ABC), {
-        "train_images": BAD_IMAGES,
-        "train_labels": BAD_LABELS | {"(40, 6, 6)": IMAGES},
-        "test_images": BAD_IMAGES | {"(5, 6)": IMAGES[:9, 1:]},
-        "test_labels": BAD_LABELS,
-        "class_names": given(None, (), 3) | {"[]": np.array([])},
-        "name": given(None, 3, "", " "),
+        "train_images": BAD_IMAGES, "train_labels": BAD_LABELS | {"(40, 6, 6)": IMAGES},
+        "test_images": BAD_IMAGES | {"(5, 6)": IMAGES[:9, 1:]}, "test_labels": BAD_LABELS,
+        "class_names": given(None, (), 3) | {"[]": np.array([])}, "name": given(None, 3),
         "romaji": given(3, ("a", "b"), (*ABC, "d")),
     }),
     (split_and_standardise, (DATA, SMALL), {
         "data": given(None, "/data"), "config": given(None, 0), "dtype": DTYPES
     }),
     (one_hot, ([0], 3), {
-        "labels": {
-            "()": None, "length": [[1], [1, 2]], "float64": [0.5], "(1, 1)": [[1]],
-            "timedelta64[s]": np.array([1], "m8[s]"), "3 to 3": [3], "-1 to 0": [0, -1],
-        },
+        "labels": {"()": None, "float64": [0.5], "(n,)": [[1]], "3 to 3": [3], "-1 to 0": [0, -1]},
         "classes": given(0, *NO_WHOLE),
     }),
     (load_kmnist, (), {
-        "directory": given(*NO_PATHS, THREE) | {"~no_such_user": "~no_such_user/a"}
+        "directory": NO_PATHS | given(THREE) | {"~no_such_user": "~no_such_user/a"}
     }),
     (train, (SMALL, DATA), {
         "config": given(None, {"epochs": 1}, (36, 4, 3), DATA),
-        "data": given(None, "/data", (IMAGES[:1], 0), SMALL),
-        "dtype": DTYPES,
-        "callbacks": given(None, 3, Checkpoint("run")) | {
-            repr(value): [value] for value in (3, Live, "live", None)
-        },
+        "data": given(None, "/data", (IMAGES[:1], 0), SMALL), "dtype": DTYPES,
+        "callbacks": {repr(bad): [bad] for bad in (3, Live, "live")},
     }),
     (run, ({"a": Config((36, 4, 10))}, [0], 1, TEN, False), {
-        "configs": given(None, 3),
-        "seeds": given(1.5, NAN),
-        "n_jobs": given(0, 1.5, "2", None, True),
-        "data": given("/data"),
+        "configs": given(None, 3), "seeds": given(1.5, NAN),
+        "n_jobs": given(0, 1.5, "2", None, True), "data": given("/data"),
     }),
     (check_gradients, (DOUBLE, X, Y), {
-        "model": given(None, X),
-        "epsilon": given(0, -0.1, NAN, INF, None, "a", True),
-        "x": {"(4, 5)": X[:, 1:]},
-        "y": {"(4, 7)": np.eye(7)[Y], "5 to 7": Y + 5},
+        "model": given(None, X), "epsilon": given(0, -0.1, NAN, INF, None, "a", True),
+        "x": {"(4, 5)": X[:, 1:]}, "y": {"(4, 7)": np.eye(7)[Y], "5 to 7": Y + 5},
     }),
     (check_paper_patterns, (DATA,), {"data": given(None), "seed": given(-1)}),
-    (MLP.load, (), {"path": given(*NO_PATHS, None)}),
-    (MODEL.save, (), {"path": given(*NO_PATHS, None)}),
-    (Checkpoint, (), {"path": given(*NO_PATHS, None)}),
+    *((function, (), {"path": NO_PATHS}) for function in (MLP.load, MODEL.save, Checkpoint)),
 ]  # fmt: skip
+del BAD_VALUES[12][2]["directory"]["None"]  # which stands for the default
 
 
 def refusal(call, exception=ValueError):
@@ -206,17 +171,10 @@ def assert_told(message, *words):
 @pytest.mark.parametrize(
     ("function", "good", "argument", "shown", "value"),
     [
-        pytest.param(
-            function,
-            good,
-            argument,
-            shown,
-            value,
-            id=f"{function.__name__} {argument} {shown[:30]}",
-        )
-        for function, good, arguments in BAD_VALUES
-        for argument, values in arguments.items()
-        for shown, value in values.items()
+        pytest.param(*case[:2], *rest, id=f"{case[0].__name__} {rest[0]} {rest[1][:30]}")
+        for case in BAD_VALUES
+        for argument, values in case[2].items()
+        for rest in ((argument, *item) for item in values.items())
     ],
 )
 def test_a_bad_value_is_refused_with_the_name_of_its_argument(
@@ -227,7 +185,7 @@ def test_a_bad_value_is_refused_with_the_name_of_its_argument(
 
 
 def entry(*parameter):
-    return lambda: check_gradients(DOUBLE, X, Y, parameters=(parameter,))
+    return lambda: check_gradients(DOUBLE, X, Y, parameters=(("mine", *parameter),))
 
 
 def runs(configs="baseline", seeds=(0,)):
@@ -236,7 +194,6 @@ def runs(configs="baseline", seeds=(0,)):
 
 # (call, what the error shows)
 BAD_CALLS = [
-    (lambda: Config(784, 128, 10), "layer_specs", "784"),
     (lambda: Config(validation_fraction=0), "early_stop", "validation_fraction", "True"),
     *(
         (lambda n=n: Config(batch_size=n, batch_normalisation=True), "batch_size", "3", f"{n}")
@@ -244,28 +201,14 @@ BAD_CALLS = [
     ),
     (lambda: Config.from_dict({"lerning_rate": 1}), "'lerning_rate'", "'learning_rate'"),
     (lambda: Config.from_dict({"l2_penalty": 1}), "'l2_penalty'", "'L2_penalty'"),
-    (lambda: Config.from_dict({"layers": []}), "'layers'", "layer_specs"),
     (lambda: Config.from_dict({"xyz": 1}), "'xyz'", "layer_specs", "seed"),
-    (lambda: Config.from_dict({3: 1}), "3", "layer_specs"),
     (lambda: Config.from_dict({None: 1}), "None", "layer_specs"),
     (lambda: Config.from_dict({"epochs": 0}), "epochs", "0"),
-    (lambda: Config.from_dict(None), "values", "None"),
     (lambda: Config.from_dict([("epochs", 3)]), "values", "('epochs', 3)"),
-    (lambda: Config.from_dict(Config()), "values", repr(Config())),
     (lambda: Config().replace(epoch=3), "'epoch'", "'epochs'"),
-    (lambda: Config().replace(seed=-1), "seed", "-1"),
-    (lambda: MLP("tanh", (6, 3)), "layer_specs", "'tanh'"),
     (lambda: MLP((2**40, 2**20)), "layer_specs", f"{2**60 + 2**20:,} parameters"),
     (lambda: MODEL.loss(X, Y[:3]), "y", "(4,)", "(3,)"),
     (lambda: MODEL.loss(X, Y + 1), "y", "0 to 2", "1 to 3"),
-    (lambda: one_hot([[1]]), "labels", "(n,)", "(1, 1)"),
-    (lambda: one_hot([12]), "labels", "0 to 9", "12 to 12"),
-    (lambda: evaluate(MODEL, PARTS.train, LABELS), "x", "6", "(40, 36)"),
-    (lambda: MODEL.save(3), "path", "3"),
-    (lambda: MLP.load(3), "path", "3"),
-    (lambda: Checkpoint(3), "path", "3"),
-    (lambda: Distortion((6, 6), -1.0, 0), "strength", ">= 0", "-1.0"),
-    (lambda: Distortion((6, 6), "1", 0), "strength", "'1'"),
     (lambda: MLP.from_parameters("tanh", [X.astype(int)], [np.ones(6)]), "dtype", "int64"),
     *(
         (lambda n=n, f=share: split_rows(n, Config(validation_fraction=f)), f"{n}", f"{share}")
@@ -273,10 +216,9 @@ BAD_CALLS = [
     ),
     *(
         (lambda layers=layers: train(Config(layers), DATA), "layer_specs", "36", "3", f"{layers}")
-        for layers in ((35, 8, 3), (36, 8, 10), (784, 128, 10))
+        for layers in ((35, 8, 3), (36, 8, 10))
     ),
     (runs([]),), (runs({}),), (runs(seeds=[]), "seed"),
-    (runs("basline"), "'basline'", "'baseline'"),
     (runs(["basline"]), "'basline'", "'baseline'"),
     (runs({"a": {"epochs": 3}}), "'a'", "{'epochs': 3}"),
     (runs([(36, 4, 10)]), "(36, 4, 10)"),
@@ -286,13 +228,12 @@ BAD_CALLS = [
     )),
     (lambda: check_gradients(MODEL, X, Y), "float32", "float64"),
     (lambda: check_gradients(MLP((6, 5), dtype=float), X, Y), "parameters", "'input to hidden'"),
-    (entry("mine", "wts", 0, (0, 0)), "parameters", "'mine'", "'wts'"),
-    (entry("mine", "weights", 2, (0, 0)), "parameters", "'mine'"),
-    (entry("mine", "weights", "0", (0, 0)), "parameters", "'mine'"),
-    (entry("mine", "weights", 0, (0,)), "parameters", "'mine'"),
-    (entry("mine", "weights", 0, (6, 0)), "parameters", "'mine'", "6"),
-    (entry("mine", "weights", 0, (0.5, 0)), "parameters", "'mine'"),
-    (entry("mine", "biases", 0, 0), "parameters", "'mine'"),
+    (entry("wts", 0, (0, 0)), "parameters", "'mine'", "'wts'"),
+    (entry("weights", 2, (0, 0)), "parameters", "'mine'"),
+    (entry("weights", 0, (0,)), "parameters", "'mine'"),
+    (entry("weights", 0, (6, 0)), "parameters", "'mine'", "6"),
+    (entry("weights", 0, (0.5, 0)), "parameters", "'mine'"),
+    (entry("biases", 0, 0), "parameters", "'mine'"),
 ]  # fmt: skip
 
 
@@ -324,48 +265,12 @@ def test_a_file_that_is_absent_or_no_model_is_refused_by_its_name(tmp_path):
         assert_told(refusal(lambda: MLP.load(given)), str(given))
     assert_told(refusal(lambda: MLP.load(tmp_path)), str(tmp_path))
     assert_told(refusal(lambda: MODEL.save(tmp_path), IsADirectoryError), str(tmp_path))
-    for absent in (tmp_path / "no" / "a.npz", given / "a.npz"):
-        assert_told(refusal(lambda: MODEL.save(absent), FileNotFoundError), str(absent))  # noqa: B023
-    for call, path in (
-        (MLP.load, tmp_path / "a.npz"),
-        (load_kmnist, tmp_path),
-        (load_kmnist, given),
-    ):
+    absent = tmp_path / "no" / "a.npz"
+    assert_told(refusal(lambda: MODEL.save(absent), FileNotFoundError), str(absent))
+    for call, path in ((MLP.load, absent), (load_kmnist, tmp_path), (load_kmnist, given)):
         assert_told(refusal(lambda: call(path), FileNotFoundError), str(path))  # noqa: B023
     with pytest.raises(NotADirectoryError):
         MLP.load(given / "a.npz")
 
 
-def test_a_hint_is_given_where_it_fits_alone():
-    told = [refusal(lambda x=x: MODEL.predict(x)) for x in (X.reshape(4, 2, 3), X[0])]
-    assert ["reshape" in message for message in told] == [True, False]
-    told = [refusal(lambda y=y: MODEL.loss(X, y)) for y in (np.eye(3)[Y], Y[:3])]
-    assert ["argmax" in message for message in told] == [True, False]
-    told = [refusal(lambda name=name: Config.from_dict({name: 1})) for name in ("xyz", "momentun")]
-    assert ["seed" in message for message in told] == [True, False]
-
-
 # ---- what is as good -----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "kind", [int, np.uint16, bool, np.float16, np.ndarray.tolist, "F", "strided"]
-)
-def test_every_kind_of_real_numbers_gives_the_same_answer(kind):
-    kinds = {"F": np.asfortranarray, "strided": lambda x: np.repeat(x, 2, axis=1)[:, ::2]}
-    x = (
-        kinds[kind](X)
-        if kind in kinds
-        else kind(X)
-        if kind is np.ndarray.tolist
-        else X.astype(kind)
-    )
-    np.testing.assert_allclose(MODEL.predict_proba(x), MODEL.predict_proba(X), rtol=1e-6)
-    assert MODEL.loss(x, Y) == pytest.approx(MODEL.loss(X, Y), rel=1e-6)
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int32, np.uint64, list])
-def test_every_kind_of_whole_numbers_is_a_label(dtype):
-    y = Y.tolist() if dtype is list else Y.astype(dtype)
-    assert MODEL.loss(X, y) == MODEL.loss(X, Y)
-    assert evaluate(MODEL, X, y) == evaluate(MODEL, X, Y)

@@ -20,12 +20,13 @@ from kmnist_mlp.data import (
     Dataset,
     is_stand_in,
     one_hot,
+    pixel_statistics,
     split_and_standardise,
     split_rows,
+    standardise,
 )
+from kmnist_mlp.datasets.folders import cache_folder
 from kmnist_mlp.datasets.kmnist import FAILED, StandInWarning, load_kmnist
-from kmnist_mlp.support.files import cache_folder
-from kmnist_mlp.support.standardisation import pixel_statistics, standardise
 
 NOWHERE = "http://127.0.0.1:9/kmnist/"  # nothing listens there
 
@@ -230,7 +231,8 @@ def test_all_three_parts_are_standardised_by_the_training_part_alone(make_datase
         split_and_standardise(data, config, dtype),
         split_rows(240, config),
     )
-    pixels = train_images[training].reshape(-1, 20).astype(float)
+    pixels = train_images[training].reshape(-1, 20) / 1.0
+    tested = data.test_images.reshape(60, -1)
     if config.standardisation == "global":
         mean, std = np.full(20, pixels.mean()), np.full(20, pixels.std())
     else:
@@ -245,7 +247,7 @@ def test_all_three_parts_are_standardised_by_the_training_part_alone(make_datase
     for part, labels, images, own, rows in (
         (split.train, split.train_labels, train_images, data.train_labels, training),
         (split.validation, split.validation_labels, train_images, data.train_labels, validation),
-        (split.test, split.test_labels, test_images, data.test_labels, np.arange(60)),
+        (tested, data.test_labels, test_images, data.test_labels, np.arange(60)),
     ):
         x = part if part is split.train else standardise(part, split.mean, split.std)
         expected = (images[rows].reshape(-1, 20) - mean) / std
@@ -266,7 +268,7 @@ def test_each_image_can_be_standardised_by_itself_alone(make_dataset, dtype):
     others = np.arange(60) != 3
     expected = np.zeros(raw.shape)
     expected[others] = [(image - image.mean()) / image.std() for image in raw[others]]
-    x = standardise(split.test, split.mean, split.std)
+    x = standardise(raw, split.mean, split.std)
     np.testing.assert_allclose(x, expected, atol=1e-5)
     assert x.dtype == split.train.dtype == dtype
     pixels = data.train_images[split.rows].reshape(-1, 25).astype(float)
@@ -277,7 +279,7 @@ def test_each_image_can_be_standardised_by_itself_alone(make_dataset, dtype):
 @pytest.mark.parametrize(("mode", "divisor"), [("scale", 255), ("none", 1)])
 def test_pixels_that_are_not_standardised_are_scaled_or_stay_as_they_are(tiny, mode, divisor):
     split = split_and_standardise(tiny, Config(standardisation=mode), np.float64)
-    x = standardise(split.test, split.mean, split.std)
+    x = standardise(tiny.test_images.reshape(60, -1), split.mean, split.std)
     np.testing.assert_allclose(x, tiny.test_images.reshape(60, -1) / divisor)
 
 
@@ -355,3 +357,13 @@ def test_without_a_home_folder_the_variable_that_names_one_is_said(monkeypatch, 
         cache_folder()
     monkeypatch.setenv("KMNIST_MLP_CACHE", str(tmp_path))
     assert cache_folder() == tmp_path
+
+
+def test_a_read_only_view_of_an_array_that_can_still_be_changed_is_copied(tiny):
+    images = tiny.train_images.copy()
+    view = images[:]
+    view.flags.writeable = False
+    data = replace(tiny, train_images=view)
+    images[...] = 0
+    assert data.train_images.any()
+    assert replace(data, name="same").train_images is data.train_images

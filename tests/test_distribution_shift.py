@@ -8,7 +8,7 @@ from scipy.spatial.distance import cdist
 from sklearn.metrics import roc_auc_score
 
 from kmnist_mlp import Config, Dataset, run, train
-from kmnist_mlp.config import Stream, generator
+from kmnist_mlp.config import generator
 from kmnist_mlp.data import STAND_IN, split_rows
 from kmnist_mlp.experiments import distribution_shift
 from kmnist_mlp.experiments.distribution_shift import (
@@ -53,7 +53,7 @@ def test_pooling_keeps_every_image_with_its_label_and_the_sizes():
 def test_a_seed_decides_the_random_split():
     one, same, other = pooled(numbered()), pooled(numbered(), 0), pooled(numbered(), 1)
     assert one.fingerprint == same.fingerprint != other.fingerprint
-    order = generator(1, Stream.POOLING).permutation(50)
+    order = generator(1, 2).permutation(50)
     assert np.concatenate([other.train_images, other.test_images])[:, 0, 0].tolist() == list(order)
 
 
@@ -100,7 +100,7 @@ def test_the_nearest_distance_of_1000_images_of_each_part_is_that_of_a_full_sear
     train, test = (a.reshape(len(a), -1) / 255 for a in (data.train_images, data.test_images))
     chosen = {
         "validation": train[validation_rows[:1000]],
-        "test": test[generator(4, Stream.DISTANCES).permutation(1100)[:1000]],
+        "test": test[generator(4, 7).permutation(1100)[:1000]],
     }
     for part, distances in nearest_distances(data, config).items():
         full = cdist(chosen[part], train[train_rows]).min(axis=1)
@@ -136,7 +136,7 @@ def test_the_network_for_the_origin_is_the_baselines_and_is_measured_on_a_quarte
     assert (len(origins.train_images), len(origins.test_images)) == (300, 100)
     output = result.model.predict_proba(origins.test_images)[:, 1]
     assert found == pytest.approx(roc_auc_score(origins.test_labels, output))
-    rows, others = generator(3, Stream.ORIGINS).permutation(600), data.test_images
+    rows, others = generator(3, 8).permutation(600), data.test_images
     others = data.train_images[rows[200:400]] if control else others
     for label, images in enumerate((data.train_images[rows[:200]], others)):
         own = [

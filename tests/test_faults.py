@@ -1,10 +1,8 @@
 """Whatever stops a run, and whatever happens to a file: no damaged file is ever read as good."""
 
 import io
-import itertools
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,18 +11,14 @@ import tracemalloc
 import warnings
 from pathlib import Path
 
-import nbformat
 import numpy as np
 import psutil
 import pytest
 from kills import die, in_a_fork, is_killed, needs_fork
-from nbformat.v4 import new_markdown_cell, new_notebook
-from official import small_files
 
 from kmnist_mlp import MLP, Config, run
-from kmnist_mlp.datasets.__main__ import main as fetch_data
 from kmnist_mlp.experiments import ResultCache, runs
-from kmnist_mlp.report.__main__ import main
+from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import load_arrays, save_arrays, whole_file
 
 CONFIG = Config(layer_specs=(36, 4, 10), learning_rate=0.01, batch_size=32, epochs=2)
@@ -153,80 +147,6 @@ def test_workers_end_when_the_sweep_alone_is_killed(results_folder, when):
     assert len(started) == 2 and left == []
 
 
-@pytest.fixture
-def report(tmp_path):
-    """Return a function that exports a notebook which is another one each time."""
-    path = tmp_path / "notebooks" / "01_one.ipynb"
-    path.parent.mkdir()
-    numbers = itertools.count()
-
-    def make():
-        text = f"# 1 One\n\nVersion {next(numbers)}"
-        nbformat.write(new_notebook(cells=[new_markdown_cell(text)]), path)
-        folders = "--notebooks", path.parent, "--output", tmp_path / "build" / "report"
-        return main(["--committed", *map(str, folders)])
-
-    return make
-
-
-def pages(tmp_path):
-    return {path.name: path.read_text() for path in (tmp_path / "build" / "report").iterdir()}
-
-
-@needs_fork
-@pytest.mark.parametrize(
-    ("owner", "name", "after", "is_there"),
-    [
-        pytest.param(Path, "write_text", 1, True, id="while-pages-are-written"),
-        pytest.param(Path, "rename", 0, True, id="before-the-old-report-is-moved"),
-        pytest.param(Path, "rename", 1, False, id="between-the-two-renames"),
-        pytest.param(shutil, "rmtree", 0, True, id="before-the-old-report-is-removed"),
-    ],
-)
-def test_a_killed_report_leaves_the_previous_one_or_is_whole_and_the_next_succeeds(
-    report, tmp_path, owner, name, after, is_there
-):
-    assert report() == 0
-    assert is_killed(report, owner, name, after)
-    assert (tmp_path / "build" / "report").exists() == is_there
-    stems = ("01_one", "accessibility", "draw", "glossary", "index", "train")
-    names = {f"{stem}.html" for stem in stems}
-    assert not is_there or set(pages(tmp_path)) == names
-    assert report() == 0
-    assert set(pages(tmp_path)) == names
-
-
-def test_after_ctrl_c_the_command_ends_in_a_line_and_the_old_report_stays(
-    report, tmp_path, monkeypatch, capfd
-):
-    assert report() == 0
-    before = pages(tmp_path)
-
-    def interrupted(*_, **__):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Path, "write_text", interrupted)
-        assert report() == 130
-    assert len(capfd.readouterr().err.splitlines()) == 1
-    assert pages(tmp_path) == before and os.listdir(tmp_path / "build") == ["report"]
-    assert report() == 0
-
-
-@pytest.mark.parametrize("module", ["numpy", "nbformat"])
-def test_after_ctrl_c_while_a_command_imports_it_ends_in_a_line(tmp_path, module):
-    (tmp_path / f"{module}.py").write_text("raise KeyboardInterrupt")
-    paths = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[1])])
-    done = subprocess.run(
-        [sys.executable, "-m", "kmnist_mlp.report", "--committed"],
-        env=os.environ | {"PYTHONPATH": paths},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert len(done.stderr.splitlines()) == 1
-    assert done.returncode == (130 if os.name == "nt" else -signal.SIGINT)
-
-
 # ---- a full disk ---------------------------------------------------------------------------------
 
 
@@ -262,37 +182,10 @@ def test_on_a_full_disk_results_are_given_but_not_kept(tiny10, results_folder):
     assert loss == run({"a": CONFIG}, [0], n_jobs=1, data=tiny10).frame.test_loss[0]
 
 
-@needs_fork
-def test_on_a_full_disk_the_command_tells_why_there_is_no_report(report, tmp_path, capfd):
-    assert report() == 0
-    before = pages(tmp_path)
-    assert on_a_full_disk(lambda: [report()]) == [1]
-    assert "File too large" in capfd.readouterr().err
-    assert pages(tmp_path) == before and os.listdir(tmp_path / "build") == ["report"]
-
-
-# ---- a console that knows fewer characters -------------------------------------------------------
-
-
-def test_commands_whose_paths_the_console_cannot_write_succeed_and_fail_as_elsewhere(
-    tmp_path, monkeypatch
-):
-    out, err = (io.TextIOWrapper(io.BytesIO(), "ascii") for _ in range(2))
-    monkeypatch.setattr(sys, "stdout", out)
-    monkeypatch.setattr(sys, "stderr", err)
-    data, page = tmp_path / "größe 日本", tmp_path / "größe 日本.html"
-    data.mkdir()
-    monkeypatch.setenv("KMNIST_MLP_DATA", str(data))
-    for name, content in small_files(monkeypatch).items():
-        (data / name).write_bytes(content)
-    nbformat.write(new_notebook(cells=[new_markdown_cell("# 1 One")]), data / "01_one.ipynb")
-    export = ["--committed", "--single", "--notebooks", str(data), "--output", str(page)]
-    assert fetch_data() == 0 and main(export) == 0 and page.exists()
-    assert out.buffer.getvalue().count(rb"\u65e5") == 5  # four files and the page
-    (data / "kmnist-test-imgs.npz").unlink()
-    (data / "01_one.ipynb").unlink()
-    assert fetch_data() == 1 and main(export) == 1
-    assert err.buffer.getvalue().count(rb"\u65e5") == 2
+def test_a_console_that_knows_fewer_characters_is_told_their_numbers():
+    console = io.TextIOWrapper(io.BytesIO(), "ascii")
+    tell("größe 日本", console)
+    assert console.buffer.getvalue().split() == [rb"gr\xf6\xdfe", rb"\u65e5\u672c"]
 
 
 # ---- two processes, one folder -------------------------------------------------------------------
@@ -355,11 +248,9 @@ FOREIGN = {
     "no key": lambda path: save_arrays(path, {"test_loss": 1.0}, load_arrays(path)[1]),
     "another key": lambda path: rewritten(path, header={"key": "another"}),
     "no curve": lambda path: rewritten(path, validation_loss=None),
-    "no biases": lambda path: rewritten(path, biases_0=None),
     "no weights": lambda path: rewritten(path, weights_0=None, weights_1=None),
     "weights of another shape": lambda path: rewritten(path, weights_1=np.ones((9, 10))),
     "weights that are no numbers": lambda path: rewritten(path, weights_0=np.full((36, 4), np.nan)),
-    "whole numbers": lambda path: rewritten(path, weights_0=np.ones((36, 4), int)),
     "cut off": lambda path: path.write_bytes(path.read_bytes()[:-100]),
     "a model": lambda path: NEW.save(path),
     "a folder": lambda path: (path.unlink(), path.mkdir()),
@@ -392,15 +283,6 @@ def test_an_entry_of_another_configuration_seed_or_data_set_is_refused(entry, ti
         run({"b": config}, data=data, seeds=config.seed, n_jobs=1)
         path.write_bytes(ResultCache(data).path(config).read_bytes())
         assert is_refused(store, result.config)
-
-
-def test_arrays_beyond_those_needed_and_in_fortran_order_change_nothing(entry):
-    store, result, path = entry
-    weights = load_arrays(path)[1]["weights_0"]
-    rewritten(path, other=np.arange(3), weights_0=np.asfortranarray(weights))
-    assert not is_refused(store, result.config)
-    assert same(store.get(result.config).model, result.model)
-    assert store.get(result.config).model.weights[0].flags.c_contiguous
 
 
 def test_a_small_file_that_unpacks_to_a_huge_one_is_not_unpacked(tmp_path):

@@ -20,7 +20,7 @@ from shown import lines, points, texts, ticks
 
 from kmnist_mlp import MLP, Config, run, train
 from kmnist_mlp.callbacks import live
-from kmnist_mlp.data import split_and_standardise
+from kmnist_mlp.data import split_and_standardise, standardise
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.laboratory import (
     Backpropagation,
@@ -35,7 +35,6 @@ from kmnist_mlp.laboratory.loss_surface import RATES
 from kmnist_mlp.laboratory.panel import epochs, how_it_ended
 from kmnist_mlp.optimizer import SGD
 from kmnist_mlp.support.colours import BLUE, GREY, ORANGE
-from kmnist_mlp.support.standardisation import standardise
 from kmnist_mlp.training import Training
 
 BASELINE = Config(layer_specs=(36, 8, 10), learning_rate=0.01, batch_size=32, epochs=4)

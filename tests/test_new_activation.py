@@ -8,16 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
 from textbook import central_differences
 
 import kmnist_mlp
 from kmnist_mlp import MLP, Config, run, train
 from kmnist_mlp.activations import ACTIVATIONS, Activation
 from kmnist_mlp.experiments import ResultCache
-from kmnist_mlp.figures import tables
-from kmnist_mlp.laboratory import HiddenUnits, Laboratory, drawing_pad
-from kmnist_mlp.report.pages.page import Exhibit, Page
 
 PACKAGE = Path(kmnist_mlp.__file__).parent
 SMALL = Config(layer_specs=(36, 8, 10), activation="ReLU", epochs=1)
@@ -51,26 +47,6 @@ def test_its_gradients_are_the_slopes_of_the_loss(monkeypatch):
         np.testing.assert_allclose(gradient, slopes, rtol=1e-6, atol=1e-8)
 
 
-def test_it_can_be_trained_compared_and_looked_into(leaky, kana):
-    assert leaky.activation == "leaky ReLU"
-    result = train(leaky.replace(dropout=0.2, batch_normalisation=True), kana)
-    assert HiddenUnits(result, kana).figure().data.csv
-    laboratory = Laboratory(kana, run({"leaky": leaky}, 0, n_jobs=1, data=kana, cache=False))
-    assert laboratory.chosen().activation == "leaky ReLU"
-
-
-def test_the_panel_offers_it_after_the_cell_that_adds_it(kana, monkeypatch):
-    results = run({"a": SMALL}, 0, n_jobs=1, data=kana, cache=False)
-    shell = InteractiveShell.instance()
-    try:
-        menu = Laboratory(kana, results).controls["activation"]
-        monkeypatch.setitem(ACTIVATIONS, "leaky ReLU", ACTIVATIONS["ReLU"])
-        shell.run_cell("1").raise_error()
-    finally:
-        InteractiveShell.clear_instance()
-    assert "leaky ReLU" in menu.options and menu.value == "ReLU"
-
-
 def test_processes_know_it_as_it_is_now(leaky, kana, monkeypatch):
     in_one = run({"a": leaky}, [0], n_jobs=1, data=kana, cache=False)
     activation = ACTIVATIONS["leaky ReLU"]
@@ -96,24 +72,6 @@ def test_its_results_are_not_kept_as_the_key_does_not_know_what_it_computes(
     assert ResultCache(kana).put(train(SMALL, kana)) and ResultCache(kana).get(SMALL)
     monkeypatch.setitem(ACTIVATIONS, "ReLU", ACTIVATIONS["leaky ReLU"])
     assert ResultCache(kana).get(SMALL) is None
-
-
-def test_a_page_that_does_not_know_it_is_refused(leaky, make_dataset):
-    data = make_dataset(classes=3, side=28)
-    result = train(leaky.replace(layer_specs=(784, 8, 3)), data)
-    with pytest.raises(ValueError, match="activation.*tanh.*leaky ReLU"):
-        drawing_pad(result, data)
-    assert drawing_pad(train(leaky.replace(layer_specs=(784, 3)), data), data).data
-
-
-def test_a_page_names_it_though_only_the_notebook_knew_it(leaky, kana):
-    results = run({"mine": leaky}, 0, n_jobs=1, data=kana, cache=False)
-    data = tables.comparison(results).attrs["exhibit_data"]
-    page = Page("00_page", "Page", "page")
-    page.exhibits.append(Exhibit("Table 1", "Mine.", page.stem, data, None))
-    del ACTIVATIONS["leaky ReLU"]
-    assert "<td>leaky ReLU</td>" in page.configurations
-    assert "leaky ReLU" not in ACTIVATIONS
 
 
 def test_two_names_that_differ_in_case_only_are_two_activations(monkeypatch):

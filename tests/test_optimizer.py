@@ -75,15 +75,6 @@ def test_200_steps_agree_with_the_plain_formulas(dtype, tolerance, activation, t
         assert np.abs(own - before).max() > 0.01
 
 
-def test_a_step_without_an_epoch_is_one_at_the_beginning():
-    config = Config(LAYERS, learning_rate=0.02, epochs=4, schedule="cosine")
-    models = [MLP(LAYERS), MLP(LAYERS)]
-    gradient = np.ones_like(models[0].parameters)
-    SGD(models[0], config).step(gradient.copy())
-    SGD(models[1], config).step(gradient.copy(), 0.0)
-    np.testing.assert_array_equal(models[0].parameters, models[1].parameters)
-
-
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_parameters_and_velocity_are_updated_in_place(dtype):
     """BLAS would change a copy, in silence, if a type of number or an order did not fit."""

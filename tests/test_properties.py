@@ -13,16 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
-from small_runs import descend
 from textbook import probabilities, some_model
 
-from kmnist_mlp import MLP, Config, Dataset, evaluate, one_hot, train
+from kmnist_mlp import MLP, Config, one_hot, train
 from kmnist_mlp.activations import ACTIVATIONS
-from kmnist_mlp.config import Stream, generator
-from kmnist_mlp.data import split_and_standardise, split_rows
-from kmnist_mlp.network import cross_entropies, softmax
-from kmnist_mlp.optimizer import SGD
-from kmnist_mlp.support.standardisation import pixel_statistics, standardise
+from kmnist_mlp.data import pixel_statistics
 
 activations = st.sampled_from(list(ACTIVATIONS))
 dtypes = st.sampled_from([np.float32, np.float64])
@@ -84,58 +79,7 @@ def test_loss_and_gradients_of_a_batch_are_the_sums_over_any_two_parts_of_it(mod
     assert_close(all_gradients(model, x, y), expected)
 
 
-@given(networks(), st.integers(1, 300))
-def test_the_reported_loss_and_accuracy_are_means_over_the_rows(model, rows):
-    x, y = batch(model, rows)
-    loss, accuracy = evaluate(model, x, y)
-    mean = model.loss(x, y) / rows / model.layer_specs[-1]
-    assert loss == pytest.approx(mean, rel=1e-5, abs=1e-7)
-    assert accuracy == np.mean(model.predict(x) == y)
-
-
-@given(double, st.floats(-1e3, 1e3))
-def test_a_constant_added_to_all_logits_changes_nothing(model, constant):
-    x, y = batch(model, 9)
-    shifted = model.copy()
-    shifted.biases[-1] += constant
-    np.testing.assert_allclose(shifted.predict_proba(x), model.predict_proba(x), rtol=1e-9)
-    assert shifted.loss(x, y) == pytest.approx(model.loss(x, y), rel=1e-9, abs=1e-11)
-    assert_close(all_gradients(shifted, x, y), all_gradients(model, x, y))
-
-
 # ---- extremes ------------------------------------------------------------------------------------
-
-
-@given(
-    arrays.arrays(
-        np.float32,
-        arrays.array_shapes(min_dims=2, max_dims=2, max_side=12),
-        elements=st.floats(-1e4, 1e4, width=32),
-    ),
-    st.data(),
-)
-def test_logits_up_to_ten_thousand_do_not_overflow_in_float32(logits, data):
-    y = np.array([data.draw(st.integers(0, logits.shape[1] - 1)) for _ in logits])
-    with np.errstate(over="raise", invalid="raise", divide="raise"):
-        p, losses = softmax(logits.copy()), cross_entropies(logits.copy(), y)
-    assert np.isfinite(p).all() and np.isfinite(losses).all() and losses.min() >= 0
-    np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-5)
-    for row, p_of_row, loss, c in zip(logits.tolist(), p, losses, y, strict=True):
-        exponentials = [math.exp(z - max(row)) for z in row]
-        np.testing.assert_allclose(p_of_row, np.divide(exponentials, sum(exponentials)), atol=1e-3)
-        expected = max(row) + math.log(sum(exponentials)) - row[c]
-        assert loss == pytest.approx(expected, rel=1e-5, abs=2e-3)
-
-
-@given(networks(dtypes=st.just(np.float32)), st.integers(1, 20), st.data())
-def test_pixels_of_a_million_of_either_sign_give_finite_numbers(model, rows, data):
-    shape = (rows, model.layer_specs[0])
-    x = data.draw(arrays.arrays(np.float32, shape, elements=st.sampled_from([-1e6, 0, 1, 1e6])))
-    _, y = batch(model, rows)
-    with np.errstate(over="raise", invalid="raise", divide="raise"):
-        found = [model.predict_proba(x), model.loss(x, y), *sum(model.gradients(x, y), [])]
-        assert np.isfinite(evaluate(model, x, y)).all()
-    assert all(np.isfinite(array).all() for array in found)
 
 
 # ---- round trips ---------------------------------------------------------------------------------
@@ -191,48 +135,6 @@ def test_one_hot_rows_are_the_rows_of_the_unit_matrix(labels, classes):
 # ---- data ----------------------------------------------------------------------------------------
 
 
-def noise(n, seed=0, side=3):
-    rng = np.random.default_rng(seed)
-    images = rng.integers(0, 256, (n + 5, side, side)).astype(np.uint8)
-    images[:, 0, 0] = 9  # constant
-    labels = rng.integers(0, 3, n + 5)
-    return Dataset(images[:n], labels[:n], images[n:], labels[n:], "noise")
-
-
-@given(
-    st.integers(3, 700),
-    st.builds(
-        Config,
-        seed=seeds,
-        early_stop=st.just(False),
-        validation_fraction=st.sampled_from([0, 0.2, 0.5]),
-        standardisation=st.sampled_from(["pixel", "global"]),
-    ),
-)
-def test_every_split_is_a_partition_and_standardised_by_its_training_part(n, config):
-    data = noise(n)
-    split = split_and_standardise(data, config, np.float64)
-    training, validation = split_rows(n, config)
-    assert sorted([*training, *validation]) == list(range(n))
-    assert len(split.validation) == round(n * config.validation_fraction)
-    np.testing.assert_array_equal(split.rows, training)
-    train = data.train_images[training].reshape(-1, 9)
-    columns = 9 if config.standardisation == "pixel" else 1
-    scaler = StandardScaler().fit(train.reshape(-1, columns))
-    own = split.mean, split.std
-    for x, labels, images, expected in (
-        (split.train, split.train_labels, data.train_images, data.train_labels[training]),
-        (standardise(split.validation, *own), split.validation_labels,
-         data.train_images[validation], data.train_labels[validation]),
-        (standardise(split.test, *own), split.test_labels, data.test_images, data.test_labels),
-    ):  # fmt: skip
-        np.testing.assert_array_equal(labels, expected)
-        pixels = (images[training] if x is split.train else images).reshape(-1, columns)
-        if len(pixels):
-            standardised = scaler.transform(pixels).reshape(-1, 9)
-            np.testing.assert_allclose(x, standardised, rtol=1e-9, atol=1e-9)
-
-
 @given(arrays.arrays(np.uint8, st.tuples(st.integers(1, 2100), st.integers(1, 3))))
 def test_statistics_of_pixels_are_numpys(images):
     mean, std = pixel_statistics(images, np.arange(len(images)))
@@ -242,25 +144,6 @@ def test_statistics_of_pixels_are_numpys(images):
 
 
 # ---- training ------------------------------------------------------------------------------------
-
-
-@given(st.integers(3, 60), st.integers(1, 10**12), st.integers(1, 3), seeds)
-def test_batches_of_every_size_take_every_training_image_once_an_epoch(n, size, epochs, seed):
-    """In an order that is drawn for each epoch; the last batch may be smaller."""
-    data = noise(n)
-    config = Config((9, 10), "tanh", 0.01, size, epochs, False, seed=seed)
-    result = train(config, data, np.float64)
-    split, model = (
-        split_and_standardise(data, config, np.float64),
-        MLP((9, 10), "tanh", seed, float),
-    )
-    sgd, rng, x = SGD(model, config), generator(seed, Stream.BATCHES), split.train
-    for _ in range(epochs):
-        order = rng.permutation(len(x))
-        for rows in np.split(order, range(size, len(x), min(size, len(x)))):
-            descend(sgd, model, x[rows], split.train_labels[rows])
-    np.testing.assert_allclose(result.model.parameters, model.parameters, rtol=1e-9, atol=1e-12)
-    assert len(result.history) == result.stopped_epoch == epochs
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

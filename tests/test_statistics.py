@@ -14,7 +14,6 @@ from kmnist_mlp.support.statistics import (
     plus_minus,
     pooled_deviation,
     prediction_interval,
-    signed,
 )
 
 
@@ -31,18 +30,6 @@ from kmnist_mlp.support.statistics import (
 )
 def test_plus_minus_is_mean_and_standard_deviation_over_seeds(values, digits, text):
     assert plus_minus(values, digits).replace("\xa0", " ") == text
-
-
-def test_95_of_100_next_values_lie_in_the_prediction_interval():
-    rng = np.random.default_rng(0)
-    samples = rng.normal(84, 0.5, (4000, 6))
-    inside = [
-        low <= following <= high
-        for *seeds, following in samples
-        for _, low, high in [prediction_interval(seeds)]
-    ]
-    assert np.mean(inside) == pytest.approx(0.95, abs=0.012)
-    assert prediction_interval([84.0]) == (84.0, -np.inf, np.inf)
 
 
 def test_the_p_value_is_that_of_students_test_against_the_nearest_end():
@@ -93,13 +80,6 @@ def test_holms_method_multiplies_by_what_is_left_and_keeps_the_order():
         holm([0.04, np.nan, 0.001, 0.03, 0.5]), [0.09, np.nan, 0.004, 0.09, 0.5]
     )
     assert holm([0.6, 0.7]).tolist() == [1, 1] and len(holm([])) == 0
-
-
-@pytest.mark.parametrize(
-    ("value", "digits", "text"), [(1.234, 2, "+1.23"), (-0.5, 1, "−0.5"), (0.0, 2, "+0.00")]
-)
-def test_a_difference_has_its_sign(value, digits, text):
-    assert signed(value, digits) == text
 
 
 def test_the_mean_curve_ends_with_the_first_of_its_curves():

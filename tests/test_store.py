@@ -67,7 +67,7 @@ def one_more_line(source):
     ("name", "counts"),
     [
         ("network.py", True),
-        ("support/standardisation.py", True),
+        ("data.py", True),
         ("extensions/augmentation.py", True),
         ("callbacks/checkpoint.py", True),
         ("callbacks/live.py", False),

@@ -1,7 +1,6 @@
 """Training follows the conventions of the report: each has a test that fails without it."""
 
 import hashlib
-import json
 import os
 import subprocess
 import sys
@@ -18,10 +17,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from kmnist_mlp import MLP, Config, evaluate, train
 from kmnist_mlp.config import Stream, generator
-from kmnist_mlp.data import split_and_standardise
-from kmnist_mlp.optimizer import SGD
+from kmnist_mlp.data import split_and_standardise, standardise
 from kmnist_mlp.results import CURVES, Callback
-from kmnist_mlp.support.standardisation import standardise
 from kmnist_mlp.training import Training
 
 LAYERS = (36, 8, 3)
@@ -106,38 +103,6 @@ def test_an_epoch_sees_each_training_image_once_and_no_other(tiny):
         np.testing.assert_array_equal(order, training[rng.permutation(120)])  # anew every epoch
 
 
-@pytest.mark.parametrize(
-    ("size", "batches"),
-    [(50, [50, 50, 50, 42]), (192, [192]), (191, [191, 1]), (10**9, [192]), (1, [1] * 192)],
-)
-def test_each_mini_batch_also_the_last_smaller_one_is_one_step(tiny, size, batches):
-    """The step is that of the optimiser, on the summed gradient, at the middle of the batch.
-
-    With smoothed labels, the gradient is the mean of those of all labels, of which one counts more.
-    """
-    config = quick(
-        batch_size=size, epochs=2, L1_penalty=0.001, L2_penalty=0.01, momentum_gamma=0.5, seed=3,
-        schedule="cosine", warm_up=1.5, early_stop=False, activation="ReLU",
-        label_smoothing=0.3,
-    )  # fmt: skip
-    seen = Batches()
-    trained = train(config, tiny, np.float64, callbacks=[seen]).model
-    assert [len(rows) for rows in seen.rows] == batches * 2
-    split = split_and_standardise(tiny, config, np.float64)
-    model, done = MLP(LAYERS, "ReLU", 3, np.float64), 0
-    sgd = SGD(model, config)
-    for rows, x in zip(seen.rows, seen.x, strict=True):
-        pixels = tiny.train_images.reshape(240, -1)[rows]
-        np.testing.assert_allclose(x, standardise(pixels, split.mean, split.std), atol=1e-12)
-        labels = [tiny.train_labels[rows], *np.repeat([[0], [1], [2]], len(rows), axis=1)]
-        gradients = [
-            np.concatenate([*map(np.ravel, sum(model.gradients(x, y), []))]) for y in labels
-        ]
-        sgd.step(np.dot([0.7, 0.1, 0.1, 0.1], gradients), (done + len(rows) / 2) / 192)
-        done += len(rows)
-    np.testing.assert_allclose(trained.parameters, model.parameters, rtol=1e-12, atol=1e-14)
-
-
 def test_the_seed_decides_the_order_of_the_images_and_no_other_option_moves_it(tiny):
     def order(**changes):
         seen = Batches()
@@ -157,15 +122,6 @@ def test_the_test_images_decide_nothing(tiny, make_dataset):
     assert one.test_loss != two.test_loss
 
 
-@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "ReLU"])
-@pytest.mark.parametrize("layers", [(36, 3), (36, 12, 3), (36, 10, 8, 3)])
-def test_every_activation_and_depth_learns(tiny, activation, layers):
-    config = quick(layer_specs=layers, activation=activation, learning_rate=0.03, epochs=30)
-    result = train(config, tiny)
-    assert result.test_accuracy > 0.9
-    assert result.curves["training_loss"][-1] < result.curves["training_loss"][0]
-
-
 # ---- options -------------------------------------------------------------------------------------
 
 STOPS_EARLY = quick(early_stop_epoch=1, learning_rate=0.02, epochs=30)
@@ -180,53 +136,22 @@ def test_every_option_changes_the_result(tiny, name):
     assert not np.array_equal(one.parameters, other.parameters)
 
 
-def test_the_variance_of_the_first_weights_is_that_of_the_configuration(tiny):
-    twice, once = (
-        Training(Config(layer_specs=LAYERS, initial_variance=variance), tiny).model
-        for variance in (2.0, 1.0)
-    )
-    for a, b in zip(twice.weights, once.weights, strict=True):
-        np.testing.assert_allclose(a, np.sqrt(2) * b, rtol=1e-6)
-    np.testing.assert_array_equal(twice.parameters, MLP(LAYERS).parameters)
-
-
-@pytest.mark.parametrize("mode", ["pixel", "global", "image", "scale", "none"])
-def test_a_saved_network_standardises_images_as_in_training(tiny, tmp_path, mode):
-    config = Config(layer_specs=LAYERS, epochs=2, standardisation=mode)
-    result, raw = train(config, tiny), tiny.test_images.reshape(60, -1)
-    split = split_and_standardise(tiny, config)
-    loaded = MLP.load(result.model.save(tmp_path / "model.npz"))
-    np.testing.assert_array_equal(
-        loaded.predict_proba(tiny.test_images),
-        result.model.predict_proba(standardise(raw, split.mean, split.std)),
-    )
-
-
 def test_a_trained_network_carries_its_standardisation_and_takes_images_as_they_are(tiny, tmp_path):
-    for config in (ALL_CHANGED, ALL_CHANGED.replace(early_stop=True), quick()):
+    by_image = quick(standardisation="image")
+    for config in (ALL_CHANGED, ALL_CHANGED.replace(early_stop=True), quick(), by_image):
         result, split = train(config, tiny), split_and_standardise(tiny, config)
         validated = result.returned["validation_loss"], result.returned["validation_accuracy"]
         assert evaluate(result.model, split.validation, split.validation_labels) == validated
         measured = result.test_loss, result.test_accuracy
-        assert evaluate(result.model, split.test, split.test_labels) == measured
         assert evaluate(result.model, tiny.test_images, tiny.test_labels) == measured
         predicted = result.model.predict(tiny.test_images)
         assert (predicted == tiny.test_labels).mean() == result.test_accuracy
-        x = standardise(split.test, split.mean, split.std)
+        x = standardise(tiny.test_images.reshape(60, -1), split.mean, split.std)
         assert evaluate(result.model, x, tiny.test_labels) == measured
         loaded = MLP.load(result.model.save(tmp_path / "model.npz"))
         assert evaluate(loaded, tiny.test_images, tiny.test_labels) == measured
         for given, own in zip(result.model.standardisation, (split.mean, split.std), strict=True):
             np.testing.assert_array_equal(given, own)
-
-
-def test_a_network_can_be_used_before_its_training_ends(tiny):
-    def check(progress):
-        for model in (progress.model, progress.best_model):
-            loss, accuracy = evaluate(model, tiny.test_images, tiny.test_labels)
-            assert np.isfinite(loss) and 0 <= accuracy <= 1
-
-    train(ALL_CHANGED, tiny, callbacks=[check])
 
 
 # ---- measuring -----------------------------------------------------------------------------------
@@ -242,13 +167,6 @@ def test_the_reported_loss_is_the_mean_cross_entropy_divided_by_the_classes(rows
     assert (loss, accuracy) == (pytest.approx(expected[0], rel=1e-12), expected[1])
     assert {type(loss), type(accuracy)} == {float}  # they print as plain numbers
     assert loss == pytest.approx(model.loss(x, y) / rows / 4, rel=1e-12)
-
-
-def test_the_reported_loss_is_exact_where_float32_sums_would_not_be():
-    model = MLP((1, 2))
-    model.weights[0][:] = 0
-    x, y = np.zeros((300_000, 1), np.float32), np.zeros(300_000, np.int64)
-    assert evaluate(model, x, y)[0] == pytest.approx(np.log(2) / 2, rel=1e-7)
 
 
 @pytest.mark.parametrize(
@@ -282,7 +200,7 @@ def test_the_curves_are_measured_without_penalty_on_the_same_images_every_epoch(
     assert list(result.history.columns) == ["epoch", *CURVES]
     assert np.isfinite(result.history).all(axis=None) == bool(fraction)
     assert (result.test_loss, result.test_accuracy) == pytest.approx(
-        plain_loss_and_accuracy(result.model, split.test, split.test_labels)
+        plain_loss_and_accuracy(result.model, data.test_images, data.test_labels)
     )
     assert result.returned == pytest.approx(
         {name: curve[-1] for name, curve in result.curves.items()}, nan_ok=True
@@ -331,12 +249,6 @@ def test_training_stops_after_exactly_the_patience_with_the_best_weights(
     assert_same_parameters(result.model, let.networks[best_epoch - 1])
     test = result.model.checked_inputs(tiny.test_images), tiny.test_labels
     assert result.test_loss == evaluate(let.networks[best_epoch - 1], *test)[0]
-
-
-def test_a_single_validation_image_is_enough_to_choose_by(tiny):
-    let = Losses([1, 2, 2])
-    config = quick(epochs=3, early_stop=False, validation_fraction=1 / 240)
-    assert train(config, tiny, callbacks=[let]).best_epoch == 1
 
 
 def test_without_early_stopping_all_epochs_run_and_the_last_weights_are_returned(tiny):
@@ -391,16 +303,6 @@ def test_divergence_in_the_first_epoch_gives_the_initial_weights_and_empty_curve
     assert np.isfinite([result.test_loss, *measured[:2]]).all()
 
 
-@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "ReLU"])
-@pytest.mark.parametrize("early_stop", [True, False])
-def test_no_learning_rate_puts_a_nan_into_a_result(tiny, activation, early_stop):
-    for exponent in (1, 5, 10, 20, 30, 34, 36, 38, 40, 300):
-        config = quick(
-            activation=activation, learning_rate=10.0**exponent, early_stop=early_stop, epochs=3
-        )
-        assert_finite_everywhere(train(config, tiny))
-
-
 def test_a_result_tells_in_one_line_how_the_run_went(tiny):
     began = time.perf_counter()
     result = train(quick(), tiny)
@@ -414,14 +316,6 @@ def test_a_result_tells_in_one_line_how_the_run_went(tiny):
 
 
 # ---- callbacks -----------------------------------------------------------------------------------
-
-
-def test_callbacks_are_called_at_the_start_after_each_epoch_and_at_the_end(tiny):
-    calls = []
-    result = train(quick(epochs=2), tiny, callbacks=[Diary("a", calls), Diary("b", calls)])
-    assert calls[:6] == [(name, when) for when in ("start", 1, 2) for name in "ab"]
-    assert sorted(name for name, _ in calls[6:]) == ["a", "b"]
-    assert all(given is result for _, given in calls[6:])
 
 
 def test_a_callback_that_returns_true_ends_the_run_with_the_best_network_and_all_are_called(tiny):
@@ -465,30 +359,6 @@ def test_a_callback_can_end_the_run_after_any_mini_batch_with_the_best_network_s
     assert_same_parameters(result.model, shorter)
     assert all(np.isfinite(value) for value in result.returned.values())
     assert all(part in repr(result) for part in ("interrupted", f"epoch {epochs},"))
-
-
-@pytest.mark.parametrize("answer", [None, False, 0, [], ""])
-def test_a_plain_function_is_a_callback_and_what_is_not_true_goes_on(tiny, answer):
-    seen = []
-
-    def look(progress):
-        seen.append((progress.epoch, progress.best_epoch))
-        return answer
-
-    let = Losses([3, 1, 2, 2])
-    result = train(quick(), tiny, callbacks=(each for each in (let, look)))
-    assert seen == [(1, 1), (2, 2), (3, 2), (4, 2)] and not result.interrupted
-
-
-def test_callbacks_change_no_bit_and_see_the_present_and_the_best_network(tiny):
-    config, let = quick(early_stop=False), Losses([3, 1, 2, 4])
-
-    def check(progress):
-        assert_same_parameters(progress.model, let.networks[progress.epoch - 1])
-        assert_same_parameters(progress.best_model, let.networks[progress.best_epoch - 1])
-
-    result = train(config, tiny, callbacks=[let, check, Callback(), Diary("a", [])])
-    assert_same_parameters(result.model, train(config, tiny).model)
 
 
 class OwnError(Exception):
@@ -547,22 +417,6 @@ def test_a_seed_gives_the_same_bits_twice_and_another_seed_others(tiny, config):
     assert repr((one.test_loss, one.test_accuracy)) == repr((again.test_loss, again.test_accuracy))
     assert all((a != b).any() for a, b in zip(one.model.weights, other.model.weights, strict=True))
     assert one.test_loss != other.test_loss
-
-
-def test_the_initial_weights_are_those_of_the_seed(tiny):
-    for dtype in (np.float32, np.float64):
-        config = quick(seed=9, activation="ReLU")
-        run, expected = Training(config, tiny, dtype), MLP(LAYERS, "ReLU", 9, dtype)
-        assert repr(run.model) == repr(expected) and run.epoch == 0 and not run.ended
-        assert_same_parameters(run.model, expected)
-
-
-def test_training_does_not_touch_numpys_global_random_state(tiny):
-    np.random.seed(1)  # noqa: NPY002
-    expected = np.random.random()  # noqa: NPY002
-    np.random.seed(1)  # noqa: NPY002
-    train(ALL_CHANGED, tiny)
-    assert np.random.random() == expected  # noqa: NPY002
 
 
 def test_training_uses_one_blas_thread_and_gives_the_others_back(tiny):
@@ -630,7 +484,7 @@ def test_one_blas_thread_holds_for_a_blas_that_is_loaded_later():
 
 
 TRAINED_ELSEWHERE = """
-import hashlib, json, sys
+import hashlib
 import numpy as np
 from kmnist_mlp import Config, Dataset, train
 
@@ -640,39 +494,22 @@ labels = np.arange(1100) % 10
 data = Dataset(images[:1000], labels[:1000], images[1000:], labels[1000:])
 result = train(Config(epochs=2), data)
 digest = hashlib.sha256(result.model.parameters).hexdigest()
-curves = [curve.tolist() for curve in result.curves.values()]
-print(json.dumps({"bits": [digest, result.test_loss, curves], "modules": sorted(sys.modules)}))
+print(digest, result.test_loss, [curve.tolist() for curve in result.curves.values()])
 """
 
 
-@pytest.fixture(scope="module")
-def trained_elsewhere():
-    """Train in two fresh processes whose environments ask for one and for four threads."""
-    return [
-        json.loads(
-            subprocess.run(
-                [sys.executable, "-c", TRAINED_ELSEWHERE],
-                env=os.environ | dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), n),
-                capture_output=True,
-                text=True,
-                check=True,
-            ).stdout
-        )
-        for n in ("1", "4")
-    ]
-
-
-def test_a_seed_gives_the_same_bits_whatever_the_environment_says_about_threads(trained_elsewhere):
-    one, other = (process["bits"] for process in trained_elsewhere)
-    assert one == other and len(one[2]) == 4
-
-
-def test_training_with_the_papers_options_imports_the_core_and_its_helpers_alone(trained_elsewhere):
-    core = {"activations", "config", "data", "gradient_check", "network", "optimizer", "results"}
-    core |= {"support", "training"}
-    modules = [name.split(".") for name in trained_elsewhere[0]["modules"]]
-    assert {parts[1] for parts in modules if parts[0] == "kmnist_mlp" and parts[1:]} == core
-    assert not {"pandas", "matplotlib", "joblib", "pooch"} & {name for name, *_ in modules}
+def test_a_seed_gives_the_same_bits_whatever_the_environment_says_about_threads():
+    one, four = (
+        subprocess.run(
+            [sys.executable, "-c", TRAINED_ELSEWHERE],
+            env=os.environ | dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), threads),
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for threads in ("1", "4")
+    )
+    assert one == four and len(one) > 200
 
 
 # ---- memory --------------------------------------------------------------------------------------
@@ -690,8 +527,8 @@ def peak(function, *arguments):
 
 @pytest.fixture(scope="module")
 def prepared(make_dataset):
-    """Return the baseline's run, prepared for 3,000 images of 28 x 28."""
-    data = make_dataset(classes=10, train=3000, test=10, side=28)
+    """Return the baseline's run, prepared for 3,200 images of 28 x 28."""
+    data = make_dataset(classes=10, train=3200, test=10, side=28)  # 20 whole mini-batches
     return Training(Config(L2_penalty=1e-4), data)
 
 

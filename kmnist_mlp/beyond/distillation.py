@@ -8,8 +8,6 @@ import numpy as np
 
 from kmnist_mlp.network import MLP
 from kmnist_mlp.results import Callback
-from kmnist_mlp.support.memory import Buffers
-from kmnist_mlp.training import Training
 
 
 class Teachers(Callback):
@@ -29,14 +27,6 @@ class Teachers(Callback):
         super().__init__()
         self.models = models
 
-    def start(self, run: Training) -> None:
-        """Take the place of what mixes images; the run must use a method of extensions/."""
-        distort, mix, normalise, drop = run.methods.in_use
-        if mix is not None:
-            raise ValueError(f"mixup must be 0 with teachers; got {run.config.mixup}")
-        run.methods.in_use = distort, self.label, normalise, drop
-
-    def label(self, x: np.ndarray, y: np.ndarray, buffers: Buffers) -> np.ndarray:
-        """Write a target for each row of ``x``, and return its number."""
-        buffers.targets = sum(model.predict_proba(x) for model in self.models) / len(self.models)
-        return np.arange(len(y))
+    def mini_batch(self, x: np.ndarray, t: np.ndarray) -> None:
+        """Write the probabilities of each row of ``x`` into ``t``, (batch, classes)."""
+        t[...] = sum(model.predict_proba(x) for model in self.models) / len(self.models)

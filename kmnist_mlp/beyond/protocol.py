@@ -45,7 +45,7 @@ import pandas as pd
 from kmnist_mlp.beyond.evaluation import CORRUPTIONS, average_over_shifts
 from kmnist_mlp.beyond.plan import FINAL
 from kmnist_mlp.beyond.pretrained import FOLDER, load_ensemble
-from kmnist_mlp.config import Config, Stream, generator
+from kmnist_mlp.config import Config, generator
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.paper import EXPERIMENTS
 from kmnist_mlp.experiments.store import key_of
@@ -53,6 +53,7 @@ from kmnist_mlp.network import MLP
 from kmnist_mlp.support.files import write_csv
 
 CLUSTERS, HELD_OUT = 12, 2  # of the training images of each character
+STREAM = 10  # of random numbers that no Stream of a run uses
 ITERATIONS = 20  # of k-means
 LEDGER = Path(__file__).with_name("ledger.csv")
 COLUMNS = ["date", "kind", "what", "configuration", "seed", "network", "images", "accuracy"]
@@ -77,7 +78,7 @@ def held_out_rows(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """
     from scipy.cluster.vq import kmeans2  # only here, as it loads slowly
 
-    rng, held_out = generator(0, Stream.CLUSTERS), np.zeros(len(labels), bool)
+    rng, held_out = generator(0, STREAM), np.zeros(len(labels), bool)
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)
         pixels = images[rows].reshape(len(rows), -1) / 255

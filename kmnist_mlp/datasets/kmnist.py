@@ -8,9 +8,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from kmnist_mlp.data import STAND_IN, Dataset
+from kmnist_mlp.datasets.folders import cache_folder, full_path
 from kmnist_mlp.datasets.official_files import BY_HAND, SHA256, download, read_verified
 from kmnist_mlp.datasets.stand_in import draw_stand_in
-from kmnist_mlp.support.files import cache_folder, full_path
 
 # Why the download failed. A program tries once, and the kernels of a report's notebooks, which
 # inherit its environment, do not try again: all of them have the same data.

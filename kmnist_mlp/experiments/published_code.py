@@ -19,11 +19,10 @@ from typing import Any
 import numpy as np
 
 from kmnist_mlp.config import Config, Stream, generator
-from kmnist_mlp.data import Dataset, split_rows
+from kmnist_mlp.data import Dataset, pixel_statistics, split_rows, standardise
 from kmnist_mlp.network import initial_weights
 from kmnist_mlp.results import CURVES
 from kmnist_mlp.support.checks import float_type, instance, layers_for, one_of
-from kmnist_mlp.support.standardisation import pixel_statistics, standardise
 from kmnist_mlp.support.threads import one_blas_thread
 
 Array = np.ndarray

@@ -29,7 +29,7 @@ from kmnist_mlp.datasets.kmnist import load_kmnist
 from kmnist_mlp.experiments.paper import EXPERIMENTS
 from kmnist_mlp.experiments.store import ResultCache, Table, quantities_of, train_cached
 from kmnist_mlp.results import Progress, TrainingResult
-from kmnist_mlp.support.checks import float_type, instance, layers_for, text, whole_number
+from kmnist_mlp.support.checks import float_type, instance, layers_for, whole_number
 from kmnist_mlp.support.console import tell
 from kmnist_mlp.training import train
 
@@ -115,7 +115,7 @@ class Results:
         ValueError
             If the name is no text, has a run of this seed, or is that of another configuration.
         """
-        key = (text("name", name), run.config.seed)
+        key = (instance("name", name, str), run.config.seed)
         others = [other for (known, _), other in self.runs.items() if known == name]
         if key in self.runs or any(o.config.replace(seed=key[1]) != run.config for o in others):
             raise ValueError(f"{name!r} with seed {key[1]} must be new; there is {others[0]!r}")
@@ -282,7 +282,7 @@ def named_configs(
         listed = enumerate(configs, start=1)
         pairs = [(c if isinstance(c, str) else f"run {number}", c) for number, c in listed]
     for name, _ in pairs:
-        text("the name of an experiment", name)
+        instance("the name of an experiment", name, str)
     return {name: _config(name, config) for name, config in pairs}
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from kmnist_mlp.activations import ACTIVATIONS
-from kmnist_mlp.data import Dataset
+from kmnist_mlp.data import Dataset, one_hot
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.network import MLP, backpropagate, standardised
 from kmnist_mlp.results import TrainingResult
@@ -67,7 +67,8 @@ def layer_table(model: MLP, x: np.ndarray, y: np.ndarray) -> pd.DataFrame:
     x = standardised(model, model.checked_inputs(x))
     y = class_indices("y", y, model.layer_specs[-1], len(x))
     buffers = Buffers(model, len(x))
-    backpropagate(model, x, y, buffers)  # also leaves a and delta of each image in the buffers
+    t = one_hot(y, model.layer_specs[-1])
+    backpropagate(model, x, t, buffers)  # also leaves a and delta of each image in the buffers
     value, derivative = ACTIVATIONS[model.activation]
     largest = derivative(value(np.array([0.0, 1.0]))).max()
     deltas = [*buffers.deltas, buffers.outputs[-1]]

@@ -6,13 +6,13 @@ trained on. (Source of the idea: Simard, Steinkraus and Platt 2003, "Best Practi
 Convolutional Neural Networks Applied to Visual Document Analysis", section 2.)
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
 
-from kmnist_mlp.support.checks import real_number
+from kmnist_mlp.config import Stream
+from kmnist_mlp.extensions.method import Method
+from kmnist_mlp.support.memory import Array
 
 SHIFT = 1.5  # pixels, and below: largest at strength 1, uniformly distributed
 ROTATION = 0.15  # radians
@@ -44,20 +44,19 @@ class Distortion:
         self, shape: tuple[int, int], strength: float, seed: int | np.random.Generator
     ) -> None:
         self.shape = height, width = shape
-        self.strength = real_number("strength", strength, at_least=0.0)
-        self.rng = np.random.default_rng(seed)
+        self.strength, self.rng = strength, np.random.default_rng(seed)
         y, x = np.indices(shape, np.float32).reshape(2, -1)
         self.center = np.array([(height - 1) / 2, (width - 1) / 2], np.float32)
         splines = np.einsum("ai,bj->abij", _splines(height), _splines(width)).reshape(-1, x.size)
         splines /= np.sqrt(np.square(splines).sum(axis=0).mean())  # so that ELASTIC is in pixels
-        own = [y - self.center[0], x - self.center[1], np.ones_like(x)]
-        self.basis = np.concatenate([own, splines]).astype(np.float32)
+        affine = [y - self.center[0], x - self.center[1], np.ones_like(x)]
+        self.basis = np.concatenate([affine, splines]).astype(np.float32)
         # One row and column of zeros before each image, two behind it: what is sampled outside is
         # 0 exactly, and never the other side or the next image.
         self.padded = np.zeros((CHUNK, height + 3, width + 3), np.float32)
         self.first = np.arange(CHUNK, dtype=np.int32)[:, None] * self.padded[0].size
 
-    def __call__(self, out: np.ndarray, images: np.ndarray) -> None:
+    def __call__(self, out: Array, images: Array) -> None:
         """Write distorted images into ``out``, with pixels from 0 to 255, as ``np.copyto`` does.
 
         Parameters
@@ -69,55 +68,27 @@ class Distortion:
             part = images[start : start + CHUNK]
             self.sample(part, self.draw(len(part)), out[start : start + CHUNK])
 
-    def state(self) -> dict[str, Any]:
-        """Return the state of the generator."""
-        return {"fields": self.rng.bit_generator.state}
+    def draw(self, n: int) -> Array:
+        """Draw what decides n fields, shape (2, n, 3 + splines): see :meth:`sample`.
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take back what :meth:`state` returned."""
-        self.rng.bit_generator.state = state["fields"]
+        The first two columns are ``R(rotation) @ [[1, 0], [shear, 1]] @ diag(tall, wide)``, the
+        third is the shift.
+        """
 
-    def draw(self, n: int) -> np.ndarray:
-        """Draw what decides n fields, shape (2, n, 3 + splines): see :meth:`sample`."""
-
-        def uniform(largest: float, *shape: int) -> np.ndarray:
+        def uniform(largest: float, *shape: int) -> Array:
             return self.rng.uniform(-largest, largest, (*shape, n)) * self.strength
 
-        return self.coefficients(
-            uniform(ROTATION),
-            uniform(STRETCH, 2),
-            uniform(SHEAR),
-            uniform(SHIFT, 2),
-            self.rng.standard_normal((2, n, len(self.basis) - 3), np.float32)
-            * np.float32(ELASTIC * self.strength),
-        )
-
-    def coefficients(
-        self,
-        rotation: np.ndarray,
-        stretch: np.ndarray,
-        shear: np.ndarray,
-        shift: np.ndarray,
-        elastic: np.ndarray,
-    ) -> np.ndarray:
-        """Return the coefficients of fields: ``R(rotation) @ [[1, 0], [shear, 1]] @ exp(stretch)``.
-
-        Parameters
-        ----------
-        rotation, shear : ndarray, shape (n,)
-        stretch, shift : ndarray, shape (2, n)
-            Vertical and horizontal.
-        elastic : ndarray, shape (2, n, splines)
-        """
-        cos, sin, (tall, wide) = np.cos(rotation), np.sin(rotation), np.exp(stretch)
-        field = np.empty((2, len(rotation), len(self.basis)), np.float32)
+        rotation, (tall, wide) = uniform(ROTATION), np.exp(uniform(STRETCH, 2))
+        cos, sin, shear = np.cos(rotation), np.sin(rotation), uniform(SHEAR)
+        field = np.empty((2, n, len(self.basis)), np.float32)
         field[0, :, 0], field[0, :, 1] = (cos + sin * shear) * tall, sin * wide
         field[1, :, 0], field[1, :, 1] = (cos * shear - sin) * tall, cos * wide
-        field[:, :, 2] = shift + self.center[:, None]
-        field[:, :, 3:] = elastic
+        field[:, :, 2] = uniform(SHIFT, 2) + self.center[:, None]
+        elastic = self.rng.standard_normal((2, n, len(self.basis) - 3), np.float32)
+        field[:, :, 3:] = elastic * np.float32(ELASTIC * self.strength)
         return field
 
-    def sample(self, images: np.ndarray, field: np.ndarray, out: np.ndarray) -> None:
+    def sample(self, images: Array, field: Array, out: Array) -> None:
         """Write the images as the fields show them, by bilinear interpolation.
 
         Pixel (y, x) of ``out`` is read from the image at ``field[0] @ basis`` (vertical) and
@@ -140,20 +111,34 @@ class Distortion:
         corner = place.astype(np.int32)
         place -= corner
         down, right = place
-        row = width + 3
-        index = corner[0] * row + corner[1] + self.first[:n]
-        # mode="clip" spares NumPy the check of an index; none is ever out of range
-        above = self.padded.take(index, mode="clip")
-        above += right * (self.padded.take(index + 1, mode="clip") - above)
-        index += row
-        below = self.padded.take(index, mode="clip")
-        below += right * (self.padded.take(index + 1, mode="clip") - below)
+        index = corner[0] * (width + 3) + corner[1] + self.first[:n]
+        rows = []
+        for start in (index, index + width + 3):
+            # mode="clip" spares NumPy the check of an index; none is ever out of range
+            row = self.padded.take(start, mode="clip")
+            row += right * (self.padded.take(start + 1, mode="clip") - row)
+            rows.append(row)
+        above, below = rows
         below -= above
         below *= down
         np.add(above, below, out=out)
 
 
-def _splines(pixels: int) -> np.ndarray:
+class Augmentation(Method):
+    """Distorts the images of each mini-batch anew."""
+
+    option, stream = "distortion", Stream.DISTORTION
+
+    def __init__(self, run: Any) -> None:
+        super().__init__(run)
+        self.distort = Distortion(run.data.train_images.shape[1:], self.value, self.rng)
+
+    def pixels(self, x: Array) -> None:
+        """Distort images, (batch, pixels), in place."""
+        self.distort(x, x)
+
+
+def _splines(pixels: int) -> Array:
     """Return the cubic B-splines of a grid of :data:`CELLS` cells, shape (CELLS + 3, pixels)."""
     place = (np.arange(pixels) + 0.5) / pixels * CELLS
     t = np.abs(place - np.arange(-1, CELLS + 2)[:, None])

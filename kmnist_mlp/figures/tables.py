@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from kmnist_mlp.config import Config
+from kmnist_mlp.config import PAPERS, Config
 from kmnist_mlp.data import Dataset, is_stand_in
 from kmnist_mlp.experiments.causes import NOT_FOUND, NOT_MEASURED
 from kmnist_mlp.experiments.claims import KINDS
@@ -105,9 +105,8 @@ def configurations(
     named = named_configs(configs)
     beyond = [
         f
-        for f in fields(Config)
-        if (f.metadata["beyond"] or f.name == "seed")
-        and any(getattr(config, f.name) != f.default for config in named.values())
+        for f in fields(Config)[PAPERS - 1 :]  # from the seed on
+        if any(getattr(config, f.name) != f.default for config in named.values())
     ]
     rows = {
         name: {

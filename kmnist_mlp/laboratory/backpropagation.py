@@ -52,7 +52,7 @@ class Backpropagation:
         x, right = np.array([[0.9, -0.4, 0.1, -0.8]]), np.array([1])
         buffers = Buffers(model, 1)
         z2 = forward(model, x, buffers).copy()  # the next line turns the logits into probabilities
-        backpropagate(model, x, right, buffers)
+        backpropagate(model, x, np.array([[0.0, 1.0]]), buffers)
         (dW1, dW2), (db1, db2) = buffers.weight_gradients, buffers.bias_gradients
         W1, W2, b1, b2 = (array.copy() for array in (*model.weights, *model.biases))
         values = {

@@ -3,35 +3,20 @@
 An error names the argument, what is allowed and what was given.
 """
 
-from __future__ import annotations
-
-import math
+import contextlib
 from collections.abc import Iterable, Sequence
 from functools import partial
+from math import inf, isfinite, nan
 from numbers import Integral, Real
-from typing import Any, TypeVar
+from operator import ge, gt, le, lt
+from typing import Any
 
 import numpy as np
 
-Kind = TypeVar("Kind")
-
-
-def limits(
-    above: float | None = None,
-    at_least: float | None = None,
-    below: float | None = None,
-    allowed: Iterable[str] = (),
-) -> str:
-    """Return in words what the keywords of the following checks mean.
-
-    Examples
-    --------
-    >>> limits(at_least=0, below=1), limits(allowed=("constant", "cosine"))
-    ('>= 0 and < 1', "'constant', 'cosine'")
-    """
-    bounds = ((">", above), (">=", at_least), ("<", below))
-    words = [f"{sign} {bound:g}" for sign, bound in bounds if bound is not None]
-    return " and ".join(words) or ", ".join(map(repr, allowed))
+SIGNS = {"above": (">", gt), "at_least": (">=", ge), "below": ("<", lt), "at_most": ("<=", le)}
+# The names of activations and what they are: filled by activations.py, and kept when a notebook
+# reloads that file, so that all who hold this dictionary know a new one at once.
+ACTIVATIONS: dict[str, Any] = {}
 
 
 def described(check: partial) -> str:
@@ -41,43 +26,36 @@ def described(check: partial) -> str:
     --------
     >>> described(partial(whole_number, at_least=1)), described(partial(boolean))
     ('whole number >= 1', 'boolean')
+    >>> described(partial(one_of, allowed=("constant", "cosine")))
+    "one of 'constant', 'cosine'"
     """
-    return f"{check.func.__name__.replace('_', ' ')} {limits(**check.keywords)}".strip()
+    limits = dict(check.keywords)
+    words = ", ".join(map(repr, limits.pop("allowed", ()))) or bounds(**limits)
+    return f"{check.func.__name__.replace('_', ' ')} {words}".strip()
 
 
-def whole_number(name: str, value: Any, at_least: int, at_most: float = math.inf) -> int:
+def bounds(**limits: float) -> str:
+    """Return in words the bounds of a number, such as ">= 0 and < 1"."""
+    finite = [(SIGNS[name], limit) for name, limit in limits.items() if isfinite(limit)]
+    return " and ".join(f"{sign} {limit:g}" for (sign, _), limit in finite)
+
+
+def whole_number(name: str, value: Any, at_least: int, at_most: float = inf) -> int:
     """Return a whole number within bounds as int, or raise ValueError."""
     whole = isinstance(value, Integral) and not isinstance(value, bool)
     if not whole or not at_least <= value <= at_most:
-        bound = f" and <= {at_most}" * math.isfinite(at_most)
-        raise ValueError(f"{name} must be a whole number >= {at_least}{bound}; got {value!r}")
+        limits = bounds(at_least=at_least, at_most=at_most)
+        raise ValueError(f"{name} must be a whole number {limits}; got {value!r}")
     return int(value)
 
 
-def real_number(
-    name: str,
-    value: Any,
-    *,
-    above: float | None = None,
-    at_least: float | None = None,
-    below: float | None = None,
-) -> float:
-    """Return a finite number within bounds as float, or raise ValueError."""
-    try:
-        right = not isinstance(value, bool) and isinstance(value, Real)
-        number = float(value) if right else math.nan
-    except OverflowError:  # a whole number too large for a float
-        number = math.inf
-    fits = (
-        math.isfinite(number)
-        and (above is None or number > above)
-        and (at_least is None or number >= at_least)
-        and (below is None or number < below)
-    )
-    if not fits:
-        bounds = limits(above, at_least, below)
-        raise ValueError(f"{name} must be a finite number {bounds}; got {value!r}")
-    return number
+def real_number(name: str, value: Any, **limits: float) -> float:
+    """Return a finite number as float, or raise ValueError; ``limits`` as in :func:`bounds`."""
+    with contextlib.suppress(OverflowError):  # a whole number too large for a float
+        number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else nan
+        if isfinite(number) and all(SIGNS[name][1](number, limits[name]) for name in limits):
+            return number
+    raise ValueError(f"{name} must be a finite number {bounds(**limits)}; got {value!r}")
 
 
 def boolean(name: str, value: Any) -> bool:
@@ -87,19 +65,13 @@ def boolean(name: str, value: Any) -> bool:
     return bool(value)
 
 
-def text(name: str, value: Any) -> str:
-    """Return a text that is not blank, or raise ValueError."""
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"{name} must be a text; got {value!r}")
-    return value
-
-
 def one_of(name: str, value: Any, allowed: Iterable[str]) -> str:
     """Return the allowed spelling of a word, whatever its letter case, or raise ValueError."""
     for known in sorted(allowed, key=lambda known: known != value):  # a word as it stands first
         if isinstance(value, str) and value.lower() == known.lower():
             return known
-    raise ValueError(f"{name} must be one of {limits(allowed=allowed)}; got {value!r}")
+    words = ", ".join(map(repr, allowed))
+    raise ValueError(f"{name} must be one of {words}; got {value!r}")
 
 
 def layer_sizes(name: str, values: Any) -> tuple[int, ...]:
@@ -112,28 +84,18 @@ def layer_sizes(name: str, values: Any) -> tuple[int, ...]:
         ...
     ValueError: each number in layer_specs must be a whole number >= 1; got 0
     """
-    if isinstance(values, np.ndarray) and values.ndim == 1:
-        values = list(values)
-    if not isinstance(values, Sequence) or isinstance(values, (str, bytes, bytearray)):
+    sequence = isinstance(values, (Sequence, np.ndarray))
+    if not sequence or isinstance(values, (str, bytes, bytearray)) or np.size(values) < 2:
         raise ValueError(f"{name} must be a sequence such as (784, 128, 10); got {values!r}")
-    sizes = tuple(whole_number(f"each number in {name}", size, 1) for size in values)
-    if len(sizes) < 2:
-        raise ValueError(f"{name} needs at least inputs and classes; got {sizes}")
-    return sizes
+    return tuple(whole_number(f"each number in {name}", size, 1) for size in values)
 
 
-def names(name: str, values: Any, defaults: tuple = ()) -> tuple:
-    """Return a sequence of names as a tuple, or raise ValueError.
-
-    Where there are ``defaults``, they take the place of an empty sequence, and any other must be as
-    long.
-    """
-    values = values.tolist() if isinstance(values, np.ndarray) else values
-    if not isinstance(values, Sequence) or not 0 < len(values or defaults) == len(
-        defaults or values
-    ):
+def names(name: str, values: Any, count: int | None = None) -> tuple[str, ...]:
+    """Return a sequence of one or more names, or of ``count``, as a tuple, or raise ValueError."""
+    found = tuple(map(str, values)) if isinstance(values, (Sequence, np.ndarray)) else ()
+    if not found or len(found) != (count or len(found)):
         raise ValueError(f"{name} must be a tuple of one name per class; got {values!r}")
-    return tuple(values) or defaults
+    return found
 
 
 def layers_for(layers: tuple[int, ...], pixels: int, classes: int) -> None:
@@ -144,33 +106,18 @@ def layers_for(layers: tuple[int, ...], pixels: int, classes: int) -> None:
 
 def float_type(dtype: Any) -> np.dtype:
     """Return float32 or float64 as NumPy's type, or raise ValueError."""
-    try:
+    with contextlib.suppress(TypeError, ValueError):
         found = np.dtype("None" if dtype is None else dtype)  # NumPy's None is float64
-    except (TypeError, ValueError):
-        raise ValueError(f"dtype must be float32 or float64; got {dtype!r}") from None
-    if found not in (np.float32, np.float64):
-        raise ValueError(f"dtype must be float32 or float64; got {found}")
-    return found
+        if found in (np.float32, np.float64):
+            return found
+    raise ValueError(f"dtype must be float32 or float64; got {dtype!r}")
 
 
-def instance(name: str, value: Any, kind: type[Kind]) -> Kind:
+def instance(name: str, value: Any, kind: type) -> Any:
     """Return ``value`` if it is of that kind, or raise ValueError."""
     if not isinstance(value, kind):
         raise ValueError(f"{name} must be of the kind {kind.__name__}; got {value!r}")
     return value
-
-
-def functions(name: str, values: Any, kind: type) -> list:
-    """Return objects of that kind, made of functions where they are not, or raise ValueError."""
-    if not isinstance(values, Iterable):
-        raise ValueError(f"{name} must be a list of functions or {kind.__name__}s; got {values!r}")
-    found = list(values)
-    for value in found:  # a class: its parentheses were forgotten
-        if not isinstance(value, kind) and (not callable(value) or isinstance(value, type)):
-            raise ValueError(
-                f"each of {name} must be a function or a {kind.__name__}; got {value!r}"
-            )
-    return [value if isinstance(value, kind) else kind(value) for value in found]
 
 
 # ---- arrays --------------------------------------------------------------------------------------
@@ -182,6 +129,13 @@ def as_array(name: str, values: Any) -> np.ndarray:
         return np.asarray(values)
     except ValueError as error:
         raise ValueError(f"{name} must be an array, all rows of one length; got {error}") from error
+
+
+def arrays(name: str, values: Any) -> list[np.ndarray]:
+    """Return a list of one or more arrays, or raise ValueError."""
+    if not isinstance(values, (list, tuple)) or not values:
+        raise ValueError(f"{name} must be a list of arrays, one per layer; got {values!r}")
+    return [as_array(f"each of {name}", array) for array in values]
 
 
 def finite_array(name: str, values: Any, dtype: np.dtype) -> np.ndarray:
@@ -196,14 +150,12 @@ def finite_array(name: str, values: Any, dtype: np.dtype) -> np.ndarray:
     return array
 
 
-def array_list(name: str, arrays: Any, shapes: Sequence[tuple[int, ...]], dtype: Any) -> list:
+def array_list(name: str, values: Any, shapes: list[tuple[int, ...]], dtype: Any) -> list:
     """Return arrays of exactly these shapes in that type of number, or raise ValueError."""
-    if not isinstance(arrays, (list, tuple)) or not arrays:
-        raise ValueError(f"{name} must be a list of arrays, one per layer; got {arrays!r}")
-    found = [finite_array(f"each of {name}", array, dtype) for array in arrays]
-    if [array.shape for array in found] != list(shapes):
-        given = [array.shape for array in found]
-        raise ValueError(f"{name} must have the shapes {list(shapes)}; got {given}")
+    found = [finite_array(f"each of {name}", array, dtype) for array in arrays(name, values)]
+    given = [array.shape for array in found]
+    if given != shapes:
+        raise ValueError(f"{name} must have the shapes {shapes}; got {given}")
     return found
 
 
@@ -211,10 +163,8 @@ def image_array(name: str, images: Any) -> np.ndarray:
     """Return an array of one or more uint8 images (n, height, width), or raise ValueError."""
     instance(name, images, np.ndarray)
     if images.ndim != 3 or images.dtype != np.uint8 or images.size == 0:
-        raise ValueError(
-            f"{name} must be uint8 of shape (n, height, width), each >= 1; "
-            f"got {images.dtype} of shape {images.shape}"
-        )
+        given = f"{images.dtype} of shape {images.shape}"
+        raise ValueError(f"{name} must be images, uint8 (n, height, width); got {given}")
     return images
 
 
@@ -229,14 +179,13 @@ def class_indices(name: str, labels: Any, classes: int, rows: int | None = None)
     ValueError: y must hold class indices from 0 to 9; got 3 to 12
     """
     y = as_array(name, labels)
-    if y.ndim != 1 or (rows is not None and len(y) != rows):
-        expected = "(n,)" if rows is None else f"({rows},)"
+    if y.ndim != 1 or len(y) != (len(y) if rows is None else rows):
         hint = f"; turn one-hot rows into indices with {name}.argmax(axis=1)" * (y.ndim == 2)
-        raise ValueError(f"{name} must have the shape {expected}; got {y.shape}{hint}")
+        expected = "n" if rows is None else rows
+        raise ValueError(f"{name} must have the shape ({expected},); got {y.shape}{hint}")
+    allowed = f"{name} must hold class indices from 0 to {classes - 1}"
     if y.dtype.kind not in "iu":
-        raise ValueError(f"{name} must hold whole numbers (class indices); got dtype {y.dtype}")
+        raise ValueError(f"{allowed}; got dtype {y.dtype}")
     if y.size and not 0 <= y.min() <= y.max() < classes:
-        raise ValueError(
-            f"{name} must hold class indices from 0 to {classes - 1}; got {y.min()} to {y.max()}"
-        )
+        raise ValueError(f"{allowed}; got {y.min()} to {y.max()}")
     return y

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from types import TracebackType
 from typing import TextIO
 
 
@@ -26,16 +25,3 @@ def tell(text: str, file: TextIO | None = None) -> None:
     file = file or sys.stdout
     known = file.encoding or "utf-8"
     print(text.encode(known, "backslashreplace").decode(known), file=file, flush=True)
-
-
-def end_in_a_line() -> None:
-    """Let Ctrl-C end this command in a line in place of a traceback, also while it imports."""
-    usual = sys.excepthook
-
-    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        if issubclass(kind, KeyboardInterrupt):
-            tell("Interrupted.", sys.stderr)
-        else:
-            usual(kind, error, trace)
-
-    sys.excepthook = hook

@@ -1,42 +1,14 @@
 """Files that are whole or absent: written beside their final name first, then renamed to it."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-
-def cache_folder() -> Path:
-    """Return the user's cache folder of this project: KMNIST_MLP_CACHE, or the system's own.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the user has no home folder and KMNIST_MLP_CACHE names none.
-    """
-    if given := os.environ.get("KMNIST_MLP_CACHE"):
-        return full_path("KMNIST_MLP_CACHE", given)
-    import pooch  # only here: a reader of arrays does not wait for it
-
-    try:
-        found = Path(pooch.os_cache("kmnist_mlp"))
-    except RuntimeError:
-        found = Path("~")
-    if not found.is_absolute():
-        raise FileNotFoundError(
-            "there is no home folder for data and results: set KMNIST_MLP_CACHE to a folder"
-        )
-    return found
 
 
 def checked_path(name: str, path: Any) -> Path:
@@ -45,14 +17,6 @@ def checked_path(name: str, path: Any) -> Path:
     if not isinstance(text, str) or not text or "\0" in text:
         raise ValueError(f"{name} must be a path (str or pathlib.Path); got {path!r}")
     return Path(text)
-
-
-def full_path(name: str, path: Any) -> Path:
-    """Return a path from the root on, with ``~`` as the user's home folder."""
-    found = Path(os.path.expanduser(checked_path(name, path)))
-    if found.parts[:1] and found.parts[0].startswith("~"):
-        raise ValueError(f"{name} must be a path; in {path!r}, {found.parts[0]} is no user")
-    return found.absolute()
 
 
 @contextmanager
@@ -89,13 +53,13 @@ def whole_file(path: str | os.PathLike) -> Iterator[IO[bytes]]:
         part.unlink(missing_ok=True)
 
 
-def csv_text(table: pd.DataFrame) -> str:
-    """Return a table as CSV, without its index and with seven digits."""
+def csv_text(table: Any) -> str:
+    """Return a DataFrame as CSV, without its index and with seven digits."""
     return table.to_csv(index=False, float_format="%.7g", lineterminator="\n")
 
 
-def write_csv(table: pd.DataFrame, path: str | os.PathLike) -> None:
-    """Write a table as :func:`csv_text`, whole or not at all."""
+def write_csv(table: Any, path: str | os.PathLike) -> None:
+    """Write a DataFrame as :func:`csv_text`, whole or not at all."""
     with whole_file(path) as file:
         file.write(csv_text(table).encode())
 

@@ -4,14 +4,38 @@ With all parameters in one array, the optimiser updates them in few long operati
 that are made beforehand, a mini-batch allocates nothing of its size.
 """
 
-from __future__ import annotations
-
 import math
 from itertools import accumulate, pairwise
-from mmap import mmap
 from typing import Any
 
 import numpy as np
+
+Array = np.ndarray
+
+
+class Resumable:
+    """What changes in place and draws random numbers, and can go on from where it was.
+
+    Attributes
+    ----------
+    changing : dict of str to ndarray
+    rng : numpy.random.Generator or None
+    """
+
+    changing: dict[str, Array]
+    rng: Any
+
+    def state(self) -> dict[str, Any]:
+        """Return copies of all that changes."""
+        drawn = {"rng": self.rng.bit_generator.state} if self.rng else {}
+        return drawn | {name: array.copy() for name, array in self.changing.items()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take back what :meth:`state` returned."""
+        if self.rng:
+            self.rng.bit_generator.state = state["rng"]
+        for name, array in self.changing.items():
+            array[...] = state[name]
 
 
 class Buffers:
@@ -32,8 +56,6 @@ class Buffers:
     outputs, deltas, scratch : list of ndarray
         One array (batch, units) per layer; deltas and scratch for the hidden layers only.
     ones : ndarray, shape (batch,)
-    targets : ndarray, shape (classes, classes)
-        The row of a class is the distribution that its images are trained to have: one-hot.
     weight_gradients, bias_gradients : list of ndarray
         In the shapes of the parameters.
     gradient : ndarray
@@ -47,33 +69,21 @@ class Buffers:
     """
 
     def __init__(self, model: Any, batch: int, backward: bool = True) -> None:
-        sizes = model.layer_specs[1:]
-        self.inputs: list[np.ndarray] = [np.empty(0)] * len(sizes)
-        self.outputs = [aligned((batch, units), model.dtype) for units in sizes]
+        layers, dtype = model.layer_specs, model.dtype
+
+        def hidden() -> list[Array]:
+            return [aligned((batch, units), dtype) for units in layers[1:-1]]
+
+        self.inputs: list[Array] = [np.empty(0)] * (len(layers) - 1)
         # The logits of one class lie next to each other in memory: maxima and sums over the few
         # classes then run along whole columns, twice as fast as along many short rows.
-        self.outputs[-1] = aligned((sizes[-1], batch), model.dtype).T
+        self.outputs = [*hidden(), aligned((layers[-1], batch), dtype).T]
         if backward:
-            self.deltas = [aligned((batch, units), model.dtype) for units in sizes[:-1]]
-            self.scratch = [aligned((batch, units), model.dtype) for units in sizes[:-1]]
-            self.ones = np.ones(batch, model.dtype)
-            self.targets = np.eye(sizes[-1], dtype=model.dtype)
-            self.gradient, self.weight_gradients, self.bias_gradients = allocate(
-                model.layer_specs, model.dtype
-            )
-
-    def first(self, rows: int) -> Buffers:
-        """Return buffers for a smaller batch that share this one's memory."""
-        smaller = object.__new__(Buffers)
-        smaller.__dict__.update(self.__dict__, inputs=list(self.inputs))
-        for name in {"outputs", "deltas", "scratch"} & vars(self).keys():
-            setattr(smaller, name, [array[:rows] for array in getattr(self, name)])
-        if hasattr(self, "ones"):
-            smaller.ones = self.ones[:rows]
-        return smaller
+            self.deltas, self.scratch, self.ones = hidden(), hidden(), np.ones(batch, dtype)
+            self.gradient, self.weight_gradients, self.bias_gradients = allocate(layers, dtype)
 
 
-def aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+def aligned(shape: tuple[int, ...], dtype: Any) -> Array:
     """Return zeros that begin with a cache line, 64 bytes: vectors of them are never split in two.
 
     Examples
@@ -87,61 +97,15 @@ def aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     return memory[start : start + size].view(dtype).reshape(shape)
 
 
-def allocate(
-    layer_specs: tuple[int, ...], dtype: np.dtype
-) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
+def allocate(layers: tuple[int, ...], dtype: np.dtype) -> tuple[Array, list[Array], list[Array]]:
     """Return one array of zeros for all parameters, and views of it as weights and biases."""
-    shapes = [*pairwise(layer_specs), *((units,) for units in layer_specs[1:])]
-    ends = list(accumulate(map(math.prod, shapes)))
+    shapes = [*pairwise(layers), *((units,) for units in layers[1:])]
+    ends = [0, *accumulate(map(math.prod, shapes))]
     try:
         memory = aligned((ends[-1],), dtype)
     except (MemoryError, OverflowError, ValueError):
-        raise ValueError(
-            f"layer_specs {tuple(layer_specs)} are {ends[-1]:,} parameters; there is no memory for "
-            "so many"
-        ) from None
-    parts = zip(np.split(memory, ends[:-1]), shapes, strict=True)
-    views = [part.reshape(shape) for part, shape in parts]
-    return memory, views[: len(layer_specs) - 1], views[len(layer_specs) - 1 :]
-
-
-def frozen(array: np.ndarray) -> np.ndarray:
-    """Return an array that cannot be changed: itself if it and what it is a view of are read-only.
-
-    Otherwise a copy.
-
-    Examples
-    --------
-    >>> mine = np.zeros(3)
-    >>> kept = frozen(mine)
-    >>> kept.flags.writeable, kept is mine, frozen(kept) is kept, frozen(kept[1:]).base is kept
-    (False, False, True, True)
-    """
-    owner: object = array
-    while isinstance(owner, np.ndarray) and not owner.flags.writeable:
-        if owner.base is None:
-            return array
-        owner = owner.base
-    if isinstance(owner, mmap) and memoryview(owner).readonly:  # as joblib's workers share arrays
-        return array
-    copy = array.copy()
-    copy.flags.writeable = False
-    return copy
-
-
-class FrozenCopies:
-    """Freezes the arrays of an object that is unpickled or a deep copy: NumPy makes them writeable.
-
-    Examples
-    --------
-    >>> import pickle
-    >>> from kmnist_mlp import load_kmnist
-    >>> pickle.loads(pickle.dumps(load_kmnist())).train_labels.flags.writeable
-    False
-    """
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        for value in state.values():
-            if isinstance(value, np.ndarray):
-                value.flags.writeable = False
-        self.__dict__.update(state)
+        needed = f"{ends[-1]:,} parameters"
+        raise ValueError(f"layer_specs {layers}: no memory for so many, {needed}") from None
+    parts = zip(pairwise(ends), shapes, strict=True)
+    views = [memory[start:end].reshape(shape) for (start, end), shape in parts]
+    return memory, views[: len(layers) - 1], views[len(layers) - 1 :]

@@ -45,10 +45,9 @@ def prediction_interval(values: Iterable[float]) -> tuple[float, float, float]:
 
 
 def _around_mean(values: np.ndarray, factor: float) -> tuple[float, float, float]:
-    mean, n = float(values.mean()), len(values)
-    if n == 1:
-        return mean, -np.inf, np.inf
-    half = float(students_t(n) * values.std(ddof=1) * factor)
+    mean, n, half = float(values.mean()), len(values), np.inf
+    if n > 1:
+        half = float(students_t(n) * values.std(ddof=1) * factor)
     return mean, mean - half, mean + half
 
 
@@ -77,19 +76,12 @@ def p_value(values: Iterable[float], low: float, high: float, one_more: bool = F
     >>> round(p_value([84.1, 84.3, 84.2], low=84.0, high=85.0), 3)
     0.074
     """
-    from scipy.special import stdtr
-
     values = np.asarray(list(values), dtype=float)
     mean, n = values.mean(), len(values)
-    if n == 1:
-        return np.nan
-    if one_more and low <= mean <= high:
+    if n > 1 and one_more and low <= mean <= high:
         return 1.0
-    error = values.std(ddof=1) * np.sqrt(1 / n + one_more)
     distance = min(abs(mean - low), abs(mean - high))
-    if error == 0:
-        return float(distance == 0)
-    return float(2 * stdtr(n - 1, -distance / error))
+    return min(2 * _below(-distance, values, np.sqrt(1 / n + one_more)), 1.0)
 
 
 def equivalence_p(values: Iterable[float], margin: float) -> float:
@@ -103,14 +95,18 @@ def equivalence_p(values: Iterable[float], margin: float) -> float:
     >>> round(equivalence_p([0.1, -0.1, 0.2, 0.0], margin=0.5), 3)
     0.003
     """
-    from scipy.special import stdtr
-
     values = np.asarray(list(values), dtype=float)
-    n, beyond = len(values), abs(values.mean()) - margin
-    if n == 1:
+    return _below(abs(values.mean()) - margin, values, np.sqrt(1 / len(values)))
+
+
+def _below(distance: float, values: np.ndarray, factor: float) -> float:
+    """Return P(t <= distance / error), with the error ``factor * s``; NaN for one value."""
+    from scipy.special import stdtr  # only here, as it loads slowly
+
+    if len(values) == 1:
         return np.nan
-    error = values.std(ddof=1) / np.sqrt(n)
-    return float(stdtr(n - 1, beyond / error)) if error else float(beyond >= 0)
+    error = values.std(ddof=1) * factor
+    return float(stdtr(len(values) - 1, distance / error)) if error else float(distance >= 0)
 
 
 def pooled_deviation(groups: Iterable[Iterable[float]]) -> tuple[float, int]:
@@ -251,9 +247,10 @@ def plus_minus(values: Iterable[float], digits: int) -> str:
     if len(values) > 1 and (values == np.rint(values[0])).all():
         return f"{values[0]:.0f}"
     mean = rounded(float(values.mean()), digits)
+    if len(values) == 1:
+        return mean
     # no-break spaces: a line must not end between a value and its uncertainty
-    spread = rounded(float(values.std(ddof=1)), digits) if len(values) > 1 else ""
-    return f"{mean}\u00a0±\u00a0{spread}" if spread else mean
+    return f"{mean}\u00a0±\u00a0{rounded(float(values.std(ddof=1)), digits)}"
 
 
 def median_and_range(values: Iterable[float]) -> str:
