@@ -11,9 +11,8 @@ from kmnist_mlp.experiments.causes import (
     in_both_readings,
     published_readings,
 )
-from kmnist_mlp.experiments.claims import Claim, of_one_run
+from kmnist_mlp.experiments.claims import Claim, judge, of_one_run
 from kmnist_mlp.experiments.runs import Results
-from kmnist_mlp.experiments.verdicts import judge
 from kmnist_mlp.support.statistics import interval
 
 SEEDS = 5

@@ -14,14 +14,18 @@ from kmnist_mlp.experiments.claims import (
     CLAIMS,
     KINDS,
     NO_MATTER,
+    RULE,
     Claim,
     claims_of,
+    judge,
+    losses_above,
     of_one_run,
+    printed_outside,
     rounding_limits,
+    verdict,
 )
 from kmnist_mlp.experiments.paper import EXPERIMENTS, PAPER
 from kmnist_mlp.experiments.runs import Results, run
-from kmnist_mlp.experiments.verdicts import RULE, judge, losses_above, printed_outside, verdict
 from kmnist_mlp.support.statistics import interval, prediction_interval
 
 

@@ -16,10 +16,15 @@ from kills import is_killed, needs_fork
 from official import NAMES, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, fill, npz, small_files
 from requests import Response
 
-from kmnist_mlp.datasets import official_files
+from kmnist_mlp.datasets import kmnist
 from kmnist_mlp.datasets.__main__ import main
-from kmnist_mlp.datasets.kmnist import FAILED, load_and_announce, load_kmnist
-from kmnist_mlp.datasets.official_files import download, read_verified
+from kmnist_mlp.datasets.kmnist import (
+    FAILED,
+    download,
+    load_and_announce,
+    load_kmnist,
+    read_verified,
+)
 
 
 @pytest.fixture
@@ -55,7 +60,7 @@ def test_what_is_not_the_official_file_is_refused_with_both_hashes(contents, fol
         with pytest.raises(ValueError, match=re.escape(str(folder / TEST_LABELS))) as caught:
             read_verified(folder / TEST_LABELS)
         hashes = re.findall("[0-9a-f]{64}", str(caught.value))
-        assert len({*hashes}) == 2 and official_files.SHA256[TEST_LABELS] in hashes
+        assert len({*hashes}) == 2 and kmnist.SHA256[TEST_LABELS] in hashes
 
 
 def test_a_missing_file_and_a_folder_of_its_name_are_named_with_the_way_to_place_it(
@@ -120,8 +125,8 @@ BAD_ANSWERS = {
 
 @pytest.mark.parametrize("kind", BAD_ANSWERS)
 def test_a_bad_answer_is_told_in_time_and_leaves_no_file(folder, web, monkeypatch, kind):
-    assert 5 <= official_files.TIMEOUT <= 20
-    monkeypatch.setattr(official_files, "TIMEOUT", 0.3)
+    assert 5 <= kmnist.TIMEOUT <= 20
+    monkeypatch.setattr(kmnist, "TIMEOUT", 0.3)
     web.answer, said = BAD_ANSWERS[kind]
     assert said in download(folder) and files_in(folder) == {}
 

@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 
 from kmnist_mlp.experiments import paper_curves as module
-from kmnist_mlp.experiments.paper import PAPER
-from kmnist_mlp.experiments.paper_curves import offset_and_rest, paper_curves, patience_stop
+from kmnist_mlp.experiments.paper import PAPER, offset_and_rest, paper_curves, patience_stop
 
 # by loss figure: epochs (loss, accuracy), last values (training and validation loss, accuracy)
 LAST = {

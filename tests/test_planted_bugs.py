@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from textbook import central_differences, some_batch, some_model
 
-from kmnist_mlp.experiments.planted_bugs import (
+from kmnist_mlp.experiments.paper_gradients import (
     BUGS,
     CHECKS,
     EPSILON,

@@ -7,9 +7,8 @@ import pytest
 
 from kmnist_mlp import Config, Dataset, load_kmnist, train
 from kmnist_mlp.data import CLASS_NAMES
-from kmnist_mlp.datasets.kana import KANA, spline, stroke_points
 from kmnist_mlp.datasets.kmnist import StandInWarning
-from kmnist_mlp.datasets.stand_in import draw_stand_in
+from kmnist_mlp.datasets.stand_in import KANA, draw_stand_in, spline, stroke_points
 
 
 @pytest.fixture(scope="module")

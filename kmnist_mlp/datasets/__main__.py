@@ -2,8 +2,14 @@
 
 import sys
 
-from kmnist_mlp.datasets.kmnist import data_folder
-from kmnist_mlp.datasets.official_files import BY_HAND, CREDIT, SHA256, download, read_verified
+from kmnist_mlp.datasets.kmnist import (
+    BY_HAND,
+    CREDIT,
+    SHA256,
+    data_folder,
+    download,
+    read_verified,
+)
 from kmnist_mlp.support.console import tell
 
 

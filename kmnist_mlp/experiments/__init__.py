@@ -1,6 +1,6 @@
 """Many runs, and what they say about the paper: claims, reference results, error analysis."""
 
-from kmnist_mlp.experiments.claims import CLAIMS, Claim, claims_of
+from kmnist_mlp.experiments.claims import CLAIMS, RULE, Claim, claims_of, judge
 from kmnist_mlp.experiments.error_analysis import analyse_errors
 from kmnist_mlp.experiments.paper import EXPERIMENTS, PAPER
 from kmnist_mlp.experiments.paper_gradients import gradient_checks
@@ -8,7 +8,6 @@ from kmnist_mlp.experiments.parallel import cost
 from kmnist_mlp.experiments.reference import check
 from kmnist_mlp.experiments.result_cache import ResultCache
 from kmnist_mlp.experiments.runs import Results, default_seeds, run, train_cached
-from kmnist_mlp.experiments.verdicts import RULE, judge
 
 __all__ = [
     "CLAIMS",

@@ -18,10 +18,9 @@ import pandas as pd
 
 from kmnist_mlp.config import Config
 from kmnist_mlp.datasets.kmnist import kmnist_or_exit
-from kmnist_mlp.experiments.claims import CLAIMS, Claim
+from kmnist_mlp.experiments.claims import CLAIMS, Claim, judge
 from kmnist_mlp.experiments.paper import EXPERIMENTS
 from kmnist_mlp.experiments.runs import Results, run
-from kmnist_mlp.experiments.verdicts import judge
 from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import write_csv
 

@@ -10,8 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from kmnist_mlp.experiments.paper import PAPER
-from kmnist_mlp.experiments.paper_curves import paper_curves
+from kmnist_mlp.experiments.paper import PAPER, paper_curves
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures.exhibit import ExhibitData, title
 from kmnist_mlp.figures.style import COLOURS, DASHES, finished, is_narrow, legend_above, panels

@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 
 from kmnist_mlp.experiments.paper import published_gradients
 from kmnist_mlp.experiments.paper_gradients import (
+    BUGS,
     PAPER_EPSILON,
     consistent_difference,
     relative_difference,
     would_pass,
 )
-from kmnist_mlp.experiments.planted_bugs import BUGS
 from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.figures.style import finished, is_narrow, legend_above, panels
 from kmnist_mlp.figures.tables import with_corner

@@ -8,7 +8,7 @@ import zlib
 import pandas as pd
 from markupsafe import Markup, escape
 
-from kmnist_mlp.experiments.verdicts import VERDICTS
+from kmnist_mlp.experiments.claims import VERDICTS
 from kmnist_mlp.support.statistics import MISSING, typeset
 
 WRAP = Markup(' class="wrap"')

@@ -12,12 +12,11 @@ from markupsafe import Markup
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset, is_stand_in
 from kmnist_mlp.experiments.causes import NOT_FOUND, NOT_MEASURED
-from kmnist_mlp.experiments.claims import KINDS
+from kmnist_mlp.experiments.claims import KINDS, VERDICTS
 from kmnist_mlp.experiments.error_analysis import recall
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.runs import Results, named_configs
 from kmnist_mlp.experiments.sweep import AXES, means
-from kmnist_mlp.experiments.verdicts import VERDICTS
 from kmnist_mlp.figures.exhibit import ExhibitData, label, shown, title
 from kmnist_mlp.support.statistics import (
     MISSING,

@@ -18,7 +18,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from kmnist_mlp.data import Dataset
-from kmnist_mlp.datasets.kana import KANA, spline, stroke_points
+from kmnist_mlp.datasets.stand_in import KANA, spline, stroke_points
 from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.figures.markup import deflated
 from kmnist_mlp.figures.style import finished, png_address, use_style, web_font
