@@ -6,17 +6,16 @@ slows them alike. No duration makes anything fail.
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import itertools
 import json
 import os
 import platform
-import sys
 import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,6 @@ from kmnist_mlp.datasets.kmnist import load_kmnist
 from kmnist_mlp.experiments.provenance import blas, processor
 from kmnist_mlp.network import MLP, softmax
 from kmnist_mlp.support.console import tell
-from kmnist_mlp.support.files import whole_file
 from kmnist_mlp.support.threads import one_blas_thread
 from kmnist_mlp.training import Training
 
@@ -37,6 +35,7 @@ CONFIGS = {
     "784-256-256-10, ReLU": Config(layer_specs=(784, 256, 256, 10), activation="ReLU"),
 }
 FLOOR = "matrix products alone"
+ROUNDS = 7
 
 
 # ---- one epoch of training, by this project and by others ----------------------------------------
@@ -71,9 +70,9 @@ def products(run: Training, batches: int | None = None) -> Epoch:
 def plain_numpy(run: Training) -> Epoch:
     """Return one epoch of a loop in plain NumPy: arrays allocated once, otherwise not optimised."""
     config, images, labels = run.config, run.split.train, run.split.train_labels
-    model, size, f = MLP(config.layer_specs, config.activation), config.batch_size, run.config
-    f, rng, layers = ACTIVATIONS[config.activation], np.random.default_rng(0), len(model.weights)
-    parameters = model.weights + model.biases
+    model, size, rng = run.model.copy(), config.batch_size, np.random.default_rng(0)
+    f, rate, gamma = ACTIVATIONS[config.activation], config.learning_rate, config.momentum_gamma
+    layers, parameters = len(model.weights), model.weights + model.biases
     velocities, gradients = ([np.zeros_like(array) for array in parameters] for _ in range(2))
     hidden = [np.empty((size, units), np.float32) for units in config.layer_specs[1:-1]]
 
@@ -82,9 +81,8 @@ def plain_numpy(run: Training) -> Epoch:
         for start in range(0, len(images) - size + 1, size):
             rows = order[start : start + size]
             outputs = [images[rows]]
-            for layer, out in enumerate(hidden):
-                np.matmul(outputs[-1], model.weights[layer], out=out)
-                np.add(out, model.biases[layer], out=out)
+            for W, b, out in zip(model.weights, model.biases, hidden, strict=False):
+                np.add(np.matmul(outputs[-1], W, out=out), b, out=out)
                 outputs.append(f.value(out, out=out))
             delta = softmax(outputs[-1] @ model.weights[-1] + model.biases[-1])
             delta[np.arange(size), labels[rows]] -= 1
@@ -94,10 +92,9 @@ def plain_numpy(run: Training) -> Epoch:
                 if layer:
                     delta = (delta @ model.weights[layer].T) * f.derivative(outputs[layer])
             for w, v, g in zip(parameters, velocities, gradients, strict=True):
-                v *= config.momentum_gamma
-                g *= 1 - config.momentum_gamma
-                v += g
-                w -= config.learning_rate * v
+                v *= gamma
+                v += np.multiply(g, 1 - gamma, out=g)
+                w -= rate * v
 
     return epoch
 
@@ -199,7 +196,7 @@ IMPLEMENTATIONS: dict[str, tuple[str, Callable[[Training], Epoch]]] = {
 # ---- measuring -----------------------------------------------------------------------------------
 
 
-def alternate(epochs: dict[str, Epoch], rounds: int) -> dict[str, list[float]]:
+def alternate(epochs: dict[str, Epoch], rounds: int = ROUNDS) -> dict[str, list[float]]:
     """Return the durations of each function, in seconds, over rounds in which all take turns."""
     durations: dict[str, list[float]] = {name: [] for name in epochs}
     for epoch in epochs.values():
@@ -252,28 +249,28 @@ def table(durations: dict[str, dict[str, list[float]]]) -> str:
     | matrix products alone | 1.00 (1.00) |
     | other | 1.50 (2.00) |
     """
-
-    def ratios(times: list[float], floor: list[float]) -> str:
-        return f"{min(times) / min(floor):.2f} ({np.median(times) / np.median(floor):.2f})"
-
     return _markdown(
-        {t: {n: ratios(times, d[FLOOR]) for n, times in d.items()} for t, d in durations.items()}
+        durations,
+        lambda own, floor: f"{min(own) / min(floor):.2f} ({median(own) / median(floor):.2f})",
     )
 
 
 def parts_table(found: dict[str, dict[str, float]]) -> str:
     """Return the microseconds of each part of a mini-batch, by topology."""
-    return _markdown({title: {n: f"{t:.0f}" for n, t in p.items()} for title, p in found.items()})
+    return _markdown(found, lambda microseconds, _: f"{microseconds:.0f}")
 
 
-def _markdown(columns: dict[str, dict[str, str]]) -> str:
+def _markdown(columns: dict[str, dict[str, Any]], text: Callable[[Any, Any], str]) -> str:
+    """Return a table whose cells are the texts of a value and of the first one of its column."""
+    names = list(next(iter(columns.values())))
     lines = [f"| | {' | '.join(columns)} |", f"|---|{'---:|' * len(columns)}"]
-    for name in next(iter(columns.values())):
-        lines.append(f"| {name} | {' | '.join(column[name] for column in columns.values())} |")
+    for name in names:
+        cells = [text(column[name], column[names[0]]) for column in columns.values()]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def measure(rounds: int) -> dict[str, Any]:
+def measure() -> dict[str, Any]:
     """Pin this process to one core and measure epochs and their parts; with the conditions."""
     if hasattr(os, "sched_setaffinity"):  # before any library counts the cores
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
@@ -283,7 +280,7 @@ def measure(rounds: int) -> dict[str, Any]:
     with one_blas_thread():
         for title, config in CONFIGS.items():
             run = Training(config, data)
-            epochs[title] = alternate({n: maker(run) for n, maker in makers.items()}, rounds)
+            epochs[title] = alternate({n: maker(run) for n, maker in makers.items()})
             of_parts[title] = parts(run)
         return {
             "data": data.name,
@@ -291,19 +288,15 @@ def measure(rounds: int) -> dict[str, Any]:
             "blas": blas(),
             "numpy": np.__version__,
             "python": platform.python_version(),
-            "rounds": rounds,
+            "rounds": ROUNDS,
             "epochs": epochs,
             "parts": of_parts,
         }
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Measure, print the tables and write benchmark.json."""
-    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--to", default="build", type=Path, help="folder of benchmark.json")
-    parser.add_argument("--rounds", type=int, default=7, help="alternating rounds (default 7)")
-    given = parser.parse_args(arguments)
-    result = measure(given.rounds)
+def main() -> None:
+    """Measure, print the tables and write ``build/benchmark.json``."""
+    result, path = measure(), Path("build", "benchmark.json")
     tell("{data}, {cpu}, {blas}, NumPy {numpy}".format(**result))
     missing = IMPLEMENTATIONS.keys() - next(iter(result["epochs"].values())).keys()
     if missing:
@@ -312,11 +305,10 @@ def main(arguments: list[str] | None = None) -> None:
     tell(table(result["epochs"]))
     tell("\nOne mini-batch on one core, each part done alone, in microseconds\n")
     tell(parts_table(result["parts"]))
-    given.to.mkdir(parents=True, exist_ok=True)
-    with whole_file(given.to / "benchmark.json") as file:
-        file.write((json.dumps(result, indent=1) + "\n").encode())
-    tell(f"\nWritten: {given.to / 'benchmark.json'}")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+    tell(f"\nWritten: {path}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
