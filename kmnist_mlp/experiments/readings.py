@@ -84,7 +84,7 @@ def load_readings(path: Path = FILE) -> pd.DataFrame:
 
 
 def results_of(reading: Reading, table: pd.DataFrame) -> Results:
-    """Return the results of one reading, for :func:`kmnist_mlp.experiments.verdicts.judge`."""
+    """Return the results of one reading, for :func:`kmnist_mlp.experiments.judge`."""
     values = [reading.standardisation, reading.momentum, reading.variance]
     frame = table[(table[CHOICES] == values).all(axis=1)].drop(columns=CHOICES)
     runs = dict.fromkeys(zip(frame.experiment, frame.seed, strict=True))

@@ -120,7 +120,7 @@ def planted_bug_table(tried: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     tried : DataFrame
-        What :func:`kmnist_mlp.experiments.planted_bugs.planted_bugs` gives.
+        What :func:`kmnist_mlp.experiments.paper_gradients.planted_bugs` gives.
     """
     rows = {
         BUGS[bug]: {

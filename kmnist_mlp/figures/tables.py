@@ -265,7 +265,7 @@ def scoreboard(judged: pd.DataFrame) -> pd.DataFrame:
     ----------
     judged : DataFrame
         What :func:`kmnist_mlp.experiments.causes.in_both_readings` gives; or only what
-        :func:`kmnist_mlp.experiments.verdicts.judge` gives, for claims that the code's runs do not
+        :func:`kmnist_mlp.experiments.judge` gives, for claims that the code's runs do not
         concern.
     """
     data_name, rows = judged.attrs.get("data_name", ""), []
