@@ -215,30 +215,25 @@ def test_all_three_parts_are_standardised_by_the_training_part_alone(make_datase
     train_images = tiny.train_images[:, :, 1:].copy()
     train_images[:, 0, 0] = 7
     data = replace(tiny, train_images=train_images, test_images=test_images)
-    split, (training, validation) = (
-        split_and_standardise(data, config, dtype),
-        split_rows(240, config),
-    )
+    split = split_and_standardise(data, config, dtype)
+    training, validation = split_rows(240, config)
     pixels = train_images[training].reshape(-1, 20).astype(float)
-    if config.standardisation == "global":
-        mean, std = np.full(20, pixels.mean()), np.full(20, pixels.std())
-    else:
-        mean, std = pixels.mean(axis=0), pixels.std(axis=0)
-        assert std[0] == 0
-        std[0] = 1
-    tolerance = {"rtol": 1e-12, "atol": 1e-12} if dtype == np.float64 else {"atol": 2e-6}
-    np.testing.assert_allclose(split.mean, mean, **tolerance)
-    np.testing.assert_allclose(split.std, std, **tolerance)
+    axis = None if config.standardisation == "global" else 0
+    mean, std = pixels.mean(axis), np.where(pixels.std(axis) == 0, 1, pixels.std(axis))
+    np.testing.assert_allclose(split.mean, np.broadcast_to(mean, 20), rtol=1e-6)
     assert split.mean.dtype == split.std.dtype == dtype
     np.testing.assert_array_equal(split.rows, training)
-    for part, labels, images, own, rows in (
-        (split.train, split.train_labels, train_images, data.train_labels, training),
-        (split.validation, split.validation_labels, train_images, data.train_labels, validation),
-        (split.test, split.test_labels, test_images, data.test_labels, np.arange(60)),
+    test, train = (test_images, data.test_labels), (train_images, data.train_labels)
+    for part, labels, (images, own), rows in (
+        (split.train, split.train_labels, train, training),
+        (split.validation, split.validation_labels, train, validation),
+        (split.test, split.test_labels, test, np.arange(60)),
     ):
         x = part if part is split.train else standardise(part, split.mean, split.std)
         expected = (images[rows].reshape(-1, 20) - mean) / std
-        np.testing.assert_allclose(x, expected, rtol=1e-5, atol=tolerance["atol"])
+        np.testing.assert_allclose(
+            x, expected, rtol=1e-5, atol=1e-12 if dtype is np.float64 else 2e-6
+        )
         assert x.dtype == dtype and x.shape == expected.shape
         np.testing.assert_array_equal(labels, own[rows])
 

@@ -3,22 +3,19 @@
 import math
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from kmnist_mlp import Config, train
 from kmnist_mlp.config import Stream, generator
 from kmnist_mlp.data import split_rows
-from kmnist_mlp.experiments import published_runs
 from kmnist_mlp.experiments.paper import EXPERIMENTS
 from kmnist_mlp.experiments.published_code import (
     DEVIATIONS,
-    PublishedRun,
     activate,
     applicable,
     train_as_published,
 )
-from kmnist_mlp.experiments.published_runs import Run, plan, train_missing
+from kmnist_mlp.experiments.published_runs import deviations_of, plan
 from kmnist_mlp.results import CURVES
 
 SMALL = Config(layer_specs=(36, 8, 10), learning_rate=0.01, batch_size=32, epochs=6)
@@ -244,48 +241,4 @@ def test_the_plan_has_every_experiment_and_measures_what_can_change_it():
 @pytest.mark.parametrize("text", ["", "clipping", "+cliping", "-", "some"])
 def test_a_text_that_is_no_set_of_deviations_is_refused(text):
     with pytest.raises(ValueError, match="deviation"):
-        published_runs.deviations_of(text)
-
-
-def test_only_missing_runs_are_trained_and_each_is_kept_as_soon_as_it_is_finished(
-    tmp_path, monkeypatch, tiny10, capsys
-):
-    trained = []
-
-    def quick(config, data, deviations):
-        if len(trained) == 3:
-            raise KeyboardInterrupt
-        trained.append((config.activation, len(deviations), config.seed))
-        values = np.full(2, config.seed + 0.125)
-        curves, kept = dict.fromkeys(CURVES, values), dict.fromkeys(CURVES, values[-1])
-        weights = [np.zeros((2, 2))]
-        return PublishedRun(
-            0.5 + config.seed / 8, 0.0123456789, 2, 1, False, curves, kept, weights
-        )  # fmt: skip
-
-    monkeypatch.setattr(published_runs, "train_as_published", quick)
-    planned = [Run("relu", text, seed) for seed in (1, 0) for text in ("all", "-clipping")]
-    with pytest.raises(KeyboardInterrupt):
-        train_missing(planned, tiny10, tmp_path, n_jobs=1)
-    assert trained == [("ReLU", 10, 1), ("ReLU", 9, 1), ("ReLU", 10, 0)]
-    assert len(published_runs.load_runs(tmp_path)) >= 2
-    trained.clear()
-    train_missing(planned, tiny10, tmp_path, n_jobs=1)
-    assert trained[-1] == ("ReLU", 9, 0) and len(trained) <= 2
-    runs = published_runs.load_runs(tmp_path)
-    assert list(runs) == published_runs.COLUMNS
-    assert runs.deviations.tolist() == ["-clipping"] * 2 + ["all"] * 2
-    assert runs.test_accuracy.tolist() == [0.5, 0.625] * 2
-    curves = published_runs.load_curves(tmp_path)
-    assert len(curves) == 4 and set(curves.seed) == {0, 1}
-    mean = curves.groupby(["experiment", "epoch"]).mean()
-    assert mean.loc[("relu", 2), "training_loss"] == 0.625
-    before = (tmp_path / published_runs.RUNS).read_bytes()
-    assert train_missing(planned, tiny10, tmp_path, n_jobs=1) == 0
-    assert (tmp_path / published_runs.RUNS).read_bytes() == before
-
-
-def test_a_file_with_other_columns_is_refused(tmp_path):
-    pd.DataFrame({"seed": [0]}).to_csv(tmp_path / published_runs.RUNS, index=False)
-    with pytest.raises(ValueError, match="columns"):
-        published_runs.load_runs(tmp_path)
+        deviations_of(text)
