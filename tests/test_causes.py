@@ -79,6 +79,8 @@ def test_the_cause_is_the_deviation_that_moves_a_claim_when_added_and_when_left_
     share = 1 - (83.045 - reached) / (accuracies[1].mean() - 83.055)
     assert row.cause_share == pytest.approx(share) and 0.8 < share < 0.95
     assert found.cause_share[0] == 1, "inside the claimed range"
+    also_near = Claim("4", "two", "test_accuracy", "sigmoid", runs=((84.9, 85.0), *PRINTED.runs))
+    assert causes(also_near, readings)[0]["cause_share"] == pytest.approx(share), "the farthest"
 
 
 def test_what_moves_a_claim_away_is_no_cause_whichever_way_it_has_to_move():
@@ -91,8 +93,8 @@ def test_without_a_reproduction_by_the_code_or_a_deviation_that_explains_it_no_c
     still_better = both(ablation({"sigmoid": 86.0, "tanh": 84.0}), [WORSE])
     assert still_better.cause.tolist() == [NOT_FOUND]
     assert still_better[COLUMNS[1:]].isna().all(axis=None)
-    others = ablation(without={"fixed epochs", "too small"})
-    assert both(others, [WORSE]).cause.tolist() == [NOT_FOUND]
+    others = ablation(without={"fixed epochs", "too small", "own statistics"})
+    assert both(others).cause.tolist() == [NOT_FOUND] * 2
     assert causes(WORSE, ablation(seeds=1)) == [], "one seed has no interval"
     alone = both(ablation(without=EFFECTS))
     assert alone.cause.tolist() == [NOT_MEASURED] * 2, "no ablation of its experiments"

@@ -109,6 +109,8 @@ def test_a_printed_number_is_compared_with_the_next_run_and_not_with_the_mean():
     assert (low, high) == pytest.approx(prediction_interval(seeds)[1:]) and 85.3 < high < 85.5
     assert judged.verdict.tolist() == ["reproduced", "not reproduced"]
     assert 0.05 < judged.p[0] and judged.p[1] < 0.05
+    both = judge(given(a=seeds), {}, [printed(*(rounding_limits(x) for x in (85.3, 85.5)))])
+    assert both.p[0] == judged.p[1] and both.verdict[0] == "not reproduced"
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -130,6 +132,7 @@ def test_differences_are_taken_seed_by_seed():
     assert first.tolist() == pytest.approx([*interval([1.1, 1.2, 1.0]), 0.6, 0.5, 2])
     assert judged["mean"].tolist() == pytest.approx([1.1, 1.1, -1.1])
     assert judged.inside.tolist() == pytest.approx([0.6, -1.1, -1.1])
+    assert judged["values"].tolist() == ["1.1 1.2 1", "1.1 1.2 1", "-1.1 -1.2 -1"]
 
 
 def test_claims_about_what_was_not_run_are_left_out():
@@ -192,6 +195,8 @@ def test_holms_correction_tells_which_verdicts_rest_on_the_number_of_claims():
     assert judged.verdict.tolist() == ["reproduced", "reproduced"] and judged.p[0] < 0.05
     assert judged.corrected.tolist() == judged.verdict.tolist()
     others = [claim("a", low=84 + x / 100) for x in range(8, 20)]
+    judged = judge(values, {}, [claims[0], *others[:2]])  # its p-value is 0.04, corrected 0.12
+    assert judged.corrected[0] == "undecided" and 0.05 < judged.p_holm[0] < 0.2
     judged = judge(values, {}, [claims[0], printed((85.0, 85.0)), *others])
     assert judged.verdict.tolist()[:2] == ["reproduced", "not reproduced"]
     assert judged.corrected.tolist()[:2] == ["undecided", "no longer rejected"]

@@ -256,7 +256,8 @@ def _train(config: Config, data: Dataset, names: frozenset[str], dtype: np.dtype
         return standardise(images, *statistics)
 
     validation = standardised(split.validation), split.validation_labels
-    test = standardised(split.test), split.test_labels
+    test_images = data.test_images.reshape(len(data.test_images), -1)
+    test = standardised(test_images), data.test_labels
     part = generator(config.seed, Stream.CURVES).permutation(len(y))[: (len(y) + 9) // 10]
 
     # weights as kmnist_mlp.MLP draws them, biases from another stream
