@@ -5,9 +5,9 @@ import io
 
 import numpy as np
 
-from kmnist_mlp.datasets import official_files
+from kmnist_mlp.datasets import kmnist
 
-TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = NAMES = list(official_files.SHA256)
+TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = NAMES = list(kmnist.SHA256)
 
 
 def npz(array):
@@ -29,7 +29,7 @@ def small_files(monkeypatch, train=30, test=20):
         arrays[labels] = (np.arange(n) % 10).astype(np.uint8)
     files = {name: npz(array) for name, array in arrays.items()}
     for name, content in files.items():
-        monkeypatch.setitem(official_files.SHA256, name, hashlib.sha256(content).hexdigest())
+        monkeypatch.setitem(kmnist.SHA256, name, hashlib.sha256(content).hexdigest())
     return files
 
 

@@ -2,8 +2,7 @@
 
 from kmnist_mlp import Config, one_hot
 from kmnist_mlp.experiments.causes import in_both_readings
-from kmnist_mlp.experiments.claims import CLAIMS
-from kmnist_mlp.experiments.verdicts import judge
+from kmnist_mlp.experiments.claims import CLAIMS, judge
 from kmnist_mlp.network import backpropagate
 from kmnist_mlp.support.memory import Buffers
 

@@ -17,9 +17,9 @@ from small_runs import SMALL_RUNS, judged_twice
 from kmnist_mlp import Config, figures, run
 from kmnist_mlp.data import CLASS_NAMES
 from kmnist_mlp.experiments import sweep
-from kmnist_mlp.experiments.claims import Claim, of_one_run
+from kmnist_mlp.experiments.claims import Claim
 from kmnist_mlp.experiments.error_analysis import ConfidentErrors
-from kmnist_mlp.experiments.paper_curves import paper_curves
+from kmnist_mlp.experiments.paper import paper_curves
 from kmnist_mlp.experiments.paper_gradients import differences_by_epsilon
 from kmnist_mlp.figures.comparison import FAR, VERDICT_STYLES
 from kmnist_mlp.figures.report_figure import report_figure
@@ -347,7 +347,7 @@ def test_claims_of_any_unit_are_drawn_in_halves_of_their_interval(small_results)
         Claim("2.2a", "a bound below", "test_accuracy", "baseline", low=10),
         Claim("2.2b", "a bound above", "test_accuracy", "l2_0.2", high=84),
         Claim("3", "a difference", "test_loss", "baseline", high=0, minus="linear"),
-        of_one_run("3", "a printed number", "test_accuracy", "linear", (84, 94)),
+        Claim("3", "a printed number", "test_accuracy", "linear", runs=((84, 94),)),
         Claim("4", "not of seeds", "gradient_difference", "baseline", high=1e-4),
         *(Claim("5", f"equal {low}", "test_loss", "linear", low=low, minus="linear")
           for low in (0, -1, 1)),

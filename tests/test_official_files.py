@@ -1,8 +1,6 @@
 """The official files are downloaded whole or not at all, and read only if they are right."""
 
 import re
-import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -12,14 +10,17 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from kills import is_killed, needs_fork
 from official import NAMES, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, fill, npz, small_files
-from requests import Response
 
-from kmnist_mlp.datasets import official_files
+from kmnist_mlp.datasets import kmnist
 from kmnist_mlp.datasets.__main__ import main
-from kmnist_mlp.datasets.kmnist import FAILED, load_and_announce, load_kmnist
-from kmnist_mlp.datasets.official_files import download, read_verified
+from kmnist_mlp.datasets.kmnist import (
+    FAILED,
+    download,
+    load_and_announce,
+    load_kmnist,
+    read_verified,
+)
 
 
 @pytest.fixture
@@ -41,13 +42,7 @@ def files_in(folder):
 # ---- reading -------------------------------------------------------------------------------------
 
 
-def test_a_right_file_is_read_as_a_read_only_array(contents, folder):
-    fill(folder, contents)
-    array = read_verified(folder / TEST_LABELS)
-    assert array.tolist() == [*range(10), *range(10)] and not array.flags.writeable
-
-
-def test_what_is_not_the_official_file_is_refused_with_both_hashes(contents, folder):
+def test_a_right_file_is_read_and_any_other_refused_with_both_hashes(contents, folder):
     labels = contents[TEST_LABELS]
     altered, pickled = npz(np.zeros(20, np.uint8)), npz(np.array([{}], object))
     for content in (labels[:-1], b"", contents[TEST_IMAGES], b"<html>", altered, pickled):
@@ -55,17 +50,15 @@ def test_what_is_not_the_official_file_is_refused_with_both_hashes(contents, fol
         with pytest.raises(ValueError, match=re.escape(str(folder / TEST_LABELS))) as caught:
             read_verified(folder / TEST_LABELS)
         hashes = re.findall("[0-9a-f]{64}", str(caught.value))
-        assert len({*hashes}) == 2 and official_files.SHA256[TEST_LABELS] in hashes
-
-
-def test_a_missing_file_and_a_folder_of_its_name_are_named_with_the_way_to_place_it(
-    contents, folder
-):
-    (folder / TRAIN_IMAGES).mkdir(parents=True)
-    for name in (TRAIN_IMAGES, TEST_IMAGES):
-        with pytest.raises(FileNotFoundError, match="KMNIST_MLP_DATA") as caught:
-            read_verified(folder / name)
-        assert str(folder / name) in str(caught.value)
+        assert len({*hashes}) == 2 and kmnist.SHA256[TEST_LABELS] in hashes
+    fill(folder, contents)
+    array = read_verified(folder / TEST_LABELS)
+    assert array.tolist() == [*range(10), *range(10)] and not array.flags.writeable
+    (folder / TRAIN_IMAGES).unlink()
+    (folder / TRAIN_IMAGES).mkdir()
+    with pytest.raises(FileNotFoundError, match="KMNIST_MLP_DATA") as caught:
+        read_verified(folder / TRAIN_IMAGES)
+    assert str(folder / TRAIN_IMAGES) in str(caught.value)
 
 
 # ---- downloading ---------------------------------------------------------------------------------
@@ -120,46 +113,20 @@ BAD_ANSWERS = {
 
 @pytest.mark.parametrize("kind", BAD_ANSWERS)
 def test_a_bad_answer_is_told_in_time_and_leaves_no_file(folder, web, monkeypatch, kind):
-    assert 5 <= official_files.TIMEOUT <= 20
-    monkeypatch.setattr(official_files, "TIMEOUT", 0.3)
+    assert 5 <= kmnist.TIMEOUT <= 20
+    monkeypatch.setattr(kmnist, "TIMEOUT", 0.3)
     web.answer, said = BAD_ANSWERS[kind]
     assert said in download(folder) and files_in(folder) == {}
 
 
-def test_a_file_that_arrived_whole_is_kept_when_the_next_one_fails(contents, folder, web):
-    web.answer = lambda handler, name: send(handler, contents[NAMES[0]])
-    assert download(folder) is not None
-    assert files_in(folder) == {NAMES[0]: contents[NAMES[0]]}
-
-
-@needs_fork
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-@pytest.mark.parametrize(
-    ("owner", "name"), [(Response, "iter_content"), (shutil, "move")], ids=["fetched", "renamed"]
-)
-def test_a_killed_download_leaves_no_file_under_a_final_name_and_the_next_succeeds(
-    contents, folder, web, owner, name
-):
-    assert is_killed(lambda: download(folder), owner, name, after=1)
-    assert [name for name in NAMES if (folder / name).exists()] == NAMES[:1]
-    assert download(folder) is None
-    assert {name: (folder / name).read_bytes() for name in NAMES} == contents
-
-
-def test_what_is_no_web_address_or_has_no_server_is_told(folder, monkeypatch):
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]  # free again when the probe is closed
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    for address in ("no address/", "ftp://127.0.0.1/", f"http://127.0.0.1:{port}/"):
+def test_what_has_no_server_or_no_folder_to_be_put_into_is_told(folder, web, monkeypatch):
+    (folder.parent / "a folder" / TRAIN_IMAGES).mkdir(parents=True)
+    (folder.parent / "file").write_text("in the way")
+    for name in ("file/data", "a long name" * 100, "a folder"):
+        assert download(folder.parent / name) is not None
+    for address in ("no address/", "ftp://127.0.0.1/", "http://127.0.0.1:9/"):
         monkeypatch.setenv("KMNIST_MLP_URL", address)
         assert address in download(folder) and files_in(folder) == {}
-
-
-def test_a_cache_folder_that_cannot_be_made_or_filled_is_told(tmp_path, web):
-    (tmp_path / "file").write_text("in the way")
-    (tmp_path / "data" / TRAIN_IMAGES).mkdir(parents=True)
-    for name in ("file/data", "a long name" * 100, "data"):
-        assert download(tmp_path / name) is not None
 
 
 # ---- the data set --------------------------------------------------------------------------------
@@ -171,10 +138,6 @@ def nothing_there(monkeypatch, folder):
     monkeypatch.setenv("KMNIST_MLP_CACHE", str(folder.parent))
     for name in ("KMNIST_MLP_DATA", "KMNIST_MLP_DATASET", FAILED):
         monkeypatch.setenv(name, "")  # and what a test sets is undone
-
-
-def test_an_empty_cache_is_filled_and_read(contents, folder, web, nothing_there):
-    assert len(load_kmnist().train_images) == 30 and files_in(folder) == contents
 
 
 def test_a_program_and_its_children_try_once_unless_the_data_is_mandatory_or_there_by_now(
@@ -199,22 +162,20 @@ def test_a_program_and_its_children_try_once_unless_the_data_is_mandatory_or_the
 
 
 def test_the_command_fetches_verifies_and_credits(contents, folder, web, nothing_there, capsys):
-    assert main() == 0
+    assert main() == 0 and files_in(folder) == contents
+    assert len(load_kmnist().train_images) == 30
     told = capsys.readouterr().out
     parts = ["created by CODH", "CC BY-SA 4.0", *(f"{folder / name}" for name in NAMES)]
     assert all(part in told for part in parts)
 
 
-def test_the_command_asks_every_time_and_tells_what_to_do_by_hand(web, nothing_there, capsys):
+def test_the_command_asks_every_time_and_tells_what_to_do_by_hand(
+    tmp_path, web, nothing_there, monkeypatch, capsys
+):
     web.answer, said = BAD_ANSWERS["not found"]
     assert main() == main() == 1 and len(web.asked) == 2
     told = capsys.readouterr().err
     assert all(name in told for name in [*NAMES, said, "KMNIST_MLP_DATA", "codh.rois.ac.jp"])
-
-
-def test_the_command_checks_a_named_folder_and_downloads_nothing(
-    tmp_path, web, nothing_there, monkeypatch, capsys
-):
-    monkeypatch.setenv("KMNIST_MLP_DATA", str(tmp_path))
-    assert main() == 1 and web.asked == []
+    monkeypatch.setenv("KMNIST_MLP_DATA", str(tmp_path))  # nothing is downloaded there
+    assert main() == 1 and len(web.asked) == 2
     assert str(tmp_path / TRAIN_IMAGES) in capsys.readouterr().err

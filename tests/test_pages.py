@@ -24,8 +24,8 @@ from small_runs import judged_twice
 
 from kmnist_mlp import Dataset, figures
 from kmnist_mlp.experiments import claims_of
+from kmnist_mlp.experiments.claims import VERDICTS, printed_outside
 from kmnist_mlp.experiments.provenance import commit
-from kmnist_mlp.experiments.verdicts import VERDICTS, printed_outside
 from kmnist_mlp.figures import tables
 from kmnist_mlp.figures.report_figure import ShownData
 from kmnist_mlp.report import notebook

@@ -1,19 +1,27 @@
-"""The published report's configurations and numbers are all there, as printed."""
+"""The published report's configurations, numbers and curves are all there, as printed."""
 
-import csv
 import re
-from dataclasses import fields
 
+import numpy as np
+import pandas as pd
 import pytest
 from printed import EXPERIMENTS as PRINTED
 from printed import FINAL, GRADIENTS
 
 from kmnist_mlp.config import Config
-from kmnist_mlp.experiments.paper import EXPERIMENTS, PAPER, PUBLISHED, published_gradients
+from kmnist_mlp.experiments.paper import (
+    EXPERIMENTS,
+    PAPER,
+    offset_and_rest,
+    paper_curves,
+    patience_stop,
+    published_gradients,
+)
 from kmnist_mlp.gradient_check import TOLERANCE
 from kmnist_mlp.laboratory.loss_surface import RATES
 
-UNPRINTED = ["no_momentum", "no_standardisation", "linear"]
+UNPRINTED = {"no_momentum": {"momentum": False}, "no_standardisation": {"standardisation": "none"},
+             "linear": {"layer_specs": (784, 10)}}  # fmt: skip
 NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?")
 
 
@@ -22,15 +30,9 @@ def as_printed(value):
     return "" if value is None else f"{value:.6f}".rstrip("0").rstrip(".")
 
 
-def test_the_experiments_are_the_published_rows_and_three_of_the_abstract():
-    assert list(PAPER) == [*PRINTED, *UNPRINTED]
-    assert {name: entry.config for name, entry in PAPER.items()} == EXPERIMENTS
-    assert all(name == entry.name for name, entry in PAPER.items())
-
-
 @pytest.mark.parametrize("name", PRINTED)
 def test_each_experiment_has_the_configuration_and_the_numbers_that_the_paper_prints(name):
-    entry, config = PAPER[name], PAPER[name].config
+    entry, config = PAPER[name], EXPERIMENTS[name]
     assert PRINTED[name].split("|") == [
         entry.section,
         "-".join(map(str, entry.figures)),
@@ -45,22 +47,17 @@ def test_each_experiment_has_the_configuration_and_the_numbers_that_the_paper_pr
         as_printed(entry.test_loss),
         as_printed(entry.test_accuracy),
     ]
-    assert config.momentum and config.momentum_gamma == 0.9
+    assert config.momentum and config.momentum_gamma == 0.9 and config.standardisation == "pixel"
 
 
-def test_the_final_model_is_the_dictionary_of_section_6():
-    assert EXPERIMENTS["final"] == Config.from_dict(FINAL)
-
-
-def test_the_three_runs_without_numbers_differ_from_the_baseline_in_one_thing_each():
-    baseline = EXPERIMENTS["baseline"]
-    changed = {"momentum": False, "standardisation": "none", "layer_specs": (784, 10)}
-    for name, (field, value) in zip(UNPRINTED, changed.items(), strict=True):
+def test_three_runs_without_numbers_differ_from_the_baseline_in_one_thing_each():
+    assert list(PAPER) == list(EXPERIMENTS) == [*PRINTED, *UNPRINTED]
+    for name, change in UNPRINTED.items():
         entry = PAPER[name]
-        own = {f.name: getattr(entry.config, f.name) for f in fields(Config)}
-        assert own == {f.name: getattr(baseline, f.name) for f in fields(Config)} | {field: value}
+        assert entry.config == EXPERIMENTS["baseline"].replace(**change)
         assert (entry.section, entry.figures) == ("abstract", ())
         assert entry.test_loss is None and entry.test_accuracy is None
+    assert EXPERIMENTS["final"] == Config.from_dict(FINAL), "the dictionary of section 6"
 
 
 def test_every_experiment_has_a_title_of_its_own_with_the_numbers_of_its_configuration():
@@ -71,19 +68,6 @@ def test_every_experiment_has_a_title_of_its_own_with_the_numbers_of_its_configu
         own = {config.learning_rate, config.epochs, config.L1_penalty, config.L2_penalty}
         own |= {*config.layer_specs} | ({0, 255} if name == "no_standardisation" else set())
         assert own >= set(map(float, NUMBER.findall(entry.title))), name
-        for penalty in ("L1", "L2") if name not in ("final", "starter") else ():
-            assert (penalty in entry.title) == (getattr(config, f"{penalty}_penalty") > 0)
-    activations = {PAPER[name].title.lower() for name in ("sigmoid", "relu")}
-    assert activations == {EXPERIMENTS[name].activation.lower() for name in ("sigmoid", "relu")}
-
-
-def test_the_remarks_beside_the_published_results_quote_the_paper():
-    with open(PUBLISHED / "published_results.csv", encoding="utf-8", newline="") as file:
-        remarks = [re.findall(r"[\d.^-]*\de?[\d-]*", row["note"]) for row in csv.DictReader(file)]
-    assert [" ".join(numbers) for numbers in remarks] == [
-        "", "25", "0.0005 2.2 0.005 0.0005", "2.2", "", "5 25", "", "", "0.2",
-        "20^-3 2 1e-6 1", "9 25", "20^-3", "", "", "", "", "", "17 25", "", "", "90",
-    ]  # fmt: skip
 
 
 def test_the_gradients_are_those_of_tables_1_to_3():
@@ -97,8 +81,72 @@ def test_the_gradients_are_those_of_tables_1_to_3():
                 "difference": float(numbers[2]),
             }  # fmt: skip
     assert next(rows, None) is None
-
-
-def test_the_bound_of_the_gradient_check_and_the_compared_learning_rates_are_the_papers():
     assert TOLERANCE == 0.0001
-    assert RATES == (0.0005, 0.005, 0.5)
+    assert RATES == (0.0005, 0.005, 0.5), "the compared learning rates"
+
+
+# ---- the learning curves -------------------------------------------------------------------------
+
+# by loss figure: epochs (loss, accuracy), last values (training and validation loss, accuracy)
+LAST = {
+    1: (100, 100, 0.0003, 0.0284, 0.9998, 0.9328),
+    3: (25, 25, 0.0030, 0.0238, 0.9974, 0.9313),
+    5: (25, 25, 0.0031, 0.0254, 0.9976, 0.9283),
+    7: (25, 25, 0.0245, 0.0464, 0.9977, 0.9313),
+    9: (25, 30, 0.0034, 0.0257, 0.9990, 0.9341),
+    11: (30, 25, 0.0022, 0.0244, 0.9976, 0.9280),
+    13: (25, 25, 0.0177, 0.0264, 0.9561, 0.9242),
+    15: (25, 25, 0.0018, 0.0228, 0.9989, 0.9398),
+    17: (25, 25, 0.0019, 0.0206, 0.9989, 0.9400),
+    19: (25, 25, 0.0062, 0.0290, 0.9907, 0.9162),
+    21: (25, 25, 0.0046, 0.0274, 0.9932, 0.9204),
+}
+
+
+def test_each_pair_of_figures_of_the_paper_has_four_curves_without_a_gap():
+    figures = [entry.figures for entry in PAPER.values() if entry.figures]
+    assert figures == [(figure, figure + 1) for figure in LAST]
+    for figure, (losses, accuracies, *last) in LAST.items():
+        curves = paper_curves((figure, figure + 1))
+        found = []
+        for kind, length in (("loss", losses), ("accuracy", accuracies)):
+            for part in ("training", "validation"):
+                curve = curves[f"{part}_{kind}"].dropna()
+                assert curve.index.tolist() == list(range(1, length + 1))
+                found.append(curve.iloc[-1])
+        np.testing.assert_allclose(found, last, atol=6e-5)
+        uncertainty = paper_curves((figure, figure + 1), "uncertainty")
+        assert list(uncertainty) == list(curves)
+        assert uncertainty.notna().equals(curves.notna()) and (uncertainty.max() < 2e-3).all()
+    assert paper_curves(()).empty
+
+
+def test_an_offset_is_the_mean_difference_of_all_curves_over_the_epochs_of_both():
+    curves = pd.DataFrame({"a": [5.0, 7.0, 9.0, 99.0], "b": [1.0, 1.0, np.nan, 99.0]})
+    others = pd.DataFrame({"a": [4.0, 4.0, 4.0], "b": [2.0, 0.0, 0.0]})
+    assert offset_and_rest(curves, others) == pytest.approx((9 / 5, np.std([1, 3, 5, -1, 1])))
+    assert offset_and_rest(others, curves)[0] == pytest.approx(-9 / 5)
+
+
+@pytest.mark.parametrize(
+    ("losses", "patience", "epoch"),
+    [
+        ([5, 4, 4, 4, 1], 2, 4),  # an equal loss is no improvement
+        ([5, 4, 4, 3, 4, 2, 9, 9, 9, 0], 3, 9),
+        ([1, 2, 3], 1, 2),
+        ([1, 2, 3, 4, 5], 5, None),
+        ([3, 2, 1], 1, None),
+    ],
+)
+def test_patience_ends_a_run_so_many_epochs_after_its_lowest_loss(losses, patience, epoch):
+    assert patience_stop(pd.Series(losses, range(1, len(losses) + 1)), patience) == epoch
+
+
+def test_the_facts_that_the_notebooks_state_follow_from_the_curves():
+    stops = [patience_stop(paper_curves([figure]).validation_loss) for figure in LAST]
+    assert stops == [21, 21, 23, 15, 23, 23, None, 17, None, 21, 21]
+    for figure, other in ((3, 1), (4, 2), (9, 5)):
+        _, rest = offset_and_rest(paper_curves([figure]), paper_curves([other]))
+        assert 4 * rest < paper_curves([figure], "uncertainty").min().min() + 1e-4
+    _, rest = offset_and_rest(paper_curves([9]), paper_curves([11]))
+    assert rest > paper_curves([9], "uncertainty").max().max(), "curves of two runs differ"

@@ -21,12 +21,10 @@ SMALL = Config(layer_specs=(36, 8, 10), learning_rate=0.01, batch_size=32, epoch
 OURS = {
     "tanh": {},
     "sigmoid, two hidden layers": {"activation": "sigmoid", "layer_specs": (36, 6, 5, 10)},
-    "ReLU": {"activation": "ReLU"},
     "no hidden layer": {"layer_specs": (36, 10)},
-    "L1": {"L1_penalty": 0.05},
+    "L1 and ReLU": {"L1_penalty": 0.05, "activation": "ReLU"},
     "L2": {"L2_penalty": 0.2},
-    "no momentum": {"momentum": False},
-    "all epochs": {"early_stop": False},
+    "no momentum, all epochs": {"momentum": False, "early_stop": False},
     "patience": {"learning_rate": 0.11, "epochs": 9, "early_stop_epoch": 1},
     "raw pixels": {"standardisation": "none", "learning_rate": 1e-5},
     "diverges": {"activation": "ReLU", "learning_rate": 1e12, "momentum": False},
@@ -211,17 +209,11 @@ def test_the_coded_slopes_are_the_stated_ones():
     assert activate(z, "ReLU")[1].tolist() == [0, 0, 0, 0, 1, 1, 1]
 
 
-@pytest.mark.parametrize("names", ["clipping", None, 3])
-def test_deviations_that_are_no_several_names_are_refused(names, tiny10):
-    with pytest.raises(ValueError, match=f"deviations .*{names!r}"):
+@pytest.mark.parametrize("names", ["clipping", ["one draw", "cliping"], [3]])
+def test_names_that_are_no_deviations_are_refused_with_what_there_is(names, tiny10):
+    with pytest.raises(ValueError, match="deviation") as error:
         train_as_published(SMALL, tiny10, names)
-
-
-@pytest.mark.parametrize(("name", "near"), [("cliping", "clipping"), (3, "one draw"), ([], "L2")])
-def test_an_unknown_deviation_is_named_with_what_there_is(name, near, tiny10):
-    with pytest.raises(ValueError, match="unknown deviation") as error:
-        train_as_published(SMALL, tiny10, ["one draw", name])
-    assert repr(name) in str(error.value) and near in str(error.value)
+    assert repr(names if isinstance(names, str) else names[-1]) in str(error.value)
 
 
 def test_options_beyond_the_paper_and_layers_that_do_not_fit_are_refused(tiny10):

@@ -1,17 +1,35 @@
-"""Load Kuzushiji-MNIST, verified, or its announced stand-in."""
+"""Kuzushiji-MNIST: download, verify and read its four official files, or draw the stand-in."""
 
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+
 from kmnist_mlp.data import STAND_IN, Dataset
 from kmnist_mlp.datasets.folders import cache_folder, full_path
-from kmnist_mlp.datasets.official_files import BY_HAND, SHA256, download, read_verified
 from kmnist_mlp.datasets.stand_in import draw_stand_in
 
+CREDIT = (
+    '"KMNIST Dataset" (created by CODH), adapted from "Kuzushiji Dataset" (created by NIJL and '
+    "others), doi:10.20676/00000341, CC BY-SA 4.0"
+)
+OFFICIAL_ADDRESS = "http://codh.rois.ac.jp/kmnist/dataset/kmnist/"
+SHA256 = {
+    "kmnist-train-imgs.npz": "11d69e17c8fd294905864aef177fd10c2185e5a3655f4da03d72ea5a64c17a72",
+    "kmnist-train-labels.npz": "a325c877035602cb9b9ba54f4194a2a1b5f718026a463db5b5e0cdc124c03720",
+    "kmnist-test-imgs.npz": "692d824896bec8f3c357ebf7a0fe904ed67ac632ce953d0b58f7fbef7bb27d87",
+    "kmnist-test-labels.npz": "660f13a4705431ea2a6391c41ecbe384cd0d932c595a101ec4f3b8989e785046",
+}
+TIMEOUT = 10.0  # seconds without an answer after which a download is given up
+BY_HAND = (
+    f"To place the data by hand: put the four files {', '.join(SHA256)} (from {OFFICIAL_ADDRESS}) "
+    "in one folder and set the environment variable KMNIST_MLP_DATA to that folder."
+)
 # Why the download failed. A program tries once, and the kernels of a report's notebooks, which
 # inherit its environment, do not try again: all of them have the same data.
 FAILED = "KMNIST_MLP_DOWNLOAD_FAILED"
@@ -65,22 +83,30 @@ def load_kmnist(directory: str | os.PathLike | None = None) -> Dataset:
     FileNotFoundError: ...kmnist-train-imgs.npz is missing. To place the data by hand: ...
     """
     wanted = _wanted()
-    if directory is None and wanted == "stand-in":
-        return _announced_stand_in("KMNIST_MLP_DATASET=stand-in asks for it")
     if directory is not None:
-        return _load_folder(str(full_path("directory", directory)))
-    folder, named = data_folder()
-    mandatory = wanted == "kmnist"
-    told = None if mandatory or _complete(folder) else os.environ.get(FAILED)
-    reason = None if named else told or download(folder)
-    if reason is None:
-        return _load_folder(str(folder))
-    if mandatory:
-        raise FileNotFoundError(
-            f"KMNIST_MLP_DATASET=kmnist makes the real data mandatory, and {reason}.\n{BY_HAND}"
-        )
-    os.environ[FAILED] = reason
-    return _announced_stand_in(f"{reason} (`make data` tries again)")
+        return _official(full_path("directory", directory))
+    if wanted == "stand-in":
+        reason = "KMNIST_MLP_DATASET=stand-in asks for it"
+    else:
+        folder, named = data_folder()
+        mandatory = wanted == "kmnist"
+        told = None if mandatory or _complete(folder) else os.environ.get(FAILED)
+        reason = None if named else told or download(folder)
+        if reason is None:
+            return _official(folder)
+        if mandatory:
+            raise FileNotFoundError(
+                f"KMNIST_MLP_DATASET=kmnist makes the real data mandatory, and {reason}.\n{BY_HAND}"
+            )
+        os.environ[FAILED] = reason
+        reason += " (`make data` tries again)"
+    warnings.warn(
+        f"STAND-IN DATA: this is not Kuzushiji-MNIST, because {reason}. All results are those of "
+        f"a small drawn data set. {BY_HAND}",
+        StandInWarning,
+        stacklevel=2,
+    )
+    return _stand_in()
 
 
 def load_and_announce() -> tuple[Dataset, str]:
@@ -101,9 +127,8 @@ def load_and_announce() -> tuple[Dataset, str]:
 def data_at_hand() -> Dataset:
     """Return KMNIST if its files are on this machine, else the stand-in; download nothing."""
     folder, _ = data_folder()
-    if _wanted() == "stand-in" or not _complete(folder):
-        return _stand_in()
-    return _load_folder(str(folder))
+    here = _wanted() != "stand-in" and _complete(folder)
+    return _official(folder) if here else _stand_in()
 
 
 def data_folder() -> tuple[Path, bool]:
@@ -125,21 +150,66 @@ def _wanted() -> str:
 
 
 @lru_cache(maxsize=2)  # a notebook asks more than once; the arrays are read-only
-def _load_folder(folder: str) -> Dataset:
-    arrays = [read_verified(Path(folder) / name) for name in SHA256]
-    return Dataset(*arrays)
-
-
-def _announced_stand_in(reason: str) -> Dataset:
-    warnings.warn(
-        f"STAND-IN DATA: this is not Kuzushiji-MNIST, because {reason}. All results are those of "
-        f"a small drawn data set. {BY_HAND}",
-        StandInWarning,
-        stacklevel=3,
-    )
-    return _stand_in()
+def _official(folder: Path) -> Dataset:
+    return Dataset(*(read_verified(folder / name) for name in SHA256))
 
 
 @lru_cache(maxsize=1)
 def _stand_in() -> Dataset:
     return Dataset(*draw_stand_in(), name=STAND_IN)
+
+
+# ---- the official files --------------------------------------------------------------------------
+
+
+def download(folder: Path) -> str | None:
+    """Fetch what is missing or damaged in ``folder``; return None, or why that was not possible.
+
+    A file gets its final name only after its SHA-256 was right. What is there is not asked for.
+    """
+    import pooch  # slow to import
+    import requests
+
+    address = (os.environ.get("KMNIST_MLP_URL") or OFFICIAL_ADDRESS).rstrip("/") + "/"
+    pooch.get_logger().setLevel("ERROR")
+    get = pooch.HTTPDownloader(timeout=TIMEOUT, progressbar=sys.stderr.isatty())
+    files = pooch.create(folder, address, registry=SHA256)
+    try:
+        for name in SHA256:
+            files.fetch(name, downloader=get)
+    except (requests.ConnectionError, requests.Timeout):
+        return f"{address} cannot be reached, or did not answer within {TIMEOUT:g} seconds"
+    except (OSError, ValueError) as error:
+        return f"the download from {address} failed: {error}"
+    return None
+
+
+def read_verified(path: Path) -> np.ndarray:
+    """Read one official file, as a read-only array of uint8.
+
+    Parameters
+    ----------
+    path : Path
+        Its name tells which of the four files it must be.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is missing.
+    ValueError
+        If it is not the official file.
+    """
+    from pooch import file_hash  # slow to import
+
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing. {BY_HAND}")
+    digest = file_hash(str(path))
+    if digest != SHA256[path.name]:  # nothing of it is unpacked
+        raise ValueError(
+            f"{path} is refused: it is not the official file, or not all of it. Expected: SHA-256 "
+            f"{SHA256[path.name]}; got {path.stat().st_size:,} bytes with SHA-256 {digest}. "
+            "`make data` replaces a damaged file in the cache folder."
+        )
+    array = np.load(path)["arr_0"]
+    array.flags.writeable = False
+    return array

@@ -7,12 +7,18 @@ real data, so that test accuracy is lower than validation accuracy. Nothing meas
 anything about the real data.
 """
 
+import csv
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.random import Generator, default_rng
 
-from kmnist_mlp.datasets.kana import KANA, spline, stroke_points
+# The strokes of each class: as they are printed, the same with connected strokes, a cursive form.
+# Four digits are one control point: x rightwards, then y downwards, in hundredths of a unit
+# square. A slash lifts the brush; a repeated point is a sharp turn.
+with open(Path(__file__).with_name("kana.csv"), encoding="utf-8", newline="") as _file:
+    KANA = {name: forms for name, *forms in list(csv.reader(_file))[1:]}
 
 SQUARE = 25  # side of the unit square in pixels; the margin leaves room for the shift
 CURVE_POINTS = 96  # one pixel apart on the longest kana; fewer would show as dots
@@ -38,6 +44,24 @@ class Handwriting(NamedTuple):
 # the forms that are rare in training, and of the shift.
 TRAINING = Handwriting((0.45, 0.45, 0.10), 0.0, 0.08, 0.04, 0.06, 0.08, 0.013, 0.018, 0.70)
 TEST = Handwriting((0.40, 0.25, 0.35), -0.09, 0.09, 0.05, 0.08, 0.08, 0.014, 0.022, 0.64)
+
+
+def stroke_points(strokes: str) -> list[np.ndarray]:
+    """Return the control points of each stroke of a form in KANA, (points, 2), in the square."""
+    return [np.array([divmod(int(p), 100) for p in s.split()]) / 100 for s in strokes.split("/")]
+
+
+def spline(points: np.ndarray) -> np.ndarray:
+    """Return the Catmull-Rom spline through points (n, d): 16 points per segment, ends included.
+
+    Source: E. Catmull and R. Rom, A class of local interpolating splines, in Computer Aided
+    Geometric Design, Academic Press, 1974.
+    """
+    t = np.linspace(0, 1, 16)[:, None]
+    knots = points[[0, *range(len(points)), len(points) - 1]][:, None]
+    a, b, c, d = knots[:-3], knots[1:-2], knots[2:-1], knots[3:]
+    bow = (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3
+    return (b + bow / 2).reshape(-1, points.shape[1])
 
 
 def draw_stand_in(

@@ -13,10 +13,9 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from kmnist_mlp.experiments.claims import CLAIMS, Claim
+from kmnist_mlp.experiments.claims import CLAIMS, Claim, judge, values_of
 from kmnist_mlp.experiments.published_runs import load_runs
 from kmnist_mlp.experiments.runs import Results
-from kmnist_mlp.experiments.verdicts import judge, values_of
 from kmnist_mlp.support.statistics import interval
 
 NOT_FOUND, NOT_MEASURED = "not found", "not measured"
@@ -60,7 +59,7 @@ def in_both_readings(
     Parameters
     ----------
     judged : DataFrame
-        What :func:`~kmnist_mlp.experiments.verdicts.judge` gives: the claims as the text has them.
+        What :func:`~kmnist_mlp.experiments.judge` gives: the claims as the text has them.
     ablation : dict of str to Results
         By default what :func:`published_readings` gives.
     claims : iterable of Claim
@@ -77,25 +76,22 @@ def in_both_readings(
     """
     ablation = published_readings() if ablation is None else ablation
     stated = {claim.statement: claim for claim in claims}
-    code = judge(ablation["all"], {}, stated.values())
-    code = code.reindex(columns=["claim", "mean", "verdict"])
+    code = judge(ablation["all"], {}, stated.values()).reindex(columns=["claim", "mean", "verdict"])
     both = judged.merge(code, "left", on="claim", suffixes=("", "_code"))
     both["verdict_code"] = both.verdict_code.fillna("")
+    alone = {name for key, runs in ablation.items() if key[0] == "+" for name in runs.names}
     rows = []
     for row in both.itertuples():
-        cause = {"cause": "", "also": ""}
+        cause, others = {"cause": ""}, []
         wanted = row.verdict == "not reproduced" and not row.note
         if wanted and judged.attrs["data_name"] == "KMNIST":
             reached = row.verdict_code == "reproduced"
-            names = {row.experiment, row.minus}
-            tried = any(names & {*own.names} for key, own in ablation.items() if key[0] == "+")
+            tried = alone & {row.experiment, row.minus}
             found = causes(stated[row.claim], ablation) if reached else []
             none = NOT_FOUND if tried or not reached else NOT_MEASURED
             cause, *others = found or [{"cause": none}]
-            cause = cause | {"also": ", ".join(other["cause"] for other in others)}
-        rows.append(cause)
-    added = pd.DataFrame(rows, both.index, [*COLUMNS, "also"])
-    both = pd.concat([both, added], axis=1)
+        rows.append(cause | {"also": ", ".join(other["cause"] for other in others)})
+    both = both.join(pd.DataFrame(rows, both.index, [*COLUMNS, "also"]))
     both.attrs = judged.attrs
     return both
 
@@ -112,29 +108,25 @@ def causes(claim: Claim, ablation: Mapping[str, Results]) -> list[dict[str, floa
         Items cause, cause_change, cause_low, cause_high and cause_share, as in
         :func:`in_both_readings`.
     """
-    ours, theirs = (values_of(claim, ablation[reading]) for reading in ("none", "all"))
+    ours, theirs = (values_of(claim, ablation[name]) for name in ("none", "all"))
     if ours is None or theirs is None:
         return []
+
+    def outside(value: float, ends: tuple[float, float]) -> float:
+        return float(abs(np.clip(value, *ends) - value))
+
     mean = ours.mean()
     # of several numbers, the one that is farthest away
-    range_ = max(claim.ranges, key=lambda ends: _outside(mean, ends))
-    distance, up = _outside(mean, range_), mean < range_[0]
+    range_ = max(claim.ranges, key=lambda ends: outside(mean, ends))
+    distance, direction = outside(mean, range_), 1 if mean < range_[0] else -1
     found = []
-    for name in (reading[1:] for reading in ablation if reading.startswith("+")):
-        if not distance or f"-{name}" not in ablation:
-            continue
-        alone = values_of(claim, ablation[f"+{name}"], ablation["none"])
-        without = values_of(claim, ablation[f"-{name}"], ablation["all"])
-        change, low, high = interval((alone - ours).dropna())
-        back, back_low, back_high = interval((theirs - without).dropna())
-        clear = min(low, back_low) > 0 if up else max(high, back_high) < 0
-        if clear and min(abs(change), abs(back)) >= MATERIAL * distance:
-            share = 1 - _outside(mean + change, range_) / distance
-            values = (name, change, low, high, share)
-            found.append(dict(zip(COLUMNS, values, strict=True)))
-    return sorted(found, key=lambda own: (-own["cause_share"], -abs(own["cause_change"])))
-
-
-def _outside(value: float, ends: tuple[float, float]) -> float:
-    """Return how far a value lies outside a range, 0 inside."""
-    return float(abs(np.clip(value, *ends) - value))
+    for name in (key[1:] for key in ablation if key[0] == "+" and f"-{key[1:]}" in ablation):
+        added = values_of(claim, ablation[f"+{name}"], ablation["none"]) - ours
+        removed = theirs - values_of(claim, ablation[f"-{name}"], ablation["all"])
+        changes = interval(added.dropna())
+        intervals = np.array([changes, interval(removed.dropna())])
+        clear = (direction * intervals[:, 1:] > 0).all()
+        if distance and clear and abs(intervals[:, 0]).min() >= MATERIAL * distance:
+            share = 1 - outside(mean + changes[0], range_) / distance
+            found.append(dict(zip(COLUMNS, (name, *changes, share), strict=True)))
+    return sorted(found, key=lambda each: (-each["cause_share"], -abs(each["cause_change"])))

@@ -1,4 +1,4 @@
-"""The paper's claims as data; verdicts.py judges them.
+"""The paper's claims, of ``published/claims.csv``, and the verdict on each by :data:`RULE`.
 
 A claim is a number that the paper prints for one run, or a range for a quantity of an experiment or
 for the difference of two experiments.
@@ -6,12 +6,45 @@ for the difference of two experiments.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from math import inf
 
-from kmnist_mlp.experiments.paper import PAPER
+import numpy as np
+import pandas as pd
+
+from kmnist_mlp.experiments.paper import PAPER, read_published
+from kmnist_mlp.experiments.runs import Results
+from kmnist_mlp.support.statistics import (
+    equivalence_p,
+    holm,
+    interval,
+    p_value,
+    prediction_interval,
+)
+
+NO_MATTER = 0.5  # percentage points: a smaller difference is "no difference"; our choice
+RULE = (
+    "A number that the paper prints is the result of one run. It is reproduced if it could be "
+    "one more run of ours: if it lies, within its rounding (89 % is 88.5 to 89.5; a loss may "
+    "also have been truncated), in the 95 % prediction interval of our seeds, mean ± t s √(1 + "
+    "1/n). Where the paper prints several numbers for what is one measurement here, all of them "
+    "must lie in it. Such a number is reproduced if our runs do not contradict it, and the more "
+    "they scatter, the easier that is; an interval that reaches below 0 or above 100 % decides "
+    "nothing. All other claims are a range for a mean, or for the mean difference of two "
+    "experiments with the same seeds. If its 95 % confidence interval lies inside the range, "
+    "the claim is reproduced; if it lies wholly outside, or if all seeds have the value at its "
+    "end, not reproduced; else undecided. An undecided claim that one accuracy is above another "
+    'becomes "no effect" if two one-sided t-tests, at the level of 5 %, find a difference '
+    f"within ± {NO_MATTER:g} points. A claim whose quantity cannot decide it stays undecided. "
+    "The bound on the gradient check must hold in every seed: there, the interval is the range "
+    "over seeds."
+)
+VERDICTS = ("reproduced", "not reproduced", "no effect", "undecided")
+KINDS = ("printed accuracy", "printed loss", "comparison", "mechanism")
+
+
+# ---- the claims ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -35,19 +68,23 @@ class Claim:
     minus : str or None
         If there is one, the claim is about the difference to this experiment, seed by seed.
     runs : tuple of (float, float)
-        For numbers that the paper prints as results of single runs: the limits between which each
-        of them was rounded. They are compared with a further run of ours, not with our mean;
-        ``low`` and ``high`` enclose them all.
+        For numbers that the paper prints as results of single runs, instead of ``low`` and
+        ``high``: the limits between which each of them was rounded. They are compared with a
+        further run of ours, not with our mean.
     kind : str
         One of :data:`KINDS`. Verdicts are counted for each kind.
+    our_threshold : bool
+        Whether an end of the range is a number that we chose for a word of the paper: 1 point for
+        "much better", 5 points for "no satisfying accuracy", 5 % of the loss for "fluctuates", half
+        of the weights for "many", 0.5 points for "no difference", 22.5 to 27.5 for "about 25".
     doubt : str
         Why the quantity cannot decide the claim; empty if it can.
 
     Examples
     --------
-    >>> claim = next(claim for claim in CLAIMS if claim.minus == "linear")
+    >>> claim = CLAIMS[0]
     >>> print(claim.statement, claim.quantity, claim.experiment, claim.minus, claim.low, sep="; ")
-    The network is better than its linear counterpart; test_accuracy; baseline; linear; 0
+    The network is better than its linear counterpart; test_accuracy; baseline; linear; 0.0
     """
 
     section: str
@@ -59,6 +96,7 @@ class Claim:
     minus: str | None = None
     runs: tuple[tuple[float, float], ...] = ()
     kind: str = "mechanism"
+    our_threshold: bool = False
     doubt: str = ""
 
     @property
@@ -70,24 +108,6 @@ class Claim:
     def ranges(self) -> tuple[tuple[float, float], ...]:
         """The ranges that must hold, all of them."""
         return self.runs or ((self.low, self.high),)
-
-    @property
-    def our_threshold(self) -> bool:
-        """Whether an end of the range is a number that we chose for a word of the paper."""
-        return any(abs(end) in THRESHOLDS for end in (self.low, self.high))
-
-
-# ---- the claims ----------------------------------------------------------------------------------
-
-KINDS = ("printed accuracy", "printed loss", "comparison", "mechanism")
-# Where the paper uses words, these are the numbers that we judge them by: our choice.
-NO_MATTER = 0.5  # percentage points: a smaller difference is "no difference"
-MUCH = 1.0  # percentage points: at least this is "much better"
-FAILS = 5.0  # percentage points that are lost: no "satisfying accuracy"
-SETTLED = 0.05  # a loss that fluctuates by more than this share of it has not settled
-MANY = 0.5  # share of the weights that are driven to zero
-ABOUT_25 = (22.5, 27.5)  # epochs
-THRESHOLDS = {NO_MATTER, MUCH, FAILS, SETTLED, 100 * MANY, *ABOUT_25}
 
 
 def rounding_limits(printed: float, quantity: str = "test_accuracy") -> tuple[float, float]:
@@ -109,123 +129,23 @@ def rounding_limits(printed: float, quantity: str = "test_accuracy") -> tuple[fl
     return printed - unit / 2, printed + (unit if quantity.endswith("loss") else unit / 2)
 
 
-def of_one_run(
-    section: str, statement: str, quantity: str, experiment: str, *runs: tuple[float, float]
-) -> Claim:
-    """Return the claim that single runs had results between these limits, one pair for each."""
-    low, high = min(low for low, _ in runs), max(high for _, high in runs)
-    kind = f"printed {quantity.removeprefix('test_')}"
-    kind = kind if kind in KINDS else "mechanism"
-    return Claim(section, statement, quantity, experiment, low, high, runs=runs, kind=kind)
+def _claim(row: dict[str, str]) -> Claim:
+    printed = [rounding_limits(float(n), row["quantity"]) for n in row["printed"].split()]
+    low, high = float(row["low"] or -inf), float(row["high"] or inf)
+    runs = tuple(printed or [(low, high)]) if row["one_run"] == "True" else ()
+    texts = ("section", "statement", "quantity", "experiment", "kind", "doubt")
+    return Claim(
+        **{name: row[name] for name in texts},
+        low=low,
+        high=high,
+        minus=row["minus"] or None,
+        runs=runs,
+        our_threshold=row["our_threshold"] == "True",
+    )
 
 
-def _printed(name: str, others: str = "", also: Mapping[str, tuple] | None = None) -> list[Claim]:
-    """Claims that an experiment has the printed accuracy and loss; ``also`` further numbers."""
-    entry, claims = PAPER[name], []
-    for quantity, label, unit in (("test_accuracy", "accuracy", " %"), ("test_loss", "loss", "")):
-        value = getattr(entry, quantity)
-        if value is not None:
-            numbers = (value, *(also or {}).get(quantity, ()))
-            text = ", ".join(f"{number:g}" for number in numbers)
-            title = entry.title[0].upper() + entry.title[1:]
-            statement = f"{title}{others}: test {label} {text}{unit}"
-            runs = (rounding_limits(number, quantity) for number in numbers)
-            claims.append(of_one_run(entry.section, statement, quantity, name, *runs))
-    return claims
-
-
-def _compare(
-    section: str, statement: str, experiment: str, minus: str, low: float = -inf, high: float = inf,
-    quantity: str = "test_accuracy", kind: str = "comparison",
-) -> Claim:  # fmt: skip
-    return Claim(section, statement, quantity, experiment, low, high, minus, kind=kind)
-
-
-_explain = partial(_compare, kind="mechanism")
-_CURVATURE = (
-    "the fluctuation of runs that stop early contains the curvature of a loss that still falls"
-)
-
-_LIKE_BASELINE = PAPER["l1_1e-6"]  # the same results as the baseline in every printed digit
-
-# Going through the paper sentence by sentence. "abstract" to "6" are its sections.
-CLAIMS: tuple[Claim, ...] = (
-    _compare("abstract", "The network is better than its linear counterpart",
-             "baseline", "linear", low=0),
-    _compare("abstract", "Momentum helps accuracy", "baseline", "no_momentum", low=0),
-    _compare("abstract", "Normalisation helps accuracy: each pixel standardised, against raw "
-             "pixels (not against pixels divided by 255)", "baseline", "no_standardisation", low=0),
-    Claim("1", "All gradient differences are at most 0.0001", "gradient_difference", "gradients",
-          high=1e-4),
-    _compare("2.2a", "Learning rate 0.0005 trains to a better training accuracy than 0.005",
-             "baseline_100_epochs", "learning_rate_0.005", low=0, quantity="training_accuracy"),
-    _compare("2.2a", "Learning rate 0.0005 trains to a better validation accuracy than 0.005",
-             "baseline_100_epochs", "learning_rate_0.005", low=0, quantity="validation_accuracy"),
-    _compare("2.2a", "Learning rate 0.5: no satisfying accuracy (5 points or more below 0.0005)",
-             "learning_rate_0.5", "baseline_100_epochs", high=-FAILS,
-             quantity="validation_accuracy"),
-    Claim("2.2a", "Learning rate 0.5: hard to converge (the loss fluctuates by 5 % or more)",
-          "late_fluctuation", "learning_rate_0.5", low=SETTLED),
-    of_one_run("2.2b", "The baseline stops early at about epoch 25 (23 to 27)", "stopped_epoch",
-               "baseline", ABOUT_25),
-    _explain("2.2b", "Early stopping avoids overfitting: a lower test loss than after 100 epochs",
-             "baseline", "baseline_100_epochs", high=0, quantity="test_loss"),
-    *_printed("baseline", " (and with L1 0.000001)", {
-        "test_accuracy": (_LIKE_BASELINE.test_accuracy,),
-        "test_loss": (_LIKE_BASELINE.test_loss,),
-    }),
-    *_printed("l2_0.2"),
-    *_printed("starter"),
-    _compare("3.1a", "L2 penalty 0.2 generalises better than no penalty",
-             "l2_0.2", "baseline", low=0),
-    _explain("3.1a", "L2 penalty 0.2 overfits less: training minus validation accuracy is smaller",
-             "l2_0.2", "baseline", high=0, quantity="generalisation_gap"),
-    _compare("3.1a", "\"Any kind\" of penalty generalises better than none: L1 0.001",
-             "l1_1e-3", "baseline", low=0),
-    *_printed("l2_1e-3"),
-    _compare("3.1b", "L2 penalty 0.001 is worse than 0.2", "l2_1e-3", "l2_0.2", high=0),
-    _compare("3.1b", "L2 penalty 0.001 is too small to matter (within 0.5 points of none)",
-             "l2_1e-3", "baseline", -NO_MATTER, NO_MATTER),
-    _compare("3.1b", "L2 penalty 0.5 is worse than 0.2", "l2_0.5", "l2_0.2", high=0),
-    _compare("3.1b", "L2 penalty 0.5 is \"even worse\": worse than 0.001", "l2_0.5", "l2_1e-3",
-             high=0),
-    Claim("3.1b", "L2 penalty 0.5 disrupts learning (the loss fluctuates by 5 % or more)",
-          "late_fluctuation", "l2_0.5", low=SETTLED, doubt=_CURVATURE),
-    _compare("3.2a", "L1 (0.000001) is not as good as L2 (0.2)", "l1_1e-6", "l2_0.2",
-             high=0),
-    _explain("3.2a", "The reason might be: L1 0.001 drives half of the weights to zero",
-             "l1_1e-3", "baseline", low=100 * MANY, quantity="small_weight_share"),
-    _explain("3.2a", "L1 0.2 (our choice): half of the weights more driven to zero than by L2 0.2",
-             "l1_0.2", "l2_0.2", low=100 * MANY, quantity="small_weight_share"),
-    *_printed("l1_1e-3"),
-    _compare("3.2b", "A small L1 penalty hardly matters: 0.001 within 0.5 points of 0.000001",
-             "l1_1e-3", "l1_1e-6", -NO_MATTER, NO_MATTER),
-    Claim("3.2b", "L1 penalty 0.2 does not converge (the loss fluctuates by 5 % or more)",
-          "late_fluctuation", "l1_0.2", low=SETTLED, doubt=_CURVATURE),
-    _compare("3.2b", "L1 penalty 0.2 loses accuracy (5 points or more)", "l1_0.2",
-             "baseline", high=-FAILS),
-    *_printed("sigmoid"),
-    _compare("4.1", "Sigmoid is not recommended: worse than tanh", "sigmoid", "baseline", high=0),
-    *_printed("relu"),
-    Claim("4.3", "With tanh, accuracy is about 84 % on average (83.5 to 84.5)", "test_accuracy",
-          "baseline", *rounding_limits(84.0), kind="printed accuracy"),
-    _compare("4.3", "ReLU is much better than tanh (1 point or more)",
-             "relu", "baseline", low=MUCH),
-    _compare("4.3", "ReLU is much better than sigmoid (1 point or more)",
-             "relu", "sigmoid", low=MUCH),
-    *_printed("hidden_256"),
-    _compare("5.1a", "256 hidden units are better than 128", "hidden_256", "baseline", low=0),
-    _explain("5.1a", "256 hidden units have less bias: better training accuracy at the kept epoch",
-             "hidden_256", "baseline", low=0, quantity="training_accuracy"),
-    *_printed("hidden_64"),
-    _compare("5.1b", "64 hidden units are worse than 128", "hidden_64", "baseline", high=0),
-    *_printed("two_hidden_layers"),
-    _compare("5.2", "Two layers of 64 units are worse than one of 128", "two_hidden_layers",
-             "baseline", high=0),
-    *_printed("final"),
-    _compare("6", "The final model is much better than the default (1 point or more)", "final",
-             "baseline", low=MUCH),
-)  # fmt: skip
+CLAIMS: tuple[Claim, ...] = tuple(map(_claim, read_published("claims.csv")))
+NUMBERS = {claim: number for number, claim in enumerate(CLAIMS, start=1)}
 
 
 def claims_of(*sections: str) -> list[Claim]:
@@ -237,3 +157,188 @@ def claims_of(*sections: str) -> list[Claim]:
     ['3.1a', '3.1b', '3.2a', '3.2b']
     """
     return [claim for claim in CLAIMS if claim.section.startswith(sections)]
+
+
+# ---- the verdicts --------------------------------------------------------------------------------
+
+
+def verdict(low: float, high: float, claim: Claim) -> str:
+    """Judge a claim by an interval, according to :data:`RULE`.
+
+    Parameters
+    ----------
+    low, high : float
+        Ends of the interval: of the next run for a claim about one run, else of the mean.
+    claim : Claim
+
+    Returns
+    -------
+    str
+        "reproduced", "not reproduced" or "undecided"; :func:`judge` knows when it is "no effect".
+
+    Examples
+    --------
+    >>> claim = Claim("2", "84 points or more", "test_accuracy", "baseline", low=84)
+    >>> verdict(84.1, 84.4, claim), verdict(83.0, 84.2, claim), verdict(82.0, 83.0, claim)
+    ('reproduced', 'undecided', 'not reproduced')
+    >>> claim = Claim("6", "89 %", "test_accuracy", "final", runs=(rounding_limits(89.0),))
+    >>> verdict(89.4, 90.2, claim), verdict(89.6, 90.2, claim)
+    ('reproduced', 'not reproduced')
+    >>> verdict(-35.0, 155.0, claim)
+    'undecided'
+    """
+    if any(high < lowest or low > highest for lowest, highest in claim.ranges):
+        return "not reproduced"
+    if claim.one_run:
+        possible = 0 <= low <= high <= 100 or not claim.quantity.endswith("accuracy")
+        return "reproduced" if possible and np.isfinite([low, high]).all() else "undecided"
+    # strictly: two experiments with equal results in all seeds are neither better nor worse
+    if claim.low < low and high < claim.high:
+        return "reproduced"
+    return "not reproduced" if low == high else "undecided"
+
+
+def values_of(claim: Claim, *results: Results) -> pd.Series | None:
+    """Return the values that a claim is about, one per seed; None if an experiment was not run.
+
+    Each experiment is taken from the first of the results that has it.
+    """
+    found = []
+    for name in filter(None, (claim.experiment, claim.minus)):
+        having = [each for each in results if name in each.names]
+        if not having:
+            return None
+        found.append(having[0].values(claim.quantity, name))
+    return (found[0] - found[1] if claim.minus else found[0]).dropna()
+
+
+def judge(
+    results: Results, gradients: Mapping[int, pd.DataFrame], claims: Iterable[Claim] = CLAIMS
+) -> pd.DataFrame:
+    """Judge all claims about the experiments of these results by :data:`RULE`.
+
+    Parameters
+    ----------
+    results : Results
+    gradients : dict of seed to DataFrame
+        What :func:`gradient_checks` returned; the quantity is the largest difference. It may be
+        empty.
+    claims : iterable of Claim
+
+    Returns
+    -------
+    DataFrame
+        Columns number (of the claim among all of the paper's), section, kind, claim, quantity,
+        experiment, minus, one_run, our_threshold, low, high (the claimed range), mean, ranges (all
+        that must hold) and values (one per seed), both as text, inside (how far the mean lies
+        inside the range, negative outside; of several the smallest), interval_low, interval_high,
+        verdict, p (of the t-test against the nearest end of the range; for "no effect" that of
+        equivalence; NaN without a test), note (why there is no test), p_holm (corrected for the
+        number of these tests; source: Holm 1979, Scand. J. Statist. 6, 65) and corrected (the
+        verdict by these: a claim that is rejected no more is "no longer rejected", another one
+        that was decided "undecided").
+
+    Examples
+    --------
+    >>> from kmnist_mlp import Config, run
+    >>> results = run(Config(layer_specs=(784, 10), epochs=1), range(3), n_jobs=1, cache=False)
+    >>> better = Claim("-", "One epoch beats guessing", "test_accuracy", "run 1", low=10)
+    >>> judge(results, {}, [better])[["claim", "verdict"]]
+                          claim     verdict
+    0  One epoch beats guessing  reproduced
+    """
+    rows = []
+    for claim in claims:
+        if claim.quantity == "gradient_difference":
+            values = [table.difference.max() for table in gradients.values()]
+            if not values:
+                continue
+            # A bound on every check, not on a mean: the largest must keep it.
+            mean, low, high, p = float(np.mean(values)), min(values), max(values), np.nan
+        else:
+            values = values_of(claim, results)
+            if values is None:
+                continue
+            mean, low, high = (prediction_interval if claim.one_run else interval)(values)
+            p = min(p_value(values, *limits, claim.one_run) for limits in claim.ranges)
+        lowest, highest = min(a for a, _ in claim.ranges), max(b for _, b in claim.ranges)
+        found, note = verdict(low, high, claim), claim.doubt
+        if claim.doubt:
+            found, p = "undecided", np.nan
+        elif low == high and mean in (lowest, highest):
+            names = filter(None, (claim.experiment, claim.minus))
+            full = claim.quantity.endswith("accuracy") and all(
+                (results.values(claim.quantity, name) == 100).all() for name in names
+            )
+            ceiling = ": both at 100 %, a ceiling" if full else ""
+            note, p = f"equal in every seed{ceiling}", np.nan
+        elif found == "undecided" and claim.minus and claim.quantity.endswith("accuracy"):
+            p_equivalent = equivalence_p(values, NO_MATTER)
+            if 0 in (lowest, highest) and p_equivalent < 0.05:
+                found, p = "no effect", p_equivalent
+        rows.append(
+            {
+                "number": NUMBERS.get(claim, len(rows) + 1),
+                "section": claim.section,
+                "kind": claim.kind,
+                "claim": claim.statement,
+                "quantity": claim.quantity,
+                "experiment": claim.experiment,
+                "minus": claim.minus or "",
+                "one_run": claim.one_run,
+                "our_threshold": claim.our_threshold,
+                "low": lowest,
+                "high": highest,
+                "mean": mean,
+                "ranges": "; ".join(f"{a:.6g} to {b:.6g}" for a, b in claim.ranges),
+                "values": " ".join(f"{value:.7g}" for value in values),
+                "inside": min(min(mean - a, b - mean) for a, b in claim.ranges),
+                "interval_low": low,
+                "interval_high": high,
+                "verdict": found,
+                "p": p,
+                "note": note,
+            }
+        )
+    judged = pd.DataFrame(rows)
+    if rows:
+        judged["p_holm"] = holm(judged.p)
+        rejected = judged.verdict == "not reproduced"
+        instead = np.where(rejected, "no longer rejected", "undecided")
+        falls = (judged.p < 0.05) & (judged.p_holm >= 0.05)
+        judged["corrected"] = judged.verdict.where(~falls, instead)
+    judged.attrs["data_name"] = results.data_name
+    return judged
+
+
+def printed_outside(judged: pd.DataFrame) -> tuple[int, int, float]:
+    """Return how many of the numbers printed for one run are contradicted, of how many decided.
+
+    The third number is how many would be by chance if all were true: 5 %. Several numbers for one
+    measurement count as one.
+
+    Examples
+    --------
+    >>> verdicts = ["not reproduced", "reproduced", "undecided", "not reproduced"]
+    >>> printed_outside(pd.DataFrame({"verdict": verdicts, "one_run": [True, True, True, False]}))
+    (1, 2, 0.1)
+    """
+    verdicts = judged.verdict[judged.one_run & (judged.verdict != "undecided")]
+    return int((verdicts == "not reproduced").sum()), len(verdicts), 0.05 * len(verdicts)
+
+
+def losses_above(results: Results) -> tuple[int, int, float]:
+    """Return how many printed losses lie above our mean, of how many, and the sign test's p-value.
+
+    The p-value is that of a fair coin, two-sided. Experiments that were not run do not count, and
+    L1 of 0.000001, the same measurement as the baseline, not a second time.
+    """
+    from scipy.stats import binomtest  # only here, as it loads slowly
+
+    above = [
+        PAPER[name].test_loss > results.values("test_loss", name).mean()
+        for name in results.names
+        if name in PAPER and PAPER[name].test_loss is not None and name != "l1_1e-6"
+    ]
+    count = int(sum(above))
+    return count, len(above), float(binomtest(count, len(above)).pvalue)

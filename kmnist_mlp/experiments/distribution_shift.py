@@ -19,7 +19,7 @@ from kmnist_mlp.data import Dataset, split_rows
 from kmnist_mlp.experiments.runs import Results, run
 from kmnist_mlp.support.checks import instance, whole_number
 from kmnist_mlp.support.statistics import plus_minus
-from kmnist_mlp.training import train as train_network
+from kmnist_mlp.training import train
 
 POOLED = "pooled baseline"  # its name among the experiments
 POOLING, DISTANCES, ORIGINS = 2, 7, 8  # random numbers that no Stream of a run uses
@@ -61,15 +61,13 @@ def pooled(data: Dataset, seed: int = 0) -> Dataset:
     images = np.concatenate([data.train_images, data.test_images])
     labels = np.concatenate([data.train_labels, data.test_labels])
     order = generator(seed, POOLING).permutation(len(images))
-    train, test = np.split(order, [len(data.train_images)])
-    return replace(
-        data,
-        train_images=images[train],
-        train_labels=labels[train],
-        test_images=images[test],
-        test_labels=labels[test],
-        name=f"{data.name}, pooled",
+    (train_images, test_images), (train_labels, test_labels) = (
+        np.split(array[order], [len(data.train_images)]) for array in (images, labels)
     )
+    return replace(
+        data, train_images=train_images, train_labels=train_labels,
+        test_images=test_images, test_labels=test_labels, name=f"{data.name}, pooled",
+    )  # fmt: skip
 
 
 def pooled_runs(data: Dataset, results: Results) -> Results:
@@ -96,15 +94,16 @@ def pooled_comparison(published: Results, mixed: Results) -> pd.DataFrame:
         What :func:`pooled_runs` returned.
     """
     rows = {}
-    for row, results, name in (
-        ("as published", published, "baseline"),
-        ("pooled and re-split at random", mixed, POOLED),
+    for results, name, row in (
+        (published, "baseline", "as published"),
+        (mixed, POOLED, "pooled and re-split at random"),
     ):
-        rows[row] = {
-            "validation accuracy, %": plus_minus(results.values("validation_accuracy", name), 2),
-            "test accuracy, %": plus_minus(results.values("test_accuracy", name), 2),
-            "gap, points": plus_minus(gap(results, name), 2),
+        values = {
+            "validation accuracy, %": results.values("validation_accuracy", name),
+            "test accuracy, %": results.values("test_accuracy", name),
+            "gap, points": gap(results, name),
         }
+        rows[row] = {column: plus_minus(of_seeds, 2) for column, of_seeds in values.items()}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns="data")
 
 
@@ -130,20 +129,21 @@ def nearest_distances(
         "validation" and "test".
     """
     config = config or Config()
-    train_rows, validation_rows = split_rows(len(data.train_images), config)
+    rows, validation_rows = split_rows(len(data.train_images), config)
     test_rows = generator(config.seed, DISTANCES).permutation(len(data.test_images))[:count]
-    chosen = {
-        "validation": data.train_images[validation_rows[:count]],
-        "test": data.test_images[test_rows],
-    }
-    images = _as_fractions(np.concatenate(list(chosen.values())))
+
+    def as_fractions(images: np.ndarray) -> np.ndarray:
+        return images.reshape(len(images), -1).astype(np.float32) / 255
+
+    validation = data.train_images[validation_rows[:count]]
+    images = as_fractions(np.concatenate([validation, data.test_images[test_rows]]))
     nearest = np.full(len(images), np.inf, np.float32)
-    for start in range(0, len(train_rows), CHUNK):
-        chunk = _as_fractions(data.train_images[train_rows[start : start + CHUNK]])
+    for start in range(0, len(rows), CHUNK):
+        chunk = as_fractions(data.train_images[rows[start : start + CHUNK]])
         partial = (chunk**2).sum(axis=1) - 2 * images @ chunk.T
         np.minimum(nearest, partial.min(axis=1), out=nearest)
     distances = np.sqrt(np.maximum(nearest + (images**2).sum(axis=1), 0))
-    return dict(zip(chosen, np.split(distances, [len(chosen["validation"])]), strict=True))
+    return {"validation": distances[: len(validation)], "test": distances[len(validation) :]}
 
 
 def origin_auc(data: Dataset, seed: int = 0, control: bool = False) -> float:
@@ -175,20 +175,13 @@ def origin_auc(data: Dataset, seed: int = 0, control: bool = False) -> float:
     others = data.train_images[rows[count : 2 * count]] if control else data.test_images
     images = np.concatenate([data.train_images[rows[:count]], others[rng.permutation(count)]])
     labels = np.repeat([0, 1], count)
-    train, test = np.split(rng.permutation(2 * count), [3 * count // 2])
+    seen, unseen = np.split(rng.permutation(2 * count), [3 * count // 2])
     origins = Dataset(
-        images[train], labels[train], images[test], labels[test],
+        images[seen], labels[seen], images[unseen], labels[unseen],
         f"{data.name}, origins", ("training", "test"),
     )  # fmt: skip
     layers = (images[0].size, 128, 2)
-    run = train_network(Config(layer_specs=layers, seed=seed), origins)
-    output = run.model.predict_proba(origins.test_images)[:, 1]
-    positive = output[origins.test_labels == 1]
-    negative = output[origins.test_labels == 0]
-    statistic = mannwhitneyu(positive, negative).statistic
-    return float(statistic / (len(positive) * len(negative)))
-
-
-def _as_fractions(images: np.ndarray) -> np.ndarray:
-    """Return images of uint8 as float32 from 0 to 1, shape (n, pixels)."""
-    return images.reshape(len(images), -1).astype(np.float32) / 255
+    model = train(Config(layer_specs=layers, seed=seed), origins).model
+    output, is_test = model.predict_proba(origins.test_images)[:, 1], origins.test_labels == 1
+    statistic = mannwhitneyu(output[is_test], output[~is_test]).statistic
+    return float(statistic / int(is_test.sum() * (~is_test).sum()))

@@ -115,9 +115,8 @@ def most_confident_errors(
     predictions, confidences = probabilities.argmax(axis=1), probabilities.max(axis=1)
     wrong = np.flatnonzero(predictions != data.test_labels)
     rows = wrong[np.argsort(-confidences[wrong], kind="stable")][:count]
-    return ConfidentErrors(
-        data.test_images[rows], data.test_labels[rows], predictions[rows], confidences[rows]
-    )
+    arrays = data.test_images, data.test_labels, predictions, confidences
+    return ConfidentErrors(*(array[rows] for array in arrays))
 
 
 def analyse_errors(runs: Iterable[TrainingResult], data: Dataset, count: int = 24) -> ErrorAnalysis:
@@ -132,8 +131,11 @@ def analyse_errors(runs: Iterable[TrainingResult], data: Dataset, count: int = 2
         Number of most confident errors.
     """
     probabilities = [run.model.predict_proba(data.test_images) for run in runs]
-    predictions = [p.argmax(axis=1) for p in probabilities]
-    matrices = [confusion_matrix(data.test_labels, p, len(data.class_names)) for p in predictions]
-    confidences = probabilities[0].max(axis=1)[predictions[0] != data.test_labels]
-    share = float(100 * (confidences > CONFIDENT).mean()) if len(confidences) else 0.0
-    return ErrorAnalysis(matrices, most_confident_errors(probabilities[0], data, count), share)
+    matrices = [
+        confusion_matrix(data.test_labels, p.argmax(axis=1), len(data.class_names))
+        for p in probabilities
+    ]
+    errors = most_confident_errors(probabilities[0], data, len(data.test_labels))
+    share = float(100 * (errors.confidences > CONFIDENT).sum() / max(len(errors.labels), 1))
+    first = ConfidentErrors(*(array[:count] for array in errors))
+    return ErrorAnalysis(matrices, first, share)

@@ -1,27 +1,30 @@
-"""The published report as data: its experiments, their configurations and their numbers.
+"""The published report as data: its experiments, their numbers, learning curves and gradients.
 
-The numbers are those of ``published/*.csv``; claims.py holds what the paper concludes from them.
+The numbers are those of ``published/*.csv``; claims.py judges what the paper concludes from them.
 """
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from kmnist_mlp.config import Config
 
 PUBLISHED = Path(__file__).with_name("published")
 
 
-def _read(name: str) -> list[dict[str, str]]:
+def read_published(name: str) -> list[dict[str, str]]:
+    """Return the rows of a file of ``published``, each as a dict of column to text."""
     with open(PUBLISHED / name, encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
-def _number(text: str) -> float | None:
-    return float(text) if text else None
+# ---- the experiments -----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,13 @@ class Published:
     Attributes
     ----------
     name : str
-        Its id in ``published_results.csv``; our own for the last three, of the abstract.
+        Its id in ``published_results.csv``.
     title : str
         For tables, figures and captions.
     config : Config
     section : str
-        Of the paper.
+        Of the paper. The abstract states without numbers that momentum and normalisation help, and
+        that the network is far better than its linear counterpart.
     figures : tuple of int
         The numbers of its loss and accuracy figures; empty if it has none.
     test_loss : float or None
@@ -60,71 +64,28 @@ class Published:
     test_accuracy: float | None = None
 
 
-TITLES = {
-    "baseline_100_epochs": "baseline, 100 epochs",
-    "baseline": "baseline, early stopping",
-    "learning_rate_0.005": "learning rate 0.005",
-    "learning_rate_0.5": "learning rate 0.5",
-    "l2_0.2": "L2 penalty 0.2",
-    "l2_0.2_25_epochs": "L2 penalty 0.2, 25 epochs",
-    "starter": "starter configuration",
-    "l2_1e-3": "L2 penalty 0.001",
-    "l2_0.5": "L2 penalty 0.5",
-    "l1_1e-6": "L1 penalty 0.000001",
-    "l1_1e-6_25_epochs": "L1 penalty 0.000001, 25 epochs",
-    "l1_1.25e-4": "L1 penalty 0.000125",
-    "l1_1e-3": "L1 penalty 0.001",
-    "l1_0.2": "L1 penalty 0.2",
-    "sigmoid": "sigmoid",
-    "relu": "ReLU",
-    "hidden_256": "256 hidden units",
-    "hidden_256_25_epochs": "256 hidden units, 25 epochs",
-    "hidden_64": "64 hidden units",
-    "two_hidden_layers": "two layers of 64 units",
-    "final": "final model",
-}
-
-
 def _published(row: dict[str, str]) -> Published:
-    config = Config.from_dict(
-        {
-            "layer_specs": [int(size) for size in row["layer_specs"].split("-")],
-            "activation": row["activation"],
-            "learning_rate": float(row["learning_rate"]),
-            "batch_size": int(row["batch_size"]),
-            "epochs": int(row["epochs"]),
-            "early_stop": row["early_stop"] == "True",
-            "early_stop_epoch": int(row["patience"] or 5),
-            "L1_penalty": float(row["L1_penalty"]),
-            "L2_penalty": float(row["L2_penalty"]),
-        }
+    numbers = ("learning_rate", "L1_penalty", "L2_penalty")
+    config = Config(
+        layer_specs=tuple(map(int, row["layer_specs"].split("-"))),
+        activation=row["activation"],
+        standardisation=row["standardisation"],
+        momentum=row["momentum"] == "True",
+        batch_size=int(row["batch_size"]),
+        epochs=int(row["epochs"]),
+        early_stop=row["early_stop"] == "True",
+        early_stop_epoch=int(row["patience"] or 5),
+        **{name: float(row[name]) for name in numbers},
     )
-    return Published(
-        row["id"],
-        TITLES[row["id"]],
-        config,
-        row["section"],
-        tuple(int(number) for number in row["figures"].split("-") if number),
-        _number(row["test_loss"]),
-        _number(row["test_accuracy_percent"]),
+    figures = tuple(map(int, filter(None, row["figures"].split("-"))))
+    loss, accuracy = (
+        float(row[name]) if row[name] else None for name in ("test_loss", "test_accuracy_percent")
     )
+    return Published(row["id"], row["title"], config, row["section"], figures, loss, accuracy)
 
 
-# Three more runs that the abstract mentions without numbers: it states that momentum and
-# normalisation help, and that the network is far better than its linear counterpart.
-_UNPUBLISHED = (
-    Published("no_momentum", "without momentum", Config(momentum=False), "abstract"),
-    Published(
-        "no_standardisation",
-        "raw pixels, 0 to 255",
-        Config(standardisation="none"),
-        "abstract",
-    ),
-    Published("linear", "linear softmax", Config(layer_specs=(784, 10)), "abstract"),
-)
 PAPER: dict[str, Published] = {
-    published.name: published
-    for published in (*map(_published, _read("published_results.csv")), *_UNPUBLISHED)
+    row["id"]: _published(row) for row in read_published("published_results.csv")
 }
 EXPERIMENTS: dict[str, Config] = {name: entry.config for name, entry in PAPER.items()}
 
@@ -141,5 +102,75 @@ def published_gradients() -> list[dict[str, Any]]:
     numbers = ("approximated_gradient", "actual_gradient", "difference")
     return [
         {**row, **{name: float(row[name]) for name in numbers}}
-        for row in _read("published_gradients.csv")
+        for row in read_published("published_gradients.csv")
     ]
+
+
+# ---- the learning curves -------------------------------------------------------------------------
+
+
+def paper_curves(figures: Iterable[int], what: str = "value") -> pd.DataFrame:
+    """Return the curves of figures of the paper: those of a loss, of an accuracy, or of both.
+
+    They were read from the pictures by this project; the authors' numbers are not printed. Each
+    axis was calibrated with its ticks, and both lines of a figure were fitted with one vertex per
+    epoch. The uncertainty is a cautious bound: line width, calibration and slope. Source: the
+    report as PDF in https://github.com/Ruizhang666/Mnist-MLP_from_scratch
+
+    Parameters
+    ----------
+    figures : iterable of int
+        Odd numbers are losses, even ones accuracies.
+    what : str
+        "value" or "uncertainty".
+
+    Returns
+    -------
+    DataFrame
+        Indexed by epoch, from 1; columns training_loss, validation_loss, training_accuracy and
+        validation_accuracy (fractions), as far as the figures show them. NaN after a curve's end.
+
+    Examples
+    --------
+    >>> paper_curves((3, 4)).loc[25].round(3).to_dict()  # doctest: +NORMALIZE_WHITESPACE
+    {'training_accuracy': 0.997, 'training_loss': 0.003,
+     'validation_accuracy': 0.931, 'validation_loss': 0.024}
+    """
+    rows = pd.read_csv(PUBLISHED / "figure_curves.csv")
+    rows["name"] = rows.curve + "_" + rows.quantity
+    chosen = rows[rows.figure.isin(list(figures))]
+    return chosen.pivot(index="epoch", columns="name", values=what).rename_axis(columns=None)
+
+
+def offset_and_rest(curves: pd.DataFrame, others: pd.DataFrame) -> tuple[float, float]:
+    """Return by how much curves lie above others, and the standard deviation around that.
+
+    All curves have one offset. Epochs that only one side has do not count.
+
+    Examples
+    --------
+    >>> one, other = pd.DataFrame({"loss": [3.0, 2.0, 4.0]}), pd.DataFrame({"loss": [1.0, 1.0]})
+    >>> offset_and_rest(one, other)
+    (1.5, 0.5)
+    """
+    difference = (curves - others).stack()
+    return float(difference.mean()), float(difference.std(ddof=0))
+
+
+def patience_stop(losses: pd.Series, patience: int | None = None) -> int | None:
+    """Return the epoch at which early stopping would end a run with these validation losses.
+
+    It is the first that comes ``patience`` epochs (by default the paper's) after the lowest loss so
+    far; None if there is none.
+
+    Examples
+    --------
+    >>> patience_stop(pd.Series([3.0, 2.0, 2.5, 2.0, 1.0], index=range(1, 6)), patience=2)
+    4
+    """
+    patience = patience or EXPERIMENTS["baseline"].early_stop_epoch
+    best = losses.cummin().drop_duplicates().index  # epochs that improve on all before them
+    for epoch in losses.index:
+        if epoch - best[best <= epoch][-1] >= patience:
+            return int(epoch)
+    return None

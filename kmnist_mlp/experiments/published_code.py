@@ -11,15 +11,17 @@ Shapes are ``(images, units)``. ``x`` holds standardised images, a row each; ``y
 
 from __future__ import annotations
 
-import difflib
+import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from kmnist_mlp.config import Config, Stream, generator
-from kmnist_mlp.data import Dataset, pixel_statistics, split_rows, standardise
+from kmnist_mlp.data import Dataset, pixel_statistics, split_and_standardise, standardise
+from kmnist_mlp.experiments.paper import read_published
 from kmnist_mlp.network import initial_weights
 from kmnist_mlp.results import CURVES
 from kmnist_mlp.support.checks import float_type, instance, layers_for, one_of
@@ -28,17 +30,11 @@ from kmnist_mlp.support.threads import one_blas_thread
 Array = np.ndarray
 Arrays = list[np.ndarray]
 
+# Name: what the published code does.
 DEVIATIONS = {
-    "fixed epochs": "Training lasts a fixed number of epochs; the last weights are kept.",
-    "untrained biases": "Biases are drawn from N(0, 1) and never updated.",
-    "scaled tanh": "tanh is 1.7159 tanh(2z/3); its derivative is coded as 1 - tanh(z)^2.",
-    "two-batch momentum": "Momentum: 0.9 x the previous mini-batch's gradient, 0.1 x this one's.",
-    "own statistics": "Validation and test images are standardised by their own statistics.",
-    "L2 outside": "An L2 penalty, 1e-4 where the text has none, acts outside the momentum.",
-    "clipping": "Softmax and sigmoid clip their inputs to -20 to 20, ReLU its output to 0 to 200.",
-    "one draw": "Each layer's weights are drawn from the same random numbers.",
-    "batch 129": "A mini-batch has 129 images.",
-    "stored penalties": "L1 subtracts a constant, without the weight's sign, and is in the curves.",
+    row["choice"]: row["the published code"]
+    for row in read_published("choices.csv")
+    if row["status"] == "deviation"
 }
 # The published dictionaries' early_stop_epoch is the number of epochs. All configurations that
 # the notebook prints have 25 where the text has a patience of 5; the final model's has 30.
@@ -140,7 +136,7 @@ def train_as_published(
     >>> train_as_published(config, data, ["cliping"])
     Traceback (most recent call last):
         ...
-    ValueError: unknown deviation 'cliping': did you mean 'clipping'?
+    ValueError: each deviation must be one of 'fixed epochs', ...; got 'cliping'
     """
     names = checked_deviations(deviations)
     beyond = set(instance("config", config, Config).to_dict()) - {*Config().to_dict()}
@@ -154,24 +150,10 @@ def train_as_published(
 
 
 def checked_deviations(names: Iterable[str]) -> frozenset[str]:
-    """Return names of deviations as a set; ValueError for an unknown one.
-
-    Examples
-    --------
-    >>> checked_deviations("all")
-    Traceback (most recent call last):
-        ...
-    ValueError: deviations must be several names; got 'all'
-    """
-    if isinstance(names, str) or not isinstance(names, Iterable):
+    """Return names of deviations as a set; ValueError for an unknown one."""
+    if isinstance(names, str):
         raise ValueError(f"deviations must be several names; got {names!r}")
-    names = list(names)
-    for name in names:
-        if name not in list(DEVIATIONS):
-            near = difflib.get_close_matches(str(name), DEVIATIONS, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {list(DEVIATIONS)}"
-            raise ValueError(f"unknown deviation {name!r}: {hint}")
-    return frozenset(names)
+    return frozenset(one_of("each deviation", name, DEVIATIONS) for name in names)
 
 
 # ---- the network ---------------------------------------------------------------------------------
@@ -232,89 +214,65 @@ def backward(
     return [(a.T @ delta, delta.sum(axis=0)) for a, delta in pairs]
 
 
-def _initial(config: Config, names: frozenset[str], dtype: np.dtype) -> tuple[Arrays, Arrays]:
-    """Draw weights as :class:`kmnist_mlp.MLP` does, and biases from a stream of their own."""
-    rng = np.random.default_rng(config.seed)
-    (for_biases,) = rng.spawn(1)
-    weights, biases = [], []
-    for inputs, units in zip(config.layer_specs, config.layer_specs[1:], strict=False):
-        if "one draw" in names:
-            rng = np.random.default_rng(config.seed)
-        weights.append(initial_weights(rng, (inputs, units)).astype(dtype))
-        drawn = for_biases.standard_normal(units)
-        biases.append((drawn if "untrained biases" in names else np.zeros(units)).astype(dtype))
-    return weights, biases
-
-
-# ---- training ------------------------------------------------------------------------------------
-
-
-class Steps:
-    """Changes weights and biases, mini-batch by mini-batch.
+def step(w: Array, g: Array, before: Array, config: Config, names: frozenset[str]) -> Array:
+    """Change one array of parameters, given its gradient g; return what the next step needs.
 
     Momentum: ``v <- 0.9 v + 0.1 g`` and ``w <- w - rate * v``. Over two mini-batches, v is
     ``0.9 g_before + 0.1 g`` instead, and g_before is 0 at first. The gradient g has the penalties'
     part, ``L1 * sign(w) + 2 * L2 * w``, unless they act outside the momentum:
     ``w <- w - rate * (v + 2 * L2 * w)``, and for the L1 of the stored cell, which has no sign,
-    ``w <- w - rate * (v + L1)``. The factors L1 and L2 are those of the experiment's caption.
-
-    Parameters
-    ----------
-    config : Config
-    names : frozenset of str
-        Deviations.
-    weights, biases : list of ndarray
-        Changed by :meth:`step`, layer by layer.
+    ``w <- w - rate * (v + L1)``. The factors L1 and L2 are those of the experiment's caption;
+    biases have no penalty.
     """
-
-    def __init__(
-        self, config: Config, names: frozenset[str], weights: Arrays, biases: Arrays
-    ) -> None:
-        self.weights, self.biases, self.rate = weights, biases, config.learning_rate
-        self.gamma = config.momentum_gamma if config.momentum else 0.0
-        self.two_batches = "two-batch momentum" in names
-        self.train_biases = "untrained biases" not in names
-        self.inside = {"L1": config.L1_penalty, "L2": config.L2_penalty}
-        self.outside = {"L1": 0.0, "L2": 0.0}
-        if "L2 outside" in names:
-            self.inside["L2"], self.outside["L2"] = 0.0, config.L2_penalty or STORED_L2
+    L1, L2, outside = config.L1_penalty, config.L2_penalty, 0.0
+    if w.ndim == 2:
         if "stored penalties" in names:
-            self.inside["L1"], self.outside["L1"] = 0.0, config.L1_penalty
-        self.memory = [np.zeros_like(w) for w in (*weights, *biases)]
+            outside = L1
+        elif L1:
+            g = g + L1 * np.sign(w)
+        if "L2 outside" in names:
+            outside = 2 * (L2 or STORED_L2) * w + outside
+        elif L2:
+            g = g + 2 * L2 * w
+    gamma = config.momentum_gamma if config.momentum else 0.0
+    v = gamma * before + (1 - gamma) * g
+    w -= config.learning_rate * (v + outside)
+    return g if "two-batch momentum" in names else v
 
-    def step(self, layer: int, dW: Array, db: Array) -> None:
-        """Take the step of one layer, given the gradients of the summed cross-entropy."""
-        W, inside, outside = self.weights[layer], self.inside, self.outside
-        if inside["L1"]:
-            dW += inside["L1"] * np.sign(W)
-        if inside["L2"]:
-            dW += 2 * inside["L2"] * W
-        v = self.average(layer, dW)
-        if outside["L1"] or outside["L2"]:
-            v = v + (2 * outside["L2"] * W + outside["L1"])
-        W -= self.rate * v
-        if self.train_biases:
-            self.biases[layer] -= self.rate * self.average(layer + len(self.weights), db)
 
-    def average(self, parameter: int, g: Array) -> Array:
-        """Return v after the gradient g of one array of parameters, and remember what is needed."""
-        before = self.memory[parameter]
-        v = self.gamma * before + (1 - self.gamma) * g
-        self.memory[parameter] = g if self.two_batches else v
-        return v
+# ---- training ------------------------------------------------------------------------------------
 
 
 def _train(config: Config, data: Dataset, names: frozenset[str], dtype: np.dtype) -> PublishedRun:
-    splits = _splits(config, data, "own statistics" in names, dtype)
-    x, y = splits["training"]
+    split = split_and_standardise(data, config, dtype)
+    x, y = split.train, split.train_labels
+
+    def standardised(images: Array) -> Array:
+        statistics = split.mean, split.std
+        if "own statistics" in names:
+            found = pixel_statistics(images, np.arange(len(images)), config.standardisation)
+            statistics = [array.astype(dtype) for array in found]
+        return standardise(images, *statistics)
+
+    validation = standardised(split.validation), split.validation_labels
+    test_images = data.test_images.reshape(len(data.test_images), -1)
+    test = standardised(test_images), data.test_labels
     part = generator(config.seed, Stream.CURVES).permutation(len(y))[: (len(y) + 9) // 10]
-    weights, biases = _initial(config, names, dtype)
-    steps = Steps(config, names, weights, biases)
+
+    # weights as kmnist_mlp.MLP draws them, biases from another stream
+    rng = np.random.default_rng(config.seed)
+    (for_biases,), weights, biases = rng.spawn(1), [], []
+    for inputs, units in pairwise(config.layer_specs):
+        draw = np.random.default_rng(config.seed) if "one draw" in names else rng
+        weights.append(initial_weights(draw, (inputs, units)).astype(dtype))
+        drawn = for_biases.standard_normal(units)
+        biases.append((drawn if "untrained biases" in names else np.zeros(units)).astype(dtype))
+    memory = [[np.zeros_like(array) for array in kind] for kind in (weights, biases)]
+
     size = 129 if "batch 129" in names else config.batch_size
+    patience, epochs = config.early_stop_epoch, config.epochs
     stops = config.early_stop and "fixed epochs" not in names
-    epochs = config.epochs
     if "fixed epochs" in names:
-        patience = config.early_stop_epoch
         epochs = min(epochs, EPOCHS_FOR_PATIENCE.get(patience, patience))
 
     def measured(x: Array, y: Array) -> tuple[float, float]:
@@ -324,52 +282,31 @@ def _train(config: Config, data: Dataset, names: frozenset[str], dtype: np.dtype
         return float(loss), float((log_p.argmax(axis=1) == y).mean())
 
     batches, curves = generator(config.seed, Stream.BATCHES), []
-    lowest, best_epoch, best = np.inf, 0, [w.copy() for w in (*weights, *biases)]
+    lowest, best_epoch, best = np.inf, 0, copy.deepcopy((weights, biases))
     for epoch in range(1, epochs + 1):
         order = batches.permutation(len(y))
         for start in range(0, len(order), size):
-            batch = order[start : start + size]
-            passed = forward(x[batch], weights, biases, config.activation, names)
-            for layer, gradients in enumerate(backward(*passed, y[batch], weights)):
-                steps.step(layer, *gradients)
-        row = np.array([measured(x[part], y[part]), measured(*splits["validation"])]).ravel()
+            rows = order[start : start + size]
+            passed = forward(x[rows], weights, biases, config.activation, names)
+            for layer, (dW, db) in enumerate(backward(*passed, y[rows], weights)):
+                memory[0][layer] = step(weights[layer], dW, memory[0][layer], config, names)
+                if "untrained biases" not in names:
+                    memory[1][layer] = step(biases[layer], db, memory[1][layer], config, names)
+        row = np.array([measured(x[part], y[part]), measured(*validation)]).ravel()
         diverged = not np.isfinite(row).all()
         if diverged:
             break
         if row[2] < lowest:
-            lowest, best_epoch, best = row[2], epoch, [w.copy() for w in (*weights, *biases)]
+            lowest, best_epoch, best = row[2], epoch, copy.deepcopy((weights, biases))
         curves.append(row)
         if "stored penalties" in names:  # reported with the loss, and nothing is chosen by it
             row[::2] += 0.5 * config.L1_penalty * sum(abs(W).sum() for W in weights)
-        if stops and epoch - best_epoch >= config.early_stop_epoch:
+        if stops and epoch - best_epoch >= patience:
             break
     kept = len(curves)
     if stops or diverged:
-        kept, weights, biases = best_epoch, best[: len(weights)], best[len(weights) :]
-    at_kept = curves[kept - 1] if curves else row
-    loss, accuracy = measured(*splits["test"])
+        kept, (weights, biases) = best_epoch, best
+    loss, accuracy = measured(*test)
     by_name = dict(zip(CURVES, np.reshape(curves, (-1, 4)).T, strict=True))
-    returned = dict(zip(CURVES, at_kept, strict=True))
-    return PublishedRun(
-        accuracy, loss, epoch, best_epoch, diverged, by_name, returned, weights
-    )  # fmt: skip
-
-
-def _splits(
-    config: Config, data: Dataset, own: bool, dtype: np.dtype
-) -> dict[str, tuple[Array, Array]]:
-    """Return standardised images (n, pixels) and labels of training, validation and test."""
-    training, validation = split_rows(len(data.train_images), config)
-    parts = {
-        "training": (data.train_images[training], data.train_labels[training]),
-        "validation": (data.train_images[validation], data.train_labels[validation]),
-        "test": (data.test_images, data.test_labels),
-    }
-    splits, statistics = {}, None
-    for name, (images, labels) in parts.items():
-        pixels = images.reshape(len(images), -1)
-        if own or statistics is None:
-            mean, std = pixel_statistics(pixels, np.arange(len(pixels)), config.standardisation)
-            statistics = mean.astype(dtype), std.astype(dtype)
-        splits[name] = standardise(pixels, *statistics), labels
-    return splits
+    returned = dict(zip(CURVES, curves[kept - 1] if curves else row, strict=True))
+    return PublishedRun(accuracy, loss, epoch, best_epoch, diverged, by_name, returned, weights)

@@ -16,11 +16,10 @@ import pandas as pd
 
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
-from kmnist_mlp.experiments.claims import CLAIMS, Claim
+from kmnist_mlp.experiments.claims import CLAIMS, Claim, judge
 from kmnist_mlp.experiments.paper import EXPERIMENTS
 from kmnist_mlp.experiments.runs import Results, train_missing
 from kmnist_mlp.experiments.store import FOLDER, Table
-from kmnist_mlp.experiments.verdicts import judge
 
 SEEDS = range(3)
 CHOICES = ["standardisation", "momentum", "variance"]

@@ -110,27 +110,23 @@ def saturation(result: TrainingResult, data: Dataset) -> pd.DataFrame:
     """
     start = Training(result.config, data, result.model.dtype)
     x, y = start.split.train[:IMAGES], start.split.train_labels[:IMAGES]
-    tables = []
-    for weights, epoch, model in (
-        ("initial", 0, start.model),
-        ("kept", result.kept_epoch, result.model),
-    ):
-        table = layer_table(model, x, y)
-        table.insert(0, "weights", weights)
-        table.insert(1, "epoch", epoch)
-        tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+    tables = {
+        ("initial", 0): layer_table(start.model, x, y),
+        ("kept", result.kept_epoch): layer_table(result.model, x, y),
+    }
+    return _together(tables, ["weights", "epoch"])
 
 
 def saturation_by_seed(results: Results, names: str | Iterable[str], data: Dataset) -> pd.DataFrame:
     """Return :func:`saturation` of every run of some experiments, with experiment and seed."""
-    tables = []
-    for name in results.chosen(names):
-        for seed, result in zip(
-            results.values("seconds", name).index, results.of(name), strict=True
-        ):
-            table = saturation(result, data)
-            table.insert(0, "experiment", name)
-            table.insert(1, "seed", seed)
-            tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+    tables = {
+        (name, seed): saturation(result, data)
+        for name in results.chosen(names)
+        for (experiment, seed), result in results.runs.items()
+        if experiment == name
+    }
+    return _together(tables, ["experiment", "seed"])
+
+
+def _together(tables: dict, names: list[str]) -> pd.DataFrame:
+    return pd.concat(tables, names=names).reset_index(names).reset_index(drop=True)

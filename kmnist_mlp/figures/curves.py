@@ -10,8 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from kmnist_mlp.experiments.paper import PAPER
-from kmnist_mlp.experiments.paper_curves import paper_curves
+from kmnist_mlp.experiments.paper import PAPER, paper_curves
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures.report_figure import ReportFigure, report_figure, title
 from kmnist_mlp.figures.style import COLOURS, DASHES, legend_above, panel

@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 
 from kmnist_mlp.experiments.paper import published_gradients
 from kmnist_mlp.experiments.paper_gradients import (
+    BUGS,
     PAPER_EPSILON,
     consistent_difference,
     relative_difference,
     would_pass,
 )
-from kmnist_mlp.experiments.planted_bugs import BUGS
 from kmnist_mlp.figures.report_figure import ReportFigure, report_figure
 from kmnist_mlp.figures.style import legend_above, panel
 from kmnist_mlp.figures.tables import table_of
@@ -112,7 +112,7 @@ def planted_bug_table(tried: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     tried : DataFrame
-        What :func:`kmnist_mlp.experiments.planted_bugs.planted_bugs` gives.
+        What :func:`kmnist_mlp.experiments.paper_gradients.planted_bugs` gives.
     """
     rows = {
         BUGS[bug]: {

@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import is_stand_in
+from kmnist_mlp.experiments.claims import VERDICTS
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.runs import Results
-from kmnist_mlp.experiments.verdicts import VERDICTS
 from kmnist_mlp.support.colours import RED
 from kmnist_mlp.support.files import csv_text
 from kmnist_mlp.support.statistics import MISSING, typeset

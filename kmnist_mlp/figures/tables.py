@@ -13,12 +13,11 @@ from markupsafe import Markup
 from kmnist_mlp.config import PAPERS, Config
 from kmnist_mlp.data import Dataset, is_stand_in
 from kmnist_mlp.experiments.causes import NOT_FOUND, NOT_MEASURED
-from kmnist_mlp.experiments.claims import KINDS
+from kmnist_mlp.experiments.claims import KINDS, VERDICTS
 from kmnist_mlp.experiments.error_analysis import recall
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.runs import Results, named_configs
 from kmnist_mlp.experiments.sweep import AXES, means
-from kmnist_mlp.experiments.verdicts import VERDICTS
 from kmnist_mlp.figures.report_figure import ShownData, label, shown, title
 from kmnist_mlp.support.statistics import (
     MISSING,
@@ -290,7 +289,7 @@ def scoreboard(judged: pd.DataFrame) -> pd.DataFrame:
     ----------
     judged : DataFrame
         What :func:`kmnist_mlp.experiments.causes.in_both_readings` gives; or only what
-        :func:`kmnist_mlp.experiments.verdicts.judge` gives, for claims that the code's runs do not
+        :func:`kmnist_mlp.experiments.judge` gives, for claims that the code's runs do not
         concern.
     """
     data_name, rows = judged.attrs.get("data_name", ""), []

@@ -18,7 +18,7 @@ import pandas as pd
 from IPython.display import HTML
 
 from kmnist_mlp.data import Dataset
-from kmnist_mlp.datasets.kana import KANA, spline, stroke_points
+from kmnist_mlp.datasets.stand_in import KANA, spline, stroke_points
 from kmnist_mlp.figures.report_figure import report_figure
 from kmnist_mlp.figures.style import deflated, png_address, use_style, web_font
 from kmnist_mlp.laboratory.hidden_units import for_data

@@ -10,11 +10,10 @@ import jinja2
 
 from kmnist_mlp.config import Config
 from kmnist_mlp.experiments.causes import NOT_FOUND, in_both_readings, published_readings
-from kmnist_mlp.experiments.claims import rounding_limits
+from kmnist_mlp.experiments.claims import judge, losses_above, rounding_limits
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.readings import SCALED, load_readings
 from kmnist_mlp.experiments.runs import Results
-from kmnist_mlp.experiments.verdicts import judge, losses_above
 from kmnist_mlp.figures.comparison import difference_to_paper
 from kmnist_mlp.figures.sensitivity import distance
 from kmnist_mlp.figures.style import png, use_style

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from kmnist_mlp.experiments.verdicts import VERDICTS
+from kmnist_mlp.experiments.claims import VERDICTS
 from kmnist_mlp.figures.tables import remark, scoreboard
 from kmnist_mlp.report.pages.page import Exhibit
 

@@ -12,8 +12,8 @@ from markupsafe import Markup
 
 from kmnist_mlp.beyond.protocol import accuracies
 from kmnist_mlp.experiments.causes import CAUSE_RULE
+from kmnist_mlp.experiments.claims import RULE, VERDICTS, printed_outside
 from kmnist_mlp.experiments.paper import PAPER
-from kmnist_mlp.experiments.verdicts import RULE, VERDICTS, printed_outside
 from kmnist_mlp.figures.report_figure import html
 from kmnist_mlp.figures.tables import verdicts_by_kind
 from kmnist_mlp.report.pages.board import SYMBOLS, board
