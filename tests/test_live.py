@@ -277,7 +277,7 @@ class Clock:
         watch.batch(epochs_done)
 
 
-@pytest.mark.parametrize(("cost", "batch", "share"), [(0.2, 0.1, 0.11), (0.0, 0.01, 1.0)])
+@pytest.mark.parametrize(("cost", "batch", "share"), [(0.08, 0.1, 0.11), (0.0, 0.01, 1.0)])
 def test_pictures_take_a_small_share_of_the_time_and_are_not_drawn_too_often(
     monkeypatch, cost, batch, share
 ):

@@ -28,6 +28,7 @@ from kmnist_mlp.support.statistics import in_percent
 from kmnist_mlp.training import Training
 
 SHORTEST = 0.25  # seconds between two pictures: fast enough to look continuous
+LONGEST = 1.0  # seconds, if a picture is slow
 SHARE = 0.1  # of the training time at most is spent on pictures
 DOUBLE_CLICK = 1.0  # seconds within which a second interrupt is taken for part of the first
 LONG = 600  # seconds from which on a run is to be confirmed
@@ -112,7 +113,7 @@ class Watch(Callback):
             text += f", {'at most ' * config.early_stop}{clock(left)} to go"
         self.show(text, epochs_done / config.epochs, self.curves)
         ended = time.perf_counter()
-        self.due = ended + max(SHORTEST, (ended - now) / SHARE)
+        self.due = ended + min(max(SHORTEST, (ended - now) / SHARE), LONGEST)
 
 
 class Live(Watch):

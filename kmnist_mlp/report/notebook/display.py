@@ -106,13 +106,14 @@ def show(
     full = f"{content.finding} {text}".strip()
     mark |= {"role": "figure", "finding": content.finding, "strip": content.strip}
     mark |= content.data.to_dict() | {"frames": [_frame(frame) for frame in frames]}
-    for place, panel in enumerate(content.panels):
+    looks = widget is not None and someone_looks()  # the widget takes the place of all panels
+    for place, panel in enumerate(content.panels[:1] if looks else content.panels):
         axis = panel.axes[0]
         name = axis.get_title(loc="left") or axis.get_title() or axis.get_ylabel() or number
         shown, metadata = picture(panel), {"alt": name if place else full}
         metadata["width"] = int(100 * panel.get_figwidth())
         metadata = dict.fromkeys(shown, metadata)
-        if widget is not None and someone_looks() and not place:
+        if looks:
             view = widget._repr_mimebundle_().items()
             shown |= {kind: value for kind, value in view if "widget" in kind}
         metadata["kmnist_mlp"] = {"role": "panel"} if place else mark
