@@ -3,7 +3,7 @@
 `python -m kmnist_mlp.report` writes ``build/report``; with ``--committed`` it exports the notebooks
 as they are, to ``build/html``; with ``--single`` it writes one file instead of a folder, and with
 ``--pdf`` it prints that file, too; with ``--in-place`` it executes the notebooks of the project
-themselves. A report appears whole or not at all, and one that would not change is left alone.
+themselves. A report appears whole or not at all.
 """
 
 from __future__ import annotations
@@ -15,10 +15,8 @@ from pathlib import Path
 
 from kmnist_mlp.datasets.kmnist import data_at_hand
 from kmnist_mlp.experiments.provenance import PROJECT
-from kmnist_mlp.report.build import committed, execute_in_place, executed
-from kmnist_mlp.report.execution import NotebookError
-from kmnist_mlp.report.pages import export
-from kmnist_mlp.report.pages.pdf import find_browser, print_pdf
+from kmnist_mlp.report.execution import NotebookError, execute_in_place, executed, read_all
+from kmnist_mlp.report.pages.site import export, find_browser, print_pdf
 from kmnist_mlp.support.console import tell
 
 
@@ -51,12 +49,9 @@ def main(given: Sequence[str] | None = None) -> int:
             for path in execute_in_place(folder):
                 tell(f"{path}")
             return 0
-        if arguments.committed:
-            notebooks = committed(folder)
-        else:
-            notebooks = executed(folder, output.parent / "executed")
-        if not export(notebooks, data_at_hand(), output, single):
-            tell("Nothing has changed since this report was made.")
+        store = output.parent / "executed"
+        notebooks = read_all(folder) if arguments.committed else executed(folder, store)
+        export(notebooks, data_at_hand(), output, single)
         if browser:
             print_pdf(browser, output, output.with_suffix(".pdf"))
             output = output.with_suffix(".pdf")

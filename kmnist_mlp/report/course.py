@@ -17,10 +17,8 @@ from nbconvert.preprocessors import ClearOutputPreprocessor, TagRemovePreprocess
 
 from kmnist_mlp.datasets.kmnist import data_at_hand
 from kmnist_mlp.experiments.provenance import PROJECT
-from kmnist_mlp.report.build import committed
-from kmnist_mlp.report.execution import NotebookError
-from kmnist_mlp.report.pages import Site, render
-from kmnist_mlp.report.pages.export import require_outputs
+from kmnist_mlp.report.execution import NotebookError, read_all
+from kmnist_mlp.report.pages.site import render, require_outputs
 from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import whole_file
 
@@ -53,16 +51,15 @@ def split_solutions(notebook: nbformat.NotebookNode) -> tuple[nbformat.NotebookN
     2
     <BLANKLINE>
     """
+    title = notebook.cells[0].source.partition("\n")[0].lstrip("# ")
     solved = [
-        f"{exercise.source}\n\n{solution.source.replace('<details>', '<details open>')}"
+        f"{exercise.source}\n\n{solution.source.replace('<details>', '<details open>')}\n"
         for exercise, solution in pairwise(notebook.cells)
         if SOLUTION in solution.metadata.get("tags", [])
     ]
     remove = TagRemovePreprocessor(remove_cell_tags={SOLUTION})
     without, _ = remove.preprocess(deepcopy(notebook), {})
-    if not solved:
-        return without, ""
-    return without, "\n\n".join([f"# Solutions: {_title(notebook)}", *solved]) + "\n"
+    return without, "\n".join([f"# Solutions: {title}\n", *solved]) if solved else ""
 
 
 def pack(project: Path, output: Path) -> None:
@@ -76,19 +73,28 @@ def pack(project: Path, output: Path) -> None:
     NotebookError
         If a notebook has no outputs.
     """
-    notebooks = committed(project / "notebooks")
+    notebooks = read_all(project / "notebooks")
     require_outputs(notebooks)
     files = {f"{CLASS}/README.md": README.read_bytes()}
-    for path in (project / "docs" / name for name in TEACHING):
-        files[f"{SOLUTIONS}/{path.name}"] = path.read_bytes()
-    for path in (file for name in RUNS_WITH for file in _files(project / name)):
-        files[f"{CLASS}/{path.relative_to(project).as_posix()}"] = path.read_bytes()
+    for name in TEACHING:
+        files[f"{SOLUTIONS}/{name}"] = (project / "docs" / name).read_bytes()
+    for name in RUNS_WITH:
+        given = project / name
+        for path in given.rglob("*") if given.is_dir() else [given]:
+            if path.is_file() and "__pycache__" not in path.parts:
+                files[f"{CLASS}/{path.relative_to(project).as_posix()}"] = path.read_bytes()
     for path, notebook in notebooks.items():
         notebooks[path], solutions = split_solutions(notebook)
         if solutions:
             files[f"{SOLUTIONS}/{path.stem}.md"] = solutions.encode()
-        files[f"{CLASS}/notebooks/{path.name}"] = _without_outputs(notebooks[path]).encode()
-    for stem, html in render(notebooks, data_at_hand(), Site()).items():
+        cleared, _ = ClearOutputPreprocessor().preprocess(deepcopy(notebooks[path]), {})
+        for name in (
+            "kmnist_mlp",
+            "widgets",
+        ):  # when and how the outputs were made, and their state
+            cleared.metadata.pop(name, None)
+        files[f"{CLASS}/notebooks/{path.name}"] = nbformat.writes(cleared).encode() + b"\n"
+    for stem, html in render(notebooks, data_at_hand()).items():
         files[f"{CLASS}/pages/{stem}.html"] = html.encode()
     output.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(output) as file, zipfile.ZipFile(file, "w") as archive:
@@ -96,24 +102,6 @@ def pack(project: Path, output: Path) -> None:
             entry = zipfile.ZipInfo(name)  # with a fixed date
             entry.create_system, entry.external_attr = 3, 0o644 << 16
             archive.writestr(entry, content, zipfile.ZIP_DEFLATED)
-
-
-def _files(path: Path) -> list[Path]:
-    """Return a file, or all files in a folder that are part of the project."""
-    if path.is_file():
-        return [path]
-    return [f for f in path.rglob("*") if f.is_file() and "__pycache__" not in f.parts]
-
-
-def _title(notebook: nbformat.NotebookNode) -> str:
-    return notebook.cells[0].source.partition("\n")[0].lstrip("# ")
-
-
-def _without_outputs(notebook: nbformat.NotebookNode) -> str:
-    cleared, _ = ClearOutputPreprocessor().preprocess(deepcopy(notebook), {})
-    for own in ("kmnist_mlp", "widgets"):  # when and how the outputs were made, and their state
-        cleared.metadata.pop(own, None)
-    return nbformat.writes(cleared) + "\n"
 
 
 def main() -> int:

@@ -10,12 +10,8 @@ import hashlib
 import sys
 from pathlib import Path
 
-import nbformat
-
 from kmnist_mlp.experiments.provenance import PROJECT
-from kmnist_mlp.report import execution
-from kmnist_mlp.report.build import notebooks_in
-from kmnist_mlp.report.execution import NotebookError
+from kmnist_mlp.report.execution import NotebookError, read, read_all, write
 from kmnist_mlp.support.console import tell
 
 
@@ -32,31 +28,23 @@ def copy_to_play(originals: Path, play: Path) -> list[Path]:
     NotebookError
         If there are no notebooks, or an original cannot be read.
     """
-    paths, outdated = notebooks_in(originals), []
+    notebooks, outdated = read_all(originals), []
     play.mkdir(parents=True, exist_ok=True)
-    for original in paths:
-        notebook, copy = execution.read(original), play / original.name
-        cells = _cells_hash(notebook)
+    for original, notebook in notebooks.items():
+        # what a reader types: new outputs alone make no copy outdated
+        typed = [(cell.cell_type, cell.source) for cell in notebook.cells]
+        key, copy = hashlib.sha256(repr(typed).encode()).hexdigest(), play / original.name
         if not copy.exists():
-            notebook.metadata["copied_from"] = cells
-            execution.write(notebook, copy)
-        elif _copied_from(copy) not in (cells, None):
+            notebook.metadata["copied_from"] = key
+            write(notebook, copy)
+            continue
+        try:
+            copied_from = read(copy).metadata.get("copied_from", key)
+        except NotebookError:  # a damaged copy
+            continue
+        if copied_from != key:
             outdated.append(copy)
     return outdated
-
-
-def _cells_hash(notebook: nbformat.NotebookNode) -> str:
-    """Return a hash of what a reader types: new outputs alone make no copy outdated."""
-    cells = [(cell.cell_type, cell.source) for cell in notebook.cells]
-    return hashlib.sha256(repr(cells).encode()).hexdigest()
-
-
-def _copied_from(copy: Path) -> str | None:
-    """Return the hash that a copy carries; None if it is damaged or was not made here."""
-    try:
-        return execution.read(copy).metadata.get("copied_from")
-    except NotebookError:
-        return None
 
 
 def main() -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from kmnist_mlp.report.pages.text import KANA, in_text
+from kmnist_mlp.report.pages.text import KANA
 from kmnist_mlp.support import colours
 
 # What a chart is drawn in, and the variable of the style sheet that takes its place.
@@ -105,7 +105,6 @@ def themed(svg: str, prefix: str, alt: str, name: str) -> Markup:
     rest = _without_bare_groups(rest)
     rest = re.sub(r"<style.*?</style>", "", rest, flags=re.DOTALL)  # it would rule the whole page
     rest = re.sub(r"#[0-9a-fA-F]{6}\b", _variable, rest).replace(FONT, "var(--font)")
-    rest = in_text(rest, lambda text: KANA.sub(r'<tspan lang="ja">\g<0></tspan>', text))
     opening = f'class="figure {name}" role="img" aria-label="{escape(alt)}" {box[0] if box else ""}'
     return Markup(f"<svg {opening}>{rest.strip()}")
 
