@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import zlib
-
 import pandas as pd
 from markupsafe import Markup, escape
 
 from kmnist_mlp.experiments.verdicts import VERDICTS
+from kmnist_mlp.figures.style import deflated  # noqa: F401  until all import it from there
 from kmnist_mlp.support.statistics import MISSING, typeset
 
 WRAP = Markup(' class="wrap"')
@@ -82,14 +80,3 @@ def _typeset(cell: object) -> object:
 def _is_number(cell: object) -> bool:
     """Whether a cell is a number, a range or spread of numbers, missing or "none"."""
     return str(cell) in (MISSING, "none") or str(cell).startswith(tuple("0123456789+−-"))
-
-
-def deflated(content: bytes) -> str:
-    """Return bytes, compressed, in base64: a page's script gets them with DecompressionStream.
-
-    Examples
-    --------
-    >>> len(deflated(bytes(10_000))) < 100
-    True
-    """
-    return base64.b64encode(zlib.compress(content, 9)).decode()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from textwrap import TextWrapper
 
 import jinja2
 import numpy as np
+from matplotlib.image import imread, imsave
 
 from kmnist_mlp.config import Config
 from kmnist_mlp.experiments.causes import NOT_FOUND, in_both_readings, published_readings
@@ -15,10 +17,10 @@ from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.readings import SCALED, load_readings, results_of
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.experiments.verdicts import judge, losses_above
-from kmnist_mlp.figures.ablation import distance, in_words
 from kmnist_mlp.figures.comparison import difference_to_paper
+from kmnist_mlp.figures.sensitivity import distance
 from kmnist_mlp.figures.style import png, use_style
-from kmnist_mlp.figures.tables import comparison, reproduced_by_kind
+from kmnist_mlp.figures.tables import comparison, in_words, reproduced_by_kind
 from kmnist_mlp.report.notebook import percent
 from kmnist_mlp.support.files import whole_file
 from kmnist_mlp.support.statistics import MISSING, interval, plus_minus, prediction_interval
@@ -110,5 +112,6 @@ def update_readme(readme: Path, results: Results) -> None:
     with whole_file(readme.parent / "docs" / "options.md") as file:
         file.write(options_page().encode())
     use_style()
+    panels = [imread(io.BytesIO(png(panel))) for panel in difference_to_paper(results).panels]
     with whole_file(readme.parent / "docs" / "difference_to_paper.png") as file:
-        file.write(png(difference_to_paper(results)))
+        imsave(file, np.hstack(panels), format="png")

@@ -18,9 +18,9 @@ from traitlets.config import Config as Settings
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import is_stand_in
 from kmnist_mlp.figures import tables
-from kmnist_mlp.figures.exhibit import ExhibitData
 from kmnist_mlp.figures.markup import html
-from kmnist_mlp.report.pages.pictures import figure_html
+from kmnist_mlp.figures.report_figure import ShownData
+from kmnist_mlp.report.pages.pictures import figure_html, with_gathered_panels
 from kmnist_mlp.report.pages.text import slug
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -36,9 +36,10 @@ class DisplayItem:
     number: str
     caption: str
     page: str
-    data: ExhibitData
+    data: ShownData
     output: nbformat.NotebookNode = field(repr=False)
     index: str | None = None
+    finding: str = ""
 
     @property
     def id(self) -> str:
@@ -106,14 +107,18 @@ def make_pages(notebooks: dict[Path, nbformat.NotebookNode]) -> list[Page]:
         return exporter.from_notebook_node(part)[0] if cells else ""
 
     pages = []
-    for path, notebook in notebooks.items():
+    for path, original in notebooks.items():
+        notebook = with_gathered_panels(original)
         page = _titled(path.stem, notebook)
         for marks, output in marked_outputs(notebook.cells):
-            if marks["role"] == "exhibit":
-                values = {each.name: marks[each.name] for each in fields(ExhibitData)}
-                data = ExhibitData(**{**values, "experiments": dict(marks["experiments"])})
-                item = marks["number"], marks["caption"], page.stem, data, output, marks["index"]
-                page.items.append(DisplayItem(*item))
+            if "number" in marks:
+                values = {each.name: marks[each.name] for each in fields(ShownData)}
+                data = ShownData(**{**values, "experiments": dict(marks["experiments"])})
+                item = DisplayItem(
+                    marks["number"], marks["caption"], page.stem, data, output, marks["index"],
+                    marks.get("finding", ""),
+                )  # fmt: skip
+                page.items.append(item)
             elif marks["role"] == "provenance":
                 page.facts.update(marks["facts"])
         page.facts.update(notebook.metadata.get("kmnist_mlp", {}).get("facts", {}))

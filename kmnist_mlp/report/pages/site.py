@@ -19,9 +19,8 @@ from markupsafe import Markup
 
 from kmnist_mlp.beyond import load_best
 from kmnist_mlp.data import CLASS_NAMES, Dataset
-from kmnist_mlp.figures.exhibit import title
-from kmnist_mlp.figures.markup import deflated
-from kmnist_mlp.figures.style import web_font
+from kmnist_mlp.figures.report_figure import title
+from kmnist_mlp.figures.style import deflated, web_font
 from kmnist_mlp.laboratory import drawing_pad
 from kmnist_mlp.laboratory.playground import TEST, TRAINING, playground_html
 from kmnist_mlp.report.execution import NotebookError
