@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterable
 from html import escape
 
 import ipywidgets as widgets
-from matplotlib.figure import Figure
 
 from kmnist_mlp.callbacks.live import someone_looks
+from kmnist_mlp.figures.report_figure import ReportFigure
 from kmnist_mlp.figures.style import png_address
 
 LABELS = {"description_width": "110px"}  # so that controls below each other are aligned
 
 
-def explorer(draw: Callable[..., Figure], **controls: widgets.Widget) -> widgets.VBox:
+def explorer(draw: Callable[..., ReportFigure], **controls: widgets.Widget) -> widgets.VBox:
     """Return controls above the figure that ``draw`` makes of their values, drawn at each change.
 
     Below the figure stands its finding.
@@ -29,9 +29,12 @@ def explorer(draw: Callable[..., Figure], **controls: widgets.Widget) -> widgets
 
     def redraw(_: object = None) -> None:
         figure = draw(**{name: control.value for name, control in controls.items()})
-        alt, source = escape(figure.exhibit_data.finding), png_address(figure, 150)
-        image = f'<img alt="{alt}" style="width: 950px; max-width: 100%" src="{source}">'
-        picture.value = f"{image}<p>{alt}</p>"
+        finding = escape(figure.finding)
+        panels = "".join(
+            f'<img alt="{finding}" style="width: 410px" src="{png_address(panel, 150)}">'
+            for panel in figure.panels
+        )
+        picture.value = f"{panels}<p>{finding}</p>"
 
     for control in controls.values():
         control.observe(redraw, "value")

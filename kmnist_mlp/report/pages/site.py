@@ -22,7 +22,7 @@ from kmnist_mlp.data import CLASS_NAMES, Dataset
 from kmnist_mlp.figures.report_figure import title
 from kmnist_mlp.figures.style import deflated, web_font
 from kmnist_mlp.laboratory import drawing_pad
-from kmnist_mlp.laboratory.playground import TEST, TRAINING, playground_html
+from kmnist_mlp.laboratory.in_page import TEST, TRAINING, playground_html
 from kmnist_mlp.report.execution import NotebookError
 from kmnist_mlp.report.pages.index import TITLE, index_content
 from kmnist_mlp.report.pages.page import TEMPLATES, Page, data_address, make_pages
@@ -108,7 +108,7 @@ def render(
 def _scripted(data: Dataset) -> dict[str, Markup]:
     """Return what runs in a page: the final network on a drawing pad, and training."""
     pad = drawing_pad(load_best(), data, bits=PAD_BITS, images=PAD_IMAGES)
-    return {"pad": Markup(pad.html), "playground": Markup(playground_html(data))}
+    return {"pad": Markup(pad.data), "playground": Markup(playground_html(data))}
 
 
 def _hashes(page: BeautifulSoup) -> str:
