@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
-import nbformat
 from latex2mathml.converter import convert as mathml
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from nbformat import NotebookNode
 from traitlets.config import Config as Settings
 
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import is_stand_in
 from kmnist_mlp.figures import tables
 from kmnist_mlp.figures.markup import html
-from kmnist_mlp.figures.report_figure import ShownData
 from kmnist_mlp.report.pages.pictures import figure_html, with_gathered_panels
 from kmnist_mlp.report.pages.text import slug
 
@@ -29,41 +26,32 @@ LONGEST = 24  # characters of a title in the menu; else the name of the file sta
 AGREES = ("agrees with the reference results", "as recorded")
 
 
-@dataclass(frozen=True, eq=False)
-class DisplayItem:
-    """A numbered figure or table. ``index`` is what the index page uses it for, if anything."""
-
-    number: str
-    caption: str
-    page: str
-    data: ShownData
-    output: nbformat.NotebookNode = field(repr=False)
-    index: str | None = None
-    finding: str = ""
-
-    @property
-    def id(self) -> str:
-        """Its anchor, such as "figures-1-and-2"."""
-        return slug(self.number)
-
-    @property
-    def short(self) -> str:
-        """The first sentence of its caption, for lists."""
-        return re.split(r"(?<=[a-z0-9)])[.:;] ", self.caption.rstrip("."))[0]
-
-
 @dataclass
 class Page:
-    """One page of the report."""
+    """One page of the report.
+
+    Attributes
+    ----------
+    stem, title, short, summary : str
+        Its address, and how the menu and the index page name it.
+    content, check : str
+        HTML; ``check`` compares the results with the reference, for maintainers.
+    items : list of NotebookNode
+        The numbered figures and tables: what :func:`kmnist_mlp.report.notebook.show` has written
+        into the metadata of an output, with the page, the output, an anchor (id) and the first
+        sentence of the caption (short).
+    facts : dict of str to str
+        What the page was made with.
+    """
 
     stem: str
     title: str
-    short: str  # in the menu
+    short: str
     summary: str = ""
     content: str = field(default="", repr=False)
     check: str = field(default="", repr=False)
     check_summary: str = ""
-    items: list[DisplayItem] = field(default_factory=list)
+    items: list[NotebookNode] = field(default_factory=list)
     facts: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -74,17 +62,15 @@ class Page:
     @property
     def configurations(self) -> str:
         """Table of the configurations of all experiments on the page."""
-        experiments = {}
-        for item in self.items:
-            for name, values in item.data.experiments.items():
-                config = Config.from_dict({**values, "activation": Config.activation})
-                # one that a notebook has added is only a name here
-                object.__setattr__(config, "activation", values["activation"])
-                experiments[name] = config
-        return html(tables.configurations(experiments)) if experiments else ""
+        configs = {}
+        for name, values in (pair for item in self.items for pair in item.experiments.items()):
+            configs[name] = Config.from_dict({**values, "activation": Config.activation})
+            # one that a notebook has added is only a name here
+            object.__setattr__(configs[name], "activation", values["activation"])
+        return html(tables.configurations(configs)) if configs else ""
 
 
-def make_pages(notebooks: dict[Path, nbformat.NotebookNode]) -> list[Page]:
+def make_pages(notebooks: dict[Path, NotebookNode]) -> list[Page]:
     """Return a page for each notebook, with its content."""
     exporter = HTMLExporter(
         template_name=TEMPLATES.name,
@@ -102,36 +88,33 @@ def make_pages(notebooks: dict[Path, nbformat.NotebookNode]) -> list[Page]:
         },
     )
 
-    def content_of(cells: list[nbformat.NotebookNode], notebook: nbformat.NotebookNode) -> str:
-        part = nbformat.from_dict({**notebook, "cells": cells})
+    def content(cells: list[NotebookNode], notebook: NotebookNode) -> str:
+        part = NotebookNode({**notebook, "cells": cells})
         return exporter.from_notebook_node(part)[0] if cells else ""
 
     pages = []
     for path, original in notebooks.items():
         notebook = with_gathered_panels(original)
         page = _titled(path.stem, notebook)
-        for marks, output in marked_outputs(notebook.cells):
+        for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
+            marks = output.get("metadata", {}).get("kmnist_mlp") or {}
+            page.facts.update(marks.get("facts", ()))
             if "number" in marks:
-                values = {each.name: marks[each.name] for each in fields(ShownData)}
-                data = ShownData(**{**values, "experiments": dict(marks["experiments"])})
-                item = DisplayItem(
-                    marks["number"], marks["caption"], page.stem, data, output, marks["index"],
-                    marks.get("finding", ""),
-                )  # fmt: skip
+                short = re.split(r"(?<=[a-z0-9)])[.:;] ", marks.caption.rstrip("."))[0]
+                item = NotebookNode(marks, page=page.stem, output=output, short=short)
+                item |= {"id": slug(item.number), "experiments": dict(item.experiments)}
                 page.items.append(item)
-            elif marks["role"] == "provenance":
-                page.facts.update(marks["facts"])
-        page.facts.update(notebook.metadata.get("kmnist_mlp", {}).get("facts", {}))
+        page.facts.update(notebook.metadata.get("kmnist_mlp", {}).get("facts", ()))
         cells = notebook.cells
         starts = [n for n, cell in enumerate(cells) if cell.source.startswith(CHECK)]
-        checks = cells[starts[-1] :] if starts else []
-        page.content = content_of(cells[: len(cells) - len(checks)], notebook)
-        page.check, page.check_summary = content_of(checks, notebook), _check_summary(checks)
+        end = starts[-1] if starts else len(cells)
+        page.content, page.check = content(cells[:end], notebook), content(cells[end:], notebook)
+        page.check_summary = _check_summary(cells[end:])
         pages.append(page)
     return pages
 
 
-def _titled(stem: str, notebook: nbformat.NotebookNode) -> Page:
+def _titled(stem: str, notebook: NotebookNode) -> Page:
     first = notebook.cells[0].source if notebook.cells else ""
     title, summary, *_ = [*filter(None, map(str.strip, first.splitlines())), "", ""]
     title = title.lstrip("# ") or stem
@@ -141,16 +124,7 @@ def _titled(stem: str, notebook: nbformat.NotebookNode) -> Page:
     return Page(stem, title, short, re.sub("[*`]", "", summary))
 
 
-def marked_outputs(
-    cells: list[nbformat.NotebookNode],
-) -> Iterator[tuple[dict[str, Any], nbformat.NotebookNode]]:
-    """Yield the outputs that `report.notebook` has marked, each with its marks before it."""
-    for output in (output for cell in cells for output in cell.get("outputs", [])):
-        if marks := output.get("metadata", {}).get("kmnist_mlp"):
-            yield marks, output
-
-
-def _check_summary(cells: list[nbformat.NotebookNode]) -> str:
+def _check_summary(cells: list[NotebookNode]) -> str:
     """Return in one line whether the comparisons at the end of a notebook agree."""
     printed = (output.get("text", "") for cell in cells for output in cell.get("outputs", []))
     lines = "".join(printed).splitlines()

@@ -24,12 +24,13 @@ from kmnist_mlp.figures.style import deflated, web_font
 from kmnist_mlp.laboratory import drawing_pad
 from kmnist_mlp.laboratory.in_page import TEST, TRAINING, playground_html
 from kmnist_mlp.report.execution import NotebookError
-from kmnist_mlp.report.pages.index import TITLE, index_content
+from kmnist_mlp.report.pages.index import index_content
 from kmnist_mlp.report.pages.page import TEMPLATES, Page, data_address, make_pages
 from kmnist_mlp.report.pages.pictures import figure_html
 from kmnist_mlp.report.pages.text import GLOSSARY, finish, slug
 from kmnist_mlp.support.files import whole_file
 
+TITLE = "A neural network from scratch on Kuzushiji-MNIST"
 # The pages that are no notebooks
 INDEX = Page("index", TITLE, "Report")
 EXTRAS = [
@@ -77,7 +78,7 @@ def render(
     frame = templates.get_template("frame.html.j2")
     texts = {path.name: Markup(path.read_text("utf-8")) for path in TEMPLATES.glob("*.[cj]s*")}
     content = {
-        **index_content(sections, address),
+        **index_content(sections),
         "address": address,
         "pages": pages,
         "notebooks": sections,
