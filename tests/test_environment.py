@@ -195,7 +195,7 @@ def test_make_uses_the_active_conda_environment_and_installs_nothing(checkout, t
 @pytest.mark.parametrize(
     ("target", "expected"),
     [
-        ("lab", ["-m kmnist_mlp.report.play", "-m jupyterlab play --no-browser"]),
+        ("lab", ["-m kmnist_mlp.report --play", "-m jupyterlab play --no-browser"]),
         ("lab-edit", ["-m jupyterlab notebooks --no-browser"]),
     ],
 )

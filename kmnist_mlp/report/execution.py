@@ -63,18 +63,9 @@ def executed(folder: Path, store: Path) -> dict[Path, nbformat.NotebookNode]:
 
     An execution is kept in ``store`` with the key of all that decides it (:func:`outputs_key`).
     """
-    notebooks = read_all(folder)
-    data = _load()
-    conditions = data.fingerprint, data.name, default_seeds()
-    keys = {path: outputs_key(notebook, *conditions) for path, notebook in notebooks.items()}
-    stale = []
-    for path, key in keys.items():
-        try:
-            notebooks[path] = read(store / path.name)
-        except NotebookError:  # there is none, or it is damaged
-            notebooks[path] = None
-        if not notebooks[path] or notebooks[path].metadata.get("kmnist_mlp", {}).get("key") != key:
-            stale.append(path)
+    notebooks, data = read_all(folder), _load()
+    keys = {path: outputs_key(notebooks[path], data, default_seeds()) for path in notebooks}
+    stale = [path for path, key in keys.items() if _key_of(store / path.name) != key]
     if stale:
         _, origin = _train(data)
         tell(f"Executing {len(stale)} of {len(notebooks)} notebooks ...")
@@ -83,8 +74,15 @@ def executed(folder: Path, store: Path) -> dict[Path, nbformat.NotebookNode]:
             notebook.metadata["kmnist_mlp"]["facts"].append(("experiments", origin))
             notebook.metadata["kmnist_mlp"]["key"] = keys[path]
             write(notebook, store / path.name)
-            notebooks[path] = notebook
-    return notebooks
+    return {path: read(store / path.name) for path in notebooks}
+
+
+def _key_of(path: Path) -> str:
+    """Return the key of a kept execution; nothing if there is none, or it is damaged."""
+    try:
+        return read(path).metadata["kmnist_mlp"]["key"]
+    except (NotebookError, KeyError):
+        return ""
 
 
 def execute_in_place(folder: Path) -> list[Path]:
@@ -166,13 +164,14 @@ def execute_all(paths: list[Path]) -> list[nbformat.NotebookNode]:
 
 
 async def _execute(path: Path, core: asyncio.Semaphore) -> nbformat.NotebookNode:
-    notebook = read(path)
+    notebook, failures = read(path), []
     client = NotebookClient(
         notebook,
         timeout=None,
         kernel_name="python3",
         resources={"metadata": {"path": str(path.parent)}},
         record_timing=False,
+        on_cell_error=lambda cell, cell_index, **_: failures.append((cell_index + 1, cell)),
         extra_arguments=["--log-level=ERROR"],  # not a warning per kernel on the console
     )
     async with core:
@@ -180,37 +179,27 @@ async def _execute(path: Path, core: asyncio.Semaphore) -> nbformat.NotebookNode
         try:
             await client.async_execute()
         except CellExecutionError as error:
-            failed = [
-                (number, cell)
-                for number, cell in enumerate(notebook.cells, start=1)
-                if any(out.output_type == "error" for out in cell.get("outputs", []))
-            ]
-            number, cell = failed[-1]  # an error before it was expected
-            what = f"{error.ename}: {error.evalue}"
-            last_line = cell.source.strip().splitlines()[-1]
-            raise NotebookError(
-                f"{path.name}, cell {number} (ends with `{last_line}`): {what}"
-            ) from None
+            number, cell = failures[-1]  # an error before it was expected
+            where = f"cell {number} (ends with `{cell.source.strip().splitlines()[-1]}`)"
+            raise NotebookError(f"{path.name}, {where}: {error.ename}: {error.evalue}") from None
         except Exception as error:  # a kernel that dies
             raise NotebookError(f"{path.name}: {type(error).__name__}: {error}") from None
         seconds = time.perf_counter() - began
-    for cell in notebook.cells:
-        cell.metadata.pop("execution", None)
     notebook.metadata["kmnist_mlp"] = {"facts": [("this page", f"executed in {seconds:.0f} s")]}
     notebook.metadata["language_info"] = {"name": "python"}
     return notebook
 
 
-def outputs_key(notebook: nbformat.NotebookNode, *conditions: object) -> str:
+def outputs_key(notebook: nbformat.NotebookNode, data: Dataset, seeds: list[int]) -> str:
     """Return a hash of all that decides a notebook's outputs.
 
-    Its cells, the package (all files but those that make pages), the versions and the commit that
-    its provenance names, and the given conditions: the data, the seeds.
+    Its cells, the data and seeds, the versions and the commit that its provenance names, and the
+    package: all files but those that make pages.
     """
-    versions = [package.__version__ for package in (np, pd, mpl)]
-    digest = hashlib.sha256(repr((conditions, commit(), blas(), sys.version, versions)).encode())
+    versions = [sys.version, *(package.__version__ for package in (np, pd, mpl)), blas(), commit()]
     cells = [(cell.cell_type, cell.source, cell.metadata) for cell in notebook.cells]
-    digest.update(json.dumps(cells, sort_keys=True).encode())
+    decisive = [cells, data.fingerprint, data.name, seeds, versions]
+    digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode())
     # no list of kinds: a module, a table or saved weights can all decide an output
     package = PROJECT / "kmnist_mlp"
     for file in sorted(package.rglob("*")):

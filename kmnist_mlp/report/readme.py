@@ -32,7 +32,6 @@ TEXTS = jinja2.Environment(
     undefined=jinja2.StrictUndefined,
 )
 LINES = TextWrapper(120, "- ", "  ", break_on_hyphens=False, break_long_words=False)
-MARKS = ("findings", "results")  # each `<!-- NAME: ... -->` to `<!-- end of NAME -->`
 
 
 def options_page() -> str:
@@ -100,13 +99,14 @@ def update_readme(readme: Path, results: Results) -> None:
     lines = ["| experiment | " + " | ".join(table.columns) + " |", "|---" + "|---:" * 4 + "|"]
     lines += [f"| {name} | " + " | ".join(row) + " |" for name, *row in table.itertuples()]
     text = readme.read_text(encoding="utf-8")
-    for name, body in zip(MARKS, (findings(results), "\n".join(lines)), strict=True):
-        begin, end = f"<!-- {name}", f"<!-- end of {name}"
-        if not 0 <= text.find(begin) < text.find(end):
-            raise ValueError(f"{readme} must have the marks `{begin} ... -->` and `{end} -->`")
-        before, rest = text.split(begin, 1)
-        mark, rest = rest.split("-->\n", 1)
-        text = f"{before}{begin}{mark}-->\n{body}\n{end}{rest.split(end, 1)[1]}"
+    for name, body in (("findings", findings(results)), ("results", "\n".join(lines))):
+        begin, end = f"<!-- {name}", f"<!-- end of {name} -->"
+        before, found, rest = text.partition(begin)
+        mark, _, rest = rest.partition("-->\n")
+        _, closed, after = rest.partition(end)
+        if not found or not closed:
+            raise ValueError(f"{readme} must have the marks `{begin} ... -->` and `{end}`")
+        text = f"{before}{begin}{mark}-->\n{body}\n{end}{after}"
     with whole_file(readme) as file:
         file.write(text.encode())
     with whole_file(readme.parent / "docs" / "options.md") as file:

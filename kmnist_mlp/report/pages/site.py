@@ -163,7 +163,7 @@ def find_browser() -> str | None:
     return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
-def print_pdf(browser: str, page: Path, output: Path) -> None:
+def print_pdf(browser: str, page: Path) -> Path:
     """Print a page as PDF, with tags for screen readers and its headings as bookmarks.
 
     Parameters
@@ -172,8 +172,11 @@ def print_pdf(browser: str, page: Path, output: Path) -> None:
         A program that understands Chromium's options.
     page : Path
         The HTML file.
-    output : Path
-        The PDF, written whole or not at all.
+
+    Returns
+    -------
+    Path
+        The PDF beside it, written whole or not at all.
 
     Raises
     ------
@@ -192,9 +195,11 @@ def print_pdf(browser: str, page: Path, output: Path) -> None:
         command = [browser, *options, f"--print-to-pdf={printed}", copy.as_uri()]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
-        except (OSError, subprocess.TimeoutExpired) as error:
+            content = printed.read_bytes()
+        except subprocess.TimeoutExpired as error:
             raise NotebookError(f"{browser} could not print the report: {error}") from None
-        if not printed.is_file():
-            raise NotebookError(f"{browser} printed nothing: {done.stderr[-500:].strip()}")
-        with whole_file(output) as file:
-            file.write(printed.read_bytes())
+        except FileNotFoundError:
+            raise NotebookError(f"{browser} printed nothing: {done.stderr[-500:]}") from None
+    with whole_file(page.with_suffix(".pdf")) as file:
+        file.write(content)
+    return page.with_suffix(".pdf")
