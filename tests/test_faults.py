@@ -163,8 +163,7 @@ def report(tmp_path):
     def make():
         text = f"# 1 One\n\nVersion {next(numbers)}"
         nbformat.write(new_notebook(cells=[new_markdown_cell(text)]), path)
-        folders = "--notebooks", path.parent, "--output", tmp_path / "build" / "report"
-        return main(["--committed", *map(str, folders)])
+        return main(["--committed", "--output", str(tmp_path / "build" / "report")], tmp_path)
 
     return make
 

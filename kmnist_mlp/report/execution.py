@@ -185,6 +185,8 @@ async def _execute(path: Path, core: asyncio.Semaphore) -> nbformat.NotebookNode
         except Exception as error:  # a kernel that dies
             raise NotebookError(f"{path.name}: {type(error).__name__}: {error}") from None
         seconds = time.perf_counter() - began
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)  # times, which JupyterLab has left
     notebook.metadata["kmnist_mlp"] = {"facts": [("this page", f"executed in {seconds:.0f} s")]}
     notebook.metadata["language_info"] = {"name": "python"}
     return notebook
