@@ -17,7 +17,7 @@ from kmnist_mlp.activations import ACTIVATIONS, Activation
 from kmnist_mlp.experiments import ResultCache
 from kmnist_mlp.figures import tables
 from kmnist_mlp.laboratory import HiddenUnits, Laboratory, drawing_pad
-from kmnist_mlp.report.pages.page import Exhibit, Page
+from kmnist_mlp.report.pages.page import Page
 
 PACKAGE = Path(kmnist_mlp.__file__).parent
 SMALL = Config(layer_specs=(36, 8, 10), activation="ReLU", epochs=1)
@@ -103,14 +103,14 @@ def test_a_page_that_does_not_know_it_is_refused(leaky, make_dataset):
     result = train(leaky.replace(layer_specs=(784, 8, 3)), data)
     with pytest.raises(ValueError, match="activation.*tanh.*leaky ReLU"):
         drawing_pad(result, data)
-    assert drawing_pad(train(leaky.replace(layer_specs=(784, 3)), data), data).html
+    assert drawing_pad(train(leaky.replace(layer_specs=(784, 3)), data), data).data
 
 
 def test_a_page_names_it_though_only_the_notebook_knew_it(leaky, kana):
     results = run({"mine": leaky}, 0, n_jobs=1, data=kana, cache=False)
-    data = tables.comparison(results).attrs["exhibit_data"]
+    data = tables.comparison(results).attrs["shown_data"]
     page = Page("00_page", "Page", "page")
-    page.exhibits.append(Exhibit("Table 1", "Mine.", page.stem, data, None))
+    page.items.append(data)
     del ACTIVATIONS["leaky ReLU"]
     assert "<td>leaky ReLU</td>" in page.configurations
     assert "leaky ReLU" not in ACTIVATIONS

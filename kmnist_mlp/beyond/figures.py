@@ -58,7 +58,7 @@ def draw_series(numbers: pd.DataFrame, x: str, y: str, series: str) -> Figure:
             ls=DASHES[number], label=label,
         )  # fmt: skip
     axis.set(xlabel=x.replace("_", " "), ylabel="accuracy, %")
-    legend_above(axis)
+    legend_above(axis, 3)
     return figure
 
 
@@ -212,7 +212,7 @@ def augmentation_figure(data: Dataset) -> ReportFigure:
     grid = np.concatenate([images[None], copies.reshape(COPIES, *images.shape)])
     change = np.abs(grid[1:] - grid[0]).mean(axis=(1, 2, 3)) / 255
     numbers = pd.DataFrame({"copy": range(1, COPIES + 1), "mean_change_of_a_pixel": change})
-    rows = ["original", *(f"copy {n}" for n in numbers.copy)]
+    rows = ["original", *(f"copy {n}" for n in numbers["copy"])]
     figure = image_grid(grid, rows=rows, columns=in_two_lines(data.class_labels))
     finding = f"Augmentation changes a pixel by {100 * change.mean():.1f} % of full ink on average."
     return report_figure([figure], numbers, finding, data_name=data.name)

@@ -234,7 +234,7 @@ def curves_figure(
         for name, line in lines.items():
             epochs = np.arange(1, len(line[column]) + 1)
             axis.plot(epochs, factor * line[column], label=name, **line[2])
-            axis.plot(epochs[-1:], factor * line[column][-1:], "o", ms=4, color=line[2]["color"])
+            axis.plot(epochs[-1:], factor * line[column][-1:], "o", ms=4, clip_on=False, **line[2])
         if marked:
             label = f"lowest validation loss: epoch {marked}"
             axis.axvline(marked, color=GREY, ls="--", lw=1, label=label)

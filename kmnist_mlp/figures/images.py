@@ -17,7 +17,7 @@ from kmnist_mlp.experiments.error_analysis import ConfidentErrors
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures.report_figure import ReportFigure, report_figure, title
 from kmnist_mlp.figures.style import PANEL, heat_map, in_two_lines, legend_above, panel
-from kmnist_mlp.support.colours import GREEN, GREY, ON_PALE, ORANGE
+from kmnist_mlp.support.colours import GREEN, GREY, ORANGE
 from kmnist_mlp.support.statistics import in_percent
 
 GAP = 2  # pixels between images
@@ -208,11 +208,11 @@ def confusion_matrix(matrix: np.ndarray, data: Dataset) -> ReportFigure:
     errors = percent - np.diag(np.diag(percent))
     figure, axis = panel(4.6)
     seen = pd.DataFrame(errors, labels, in_two_lines(labels))
-    mesh = heat_map(axis, seen.where(errors >= 0.05), cmap="Oranges", vmin=0)
+    mesh = heat_map(axis, seen.where(errors >= 0.05), fontsize=8, cmap="Oranges", vmin=0)
     for place, share in enumerate(np.diag(percent)):
         if share >= 0.05:
             axis.text(
-                place + 0.5, place + 0.5, f"{share:.1f}", ha="center", va="center", color=ON_PALE,
+                place + 0.5, place + 0.5, f"{share:.1f}", ha="center", va="center",
                 fontsize=8, weight="bold",
             )  # fmt: skip
     axis.set_aspect("equal")

@@ -237,8 +237,8 @@ def claims_by_reach(verdicts: pd.DataFrame) -> pd.DataFrame:
 
 def draw_verdicts(verdicts: pd.DataFrame) -> Figure:
     """Draw a row per claim, and in it a mark per reading, sorted by verdict."""
-    names = [textwrap.fill(claim.replace(" %", "\u00a0%"), 40) for claim in verdicts.index]
-    figure, axis = panel(0.25 * len(names) + 1.0)
+    names = [textwrap.fill(claim.replace(" %", "\u00a0%"), 44) for claim in verdicts.index]
+    figure, axis = panel(0.28 * len(names) + 1.0)
     ordered = np.sort(verdicts.map([*VERDICT_STYLES].index).to_numpy(), axis=1)
     for rank, (verdict, (marker, colour)) in enumerate(VERDICT_STYLES.items()):
         rows, columns = np.nonzero(ordered == rank)

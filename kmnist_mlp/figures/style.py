@@ -231,8 +231,3 @@ def deflated(content: bytes) -> str:
     True
     """
     return base64.b64encode(zlib.compress(content, 9)).decode()
-
-
-# Former names, until all figures are converted: they can be imported, not called
-NARROW = WIDE = 0
-described = finished = is_narrow = panels = width = None

@@ -25,8 +25,7 @@ from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures import overlay, tables
-from kmnist_mlp.figures.markup import html
-from kmnist_mlp.figures.report_figure import ReportFigure, ShownData, setting, title
+from kmnist_mlp.figures.report_figure import ReportFigure, ShownData, html, setting, title
 from kmnist_mlp.laboratory.controls import LABELS, choice, menu, offer
 from kmnist_mlp.laboratory.hidden_units import HiddenUnits
 from kmnist_mlp.results import TrainingResult

@@ -23,8 +23,7 @@ from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.provenance import facts
 from kmnist_mlp.experiments.runs import Results, default_seeds, run
 from kmnist_mlp.figures.curves import learning_curves, overlay
-from kmnist_mlp.figures.markup import html
-from kmnist_mlp.figures.report_figure import ReportFigure, ShownData, setting, title
+from kmnist_mlp.figures.report_figure import ReportFigure, ShownData, html, setting, title
 from kmnist_mlp.figures.style import picture, use_style
 
 STAND_IN_BANNER = """

@@ -15,7 +15,7 @@ from kmnist_mlp.beyond.measurements import accuracies
 from kmnist_mlp.experiments.causes import CAUSE_RULE
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.verdicts import RULE, VERDICTS, printed_outside
-from kmnist_mlp.figures.markup import html
+from kmnist_mlp.figures.report_figure import html
 from kmnist_mlp.figures.tables import remark, scoreboard, verdicts_by_kind
 from kmnist_mlp.report.pages.page import Page
 from kmnist_mlp.support.statistics import interval, signed

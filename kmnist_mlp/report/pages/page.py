@@ -16,7 +16,7 @@ from traitlets.config import Config as Settings
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import is_stand_in
 from kmnist_mlp.figures import tables
-from kmnist_mlp.figures.markup import html
+from kmnist_mlp.figures.report_figure import html
 from kmnist_mlp.report.pages.pictures import figure_html, with_gathered_panels
 from kmnist_mlp.report.pages.text import slug
 
