@@ -167,17 +167,19 @@ def test_distances_are_drawn_with_their_medians():
 
 def test_the_differences_of_the_gradients_are_drawn_against_the_step_a_panel_per_kind():
     columns = [("bias", "0", "first"), ("weight", "0,2", "first"), ("bias", "0", "last")]
-    values = [[1e-2, 1e-3, 2e-3], [2e-5, 3e-5, 4e-6], [0.0, 1e-9, 3e-8]]
+    columns.append(("bias", "0", "sixth"))
+    values = [[1e-2, 1e-3, 2e-3, 3e-3], [2e-5, 3e-5, 4e-6, 5e-6], [0.0, 1e-9, 3e-8, 2e-8]]
     names_ = pd.MultiIndex.from_tuples(columns, names=["weight", "index", "pattern"])
     differences = pd.DataFrame(values, [0.1, 0.01, 1e-5], names_).rename_axis("epsilon")
     figure = figures.difference_by_epsilon(differences, "KMNIST")
     bias, weight = (panel.axes[0] for panel in figure.panels)
-    assert bias.get_title(loc="left") == "bias (2)"
-    expected = [[1e-2, 2e-5, 1e-17], [2e-3, 4e-6, 3e-8], [6e-3, 1.2e-5, 1.5e-8]]
+    assert bias.get_title(loc="left") == "bias (3)"
+    expected = [[1e-2, 2e-5, 1e-17], [2e-3, 4e-6, 3e-8], [3e-3, 5e-6, 2e-8]]
+    expected.append(expected[2])  # the median
     for line, own in zip(bias.lines, expected, strict=False):
         np.testing.assert_allclose(line.get_xydata(), np.transpose([[0.1, 0.01, 1e-5], own]))
-    assert bias.lines[1].get_linewidth() < bias.lines[2].get_linewidth()
-    assert bias.lines[2].get_label() == "median"
+    assert bias.lines[2].get_linewidth() < bias.lines[3].get_linewidth()
+    assert bias.lines[3].get_label() == "median"
     np.testing.assert_allclose(weight.lines[0].get_ydata(), [1e-3, 3e-5, 1e-9])
     for axis in (bias, weight):
         rounding, truncation, step, bound = axis.lines[-4:]
@@ -188,6 +190,7 @@ def test_the_differences_of_the_gradients_are_drawn_against_the_step_a_panel_per
         low, high = axis.get_ylim()
         assert low < 1e-17 and high > truncation.get_ydata().max()
     labels = ["bias [0], first image", "weight [0,2], first image", "bias [0], last image"]
+    labels.append("bias [0], sixth image")
     assert list(figure.numbers) == ["epsilon", *labels]
     np.testing.assert_allclose(figure.numbers[labels], values)
     finding = figure.finding.replace("\xa0", " ")

@@ -243,6 +243,7 @@ def test_a_terminal_gets_one_line_and_a_log_nothing(tiny, monkeypatch, config, p
     monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
     monkeypatch.setattr(sys, "stderr", written)
     monkeypatch.setattr(live, "SHORTEST", 0.0)
+    monkeypatch.setattr(live, "SHARE", 1e9)
     result = train(config, tiny, callbacks=[Live()])
     assert_same(result, train(config, tiny))
     if part is None:
@@ -276,7 +277,7 @@ class Clock:
         watch.batch(epochs_done)
 
 
-@pytest.mark.parametrize(("cost", "batch", "share"), [(0.2, 0.1, 0.06), (0.0, 0.01, 1.0)])
+@pytest.mark.parametrize(("cost", "batch", "share"), [(0.2, 0.1, 0.11), (0.0, 0.01, 1.0)])
 def test_pictures_take_a_small_share_of_the_time_and_are_not_drawn_too_often(
     monkeypatch, cost, batch, share
 ):

@@ -225,6 +225,9 @@ def test_the_ledger_is_counted_by_what_was_evaluated(measured):
     table = tables.ledger_table(ledger)
     assert table.evaluations.sum() == len(ledger)
     assert table.evaluations[ENSEMBLE] == 1 and table.evaluations[NETWORK] == 5
+    percent = 100 * ledger.accuracy[ledger.kind == NETWORK]
+    shown = dict.fromkeys((f"{percent.min():.2f}", f"{percent.max():.2f}"))
+    assert len(shown) == 2 and table["accuracy, %"][NETWORK] == " to ".join(shown)
     assert tables.ledger_table(load_ledger()).evaluations["first attempt"] == 54
 
 

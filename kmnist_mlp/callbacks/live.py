@@ -28,7 +28,7 @@ from kmnist_mlp.support.statistics import in_percent
 from kmnist_mlp.training import Training
 
 SHORTEST = 0.25  # seconds between two pictures: fast enough to look continuous
-SHARE = 0.05  # of the training time at most is spent on pictures
+SHARE = 0.1  # of the training time at most is spent on pictures
 DOUBLE_CLICK = 1.0  # seconds within which a second interrupt is taken for part of the first
 LONG = 600  # seconds from which on a run is to be confirmed
 STYLES = {"training": {"color": BLUE}, "validation": {"color": ORANGE, "ls": "--"}}
@@ -144,10 +144,10 @@ class Live(Watch):
                 self._write(text, "\n")
             elif result is not None:
                 alt = f"Learning curves: {text}."
-                data = {"image/svg+xml": self._picture(text, result.curves, result.best_epoch)}
-                self._display(
-                    data | {"text/plain": alt}, {"image/svg+xml": {"alt": alt, "width": 800}}
-                )
+                done = result.stopped_epoch / result.config.epochs
+                picture = self._picture(text, done, result.curves, result.best_epoch)
+                metadata = {"image/svg+xml": {"alt": alt, "width": 800}}
+                self._display({"image/svg+xml": picture, "text/plain": alt}, metadata)
         finally:
             if self.handler_before is not None:
                 signal.signal(signal.SIGINT, self.handler_before)
@@ -168,7 +168,8 @@ class Live(Watch):
             accuracy = f" · {part} accuracy {in_percent(values[-1])}" if len(values) else ""
             self._write(text + accuracy)
         elif someone_looks():  # as HTML it is replaced without a blank moment in between
-            self._display({"text/html": self._picture(text, curves), "text/plain": "Training ..."})
+            picture = self._picture(text, done, curves)
+            self._display({"text/html": picture, "text/plain": "Training ..."})
 
     def _write(self, text: str, end: str = "") -> None:
         """Write a line over the last one, in a terminal."""
@@ -180,14 +181,15 @@ class Live(Watch):
         """The parts of the data that are measured, each with its style."""
         return STYLES if self.run.config.validation_fraction else {"training": STYLES["training"]}
 
-    def _picture(self, text: str, curves: dict[str, np.ndarray], best_epoch: int = 0) -> str:
+    def _picture(
+        self, text: str, done: float, curves: dict[str, np.ndarray], best_epoch: int = 0
+    ) -> str:
         config = self.run.config
         lines = {
             part: (curves[f"{part}_loss"], curves[f"{part}_accuracy"], style)
             for part, style in self._parts.items()
         }
         titles = f"Loss (cross-entropy per example / {config.layer_specs[-1]})", "Accuracy, %"
-        done = len(curves["training_loss"]) / config.epochs
         marked = best_epoch if config.validation_fraction else 0
         return svg(curves_figure(text, done, lines, titles, self.run.data.name, marked), text)
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from html import escape
+from typing import Any
 
 import ipywidgets as widgets
 
 from kmnist_mlp.callbacks.live import someone_looks
 from kmnist_mlp.figures.report_figure import ReportFigure
 from kmnist_mlp.figures.style import png_address
-
-LABELS = {"description_width": "110px"}  # so that controls below each other are aligned
 
 
 def explorer(draw: Callable[..., ReportFigure], **controls: widgets.Widget) -> widgets.VBox:
@@ -43,14 +42,19 @@ def explorer(draw: Callable[..., ReportFigure], **controls: widgets.Widget) -> w
     return widgets.VBox([widgets.HBox(list(controls.values())), picture])
 
 
+def labelled(kind: type[widgets.Widget], name: str, **options: Any) -> widgets.Widget:
+    """Return a control with its name on its left."""
+    return kind(description=name, style={"description_width": "110px"}, **options)
+
+
 def slider(name: str, last: int, step: int = 1) -> widgets.IntSlider:
     """Return a slider over 0, step, 2 * step, ... up to ``last``."""
-    return widgets.IntSlider(0, max=last, step=step, description=name, style=LABELS)
+    return labelled(widgets.IntSlider, name, value=0, max=last, step=step)
 
 
 def menu(name: str, options: Iterable[str]) -> widgets.Dropdown:
     """Return a menu of names, the first one chosen."""
-    return widgets.Dropdown(options=list(options), description=name, style=LABELS)
+    return labelled(widgets.Dropdown, name, options=list(options))
 
 
 def offer(control: widgets.Dropdown, options: Iterable[str]) -> None:
@@ -66,4 +70,4 @@ def choice(
 ) -> widgets.SelectionSlider:
     """Return a slider over round numbers and the given value, which is chosen."""
     options = [(f"{v:g}" if v else zero, v) for v in sorted({*values, value})]
-    return widgets.SelectionSlider(options=options, value=value, description=name, style=LABELS)
+    return labelled(widgets.SelectionSlider, name, options=options, value=value)

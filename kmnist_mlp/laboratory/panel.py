@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import fields
 from functools import lru_cache
 from html import escape
 from itertools import count
@@ -26,7 +26,7 @@ from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures import overlay, tables
 from kmnist_mlp.figures.report_figure import ReportFigure, ShownData, html, setting, title
-from kmnist_mlp.laboratory.controls import LABELS, choice, menu, offer
+from kmnist_mlp.laboratory.controls import choice, labelled, menu, offer
 from kmnist_mlp.laboratory.hidden_units import HiddenUnits
 from kmnist_mlp.results import TrainingResult
 from kmnist_mlp.support.checks import instance, one_of
@@ -200,15 +200,15 @@ class Laboratory:
         self.worker.start()
 
     def _work(self, configs: list[Config], name: str) -> None:
-        message = ""
         try:
             for place, config in enumerate(configs):
                 if not self.stop_requested.is_set():
                     self._train(config, name, None if place else self._confirm)
         except Exception as error:  # of a thread, nobody would see it
-            message = in_red(error)
             self._draw("Choose, and press Train.", 0.0)
-        self.message.value = message
+            self._show_error(error)
+        else:
+            self.message.value = ""
         self.train_button.disabled, self.stop_button.disabled = False, True
 
     def _confirm(self, sentence: str) -> None:
@@ -282,8 +282,7 @@ class Laboratory:
     def units(self, run: str, first: int = 0) -> ReportFigure:
         """Draw six hidden units of a run, from the one with the ``first``-largest weights on."""
         units = self.hidden_units(run)
-        figure = units.figure(min(first, max(0, len(units.order) - 6)))
-        return replace(figure, finding=f"{self.described(run)}: {figure.finding}")
+        return units.figure(min(first, max(0, len(units.order) - 6)))
 
     def _refresh(self) -> None:
         """Bring the menus and the table up to the results, and to the activations there are."""
@@ -313,26 +312,24 @@ class Laboratory:
     # ---- the panel ---------------------------------------------------------------------------
 
     def _panel(self) -> widgets.VBox:
-        c, look = self.first_config, {"style": LABELS}
-        hidden = ", ".join(map(str, c.layer_specs[1:-1]))
+        c = self.first_config
+        hidden, activations = ", ".join(map(str, c.layer_specs[1:-1])), list(ACTIVATIONS)
         patience, gamma = c.early_stop * c.early_stop_epoch, c.momentum_gamma if c.momentum else 0.0
+        example, most = "128, 64; none: empty", max(10**6, c.seed)
+        epochs = {"value": 20, "min": 1, "max": 100}
         self.controls = {
-            "hidden": widgets.Text(
-                hidden, description="hidden layers", placeholder="128, 64; none: empty", **look
-            ),
-            "activation": widgets.Dropdown(
-                options=list(ACTIVATIONS), value=c.activation, description="activation", **look
+            "hidden": labelled(widgets.Text, "hidden layers", value=hidden, placeholder=example),
+            "activation": labelled(
+                widgets.Dropdown, "activation", options=activations, value=c.activation
             ),
             "learning_rate": choice("learning rate", RATES, c.learning_rate),
             "momentum_gamma": choice("momentum", MOMENTA, gamma),
             "L1_penalty": choice("L1 penalty", PENALTIES, c.L1_penalty),
             "L2_penalty": choice("L2 penalty", PENALTIES, c.L2_penalty),
             "batch_size": choice("batch size", BATCHES, c.batch_size),
-            "epochs": widgets.IntSlider(20, min=1, max=100, description="epochs at most", **look),
+            "epochs": labelled(widgets.IntSlider, "epochs at most", **epochs),
             "early_stop_epoch": choice("patience", PATIENCES, patience, zero="none"),
-            "seed": widgets.BoundedIntText(
-                c.seed, min=0, max=max(10**6, c.seed), description="seed", **look
-            ),
+            "seed": labelled(widgets.BoundedIntText, "seed", value=c.seed, min=0, max=most),
         }
         self.train_button = self._button("Train", lambda: self.start(self.chosen()))
         self.train_button.button_style = "primary"
@@ -341,17 +338,10 @@ class Laboratory:
         self.go_on_button = self._button("Train it", self.confirmed.set)
         self.go_on_button.layout.display = "none"
         self.message, self.picture, self.runs = (widgets.HTML() for _ in range(3))
-        self.run_menu = menu("run", self.results.names)
-        self.trained_menu = menu("run of yours", [])
-        self.code_text = widgets.Textarea(
-            description="as code", rows=6, layout={"width": "720px"}, **look
-        )
-
-        def show_code(name: str) -> None:
-            self.code_text.value = self.code(name)
-
+        self.run_menu, self.trained_menu = menu("run", self.results.names), menu("run of yours", [])
+        self.code_text = labelled(widgets.Textarea, "as code", rows=6, layout={"width": "720px"})
         actions = {
-            "Show as code": show_code,
+            "Show as code": lambda name: setattr(self.code_text, "value", self.code(name)),
             "Repeat with five seeds": self.repeat,
             "Remove": self.remove,
         }
@@ -364,9 +354,11 @@ class Laboratory:
         rows = [widgets.HBox(controls[i : i + 2]) for i in range(0, len(controls), 2)]
         run = [self.train_button, self.stop_button, self.go_on_button, self.message]
         self._refresh()
-        return widgets.VBox(
-            [*rows, widgets.HBox(run), self.picture, self.runs, self.actions, self.code_text]
-        )
+        below = [self.picture, self.runs, self.actions, self.code_text]
+        return widgets.VBox([*rows, widgets.HBox(run), *below])
+
+    def _show_error(self, error: Exception) -> None:
+        self.message.value = f'<span style="color: {RED}">{escape(str(error))}</span>'
 
     def _button(self, text: str, action: Callable[[], object]) -> widgets.Button:
         """Return a button that does something, or shows the error if it cannot be done."""
@@ -375,7 +367,7 @@ class Laboratory:
             try:
                 action()
             except ValueError as error:
-                self.message.value = in_red(error)
+                self._show_error(error)
 
         button = widgets.Button(description=text, layout={"width": "auto"})
         button.on_click(press)
@@ -421,11 +413,6 @@ def how_it_ended(runs: list[TrainingResult]) -> str:
     if run.diverged:
         return "diverged"
     return "all epochs" if run.stopped_epoch == run.config.epochs else "no improvement"
-
-
-def in_red(error: Exception) -> str:
-    """Return an error as the panel shows it."""
-    return f'<span style="color: {RED}">{escape(str(error))}</span>'
 
 
 def validated(config: Config) -> Config:
