@@ -1,7 +1,5 @@
 """Figures beyond the paper draw what the records hold, by name, seed and part."""
 
-import re
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +8,7 @@ from fake_records import fake_records
 from kmnist_mlp.beyond import figures, plan
 from kmnist_mlp.beyond.calibration import calibration_table
 from kmnist_mlp.figures.style import use_style
+from kmnist_mlp.support.statistics import wilson_interval
 
 
 @pytest.fixture(scope="module")
@@ -34,34 +33,37 @@ def signed(value, digits):
 
 
 def test_steps_and_changes_have_a_row_each_with_the_mean_of_both_parts(records):
-    base, configs = plan.TRIAL, {title: plan.changed(title) for title in plan.LEFT_OUT}
-    parts = (("held_out", "held-out clusters"), ("validation", "validation"))
-    change, steps = figures.changes_figure(records, plan.LEFT_OUT), figures.steps_figure(records)
-    expected = {
-        "changes": [
-            [accuracy(records, c, part=p) - accuracy(records, base, part=p) for p, _ in parts]
-            for c in configs.values()
-        ],
-        "steps": [
-            [accuracy(records, c, part=p) for p, _ in parts] for c in plan.step_configs().values()
-        ],
-    }
+    parts = {"held_out": "held-out clusters", "validation": "validation"}
+    titles = list(plan.LEFT_OUT)
+    change, steps = figures.changes_figure(records, titles), figures.steps_figure(records)
+    changes = [
+        [
+            accuracy(records, plan.changed(title), part=part)
+            - accuracy(records, plan.TRIAL, part=part)
+            for part in parts
+        ]
+        for title in titles
+    ]
+    accuracies = [
+        [accuracy(records, config, part=part) for part in parts]
+        for config in plan.step_configs().values()
+    ]
     for figure, values, names in (
-        (change, expected["changes"], configs), (steps, expected["steps"], plan.step_configs()),
+        (change, changes, titles), (steps, accuracies, plan.step_configs()),
     ):  # fmt: skip
         (axis,) = figure.panels[0].axes
         rows = {text.get_text(): round(text.get_position()[1] + 0.2) for text in axis.texts}
         assert rows == {name: row for row, name in enumerate(names)} and axis.yaxis_inverted()
-        for number, (_, part) in enumerate(parts):
+        for number, part in enumerate(parts.values()):
             found = means(axis)[part]
             np.testing.assert_allclose(found[:, 0], [own[number].mean() for own in values])
             np.testing.assert_allclose(found[:, 1] - 0.2 * number, range(len(values)), atol=1e-9)
         assert len(figure.numbers) == sum(len(own) for pair in values for own in pair)
-    lost = {name: own[0].mean() for name, own in zip(configs, expected["changes"], strict=True)}
+    lost = {name: own[0].mean() for name, own in zip(titles, changes, strict=True)}
     worst, best = min(lost, key=lost.get), max(lost, key=lost.get)
     assert f"lowest mean is that of {worst} ({signed(lost[worst], 2)} points)" in change.finding
     assert f"highest that of {best} ({signed(lost[best], 2)})" in change.finding
-    first = [own[0][0] for own in expected["steps"]]
+    first = [own[0][0] for own in accuracies]
     assert f"from {first[0]:.1f} % to {first[-1]:.1f} %" in steps.finding
     assert f"({signed(max(np.diff(first)), 2)} points)" in steps.finding
 
@@ -128,26 +130,21 @@ def test_calibration_shows_each_models_error_and_intervals():
         "good": calibration_table(p, np.where(np.arange(100) < 70, 0, 1)),
         "bad": calibration_table(less, np.where(right, 0, 1)),
     }
-    use_style()
     figure = figures.calibration_figure(made, "KMNIST")
     assert "good 0.000, bad 0.090" in figure.finding
     bins = {"good": [(0.7, 70, 100)], "bad": [(0.4, 10, 40), (0.7, 45, 60)]}
-    for panel, model, error in zip(figure.panels, bins, ("0.000", "0.090"), strict=True):
+    for panel, (model, own) in zip(figure.panels, bins.items(), strict=True):
         (axis,) = panel.axes
-        assert axis.get_title(loc="left") == f"{model}: ECE {error}"
-        confidence, hits, images = np.transpose(bins[model])
-        accuracy, z = hits / images, 1.959964
-        middle = (accuracy + z**2 / images / 2) / (1 + z**2 / images)
-        half = (accuracy * (1 - accuracy) / images + z**2 / images**2 / 4) ** 0.5
-        half *= z / (1 + z**2 / images)  # Wilson's interval
-        expected = np.transpose([confidence, middle - half, middle + half])
+        assert model in axis.get_title(loc="left") + axis.get_title()
         (line,) = [line for line in axis.lines if line.get_label() == "accuracy"]
-        np.testing.assert_allclose(line.get_data(), [confidence, accuracy])
+        assert line.get_xydata() == pytest.approx(np.array([(c, k / n) for c, k, n in own]))
+        expected = [(c, *(end / 100 for end in wilson_interval(k, n))) for c, k, n in own]
         ends = [segment.ravel()[[0, 1, 3]] for segment in axis.collections[0].get_segments()]
         np.testing.assert_allclose(ends, expected, rtol=1e-5)
-        shown = figure.numbers[figure.numbers.model == model]
-        np.testing.assert_allclose(shown[["confidence", "low", "high"]], expected, rtol=1e-5)
-        assert [bar.get_height() for bar in axis.patches if bar.get_height()] == list(images / 100)
+        shown = figure.numbers.query("model == @model")[["confidence", "low", "high"]]
+        np.testing.assert_allclose(shown, expected, rtol=1e-5)
+        bars = [bar.get_height() for bar in axis.patches if bar.get_height()]
+        assert bars == [n / 100 for _, _, n in own]
 
 
 def test_robustness_has_a_panel_per_corruption_and_a_line_per_model():
@@ -163,4 +160,4 @@ def test_robustness_has_a_panel_per_corruption_and_a_line_per_model():
             expected = [(severity, 100 * start - 10 * severity) for severity in (0, 1, 3)]
             np.testing.assert_allclose(means(axis)[model], expected)
     assert len({axis.get_ylim() for axis in axes}) == 1
-    assert re.search(r"lowest accuracy is 40 % \(b, noise: 3\)", figure.finding)
+    assert "lowest accuracy is 40 % (b, noise: 3)" in figure.finding

@@ -126,7 +126,7 @@ def test_errors_are_drawn_with_true_and_predicted_character_and_probability(oblo
     captions = [text.get_text() for panel in figure.panels for text in panel.axes[0].texts]
     assert captions == ["a → c  99\xa0%", "b → c  90\xa0%", "a → c  80\xa0%"]
     drawn = np.concatenate([cells(panel, 1, 4)[0] for panel in figure.panels])
-    np.testing.assert_array_equal(drawn[[0, 1, 4]], errors.images)
+    np.testing.assert_array_equal(drawn[[0, 4, 5]], errors.images)
     assert figure.numbers.to_dict("list") == {
         "true_character": ["a", "b", "a"], "predicted_character": ["c", "c", "c"],
         "probability": [0.99, 0.9, 0.8],

@@ -165,6 +165,9 @@ def test_the_ledger_has_the_accuracy_of_each_final_network_and_of_their_mean(mea
     assert len(lines) == 5 + 1 + 2  # the last two with shifts
     table = tables.final_table(lines)
     assert table["test accuracy, %"].tolist()[:5] == [f"{100 * a:.2f}" for a in right]
+    wilson = scipy.stats.binomtest(round(100 * right[0]), 100).proportion_ci(method="wilson")
+    low, high = (f"{100 * end:.2f}" for end in wilson)
+    assert table["95 % interval (images)"].iloc[0] == f"{low} to {high}"
 
 
 def test_networks_that_were_trained_again_are_told_from_those_before(measured, kana):

@@ -204,16 +204,19 @@ def sizes_figure(records: Records) -> ReportFigure:
 
 def augmentation_figure(data: Dataset) -> ReportFigure:
     """Show the first training image of each class, and augmented copies of it."""
-    images = first_of_each_class(data).astype(np.float32)
-    augment = Distortion(images.shape[1:], 1.0, 0)
-    copies = np.empty((COPIES, len(images), images[0].size), np.float32)
-    for copy in copies:
-        augment(copy, images.reshape(len(images), -1))
-    grid = np.concatenate([images[None], copies.reshape(COPIES, *images.shape)])
-    change = np.abs(grid[1:] - grid[0]).mean(axis=(1, 2, 3)) / 255
+    images = data.train_images[first_of_each_class(data.train_labels).ravel()]
+    augment, flat = Distortion(images.shape[1:], 1.0, 0), images.reshape(len(images), -1)
+    copies = np.empty((1 + COPIES, *flat.shape), np.float32)
+    copies[0] = flat
+    for copy in copies[1:]:
+        augment(copy, copies[0])
+    change = np.abs(copies[1:] - copies[0]).mean(axis=(1, 2)) / 255
     numbers = pd.DataFrame({"copy": range(1, COPIES + 1), "mean_change_of_a_pixel": change})
-    rows = ["original", *(f"copy {n}" for n in numbers["copy"])]
-    figure = image_grid(grid, rows=rows, columns=in_two_lines(data.class_labels))
+    figure = image_grid(
+        copies.reshape(-1, *images.shape[1:]), len(images),
+        rows=["original", *(f"copy {n}" for n in numbers["copy"])],
+        columns=in_two_lines(data.class_labels),
+    )  # fmt: skip
     finding = f"Augmentation changes a pixel by {100 * change.mean():.1f} % of full ink on average."
     return report_figure([figure], numbers, finding, data_name=data.name)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from io import BytesIO
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -25,6 +25,7 @@ GAP = 2  # pixels between images
 
 def image_grid(
     images: np.ndarray,
+    across: int,
     heading: str = "",
     rows: Sequence[str] = (),
     columns: Sequence[str] = (),
@@ -35,23 +36,25 @@ def image_grid(
 
     Parameters
     ----------
-    images : ndarray, shape (rows, columns, height, width)
-        Grey levels from 0 to 255; NaN is left blank.
+    images : ndarray, shape (n, height, width)
+        Grey levels from 0 to 255, row by row.
+    across : int
+        How many in a row.
     heading : str
     rows, columns : sequence of str
         Names of the rows and columns.
     captions : sequence of str
-        One above each image, row by row.
+        One above each image.
     signed : bool
         Whether values are between -1 and 1: blue and red.
     """
     above = 9 if len(captions) else 0
-    framed = np.pad(
-        images.astype(float), ((0, 0), (0, 0), (above, GAP), (0, GAP)), constant_values=np.nan
-    )
-    down, across, height, wide = framed.shape
-    canvas = framed.swapaxes(1, 2).reshape(down * height, across * wide)
-    figure, axis = panel(0.5 + 0.9 * PANEL * canvas.shape[0] / canvas.shape[1])
+    blank = max(-len(images) % across, across * (len(images) == 0))
+    gaps = ((0, blank), (above, GAP), (0, GAP))
+    framed = np.pad(images.astype(float), gaps, constant_values=np.nan)
+    _, height, wide = framed.shape
+    canvas = framed.reshape(-1, across, height, wide).swapaxes(1, 2).reshape(-1, across * wide)
+    figure, axis = panel(0.5 + 0.9 * PANEL * len(canvas) / (across * wide))
     cmap, least, most = ("RdBu_r", -1, 1) if signed else ("gray_r", 0, 255)
     axis.imshow(canvas, cmap, vmin=least, vmax=most)
     axis.set_title(heading)
@@ -59,64 +62,49 @@ def image_grid(
     axis.set_xticks((np.arange(len(columns)) + 0.5) * wide, columns)
     for place, text in enumerate(captions):
         row, column = divmod(place, across)
-        axis.text(
-            (column + 0.5) * wide - 1, row * height + above - 2, text, ha="center", fontsize=9
-        )
+        x, y = (column + 0.5) * wide - 1, row * height + above - 2
+        axis.text(x, y, text, ha="center", fontsize=9)
     axis.tick_params(length=0)
     axis.grid(visible=False)
     axis.spines[:].set_visible(False)
     return figure
 
 
-def in_rows(images: np.ndarray, columns: int) -> np.ndarray:
-    """Return images as :func:`image_grid` takes them, filled up with blank ones."""
-    rows = max(1, -(-len(images) // columns))
-    grid = np.full((rows * columns, *images.shape[1:]), np.nan)
-    grid[: len(images)] = images
-    return grid.reshape(rows, columns, *images.shape[1:])
-
-
 # ---- the data ------------------------------------------------------------------------------------
+
+
+def first_of_each_class(labels: np.ndarray, count: int = 1) -> np.ndarray:
+    """Return the places of the first images of each class: (classes, count) or less."""
+    count = min(count, np.bincount(labels).min())
+    return np.array([np.flatnonzero(labels == c)[:count] for c in range(labels.max() + 1)])
 
 
 def example_images(data: Dataset, per_class: int = 10) -> ReportFigure:
     """Draw the first images of each class: of the training images, and of the test images."""
-    panels, rows, classes = [], [], range(len(data.class_names))
+    panels, rows = [], []
     for part, images, labels in (
         ("training", data.train_images, data.train_labels),
         ("test", data.test_images, data.test_labels),
     ):
-        first = [np.flatnonzero(labels == label)[:per_class] for label in classes]
-        rows += [(label, data.romaji[label], part, n) for label in classes for n in first[label]]
-        grid = np.concatenate([in_rows(images[own], per_class) for own in first])
-        panels.append(image_grid(grid, f"{part} images", data.class_labels))
+        places = first_of_each_class(labels, per_class)
+        rows += [(labels[n], data.romaji[labels[n]], part, n) for n in places.ravel()]
+        chosen, across = images[places.ravel()], places.shape[1]
+        panels.append(image_grid(chosen, across, f"{part} images", data.class_labels))
     numbers = pd.DataFrame(rows, columns=["label", "character", "part", "index_in_data_set"])
-    of_class = {
-        data.class_labels[label]: data.train_images[data.train_labels == label][:500] / 255
-        for label in np.unique(data.train_labels)
-    }
-    deviation = pd.Series({name: own.std(axis=0).mean() for name, own in of_class.items()})
+    deviation = {}
+    for label, name in enumerate(data.class_labels):
+        images = data.train_images[data.train_labels == label][:500] / 255
+        deviation[name] = images.std(axis=0).mean()
+    deviation = pd.Series(deviation)
     finding = (
         f"{deviation.idxmax()} varies most from image to image (standard deviation of a pixel "
         f"{deviation.max():.2f} of full ink), {deviation.idxmin()} least ({deviation.min():.2f})."
     )
+    first = 255 - data.train_images[first_of_each_class(data.train_labels).ravel()]
+    strip, content = np.pad(first, ((0, 0), (GAP, GAP), (GAP, GAP)), constant_values=255), BytesIO()
+    plt.imsave(content, np.hstack(strip), cmap="gray", vmin=0, vmax=255, format="png")
     figure = report_figure(panels, numbers, finding, data_name=data.name)
-    return replace(figure, strip=strip(data))
-
-
-def first_of_each_class(data: Dataset) -> np.ndarray:
-    """Return the first training image of each class: (classes, height, width)."""
-    classes = range(len(data.class_names))
-    return data.train_images[[np.flatnonzero(data.train_labels == c)[0] for c in classes]]
-
-
-def strip(data: Dataset) -> str:
-    """Return the first training image of each class side by side, as PNG in base64."""
-    white = ((0, 0), (GAP, GAP), (GAP, GAP))
-    images = np.pad(255 - first_of_each_class(data), white, constant_values=255)
-    content = io.BytesIO()
-    plt.imsave(content, np.hstack(images), cmap="gray", vmin=0, vmax=255, format="png")
-    return base64.b64encode(content.getvalue()).decode()
+    return replace(figure, strip=base64.b64encode(content.getvalue()).decode())
 
 
 def distance_histogram(distances: Mapping[str, np.ndarray], data_name: str) -> ReportFigure:
@@ -175,16 +163,13 @@ def first_layer_weights(
         table = pd.DataFrame(chosen).add_prefix("pixel_").round(4)
         tables.append(table.assign(experiment=name, unit=largest))
         scaled = chosen / abs(chosen).max(axis=1, keepdims=True)
-        grid = in_rows(scaled.reshape(-1, *shape), 5)
-        panels.append(image_grid(grid, title(name), signed=True))
+        panels.append(image_grid(scaled.reshape(-1, *shape), 5, title(name), signed=True))
         images = weights.T.reshape(-1, *shape)
         correlation = np.corrcoef(images[:, :, :-1].ravel(), images[:, :, 1:].ravel())[0, 1]
         alike.append(f"{title(name)} {correlation:.2f}")
     numbers = pd.concat(tables).set_index(["experiment", "unit"]).reset_index()
     finding = f"Correlation of the weights of neighbouring pixels: {', '.join(alike)}."
-    return report_figure(
-        panels, numbers, finding, data_name=results.data_name, results=results, names=names
-    )
+    return report_figure(panels, numbers, finding, results=results, names=names)
 
 
 # ---- errors --------------------------------------------------------------------------------------
@@ -224,21 +209,16 @@ def confusion_matrix(matrix: np.ndarray, data: Dataset) -> ReportFigure:
     bar.solids.set_rasterized(True)
     numbers = pd.DataFrame(percent, columns=data.romaji)
     numbers.insert(0, "true_character", data.romaji)
-    return report_figure([figure], numbers, confusion_finding(percent, labels), data_name=data.name)
-
-
-def confusion_finding(percent: np.ndarray, labels: Sequence[str]) -> str:
-    """Return the best and the worst class, and the most frequent error."""
-    recall, errors = np.diag(percent), percent - np.diag(np.diag(percent))
-    worst, best = np.nanargmin(recall), np.nanargmax(recall)
-    true, predicted = divmod(int(np.nanargmax(errors)), len(labels))
-    frequent = f"; most frequent error: {labels[true]} taken for {labels[predicted]}"
-    return (
-        f"Between {recall[worst]:.1f} % ({labels[worst]}) and {recall[best]:.1f} % "
-        f"({labels[best]}) of the images of a character are recognised"
-        + (f"{frequent}, {percent[true, predicted]:.1f} %" if true != predicted else "")
-        + "."
+    recall = pd.Series(np.diag(percent), labels)
+    finding = (
+        f"Between {recall.min():.1f} % ({recall.idxmin()}) and {recall.max():.1f} % "
+        f"({recall.idxmax()}) of the images of a character are recognised."
     )
+    true, predicted = divmod(int(np.nanargmax(errors)), len(labels))
+    if true != predicted:  # there is an error
+        most = f"{labels[true]} taken for {labels[predicted]}, {percent[true, predicted]:.1f} %"
+        finding = f"{finding[:-1]}; most frequent error: {most}."
+    return report_figure([figure], numbers, finding, data_name=data.name)
 
 
 def most_confident_errors(errors: ConfidentErrors, data: Dataset) -> ReportFigure:
@@ -263,11 +243,11 @@ def most_confident_errors(errors: ConfidentErrors, data: Dataset) -> ReportFigur
         f"{data.class_names[label]} → {data.class_names[prediction]}  {in_percent(confidence, 0)}"
         for _, label, prediction, confidence in zip(*errors, strict=True)
     ]
-    half = max(1, -(-len(captions) // 2))
+    half = len(captions) // 2
     panels = [
-        image_grid(in_rows(errors.images[part], 4), captions=captions[part])
-        for part in (slice(half), slice(half, None))
-        if part.start is None or captions[part]
+        image_grid(errors.images[part], 4, captions=captions[part])
+        for part in (slice(0, half), slice(half, None))
+        if part.stop is None or half
     ]
     finding = "There is no error to show."
     if captions:

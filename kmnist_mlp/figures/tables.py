@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -30,6 +31,8 @@ from kmnist_mlp.support.statistics import (
     signed,
     typeset,
 )
+
+READINGS = {"text": "verdict", "code": "verdict_code"}  # the column of the verdict by each
 
 
 def table_of(
@@ -378,15 +381,10 @@ def verdicts_by_kind(judged: pd.DataFrame) -> pd.DataFrame:
         What :func:`kmnist_mlp.experiments.causes.in_both_readings` gives.
     """
     rows = {}
-    for kind in KINDS:
-        of_kind = judged[judged.kind == kind]
-        for reading, column in (("text", "verdict"), ("code", "verdict_code")):
-            counts = of_kind[column].value_counts()
-            rows[f"{kind}, {reading}"] = {
-                **{verdict: counts.get(verdict, 0) for verdict in VERDICTS},
-                "not run": counts.get("", 0),
-                "claims": len(of_kind),
-            }
+    for kind, (reading, column) in product(KINDS, READINGS.items()):
+        verdicts = judged[column][judged.kind == kind].replace("", "not run").value_counts()
+        row = rows[f"{kind}, {reading}"] = {v: verdicts.get(v, 0) for v in (*VERDICTS, "not run")}
+        row["claims"] = verdicts.sum()
     table = table_of(rows, "kind of claim, reading", judged.attrs.get("data_name", ""))
     return table.astype(str)
 
@@ -448,7 +446,7 @@ def differences_and_causes(judged: pd.DataFrame) -> pd.DataFrame:
             by_cause.setdefault(cause, []).append(claim)
         parts = [Markup("<b>{}:</b> {}").format(c, "; ".join(by_cause[c])) for c in by_cause]
         row = rows[kind] = {}
-        for reading, column in (("text", "verdict"), ("code", "verdict_code")):
+        for reading, column in READINGS.items():
             run = of_kind[column][of_kind[column] != ""]
             row[reading] = f"{(run == 'reproduced').sum()} of {len(run)}"
         row["cause of what the text does not reproduce"] = Markup("<br>").join(parts) or MISSING
