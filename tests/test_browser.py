@@ -7,8 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from browser import axe_violations, browser_page, load, look, needs_browser
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from kmnist_mlp.datasets.kmnist import data_at_hand
 from kmnist_mlp.report.__main__ import main
+from kmnist_mlp.report.pages.site import render
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = [path.stem for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))]
@@ -369,3 +372,37 @@ def test_the_replication_on_one_page_fits_one_screen(opened):
     tab = opened("10_on_one_page", width=1280)
     bottom = "table => table.getBoundingClientRect().bottom"
     assert tab.locator("main figure").evaluate(bottom) <= 1000
+
+
+def test_frames_are_turned_forwards_and_back_and_on_paper_the_authors_picture_is_shown(
+    tab, tmp_path
+):
+    svg = '<svg viewBox="0 0 9 9"><rect width="9" height="9"/></svg>'
+    marks = {
+        **{"number": "Figure 1", "caption": "Three steps.", "finding": "All.", "index": None},
+        **{"csv": "a\n1\n", "quantities": [], "experiments": [], "seeds": []},
+        "frames": [{"panels": [svg], "text": f"Step {n}."} for n in range(3)],
+    }
+    output = new_output("display_data", {"image/svg+xml": svg}, metadata={"kmnist_mlp": marks})
+    cells = [new_markdown_cell("# 1 One"), new_code_cell("1", execution_count=1, outputs=[output])]
+    pages = render({Path("01_one.ipynb"): new_notebook(cells=cells)}, data_at_hand())
+    (tmp_path / "page.html").write_text(pages["01_one"], "utf-8")
+    tab.goto((tmp_path / "page.html").as_uri())
+    figure = tab.locator("#figure-1")
+    back, forward = (figure.get_by_role("button", name=name) for name in ("Back", "Next"))
+
+    def seen():
+        assert figure.locator("svg:visible").count() == 1
+        text = figure.locator(".panels:visible").get_attribute("data-text")
+        assert text == figure.locator(".finding").inner_text()
+        return text, figure.locator(".place").inner_text()
+
+    assert seen() == ("Step 0.", "picture 1 of 3") and back.is_disabled()
+    forward.click()
+    forward.click()
+    assert seen() == ("Step 2.", "picture 3 of 3") and forward.is_disabled()
+    back.click()
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert seen()[0] == "All."
+    tab.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert seen() == ("Step 1.", "picture 2 of 3")
