@@ -44,11 +44,11 @@ html: $(SETUP) ## Export the committed notebooks as they are: build/html/index.h
 notebooks: $(SETUP) ## Run the committed notebooks again, in place
 	@$(PY) -m kmnist_mlp.report --in-place $(ARGS)
 lab: $(SETUP) ## Open JupyterLab on your own copy of the notebooks: play/ (kept, ignored by git)
-	@$(PY) -m kmnist_mlp.report.play && $(PY) -m jupyterlab play $(LAB_ARGS)
+	@$(PY) -m kmnist_mlp.report --play && $(PY) -m jupyterlab play $(LAB_ARGS)
 lab-edit: $(SETUP) ## Open JupyterLab on the committed notebooks themselves
 	@$(PY) -m jupyterlab notebooks $(LAB_ARGS)
 course: $(SETUP) ## Pack a class's copy and the solutions: build/kmnist_course.zip
-	@$(PY) -m kmnist_mlp.report.course
+	@$(PY) -m kmnist_mlp.report --course
 data: $(SETUP) ## Download and verify KMNIST, or say how to place it by hand
 	@$(PY) -m kmnist_mlp.datasets
 

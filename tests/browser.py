@@ -3,13 +3,12 @@
 from contextlib import contextmanager
 
 import pytest
-from axe_playwright_python.base import AXE_FILE_PATH
+from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import sync_playwright
 
-from kmnist_mlp.report.pages.pdf import find_browser
+from kmnist_mlp.report.pages.site import find_browser
 
 CHROMIUM = find_browser()
-AXE = AXE_FILE_PATH
 # Playwright itself switches off the sandbox, updates, synchronisation and background traffic. What
 # is left can reach no other machine; a test may have a server on this one.
 FLAGS = [
@@ -22,7 +21,6 @@ needs_browser = pytest.mark.skipif(
     CHROMIUM is None,
     reason="no Chromium was found (Debian: apt-get install chromium; or set CHROMIUM)",
 )
-needs_axe = pytest.mark.skipif(not AXE.is_file(), reason="no axe-core")
 
 
 @contextmanager
@@ -58,22 +56,25 @@ def look(page, width=1400, dark=False, medium="screen"):
 def load(page, address):
     """Load a page; return the addresses that it asked for, and those that did not answer."""
     requests, failures = [], []
-    listeners = {
-        "request": lambda request: requests.append(request.url),
-        "requestfailed": lambda request: failures.append(request.url),
-    }
-    for event, listener in listeners.items():
-        page.on(event, listener)
+
+    def asked(request):
+        requests.append(request.url)
+
+    def failed(request):
+        failures.append(request.url)
+
+    page.on("request", asked)
+    page.on("requestfailed", failed)
     page.goto(address)
-    for event, listener in listeners.items():
-        page.remove_listener(event, listener)
+    page.remove_listener("request", asked)
+    page.remove_listener("requestfailed", failed)
     return requests, failures
 
 
 def axe_violations(page):
     """Return what axe-core finds wrong with the accessibility of the page."""
     if page.evaluate("typeof axe == 'undefined'"):
-        page.add_script_tag(path=AXE)
+        page.add_script_tag(content=AXE_SCRIPT)
     return page.evaluate(
         """axe.run({ rules: { "target-size": { enabled: true } } })
         .then(found => found.violations.map(v => [v.id, v.nodes.length,

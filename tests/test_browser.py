@@ -6,57 +6,57 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from browser import axe_violations, browser_page, load, look, needs_axe, needs_browser
+from browser import axe_violations, browser_page, load, look, needs_browser
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from kmnist_mlp.datasets.kmnist import data_at_hand
 from kmnist_mlp.report.__main__ import main
+from kmnist_mlp.report.pages.site import render
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = [path.stem for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))]
 STEMS = ["index", *NOTEBOOKS, "draw", "train", "glossary", "accessibility"]
 UNFOLD = "document.querySelectorAll('main details').forEach(d => d.open = true)"
+A4 = 688  # CSS pixels between the margins of the style sheet: 210 mm - 2 * 14 mm
+GROUND = "getComputedStyle(document.body).backgroundColor"
+INK = "getComputedStyle(document.querySelector('svg.figure text')).fill"
+WHITE, DARK = "rgb(255, 255, 255)", "rgb(23, 24, 27)"
 
 pytestmark = needs_browser
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """The committed notebooks as `make html` exports them."""
-    output = tmp_path_factory.mktemp("html") / "html"
-    assert main(["--committed", "--output", str(output)]) == 0
-    return output
+    """The committed notebooks as `make html` exports them, and beside them as one file and PDF."""
+    output = tmp_path_factory.mktemp("html")
+    assert main(["--committed", "--output", str(output / "html")]) == 0
+    assert main(["--committed", "--pdf", "--output", str(output / "report.html")]) == 0
+    return output / "html"
 
 
 @pytest.fixture(scope="module")
-def single(tmp_path_factory):
-    """The same as one file, and as PDF."""
-    output = tmp_path_factory.mktemp("single") / "report.html"
-    assert main(["--committed", "--pdf", "--output", str(output)]) == 0
-    return output
-
-
-@pytest.fixture(scope="module")
-def page():
-    with browser_page() as page:
-        yield page
+def tab():
+    with browser_page() as tab:
+        yield tab
 
 
 @pytest.fixture(scope="module", params=STEMS)
-def loaded(request, page, folder):
+def loaded(request, tab, folder):
     """Each page in turn, loaded once for all tests of it; with the addresses it asked for."""
-    look(page)
+    look(tab)
     address = (folder / f"{request.param}.html").as_uri()
-    requests, failures = load(page, address)
+    requests, failures = load(tab, address)
     return address, requests, failures
 
 
 @pytest.fixture
-def opened(page, folder):
+def opened(tab, folder):
     """Return a function that opens a page in a light window, a wide one by default."""
 
     def opened(stem, width=1400):
-        look(page, width)
-        page.goto((folder / f"{stem}.html").as_uri())
-        return page
+        look(tab, width)
+        tab.goto((folder / f"{stem}.html").as_uri())
+        return tab
 
     return opened
 
@@ -64,37 +64,82 @@ def opened(page, folder):
 # ---- every page ----------------------------------------------------------------------------------
 
 
-def test_a_page_loads_offline_and_asks_for_nothing_but_itself(page, loaded):
+def test_a_page_loads_offline_and_asks_for_nothing_but_itself(tab, loaded):
     address, requests, failures = loaded
     assert [url for url in requests if not url.startswith("data:")] == [address]
     assert failures == []
-    assert page.evaluate("[...document.images].filter(i => !i.naturalWidth).length") == 0
+    assert tab.evaluate("[...document.images].filter(i => !i.naturalWidth).length") == 0
 
 
-def test_a_phone_never_scrolls_the_text_sideways(page, loaded):
+def test_a_phone_never_scrolls_the_text_sideways_and_the_text_begins_on_its_first_screen(
+    tab, loaded
+):
     """Also at 400 % zoom on a laptop, where a page is as narrow: 1,280 / 4 pixels."""
-    page.evaluate(UNFOLD)
-    wide = """w => [...document.querySelectorAll('main *')].filter(e =>
+    look(tab, width=360)
+    tab.goto(loaded[0])
+    top = "document.querySelector('main p, main dl, main figure').getBoundingClientRect().top"
+    assert tab.evaluate("document.querySelector('h1').getBoundingClientRect().top") < 150
+    assert tab.evaluate(top) < 500
+    tab.evaluate(UNFOLD)
+    beyond = """w => [...document.querySelectorAll('main *')].filter(e =>
         e.getBoundingClientRect().right > w + 1 && !e.closest('.scroll, .formula, .unseen')
     ).map(e => e.outerHTML.slice(0, 80))"""
     for width in (360, 320):
-        look(page, width=width)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert page.evaluate(wide, width) == []
+        look(tab, width=width)
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+        assert tab.evaluate(beyond, width) == []
 
 
-def test_on_a_phone_the_text_begins_on_the_first_screen(page, loaded):
-    address, *_ = loaded
-    look(page, width=360)
-    page.goto(address)  # folded
-    top = "document.querySelector('main p, main dl, main figure').getBoundingClientRect().top"
-    assert page.evaluate("document.querySelector('h1').getBoundingClientRect().top") < 150
-    assert page.evaluate(top) < 500
+def test_paper_cuts_nothing_off_and_has_no_navigation_and_no_control(tab, loaded):
+    tab.evaluate(UNFOLD)
+    look(tab, width=A4, medium="print")
+    cut = f"""[...document.querySelectorAll('main :is(table, img, svg, pre, math)')].filter(e =>
+        e.checkVisibility() && e.getBoundingClientRect().right > {A4} + 1)"""
+    left = """[...document.querySelectorAll('nav, button, input, select, .code:not(.shown)')]
+        .filter(e => e.checkVisibility())"""
+    for found in (cut, left):
+        assert tab.evaluate(f"{found}.map(e => e.outerHTML.slice(0, 80))") == []
 
 
-def test_only_the_scripts_of_a_page_run_in_it(page, folder):
+@pytest.mark.parametrize(
+    ("width", "dark", "unfold"),
+    [(1280, False, True), (1280, True, False), (360, True, True), (360, False, False)],
+)
+def test_axe_finds_no_violation(tab, loaded, width, dark, unfold):
+    look(tab, width, dark)
+    tab.goto(loaded[0])
+    if unfold:
+        tab.evaluate(UNFOLD)
+    assert axe_violations(tab) == []
+
+
+def test_the_tab_key_reaches_everything_and_shows_where_it_is(tab, loaded):
+    look(tab)
+    tab.goto(loaded[0])
+    usable = 'a[href], button, summary, input, select, [tabindex="0"]'
+    reachable = tab.evaluate(f"""[...document.querySelectorAll('{usable}')].filter(
+        e => e.checkVisibility({{ contentVisibilityAuto: true }}) && !e.disabled
+        && !(e.type === 'radio' && !e.checked)).length""")
+    reached = 0
+    while reached < reachable + 5:
+        tab.keyboard.press("Tab")
+        html, visible = tab.evaluate(
+            """() => {
+            let e = document.activeElement;
+            while (e.shadowRoot?.activeElement) e = e.shadowRoot.activeElement;
+            const seen = getComputedStyle(e).outlineStyle != 'none';
+            return [e.outerHTML.slice(0, 90), seen && e.getBoundingClientRect().height > 0]; }"""
+        )
+        if html.startswith("<body"):
+            break
+        assert visible, html
+        reached += 1
+    assert reached >= reachable
+
+
+def test_only_the_scripts_of_a_page_run_in_it(tab, folder):
     """Every page under its own policy: nothing of it is refused, and nothing else runs."""
-    with closing(page.context.browser.new_context(offline=True)) as context:
+    with closing(tab.context.browser.new_context(offline=True)) as context:
         strict, refused = context.new_page(), []
         strict.on("console", lambda message: refused.append(message.text))
         for stem in [*STEMS, "train"]:
@@ -109,84 +154,31 @@ def test_only_the_scripts_of_a_page_run_in_it(page, folder):
         assert strict.evaluate("window.ran") is None and len(refused) == 1
 
 
-A4 = 688  # CSS pixels between the margins of the style sheet: 210 mm - 2 * 14 mm
+# ---- one file, and PDF ---------------------------------------------------------------------------
 
 
-def test_paper_cuts_nothing_off_and_has_no_navigation_and_no_control(page, loaded):
-    page.evaluate(UNFOLD)
-    look(page, width=A4, medium="print")
-    cut = f"""[...document.querySelectorAll('main :is(table, img, svg, pre, math)')].filter(e =>
-        e.checkVisibility() && e.getBoundingClientRect().right > {A4} + 1
-    ).map(e => e.outerHTML.slice(0, 80))"""
-    assert page.evaluate(cut) == []
-    controls = "nav, button, input, select, .code:not(.shown)"
-    left = f"""[...document.querySelectorAll('{controls}')].filter(n =>
-        n.checkVisibility()).map(n => n.outerHTML.slice(0, 80))"""
-    assert page.evaluate(left) == []
-
-
-@needs_axe
-@pytest.mark.parametrize(
-    ("width", "scheme", "unfold"),
-    [(1280, "light", True), (1280, "dark", False), (360, "dark", True), (360, "light", False)],
-)
-def test_axe_finds_no_violation(page, loaded, width, scheme, unfold):
-    address, *_ = loaded
-    look(page, width, dark=scheme == "dark")
-    page.goto(address)
-    if unfold:
-        page.evaluate(UNFOLD)
-    assert axe_violations(page) == []
-
-
-TABBED = """() => {
-    let e = document.activeElement;
-    while (e.shadowRoot?.activeElement) e = e.shadowRoot.activeElement;
-    const box = e.getBoundingClientRect();
-    const style = getComputedStyle(e);
-    return [e.outerHTML.slice(0, 90), style.outlineStyle != 'none' && box.height > 0];
-}"""
-REACHABLE = """[...document.querySelectorAll(
-    'a[href], button, summary, input, select, [tabindex="0"]'
-)].filter(e => e.checkVisibility({ contentVisibilityAuto: true }) && !e.disabled
-    && !(e.type === 'radio' && !e.checked)).length"""
-
-
-def test_the_tab_key_reaches_everything_and_shows_where_it_is(page, loaded):
-    address, *_ = loaded
-    look(page)
-    page.goto(address)
-    reachable, seen = page.evaluate(REACHABLE), []
-    for _ in range(reachable + 5):
-        page.keyboard.press("Tab")
-        html, visible = page.evaluate(TABBED)
-        if html.startswith("<body"):
-            break
-        assert visible, html
-        seen.append(html)
-    assert len(seen) >= reachable
-
-
-# ---- one page for all ----------------------------------------------------------------------------
-
-
-def test_the_checks_for_requests_and_accessibility_would_notice_a_fault(page, tmp_path):
-    (tmp_path / "page.html").write_text('<img src="https://example.org/a.png">')
-    address = (tmp_path / "page.html").as_uri()
+def test_the_checks_for_requests_and_accessibility_would_notice_a_fault(tab, tmp_path):
     image = "https://example.org/a.png"
-    assert load(page, address) == ([address, image], [image])
+    (tmp_path / "page.html").write_text(f'<img src="{image}">')
+    address = (tmp_path / "page.html").as_uri()
+    assert load(tab, address) == ([address, image], [image])
+    assert "image-alt" in [rule for rule, *_ in axe_violations(tab)]
 
 
-@needs_axe
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_violation_in_the_single_file(page, single, scheme):
-    look(page, 1280, dark=scheme == "dark")
-    page.goto(single.as_uri())
-    assert axe_violations(page) == []
+def test_the_single_file_has_no_violation_and_its_search_leads_to_all_its_pages(tab, folder):
+    single = (folder.parent / "report.html").as_uri()
+    for dark in (False, True):
+        look(tab, 1280, dark)
+        tab.goto(single)
+        assert axe_violations(tab) == []
+    tab.keyboard.press("/")
+    tab.keyboard.type("saturated unit")
+    tab.locator("#found a", has_text="Glossary").click()
+    assert tab.url == f"{single}#term-saturated-unit"
 
 
-def test_the_pdf_is_a4_with_tags_language_bookmarks_and_alternative_texts(single):
-    pdf = single.with_suffix(".pdf").read_bytes()
+def test_the_pdf_is_a4_with_tags_language_bookmarks_and_alternative_texts(folder):
+    pdf = (folder.parent / "report.pdf").read_bytes()
     boxes = re.findall(rb"/MediaBox\s*\[\s*0 0 ([\d.]+) ([\d.]+)", pdf)
     assert len(boxes) > 20
     for width, height in boxes:
@@ -196,189 +188,154 @@ def test_the_pdf_is_a4_with_tags_language_bookmarks_and_alternative_texts(single
     assert pdf.count(b"/Figure") == pdf.count(b"/Alt"), "each picture has a text, and no box is one"
 
 
-def test_without_chromium_no_pdf_is_made_and_that_is_said(monkeypatch, tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("chromium", "status", "left"), [("", 0, []), ("/bin/false", 1, ["report.html"])]
+)
+def test_without_a_browser_that_prints_no_pdf_is_made_and_that_is_said(
+    monkeypatch, tmp_path, capsys, chromium, status, left
+):
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.delenv("CHROMIUM", raising=False)
-    assert main(["--committed", "--pdf", "--output", str(tmp_path / "report.html")]) == 0
-    assert "Chromium" in capsys.readouterr().out
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_browser_that_fails_leaves_no_pdf(monkeypatch, tmp_path, capsys):
-    monkeypatch.setenv("CHROMIUM", "/bin/false")
-    assert main(["--committed", "--pdf", "--output", str(tmp_path / "report.html")]) == 1
-    assert "/bin/false" in capsys.readouterr().err
-    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+    monkeypatch.setenv("CHROMIUM", chromium)
+    assert main(["--committed", "--pdf", "--output", str(tmp_path / "report.html")]) == status
+    assert chromium or "Chromium" in capsys.readouterr().out
+    assert not chromium or chromium in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == left
 
 
 # ---- colours -------------------------------------------------------------------------------------
 
-GROUND = "getComputedStyle(document.body).backgroundColor"
-INK = "getComputedStyle(document.querySelector('svg.figure text')).fill"
-WHITE, DARK = "rgb(255, 255, 255)", "rgb(23, 24, 27)"
 
-
-def test_colours_of_page_and_charts_follow_the_readers_scheme(opened):
-    page = opened("index")
-    light = page.evaluate(GROUND), page.evaluate(INK)
+def test_colours_of_page_and_charts_follow_the_readers_scheme_or_choice_and_paper_is_white(opened):
+    tab = opened("index")
+    light = tab.evaluate(GROUND), tab.evaluate(INK)
     assert light == (WHITE, "rgb(29, 29, 31)")
-    look(page, dark=True)
-    assert (page.evaluate(GROUND), page.evaluate(INK)) == (DARK, "rgb(232, 232, 234)")
-    look(page, dark=True, medium="print")
-    assert (page.evaluate(GROUND), page.evaluate(INK)) == light, "paper is white"
-
-
-def test_hints_and_solutions_unfold_on_the_screen_and_on_paper_only_if_they_are_open(opened):
-    page = opened("01_gradient_check")
-    task = page.get_by_text("One line of this backward pass is wrong.")
-    hint, solution = (
-        page.get_by_text(f"{what} exercise 1.1") for what in ("Hint for", "Solution of")
-    )
-    code = page.locator("details:not(.code) pre", has_text="central_difference(model")
-    assert task.is_visible() and hint.is_visible() and not code.is_visible()
-    solution.press("Enter")
-    assert code.is_visible()
-    look(page, width=A4, medium="print")
-    assert task.is_visible() and solution.is_visible() and code.is_visible()
-    assert not hint.is_visible()
-
-
-def test_the_theme_is_chosen_with_a_button_and_remembered(opened):
-    page = opened("index")
-    button = page.locator("#theme")
-    shown = []
-    for _ in range(3):
+    look(tab, dark=True)
+    assert (tab.evaluate(GROUND), tab.evaluate(INK)) == (DARK, "rgb(232, 232, 234)")
+    look(tab, dark=True, medium="print")
+    assert (tab.evaluate(GROUND), tab.evaluate(INK)) == light
+    look(tab)
+    button, shown = tab.locator("#theme"), []
+    for _ in range(5):
         button.click()
-        shown.append((button.inner_text(), page.evaluate(GROUND)))
-    assert shown == [("Theme: light", WHITE), ("Theme: dark", DARK), ("Theme: system", WHITE)]
+        shown.append((button.inner_text(), tab.evaluate(GROUND)))
+    assert shown[:3] == [("Theme: light", WHITE), ("Theme: dark", DARK), ("Theme: system", WHITE)]
+    tab.reload()
+    assert button.inner_text() == "Theme: dark" and tab.evaluate(GROUND) == DARK, "remembered"
     button.click()
-    button.click()
-    page.reload()
-    assert button.inner_text() == "Theme: dark" and page.evaluate(GROUND) == DARK
-    button.click()
-
-
-def test_with_forced_colours_marks_are_still_seen(opened):
-    page = opened("index")
-    page.emulate_media(forced_colors="active")
-    ground, stroke = page.evaluate(
-        """[getComputedStyle(document.querySelector('svg.figure')).backgroundColor,
-        getComputedStyle(document.querySelector('svg.figure path[style*="stroke: var(--blue)"]')
-        ).stroke]"""
+    tab.emulate_media(forced_colors="active")
+    line = 'svg.figure path[style*="stroke: var(--blue)"]'
+    ground, stroke = tab.evaluate(
+        f"""[getComputedStyle(document.querySelector('svg.figure')).backgroundColor,
+        getComputedStyle(document.querySelector('{line}')).stroke]"""
     )
-    page.emulate_media(forced_colors="none")
-    assert ground == WHITE and stroke == "rgb(0, 114, 178)"
+    tab.emulate_media(forced_colors="none")
+    assert ground == WHITE and stroke == "rgb(0, 114, 178)", "marks are still seen"
+
+
+def test_verdicts_have_the_colour_of_what_they_say(opened):
+    tab = opened("index")
+    colours = {
+        verdict: tab.locator(f".verdict.{verdict}").first.evaluate("e => getComputedStyle(e).color")
+        for verdict in ("reproduced", "not-reproduced", "undecided")
+    }
+    good, bad, open_ = ([*map(int, re.findall(r"\d+", c))][:3] for c in colours.values())
+    assert good[1] == max(good) and bad[0] == max(bad) and max(open_) - min(open_) < 60
 
 
 # ---- finding one's way ---------------------------------------------------------------------------
 
 
-def test_the_contents_stay_beside_the_text_on_a_wide_screen_and_lead_to_its_sections(opened):
-    page = opened("02_momentum")
-    contents = page.locator(".menu")
-    text, box = page.locator("main").bounding_box(), contents.bounding_box()
-    assert box["x"] + box["width"] <= text["x"]
-    page.evaluate("window.scrollTo(0, 3000)")
+def test_a_wide_screen_shows_the_contents_beside_the_text_and_they_lead_to_its_sections(opened):
+    tab = opened("index")
+    tab.keyboard.press("Tab")
+    focused = tab.locator(":focus")
+    assert focused.get_attribute("class") == "skip" and focused.bounding_box()["x"] >= 0
+    tab.keyboard.press("Enter")
+    tab.keyboard.press("Tab")
+    assert tab.evaluate("document.querySelector('main').contains(document.activeElement)")
+    tab.click("a[rel=next]")
+    assert tab.url.endswith(f"/{NOTEBOOKS[0]}.html")
+    assert tab.evaluate("document.querySelector('[aria-current=page]').href") == tab.url
+    tab = opened("02_momentum")
+    contents, text = tab.locator(".menu"), tab.locator("main").bounding_box()
+    assert contents.bounding_box()["x"] + contents.bounding_box()["width"] <= text["x"]
+    tab.evaluate("window.scrollTo(0, 3000)")
     assert 0 <= contents.bounding_box()["y"] < 100
-    page.locator(".toc a").nth(3).click()
+    tab.locator(".toc a").nth(3).click()
     target = "document.getElementById(location.hash.slice(1)).getBoundingClientRect().top"
-    assert 48 <= page.evaluate(target) < 150, "below the bar"
-
-
-def test_on_a_phone_the_contents_are_one_press_away_wherever_one_is(opened):
-    page = opened(NOTEBOOKS[1], width=360)
-    page.evaluate("window.scrollTo(0, 9000)")
-    summary = page.locator(".menu > summary")
-    assert 0 <= summary.bounding_box()["y"] < 60
-    assert not page.locator(".toc").is_visible()
-    summary.click()
-    page.locator(".toc a").nth(2).click()
-    assert not page.locator(".toc").is_visible()
-    summary.click()
-    assert page.locator(".toc").is_visible()
-    summary.click()
-    assert not page.locator(".toc").is_visible()
-
-
-def test_a_wide_table_keeps_its_first_column_in_view(opened):
-    page = opened("index", width=360)
-    table = page.locator(".scroll:has(> table)").first
-    table.scroll_into_view_if_needed()
-    table.evaluate("box => box.scrollLeft = 200")
-    left = table.locator("tbody th").first.bounding_box()["x"]
-    assert left == pytest.approx(table.bounding_box()["x"], abs=2)
-
-
-def test_figures_stand_below_each_other_on_a_phone_and_fit_its_width(opened):
-    page = opened(NOTEBOOKS[1], width=360)
-    boxes = page.evaluate(
-        """[...document.querySelectorAll('.figure')].filter(f => f.checkVisibility())
-        .map(f => f.getBoundingClientRect().width)"""
-    )
-    assert boxes and max(boxes) <= 360
-    assert not page.locator(".figure.wide").first.is_visible()
-
-
-def test_search_finds_a_section_of_another_page_by_keyboard(opened):
-    page = opened("index")
-    page.keyboard.press("/")
-    page.keyboard.type("saturated")
-    assert page.locator("#hits").inner_text().endswith("found")
-    first = page.locator("#found a").first
-    assert "saturated" in page.locator("#found li").first.inner_text().lower()
-    page.keyboard.press("ArrowDown")
-    assert first.evaluate("a => a === document.activeElement")
-    target = first.get_attribute("href")
-    page.keyboard.press("Enter")
-    page.wait_for_url(f"**/{target}")
-    assert page.evaluate("!!document.getElementById(location.hash.slice(1))")
-
-
-def test_search_says_when_nothing_is_found_and_escape_closes_it(opened):
-    page = opened(NOTEBOOKS[0])
-    page.locator("#find").click()
-    page.keyboard.type("xylophone")
-    assert page.locator("#hits").inner_text() == "Nothing found"
-    page.keyboard.press("Escape")
-    assert not page.locator("#search").is_visible()
-    assert page.evaluate("document.activeElement.id") == "find"
-
-
-def test_code_is_folded_and_one_press_away(opened):
-    page = opened("02_momentum")
-    code = page.locator("details.code").first
+    assert 48 <= tab.evaluate(target) < 150, "below the bar"
+    code = tab.locator("details.code").first
     assert not code.locator(".highlight").is_visible()
     code.locator("summary").press("Enter")
     assert code.locator(".highlight").is_visible()
 
 
-def test_the_first_press_of_tab_offers_to_skip_to_the_content(opened):
-    page = opened(NOTEBOOKS[0])
-    page.keyboard.press("Tab")
-    focused = page.locator(":focus")
-    assert focused.get_attribute("class") == "skip" and focused.bounding_box()["x"] >= 0
-    page.keyboard.press("Enter")
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.querySelector('main').contains(document.activeElement)")
+def test_on_a_phone_contents_are_one_press_away_and_figures_and_tables_are_readable(opened):
+    tab = opened("02_momentum", width=360)
+    tab.evaluate("window.scrollTo(0, 9000)")
+    summary, contents = tab.locator(".menu > summary"), tab.locator(".toc")
+    assert 0 <= summary.bounding_box()["y"] < 60 and not contents.is_visible()
+    summary.click()
+    tab.locator(".toc a").nth(2).click()
+    assert not contents.is_visible()
+    summary.click()
+    assert contents.is_visible()
+    summary.click()
+    assert not contents.is_visible()
+    tab = opened("index", width=360)
+    table = tab.locator(".scroll:has(> table)").first
+    table.scroll_into_view_if_needed()
+    table.evaluate("box => box.scrollLeft = 200")
+    left = table.locator("tbody th").first.bounding_box()["x"]
+    assert left == pytest.approx(table.bounding_box()["x"], abs=2), "its first column stays"
 
 
-def test_next_opens_the_next_page(opened):
-    page = opened("index")
-    page.click("a[rel=next]")
-    assert page.url.endswith(f"/{NOTEBOOKS[0]}.html")
-    assert page.evaluate("document.querySelector('[aria-current=page]').href") == page.url
+def test_search_finds_sections_of_other_pages_by_keyboard_and_says_when_there_are_none(opened):
+    tab = opened("index")
+    tab.keyboard.press("/")
+    tab.keyboard.type("saturated")
+    assert tab.locator("#hits").inner_text().endswith("found")
+    first = tab.locator("#found a").first
+    assert "saturated" in tab.locator("#found li").first.inner_text().lower()
+    tab.keyboard.press("ArrowDown")
+    assert first.evaluate("a => a === document.activeElement")
+    target = first.get_attribute("href")
+    tab.keyboard.press("Enter")
+    tab.wait_for_url(f"**/{target}")
+    assert tab.evaluate("!!document.getElementById(location.hash.slice(1))")
+    tab.locator("#find").click()
+    tab.keyboard.type("xylophone")
+    assert tab.locator("#hits").inner_text() == "Nothing found"
+    tab.keyboard.press("Escape")
+    assert not tab.locator("#search").is_visible()
+    assert tab.evaluate("document.activeElement.id") == "find"
+
+
+def test_hints_and_solutions_unfold_on_the_screen_and_on_paper_only_if_they_are_open(opened):
+    tab = opened("01_gradient_check")
+    task = tab.get_by_text("One line of this backward pass is wrong.")
+    hint, solution = (
+        tab.get_by_text(f"{what} exercise 1.1") for what in ("Hint for", "Solution of")
+    )
+    code = tab.locator("details:not(.code) pre", has_text="central_difference(model")
+    assert task.is_visible() and hint.is_visible() and not code.is_visible()
+    solution.press("Enter")
+    assert code.is_visible()
+    look(tab, width=A4, medium="print")
+    assert task.is_visible() and solution.is_visible() and code.is_visible()
+    assert not hint.is_visible()
 
 
 # ---- numbers, claims, steps ----------------------------------------------------------------------
 
 
 def test_the_numbers_behind_a_figure_are_a_table_and_download_as_csv(opened):
-    page = opened("02_momentum")
-    data = page.locator("#figures-1-and-2 details.data")
+    tab = opened("02_momentum")
+    data = tab.locator("#figures-1-and-2 details.data")
     data.locator("summary").click()
     heads = data.locator("thead th").all_inner_texts()
     assert {"seed", "epoch", "training loss"} <= set(heads)
-    with page.expect_download() as download:
+    with tab.expect_download() as download:
         data.locator("a.download").click()
     assert download.value.suggested_filename == "figures-1-and-2.csv"
     curves = pd.read_csv(download.value.path())
@@ -392,60 +349,60 @@ def test_the_numbers_behind_a_figure_are_a_table_and_download_as_csv(opened):
 
 
 def test_claims_are_filtered_by_their_verdict(opened):
-    page = opened("index")
+    tab = opened("index")
     for verdict in ("reproduced", "not-reproduced", "no-effect", "undecided"):
-        page.locator(f"#show-{verdict}").check()
-        shown = page.locator(".claim:visible")
-        label = page.locator(f"label:has(#show-{verdict})").inner_text()
-        assert shown.count() == int(re.search(r"\d+", label)[0])
-        assert all(
-            verdict in kinds.split()
-            for kinds in shown.evaluate_all("all => all.map(c => c.className)")
-        )
-    page.locator("#show-all").check()
+        tab.locator(f"#show-{verdict}").check()
+        shown = tab.locator(".claim:visible").evaluate_all("all => all.map(c => c.className)")
+        label = tab.locator(f"label:has(#show-{verdict})").inner_text()
+        assert len(shown) == int(re.search(r"\d+", label)[0])
+        assert all(verdict in classes.split() for classes in shown)
 
 
-VERDICTS = (
-    ":is(.claim .verdict, td:is(.reproduced, .not-reproduced, .no-effect, .undecided)):visible"
-)
-
-
-@pytest.mark.parametrize("stem", ["index", *(s for s in NOTEBOOKS if s[:2] in ("01", "03", "06"))])
+@pytest.mark.parametrize("stem", ["index", "01_gradient_check", "03_regularization", "06_final"])
 def test_on_a_phone_a_claim_has_its_verdict_on_the_screen(opened, stem):
-    page = opened(stem, width=360)
-    ends = page.locator(VERDICTS).evaluate_all(
+    tab = opened(stem, width=360)
+    kinds = "td:is(.reproduced, .not-reproduced, .no-effect, .undecided)"
+    ends = tab.locator(f":is(.claim .verdict, {kinds}):visible").evaluate_all(
         "all => all.map(verdict => verdict.getBoundingClientRect().right)"
     )
     assert ends and 0 < min(ends) and max(ends) <= 360
 
 
 def test_the_replication_on_one_page_fits_one_screen(opened):
-    page = opened("10_on_one_page", width=1280)
+    tab = opened("10_on_one_page", width=1280)
     bottom = "table => table.getBoundingClientRect().bottom"
-    assert page.locator("main figure").evaluate(bottom) <= 1000
+    assert tab.locator("main figure").evaluate(bottom) <= 1000
 
 
-def test_on_paper_a_figure_of_several_frames_is_the_one_that_its_author_chose(opened):
-    page = opened(next(stem for stem in NOTEBOOKS if "laboratory" in stem))
-    shown = page.locator("#figure-s8-4 .frame:not([hidden])")
-    on_screen = shown.get_attribute("data-text")
-    page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    assert shown.get_attribute("data-text").startswith("Step 9 of 10")
-    page.evaluate("dispatchEvent(new Event('afterprint'))")
-    assert shown.get_attribute("data-text") == on_screen
-
-
-def test_backpropagation_goes_forwards_and_back_step_by_step(opened):
-    page = opened(next(stem for stem in NOTEBOOKS if "laboratory" in stem))
-    figure = page.locator("#figure-s8-4")
+def test_frames_are_turned_forwards_and_back_and_on_paper_the_authors_picture_is_shown(
+    tab, tmp_path
+):
+    svg = '<svg viewBox="0 0 9 9"><rect width="9" height="9"/></svg>'
+    marks = {
+        **{"number": "Figure 1", "caption": "Three steps.", "finding": "All.", "index": None},
+        **{"csv": "a\n1\n", "quantities": [], "experiments": [], "seeds": []},
+        "frames": [{"panels": [svg], "text": f"Step {n}."} for n in range(3)],
+    }
+    output = new_output("display_data", {"image/svg+xml": svg}, metadata={"kmnist_mlp": marks})
+    cells = [new_markdown_cell("# 1 One"), new_code_cell("1", execution_count=1, outputs=[output])]
+    pages = render({Path("01_one.ipynb"): new_notebook(cells=cells)}, data_at_hand())
+    (tmp_path / "page.html").write_text(pages["01_one"], "utf-8")
+    tab.goto((tmp_path / "page.html").as_uri())
+    figure = tab.locator("#figure-1")
     back, forward = (figure.get_by_role("button", name=name) for name in ("Back", "Next"))
-    assert back.is_disabled() and figure.locator(".place").inner_text() == "picture 1 of 11"
-    said = figure.locator(".finding").inner_text()
+
+    def seen():
+        assert figure.locator("svg:visible").count() == 1
+        text = figure.locator(".panels:visible").get_attribute("data-text")
+        assert text == figure.locator(".finding").inner_text()
+        return text, figure.locator(".place").inner_text()
+
+    assert seen() == ("Step 0.", "picture 1 of 3") and back.is_disabled()
     forward.click()
     forward.click()
-    assert figure.locator(".place").inner_text() == "picture 3 of 11"
-    assert figure.locator(".finding").inner_text() != said
-    assert figure.locator("svg:visible").count() == 1
+    assert seen() == ("Step 2.", "picture 3 of 3") and forward.is_disabled()
     back.click()
-    back.click()
-    assert figure.locator(".finding").inner_text() == said
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert seen()[0] == "All."
+    tab.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert seen() == ("Step 1.", "picture 2 of 3")

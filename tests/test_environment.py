@@ -156,7 +156,7 @@ def test_make_uses_the_active_conda_environment_and_passes_on_absolute_paths(che
     end = f"|{checkout}/my data, here|/elsewhere/results"
     start, lab = calls.read_text(encoding="utf-8").splitlines()
     assert (start, lab) == (
-        f"-m kmnist_mlp.report.play{end}",
+        f"-m kmnist_mlp.report --play{end}",
         f"-m jupyterlab play --no-browser{end}",
     )
     assert not (checkout / ".venv").exists()

@@ -82,7 +82,7 @@ def test_each_notebook_has_its_goals_and_time_and_two_or_three_exercises_before_
 
 @pytest.mark.parametrize("number", EXERCISES)
 def test_hint_and_solution_are_folded_under_their_own_names_with_readable_code(number):
-    from kmnist_mlp.report.pages.markdown import render_markdown
+    from kmnist_mlp.report.pages.page import render_markdown
 
     page = BeautifulSoup(render_markdown(EXERCISES[number]), "html.parser")
     hint, solution = page.select("details:not([open])")

@@ -28,7 +28,7 @@ from kmnist_mlp.laboratory.in_page import (
 )
 from kmnist_mlp.network import forward
 from kmnist_mlp.optimizer import SGD
-from kmnist_mlp.report.pages import Site, render
+from kmnist_mlp.report.pages import render
 from kmnist_mlp.support.memory import Buffers
 
 CONFIG = Config(layer_specs=(784, 48, 32, 10), activation="ReLU", epochs=2, learning_rate=0.002)
@@ -432,7 +432,7 @@ def reports(kmnist):
     """The pages of a notebook, and the single file."""
     book = nbformat.reads(nbformat.writes(new_notebook(cells=[new_markdown_cell("# 1")])), 4)
     books = {Path("01_one.ipynb"): book}
-    return {single: render(books, kmnist, Site(single)) for single in (False, True)}
+    return {single: render(books, kmnist, single) for single in (False, True)}
 
 
 @needs_browser

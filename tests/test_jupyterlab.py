@@ -4,6 +4,7 @@
 stand-in, with one seed. The server listens to this machine only, and asks for its token.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -21,7 +22,7 @@ import pytest
 from browser import browser_page, look, needs_browser
 from nbformat.v4 import new_code_cell, new_notebook
 
-from kmnist_mlp.report.play import copy_to_play
+from kmnist_mlp.report.copies import copy_to_play
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
@@ -61,40 +62,34 @@ def lab(tmp_path_factory):
         file = here / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True)
         file.write_text(json.dumps(values), "utf-8")
-    own = ("config", "data", "runtime")
-    environment = os.environ | {
-        **{f"JUPYTER_{name.upper()}_DIR": str(here / name) for name in own},
-        "JUPYTERLAB_SETTINGS_DIR": str(here / "settings"),
-        "JUPYTERLAB_WORKSPACES_DIR": str(here / "workspaces"),
-        "IPYTHONDIR": str(here / "ipython"),
-        "KMNIST_MLP_DATASET": "stand-in",
-        "KMNIST_MLP_SEEDS": "1",
-        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
-    }
+    folders = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
+    environment = (
+        os.environ
+        | {name: str(here / name) for name in folders}
+        | {
+            "JUPYTERLAB_SETTINGS_DIR": str(here / "settings"),
+            "JUPYTERLAB_WORKSPACES_DIR": str(here / "workspaces"),
+            "KMNIST_MLP_DATASET": "stand-in",
+            "KMNIST_MLP_SEEDS": "1",
+            "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+        }
+    )
     options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0"]
     command = [sys.executable, "-m", "jupyterlab", *options, f"--ServerApp.root_dir={folder}"]
     with open(here / "log", "wb") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:
-        yield SimpleNamespace(**_info(server, here), folder=folder)
+        info = None
+        while info is None:  # until the server has written down where it listens
+            assert server.poll() is None, (here / "log").read_text()[-2000:]
+            time.sleep(0.1)
+            for file in (here / "JUPYTER_RUNTIME_DIR").glob("jpserver-*.json"):
+                with contextlib.suppress(ValueError):  # not yet whole
+                    info = json.loads(file.read_text())
+        yield SimpleNamespace(address=info["url"], token=info["token"])
     finally:
         server.terminate()
         server.wait(60)
-
-
-def _info(server, here):
-    """Wait until the server has written down where it listens."""
-    for _ in range(1800):
-        for file in (here / "runtime").glob("jpserver-*.json"):
-            try:
-                info = json.loads(file.read_text())
-                return {"address": info["url"], "token": info["token"]}
-            except ValueError:  # not yet whole
-                pass
-        if server.poll() is not None:
-            break
-        time.sleep(0.1)
-    raise RuntimeError(f"JupyterLab did not start: {(here / 'log').read_text()[-2000:]}")
 
 
 @pytest.fixture(scope="module")
@@ -146,21 +141,14 @@ def shut_down(page):
     page.locator(IDLE).wait_for(state="detached")
 
 
-def text_of(page):
-    """Return the text of all outputs."""
-    return "\n".join(page.locator(OUTPUTS).all_inner_texts())
-
-
-def kinds(page):
-    """Return the kinds of all outputs."""
-    return page.locator(OUTPUTS).evaluate_all("outputs => outputs.map(e => e.dataset.mimeType)")
-
-
-def assert_no_error(page):
-    text = text_of(page)
+def checked_text(page):
+    """Return the text of all outputs, none of which may be an error."""
+    text = "\n".join(page.locator(OUTPUTS).all_inner_texts())
+    kinds = page.locator(OUTPUTS).evaluate_all("outputs => outputs.map(e => e.dataset.mimeType)")
     failed = {"application/vnd.jupyter.error", "application/vnd.jupyter.stderr"}
-    assert not failed & set(kinds(page)), text[-2000:]
+    assert not failed & set(kinds), text[-2000:]
     assert "Traceback" not in text and "Error displaying widget" not in text
+    return text
 
 
 def test_the_server_is_no_one_elses(lab):
@@ -174,8 +162,7 @@ def test_a_notebook_runs_from_top_to_bottom(page, lab, name):
     opened(page, lab, name)
     run_all(page)
     wait_for(page, DONE, 600)
-    assert_no_error(page)
-    text = text_of(page)
+    text = checked_text(page)
     assert "STAND-IN DATA" in text
     assert any(end in text for end in ("agrees with", "within 0.0001", "as recorded", "agree to"))
     widths = page.locator(f"{CELLS} img").evaluate_all("images => images.map(i => i.naturalWidth)")
@@ -206,8 +193,7 @@ def test_the_curves_grow_in_one_place_and_the_stop_button_keeps_the_best_model(p
     assert page.locator(f"{CELLS} svg title").count() == 1, "no pile-up"
     page.locator(f'{HERE} [data-command="notebook:interrupt-kernel"]').click()
     wait_for(page, DONE, 60)
-    assert_no_error(page)
-    assert "interrupted: True best kept: True" in text_of(page)
+    assert "interrupted: True best kept: True" in checked_text(page)
     last = page.locator(f'{CELLS} [data-mime-type="image/svg+xml"] img')
     assert last.evaluate("image => image.naturalWidth") > 0
     assert "stopped by hand after" in unquote(last.get_attribute("src"))
@@ -217,16 +203,6 @@ def test_the_curves_grow_in_one_place_and_the_stop_button_keeps_the_best_model(p
 # ---- the laboratory ------------------------------------------------------------------------------
 
 PANEL = "[...document.querySelectorAll('.widget-html svg title')].at(-1)?.textContent"
-
-
-@pytest.fixture(scope="module")
-def laboratory(page, lab):
-    """The laboratory, run from top to bottom."""
-    opened(page, lab, LABORATORY)
-    run_all(page)
-    wait_for(page, DONE, 600)
-    yield page
-    shut_down(page)
 
 
 def control(page, name):
@@ -240,11 +216,6 @@ def button(page, name):
     return page.locator("button.widget-button").get_by_text(name, exact=True)
 
 
-def step(page, number):
-    """Return the picture of a step of the backpropagation."""
-    return page.locator(f'.widget-html img[alt^="Step {number} of 10"]')
-
-
 def fill(page, name, text):
     """Put a text into a control, by mouse and keyboard."""
     box = control(page, name).locator("input")
@@ -253,71 +224,55 @@ def fill(page, name, text):
     box.press("Tab")
 
 
-def move(page, name, key):
-    """Move a slider by a key."""
-    handle = control(page, name).locator(".noUi-handle")
+def turn(page, key, number):
+    """Step through the backpropagation by a key on its slider, to the picture of a step."""
+    handle = control(page, "step").locator(".noUi-handle")
     handle.click()
     handle.press(key)
+    page.locator(f'.widget-html img[alt^="Step {number} of 10"]').first.wait_for()
 
 
-def test_the_laboratory_runs_and_shows_a_widget_in_the_place_of_each_figure(laboratory):
-    page = laboratory
-    assert_no_error(page)
-    assert page.locator(OUTPUTS, has=page.locator(".jupyter-widgets")).count() == 4
-    assert "image/png" not in kinds(page), "the static figure is for pages"
-    assert page.locator(".widget-html img").count() == 7
-    assert "agrees with the reference results" in text_of(page)
+def test_the_laboratory_trains_in_the_background_and_all_its_panels_answer(page, lab):
+    opened(page, lab, LABORATORY)
+    run_all(page)
+    wait_for(page, DONE, 600)
+    assert "agrees with the reference results" in checked_text(page)
+    widgets = page.locator(OUTPUTS, has=page.locator(".jupyter-widgets"))
+    assert widgets.count() == 4, "one in the place of each figure"
+    turn(page, "ArrowRight", 1)
+    turn(page, "ArrowLeft", 0)
+    fill(page, "hidden layers", "many")
+    button(page, "Train").click()
+    page.get_by_text("must be whole numbers such as 128, 64").wait_for()
 
-
-def test_a_slider_steps_through_the_backpropagation(laboratory):
-    step(laboratory, 0).wait_for()
-    move(laboratory, "step", "ArrowRight")
-    step(laboratory, 1).wait_for()
-    move(laboratory, "step", "ArrowLeft")
-    step(laboratory, 0).wait_for()
-    assert_no_error(laboratory)
-
-
-def test_what_cannot_be_trained_is_said_in_the_panel(laboratory):
-    fill(laboratory, "hidden layers", "many")
-    button(laboratory, "Train").click()
-    laboratory.get_by_text("must be whole numbers such as 128, 64").wait_for()
-    assert_no_error(laboratory)
-
-
-def test_a_run_in_the_background_leaves_the_kernel_free_and_stop_keeps_its_model(laboratory):
-    page = laboratory
     fill(page, "hidden layers", "512, 512")
-    move(page, "epochs at most", "End")
+    handle = control(page, "epochs at most").locator(".noUi-handle")
+    handle.click()
+    handle.press("End")
     button(page, "Train").click()
     wait_for(page, f"/^epoch ([2-9]|\\d\\d) /.test({PANEL})", 60)
     before = page.evaluate(PANEL)
     assert " of 100" in before
-    move(page, "step", "ArrowRight")  # another panel answers meanwhile
-    step(page, 1).wait_for()
+    turn(page, "ArrowRight", 1)  # another panel answers meanwhile
     wait_for(page, f"{PANEL} != {json.dumps(before)}", 60)
     assert page.evaluate(PANEL).startswith("epoch "), "it is still training"
     button(page, "Stop").click()
     wait_for(page, f"{PANEL}.includes('stopped by hand after')", 60)
     runs = page.locator(".lab-runs")
     runs.get_by_text("lab run 2").wait_for()
-    table = runs.inner_text()
     accuracy = runs.get_by_text("test accuracy, %").bounding_box()
     assert accuracy["x"] + accuracy["width"] < 1300, "seen without scrolling"
-    assert "784-512-512-10" in table and "stopped by hand" in table
+    assert "784-512-512-10" in runs.inner_text() and "stopped by hand" in runs.inner_text()
     assert button(page, "Train").is_enabled() and button(page, "Stop").is_disabled()
     menu = control(page, "run").inner_text().replace("\xa0", " ")
     assert "lab run 2" in menu, "its units can be looked at"
-    assert_no_error(page)
 
-
-def test_a_run_of_ones_own_is_shown_as_code_and_removed(laboratory):
-    page = laboratory
-    menu = control(page, "run of yours").locator("select")
-    name = menu.evaluate("menu => menu.selectedOptions[0].text").replace("\xa0", " ")
+    choice = control(page, "run of yours").locator("select")
+    name = choice.evaluate("menu => menu.selectedOptions[0].text").replace("\xa0", " ")
     button(page, "Show as code").click()
     code = "[...document.querySelectorAll('textarea')].map(text => text.value).join()"
     wait_for(page, f"{code}.includes(\"run({{'{name}': Config(\")", 20)
     button(page, "Remove").click()
-    page.locator(".lab-runs").get_by_text(name).wait_for(state="detached")
-    assert_no_error(page)
+    runs.get_by_text(name).wait_for(state="detached")
+    checked_text(page)
+    shut_down(page)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
+import io
 from pathlib import Path
-from textwrap import fill
+from textwrap import TextWrapper
 
 import jinja2
+import numpy as np
+from matplotlib.image import imread, imsave
 
 from kmnist_mlp.config import Config
 from kmnist_mlp.experiments.causes import NOT_FOUND, in_both_readings, published_readings
@@ -18,7 +20,6 @@ from kmnist_mlp.figures.comparison import difference_to_paper
 from kmnist_mlp.figures.sensitivity import distance
 from kmnist_mlp.figures.style import png, use_style
 from kmnist_mlp.figures.tables import comparison, in_words, reproduced_by_kind
-from kmnist_mlp.report.execution import NotebookError
 from kmnist_mlp.report.notebook import percent
 from kmnist_mlp.support.files import whole_file
 from kmnist_mlp.support.statistics import MISSING, interval, plus_minus, prediction_interval
@@ -29,7 +30,7 @@ TEXTS = jinja2.Environment(
     keep_trailing_newline=True,
     undefined=jinja2.StrictUndefined,
 )
-MARKS = ("findings", "results")  # each `<!-- NAME: ... -->` to `<!-- end of NAME -->`
+LINES = TextWrapper(120, "- ", "  ", break_on_hyphens=False, break_long_words=False)
 
 
 def options_page() -> str:
@@ -48,48 +49,40 @@ def findings(results: Results) -> str:
     runs = published_readings()
     text = runs["none"]
 
-    def difference(own: Results, name: str, minus: str) -> str:
-        values = own.values("test_accuracy", name) - own.values("test_accuracy", minus)
-        return f"{abs(values.mean()):.1f}"
+    def difference(results: Results, name: str, minus: str) -> str:
+        means = (results.values("test_accuracy", each).mean() for each in (name, minus))
+        return f"{abs(np.subtract(*means)):.1f}"
 
     def added(deviation: str, name: str) -> str:
         change = runs[f"+{deviation}"].values("test_loss", name) - text.values("test_loss", name)
         return in_words(*interval(change), 4)
-
-    def missed_by(own: Results) -> str:
-        accuracy, loss = (distance(own, f"test_{quantity}") for quantity in ("accuracy", "loss"))
-        return f"{accuracy:.2f} points and {loss:.4f}"
 
     both = in_both_readings(judge(results, {}), runs)
     missed_losses = both[(both.kind == "printed loss") & (both.verdict == "not reproduced")]
     scaled = Results.of_frame(load_readings(), **vars(SCALED)).values("test_accuracy", "baseline")
     standardised = results.values("test_accuracy", "baseline")[scaled.index]
     filled = TEXTS.get_template("findings.md.j2").render(
-        difference=difference,
-        added=added,
-        missed_by=missed_by,
-        percent=percent,
+        runs=runs,
         ours=results,
         text=text,
         code=runs["all"],
-        fixed_epochs=runs["+fixed epochs"],
-        losses=losses_above(results),
-        losses_of_code=losses_above(runs["all"]),
+        difference=difference,
+        added=added,
+        distance=distance,
+        percent=percent,
+        losses_above=losses_above,
         missed_losses=missed_losses,
         unexplained=missed_losses[missed_losses.cause == NOT_FOUND],
         reproduced=reproduced_by_kind(both),
         reproduced_by_code=reproduced_by_kind(both, "verdict_code"),
-        further=lambda own: prediction_interval(own.values("test_accuracy", "final"))[1:],
+        further=lambda runs: prediction_interval(runs.values("test_accuracy", "final"))[1:],
         final=both[both.experiment == "final"].iloc[0],
         stands_for=rounding_limits(PAPER["final"].test_accuracy),
         scaled=plus_minus(scaled, 2),
         scaling=scaled.mean() - standardised.mean(),
     )
-    lay_out = partial(
-        fill, width=120, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False,
-        break_long_words=False,
-    )  # fmt: skip
-    return "\n".join(lay_out(" ".join(bullet.split())) for bullet in filled.split("\n\n"))
+    bullets = (" ".join(bullet.split()) for bullet in filled.split("\n\n"))
+    return "\n".join(LINES.fill(bullet) for bullet in bullets)
 
 
 def update_readme(readme: Path, results: Results) -> None:
@@ -97,7 +90,7 @@ def update_readme(readme: Path, results: Results) -> None:
 
     Raises
     ------
-    NotebookError
+    ValueError
         If a mark is missing; README then stays as it is.
     """
     table = comparison(results)[["test accuracy, %", "paper, %", "test loss", "paper loss"]]
@@ -105,17 +98,19 @@ def update_readme(readme: Path, results: Results) -> None:
     lines = ["| experiment | " + " | ".join(table.columns) + " |", "|---" + "|---:" * 4 + "|"]
     lines += [f"| {name} | " + " | ".join(row) + " |" for name, *row in table.itertuples()]
     text = readme.read_text(encoding="utf-8")
-    for name, body in zip(MARKS, (findings(results), "\n".join(lines)), strict=True):
-        begin, end = f"<!-- {name}", f"<!-- end of {name}"
-        if not 0 <= text.find(begin) < text.find(end):
-            raise NotebookError(f"{readme} must have the marks `{begin} ... -->` and `{end} -->`")
-        before, rest = text.split(begin, 1)
-        mark, rest = rest.split("-->\n", 1)
-        text = f"{before}{begin}{mark}-->\n{body}\n{end}{rest.split(end, 1)[1]}"
+    for name, body in (("findings", findings(results)), ("results", "\n".join(lines))):
+        begin, end = f"<!-- {name}", f"<!-- end of {name} -->"
+        before, found, rest = text.partition(begin)
+        mark, _, rest = rest.partition("-->\n")
+        _, closed, after = rest.partition(end)
+        if not found or not closed:
+            raise ValueError(f"{readme} must have the marks `{begin} ... -->` and `{end}`")
+        text = f"{before}{begin}{mark}-->\n{body}\n{end}{after}"
     with whole_file(readme) as file:
         file.write(text.encode())
     with whole_file(readme.parent / "docs" / "options.md") as file:
         file.write(options_page().encode())
     use_style()
+    panels = [imread(io.BytesIO(png(panel))) for panel in difference_to_paper(results).panels]
     with whole_file(readme.parent / "docs" / "difference_to_paper.png") as file:
-        file.write(png(difference_to_paper(results)))
+        imsave(file, np.hstack(panels), format="png")

@@ -3,191 +3,160 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from markupsafe import Markup
+from nbformat import NotebookNode
 
 from kmnist_mlp.beyond.protocol import accuracies
 from kmnist_mlp.experiments.causes import CAUSE_RULE
 from kmnist_mlp.experiments.claims import RULE, VERDICTS, printed_outside
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.figures.report_figure import html
-from kmnist_mlp.figures.tables import verdicts_by_kind
-from kmnist_mlp.report.pages.board import SYMBOLS, board
-from kmnist_mlp.report.pages.page import Exhibit, Page
+from kmnist_mlp.figures.tables import remark, scoreboard, verdicts_by_kind
+from kmnist_mlp.report.pages.page import Page
 from kmnist_mlp.support.statistics import interval, signed
 
-TITLE = "A neural network from scratch on Kuzushiji-MNIST"
-
-Link = Callable[[str, str], str]
-
-
-@dataclass(frozen=True)
-class Tile:
-    """A finding on the index page: a number, what it means, and where it is shown."""
-
-    number: str
-    sentence: str
-    address: str
+SYMBOLS = dict(zip(VERDICTS, "✓✗=?", strict=True))
+FAILED_FIRST = ("not reproduced", "no effect", "undecided", "reproduced")
+WIDTH, EDGE = 160, 8  # of the drawing of a claim, in pixels
+# Columns of the scoreboard in which an empty cell is an empty text, not a missing number
+NAMES = dict.fromkeys(("minus", "note", "verdict_code", "cause", "also"), "")
 
 
-def index_content(pages: list[Page], link: Link) -> dict[str, Any]:
-    """Return what the template of the index page shows; a part that no notebook has is empty.
-
-    Parameters
-    ----------
-    pages : list of Page
-    link : callable
-        Takes the stem of a page and an anchor on it and returns their address.
-    """
-    exhibits = [exhibit for page in pages for exhibit in page.exhibits]
-    found = {exhibit.index: exhibit for exhibit in exhibits if exhibit.index}
-    judged = _frame(found["scoreboard"]) if "scoreboard" in found else None
+def index_content(pages: list[Page]) -> dict[str, Any]:
+    """Return what the template of the index page shows; a part that no notebook has is empty."""
+    items = [item for page in pages for item in page.items]
+    found = {item.index: item for item in items if item.index}
     known = [page.facts for page in pages if "version" in page.facts]
-    facts = max(known, key=lambda own: own.get("seeds", "").count(","), default={})
-    content: dict[str, Any] = {
+    facts = max(known, key=lambda facts: facts.get("seeds", "").count(","), default={})
+    content = {
         "facts": facts,
         "data": facts.get("data", "Kuzushiji-MNIST"),
         "seeds": facts.get("seeds", "0").count(",") + 1,
-        "rules": (RULE, CAUSE_RULE),
-        "bibtex": bibtex(facts),
-        "results": found.get("results"),
-        "picture": found.get("picture"),
-        "strip": found["characters"].strip if "characters" in found else "",
-        "tiles": tiles(found, judged, exhibits, link),
-        "board": {},
-        "counts": {},
+        "found": found,
+        "findings": findings(found),
+        "paper": PAPER,
+        "signed": signed,
+        "showing": lambda quantity, *names: showing(quantity, names, items),
     }
-    if judged is not None:
+    if "scoreboard" in found:
+        judged = table_of(found["scoreboard"])
         judged.attrs["data_name"] = content["data"]
-        shown = [
-            showing(claim.quantity, [claim.experiment, claim.minus], exhibits)
-            for claim in judged.itertuples()
-        ]
         content |= {
-            "board": board(judged, shown),
+            "board": board(judged, pages),
             "symbols": SYMBOLS,
             "counts": {verdict: int((judged.verdict == verdict).sum()) for verdict in VERDICTS},
             "kinds": Markup(html(verdicts_by_kind(judged))),
-            "plain": found["scoreboard"],
+            "rules": (RULE, CAUSE_RULE),
         }
     return content
 
 
-def bibtex(facts: dict[str, str]) -> str:
-    """Return how to cite the report as an entry of BibTeX."""
-    fields = {"author": "{The kmnist_mlp authors}", "title": "{" + TITLE + "}"}
-    if facts:
-        fields |= {"year": facts["made"][:4], "version": facts["version"]}
-        fields["note"] = f"commit {facts['commit']}"
-    lines = "".join(f"  {name} = {{{value}}},\n" for name, value in fields.items())
-    return f"@software{{kmnist_mlp,\n{lines}}}\n"
+def table_of(item: NotebookNode) -> pd.DataFrame:
+    """Return the numbers behind a figure or table."""
+    table = pd.read_csv(io.StringIO(item.csv), dtype=dict.fromkeys(NAMES, str))
+    return table.fillna(NAMES)
 
 
-def _frame(exhibit: Exhibit) -> pd.DataFrame:
-    # a missing number stays NaN, a missing name is empty
-    names = ("minus", "note", "verdict_code", "cause", "also")
-    table = pd.read_csv(io.StringIO(exhibit.data.csv), dtype=dict.fromkeys(names, str))
-    return table.fillna(dict.fromkeys(names, ""))
-
-
-# ---- findings ------------------------------------------------------------------------------------
-
-
-def tiles(
-    found: dict[str, Exhibit], judged: pd.DataFrame | None, exhibits: list[Exhibit], link: Link
-) -> list[Tile]:
-    """Return the findings that the notebooks at hand support, one number each.
-
-    Their words follow from the results: a finding that no longer holds is not stated.
+def findings(found: Mapping[str, NotebookNode]) -> dict[str, Any]:
+    """Return the numbers of the findings that the notebooks at hand support.
 
     Parameters
     ----------
-    found : dict of str to Exhibit
-        The exhibits marked for the index page.
-    judged : pandas.DataFrame or None
-        The scoreboard, if a notebook has one.
-    exhibits : list of Exhibit
-        All tables and figures, to link a finding to the one that shows it.
-    link : callable
-        Takes the stem of a page and an anchor on it and returns their address.
+    found : dict of str to NotebookNode
+        The figures and tables that are marked for the index page.
+
+    Returns
+    -------
+    dict
+        outside (results that the paper prints outside the range of one more run, of how many, how
+        many by chance), verdict on the final model, fixed (whether the fixed number of epochs is a
+        cause of what the paper says of sigmoid), final and best accuracy, gap (validation minus
+        test accuracy), in per cent, and sigmoid (minus tanh, in points, if the interval of the
+        difference lies above 0), and members (networks that the best accuracy is the mean of).
     """
-    made = []
-
-    def address_of(exhibit: Exhibit) -> str:
-        return link(exhibit.page, exhibit.id)
-
-    def tile(number: str, sentence: str, quantity: str, *experiments: str) -> None:
-        shown = showing(quantity, list(experiments), exhibits)
-        made.append(Tile(number, sentence, address_of(shown[0]) if shown else "#results"))
-
-    if judged is not None:
-        outside, printed, chance = printed_outside(judged)
-        made.append(
-            Tile(
-                f"{outside} of {printed}",
-                "results that the paper prints lie outside the 95 % range of one more run of ours; "
-                f"chance alone would put about {chance:.0f} there",
-                "#scoreboard",
-            )
+    numbers: dict[str, Any] = {}
+    if "scoreboard" in found:
+        judged = table_of(found["scoreboard"])
+        claims = zip(judged.experiment, judged.quantity, judged.minus, judged.verdict, strict=True)
+        numbers["outside"] = printed_outside(judged)
+        numbers["verdict"] = {claim[:3]: claim[3] for claim in claims}.get(
+            ("final", "test_accuracy", "")
         )
+        numbers["fixed"] = "fixed epochs" in {*judged.cause[judged.experiment == "sigmoid"]}
     if "results" in found:
-        results = _frame(found["results"])
-        mean = 100 * results.groupby("experiment").mean(numeric_only=True)
-        test = mean.test_accuracy
+        results = table_of(found["results"]).pivot(index="seed", columns="experiment")
+        test, validation = 100 * results.test_accuracy, 100 * results.validation_accuracy
         if "final" in test:
-            sentence = "is the test accuracy of the final model"
-            if judged is not None:
-                own = (judged.experiment == "final") & (judged.quantity == "test_accuracy")
-                verdicts = list(judged[own & (judged.minus == "")].verdict)
-                holds = {"reproduced": "is reproduced", "not reproduced": "is not reproduced"}
-                if verdicts and verdicts[0] in holds:
-                    printed = PAPER["final"].test_accuracy
-                    sentence += f": the paper's {printed:g} % {holds[verdicts[0]]}"
-            tile(f"{test['final']:.1f} %", sentence, "test_accuracy", "final")
-        if {"sigmoid", "baseline"} <= set(test.index):
-            by_seed = results.pivot(index="seed", columns="experiment", values="test_accuracy")
-            difference, low, _ = interval(100 * (by_seed.sigmoid - by_seed.baseline))
-            if low > 0:
-                sentence = "points: sigmoid is better than tanh; the paper reports the opposite"
-                if judged is not None and "fixed epochs" in {
-                    *judged.cause[judged.experiment == "sigmoid"]
-                }:
-                    sentence += ", as its code stopped at epoch 25"
-                tile(signed(difference, 1), sentence, "test_accuracy", "sigmoid", "baseline")
+            numbers["final"] = test.final.mean()
+        if {"sigmoid", "baseline"} <= {*test}:
+            difference, low, _ = interval(test.sigmoid - test.baseline)
+            numbers["sigmoid"] = difference if low > 0 else 0
         if "baseline" in test:
-            gap = mean.validation_accuracy["baseline"] - test["baseline"]
-            sentence = "points between validation and test accuracy: the two sets of images differ"
-            if "shift" in found:
-                made.append(Tile(f"{gap:.1f}", sentence, address_of(found["shift"])))
-            else:
-                tile(f"{gap:.1f}", sentence, "validation_accuracy", "baseline")
+            numbers["gap"] = (validation.baseline - test.baseline).mean()
     if "beyond" in found:
-        numbers = _frame(found["beyond"])
-        networks = accuracies(numbers)
-        sentence = "is the test accuracy of a fully connected network beyond the paper"
-        sentence += f" (mean of {len(networks)} seeds)"
-        made.append(Tile(f"{100 * networks.mean():.1f} %", sentence, address_of(found["beyond"])))
-    return made
+        networks = accuracies(table_of(found["beyond"]))
+        numbers |= {"best": 100 * networks.mean(), "members": len(networks)}
+    return numbers
 
 
-def showing(quantity: str, experiments: list[str], exhibits: list[Exhibit]) -> list[Exhibit]:
-    """Return the figure that shows a quantity of all the experiments, else one for each.
+def showing(quantity: str, names: tuple[str, ...], items: list[NotebookNode]) -> list[NotebookNode]:
+    """Return the figure that shows a quantity of all these experiments, else one for each.
 
     Of several, the one with the fewest experiments: there, the claim stands out most.
     """
-    figures = [e for e in exhibits if e.number.startswith("Fig") and quantity in e.data.quantities]
-    figures = figures or [e for e in exhibits if quantity in e.data.quantities]
-    wanted = {name for name in experiments if name}
-    if quantity == "gradient_difference":  # measured without any experiment
-        wanted = set()
-    together = [e for e in figures if wanted <= set(e.data.experiments)]
+    shown = [item for item in items if quantity in item.quantities]
+    shown = [item for item in shown if item.number.startswith("Fig")] or shown
+    # the gradient check is measured without any experiment
+    wanted = [name for name in names if name and quantity != "gradient_difference"]
+    together = [item for item in shown if {*wanted} <= {*item.experiments}]
     if together:
-        return [min(together, key=lambda e: len(e.data.experiments))]
+        return [min(together, key=lambda item: len(item.experiments))]
     if len(wanted) < 2:
         return []
-    alone = [showing(quantity, [name], exhibits) for name in experiments if name]
-    return list(dict.fromkeys(e for found in alone for e in found))
+    return [item for name in wanted for item in showing(quantity, (name,), items)]
+
+
+def board(judged: pd.DataFrame, pages: list[Page]) -> dict[str, list[dict[str, Any]]]:
+    """Return the claims by the title of their section; in each section, those that failed first.
+
+    Parameters
+    ----------
+    judged : DataFrame
+        What :func:`kmnist_mlp.experiments.causes.in_both_readings` gives.
+    pages : list of Page
+        Their figures show the claims.
+
+    Returns
+    -------
+    dict of str to list of dict
+        Items claim, text (of its numbers), remark, shown (figures) and places (in its drawing).
+    """
+    titles = {page.stem[:2].lstrip("0"): page.short for page in pages}
+    items = [item for page in pages for item in page.items]
+    sections: dict[str, list[dict[str, Any]]] = {}
+    texts = scoreboard(judged).to_dict("records")
+    for claim, text in zip(judged.itertuples(), texts, strict=True):
+        row = {"claim": claim, "text": text, "remark": remark(claim), "places": places(claim)}
+        row["shown"] = showing(claim.quantity, (claim.experiment, claim.minus), items)
+        title = titles.get(claim.section[0], claim.section.capitalize())
+        sections.setdefault(title, []).append(row)
+    for rows in sections.values():
+        rows.sort(key=lambda row: FAILED_FIRST.index(row["claim"].verdict))
+    return sections
+
+
+def places(claim: Any) -> list[float]:
+    """Return where the drawing of a claim has its range, our interval and our mean, in pixels.
+
+    The scale is the claim's own: it holds all five. An end that is infinite lies at the edge.
+    """
+    values = [claim.low, claim.high, claim.interval_low, claim.interval_high, claim.mean]
+    finite = [value for value in values if np.isfinite(value)]
+    span = (max(finite) - min(finite)) or 1.0
+    inner = (EDGE + (WIDTH - 2 * EDGE) * (value - min(finite)) / span for value in values)
+    return [round(min(max(place, 0.0), float(WIDTH)), 1) for place in inner]

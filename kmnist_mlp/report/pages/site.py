@@ -1,20 +1,21 @@
-"""The frame around the content of pages: templates, style, and how pages refer to each other."""
+"""All pages: in their frame with style, script and search, written as files, printed as PDF."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import json
-import re
-from dataclasses import dataclass
+import os
+import shutil
+import subprocess
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import jinja2
 import nbformat
+from bs4 import BeautifulSoup
 from markupsafe import Markup
-from pygments.styles import get_style_by_name
-from pygments.token import STANDARD_TYPES
 
 from kmnist_mlp.beyond import load_best
 from kmnist_mlp.data import CLASS_NAMES, Dataset
@@ -22,62 +23,86 @@ from kmnist_mlp.figures.report_figure import title
 from kmnist_mlp.figures.style import deflated, web_font
 from kmnist_mlp.laboratory import drawing_pad
 from kmnist_mlp.laboratory.in_page import TEST, TRAINING, playground_html
-from kmnist_mlp.report.pages.glossary import TERMS, anchor
-from kmnist_mlp.report.pages.index import TITLE, index_content
-from kmnist_mlp.report.pages.markdown import slug
+from kmnist_mlp.report.execution import NotebookError
+from kmnist_mlp.report.pages.index import index_content
 from kmnist_mlp.report.pages.page import TEMPLATES, Page, data_address, make_pages
 from kmnist_mlp.report.pages.pictures import figure_html
-from kmnist_mlp.report.pages.text import kept_together, mark_kana, plain
+from kmnist_mlp.report.pages.text import GLOSSARY, finish, slug
+from kmnist_mlp.support.files import whole_file
+
+TITLE = "A neural network from scratch on Kuzushiji-MNIST"
+# The pages that are no notebooks
+INDEX = Page("index", TITLE, "Report")
+EXTRAS = [
+    Page("draw", "Draw a character", "Draw one"),
+    Page("train", "Train a network", "Train one"),
+    Page("glossary", "Glossary", ""),
+    Page("accessibility", "Accessibility", ""),
+]
+PAD_BITS, PAD_IMAGES = 5, 250  # of a weight of the final network, and images: less than 2.5 MB
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; "
+    "worker-src blob:; script-src"
+)
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+SECONDS = 300  # to print the report
 
 
-@dataclass(frozen=True)
-class Site:
-    """Pages as files of one folder, or as parts of a single file."""
+def render(
+    notebooks: dict[Path, nbformat.NotebookNode], data: Dataset, single: bool = False
+) -> dict[str, str]:
+    """Return the HTML of every page by its stem; of a single file, "index" alone.
 
-    single: bool = False
+    Parameters
+    ----------
+    notebooks : dict of Path to NotebookNode
+    data : Dataset
+        A reader trains networks on some of its images.
+    single : bool
+        Whether the pages are parts of one file instead of files of one folder.
+    """
 
-    def link(self, stem: str, anchor: str = "") -> str:
-        """Return the address of a page or of an anchor on it."""
-        if self.single:
+    def address(stem: str, anchor: str = "") -> str:
+        if single:
             return f"#{anchor or f'page-{stem}'}"
         return f"{stem}.html" + (f"#{anchor}" if anchor else "")
 
-
-@dataclass(frozen=True)
-class Extra:
-    """A page that is no notebook. ``button`` invites to it, on the index page and in the menu."""
-
-    stem: str
-    title: str
-    button: str = ""
-
-
-PAD_BITS, PAD_IMAGES = 5, 250  # of a weight of the final network, and images: less than 2.5 MB
-EXTRAS = [
-    Extra("draw", "Draw a character", "Draw one"),
-    Extra("train", "Train a network", "Train one"),
-    Extra("glossary", "Glossary"),
-    Extra("accessibility", "Accessibility"),
-]
-
-
-SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
-
-
-def with_policy(page: str) -> str:
-    """Return a page with a Content-Security-Policy: only its own scripts run, nothing is loaded.
-
-    A script that a notebook's output brings along is one of them: pages are made from notebooks
-    that are trusted.
-    """
-    hashes = {hashlib.sha256(script.encode()).digest() for script in SCRIPT.findall(page)}
-    scripts = " ".join(sorted(f"'sha256-{base64.b64encode(own).decode()}'" for own in hashes))
-    return page.replace("POLICY", f"{POLICY}; script-src {scripts}", 1)
-
-
-POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; worker-src blob:"
-)
+    sections = make_pages(notebooks)
+    pages = [INDEX, *sections, *EXTRAS]
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True
+    )
+    templates.filters.update(
+        slug=slug, data_address=data_address, html=Markup, title_of=title, figure_html=figure_html
+    )
+    frame = templates.get_template("frame.html.j2")
+    texts = {path.name: Markup(path.read_text("utf-8")) for path in TEMPLATES.glob("*.[cj]s*")}
+    content = {
+        **index_content(sections),
+        "address": address,
+        "pages": pages,
+        "notebooks": sections,
+        "terms": GLOSSARY,
+        "title": TITLE,
+        "stand_in": any(page.is_stand_in for page in sections),
+        "dataset": data,
+        "images": {"training": TRAINING, "test": TEST},
+        "kana": Markup(web_font("".join(CLASS_NAMES))),  # a reader may have no Japanese font
+        "kana_range": ", ".join(f"U+{ord(kana):X}" for kana in CLASS_NAMES),
+        "texts": texts,
+        "single": single,
+        **_scripted(data),
+    }
+    shown = {"index": pages} if single else {page.stem: [page] for page in pages}
+    files, searched = {}, []
+    for stem, articles in shown.items():
+        files[stem] = BeautifulSoup(frame.render(content, shown=articles), "html.parser")
+        searched += finish(files[stem], address)
+    packed = deflated(json.dumps(searched, ensure_ascii=False).encode())
+    for page in files.values():
+        page.find(id="sections").string = packed
+        page.find(id="policy")["content"] = f"{POLICY} {_hashes(page)}"
+    return {stem: str(page) for stem, page in files.items()}
 
 
 @lru_cache(maxsize=1)  # of the same images, for a folder and for a single file
@@ -87,123 +112,94 @@ def _scripted(data: Dataset) -> dict[str, Markup]:
     return {"pad": Markup(pad.data), "playground": Markup(playground_html(data))}
 
 
-def page_names(notebooks: dict[Path, nbformat.NotebookNode]) -> list[str]:
-    """Return the stems of all pages of a folder."""
-    return ["index", *(path.stem for path in notebooks), *(own.stem for own in EXTRAS)]
+def _hashes(page: BeautifulSoup) -> str:
+    """Return the sources of the scripts of a page: nothing else runs in it.
+
+    A script that a notebook's output brings along is one of them: pages are made from notebooks
+    that are trusted.
+    """
+    scripts = [script.string for script in page.find_all("script") if not script.get("type")]
+    hashes = {hashlib.sha256(script.encode()).digest() for script in scripts}
+    return " ".join(sorted(f"'sha256-{base64.b64encode(own).decode()}'" for own in hashes))
 
 
-def render(
-    notebooks: dict[Path, nbformat.NotebookNode], data: Dataset, site: Site, key: str = ""
-) -> dict[str, str]:
-    """Return the HTML of every page by its stem; of a single file, "index" alone.
+def export(
+    notebooks: dict[Path, nbformat.NotebookNode], data: Dataset, output: Path, single: bool
+) -> None:
+    """Write the report of executed notebooks, a folder or one file, whole or not at all.
+
+    Raises
+    ------
+    NotebookError
+        If a notebook has no outputs.
+    """
+    require_outputs(notebooks)
+    files = render(notebooks, data, single)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    if single:
+        with whole_file(output) as file:
+            file.write(files["index"].encode())
+        return
+    with TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as beside:
+        fresh = Path(beside, "new")
+        fresh.mkdir()
+        for stem, text in files.items():
+            (fresh / f"{stem}.html").write_text(text, encoding="utf-8")
+        if output.exists():
+            output.rename(Path(beside, "old"))
+        fresh.rename(output)
+
+
+def require_outputs(notebooks: dict[Path, nbformat.NotebookNode]) -> None:
+    """Raise NotebookError if one of these notebooks has no outputs."""
+    for path, notebook in notebooks.items():
+        code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source]
+        if code and all(cell.execution_count is None for cell in code):
+            raise NotebookError(f"{path.name} has no outputs; `make report` executes it")
+
+
+def find_browser() -> str | None:
+    """Return the program named by CHROMIUM, else the first of the usual ones that is there."""
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+def print_pdf(browser: str, page: Path) -> Path:
+    """Print a page as PDF, with tags for screen readers and its headings as bookmarks.
 
     Parameters
     ----------
-    notebooks : dict of Path to NotebookNode
-    data : Dataset
-        A reader trains networks on some of its images.
-    site : Site
-    key : str
-        Of what the pages are made from; every page carries it.
+    browser : str
+        A program that understands Chromium's options.
+    page : Path
+        The HTML file.
+
+    Returns
+    -------
+    Path
+        The PDF beside it, written whole or not at all.
+
+    Raises
+    ------
+    NotebookError
+        If the browser fails.
     """
-    pages = make_pages(notebooks, site.link)
-    templates = _environment(site, pages, data, key)
-    front = templates.get_template("single.html.j2" if site.single else "start.html.j2")
-    files = {"index": front.render(index_content(pages, site.link), here="index")}
-    if not site.single:
-        template = templates.get_template("page.html.j2")
-        files |= {page.stem: template.render(page=page, here=page.stem) for page in pages}
-        template = templates.get_template("extra.html.j2")
-        files |= {own.stem: template.render(extra=own, here=own.stem) for own in EXTRAS}
-    return {stem: with_policy(mark_kana(kept_together(text))) for stem, text in files.items()}
-
-
-def _environment(site: Site, pages: list[Page], data: Dataset, key: str) -> jinja2.Environment:
-    templates = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True
-    )
-    templates.filters.update(
-        slug=slug, data_address=data_address, html=Markup, title_of=title,
-        figure_html=figure_html, term_anchor=anchor, headings=HEADING.findall,
-    )  # fmt: skip
-    templates.globals.update(
-        site=site,
-        style=Markup(style()),
-        script=Markup(script()),
-        sections=deflated(json.dumps(sections(pages, site), ensure_ascii=False).encode()),
-        pages=pages,
-        extras=EXTRAS,
-        terms=TERMS,
-        key=key,
-        title=TITLE,
-        stand_in=any(page.is_stand_in for page in pages),
-        dataset=data,
-        images={"training": TRAINING, "test": TEST},
-        **_scripted(data),
-    )
-    return templates
-
-
-# ---- search --------------------------------------------------------------------------------------
-
-NOT_TEXT = re.compile(
-    r"<(figure|svg|script|style|math|table|pre)\b.*?</\1>|<details class=\"(?:code|data)\".*?"
-    r"</details>",
-    re.DOTALL,
-)
-HEADING = re.compile(r'<h[123] id="([^"]+)">(.*?)</h[123]>', re.DOTALL)
-
-
-def sections(pages: list[Page], site: Site) -> list[dict[str, str]]:
-    """Return the text of each section of each page, and each caption, with their addresses."""
-    found = []
-
-    def add(page: str, address: str, title: str, text: str) -> None:
-        found.append({"page": page, "href": address, "title": title, "text": text})
-
-    for page in pages:
-        parts = HEADING.split(NOT_TEXT.sub(" ", page.content))
-        for place, name, text in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
-            name = plain(name).removesuffix(" #")
-            add(page.title, site.link(page.stem, place), name, plain(text))
-        for e in page.exhibits:
-            text = f"{e.finding} {e.caption}"
-            add(page.title, site.link(page.stem, e.id), e.number, text)
-    for term, (_, meaning) in TERMS.items():
-        add("Glossary", site.link("glossary", anchor(term)), term, meaning)
-    return found
-
-
-# ---- style and script ----------------------------------------------------------------------------
-
-
-def script() -> str:
-    """Return the script of all pages: search (MiniSearch, with its licence), theme, numbers."""
-    return "\n".join(
-        (TEMPLATES / name).read_text(encoding="utf-8") for name in ("minisearch.js", "site.js")
-    )
-
-
-def style() -> str:
-    """Return the style sheet of all pages: kana font, code in light and dark, our own."""
-    own = (TEMPLATES / "style.css").read_text(encoding="utf-8")
-    return f"{_kana_font()}\n{_code_colours()}\n{own}"
-
-
-def _code_colours() -> str:
-    """Return colours of code for light and dark, each kind of token in both."""
-    light, dark = (get_style_by_name(name) for name in ("xcode", "github-dark"))
-    rules = []
-    for token, short in STANDARD_TYPES.items():
-        one, other = (each.style_for_token(token)["color"] for each in (light, dark))
-        if short and (one or other):
-            pair = f"light-dark(#{one or '000000'}, #{other or 'e6edf3'})"
-            rules.append(f".highlight .{short} {{ color: {pair}; }}")
-    return "\n".join(rules)
-
-
-def _kana_font() -> str:
-    """Return a style that brings the ten kana along: a reader may have no Japanese font."""
-    source = f'url("{web_font("".join(CLASS_NAMES))}")'
-    only = ", ".join(f"U+{ord(kana):X}" for kana in CLASS_NAMES)
-    return f'@font-face {{ font-family: "Kana"; src: {source}; unicode-range: {only}; }}'
+    with TemporaryDirectory() as folder:
+        copy, printed = Path(folder) / "report.html", Path(folder) / "report.pdf"
+        # a figure is its picture, which has a text of its own, and not the box around it as well
+        text = page.read_text(encoding="utf-8").replace("<figure ", '<figure role="group" ')
+        copy.write_text(text, encoding="utf-8")
+        options = "--headless --disable-gpu --no-pdf-header-footer --export-tagged-pdf".split()
+        if hasattr(os, "geteuid") and os.geteuid() == 0:  # Chromium's sandbox is not for root
+            options.append("--no-sandbox")
+        options += ["--generate-pdf-document-outline", f"--user-data-dir={folder}/profile"]
+        command = [browser, *options, f"--print-to-pdf={printed}", copy.as_uri()]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
+            content = printed.read_bytes()
+        except subprocess.TimeoutExpired as error:
+            raise NotebookError(f"{browser} could not print the report: {error}") from None
+        except FileNotFoundError:
+            raise NotebookError(f"{browser} printed nothing: {done.stderr[-500:]}") from None
+    with whole_file(page.with_suffix(".pdf")) as file:
+        file.write(content)
+    return page.with_suffix(".pdf")

@@ -1,12 +1,13 @@
-"""A zip for a class: notebooks to be run and solved, the pages to read, and the solutions apart.
+"""Copies of the notebooks: to play with (`make lab`), and a zip for a class (`make course`).
 
-`make course` writes ``build/kmnist_course.zip`` from the committed notebooks. It holds two folders:
+A copy to play with is never overwritten. It carries the hash of the cells that it was made from, so
+that a later call can tell that the original has changed since. The zip holds two folders:
 ``kmnist_course`` is handed to the class, ``kmnist_course_solutions`` is the teacher's.
 """
 
 from __future__ import annotations
 
-import sys
+import hashlib
 import zipfile
 from copy import deepcopy
 from itertools import pairwise
@@ -16,12 +17,8 @@ import nbformat
 from nbconvert.preprocessors import ClearOutputPreprocessor, TagRemovePreprocessor
 
 from kmnist_mlp.datasets.kmnist import data_at_hand
-from kmnist_mlp.experiments.provenance import PROJECT
-from kmnist_mlp.report.build import committed
-from kmnist_mlp.report.execution import NotebookError
-from kmnist_mlp.report.pages import Site, render
-from kmnist_mlp.report.pages.export import require_outputs
-from kmnist_mlp.support.console import tell
+from kmnist_mlp.report.execution import NotebookError, read, read_all, write
+from kmnist_mlp.report.pages.site import render, require_outputs
 from kmnist_mlp.support.files import whole_file
 
 CLASS, SOLUTIONS = "kmnist_course", "kmnist_course_solutions"
@@ -32,6 +29,37 @@ RUNS_WITH = (  # what `make lab` needs
 TEACHING = ("teaching.md", "data.md", "benchmark.md", "benchmark.json")  # docs/
 README = Path(__file__).parent / "texts" / "course.md"
 SOLUTION = "solution"  # tag of a cell: the solution of the exercise in the cell above it
+
+
+def copy_to_play(originals: Path, play: Path) -> list[Path]:
+    """Copy the numbered notebooks of a folder that have no copy yet; leave all others alone.
+
+    Returns
+    -------
+    list of Path
+        The copies whose original has other cells than when they were made.
+
+    Raises
+    ------
+    NotebookError
+        If there are no notebooks, or an original cannot be read.
+    """
+    notebooks, outdated = read_all(originals), []
+    play.mkdir(parents=True, exist_ok=True)
+    for original, notebook in notebooks.items():
+        # what a reader types: new outputs alone make no copy outdated
+        typed = [(cell.cell_type, cell.source) for cell in notebook.cells]
+        key, copy = hashlib.sha256(repr(typed).encode()).hexdigest(), play / original.name
+        if not copy.exists():
+            notebook.metadata["copied_from"] = key
+            write(notebook, copy)
+            continue
+        try:
+            if read(copy).metadata.get("copied_from", key) != key:
+                outdated.append(copy)
+        except NotebookError:  # a damaged copy is kept, too
+            pass
+    return outdated
 
 
 def split_solutions(notebook: nbformat.NotebookNode) -> tuple[nbformat.NotebookNode, str]:
@@ -53,19 +81,18 @@ def split_solutions(notebook: nbformat.NotebookNode) -> tuple[nbformat.NotebookN
     2
     <BLANKLINE>
     """
+    title = notebook.cells[0].source.partition("\n")[0].lstrip("# ")
     solved = [
-        f"{exercise.source}\n\n{solution.source.replace('<details>', '<details open>')}"
+        f"{exercise.source}\n\n{solution.source.replace('<details>', '<details open>')}\n"
         for exercise, solution in pairwise(notebook.cells)
         if SOLUTION in solution.metadata.get("tags", [])
     ]
     remove = TagRemovePreprocessor(remove_cell_tags={SOLUTION})
     without, _ = remove.preprocess(deepcopy(notebook), {})
-    if not solved:
-        return without, ""
-    return without, "\n\n".join([f"# Solutions: {_title(notebook)}", *solved]) + "\n"
+    return without, "\n".join([f"# Solutions: {title}\n", *solved]) if solved else ""
 
 
-def pack(project: Path, output: Path) -> None:
+def pack_course(project: Path, output: Path) -> None:
     """Write the zip of a project's committed notebooks, whole or not at all.
 
     The same project gives the same bytes. The pages keep the outputs of the committed notebooks,
@@ -76,58 +103,28 @@ def pack(project: Path, output: Path) -> None:
     NotebookError
         If a notebook has no outputs.
     """
-    notebooks = committed(project / "notebooks")
+    notebooks = read_all(project / "notebooks")
     require_outputs(notebooks)
-    files = {f"{CLASS}/README.md": README.read_bytes()}
-    for path in (project / "docs" / name for name in TEACHING):
-        files[f"{SOLUTIONS}/{path.name}"] = path.read_bytes()
-    for path in (file for name in RUNS_WITH for file in _files(project / name)):
-        files[f"{CLASS}/{path.relative_to(project).as_posix()}"] = path.read_bytes()
+    files = {f"{SOLUTIONS}/{name}": (project / "docs" / name).read_bytes() for name in TEACHING}
+    for path in (
+        path for name in RUNS_WITH for path in [project / name, *(project / name).rglob("*")]
+    ):
+        if path.is_file() and path.suffix != ".pyc":
+            files[f"{CLASS}/{path.relative_to(project).as_posix()}"] = path.read_bytes()
     for path, notebook in notebooks.items():
         notebooks[path], solutions = split_solutions(notebook)
         if solutions:
             files[f"{SOLUTIONS}/{path.stem}.md"] = solutions.encode()
-        files[f"{CLASS}/notebooks/{path.name}"] = _without_outputs(notebooks[path]).encode()
-    for stem, html in render(notebooks, data_at_hand(), Site()).items():
+        cleared, _ = ClearOutputPreprocessor().preprocess(deepcopy(notebooks[path]), {})
+        for name in ("kmnist_mlp", "widgets"):  # when and how the outputs were made, their state
+            cleared.metadata.pop(name, None)
+        files[f"{CLASS}/notebooks/{path.name}"] = nbformat.writes(cleared).encode() + b"\n"
+    for stem, html in render(notebooks, data_at_hand()).items():
         files[f"{CLASS}/pages/{stem}.html"] = html.encode()
+    files[f"{CLASS}/README.md"] = README.read_bytes()
     output.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(output) as file, zipfile.ZipFile(file, "w") as archive:
         for name, content in sorted(files.items()):
             entry = zipfile.ZipInfo(name)  # with a fixed date
             entry.create_system, entry.external_attr = 3, 0o644 << 16
             archive.writestr(entry, content, zipfile.ZIP_DEFLATED)
-
-
-def _files(path: Path) -> list[Path]:
-    """Return a file, or all files in a folder that are part of the project."""
-    if path.is_file():
-        return [path]
-    return [f for f in path.rglob("*") if f.is_file() and "__pycache__" not in f.parts]
-
-
-def _title(notebook: nbformat.NotebookNode) -> str:
-    return notebook.cells[0].source.partition("\n")[0].lstrip("# ")
-
-
-def _without_outputs(notebook: nbformat.NotebookNode) -> str:
-    cleared, _ = ClearOutputPreprocessor().preprocess(deepcopy(notebook), {})
-    for own in ("kmnist_mlp", "widgets"):  # when and how the outputs were made, and their state
-        cleared.metadata.pop(own, None)
-    return nbformat.writes(cleared) + "\n"
-
-
-def main() -> int:
-    """Pack the course; the exit status is 1 if that failed."""
-    output = PROJECT / "build" / "kmnist_course.zip"
-    try:
-        pack(PROJECT, output)
-    except (NotebookError, OSError, ValueError) as error:
-        tell(f"The course was not packed. {error}", sys.stderr)
-        return 1
-    tell(f"The course is ready: {output}")
-    tell(f"{CLASS}/ is for the class, {SOLUTIONS}/ for the teacher; see docs/teaching.md.")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""The zip for a class: no outputs, no solutions among the notebooks, and it runs where it lies."""
+"""Copies to play with are never overwritten; the zip for a class has no solutions, and runs."""
 
 import os
 import re
@@ -11,29 +11,100 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from kmnist_mlp.report import course
-from kmnist_mlp.report.course import (
+from kmnist_mlp.report.__main__ import main
+from kmnist_mlp.report.copies import (
     CLASS,
     RUNS_WITH,
     SOLUTION,
     SOLUTIONS,
     TEACHING,
-    pack,
+    copy_to_play,
+    pack_course,
     split_solutions,
 )
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMITTED = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
-(GRADIENT_CHECK,) = (path for path in COMMITTED if path.stem.startswith("01"))
+
+
+def edit(path, source, **changes):
+    """Change and save a notebook, as JupyterLab does: its metadata stays."""
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[0].update({"source": source, **changes})
+    nbformat.write(notebook, path)
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+# ---- to play with --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Return a folder with three notebooks, and the one of their copies."""
+    originals, copies = tmp_path / "notebooks", tmp_path / "play"
+    originals.mkdir()
+    for name in ("01_one", "02_two", "03_three"):
+        cells = [new_code_cell("1 + 1", id="a")]
+        nbformat.write(new_notebook(cells=cells), originals / f"{name}.ipynb")
+    assert copy_to_play(originals, copies) == []
+    for path in originals.iterdir():
+        copy = nbformat.read(copies / path.name, as_version=4)
+        assert copy.cells == nbformat.read(path, as_version=4).cells
+    return originals, copies
+
+
+def test_what_a_reader_has_is_kept_and_a_missing_copy_is_made_again(folders):
+    originals, copies = folders
+    edit(copies / "01_one.ipynb", "2 + 2")
+    (copies / "02_two.ipynb").rename(copies / "my second.ipynb")
+    (copies / "03_three.ipynb").write_text('{"nbformat": 4, "cells": 3}')  # damaged
+    (copies / "curve.png").write_bytes(b"mine")
+    before = contents(copies)
+    edit(originals / "01_one.ipynb", "1 + 1", execution_count=5)  # new outputs alone
+    assert copy_to_play(originals, copies) == []
+    after = contents(copies)
+    assert {name: after[name] for name in before} == before
+    assert after.keys() - before.keys() == {"02_two.ipynb"}
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_a_copy_whose_original_has_changed_since_is_kept_and_reported(folders, edited, capfd):
+    originals, copies = folders
+    if edited:
+        edit(copies / "01_one.ipynb", "2 + 2")
+    before = contents(copies)
+    edit(originals / "01_one.ipynb", "1 + 2")
+    assert main(["--play"], originals.parent) == 0
+    told = capfd.readouterr()
+    assert "play/01_one.ipynb is kept" in told.out + told.err and contents(copies) == before
+
+
+def test_without_notebooks_or_room_for_copies_the_command_fails(tmp_path, capfd):
+    """As from an installed package alone, or in a checkout that cannot be written."""
+    assert main(["--play"], tmp_path / "package alone") == 1
+    assert "package alone" in capfd.readouterr().err and not list(tmp_path.iterdir())
+    (tmp_path / "notebooks").mkdir()
+    nbformat.write(new_notebook(), tmp_path / "notebooks" / "01_one.ipynb")
+    (tmp_path / "play").touch()
+    assert main(["--play"], tmp_path) == 1
+    assert str(tmp_path / "play") in capfd.readouterr().err
+
+
+def test_git_ignores_the_copies():
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    ignored = subprocess.run(["git", "-C", ROOT, "check-ignore", "-q", "play/01_one.ipynb"])
+    assert ignored.returncode == 0
+
+
+# ---- for a class ---------------------------------------------------------------------------------
+
 FOLDED = "<details><summary>{}</summary>\n\n{}\n\n</details>"
 EXERCISE = "### Exercise 1\n\nPredict the sum, then run it.\n\n" + FOLDED.format("Hint", "Even.")
 ANSWER = "A planted answer.\n\n```python\nprint(20 + 22)\n```"
-
-
-def exercise():
-    """Return the cells of an exercise and its solution."""
-    solution = new_markdown_cell(FOLDED.format("Solution", ANSWER), metadata={"tags": [SOLUTION]})
-    return [new_markdown_cell(EXERCISE), solution]
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +114,12 @@ def project(tmp_path_factory):
     for name in (*RUNS_WITH, "docs"):
         (folder / name).symlink_to(ROOT / name)
     (folder / "notebooks").mkdir()
-    gradient_check = nbformat.read(GRADIENT_CHECK, as_version=4)
-    gradient_check.cells += exercise()
-    nbformat.write(gradient_check, folder / "notebooks" / GRADIENT_CHECK.name)
-    small = new_notebook(cells=[new_markdown_cell("# 9 Sums"), *exercise()])
+    solution = new_markdown_cell(FOLDED.format("Solution", ANSWER), metadata={"tags": [SOLUTION]})
+    exercise = [new_markdown_cell(EXERCISE), solution]
+    gradient_check = nbformat.read(COMMITTED[1], as_version=4)
+    gradient_check.cells += exercise
+    nbformat.write(gradient_check, folder / "notebooks" / COMMITTED[1].name)
+    small = new_notebook(cells=[new_markdown_cell("# 9 Sums"), *exercise])
     lines = "import kmnist_mlp\n\nprint(kmnist_mlp.__file__)"
     printed = [new_output("stream", text="a planted output")]
     small.cells.append(new_code_cell(lines, outputs=printed, execution_count=1))
@@ -60,16 +133,16 @@ def unpacked(project, tmp_path_factory):
     """The course, packed and unpacked in an empty folder."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("KMNIST_MLP_DATASET", "stand-in")
-        pack(project, project / "build" / "course.zip")
+        assert main(["--course"], project) == 0
     folder = tmp_path_factory.mktemp("an empty folder")
-    with zipfile.ZipFile(project / "build" / "course.zip") as archive:
+    with zipfile.ZipFile(project / "build" / f"{CLASS}.zip") as archive:
         archive.extractall(folder)
     return folder
 
 
-def test_the_class_gets_notebooks_without_outputs_and_everything_without_solutions(unpacked):
+def test_the_class_gets_notebooks_without_outputs_pages_with_them_and_no_solutions(unpacked):
     paths = sorted((unpacked / CLASS / "notebooks").iterdir())
-    assert [path.name for path in paths] == [GRADIENT_CHECK.name, "09_sums.ipynb"]
+    assert [path.name for path in paths] == [COMMITTED[1].name, "09_sums.ipynb"]
     for path in paths:
         notebook = nbformat.read(path, as_version=4)
         nbformat.validate(notebook)
@@ -80,9 +153,6 @@ def test_the_class_gets_notebooks_without_outputs_and_everything_without_solutio
         assert exercises[-1] == EXERCISE
     for path in (unpacked / CLASS).rglob("*"):
         assert path.suffix == ".npz" or path.is_dir() or b"planted answer" not in path.read_bytes()
-
-
-def test_the_pages_keep_the_outputs(unpacked):
     page = (unpacked / CLASS / "pages" / "09_sums.html").read_text("utf-8")
     assert "a planted output" in page and "Predict the sum" in page
     assert (unpacked / CLASS / "pages" / "index.html").is_file()
@@ -107,15 +177,14 @@ def test_the_same_project_gives_the_same_zip_and_a_failure_leaves_the_old_one(
     project, unpacked, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("KMNIST_MLP_DATASET", "stand-in")
-    first = project / "build" / "course.zip"
-    pack(project, tmp_path / "again.zip")
-    assert (tmp_path / "again.zip").read_bytes() == first.read_bytes()
+    first = project / "build" / f"{CLASS}.zip"
+    pack_course(project, tmp_path / "again.zip")
     before = first.read_bytes()
+    assert (tmp_path / "again.zip").read_bytes() == before
     monkeypatch.setattr(zipfile.ZipFile, "writestr", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        pack(project, first)
-    assert first.read_bytes() == before
-    assert [path.name for path in first.parent.iterdir()] == [first.name]
+        pack_course(project, first)
+    assert contents(first.parent) == {first.name: before}
 
 
 def test_a_notebook_of_the_class_runs_from_the_unpacked_folder_with_the_package_that_lies_there(
@@ -150,13 +219,3 @@ def test_every_solution_of_the_committed_notebooks_is_taken_out_whole(path):
     assert solutions.count("<details open><summary>Solution") == written
     kept = [c for c in notebook.cells if SOLUTION not in c.metadata.get("tags", [])]
     assert without.cells == kept and len(notebook.cells) - len(kept) == written
-
-
-def test_notebooks_without_outputs_are_not_packed(tmp_path, monkeypatch, capsys):
-    (tmp_path / "notebooks").mkdir()
-    cells = [new_markdown_cell("# 1 One"), new_code_cell("1 + 1")]
-    nbformat.write(new_notebook(cells=cells), tmp_path / "notebooks" / "01_one.ipynb")
-    monkeypatch.setattr(course, "PROJECT", tmp_path)
-    assert course.main() == 1
-    assert "01_one.ipynb" in capsys.readouterr().err
-    assert not (tmp_path / "build").exists()
