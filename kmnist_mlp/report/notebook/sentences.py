@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 
 from kmnist_mlp.experiments.paper import PAPER
@@ -93,9 +94,10 @@ def compared(results: Results, name: str, minus: str, of: str = "test_accuracy")
         A quantity in per cent or percentage points.
     """
     one, other, what = called(name), called(minus), of.replace("_", " ")
-    difference = (results.values(of, name) - results.values(of, minus)).dropna()
+    difference = results.values(of, name) - results.values(of, minus)
     if (difference == 0).all():
         return f"{one} had the same {what} as {other} in every seed"
+    difference = difference.dropna()  # seeds that only one of them has
     mean, low, high = interval(difference)
     known = f"95 % interval {signed(low, 2)} to {signed(high, 2)}"
     if len(difference) == 1 or low <= 0 <= high:
@@ -114,8 +116,8 @@ def compared(results: Results, name: str, minus: str, of: str = "test_accuracy")
 
 def at_epoch(results: Results, epoch: int) -> Results:
     """Return the results that learning curves show at an epoch, or at the last one before it."""
-    rows = [
-        {"experiment": name, "seed": seed, **{q: c[:epoch][-1] for q, c in run.curves.items()}}
-        for (name, seed), run in results.runs.items()
-    ]
+    rows = []
+    for (name, seed), run in results.runs.items():
+        values = {what: [np.nan, *curve[:epoch]][-1] for what, curve in run.curves.items()}
+        rows.append({"experiment": name, "seed": seed, **values})
     return replace(results, frame=pd.DataFrame(rows))
