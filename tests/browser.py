@@ -1,19 +1,15 @@
 """Playwright with the Chromium of this machine: no browser is downloaded."""
 
-import os
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
+from axe_playwright_python.base import AXE_FILE_PATH
 from playwright.sync_api import sync_playwright
 
 from kmnist_mlp.report.pages.pdf import find_browser
 
 CHROMIUM = find_browser()
-AXE = Path(
-    os.environ.get("AXE_CORE")
-    or Path(__file__).parents[1] / "node_modules" / "axe-core" / "axe.min.js"
-)
+AXE = AXE_FILE_PATH
 # Playwright itself switches off the sandbox, updates, synchronisation and background traffic. What
 # is left can reach no other machine; a test may have a server on this one.
 FLAGS = [
@@ -27,7 +23,7 @@ needs_browser = pytest.mark.skipif(
     reason="no Chromium was found (Debian: apt-get install chromium; or set CHROMIUM)",
 )
 needs_axe = pytest.mark.skipif(
-    not AXE.is_file(), reason="no axe-core (npm install --no-save axe-core, or set AXE_CORE)"
+    not AXE.is_file(), reason="no axe-core"
 )
 
 

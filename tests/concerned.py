@@ -11,8 +11,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LONG = {
-    "test_browser", "test_course", "test_drawing_pad", "test_exercises", "test_faults",
-    "test_jupyterlab", "test_new_activation", "test_playground", "test_report", "test_workers",
+    "test_browser", "test_course", "test_exercises", "test_faults",
+    "test_jupyterlab", "test_new_activation", "test_in_page", "test_report", "test_workers",
 }  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """A run that is interrupted and goes on ends with the bits of one that is not."""
 
+import json
 from dataclasses import fields
 
 import numpy as np
@@ -46,6 +47,10 @@ def path(tmp_path):
     return tmp_path / "run.npz"
 
 
+def epochs_in(path):
+    return json.loads(load_arrays(path)[0]["state"])["epoch"]
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @each_run
 def test_an_interrupted_run_goes_on_bit_for_bit(tiny, path, config, dtype):
@@ -60,7 +65,7 @@ def test_an_interrupted_run_goes_on_bit_for_bit(tiny, path, config, dtype):
             train(config, tiny, dtype, callbacks=callbacks)
         except PowerCutError:
             pass
-        assert load_arrays(path)[0]["state"]["epoch"] == epochs_in_file
+        assert epochs_in(path) == epochs_in_file
     seen = []
     resumed = train(config, tiny, dtype, callbacks=[lambda p: seen.append(p.epoch), kept])
     assert_same(resumed, whole)
@@ -80,8 +85,9 @@ def test_a_checkpoint_changes_no_result_and_a_finished_run_is_not_trained_again(
 def test_the_seconds_of_all_sittings_count(tiny, path):
     result = train(PLAIN, tiny, callbacks=[Checkpoint(path), lambda progress: progress.epoch == 4])
     header, arrays = load_arrays(path)
-    assert 0 < header["state"]["seconds"] <= result.seconds
-    header["state"]["seconds"] = 1000.0
+    state = json.loads(header["state"])
+    assert 0 < state["seconds"] <= result.seconds
+    header["state"] = json.dumps(state | {"seconds": 1000.0})
     save_arrays(path, header, arrays)
     assert 1000 < train(PLAIN, tiny, callbacks=[Checkpoint(path)]).seconds < 1100
 
@@ -122,7 +128,7 @@ def test_a_damaged_file_and_one_that_is_no_checkpoint_are_refused_by_name(tiny, 
     refused(path, PLAIN, tiny)
     save_arrays(path, header, arrays)
     with np.load(path) as file:
-        altered = {**file, "parameters": file["parameters"] + 1}
+        altered = {**file, "1": file["1"] + 1}
     np.savez(path, **altered)
     refused(path, PLAIN, tiny)
     save_arrays(path, header | {"format": "other"}, arrays)
@@ -161,5 +167,5 @@ def test_writing_that_fails_leaves_the_last_whole_checkpoint(tiny, path, monkeyp
         train(PLAIN, tiny, callbacks=[Checkpoint(path), fill_disk])
     monkeypatch.undo()
     assert [file.name for file in path.parent.iterdir()] == ["run.npz"]
-    assert load_arrays(path)[0]["state"]["epoch"] == 2
+    assert epochs_in(path) == 2
     assert_same(train(PLAIN, tiny, callbacks=[Checkpoint(path)]), train(PLAIN, tiny))

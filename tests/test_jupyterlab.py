@@ -265,7 +265,7 @@ def test_the_laboratory_runs_and_shows_a_widget_in_the_place_of_each_figure(labo
     assert_no_error(page)
     assert page.locator(OUTPUTS, has=page.locator(".jupyter-widgets")).count() == 4
     assert "image/png" not in kinds(page), "the static figure is for pages"
-    assert page.locator(".widget-html img").count() == 3
+    assert page.locator(".widget-html img").count() == 7
     assert "agrees with the reference results" in text_of(page)
 
 

@@ -2,7 +2,6 @@
 
 import io
 import os
-import re
 import signal
 import sys
 import threading
@@ -13,14 +12,15 @@ import numpy as np
 import pytest
 from IPython.display import DisplayHandle
 from options import ALL_CHANGED
+from shown import lines, points
 
 from kmnist_mlp import Config, train
 from kmnist_mlp.callbacks import Checkpoint, Live, live
-from kmnist_mlp.callbacks.live import Throttle, clock, ended, time_left
-from kmnist_mlp.callbacks.svg import ACROSS, BOTTOM, LEFTS, TOP, Line, chart
+from kmnist_mlp.callbacks.live import Watch, clock, curves_figure, ended, svg
 from kmnist_mlp.results import Callback
 
 CONFIG = Config(layer_specs=(36, 8, 3), learning_rate=0.01, batch_size=32, epochs=6)
+NO_VALIDATION = ALL_CHANGED.replace(validation_fraction=0)
 has_signals = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send to oneself")
 
 
@@ -45,7 +45,10 @@ class Pictures(list):
 
 @pytest.fixture
 def shown(monkeypatch):
-    """Make this process look like a notebook in JupyterLab; return the list of what it displays."""
+    """Make this process look like a notebook in JupyterLab; return the list of what it displays.
+
+    There is a picture after each mini-batch; it is not drawn, its title and lines stand for it.
+    """
     pictures = Pictures()
 
     def display(data, metadata=None, raw=False, display_id=None):
@@ -63,17 +66,17 @@ def shown(monkeypatch):
     monkeypatch.setitem(sys.modules, "ipykernel", types.ModuleType("ipykernel"))
     monkeypatch.setenv("JPY_SESSION_NAME", "notebook.ipynb")
     monkeypatch.setattr(live, "SHORTEST", 0.0)
-    monkeypatch.setattr(live, "SHARE", 1e9)  # a picture after every epoch
+    monkeypatch.setattr(live, "SHARE", 1e9)
+    monkeypatch.setattr(live, "svg", lambda figure, title: (figure, title))
     return pictures
 
 
-def standard_error(monkeypatch, is_terminal):
-    """Make this process look like no notebook; return what it writes to standard error."""
-    written = io.StringIO()
-    written.isatty = lambda: is_terminal
-    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
-    monkeypatch.setattr(sys, "stderr", written)
-    return written
+def titles(shown, kind="text/html"):
+    return [data[kind][1] for data, _ in shown if kind in data]
+
+
+def last_title(shown):
+    return titles(shown, "image/svg+xml")[-1]
 
 
 # ---- in a notebook -------------------------------------------------------------------------------
@@ -81,14 +84,16 @@ def standard_error(monkeypatch, is_terminal):
 
 def test_a_picture_grows_in_its_place_and_the_last_one_stays(tiny, shown):
     result = train(CONFIG, tiny, callbacks=[Live()])
-    assert len(shown) == CONFIG.epochs + 1 and shown.displays == 1
-    for epoch, (data, _) in enumerate(shown[:-1], start=1):
-        assert f"epoch {epoch} of 6" in data["text/html"]
-        points = data["text/html"].split('<polyline points="')[1].split('"')[0]
-        assert len(points.split()) == epoch
+    assert shown.displays == 1 and len(shown) == 1 + 6 * (6 + 1) + 1  # 192 images in batches of 32
+    assert titles(shown)[0] == "epoch 1 of 6 begins"
+    assert [t.partition(" ·")[0] for t in titles(shown)[8:14]] == [
+        f"epoch 2 of 6, {share}\xa0%" for share in (8, 25, 42, 58, 75, 92)
+    ]
+    curves = [data["text/html"][0].axes[0].lines[0].get_ydata() for data, _ in shown[:-1]]
+    assert [len(curve) for curve in curves] == sorted([0, *list(range(6)) * 6, *range(1, 7)])
     data, metadata = shown[-1]
     assert set(data) == {"image/svg+xml", "text/plain"}, "also seen where HTML is filtered"
-    assert f"{100 * result.test_accuracy:.2f}\xa0%" in data["image/svg+xml"]
+    assert f"{100 * result.test_accuracy:.2f}\xa0%" in last_title(shown)
     assert ended(result) in metadata["image/svg+xml"]["alt"]
 
 
@@ -98,62 +103,29 @@ def test_watching_changes_no_bit_of_the_result(tiny, shown, config, dtype):
     watched = train(config, tiny, dtype, callbacks=[Live()])
     assert_same(watched, train(config, tiny, dtype))
     assert watched.model.dtype == dtype
-    assert len(shown) == config.epochs + 1
 
 
-def panels_of(picture):
-    """Return what each panel shows, read off its axes: title, curves by name, marked epoch."""
-    texts = [
-        (float(x), float(y), text)
-        for x, y, text in re.findall(r'<text x="(\S+)" y="(\S+)" .*?>(.*?)</text>', picture)
-    ]
-    legend = re.findall(r'<path d="M\S+ 60h24" (.*?)/>\n<text.*?>(.*?)</text>', picture)
-    for left in LEFTS:
-        (title,) = [text for x, y, text in texts if (x, y) == (left, TOP - 14)]
-        heights = [(y - 4, float(text)) for x, y, text in texts if x == left - 8]
-        places = [
-            (x, float(t)) for x, y, t in texts if y == BOTTOM + 18 and 0 <= x - left <= ACROSS
-        ]
-        value, epoch = (np.poly1d(np.polyfit(*np.transpose(t), 1)) for t in (heights, places))
-        curves, marked = {}, []
-        for style, name in legend:
-            for points in re.findall(rf'<polyline points="(.*?)" {re.escape(style)}/>', picture):
-                x, y = np.transpose([list(map(float, p.split(","))) for p in points.split()])
-                if left <= x[0] <= left + ACROSS:
-                    curves[name] = epoch(x), value(y)
-            for x in re.findall(rf'<path d="M(\S+) {TOP}V{BOTTOM}" {re.escape(style)}/>', picture):
-                if left <= float(x) <= left + ACROSS:
-                    marked.append((name, round(epoch(float(x)), 1)))
-        yield title, curves, marked
-
-
-def test_the_picture_shows_the_curves_of_the_run_and_marks_its_best_epoch(tiny, shown):
-    config = CONFIG.replace(learning_rate=0.05, epochs=20, early_stop_epoch=3)
+@pytest.mark.parametrize(
+    "config", [CONFIG.replace(learning_rate=0.05, epochs=20, early_stop_epoch=3), NO_VALIDATION]
+)
+def test_the_picture_shows_the_curves_of_the_run_and_marks_its_best_epoch(tiny, shown, config):
     result = train(config, tiny, callbacks=[Live()])
-    assert result.best_epoch < result.stopped_epoch < 20
-    loss, accuracy = panels_of(shown[-1][0]["image/svg+xml"])
-    for (title, curves, marked), quantity, factor in (
-        (loss, "loss", 1),
-        (accuracy, "accuracy", 100),
-    ):
-        assert title == {1: "Loss (cross-entropy per example / 3)", 100: "Accuracy, %"}[factor]
-        assert list(curves) == ["training", "validation"]
-        for part, (epochs, values) in curves.items():
-            expected = factor * result.curves[f"{part}_{quantity}"]
-            np.testing.assert_allclose(epochs, range(1, result.stopped_epoch + 1), atol=0.02)
-            np.testing.assert_allclose(
-                values, expected, atol=0.002 * np.ptp(expected) + 0.001 * factor
-            )
-        best = result.best_epoch
-        assert marked == [(f"lowest validation loss: epoch {best}", best)]
-
-
-def test_without_validation_images_the_training_curves_are_shown(tiny, shown):
-    config = ALL_CHANGED.replace(validation_fraction=0)
-    train(config, tiny, callbacks=[Live()])
-    picture = shown[-1][0]["image/svg+xml"]
-    assert picture.count("<polyline") == 2 and "nan" not in picture
-    assert "validation" not in picture
+    figure, _ = shown[-1][0]["image/svg+xml"]
+    parts = ["training", "validation"][: 1 + (config is not NO_VALIDATION)]
+    for axis, quantity, factor in zip(figure.axes, ("loss", "accuracy"), (1, 100), strict=True):
+        for part in parts:
+            (line,) = lines(axis, label=part)
+            curve = factor * result.curves[f"{part}_{quantity}"]
+            expected = np.transpose([range(1, result.stopped_epoch + 1), curve])
+            np.testing.assert_array_equal(points([line]), expected)
+        marks = [line.get_xdata()[0] for line in axis.lines if "lowest" in line.get_label()]
+        assert marks == [result.best_epoch] * (len(parts) - 1)
+        assert axis.get_xlim()[1] == max(5, result.stopped_epoch), "all epochs are seen"
+    assert [axis.get_title("left") for axis in figure.axes] == [
+        "Loss (cross-entropy per example / 3)", "Accuracy, %",
+    ]  # fmt: skip
+    assert [text.get_text() for text in figure.legends[0].get_texts()][: len(parts)] == parts
+    assert figure.get_figwidth() <= 8.48, "the width of a cell in JupyterLab"
 
 
 def test_where_nobody_looks_only_the_last_picture_is_shown(tiny, shown, monkeypatch):
@@ -162,42 +134,32 @@ def test_where_nobody_looks_only_the_last_picture_is_shown(tiny, shown, monkeypa
     assert len(shown) == 1 and "image/svg+xml" in shown[0][0]
 
 
-def test_another_callback_can_end_a_watched_run(tiny, shown):
-    result = train(CONFIG, tiny, callbacks=[Live(), lambda progress: progress.epoch == 2])
-    assert result.interrupted and result.stopped_epoch == 2
-    assert ended(result) in shown[-1][0]["image/svg+xml"]
-
-
-def test_the_same_object_can_watch_one_run_after_another(tiny, shown):
+def test_an_object_can_watch_one_run_after_another_however_they_end(tiny, shown):
     watch = Live()
     one, other = (train(CONFIG, tiny, callbacks=[watch]) for _ in range(2))
     assert_same(one, other)
-    assert shown.displays == 2
-
-
-def test_a_run_that_diverged_at_once_can_be_shown(tiny, shown):
-    config = CONFIG.replace(learning_rate=1e30, activation="ReLU")
+    ending = train(CONFIG, tiny, callbacks=[watch, lambda progress: progress.epoch == 2])
+    assert ending.interrupted and ending.stopped_epoch == 2 and ended(ending) in last_title(shown)
     with np.errstate(all="ignore"):
-        result = train(config, tiny, callbacks=[Live()])
-    assert result.diverged and ended(result) in shown[-1][0]["image/svg+xml"]
+        wild = CONFIG.replace(learning_rate=1e30, activation="ReLU")
+        diverged = train(wild, tiny, callbacks=[watch])
+    assert diverged.diverged and ended(diverged) in last_title(shown)
+    assert shown.displays == 4
 
 
-def test_where_training_fails_nothing_is_shown_and_the_stop_button_is_restored(tiny, shown):
+def test_the_stop_button_is_restored_where_training_or_the_last_picture_fails(
+    tiny, shown, monkeypatch
+):
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(ValueError, match="layer_specs"):
         train(CONFIG.replace(layer_specs=(784, 3)), tiny, callbacks=[Live()])
     assert shown == [] and signal.getsignal(signal.SIGINT) is before
 
-
-def test_the_stop_button_is_restored_even_if_the_last_picture_cannot_be_shown(
-    tiny, shown, monkeypatch
-):
     def fail(self, data, metadata=None, raw=False):
         if "image/svg+xml" in data:
             raise OSError("the kernel's connection is closed")
 
     monkeypatch.setattr(DisplayHandle, "update", fail)
-    before = signal.getsignal(signal.SIGINT)
     with pytest.raises(OSError, match="closed"):
         train(CONFIG, tiny, callbacks=[Live()])
     assert signal.getsignal(signal.SIGINT) is before
@@ -218,7 +180,7 @@ def test_the_stop_button_ends_training_and_keeps_the_best_model(tiny, shown):
     assert result.interrupted and 3 <= result.stopped_epoch <= 4
     unwatched = train(CONFIG.replace(epochs=result.stopped_epoch), tiny)
     assert_same(result, unwatched)  # the model and history of the epochs that were trained
-    assert ended(result) in shown[-1][0]["image/svg+xml"]
+    assert ended(result) in last_title(shown)
     assert signal.getsignal(signal.SIGINT) is before
 
 
@@ -235,7 +197,7 @@ def test_the_stop_button_ends_a_long_epoch_within_a_mini_batch(tiny, shown):
     press = Press()
     result = train(CONFIG.replace(batch_size=1), tiny, callbacks=[press, Live()])
     assert result.interrupted and press.batches <= 22 and result.stopped_epoch == 0
-    assert ended(result) in shown[-1][0]["image/svg+xml"]
+    assert ended(result) in last_title(shown)
 
 
 @has_signals
@@ -253,148 +215,136 @@ def test_another_press_a_second_later_leaves_at_once(tiny, shown, monkeypatch):
     assert all("text/html" in data for data, _ in shown), "there is no result to show"
 
 
-@has_signals
-def test_without_live_the_stop_button_raises_as_everywhere(tiny):
-    def press(progress):
-        interrupt()
-        time.sleep(0.01)
-
-    # Where a shell started the tests in the background, they ignore the signal from the beginning.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            train(CONFIG, tiny, callbacks=[press])
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def test_in_another_thread_it_is_watched_without_a_stop_button(tiny, shown):
     results, handlers, before = [], [], signal.getsignal(signal.SIGINT)
     watch = Live()
     train(CONFIG, tiny, callbacks=[watch])  # here, and then there
 
-    def look(progress):
-        handlers.append(signal.getsignal(signal.SIGINT))
-
     def work():
-        results.append(train(CONFIG, tiny, callbacks=[watch, look]))
+        look = [watch, lambda progress: handlers.append(signal.getsignal(signal.SIGINT))]
+        results.append(train(CONFIG, tiny, callbacks=look))
 
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
     assert_same(results[0], train(CONFIG, tiny))
-    assert len(shown) == 2 * 7 and set(handlers) == {before}
+    assert shown.displays == 2 and set(handlers) == {before}
 
 
 # ---- in a terminal and a log ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("config", "part"),
-    [
-        (CONFIG, "validation"),
-        (ALL_CHANGED, "validation"),
-        (ALL_CHANGED.replace(validation_fraction=0), "training"),
-    ],
+    ("config", "part"), [(CONFIG, "validation"), (NO_VALIDATION, "training"), (CONFIG, None)]
 )
-def test_a_terminal_gets_one_line(tiny, monkeypatch, config, part):
-    terminal = standard_error(monkeypatch, is_terminal=True)
+def test_a_terminal_gets_one_line_and_a_log_nothing(tiny, monkeypatch, config, part):
+    written = io.StringIO()
+    written.isatty = lambda: part is not None
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+    monkeypatch.setattr(sys, "stderr", written)
+    monkeypatch.setattr(live, "SHORTEST", 0.0)
     result = train(config, tiny, callbacks=[Live()])
-    said = terminal.getvalue()
     assert_same(result, train(config, tiny))
-    assert said.count("\n") == 1 and said.endswith("\n"), "the line is written over itself"
-    last = said.rstrip("\n").split("\r")[-1]
-    assert f"epoch {config.epochs} of {config.epochs}" in last
+    if part is None:
+        assert written.getvalue() == ""
+        return
+    text = written.getvalue()
+    assert text.count("\n") == 1 and text.endswith("\n"), "the line is written over itself"
+    *_, before, last = text.rstrip().split("\r")
     accuracy = 100 * result.curves[f"{part}_accuracy"][-1]
-    assert f"{part} accuracy {accuracy:.2f}\xa0%" in last
-
-
-def test_a_log_gets_nothing(tiny, monkeypatch, capfd):
-    log = standard_error(monkeypatch, is_terminal=False)
-    train(CONFIG, tiny, callbacks=[Live()])
-    assert log.getvalue() == "" and capfd.readouterr() == ("", "")
+    assert f"{part} accuracy {accuracy:.2f}\xa0%" in before and last == ended(result)
 
 
 # ---- what it costs, what it says -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("picture", "epoch", "share"),
-    [(0.2, 0.1, 0.03), (0.0, 0.01, 1.0)],
-    ids=["slow pictures", "pictures that cost nothing"],
-)
+class Clock:
+    """Stands for the time: what is watched lets it pass."""
+
+    def __init__(self, monkeypatch):
+        self.now = 0.0
+        monkeypatch.setattr(live.time, "perf_counter", lambda: self.now)
+
+    def begin(self, watch, epoch=0, **changes):
+        """Begin a run of CONFIG with changes; ``epoch`` epochs are done before."""
+        config = CONFIG.replace(**changes)
+        watch.start(types.SimpleNamespace(config=config, epoch=epoch, curves=dict))
+
+    def batch(self, watch, now, epochs_done):
+        self.now = now
+        watch.run.epoch = int(epochs_done)
+        watch.batch(epochs_done)
+
+
+@pytest.mark.parametrize(("cost", "batch", "share"), [(0.2, 0.1, 0.11), (0.0, 0.01, 1.0)])
 def test_pictures_take_a_small_share_of_the_time_and_are_not_drawn_too_often(
-    monkeypatch, picture, epoch, share
+    monkeypatch, cost, batch, share
 ):
-    now = [0.0]
-    monkeypatch.setattr(live.time, "perf_counter", lambda: now[0])
-    throttle, drawn = Throttle(), []
+    time_, drawn = Clock(monkeypatch), []
 
-    def draw():
-        drawn.append(now[0])
-        now[0] += picture
+    def draw(*_):
+        drawn.append(time_.now)
+        time_.now += cost
 
-    for _ in range(1000):
-        now[0] += epoch
-        throttle.draw(draw)
-    assert len(drawn) > 5 and min(np.diff(drawn)) >= live.SHORTEST
-    assert picture * len(drawn) / now[0] < share
-
-
-def test_a_picture_is_drawn_within_milliseconds():
-    """Matplotlib needs some fifty times as long; so the bound is far from both."""
-    values = np.random.default_rng(0).random(100)
-    lines = [Line(name, values, "#000") for name in ("training", "validation")]
-    durations = []
-    for _ in range(20):
-        began = time.perf_counter()
-        chart("", 0.5, {"Loss": lines, "Loss again": lines}, "KMNIST")
-        durations.append(time.perf_counter() - began)
-    assert min(durations) < 0.01
+    watch = Watch(draw, threading.Event())
+    time_.begin(watch, epochs=1000)
+    for number in range(2000):
+        time_.batch(watch, time_.now + batch, number / 2)
+    assert len(drawn) > 5 and min(np.diff(drawn[1:])) >= live.SHORTEST
+    assert cost * len(drawn) / time_.now < share
 
 
 @pytest.mark.parametrize(
-    ("epoch", "early_stop", "before", "seconds", "times"),
+    ("before", "early_stop", "text"),
     [
-        (5, True, 0, 10.0, ["10 s", "3 min 10 s"]),
-        (50, False, 0, 30.0, ["30 s", "30 s"]),
-        (50, False, 45, 10.0, ["10 s", "1 min 40 s"]),
+        (0, True, "epoch 6 of 100, 1\xa0% · 8 s gone, at most 1 min 35 s to go"),
+        (45, False, "epoch 51 of 100, 1\xa0% · 8 s gone, 50 s to go"),
     ],
-    ids=["so far, and at most", "certain", "after a checkpoint of 45 epochs"],
 )
-def test_the_time_that_is_left_is_told(epoch, early_stop, before, seconds, times):
-    config = CONFIG.replace(epochs=100, early_stop=early_stop)
-    text = time_left(epoch, config, seconds, before)
-    assert re.findall(r"(?:\d+ min )?\d+ s", text) == times
-    assert ("at most" in text) == early_stop and f"epoch {epoch} of 100" in text
+def test_the_time_that_is_left_is_estimated_without_the_first_mini_batch(
+    monkeypatch, before, early_stop, text
+):
+    time_, told = Clock(monkeypatch), []
+    watch = Watch(lambda text, *_: told.append(text), threading.Event())
+    time_.begin(watch, epoch=before, epochs=100, early_stop=early_stop)
+    time_.batch(watch, 3.0, before + 0.01)
+    time_.batch(watch, 8.0, before + 5.01)
+    assert told[0] == f"epoch {before + 1} of 100 begins" and told[-1] == text
+    assert "to go" not in told[1]
     assert (clock(59.4), clock(60), clock(3725)) == ("59 s", "1 min 00 s", "1 h 02 min")
+
+
+@pytest.mark.parametrize("epochs", [1000, 10])
+def test_a_long_run_is_to_be_confirmed_with_the_time_of_all_its_mini_batches(monkeypatch, epochs):
+    time_, told, asked = Clock(monkeypatch), [], []
+
+    def confirm(sentence):
+        asked.append(sentence)
+        time_.now += 100
+
+    watch = Watch(lambda text, *_: told.append(text), threading.Event(), confirm)
+    time_.begin(watch, epochs=epochs)
+    for number, now in enumerate((3.0, 5.0, 107.0, 109.0)):  # ten batches an epoch, of 2 s
+        time_.batch(watch, now, 0.05 + 0.1 * number)
+    if epochs == 1000:
+        assert asked == ["This run takes up to 5 h 33 min: 2 s per mini-batch."]
+        assert "9 s gone" in told[-1], "waiting is no training"
+    else:
+        assert asked == []
 
 
 def test_a_watched_run_goes_on_from_its_checkpoint(tiny, shown, tmp_path):
     checkpoint = Checkpoint(tmp_path / "state.npz")
     train(CONFIG, tiny, callbacks=[checkpoint, lambda progress: progress.epoch == 2])
-    began = []
-
-    def ten_seconds_an_epoch(progress):
-        began.append(progress.epoch)
-        watch.began = time.perf_counter() - 10 * len(began)
-
-    watch = Live()
-    result = train(CONFIG, tiny, callbacks=[checkpoint, ten_seconds_an_epoch, watch])
+    result = train(CONFIG, tiny, callbacks=[checkpoint, Live()])
     assert_same(result, train(CONFIG, tiny))
-    assert began == [3, 4, 5, 6] and len(shown) == 5
-    assert "10 s gone, at most 30 s to go" in shown[0][0]["text/html"]
+    assert titles(shown)[0] == "epoch 3 of 6 begins"
 
 
-def test_a_picture_of_the_stand_in_is_marked_and_text_is_escaped():
-    lines = {"Loss": [Line("a < b", np.array([1.0, 0.5]), "#000")], "Accuracy": []}
-    assert "STAND-IN DATA" in chart("", 0.1, lines, "stand-in data")
-    picture = chart("1 < 2", 0.1, lines, "KMNIST")
-    assert "STAND-IN" not in picture and "1 &lt; 2" in picture and "a &lt; b" in picture
-
-
-@pytest.mark.parametrize("values", [[], [3.0], [2.0, 2.0], [0.0, 0.0], [1e-7, 3e6]])
-def test_any_curve_makes_a_picture_of_finite_numbers(values):
-    lines = [Line("one", np.array(values), "#000")]
-    picture = chart("", 1.0, {"Loss": lines, "Accuracy": lines}, "KMNIST", len(values))
-    assert "nan" not in picture and "inf" not in picture
+@pytest.mark.parametrize("values", [[], [3.0], [2.0, 2.0], [0.0, 0.0], [1e-7, 3e6], [np.nan]])
+def test_any_curve_makes_a_picture_with_its_text_and_a_stand_in_is_marked(values):
+    one = {"a < b": (np.array(values), np.array(values), {"color": "#000000"})}
+    for name in ("KMNIST", "stand-in data"):
+        picture = svg(curves_figure("1 < 2", 0.5, one, ("Loss", "Accuracy"), name), "1 < 2")
+        assert picture.startswith("<svg ") and "<title>1 &lt; 2</title>" in picture
+        assert "nan" not in picture and ("STAND-IN DATA" in picture) == (name != "KMNIST")

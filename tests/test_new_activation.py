@@ -54,7 +54,7 @@ def test_its_gradients_are_the_slopes_of_the_loss(monkeypatch):
 def test_it_can_be_trained_compared_and_looked_into(leaky, kana):
     assert leaky.activation == "leaky ReLU"
     result = train(leaky.replace(dropout=0.2, batch_normalisation=True), kana)
-    assert HiddenUnits(result, kana).figure().exhibit_data.csv
+    assert HiddenUnits(result, kana).figure().data.csv
     laboratory = Laboratory(kana, run({"leaky": leaky}, 0, n_jobs=1, data=kana, cache=False))
     assert laboratory.chosen().activation == "leaky ReLU"
 
@@ -103,7 +103,7 @@ def test_a_page_that_does_not_know_it_is_refused(leaky, make_dataset):
     result = train(leaky.replace(layer_specs=(784, 8, 3)), data)
     with pytest.raises(ValueError, match="activation.*tanh.*leaky ReLU"):
         drawing_pad(result, data)
-    assert drawing_pad(train(leaky.replace(layer_specs=(784, 3)), data), data).html
+    assert drawing_pad(train(leaky.replace(layer_specs=(784, 3)), data), data).data
 
 
 def test_a_page_names_it_though_only_the_notebook_knew_it(leaky, kana):

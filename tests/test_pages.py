@@ -27,7 +27,7 @@ from kmnist_mlp.experiments import claims_of
 from kmnist_mlp.experiments.provenance import commit
 from kmnist_mlp.experiments.verdicts import VERDICTS, printed_outside
 from kmnist_mlp.figures import tables
-from kmnist_mlp.figures.exhibit import ExhibitData
+from kmnist_mlp.figures.report_figure import ShownData
 from kmnist_mlp.report import notebook
 from kmnist_mlp.report.pages import Site, glossary, render
 from kmnist_mlp.report.pages.board import drawing
@@ -453,7 +453,7 @@ def results_with(differences):
     rows = [("baseline", s, 0.9, 0.8) for s in range(3)]
     rows += [("sigmoid", s, 0.9, 0.8 + d) for s, d in enumerate(differences)]
     columns = ["experiment", "seed", "validation_accuracy", "test_accuracy"]
-    data = ExhibitData(pd.DataFrame(rows, columns=columns).to_csv(index=False))
+    data = ShownData(pd.DataFrame(rows, columns=columns).to_csv(index=False))
     return {"results": Exhibit("Table 1", "", "01", data, nbformat.NotebookNode())}
 
 
@@ -470,8 +470,8 @@ def test_the_best_network_and_the_shift_are_findings_with_where_they_are_shown()
     rows = [("final network", 0.90), ("final network", 0.93), ("ensemble", 0.97)]
     numbers = pd.DataFrame(rows, columns=["kind", "accuracy"])
     found = results_with((0.0, 0.0, 0.0)) | {
-        "beyond": Exhibit("Table S7.2", "", "07", ExhibitData.of(numbers), nbformat.NotebookNode()),
-        "shift": Exhibit("Table S2.5", "", "02", ExhibitData(""), nbformat.NotebookNode()),
+        "beyond": Exhibit("Table S7.2", "", "07", ShownData.of(numbers), nbformat.NotebookNode()),
+        "shift": Exhibit("Table S2.5", "", "02", ShownData(""), nbformat.NotebookNode()),
     }
     made = [(tile.number, tile.address) for tile in tiles(found, None, [], Site().link)]
     assert made == [("10.0", "02.html#table-s2-5"), ("91.5 %", "07.html#table-s7-2")]
@@ -487,7 +487,7 @@ def test_the_best_network_and_the_shift_are_findings_with_where_they_are_shown()
     ],
 )  # fmt: skip
 def test_the_finding_about_the_final_model_has_the_verdict_on_its_accuracy(verdict, said):
-    data = ExhibitData("experiment,seed,validation_accuracy,test_accuracy\nfinal,0,0.97,0.901\n")
+    data = ShownData("experiment,seed,validation_accuracy,test_accuracy\nfinal,0,0.97,0.901\n")
     found = {"results": Exhibit("Table 1", "", "01", data, nbformat.NotebookNode())}
     columns = ["experiment", "quantity", "minus", "verdict"]
     others = [("final", "test_loss", "", "other"), ("final", "test_accuracy", "l2_0.2", "other")]
@@ -586,7 +586,7 @@ def test_the_index_lists_figures_and_tables_the_citation_and_the_credit(pages):
 
 
 def exhibit(number, experiments, quantities=("test_accuracy",)):
-    data = ExhibitData("", "", quantities, dict.fromkeys(experiments))
+    data = ShownData("", "", quantities, dict.fromkeys(experiments))
     return Exhibit(number, "", "01", data, nbformat.NotebookNode())
 
 

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
-from shown import lines, numbers_of, points, ticks
 
 from kmnist_mlp import Config
 from kmnist_mlp.beyond import __main__ as beyond
@@ -19,8 +18,6 @@ from kmnist_mlp.experiments.claims import CLAIMS, Claim
 from kmnist_mlp.experiments.paper import EXPERIMENTS, PAPER
 from kmnist_mlp.experiments.readings import OURS, READINGS, SEEDS, Reading
 from kmnist_mlp.experiments.reference import load_reference
-from kmnist_mlp.figures import readings as drawn
-from kmnist_mlp.figures.style import png
 
 
 def test_our_reading_leaves_every_configuration_as_it_is():
@@ -80,7 +77,7 @@ def test_the_committed_seeds_are_twenty_runs_of_the_baseline():
         assert table.test_accuracy[seed] == pytest.approx(row.value, abs=row.tolerance)
 
 
-def test_each_claim_is_judged_in_each_reading_and_its_verdicts_are_counted_in_marks():
+def test_each_claim_is_judged_in_each_reading():
     rows = [
         {**vars(reading), "experiment": "relu", "seed": seed, "test_accuracy": 0.85 - (n % 3) / 10}
         for n, reading in enumerate(READINGS)
@@ -94,42 +91,7 @@ def test_each_claim_is_judged_in_each_reading_and_its_verdicts_are_counted_in_ma
     found = readings.verdicts(pd.DataFrame(rows), claims)
     no = "not reproduced"
     assert found.loc["2 ReLU is good"].tolist() == ["reproduced", no, no] * 4
-    counts = drawn.claims_by_reach(found)
-    assert counts.reach.tolist() == ["no reading", "some readings", "every reading"]
-    figure = drawn.verdicts_figure(found)
-    (axis,) = figure.axes
-    rows = {text: height for height, text in ticks(axis, "y").items()}
-    never, good, always = (rows[f"{n} {c.statement}"] for n, c in enumerate(claims, start=1))
-    assert always < good < never, "from the top: the most often reproduced first"
-    marks = {line.get_label(): {*map(tuple, points([line]))} for line in axis.lines}
-    assert marks["reproduced"] == {
-        *((n, always) for n in range(1, 13)), *((n, good) for n in range(1, 5))
-    }  # fmt: skip
-    assert marks["not reproduced"] == {
-        *((n, never) for n in range(1, 13)), *((n, good) for n in range(5, 13))
-    }  # fmt: skip
-    assert not marks["undecided"]
-    assert numbers_of(figure).iloc[1].tolist()[1:] == ["reproduced", no, no] * 4
-
-
-def test_the_widths_of_both_intervals_are_drawn_by_the_number_of_seeds():
-    values = [84.0, 84.5, 84.2]
-    figure = drawn.seeds_figure(seeds.widths(values))
-    n = np.arange(2, 21)
-    mean = scipy.stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / n**0.5
-    (axis,), numbers = figure.axes, numbers_of(figure)
-    for label, column, expected in (
-        ("mean", "mean", mean), ("one more run", "next_run", mean * (n + 1) ** 0.5),
-    ):  # fmt: skip
-        np.testing.assert_allclose(numbers[column], expected, 1e-5)
-        (text,) = [text for text in axis.texts if text.get_text() == label]
-        (line,) = lines(axis, color=text.get_color())
-        np.testing.assert_allclose(points([line]), np.transpose([n, expected]))
-        assert text.xy == pytest.approx((20, expected[-1]))
-    assert numbers.seeds.tolist() == n.tolist()
-    said = ", ".join(f"± {mean[m - 2]:.2f} points with {m} seeds" for m in (2, 5, 20))
-    assert said in figure.exhibit_data.finding
-    assert png(figure, 40).startswith(b"\x89PNG")
+    assert found.loc["1 ReLU is perfect"].tolist() == [no] * 12
 
 
 # ---- seeds ---------------------------------------------------------------------------------------

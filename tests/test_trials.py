@@ -1,4 +1,4 @@
-"""Tables and figures beyond the paper show what the records and the ledger hold."""
+"""Tables beyond the paper show what the records and the ledger hold."""
 
 import numpy as np
 import pandas as pd
@@ -6,7 +6,8 @@ import pytest
 import scipy.stats
 from fake_records import fake_records
 
-from kmnist_mlp.beyond import plan, tables, trial_figures
+from kmnist_mlp.beyond import plan
+from kmnist_mlp.beyond import trial_tables as tables
 from kmnist_mlp.beyond.measurements import (
     ENSEMBLE,
     NETWORK,
@@ -22,7 +23,6 @@ from kmnist_mlp.beyond.pretrained import load_ensemble, load_rounded, save_round
 from kmnist_mlp.beyond.protocol import load_ledger, weights_digest
 from kmnist_mlp.beyond.records import Records, identity
 from kmnist_mlp.experiments.other_classifiers import quoted
-from kmnist_mlp.figures.style import use_style
 from kmnist_mlp.network import MLP
 from kmnist_mlp.support.files import write_csv
 from kmnist_mlp.support.statistics import interval, mcnemar
@@ -122,7 +122,7 @@ def test_steps_have_their_change_over_the_seeds_of_both_and_the_minutes_of_their
     assert table.minutes["40 epochs"] == "4.0" and table.minutes["data augmentation"] == "2.0"
 
 
-def test_what_has_no_record_is_left_out_of_every_table_and_figure(tmp_path):
+def test_what_has_no_record_is_left_out_of_every_table(tmp_path):
     runs = [run for run in plan.planned() if run.group in ("trial", "final")]
     write_csv(
         pd.DataFrame({"step": list(plan.STEPS), "seconds_per_epoch": 6.0}), tmp_path / "timing.csv"
@@ -131,8 +131,6 @@ def test_what_has_no_record_is_left_out_of_every_table_and_figure(tmp_path):
     assert tables.changes_table(few, plan.LEFT_OUT, "left out").index.tolist() == ["nothing"]
     assert tables.clear_changes(few, plan.LEFT_OUT) == ([], [])
     assert tables.steps_table(few).index.tolist() == ["1,024 units"]
-    assert trial_figures.changes_numbers(few, plan.LEFT_OUT).empty
-    assert trial_figures.ranking_numbers(few).empty
 
 
 # ---- measured on test images ---------------------------------------------------------------------
@@ -167,6 +165,9 @@ def test_the_ledger_has_the_accuracy_of_each_final_network_and_of_their_mean(mea
     assert len(lines) == 5 + 1 + 2  # the last two with shifts
     table = tables.final_table(lines)
     assert table["test accuracy, %"].tolist()[:5] == [f"{100 * a:.2f}" for a in right]
+    wilson = scipy.stats.binomtest(round(100 * right[0]), 100).proportion_ci(method="wilson")
+    low, high = (f"{100 * end:.2f}" for end in wilson)
+    assert table["95 % interval (images)"].iloc[0] == f"{low} to {high}"
 
 
 def test_networks_that_were_trained_again_are_told_from_those_before(measured, kana):
@@ -227,70 +228,10 @@ def test_the_ledger_is_counted_by_what_was_evaluated(measured):
     table = tables.ledger_table(ledger)
     assert table.evaluations.sum() == len(ledger)
     assert table.evaluations[ENSEMBLE] == 1 and table.evaluations[NETWORK] == 5
+    percent = 100 * ledger.accuracy[ledger.kind == NETWORK]
+    shown = dict.fromkeys((f"{percent.min():.2f}", f"{percent.max():.2f}"))
+    assert len(shown) == 2 and table["accuracy, %"][NETWORK] == " to ".join(shown)
     assert tables.ledger_table(load_ledger()).evaluations["first attempt"] == 54
-
-
-# ---- figures -------------------------------------------------------------------------------------
-
-
-def test_the_finding_of_each_figure_is_that_of_its_numbers(records):
-    steps = list(plan.step_configs().values())
-    first, last = (accuracy(records, config)[0] for config in (steps[0], steps[-1]))
-    finding = trial_figures.steps_finding(trial_figures.steps_numbers(records))
-    assert f"from {first:.1f} % to {last:.1f} %" in finding
-    changes = trial_figures.changes_numbers(records, plan.LEFT_OUT)
-    means = changes[changes.part == "held-out clusters"].groupby("change").difference_points.mean()
-    assert f"lowest mean is that of {means.idxmin()} " in trial_figures.changes_finding(changes)
-    assert len(trial_figures.strength_numbers(records)) == 4 * 3 * 2 * 2
-    sizes = trial_figures.sizes_numbers(records)
-    values = {
-        (augmented, seen): accuracy(records, plan.size_config(1000, augmented, seen), "first 1000")
-        for augmented in (False, True)
-        for seen in (plan.IMAGES_SEEN // 2, plan.IMAGES_SEEN)
-    }
-    whole = plan.IMAGES_SEEN
-    gain = values[True, whole].mean() - values[False, whole].mean()
-    assert f"{gain:+.1f} points with 1,000".replace("-", "−") in trial_figures.sizes_finding(sizes)
-    few = sizes[sizes.training_images == 1000]
-    longer = [values[a, whole][0] - values[a, whole // 2][0] for a in (False, True)]
-    ends = f"{min(longer):+.1f} to {max(longer):+.1f} points".replace("-", "−")
-    assert ends in trial_figures.sizes_finding(few)
-
-
-def test_the_ranking_compares_the_first_seed_at_two_lengths(records):
-    numbers = trial_figures.ranking_numbers(records)
-    assert numbers.left_out.tolist() == list(plan.LEFT_OUT)
-    row = numbers.set_index("left_out").loc["length: half the epochs"]
-    half, short, longer = (
-        accuracy(records, plan.TRIAL.replace(epochs=epochs))[0] for epochs in (10, 20, 40)
-    )
-    assert row.short == pytest.approx(half - short)
-    assert row.long == pytest.approx(short - longer)
-    same = pd.DataFrame({"left_out": list("abc"), "short": [-1, 2, 3], "long": [5, 6, 9]})
-    finding = trial_figures.ranking_finding(same)
-    assert "1.00" in finding and "2 of 3" in finding
-
-
-@pytest.mark.parametrize(
-    "draw",
-    [
-        trial_figures.steps_figure,
-        lambda records: trial_figures.changes_figure(records, plan.LEFT_OUT),
-        trial_figures.ranking_figure,
-        trial_figures.strength_figure,
-        trial_figures.sizes_figure,
-    ],
-)
-def test_every_mark_and_name_lies_inside_the_figure(records, draw):
-    use_style()
-    for figure in (wide := draw(records), wide.narrow):
-        figure.draw_without_rendering()
-        box = figure.bbox
-        for axis in figure.axes:
-            for text in [*axis.texts, *axis.get_yticklabels()]:
-                own = text.get_window_extent()
-                inside = own.x0 >= box.x0 - 1 and own.x1 <= box.x1 + 1
-                assert inside or not text.get_text(), text.get_text()
 
 
 # ---- statistics and time -------------------------------------------------------------------------

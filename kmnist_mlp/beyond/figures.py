@@ -1,181 +1,269 @@
-"""Figures of notebook 7 but for its trials: augmentation, calibration, robustness.
-
-For each: all together, then its numbers, drawing and finding.
-"""
+"""Figures of the experiments beyond the paper: trials, augmentation, calibration, robustness."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
+from itertools import product
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from kmnist_mlp.beyond import plan
 from kmnist_mlp.beyond.calibration import expected_calibration_error
+from kmnist_mlp.beyond.records import Records
+from kmnist_mlp.beyond.trial_tables import PARTS
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.extensions.augmentation import Distortion
-from kmnist_mlp.figures.exhibit import ExhibitData
-from kmnist_mlp.figures.style import (
-    COLOURS,
-    DASHES,
-    finished,
-    in_two_lines,
-    is_narrow,
-    legend_above,
-    panels,
-    width,
-)
+from kmnist_mlp.figures.images import first_of_each_class, image_grid
+from kmnist_mlp.figures.report_figure import ReportFigure, report_figure
+from kmnist_mlp.figures.style import COLOURS, DASHES, draw_means, in_two_lines, legend_above, panel
 from kmnist_mlp.support.colours import BLUE, GREY, PALE
-from kmnist_mlp.support.statistics import wilson_interval
+from kmnist_mlp.support.statistics import signed, wilson_interval
 
+KMNIST = "KMNIST"  # what the shipped results were measured on
+HELD_OUT = PARTS["held_out"]
+CHANGE = "change of accuracy, points"
 COPIES = 7  # of each image in the figure of data augmentation
 
 
-def made(numbers: pd.DataFrame, draw: Callable, finding: Callable, data_name: str) -> Figure:
-    """Return what ``draw`` makes of numbers, with these and what ``finding`` says of them."""
-    exhibit = ExhibitData.of(numbers, finding(numbers))
-    return finished(lambda: draw(numbers), data_name, exhibit)
+# ---- drawing -------------------------------------------------------------------------------------
 
 
-# ---- data augmentation ---------------------------------------------------------------------------
-
-
-def augmentation_figure(data: Dataset) -> Figure:
-    """Show one training image of each class, and augmented copies of it."""
-    images = augmented_images(data)
-    change = np.abs(images[1:] - images[0]).mean(axis=(1, 2, 3)) / 255
-    numbers = pd.DataFrame({"copy": range(1, len(images)), "mean_change_of_a_pixel": change})
-    exhibit = ExhibitData.of(numbers, augmentation_finding(numbers))
-    return finished(lambda: draw_augmentation(images, data.class_labels), data.name, exhibit)
-
-
-def augmented_images(data: Dataset) -> np.ndarray:
-    """Return the first training image of each class, then its copies.
-
-    Returns
-    -------
-    ndarray of float32, shape (1 + COPIES, classes, height, width)
-        Grey levels from 0 to 255.
-    """
-    shape = data.train_images.shape[1:]
-    first = [np.flatnonzero(data.train_labels == c)[0] for c in range(len(data.class_names))]
-    images = data.train_images[first].reshape(len(first), -1)
-    augment = Distortion(shape, 1.0, 0)
-    out = np.empty((1 + COPIES, *images.shape), np.float32)
-    out[0] = images
-    for copy in out[1:]:
-        augment(copy, images)
-    return out.reshape(1 + COPIES, len(first), *shape)
-
-
-def draw_augmentation(images: np.ndarray, class_labels: tuple[str, ...]) -> Figure:
-    """Draw :func:`augmented_images`, one column per class."""
-    images = images[:5] if is_narrow() else images
-    gap = 2
-    copies, classes, height, wide = np.add(images.shape, (0, 0, gap, gap))
-    figure, axis = plt.subplots(figsize=(width(), 0.5 + 0.93 * width() * copies / (classes + 1)))
-    framed = np.pad(images, ((0, 0), (0, 0), (0, gap), (0, gap)))
-    canvas = framed.transpose(0, 2, 1, 3).reshape(copies * height, classes * wide)
-    axis.imshow(255 - canvas, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-    rows = ["original", *(f"copy {i}" for i in range(1, copies))]
-    axis.set_yticks((np.arange(copies) + 0.5) * height, rows)
-    labels = in_two_lines(class_labels) if is_narrow() else class_labels
-    axis.set_xticks((np.arange(classes) + 0.5) * wide, labels)
-    axis.tick_params(length=0)
-    axis.grid(visible=False)
-    axis.spines[:].set_visible(False)
+def draw_rows(numbers: pd.DataFrame, names: str, series: str, y: str, xlabel: str) -> Figure:
+    """Draw y by names, a row each: strokes are seeds, marks are the mean of a series."""
+    rows = {name: row for row, name in enumerate(dict.fromkeys(numbers[names]))}
+    figure, axis = panel(0.5 * len(rows) + 1.2)
+    for number, (label, group) in enumerate(numbers.groupby(series, sort=False)):
+        places = group[names].map(rows) + 0.2 * number
+        style = {"color": COLOURS[number], "ls": ""}
+        axis.plot(group[y], places, marker="|", ms=9, alpha=0.6, **style)
+        means = group[y].groupby(places).mean()
+        axis.plot(means, means.index, marker="os"[number], ms=5, label=label, **style)
+    for name, row in rows.items():
+        axis.text(0.02, row - 0.2, name, transform=axis.get_yaxis_transform(), fontsize=9)
+    axis.set_yticks([])
+    axis.set_ylim(len(rows) - 0.5, -0.7)
+    axis.set_xlabel(xlabel)
+    legend_above(axis)
     return figure
 
 
-def augmentation_finding(numbers: pd.DataFrame) -> str:
-    """Return the mean change of a pixel."""
-    mean = 100 * numbers.mean_change_of_a_pixel.mean()
-    return f"Augmentation changes a pixel by {mean:.1f} % of full ink on average."
+def draw_series(numbers: pd.DataFrame, x: str, y: str, series: str) -> Figure:
+    """Draw the means of y by x, a line per series, with the standard deviation as bars."""
+    figure, axis = panel()
+    for number, (label, group) in enumerate(numbers.groupby(series, sort=False)):
+        draw_means(
+            axis, group.groupby(x)[y], fmt="o", ms=4, capsize=3, color=COLOURS[number],
+            ls=DASHES[number], label=label,
+        )  # fmt: skip
+    axis.set(xlabel=x.replace("_", " "), ylabel="accuracy, %")
+    legend_above(axis, 3)
+    return figure
 
 
-# ---- calibration ---------------------------------------------------------------------------------
+# ---- trials --------------------------------------------------------------------------------------
 
 
-def calibration_figure(tables: dict[str, pd.DataFrame], data_name: str) -> Figure:
+def accuracies(records: Records, names: list[str], runs: dict[tuple, tuple]) -> pd.DataFrame:
+    """Return a row per run, seed and part: accuracy_percent, and the values by their names.
+
+    Parameters
+    ----------
+    records : Records
+    names : list of str
+        Of the values by which ``runs`` tells configurations apart.
+    runs : dict of tuple to tuple
+        By such values what :meth:`Records.of` takes.
+    """
+    rows = [
+        (*values, seed, part, 100 * record[f"{key}_accuracy"])
+        for values, run in runs.items()
+        for seed, record in records.of(*run).iterrows()
+        for key, part in PARTS.items()
+    ]
+    return pd.DataFrame(rows, columns=[*names, "seed", "part", "accuracy_percent"])
+
+
+def steps_figure(records: Records) -> ReportFigure:
+    """Show each step from the paper's baseline: accuracy on both held-out parts, by seed."""
+    runs = {(title,): (config,) for title, config in plan.step_configs().items()}
+    numbers = accuracies(records, ["step"], runs)
+    of_first = numbers[(numbers.part == HELD_OUT) & (numbers.seed == 0)]  # it has all steps
+    accuracy = of_first.set_index("step").accuracy_percent
+    finding = (
+        f"With the first seed, accuracy on held-out clusters rises from {accuracy.iloc[0]:.1f} % "
+        f"to {accuracy.iloc[-1]:.1f} %, most by the step {accuracy.diff().idxmax()} "
+        f"({signed(accuracy.diff().max(), 2)} points)."
+    )
+    figure = draw_rows(numbers, "step", "part", "accuracy_percent", "accuracy, %")
+    return report_figure([figure], numbers, finding, data_name=KMNIST)
+
+
+def changes_figure(records: Records, titles: Iterable[str]) -> ReportFigure:
+    """Show how much each change of a trial changes its accuracy, on both held-out parts.
+
+    Parameters
+    ----------
+    records : Records
+    titles : iterable of str
+        Of :data:`~kmnist_mlp.beyond.plan.CHANGES`.
+    """
+    rows = [
+        (title, seed, part, points)
+        for title in titles
+        for key, part in PARTS.items()
+        for seed, points in records.difference(plan.changed(title), plan.TRIAL, key).items()
+    ]
+    numbers = pd.DataFrame(rows, columns=["change", "seed", "part", "difference_points"])
+    means = numbers[numbers.part == HELD_OUT].groupby("change").difference_points.mean()
+    finding = (
+        f"On held-out clusters, the lowest mean is that of {means.idxmin()} "
+        f"({signed(means.min(), 2)} points), the highest that of {means.idxmax()} "
+        f"({signed(means.max(), 2)})."
+    )
+    figure = draw_rows(numbers, "change", "part", "difference_points", CHANGE)
+    figure.axes[0].axvline(0, color=GREY, lw=1)
+    return report_figure([figure], numbers, finding, data_name=KMNIST)
+
+
+def ranking_figure(records: Records) -> ReportFigure:
+    """Compare what is lost without each part in runs of two lengths, with the first seed."""
+    rows = []
+    for title in plan.LEFT_OUT:
+        one, other = plan.changed(title), plan.TRIAL
+        short = records.difference(one, other).get(0)
+        long = records.difference(plan.longer(one), plan.longer(other)).get(0)
+        rows.append((title, short, long))
+    numbers = pd.DataFrame(rows, columns=["left_out", "short", "long"]).dropna()
+    lengths = {"short": f"{plan.SHORT} epochs", "long": f"{plan.LONG} epochs"}
+    drawn = (
+        numbers.sort_values("short").rename(columns=lengths).melt("left_out", [*lengths.values()])
+    )
+    figure = draw_rows(drawn, "left_out", "variable", "value", CHANGE)
+    return report_figure([figure], numbers, ranking_finding(numbers), data_name=KMNIST)
+
+
+def ranking_finding(numbers: pd.DataFrame) -> str:
+    """Return the rank correlation of the two lengths, and how many differences keep their sign."""
+    correlation = numbers.short.rank().corr(numbers.long.rank())
+    alike = (np.sign(numbers.short) == np.sign(numbers.long)).sum()
+    return (
+        f"The order at {plan.SHORT} epochs and at {plan.LONG} has a rank correlation of "
+        f"{correlation:.2f} (Spearman); {alike} of {len(numbers)} differences have the same sign."
+    )
+
+
+def strength_figure(records: Records) -> ReportFigure:
+    """Show accuracy by the strength of the augmentation, a line per length of training."""
+    pairs = [(strength, epochs) for epochs in plan.LENGTHS for strength in plan.STRENGTHS]
+    runs = {pair: (plan.strength_config(*pair),) for pair in pairs}
+    numbers = accuracies(records, ["strength", "epochs"], runs)
+    means = numbers.groupby(["part", "epochs", "strength"]).accuracy_percent.mean()
+    best = [f"{means[HELD_OUT, n].idxmax():g} at {n} epochs" for n in plan.LENGTHS]
+    panels = []
+    for part, own in numbers.assign(epochs=numbers.epochs.map("{} epochs".format)).groupby("part"):
+        panels.append(draw_series(own, "strength", "accuracy_percent", "epochs"))
+        panels[-1].axes[0].set(title=part, xlabel="strength of the augmentation")
+    finding = f"Highest on held-out clusters at strength {', '.join(best)}."
+    return report_figure(panels, numbers, finding, data_name=KMNIST)
+
+
+def sizes_figure(records: Records) -> ReportFigure:
+    """Show accuracy on held-out clusters by the number of training images, augmented and not.
+
+    Runs half as long are crosses.
+    """
+    lengths = (plan.IMAGES_SEEN // 2, plan.IMAGES_SEEN)
+    runs = {
+        values: (plan.size_config(*values), f"first {values[0]}")
+        for values in product(plan.SIZES, (False, True), lengths)
+    }
+    numbers = accuracies(records, ["training_images", "augmented", "images_seen"], runs)
+    numbers = numbers[numbers.part == HELD_OUT].drop(columns="part")
+    kinds = numbers.augmented.map({False: "not augmented", True: "augmented"})
+    whole = numbers.images_seen == plan.IMAGES_SEEN
+    drawn = numbers.assign(kind=kinds)[whole]
+    figure = draw_series(drawn, "training_images", "accuracy_percent", "kind")
+    (axis,) = figure.axes
+    for augmented, half in numbers[~whole].groupby("augmented"):
+        means = half.groupby("training_images").accuracy_percent.mean()
+        axis.plot(means.index, means, "x", ms=6, color=COLOURS[augmented])
+    axis.set(xscale="log", xlabel="training images (a fifth of them for validation)")
+    axis.set_ylabel("accuracy on held-out clusters, %")
+    means = numbers[whole].groupby(["augmented", "training_images"]).accuracy_percent.mean()
+    gains = [
+        f"{signed(gain, 1)} points with {n:,}" for n, gain in (means[True] - means[False]).items()
+    ]
+    finding = f"Augmentation changes accuracy by {', '.join(gains)} images."
+    return report_figure([figure], numbers, finding, data_name=KMNIST)
+
+
+# ---- augmentation, calibration, robustness -------------------------------------------------------
+
+
+def augmentation_figure(data: Dataset) -> ReportFigure:
+    """Show the first training image of each class, and augmented copies of it."""
+    images = data.train_images[first_of_each_class(data.train_labels).ravel()]
+    augment, flat = Distortion(images.shape[1:], 1.0, 0), images.reshape(len(images), -1)
+    copies = np.empty((1 + COPIES, *flat.shape), np.float32)
+    copies[0] = flat
+    for copy in copies[1:]:
+        augment(copy, copies[0])
+    change = np.abs(copies[1:] - copies[0]).mean(axis=(1, 2)) / 255
+    numbers = pd.DataFrame({"copy": range(1, COPIES + 1), "mean_change_of_a_pixel": change})
+    figure = image_grid(
+        copies.reshape(-1, *images.shape[1:]), len(images),
+        rows=["original", *(f"copy {n}" for n in numbers["copy"])],
+        columns=in_two_lines(data.class_labels),
+    )  # fmt: skip
+    finding = f"Augmentation changes a pixel by {100 * change.mean():.1f} % of full ink on average."
+    return report_figure([figure], numbers, finding, data_name=data.name)
+
+
+def calibration_figure(tables: dict[str, pd.DataFrame], data_name: str) -> ReportFigure:
     """Show accuracy by confidence, one panel per model: a reliability diagram.
 
-    ``tables`` holds a :func:`~kmnist_mlp.beyond.calibration.calibration_table` per model.
+    ``tables`` holds a :func:`~kmnist_mlp.beyond.calibration.calibration_table` per model. Vertical
+    lines are 95 % intervals of the accuracy.
     """
-    numbers = calibration_numbers(tables)
-    return made(numbers, draw_calibration, calibration_finding, data_name)
-
-
-def calibration_numbers(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Return the tables in one, with columns low and high (95 % interval of accuracy) and model."""
-    numbers = pd.concat([table.assign(model=model) for model, table in tables.items()])
-    right = (numbers.accuracy * numbers.images).round().astype(int)
-    pairs = zip(right, numbers.images, strict=True)
-    low, high = np.array([wilson_interval(*pair) for pair in pairs]).T / 100
-    return numbers.assign(low=low, high=high)
-
-
-def draw_calibration(numbers: pd.DataFrame) -> Figure:
-    """Draw :func:`calibration_numbers`, with the calibration error of each model as title."""
-    models = numbers.groupby("model", sort=False)
-    figure, axes = panels(len(models), height=3.6)
-    for axis, (model, own) in zip(axes, models, strict=True):
+    panels, numbers, errors = [], [], []
+    for model, table in tables.items():
+        right = (table.accuracy * table.images).round().astype(int)
+        pairs = zip(right, table.images, strict=True)
+        low, high = np.array([wilson_interval(*pair) for pair in pairs]).T / 100
+        numbers.append(table.assign(model=model, low=low, high=high))
+        errors.append(f"{model} {expected_calibration_error(table):.3f}")
+        figure, axis = panel(3.6)
         axis.bar(
-            own["from"], own.images / own.images.sum(), own.to - own["from"], align="edge",
-            color=PALE, label="share of the predictions",
+            table["from"], table.images / table.images.sum(), table.to - table["from"],
+            align="edge", color=PALE, label="share of the predictions",
         )  # fmt: skip
         axis.plot([0, 1], [0, 1], color=GREY, ls="--", lw=1, label="perfect calibration")
-        axis.vlines(own.confidence, own.low, own.high, color=BLUE, lw=1)
-        axis.plot(own.confidence, own.accuracy, "o-", color=BLUE, ms=5, label="accuracy")
-        axis.set_title(f"{model}: ECE {expected_calibration_error(own):.3f}")
-        axis.set_xlabel("confidence")
-        axis.set_xlim(0, 1)
-        axis.set_ylim(0, 1)
-    axes[0].set_ylabel("accuracy, and share")
-    legend_above(figure, *axes[0].get_legend_handles_labels(), 3)
-    return figure
+        axis.vlines(table.confidence, low, high, color=BLUE, lw=1)
+        axis.plot(table.confidence, table.accuracy, "o-", color=BLUE, ms=5, label="accuracy")
+        axis.set_title(f"{model}: ECE {expected_calibration_error(table):.3f}")
+        axis.set(xlabel="confidence", ylabel="accuracy, and share", xlim=(0, 1), ylim=(0, 1))
+        legend_above(axis)
+        panels.append(figure)
+    finding = f"Expected calibration error: {', '.join(errors)}."
+    return report_figure(panels, pd.concat(numbers), finding, data_name=data_name)
 
 
-def calibration_finding(numbers: pd.DataFrame) -> str:
-    """Return the calibration error of each model."""
-    models = numbers.groupby("model", sort=False)
-    each = [f"{model} {expected_calibration_error(own):.3f}" for model, own in models]
-    return f"Expected calibration error: {', '.join(each)}."
-
-
-# ---- robustness ----------------------------------------------------------------------------------
-
-
-def robustness_figure(numbers: pd.DataFrame, data_name: str) -> Figure:
+def robustness_figure(numbers: pd.DataFrame, data_name: str) -> ReportFigure:
     """Show accuracy by severity, one panel per corruption, one line per model.
 
     ``numbers`` is that of :func:`~kmnist_mlp.beyond.measurements.load_robustness`.
     """
-    return made(numbers, draw_robustness, robustness_finding, data_name)
-
-
-def draw_robustness(numbers: pd.DataFrame) -> Figure:
-    """Draw accuracies by severity."""
-    corruptions = numbers.groupby("corruption", sort=False)
-    figure, axes = panels(corruptions.ngroups, height=3.4)
-    for axis in axes[1:]:
-        axis.sharey(axes[0])
-    for axis, (corruption, rows) in zip(axes, corruptions, strict=True):
-        for number, (model, own) in enumerate(rows.groupby("model", sort=False)):
-            axis.plot(
-                own.severity, 100 * own.accuracy, "o", ms=4, label=model,
-                color=COLOURS[number], ls=DASHES[number],
-            )  # fmt: skip
-        axis.set_xlabel(corruption)
-    axes[0].set_ylabel("accuracy, %")
-    legend_above(figure, *axes[0].get_legend_handles_labels(), 3)
-    return figure
-
-
-def robustness_finding(numbers: pd.DataFrame) -> str:
-    """Return the accuracies at the last severity of each corruption."""
-    last = numbers.groupby(["corruption", "model"], sort=False).tail(1)
-    return "Accuracy at the last severity: " + "; ".join(
-        f"{row.model} {100 * row.accuracy:.0f} % at {row.severity:g} ({row.corruption})"
-        for row in last.itertuples()
-    ) + "."  # fmt: skip
+    panels = []
+    percent = numbers.assign(accuracy=100 * numbers.accuracy)
+    for corruption, own in percent.groupby("corruption", sort=False):
+        figure = draw_series(own, "severity", "accuracy", "model")
+        figure.axes[0].set(xlabel=corruption, ylim=(percent.accuracy.min() - 3, 100))
+        panels.append(figure)
+    worst = percent.loc[percent.accuracy.idxmin()]
+    finding = (
+        f"The lowest accuracy is {worst.accuracy:.0f} % ({worst.model}, {worst.corruption}: "
+        f"{worst.severity:g})."
+    )
+    return report_figure(panels, numbers, finding, data_name=data_name)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import os
-from typing import Any
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from kmnist_mlp.results import Callback, Progress
 from kmnist_mlp.support.files import checked_path, load_arrays, save_arrays
 from kmnist_mlp.training import Training
 
-FORMAT = "kmnist_mlp checkpoint 2"
+FORMAT = "kmnist_mlp checkpoint 3"
 
 
 class Checkpoint(Callback):
@@ -65,13 +65,17 @@ class Checkpoint(Callback):
         }
         if self.path.exists():
             header, arrays = load_arrays(self.path)
-            for name, own in self.identity.items():
-                if header.get(name) != own:
+            for name, value in self.identity.items():
+                if header.get(name) != value:
                     raise ValueError(
                         f"the checkpoint {self.path} is of another run: its {name} is "
-                        f"{header.get(name)!r}, here {own!r}; delete it, or name another file"
+                        f"{header.get(name)!r}, here {value!r}; delete it, or name another file"
                     )
-            run.restore(_joined(header["state"], arrays))
+
+            def array_or_dict(part: dict) -> dict | np.ndarray:
+                return arrays[part["array"]] if "array" in part else part
+
+            run.restore(json.loads(header["state"], object_hook=array_or_dict))
         self.write()  # before the first epoch, as training would be lost if it could not be
 
     def epoch(self, progress: Progress) -> None:
@@ -79,40 +83,13 @@ class Checkpoint(Callback):
         self.write()
 
     def write(self) -> None:
-        """Write the present state."""
+        """Write the present state: its arrays by number, the rest as JSON that refers to them."""
         arrays: dict[str, np.ndarray] = {}
-        numbers = _separated(self.run.state(), arrays)
-        save_arrays(self.path, {**self.identity, "state": numbers}, arrays)
 
+        def reference(array: np.ndarray) -> dict[str, str]:
+            name = str(len(arrays))
+            arrays[name] = array
+            return {"array": name}
 
-def _separated(state: dict[str, Any], arrays: dict[str, np.ndarray], prefix: str = "") -> dict:
-    """Move the arrays of a nested state into ``arrays``; return it with their names instead.
-
-    Examples
-    --------
-    >>> arrays = {}
-    >>> _separated({"epoch": 3, "optimizer": {"velocity": np.zeros(2)}}, arrays)
-    {'epoch': 3, 'optimizer': {'velocity': 'array optimizer/velocity'}}
-    """
-    numbers: dict[str, Any] = {}
-    for name, value in state.items():
-        if isinstance(value, dict):
-            numbers[name] = _separated(value, arrays, f"{prefix}{name}/")
-        elif isinstance(value, np.ndarray):
-            arrays[prefix + name] = value
-            numbers[name] = f"array {prefix}{name}"
-        else:
-            numbers[name] = value
-    return numbers
-
-
-def _joined(numbers: dict[str, Any], arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-    """Undo :func:`_separated`."""
-    return {
-        name: _joined(value, arrays)
-        if isinstance(value, dict)
-        else arrays[value.removeprefix("array ")]
-        if isinstance(value, str) and value.startswith("array ")
-        else value
-        for name, value in numbers.items()
-    }
+        state = json.dumps(self.run.state(), default=reference)
+        save_arrays(self.path, {**self.identity, "state": state}, arrays)

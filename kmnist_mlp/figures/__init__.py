@@ -1,19 +1,24 @@
 """Figures and tables of results, each with the numbers that it shows.
 
-A figure is made by three functions: one returns its numbers, one draws them, one puts them into a
-sentence. The functions listed here put the three together.
+Each function returns a :class:`~kmnist_mlp.figures.report_figure.ReportFigure`: panels that pages
+set side by side, the numbers drawn, and a sentence with what they show.
 """
 
 from kmnist_mlp.figures.comparison import (
     against_paper,
     contributions,
     difference_to_paper,
+    scoreboard_figure,
 )
 from kmnist_mlp.figures.curves import learning_curves, overlay
-from kmnist_mlp.figures.errors import confusion_matrix, most_confident_errors
 from kmnist_mlp.figures.gradients import difference_by_epsilon, gradient_table
-from kmnist_mlp.figures.images import distance_histogram, example_images, first_layer_weights
-from kmnist_mlp.figures.scoreboard import scoreboard_figure
+from kmnist_mlp.figures.images import (
+    confusion_matrix,
+    distance_histogram,
+    example_images,
+    first_layer_weights,
+    most_confident_errors,
+)
 from kmnist_mlp.figures.style import use_style
 from kmnist_mlp.figures.sweeps import accuracy_by_parameters, accuracy_by_penalty, heat_maps
 

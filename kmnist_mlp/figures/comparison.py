@@ -1,4 +1,4 @@
-"""Our results beside the paper's numbers, and step by step to the final model."""
+"""Our results beside the paper's: numbers, claims, and the steps to the final model."""
 
 from __future__ import annotations
 
@@ -14,106 +14,113 @@ from matplotlib.ticker import MaxNLocator
 from kmnist_mlp.experiments.claims import rounding_limits
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.runs import Results
-from kmnist_mlp.figures.exhibit import ExhibitData, title
-from kmnist_mlp.figures.style import finished, is_narrow, legend_above, panels
-from kmnist_mlp.support.colours import BLUE, GREEN, GREY, ORANGE, RULE
+from kmnist_mlp.figures.report_figure import ReportFigure, report_figure, title
+from kmnist_mlp.figures.style import legend_above, panel
+from kmnist_mlp.support.colours import BAND, BLUE, GREEN, GREY, ORANGE, RED, RULE
 from kmnist_mlp.support.statistics import interval, prediction_interval, signed
+
+FAR = 6.0  # points from the median: such an accuracy is written at the edge, not drawn
+LIMIT = 8.0  # half intervals: a claim farther from its range has a triangle at the edge
+VERDICT_STYLES = {  # green and red, as in the tables of the pages; the marks tell them apart
+    "reproduced": ("o", GREEN),
+    "not reproduced": ("X", RED),
+    "no effect": ("s", GREY),
+    "undecided": ("D", GREY),
+}
 
 # ---- ours and the paper's ------------------------------------------------------------------------
 
-FAR = 6.0  # points from the median: such an accuracy is written at the edge, not drawn
 
-
-def against_paper(results: Results, names: str | Iterable[str] | None = None) -> Figure:
-    """Draw the test accuracy of every experiment: seeds, their mean, and the paper's value."""
-    names = results.chosen(names)
-    numbers = paper_numbers(results, names)
-    data = ExhibitData.of(numbers, paper_finding(numbers), results, names, ["test_accuracy"])
-    return finished(lambda: draw_against_paper(numbers), results.data_name, data)
-
-
-def paper_numbers(results: Results, names: Iterable[str]) -> pd.DataFrame:
-    """Return a row per experiment and seed: its test accuracy, and the paper's or NaN."""
-    rows = []
-    for name in names:
-        paper = PAPER[name].test_accuracy if name in PAPER else None
-        values = results.values("test_accuracy", name)
-        rows += [(name, seed, value, paper) for seed, value in values.items()]
-    columns = ["experiment", "seed", "test_accuracy_percent", "paper_test_accuracy_percent"]
-    return pd.DataFrame(rows, columns=columns).astype({columns[3]: float})
-
-
-def draw_against_paper(numbers: pd.DataFrame) -> Figure:
-    """Draw what :func:`paper_numbers` gives, a row per experiment.
+def against_paper(results: Results, names: str | Iterable[str] | None = None) -> ReportFigure:
+    """Draw the test accuracy of every experiment: seeds, their mean, and the paper's value.
 
     The paper's value stands a little below ours, as it would vanish beneath a mean that agrees.
     """
-    experiments = list(numbers.groupby("experiment", sort=False))
-    means = numbers.groupby("experiment").test_accuracy_percent.mean()
+    names = results.chosen(names)
+    rows = [
+        (name, seed, value, PAPER[name].test_accuracy if name in PAPER else None)
+        for name in names
+        for seed, value in results.values("test_accuracy", name).items()
+    ]
+    columns = ["experiment", "seed", "test_accuracy_percent", "paper_test_accuracy_percent"]
+    numbers = pd.DataFrame(rows, columns=columns).astype({columns[3]: float})
+    experiments = numbers.groupby("experiment", sort=False)
+    means = experiments.test_accuracy_percent.mean()
+    papers = experiments.paper_test_accuracy_percent.first()
     middle = means.quantile(interpolation="lower")  # one of them, so that one at least is drawn
-    far = means[(means - middle).abs() > FAR].index
-    figure, (axis,) = panels(1, height=0.42 * len(experiments) + 1.1)
-    for row, (name, own) in enumerate(experiments):
-        values, paper = own.test_accuracy_percent, own.paper_test_accuracy_percent.iloc[0]
-        if name in far:
-            continue
-        axis.plot(values, [row] * len(values), "|", color=BLUE, ms=10, alpha=0.8, label="our seeds")
-        axis.plot(values.mean(), row, "o", color=BLUE, ms=5.5, label="our mean", zorder=3)
-        if np.isfinite(paper):
-            axis.plot(paper, row + 0.2, "s", color=ORANGE, ms=5.5, label="paper, one run")
-    axis.margins(x=0.08)
-    for row, (name, _) in enumerate(experiments):
-        if name in far:
-            left = means[name] < middle
-            text = f"{means[name]:.1f} %"
+    figure, axis = panel(0.42 * len(names) + 1.3)
+    _set_rows(axis, map(title, names))
+    for row, name in enumerate(names):
+        if abs(means[name] - middle) > FAR:
+            left, text = means[name] < middle, f"{means[name]:.1f} %"
             axis.text(
                 0.012 if left else 0.988, row, f"◂ {text}" if left else f"{text} ▸",
                 transform=axis.get_yaxis_transform(), ha="left" if left else "right", va="center",
-                color=BLUE, fontsize=9,
+                color=BLUE,
             )  # fmt: skip
-    axis.set_yticks(range(len(experiments)), [title(name) for name, _ in experiments])
-    axis.set_ylim(len(experiments) - 0.3, -0.6)
-    axis.grid(visible=False, axis="y")
+            continue
+        _draw_seeds(axis, experiments.get_group(name).test_accuracy_percent, row)
+        if np.isfinite(papers[name]):
+            axis.plot(papers[name], row + 0.2, "s", color=ORANGE, ms=5.5, label="paper, one run")
+    axis.margins(x=0.08)
     axis.set_xlabel("test accuracy, %")
-    _one_legend(figure, axis)
-    return figure
-
-
-def _one_legend(figure: Figure, axis: Axes) -> None:
-    """Put a legend above the axes, with one entry per label."""
-    handles, labels = axis.get_legend_handles_labels()
-    unique = dict(zip(labels, handles, strict=True))
-    legend_above(figure, unique.values(), unique.keys(), len(unique))
-
-
-def paper_finding(numbers: pd.DataFrame) -> str:
-    """Return the range of our means, and how far they are from the paper's, as sentences."""
-    means = numbers.groupby("experiment", sort=False).mean()
-    ours = means.test_accuracy_percent
-    finding = (
-        f"Test accuracy lies between {ours.min():.1f} % ({title(ours.idxmin())}) and "
-        f"{ours.max():.1f} % ({title(ours.idxmax())})."
-    )
-    differences = (ours - means.paper_test_accuracy_percent).dropna()
-    if len(differences) > 1:
+    legend_above(axis)
+    differences = (means - papers).dropna()
+    finding = f"Test accuracy lies between {means.min():.1f} % and {means.max():.1f} %."
+    if len(differences):
         far = differences.abs().idxmax()
-        finding += (
-            f" Of {len(differences)} experiments with a published value, the largest difference "
-            f"is {signed(differences[far], 1)} points ({title(far)})."
+        finding = (
+            f"The largest of {len(differences)} differences to a published accuracy is "
+            f"{signed(differences[far], 1)} points ({title(far)})."
         )
-    return finding
+    return report_figure(
+        [figure], numbers, finding, results=results, names=names, quantities=["test_accuracy"]
+    )
 
 
-# ---- differences to the printed numbers ----------------------------------------------------------
-
-
-def difference_to_paper(results: Results) -> Figure:
+def difference_to_paper(results: Results) -> ReportFigure:
     """Draw, for each number that the paper prints, how far the next run of ours may be from it."""
     numbers = difference_numbers(results)
     names = list(dict.fromkeys(numbers.experiment))
-    finding = difference_finding(numbers)
-    data = ExhibitData.of(numbers, finding, results, names, ["test_accuracy", "test_loss"])
-    return finished(lambda: draw_difference(numbers), results.data_name, data)
+    units = {"test_accuracy": "points", "test_loss": "cross-entropy / 10"}
+    panels, inside = [], []
+    for quantity, unit in units.items():
+        figure, axis = panel(0.42 * len(names) + 1.5)
+        axis.axvline(0, color=ORANGE, lw=1.5, label="paper, one run")
+        _set_rows(axis, map(title, names))
+        experiments = numbers[numbers.quantity == quantity].groupby("experiment")
+        within = []
+        for row, name in enumerate(names):
+            if name not in experiments.groups:
+                axis.text(
+                    0.5, row, "not printed", transform=axis.get_yaxis_transform(), ha="center",
+                    va="center", color=GREY,
+                )  # fmt: skip
+                continue
+            seeds = experiments.get_group(name)
+            low, high, paper = seeds[["low", "high", "paper"]].iloc[0]
+            least, most = rounding_limits(paper, quantity)
+            within.append(low <= most and least <= high)
+            thick = {"solid_capstyle": "butt", "alpha": 0.5}
+            axis.plot([least - paper, most - paper], [row, row], color=ORANGE, lw=5, **thick)
+            if np.isfinite(low):
+                axis.plot(
+                    [low - paper, high - paper], [row, row], color=BLUE, lw=2,
+                    label="95 % prediction interval", **thick,
+                )  # fmt: skip
+            _draw_seeds(axis, seeds.ours - paper, row)
+        axis.xaxis.set_major_locator(MaxNLocator(4, min_n_ticks=3))
+        axis.set_xlabel(f"ours − paper, {unit}")
+        axis.set_title(quantity.replace("_", " ").capitalize())
+        legend_above(axis)
+        panels.append(figure)
+        noun = {"test_accuracy": "accuracies", "test_loss": "losses"}[quantity]
+        inside.append(f"{sum(within)} of {len(within)} printed {noun}")
+    finding = (
+        f"Within their rounding, {' and '.join(inside)} lie in the 95 % prediction interval of our "
+        "seeds."
+    )
+    return report_figure(panels, numbers, finding, results=results, names=names, quantities=units)
 
 
 def difference_numbers(results: Results) -> pd.DataFrame:
@@ -137,80 +144,63 @@ def difference_numbers(results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def draw_difference(numbers: pd.DataFrame) -> Figure:
-    """Draw what :func:`difference_numbers` gives: accuracies on the left, losses on the right."""
-    names = list(dict.fromkeys(numbers.experiment))
-    figure, axes = panels(2, height=0.36 * len(names) + 1.2)
-    labels = {"test_accuracy": "test accuracy, points", "test_loss": "test loss"}
-    for axis, (quantity, label) in zip(axes, labels.items(), strict=True):
-        axis.axvline(0, color=ORANGE, lw=1.5, label="paper, one run")
-        for row, name in enumerate(names):
-            own = numbers[(numbers.experiment == name) & (numbers.quantity == quantity)]
-            if own.empty:
-                axis.text(
-                    0.5, row, "not printed", transform=axis.get_yaxis_transform(), ha="center",
-                    va="center", fontsize=8.5, color=GREY,
-                )  # fmt: skip
-                continue
-            low, high, paper = own[["low", "high", "paper"]].iloc[0]
-            rounded = [limit - paper for limit in rounding_limits(paper, quantity)]
-            axis.plot(rounded, [row, row], color=ORANGE, lw=5, alpha=0.5, solid_capstyle="butt")
-            if np.isfinite(low):
-                axis.plot(
-                    [low - paper, high - paper], [row, row], color=BLUE, lw=2, alpha=0.45,
-                    solid_capstyle="butt", label="95 % prediction interval",
-                )  # fmt: skip
-            shown = own.ours - paper
-            axis.plot(shown, [row] * len(own), "|", color=BLUE, ms=9, alpha=0.8, label="our seeds")
-            axis.plot(shown.mean(), row, "o", color=BLUE, ms=5, label="our mean", zorder=3)
-        axis.set_yticks(range(len(names)), [title(name) for name in names])
-        axis.set_ylim(len(names) - 0.4, -0.6)
-        axis.xaxis.set_major_locator(MaxNLocator(6, min_n_ticks=3))
-        axis.grid(visible=False, axis="y")
-        axis.set_xlabel(f"ours − the paper's: {label}")
-    if not is_narrow():
-        axes[1].set_yticklabels([])
-    _one_legend(figure, axes[0])
-    return figure
+def _set_rows(axis: Axes, labels: Iterable[str]) -> None:
+    """Give each row of a chart its label, the first one on top."""
+    labels = [textwrap.fill(label, 24) for label in labels]
+    axis.set_yticks(range(len(labels)), labels)
+    axis.set_ylim(len(labels) - 0.4, -0.6)
+    axis.grid(visible=False, axis="y")
 
 
-def difference_finding(numbers: pd.DataFrame) -> str:
-    """Return how many printed numbers lie in the interval, and how many losses above ours."""
-    first = numbers.groupby(["quantity", "experiment"], sort=False).agg(
-        ours=("ours", "mean"),
-        paper=("paper", "first"),
-        low=("low", "first"),
-        high=("high", "first"),
-    )
-    sentences = []
-    for quantity, noun in (("test_accuracy", "accuracies"), ("test_loss", "losses")):
-        if quantity in first.index:
-            own = first.loc[quantity]
-            least, most = np.transpose([rounding_limits(x, quantity) for x in own.paper])
-            inside = ((own.low <= most) & (least <= own.high)).sum()
-            above = (own.paper > own.ours).sum()
-            sentences.append(
-                f"Of {len(own)} printed {noun}, {inside} lie, within their rounding, in the 95 % "
-                f"prediction interval of our seeds, and {above} lie above our mean."
-            )
-    return " ".join(sentences)
+def _draw_seeds(axis: Axes, values: pd.Series, row: int) -> None:
+    axis.plot(values, [row] * len(values), "|", color=BLUE, ms=10, alpha=0.8, label="our seeds")
+    axis.plot(values.mean(), row, "o", color=BLUE, ms=5.5, label="our mean", zorder=3)
 
 
 # ---- contributions of single changes -------------------------------------------------------------
 
 
-def contributions(results: Results, start: str, changes: Iterable[str], end: str) -> Figure:
+def contributions(results: Results, start: str, changes: Iterable[str], end: str) -> ReportFigure:
     """Draw what each change contributes to the difference between two experiments.
 
     Each of ``changes`` is measured alone, against ``start`` with the same seed. The changes are
     stacked as if they added up; what is then missing or left over to the measured ``end`` is drawn
-    as the rest.
+    as the rest. Black: 95 % intervals.
     """
     changes = list(changes)
     numbers = contribution_numbers(results, start, changes, end)
-    names = [start, *changes, end]
-    data = ExhibitData.of(numbers, contribution_finding(numbers), results, names, ["test_accuracy"])
-    return finished(lambda: draw_contributions(numbers), results.data_name, data)
+    steps = list(numbers.groupby("step", sort=False))
+    first = level = steps[0][1].test_accuracy_percent.mean()
+    figure, axis = panel(0.52 * len(steps) + 0.8)
+    _set_rows(axis, [step for step, _ in steps])
+    for row, (_, values) in enumerate(steps):
+        if row > 0:
+            axis.plot([level, level], [row - 1, row], color=RULE, lw=1, zorder=1)
+        if row in (0, len(steps) - 1):
+            axis.plot(level, row, "D", color=GREEN, ms=8)
+            axis.text(level, row - 0.38, f"{level:.1f} %", ha="center")
+            continue
+        mean, low, high = interval(values.points)
+        colour = ORANGE if row == len(steps) - 2 else BLUE  # the last one is the rest
+        axis.barh(row, mean, left=level, height=0.5, color=colour)
+        if np.isfinite(low):
+            axis.plot([level + low, level + high], [row, row], color="black", lw=1.2, zorder=4)
+        right = level + max(mean, high if np.isfinite(high) else mean, 0)
+        axis.text(right + 0.12, row, signed(mean, 2), va="center")
+        level += mean
+    axis.set_ylim(len(steps) - 0.5, -0.8)
+    axis.use_sticky_edges = False  # a bar would end the axis, and cut the diamond in two
+    axis.margins(x=0.2)
+    axis.set_xlabel("test accuracy, %")
+    finding = (
+        f"From {title(start)} ({first:.1f} %) to {title(end)} ({level:.1f} %), test accuracy "
+        f"changes by {signed(level - first, 1)} points; alone, the changes add up to "
+        f"{signed(level - first - mean, 1)}."
+    )
+    return report_figure(
+        [figure], numbers, finding,
+        results=results, names=[start, *changes, end], quantities=["test_accuracy"],
+    )  # fmt: skip
 
 
 def contribution_numbers(
@@ -234,42 +224,103 @@ def contribution_numbers(
     return pd.concat(steps).reset_index(names="seed")[columns]
 
 
-def draw_contributions(numbers: pd.DataFrame) -> Figure:
-    """Draw what :func:`contribution_numbers` gives, a row per step, with 95 % intervals."""
-    steps = list(numbers.groupby("step", sort=False))
-    figure, (axis,) = panels(1, height=0.5 * len(steps) + 0.8)
-    level = steps[0][1].test_accuracy_percent.mean()
-    for row, (_, own) in enumerate(steps):
-        if row > 0:
-            axis.plot([level, level], [row - 1, row], color=RULE, lw=1, zorder=1)
-        if row in (0, len(steps) - 1):
-            axis.plot(level, row, "D", color=GREEN, ms=8)
-            axis.text(level, row - 0.38, f"{level:.1f} %", ha="center", fontsize=9)
-            continue
-        mean, low, high = interval(own.points)
-        colour = ORANGE if row == len(steps) - 2 else BLUE  # the last one is the rest
-        axis.barh(row, mean, left=level, height=0.5, color=colour)
-        if np.isfinite(low):
-            axis.plot([level + low, level + high], [row, row], color="black", lw=1.2, zorder=4)
-        right = level + max(mean, high if np.isfinite(high) else mean, 0)
-        axis.text(right + 0.12, row, signed(mean, 2), va="center", fontsize=9)
-        level += mean
-    axis.set_yticks(range(len(steps)), [textwrap.fill(step, 26) for step, _ in steps])
-    axis.set_ylim(len(steps) - 0.5, -0.8)
-    axis.use_sticky_edges = False  # a bar would end the axis, and cut the diamond in two
-    axis.margins(x=0.08)
-    axis.grid(visible=False, axis="y")
-    axis.set_xlabel("test accuracy, %")
-    return figure
+# ---- scoreboard of claims ------------------------------------------------------------------------
 
 
-def contribution_finding(numbers: pd.DataFrame) -> str:
-    """Return the whole difference and the part of each change as sentences."""
-    means = numbers.groupby("step", sort=False)[["test_accuracy_percent", "points"]].mean()
-    levels, points = (means[column].dropna() for column in means)
-    changes = [f"{name.removeprefix('+ ')} {signed(gain, 1)}" for name, gain in points[:-1].items()]
-    return (
-        f"From {levels.index[0]} ({levels.iloc[0]:.1f} %) to {levels.index[-1]} "
-        f"({levels.iloc[-1]:.1f} %): {signed(levels.iloc[-1] - levels.iloc[0], 1)} points. Each "
-        f"change alone: {'; '.join(changes)}; the rest: {signed(points.iloc[-1], 1)}."
+def scoreboard_figure(judged: pd.DataFrame) -> ReportFigure:
+    """Draw our interval for each claim beside the claimed range, a panel per section.
+
+    Parameters
+    ----------
+    judged : DataFrame
+        What :func:`kmnist_mlp.experiments.causes.in_both_readings` gives.
+    """
+    numbers = scoreboard_numbers(judged)
+    sections = numbers.section.str.partition(".")[0]
+    panels = [
+        _draw_claims(rows, f"Section {section}" if section[0].isdigit() else section.capitalize())
+        for section, rows in numbers.groupby(sections, sort=False)
+    ]
+    text, code = (
+        ", ".join(f"{n} {verdict or 'not run'}" for verdict, n in verdicts.value_counts().items())
+        for verdicts in (numbers.verdict, numbers.verdict_code)
     )
+    finding = (
+        f"{len(numbers)} claims with an interval over seeds: {text}; as the published code ran "
+        f"(KMNIST): {code}."
+    )
+    return report_figure(
+        panels or [_draw_claims(numbers, "No claim has an interval")], numbers,
+        finding if panels else "", data_name=judged.attrs.get("data_name", ""),
+    )  # fmt: skip
+
+
+def scoreboard_numbers(judged: pd.DataFrame) -> pd.DataFrame:
+    """Return a row per claim, in units of half our 95 % interval.
+
+    Claims have different units, but all can be compared in this one: how far our mean lies inside
+    the nearest end of the claimed range (negative: outside), over half the width of our interval.
+    Claims without such an interval (one seed, the bound of the gradient check) are left out, and
+    claims whose quantity cannot decide them.
+
+    Returns
+    -------
+    DataFrame
+        Columns number (in the table of claims), section, claim, one_run, verdict, verdict_code,
+        inside, and low and high, the ends of the interval: 1 from inside, or 0 if all seeds agree.
+    """
+    half, inside = (judged.interval_high - judged.interval_low) / 2, judged.inside
+    kept = np.isfinite(half) & (judged.p.notna() | (half == 0))
+    kept &= judged.quantity != "gradient_difference"
+    with np.errstate(divide="ignore", invalid="ignore"):  # seeds that agree in every digit
+        inside = (inside / half).where(inside != 0, 0.0)
+    columns = ["number", "section", "claim", "one_run", "verdict", "verdict_code"]
+    numbers = judged[columns].assign(
+        inside=inside, low=inside - (half > 0), high=inside + (half > 0)
+    )
+    return numbers[kept].reset_index(drop=True)
+
+
+def _draw_claims(numbers: pd.DataFrame, heading: str) -> Figure:
+    """Draw claims, each as its text and below it the interval; vertical places are inches."""
+    texts = [
+        textwrap.fill(f"{row.number}  {row.claim}".replace(" %", "\u00a0%"), 54)
+        for row in numbers.itertuples()
+    ]
+    lines = np.array([text.count("\n") + 1 for text in texts])
+    heights = 0.17 * lines + 0.3
+    tops = np.cumsum(heights) - heights
+    figure, axis = panel(heights.sum() + 1.6)
+    for verdict in VERDICT_STYLES:
+        if verdict in {*numbers.verdict, *numbers.verdict_code}:
+            marker, colour = VERDICT_STYLES[verdict]
+            axis.plot([], [], marker, color=colour, ms=5.5, label=verdict)
+    for row, text, top, place in zip(
+        numbers.itertuples(), texts, tops, tops + heights - 0.18, strict=True
+    ):
+        axis.text(-LIMIT - 1, top, text, va="top", gid="claim")
+        axis.broken_barh([(0, LIMIT + 1)], (place - 0.08, 0.16), color=BAND, zorder=0)
+        axis.plot([0, 0], [place - 0.08, place + 0.08], color="black", lw=1)
+        marker, colour = VERDICT_STYLES[row.verdict]
+        middle = float(np.clip(row.inside, -LIMIT, LIMIT))
+        if middle == row.inside:
+            axis.plot([row.low, row.high], [place, place], color=colour, lw=1.6, gid="interval")
+        else:
+            marker = ">" if middle > 0 else "<"
+        face = "white" if row.one_run else colour
+        axis.plot(middle, place, marker, color=colour, ms=5.5, mfc=face, gid="claim")
+        if row.verdict_code:
+            marker, colour = VERDICT_STYLES[row.verdict_code]
+            axis.plot(LIMIT + 2.5, place, marker, color=colour, ms=5.5, gid="code")
+    axis.set_ylim(heights.sum(), -0.1)
+    axis.set_xlim(-LIMIT - 1, LIMIT + 4)
+    axis.set_xticks(np.linspace(-LIMIT, LIMIT, 5))
+    axis.set_yticks([])
+    axis.spines["left"].set_visible(False)
+    axis.grid(visible=False)
+    axis.set_xlabel("outside   |   inside the claimed range\n(unit: half our 95 % interval)")
+    axis.set_title(heading)
+    axis.set_title("as coded", loc="right", weight="normal", fontsize=10)
+    if len(numbers):
+        legend_above(axis)
+    return figure

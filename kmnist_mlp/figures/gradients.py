@@ -16,9 +16,9 @@ from kmnist_mlp.experiments.paper_gradients import (
     would_pass,
 )
 from kmnist_mlp.experiments.planted_bugs import BUGS
-from kmnist_mlp.figures.exhibit import ExhibitData
-from kmnist_mlp.figures.style import finished, is_narrow, legend_above, panels
-from kmnist_mlp.figures.tables import with_corner
+from kmnist_mlp.figures.report_figure import ReportFigure, report_figure
+from kmnist_mlp.figures.style import legend_above, panel
+from kmnist_mlp.figures.tables import table_of
 from kmnist_mlp.gradient_check import TOLERANCE
 from kmnist_mlp.support.colours import BLUE, GREY, ORANGE
 from kmnist_mlp.support.statistics import scientific
@@ -44,13 +44,10 @@ def gradient_table(ours: pd.DataFrame, pattern: str) -> pd.DataFrame:
     pattern : str
         "first", "sixth" or "last": the image.
     """
-    printed = [row for row in published_gradients() if row["pattern"] == pattern]
-    own = ours[ours.pattern == pattern].reset_index(drop=True)
-    own["relative_difference"] = relative_differences(own)
-    printed = [
-        {**row, "relative_difference": relative}
-        for row, relative in zip(printed, relative_differences(pd.DataFrame(printed)), strict=True)
-    ]
+    papers = pd.DataFrame(published_gradients()).query("pattern == @pattern")
+    papers = papers.assign(relative_difference=relative_differences(papers))
+    own = ours[ours.pattern == pattern]
+    own = own.assign(relative_difference=relative_differences(own)).reset_index(drop=True)
     rows = {
         f"{row['weight']} [{row['index']}]": {
             "approximated": f"{row['approximated_gradient']:.4g}",
@@ -64,20 +61,17 @@ def gradient_table(ours: pd.DataFrame, pattern: str) -> pd.DataFrame:
             "paper: relative": f"{paper['relative_difference']:.0e}",
             "paper: row consistent": consistent(paper),
         }
-        for row, paper in zip(own.to_dict("records"), printed, strict=True)
+        for row, paper in zip(own.to_dict("records"), papers.to_dict("records"), strict=True)
     }
-    table = pd.DataFrame.from_dict(rows, orient="index")
-    table = with_corner(table, "weight", ours.attrs.get("data_name", ""))
-    shown = ["approximated_gradient", "actual_gradient", "difference", "relative_difference"]
-    numbers = own.join(pd.DataFrame(printed)[shown].add_prefix("paper_"))
-    table.attrs["exhibit_data"] = ExhibitData.of(numbers)
-    return table
+    columns = ["approximated_gradient", "actual_gradient", "difference", "relative_difference"]
+    numbers = own.join(papers[columns].reset_index(drop=True).add_prefix("paper_"))
+    return table_of(rows, "weight", ours.attrs.get("data_name", ""), numbers)
 
 
 def relative_differences(gradients: pd.DataFrame) -> list[float]:
     """Return the relative difference of the approximated and the actual gradient of each row."""
-    pairs = zip(gradients.approximated_gradient, gradients.actual_gradient, strict=True)
-    return [relative_difference(approximated, actual) for approximated, actual in pairs]
+    pairs = gradients[["approximated_gradient", "actual_gradient"]].to_numpy()
+    return [relative_difference(*pair) for pair in pairs]
 
 
 def consistent(row: Mapping[str, float]) -> str:
@@ -96,8 +90,7 @@ def passing_table(checks: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
     checks : dict of int to DataFrame
         What :func:`kmnist_mlp.experiments.paper_gradients.gradient_checks` gives.
     """
-    together = pd.concat(checks.values(), ignore_index=True)
-    ours = together.approximated_gradient
+    ours = pd.concat(checks.values()).approximated_gradient
     papers = [row["approximated_gradient"] for row in published_gradients()]
     rows = {
         name: {
@@ -107,8 +100,7 @@ def passing_table(checks: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
         for name, factor in WRONG_FACTORS.items()
     }
     first = next(iter(checks.values()))
-    table = pd.DataFrame.from_dict(rows, orient="index")
-    return with_corner(table, "wrong gradient", first.attrs.get("data_name", ""))
+    return table_of(rows, "wrong gradient", first.attrs.get("data_name", ""))
 
 
 def planted_bug_table(tried: pd.DataFrame) -> pd.DataFrame:
@@ -129,10 +121,7 @@ def planted_bug_table(tried: pd.DataFrame) -> pd.DataFrame:
         }
         for bug, of_bug in tried.groupby("bug", sort=False)
     }
-    table = pd.DataFrame.from_dict(rows, orient="index")
-    table = with_corner(table, "planted bug", tried.attrs.get("data_name", ""))
-    table.attrs["exhibit_data"] = ExhibitData.of(tried)
-    return table
+    return table_of(rows, "planted bug", tried.attrs.get("data_name", ""), tried)
 
 
 def bug_verdict(tried: pd.DataFrame) -> str:
@@ -171,8 +160,11 @@ def detected_bugs(tried: pd.DataFrame) -> dict[str, list[str]]:
 # ---- figure --------------------------------------------------------------------------------------
 
 
-def difference_by_epsilon(differences: pd.DataFrame, data_name: str) -> Figure:
+def difference_by_epsilon(differences: pd.DataFrame, data_name: str) -> ReportFigure:
     """Draw the differences of a gradient check against the step epsilon, both logarithmic.
+
+    A panel per kind of parameter. Grey guides have the slope of epsilon squared and of one over
+    epsilon.
 
     Parameters
     ----------
@@ -183,54 +175,42 @@ def difference_by_epsilon(differences: pd.DataFrame, data_name: str) -> Figure:
     """
     numbers = differences.reset_index()
     numbers.columns = ["epsilon", *("{} [{}], {} image".format(*c) for c in differences.columns)]
-    finding = difference_finding(differences)
-    data = ExhibitData.of(numbers, finding, quantities=["gradient_difference"])
-    return finished(lambda: draw_differences(differences), data_name, data)
-
-
-def draw_differences(differences: pd.DataFrame) -> Figure:
-    """Draw a panel per kind of parameter: each gradient thin, their median thick.
-
-    Grey guides have the slope of epsilon squared and of one over epsilon.
-    """
-    kinds = differences.T.groupby(level="weight", sort=False)
-    figure, axes = panels(len(kinds), height=3.7)
-    epsilon = differences.index.to_numpy()
     values = differences.clip(lower=1e-17)  # an exact agreement has no logarithm
-    low, high = values.min().min() / 5, 20 * max(TOLERANCE, values.max().max())
-    rounding = 30 * np.finfo(float).eps / epsilon[-3:]
-    truncation = 8 * values.max().max() * (epsilon[:3] / epsilon[0]) ** 2
-    for axis, (kind, rows) in zip(axes, kinds, strict=True):
-        own = values[rows.index]
-        each = axis.plot(epsilon, own, color=BLUE, lw=0.7, alpha=0.5)
-        median = axis.plot(epsilon, own.median(axis=1), color=BLUE, lw=2.2)
-        axis.plot(epsilon[-3:], rounding, color=GREY, lw=1)
-        axis.plot(epsilon[:3], truncation, color=GREY, lw=1)
-        axis.axvline(PAPER_EPSILON, color=GREY, ls="--", lw=1)
-        axis.axhline(TOLERANCE, color=ORANGE, ls=":", lw=1.5)
-        axis.set(xscale="log", yscale="log", ylim=(low, high))
-        axis.set(title=f"{kind} ({len(rows)})", xlabel="step epsilon")
-        axis.text(epsilon[-2], 2 * rounding[1], " ∝ 1/ε", color=GREY, fontsize=9)
-        axis.text(epsilon[1], 2 * truncation[1], "∝ ε² ", color=GREY, fontsize=9, ha="right")
-    axes[0].text(epsilon[-1], 1.6 * TOLERANCE, "paper's bound", color=ORANGE, fontsize=9)
-    axes[0].text(
-        1.2 * PAPER_EPSILON, 1.5 * low, "paper's step", color=GREY, fontsize=9, rotation=90
-    )
-    axes[0].set_ylabel("difference of the gradients")
-    labels = ["one gradient of Tables 1 to 3", "median of the panel"]
-    legend_above(figure, [each[0], *median], labels, 2)
-    for axis in axes[1:]:
-        axis.tick_params(labelleft=is_narrow())
-    return figure
-
-
-def difference_finding(differences: pd.DataFrame) -> str:
-    """Return the largest difference at the paper's step, and the step at which it is smallest."""
+    kinds = values.T.groupby(level="weight", sort=False)
     largest = differences.max(axis=1)
     at_papers = largest.iloc[np.abs(np.log(largest.index / PAPER_EPSILON)).argmin()]
-    verdict = "below" if at_papers <= TOLERANCE else "ABOVE"
-    return (
-        f"With the paper's step of {PAPER_EPSILON:g} the largest of {differences.shape[1]} "
-        f"differences is {scientific(at_papers, 1)}, {verdict} the bound of {TOLERANCE:g}; it is "
-        f"smallest, {scientific(largest.min(), 1)}, with a step of {scientific(largest.idxmin())}."
+    finding = (
+        f"With the paper's step the largest of {differences.shape[1]} differences is "
+        f"{scientific(at_papers, 1)}, {'below' if at_papers <= TOLERANCE else 'ABOVE'} the bound; "
+        f"it is smallest with a step of {scientific(largest.idxmin())}."
     )
+    panels = [draw_differences(kind, own.T, values) for kind, own in kinds]
+    return report_figure(
+        panels, numbers, finding, data_name=data_name, quantities=["gradient_difference"]
+    )
+
+
+def draw_differences(kind: str, differences: pd.DataFrame, every: pd.DataFrame) -> Figure:
+    """Draw the gradients of one kind thin, their median thick, on the scale of every gradient."""
+    figure, axis = panel(3.6)
+    epsilon, largest = differences.index.to_numpy(), every.max().max()
+    axis.plot(epsilon, differences, color=BLUE, lw=0.7, alpha=0.5, label="one gradient")
+    axis.plot(epsilon, differences.median(axis=1), color=BLUE, lw=2.2, label="median")
+    rounding = 30 * np.finfo(float).eps / epsilon[-3:]
+    truncation = 8 * largest * (epsilon[:3] / epsilon[0]) ** 2
+    axis.plot(epsilon[-3:], rounding, color=GREY, lw=1)
+    axis.plot(epsilon[:3], truncation, color=GREY, lw=1)
+    axis.axvline(PAPER_EPSILON, color=GREY, ls="--", lw=1)
+    axis.axhline(TOLERANCE, color=ORANGE, ls=":", lw=1.5)
+    low, high = every.min().min() / 5, 20 * max(TOLERANCE, largest)
+    axis.set(
+        xscale="log", yscale="log", ylim=(low, high), title=f"{kind} ({differences.shape[1]})",
+        xlabel="step epsilon", ylabel="difference of the gradients",
+    )  # fmt: skip
+    grey = {"color": GREY, "fontsize": 9}
+    axis.text(epsilon[-2], 2 * rounding[1], " ∝ 1/ε", **grey)
+    axis.text(epsilon[1], 2 * truncation[1], "∝ ε² ", ha="right", **grey)
+    axis.text(epsilon[-1], 1.6 * TOLERANCE, "paper's bound", color=ORANGE, fontsize=9)
+    axis.text(1.2 * PAPER_EPSILON, 1.5 * low, "paper's step", rotation=90, **grey)
+    legend_above(axis)
+    return figure

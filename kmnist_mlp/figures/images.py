@@ -1,10 +1,11 @@
-"""Images of the data set and what networks see in them: examples, distances, first layer."""
+"""Images: examples of the data, its distances, weights of the first layer, and errors."""
 
 from __future__ import annotations
 
 import base64
-import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from io import BytesIO
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,92 +13,101 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from kmnist_mlp.data import Dataset
+from kmnist_mlp.experiments.error_analysis import ConfidentErrors
 from kmnist_mlp.experiments.runs import Results
-from kmnist_mlp.figures.exhibit import ExhibitData, title
-from kmnist_mlp.figures.style import finished, is_narrow, legend_above, panels, width
+from kmnist_mlp.figures.report_figure import ReportFigure, report_figure, title
+from kmnist_mlp.figures.style import PANEL, heat_map, in_two_lines, legend_above, panel
 from kmnist_mlp.support.colours import GREEN, GREY, ORANGE
+from kmnist_mlp.support.statistics import in_percent
 
-# ---- examples ------------------------------------------------------------------------------------
-
-
-def example_images(data: Dataset, per_class: int = 10) -> Figure:
-    """Draw the first images of each class: training on the left, test on the right."""
-    numbers = example_numbers(data, per_class)
-    exhibit = ExhibitData.of(numbers, example_finding(data))
-    figure = finished(lambda: draw_examples(data, numbers, per_class), data.name, exhibit)
-    figure.strip = strip(data)
-    return figure
+GAP = 2  # pixels between images
 
 
-def strip(data: Dataset) -> str:
-    """Return the first training image of each class side by side, as PNG in base64."""
-    first = [np.flatnonzero(data.train_labels == c)[0] for c in range(len(data.class_names))]
-    images = np.pad(255 - data.train_images[first], ((0, 0), (2, 2), (2, 2)), constant_values=255)
-    content = io.BytesIO()
-    plt.imsave(content, np.hstack(images), cmap="gray", vmin=0, vmax=255, format="png")
-    return base64.b64encode(content.getvalue()).decode()
+def image_grid(
+    images: np.ndarray,
+    across: int,
+    heading: str = "",
+    rows: Sequence[str] = (),
+    columns: Sequence[str] = (),
+    captions: Sequence[str] = (),
+    signed: bool = False,
+) -> Figure:
+    """Draw images in rows and columns, dark ink on white.
 
-
-def example_numbers(data: Dataset, per_class: int) -> pd.DataFrame:
-    """Return a row per image: label, its reading, part, and place in that part of the data."""
-    rows = [
-        (label, data.romaji[label], part, row)
-        for part, labels in (("training", data.train_labels), ("test", data.test_labels))
-        for label in range(len(data.class_names))
-        for row in np.flatnonzero(labels == label)[:per_class]
-    ]
-    return pd.DataFrame(rows, columns=["label", "character", "part", "index_in_data_set"])
-
-
-def draw_examples(data: Dataset, numbers: pd.DataFrame, per_class: int) -> Figure:
-    """Draw the images that :func:`example_numbers` lists, dark ink on white."""
-    per_class = min(per_class, 4) if is_narrow() else per_class
-    count, (height, wide) = len(data.class_names), data.train_images.shape[1:]
-    height, wide = height + 2, wide + 2  # with a gap
-    canvas = np.full((count * height, (2 * per_class + 1) * wide), 255, np.uint8)
-    inches = width()
-    figure, axis = plt.subplots(figsize=(inches, 0.5 + 0.93 * inches / (2 * per_class + 1) * count))
-    for (part, label), rows in numbers.groupby(["part", "label"]):
-        images = data.train_images if part == "training" else data.test_images
-        first = 0 if part == "training" else per_class + 1
-        chosen = images[rows.index_in_data_set[:per_class]]
-        for place, image in enumerate(chosen, start=first):
-            top, left = label * height, place * wide
-            canvas[top : top + height - 2, left : left + wide - 2] = 255 - image
-    axis.imshow(canvas, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-    axis.set_yticks((np.arange(count) + 0.5) * height, data.class_labels, fontsize=12)
-    half = per_class * wide
-    axis.set_xticks([half / 2, half * 1.5 + wide], ["training images", "test images"])
+    Parameters
+    ----------
+    images : ndarray, shape (n, height, width)
+        Grey levels from 0 to 255, row by row.
+    across : int
+        How many in a row.
+    heading : str
+    rows, columns : sequence of str
+        Names of the rows and columns.
+    captions : sequence of str
+        One above each image.
+    signed : bool
+        Whether values are between -1 and 1: blue and red.
+    """
+    above = 9 if len(captions) else 0
+    blank = max(-len(images) % across, across * (len(images) == 0))
+    gaps = ((0, blank), (above, GAP), (0, GAP))
+    framed = np.pad(images.astype(float), gaps, constant_values=np.nan)
+    _, height, wide = framed.shape
+    canvas = framed.reshape(-1, across, height, wide).swapaxes(1, 2).reshape(-1, across * wide)
+    figure, axis = panel(0.5 + 0.9 * PANEL * len(canvas) / (across * wide))
+    cmap, least, most = ("RdBu_r", -1, 1) if signed else ("gray_r", 0, 255)
+    axis.imshow(canvas, cmap, vmin=least, vmax=most)
+    axis.set_title(heading)
+    axis.set_yticks((np.arange(len(rows)) + 0.5) * height, rows)
+    axis.set_xticks((np.arange(len(columns)) + 0.5) * wide, columns)
+    for place, text in enumerate(captions):
+        row, column = divmod(place, across)
+        x, y = (column + 0.5) * wide - 1, row * height + above - 2
+        axis.text(x, y, text, ha="center", fontsize=9)
     axis.tick_params(length=0)
     axis.grid(visible=False)
     axis.spines[:].set_visible(False)
     return figure
 
 
-def example_finding(data: Dataset) -> str:
-    """Return which classes vary most and least, by the first 500 training images of each.
+# ---- the data ------------------------------------------------------------------------------------
 
-    A class varies by the standard deviation of each pixel over its images, mean over pixels, as a
-    fraction of full ink.
-    """
-    labels = data.class_labels
-    deviations = [
-        (data.train_images[data.train_labels == label][:500] / 255).std(axis=0).mean()
-        for label in np.unique(data.train_labels)
-    ]
-    names = [labels[label] for label in np.unique(data.train_labels)]
-    most, least = int(np.argmax(deviations)), int(np.argmin(deviations))
-    return (
-        f"Of {len(labels)} characters, {names[most]} varies most from image to image "
-        f"(standard deviation of a pixel {deviations[most]:.2f} of full ink), {names[least]} "
-        f"least ({deviations[least]:.2f})."
+
+def first_of_each_class(labels: np.ndarray, count: int = 1) -> np.ndarray:
+    """Return the places of the first images of each class: (classes, count) or less."""
+    count = min(count, np.bincount(labels).min())
+    return np.array([np.flatnonzero(labels == c)[:count] for c in range(labels.max() + 1)])
+
+
+def example_images(data: Dataset, per_class: int = 10) -> ReportFigure:
+    """Draw the first images of each class: of the training images, and of the test images."""
+    panels, rows = [], []
+    for part, images, labels in (
+        ("training", data.train_images, data.train_labels),
+        ("test", data.test_images, data.test_labels),
+    ):
+        places = first_of_each_class(labels, per_class)
+        rows += [(labels[n], data.romaji[labels[n]], part, n) for n in places.ravel()]
+        chosen, across = images[places.ravel()], places.shape[1]
+        panels.append(image_grid(chosen, across, f"{part} images", data.class_labels))
+    numbers = pd.DataFrame(rows, columns=["label", "character", "part", "index_in_data_set"])
+    deviation = {}
+    for label, name in enumerate(data.class_labels):
+        images = data.train_images[data.train_labels == label][:500] / 255
+        deviation[name] = images.std(axis=0).mean()
+    deviation = pd.Series(deviation)
+    finding = (
+        f"{deviation.idxmax()} varies most from image to image (standard deviation of a pixel "
+        f"{deviation.max():.2f} of full ink), {deviation.idxmin()} least ({deviation.min():.2f})."
     )
+    first = 255 - data.train_images[first_of_each_class(data.train_labels).ravel()]
+    strip, content = np.pad(first, ((0, 0), (GAP, GAP), (GAP, GAP)), constant_values=255), BytesIO()
+    plt.imsave(content, np.hstack(strip), cmap="gray", vmin=0, vmax=255, format="png")
+    figure = report_figure(panels, numbers, finding, data_name=data.name)
+    return replace(figure, strip=base64.b64encode(content.getvalue()).decode())
 
 
-# ---- distances -----------------------------------------------------------------------------------
-
-
-def distance_histogram(distances: Mapping[str, np.ndarray], data_name: str) -> Figure:
+def distance_histogram(distances: Mapping[str, np.ndarray], data_name: str) -> ReportFigure:
     """Draw histograms of the distance from an image to the most similar training image.
 
     Parameters
@@ -110,30 +120,18 @@ def distance_histogram(distances: Mapping[str, np.ndarray], data_name: str) -> F
         [(part, value) for part, values in distances.items() for value in values],
         columns=["part", "distance"],
     )
-    data = ExhibitData.of(numbers, distance_finding(numbers))
-    return finished(lambda: draw_distances(numbers), data_name, data)
-
-
-def draw_distances(numbers: pd.DataFrame) -> Figure:
-    """Draw a histogram and the median of each part."""
-    figure, (axis,) = panels(1, height=3)
+    figure, axis = panel()
     bins = np.linspace(0, numbers.distance.max(), 50)
-    parts = numbers.groupby("part", sort=False).distance
-    for (part, values), colour in zip(parts, (ORANGE, GREEN, GREY), strict=False):
-        label = f"{part} (median {values.median():.1f})"
-        axis.hist(values, bins, density=True, histtype="step", color=colour, lw=2, label=label)
-        axis.axvline(values.median(), color=colour, ls="--", lw=1)
-    axis.set_xlabel("distance to the most similar training image (grey levels from 0 to 1)")
-    axis.set_ylabel("density")
-    legend_above(figure, *axis.get_legend_handles_labels(), 2)
-    return figure
-
-
-def distance_finding(numbers: pd.DataFrame) -> str:
-    """Return the median of each part as a sentence."""
     medians = numbers.groupby("part", sort=False).distance.median()
+    for (part, median), colour in zip(medians.items(), (ORANGE, GREEN, GREY), strict=False):
+        values = numbers.distance[numbers.part == part]
+        axis.hist(values, bins, density=True, histtype="step", color=colour, lw=2, label=part)
+        axis.axvline(median, color=colour, ls="--", lw=1)
+    axis.set_xlabel("distance to the most similar training image\n(grey levels from 0 to 1)")
+    axis.set_ylabel("density")
+    legend_above(axis)
     listed = ", ".join(f"{part} {median:.2f}" for part, median in medians.items())
-    return f"Median distance to the most similar training image: {listed}."
+    return report_figure([figure], numbers, f"Median distance: {listed}.", data_name=data_name)
 
 
 # ---- weights of the first layer ------------------------------------------------------------------
@@ -141,10 +139,11 @@ def distance_finding(numbers: pd.DataFrame) -> str:
 
 def first_layer_weights(
     results: Results, names: str | Iterable[str], data: Dataset, units: int = 10
-) -> Figure:
-    """Draw the incoming weights of hidden units as images, a row per experiment (first seed).
+) -> ReportFigure:
+    """Draw the incoming weights of hidden units as images, a panel per experiment (first seed).
 
-    The units with the largest weights (Euclidean norm) are shown, each on its own symmetric scale.
+    The units with the largest weights (Euclidean norm) are shown, each on its symmetric scale; red
+    is positive, blue negative.
 
     Parameters
     ----------
@@ -156,50 +155,106 @@ def first_layer_weights(
         How many units of each experiment.
     """
     names, shape = results.chosen(names), data.train_images.shape[1:]
-    numbers = weight_numbers(results, names, units)
-    exhibit = ExhibitData.of(numbers, weight_finding(results, names, shape), results, names)
-    return finished(lambda: draw_weights(numbers, shape, units), results.data_name, exhibit)
-
-
-def weight_numbers(results: Results, names: Iterable[str], units: int) -> pd.DataFrame:
-    """Return a row per experiment and unit, the largest first: its weights, pixel by pixel."""
-    tables = []
+    panels, tables, alike = [], [], []
     for name in names:
         weights = results.of(name)[0].model.weights[0]
         largest = np.argsort(-np.linalg.norm(weights, axis=0))[:units]
-        table = pd.DataFrame(weights[:, largest].T).add_prefix("pixel_")
-        table.insert(0, "experiment", name)
-        table.insert(1, "unit", largest)
-        tables.append(table)
-    return pd.concat(tables).round(4)
+        chosen = weights[:, largest].T
+        table = pd.DataFrame(chosen).add_prefix("pixel_").round(4)
+        tables.append(table.assign(experiment=name, unit=largest))
+        scaled = chosen / abs(chosen).max(axis=1, keepdims=True)
+        panels.append(image_grid(scaled.reshape(-1, *shape), 5, title(name), signed=True))
+        images = weights.T.reshape(-1, *shape)
+        correlation = np.corrcoef(images[:, :, :-1].ravel(), images[:, :, 1:].ravel())[0, 1]
+        alike.append(f"{title(name)} {correlation:.2f}")
+    numbers = pd.concat(tables).set_index(["experiment", "unit"]).reset_index()
+    finding = f"Correlation of the weights of neighbouring pixels: {', '.join(alike)}."
+    return report_figure(panels, numbers, finding, results=results, names=names)
 
 
-def draw_weights(numbers: pd.DataFrame, shape: tuple[int, int], units: int) -> Figure:
-    """Draw what :func:`weight_numbers` gives; red is positive, blue negative."""
-    experiments = numbers.groupby("experiment", sort=False)
-    units = min(units, 5) if is_narrow() else units
-    size = (width(), (1.28 * width() / units) * len(experiments) + 0.2)
-    figure, axes = plt.subplots(len(experiments), units, figsize=size, squeeze=False)
-    for line, (name, own) in zip(axes, experiments, strict=True):
-        for axis in line:
-            axis.axis("off")
-        images = own.filter(like="pixel_").to_numpy().reshape(-1, *shape)
-        for axis, image in zip(line, images, strict=False):
-            limit = abs(image).max()
-            axis.imshow(image, cmap="RdBu_r", vmin=-limit, vmax=limit)
-        line[0].set_title(title(name), fontsize=9.5)
-    return figure
+# ---- errors --------------------------------------------------------------------------------------
 
 
-def weight_finding(results: Results, names: Iterable[str], shape: tuple[int, int]) -> str:
-    """Return how much the weights of neighbouring pixels are alike, over all hidden units."""
-    correlations = []
-    for name in names:
-        images = results.of(name)[0].model.weights[0].T.reshape(-1, *shape)
-        left, right = images[:, :, :-1].ravel(), images[:, :, 1:].ravel()
-        correlations.append(f"{title(name)} {np.corrcoef(left, right)[0, 1]:.2f}")
-    return (
-        "Correlation of the weights of neighbouring pixels, over all hidden units: "
-        f"{', '.join(correlations)}. The higher it is, the more the images show strokes and not "
-        "noise."
+def confusion_matrix(matrix: np.ndarray, data: Dataset) -> ReportFigure:
+    """Draw a confusion matrix in per cent of each class.
+
+    Only the errors are coloured: the diagonal would hide their differences. The row of a class
+    without images is NaN.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (classes, classes)
+        Counts, or their mean over seeds: rows the true class, columns the predicted one.
+    data : Dataset
+        Gives the names of the classes.
+    """
+    labels, images = data.class_labels, matrix.sum(axis=1, keepdims=True)
+    percent = np.where(images > 0, 100 * matrix / np.maximum(images, 1), np.nan)
+    errors = percent - np.diag(np.diag(percent))
+    figure, axis = panel(4.6)
+    seen = pd.DataFrame(errors, labels, in_two_lines(labels))
+    mesh = heat_map(axis, seen.where(errors >= 0.05), fontsize=8, cmap="Oranges", vmin=0)
+    for place, share in enumerate(np.diag(percent)):
+        if share >= 0.05:
+            axis.text(
+                place + 0.5, place + 0.5, f"{share:.1f}", ha="center", va="center",
+                fontsize=8, weight="bold",
+            )  # fmt: skip
+    axis.set_aspect("equal")
+    axis.spines[:].set_visible(False)
+    axis.set(xlabel="predicted", ylabel="true character")
+    bar = figure.colorbar(
+        mesh, label="errors, % of the character", shrink=0.8, location="bottom"
+    )  # fmt: skip
+    bar.solids.set_rasterized(True)
+    numbers = pd.DataFrame(percent, columns=data.romaji)
+    numbers.insert(0, "true_character", data.romaji)
+    recall = pd.Series(np.diag(percent), labels)
+    finding = (
+        f"Between {recall.min():.1f} % ({recall.idxmin()}) and {recall.max():.1f} % "
+        f"({recall.idxmax()}) of the images of a character are recognised."
     )
+    true, predicted = divmod(int(np.nanargmax(errors)), len(labels))
+    if true != predicted:  # there is an error
+        most = f"{labels[true]} taken for {labels[predicted]}, {percent[true, predicted]:.1f} %"
+        finding = f"{finding[:-1]}; most frequent error: {most}."
+    return report_figure([figure], numbers, finding, data_name=data.name)
+
+
+def most_confident_errors(errors: ConfidentErrors, data: Dataset) -> ReportFigure:
+    """Draw images with their true and predicted class and the probability of the latter.
+
+    Parameters
+    ----------
+    errors : ConfidentErrors
+        What :func:`kmnist_mlp.experiments.error_analysis.most_confident_errors` gives.
+    data : Dataset
+        Gives the names of the classes.
+    """
+    names = np.array(data.romaji)
+    numbers = pd.DataFrame(
+        {
+            "true_character": names[errors.labels],
+            "predicted_character": names[errors.predictions],
+            "probability": errors.confidences,
+        }
+    )
+    captions = [
+        f"{data.class_names[label]} → {data.class_names[prediction]}  {in_percent(confidence, 0)}"
+        for _, label, prediction, confidence in zip(*errors, strict=True)
+    ]
+    half = len(captions) // 2
+    panels = [
+        image_grid(errors.images[part], 4, captions=captions[part])
+        for part in (slice(0, half), slice(half, None))
+        if part.stop is None or half
+    ]
+    finding = "There is no error to show."
+    if captions:
+        pairs = numbers.value_counts(["true_character", "predicted_character"])
+        finding = (
+            "The most frequent pair is {} taken for {}".format(*pairs.idxmax())
+            + f" ({pairs.max()} of {len(numbers)} errors with a probability of "
+            f"{in_percent(errors.confidences.min(), 1)} or more)."
+        )
+    return report_figure(panels, numbers, finding, data_name=data.name)

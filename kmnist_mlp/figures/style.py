@@ -1,8 +1,4 @@
-"""One style for all figures: colour-blind safe, kana in a Japanese font; charts as SVG.
-
-A figure is drawn twice: as wide as a page, and for a narrow screen, where its panels stand below
-each other. Pages show the one that fits.
-"""
+"""One style for all figures: panels of one width, colour-blind safe, kana in a Japanese font."""
 
 from __future__ import annotations
 
@@ -10,37 +6,31 @@ import base64
 import io
 import logging
 import re
-import textwrap
-from collections.abc import Callable, Iterable
-from contextvars import ContextVar
+import zlib
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
-from matplotlib.patches import Polygon
-from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
-from kmnist_mlp.data import is_stand_in
-from kmnist_mlp.support.colours import BLUE, GREEN, ORANGE, PALE, PURPLE, RED, SKY
+from kmnist_mlp.support.colours import BLUE, GREEN, ON_DARK, ON_PALE, ORANGE, PALE, PURPLE, SKY
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from kmnist_mlp.figures.exhibit import ExhibitData
-
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY)
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))  # told apart without any colour
-WIDE, NARROW = 9.5, 4.0  # inches
-_narrow = ContextVar("narrow", default=False)
+PANEL = 4.2  # inches: two side by side fill a page, one a telephone or a column of print
 
 
-# ---- making a figure -----------------------------------------------------------------------------
+# ---- making a panel ------------------------------------------------------------------------------
 
 
 def use_style() -> None:
@@ -79,32 +69,29 @@ def use_style() -> None:
     )
 
 
-def is_narrow() -> bool:
-    """Whether the figure in the making is the one for narrow screens."""
-    return _narrow.get()
+def panel(height: float = 3.2, width: float = PANEL) -> tuple[Figure, Axes]:
+    """Return a figure of one panel and its axes; sizes in inches."""
+    return plt.subplots(figsize=(width, height))
 
 
-def width() -> float:
-    """Return the width of the figure in the making, in inches."""
-    return NARROW if is_narrow() else WIDE
+def legend_above(axis: Axes, columns: int = 2) -> None:
+    """Put a legend above the axes, an entry per label: inside, it would hide one mark or another.
 
-
-def panels(columns: int, height: float = 3.5) -> tuple[Figure, list[Axes]]:
-    """Return a figure with axes side by side, or below each other; height in inches of each row."""
-    if is_narrow():
-        low = height if height > 4 or columns == 1 else 2.9  # a high one has a row per name
-        figure, axes = plt.subplots(columns, 1, figsize=(NARROW, columns * low), squeeze=False)
-        return figure, list(axes[:, 0])
-    figure, axes = plt.subplots(1, columns, figsize=(WIDE, height), squeeze=False)
-    return figure, list(axes[0])
-
-
-def legend_above(figure: Figure, handles: Iterable, labels: Iterable, columns: int) -> None:
-    """Put a legend above the axes: inside, it would hide one mark or another."""
-    labels = list(labels)
-    if is_narrow():
-        columns = min(columns, 2 if max(map(len, labels)) < 20 else 1)
-    figure.legend(list(handles), labels, loc="outside upper left", ncols=columns)
+    Examples
+    --------
+    >>> figure, axis = panel()
+    >>> for epoch in (1, 2):
+    ...     _ = axis.plot(epoch, 0.5, "o", label="seeds")
+    >>> legend_above(axis)
+    >>> plt.close(figure)
+    >>> len(figure.legends[0].get_texts())
+    1
+    """
+    handles, labels = axis.get_legend_handles_labels()
+    unique = dict(zip(labels, handles, strict=True))
+    axis.figure.legend(
+        unique.values(), unique.keys(), loc="outside upper left", ncols=columns, columnspacing=1.2
+    )
 
 
 def draw_means(
@@ -131,36 +118,42 @@ def draw_means(
     return means
 
 
-def finished(draw: Callable[[], Figure], data_name: str, exhibit_data: ExhibitData) -> Figure:
-    """Draw a figure, wide and narrow, with its data, marked if it shows the stand-in.
+def heat_map(
+    axis: Axes,
+    cells: pd.DataFrame,
+    text: str = "{:.1f}",
+    missing: str = "",
+    fontsize: float = 10,
+    **style: Any,
+) -> QuadMesh:
+    """Draw a table as coloured cells with their numbers, its first row on top; return the cells.
 
-    The narrow one is its attribute ``narrow``.
+    Parameters
+    ----------
+    axis : Axes
+    cells : DataFrame
+        Its labels are those of the ticks. A cell of NaN has no colour.
+    text : str
+        Format of a number.
+    missing : str
+        Stands in a cell of NaN.
+    fontsize : float
+    **style
+        As :meth:`~matplotlib.axes.Axes.pcolormesh` takes it.
     """
-    figure = _drawn(draw, data_name)
-    token = _narrow.set(True)
-    try:
-        figure.narrow = _drawn(draw, data_name)
-        for axis in figure.narrow.axes:
-            axis.set_xlabel(textwrap.fill(axis.get_xlabel(), 26))
-            locator = axis.xaxis.get_major_locator()
-            if isinstance(locator, MaxNLocator):
-                locator.set_params(nbins=4)
-    finally:
-        _narrow.reset(token)
-    figure.exhibit_data = exhibit_data
-    return figure
-
-
-def _drawn(draw: Callable[[], Figure], data_name: str) -> Figure:
-    figure = draw()
-    if is_stand_in(data_name):
-        figure.text(
-            0.995, 0.995, "STAND-IN DATA, not KMNIST", ha="right", va="top", fontsize=9,
-            color="white", weight="bold", zorder=10,
-            bbox={"facecolor": RED, "edgecolor": "none", "pad": 3},
+    mesh = axis.pcolormesh(cells, edgecolor="none", **style)
+    for (row, column), value in np.ndenumerate(cells.to_numpy()):
+        pale = np.dot(mesh.to_rgba(value)[:3], (0.3, 0.6, 0.1)) > 0.5
+        known = np.isfinite(value)
+        axis.text(
+            column + 0.5, row + 0.5, text.format(value) if known else missing, fontsize=fontsize,
+            color=(ON_PALE if pale else ON_DARK) if known else "black", ha="center", va="center",
         )  # fmt: skip
-    plt.close(figure)  # else the notebook would show it a second time
-    return figure
+    axis.set_xticks(np.arange(cells.shape[1]) + 0.5, cells.columns)
+    axis.set_yticks(np.arange(cells.shape[0]) + 0.5, cells.index)
+    axis.invert_yaxis()
+    axis.grid(False)
+    return mesh
 
 
 def in_two_lines(labels: Iterable[str]) -> list[str]:
@@ -173,40 +166,7 @@ def is_chart(figure: Figure) -> bool:
     return not any(axis.images for axis in figure.axes)
 
 
-def described(figure: Figure) -> str:
-    """Return what kind of chart a figure is, and its axes, in words.
-
-    Examples
-    --------
-    >>> figure, (axis,) = panels(1)
-    >>> _ = axis.plot([1, 2, 3], [3, 1, 2]), axis.set(xlabel="epoch", ylabel="loss")
-    >>> plt.close(figure)
-    >>> described(figure)
-    'Line chart: loss by epoch.'
-    """
-    if not is_chart(figure):
-        return "Images."
-    shown = [axis for axis in figure.axes if axis.lines or axis.patches or axis.collections]
-    pairs = [(axis.get_ylabel(), axis.get_xlabel()) for axis in shown]
-    label = next((ylabel for ylabel, _ in pairs if ylabel), "")
-    axes = [" by ".join(filter(None, (ylabel or label, xlabel))) for ylabel, xlabel in pairs]
-    kinds = {
-        "Histogram": any(isinstance(p, Polygon) for axis in shown for p in axis.patches),
-        "Bar chart": any(axis.containers and axis.patches for axis in shown),
-        "Heat map": any(isinstance(c, QuadMesh) for axis in shown for c in axis.collections),
-        "Line chart": any(
-            line.get_linestyle() != "None" and len(line.get_xdata()) > 2
-            for axis in shown
-            for line in axis.lines
-        ),
-    }
-    kind = next((kind for kind, found in kinds.items() if found), "Dot plot")
-    if not any(axes):
-        return "Diagram."
-    return f"{kind}: {'; '.join(dict.fromkeys(filter(None, axes)))}."
-
-
-# ---- figures and fonts as bytes ------------------------------------------------------------------
+# ---- pictures and fonts as bytes -----------------------------------------------------------------
 
 
 def png(figure: Figure, dpi: int | None = None) -> bytes:
@@ -219,27 +179,12 @@ def png(figure: Figure, dpi: int | None = None) -> bytes:
 
 
 def svg(figure: Figure) -> str:
-    """Return a figure as SVG, the same text every time, with coordinates in one decimal."""
+    """Return a figure as SVG, the same text every time, with coordinates in two decimals."""
     content = io.StringIO()
-    figure.savefig(content, format="svg", metadata={"Date": None})
+    nothing = dict.fromkeys(("Date", "Format", "Type", "Creator"))
+    figure.savefig(content, format="svg", metadata=nothing)
     text = content.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
-    return re.sub(r"<[^>]*>", _shortened, text)  # what stands between two tags is text to read
-
-
-def _shortened(tag: re.Match) -> str:
-    """Return a tag of an SVG with coordinates in one decimal, in a path without repeated names."""
-    text = re.sub(r"-?\d+\.\d{2,}(?=[ \n\"),;])", lambda n: f"{float(n[0]):.1f}", tag[0])
-    text = re.sub(r' transform="rotate\(-0 [^)]*\)"', "", text)
-    # what follows a point of a line is a line, unless it is named
-    text = re.sub(r"([ML])( [-\d. ]+\n)((?:L [-\d. ]+\n)+)", _one_line, text)
-    return re.sub(r"\s+", " ", text)
-
-
-def _one_line(part: re.Match) -> str:
-    """Return the points of a broken line with one command."""
-    return part[1] + part[2].rstrip("\n") + part[3].replace("\nL", "").replace("L", "", 1)
+    return re.sub(r"(\.\d\d)\d+(?=[^<>]*>)", r"\1", text[text.index("<svg") :])  # in tags only
 
 
 def picture(figure: Figure) -> dict[str, Any]:
@@ -275,3 +220,14 @@ def web_font(text: str) -> str:
     content = io.BytesIO()
     font.save(content)
     return f"data:font/woff;base64,{base64.b64encode(content.getvalue()).decode()}"
+
+
+def deflated(content: bytes) -> str:
+    """Return bytes, compressed, in base64: a page's script gets them with DecompressionStream.
+
+    Examples
+    --------
+    >>> len(deflated(bytes(10_000))) < 100
+    True
+    """
+    return base64.b64encode(zlib.compress(content, 9)).decode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.runs import Results, named_configs
 from kmnist_mlp.experiments.sweep import AXES, means
 from kmnist_mlp.experiments.verdicts import VERDICTS
-from kmnist_mlp.figures.exhibit import ExhibitData, label, shown, title
+from kmnist_mlp.figures.report_figure import ShownData, label, shown, title
 from kmnist_mlp.support.statistics import (
     MISSING,
     interval,
@@ -31,11 +32,52 @@ from kmnist_mlp.support.statistics import (
     typeset,
 )
 
+READINGS = {"text": "verdict", "code": "verdict_code"}  # the column of the verdict by each
 
-def with_corner(table: pd.DataFrame, name: str, data_name: str = "") -> pd.DataFrame:
-    """Name the row labels in the corner of the header; on the stand-in, name the data as well."""
+
+def table_of(
+    rows: Mapping[object, object] | pd.DataFrame,
+    corner: str,
+    data_name: str = "",
+    numbers: pd.DataFrame | None = None,
+    **shown: object,
+) -> pd.DataFrame:
+    """Return a table with a heading over its row labels, and the numbers that it was made of.
+
+    Parameters
+    ----------
+    rows : dict of dict, or DataFrame
+        The cells of each row.
+    corner : str
+        The heading; on the stand-in, the data is named in it as well.
+    data_name : str
+    numbers : DataFrame
+        For download: unrounded.
+    **shown
+        As :meth:`~kmnist_mlp.figures.report_figure.ShownData.of` takes it.
+    """
+    table = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame.from_dict(rows, "index")
     stand_in = f" ({data_name.upper()})" if is_stand_in(data_name) else ""
-    return table.rename_axis(index=None, columns=name + stand_in)
+    table = table.rename_axis(index=None, columns=corner + stand_in)
+    if numbers is not None:
+        table.attrs["shown_data"] = ShownData.of(numbers, **shown)
+    return table
+
+
+def ends(low: float, high: float, digits: int) -> str:
+    """Return the ends of an interval of a difference; those of one seed are not known.
+
+    Examples
+    --------
+    >>> ends(-0.25, 3, 1), ends(-np.inf, np.inf, 1)
+    ('−0.2 to +3.0', '–')
+    """
+    return f"{signed(low, digits)} to {signed(high, digits)}" if np.isfinite(low) else MISSING
+
+
+def in_words(mean: float, low: float, high: float, digits: int) -> str:
+    """Return a change with its interval, such as "−3.01 (−3.25 to −2.77)"."""
+    return f"{signed(mean, digits)} ({ends(low, high, digits)})"
 
 
 # ---- experiments ---------------------------------------------------------------------------------
@@ -67,8 +109,8 @@ def configurations(
         if (f.metadata["beyond"] or f.name == "seed")
         and any(getattr(config, f.name) != f.default for config in named.values())
     ]
-    rows = [
-        {
+    rows = {
+        name: {
             "layers": shown(config.layer_specs),
             "activation": config.activation if len(config.layer_specs) > 2 else MISSING,
             "learning rate": shown(config.learning_rate),
@@ -80,10 +122,9 @@ def configurations(
             "patience": config.early_stop_epoch if config.early_stop else "none",
             **{label(f.name): shown(getattr(config, f.name)) for f in beyond},
         }
-        for config in named.values()
-    ]
-    # not by title: an experiment of one's own may have that of one of the paper's
-    return with_corner(pd.DataFrame(rows, index=[title(name) for name in named]), "experiment")
+        for name, config in named.items()
+    }
+    return table_of(rows, "experiment").rename(index=title)
 
 
 def comparison(results: Results, names: str | Iterable[str] | None = None) -> pd.DataFrame:
@@ -91,47 +132,42 @@ def comparison(results: Results, names: str | Iterable[str] | None = None) -> pd
 
     The weights of which epoch are tested: of the best one with early stopping, else of the last.
     """
-    names = results.chosen(names)
-    rows = []
+    names, rows = results.chosen(names), {}
     for name in names:
-        entry = PAPER.get(name)
-        accuracy, loss = (results.values(q, name) for q in ("test_accuracy", "test_loss"))
-        paper_accuracy, accuracy_difference = _beside(entry and entry.test_accuracy, accuracy, 2)
-        paper_loss, loss_difference = _beside(entry and entry.test_loss, loss, 4)
+        row = rows[name] = {}
+        for quantity, unit, digits in (("accuracy", ", %", 2), ("loss", "", 4)):
+            ours = results.values(f"test_{quantity}", name)
+            paper = getattr(PAPER[name], f"test_{quantity}") if name in PAPER else None
+            row |= {
+                f"test {quantity}{unit}": plus_minus(ours, digits),
+                "paper, %" if unit else "paper loss": f"{paper:g}" if paper else MISSING,
+                "difference" if unit else "loss difference": (
+                    signed(ours.mean() - paper, digits) if paper else MISSING
+                ),
+            }
         diverged = int(results.values("diverged", name).sum())
-        row = {
-            "test accuracy, %": plus_minus(accuracy, 2),
-            "paper, %": paper_accuracy,
-            "difference": accuracy_difference,
-            "test loss": plus_minus(loss, 4),
-            "paper loss": paper_loss,
-            "loss difference": loss_difference,
+        row |= {
             "validation accuracy, %": plus_minus(results.values("validation_accuracy", name), 2),
             "weights of epoch": median_and_range(run.kept_epoch for run in results.of(name)),
             "stopped at epoch": median_and_range(results.values("stopped_epoch", name))
             + (f", {diverged} diverged" if diverged else ""),
         }
-        rows.append(row)
-    table = pd.DataFrame(rows, index=[title(name) for name in names])
-    table = with_corner(table, "experiment", results.data_name)
-    frame = _runs_of(results, names)
-    keys = zip(frame.experiment, frame.seed, strict=True)
-    frame["kept_epoch"] = [results.runs[key].kept_epoch for key in keys]
-    quantities = ["test_accuracy", "test_loss"]
-    table.attrs["exhibit_data"] = ExhibitData.of(frame, "", results, names, quantities)
-    return table
+    return _of_runs(rows, "experiment", results, ["test_accuracy", "test_loss"], names)
 
 
-def _beside(paper: float | None, ours: pd.Series, digits: int) -> tuple[str, str]:
-    """Return a value of the paper, and how far our mean is from it."""
-    if paper is None:
-        return MISSING, MISSING
-    return f"{paper:g}", signed(ours.mean() - paper, digits)
-
-
-def _runs_of(results: Results, names: list[str]) -> pd.DataFrame:
-    """Return what was measured in the runs of some experiments."""
-    return results.frame[results.frame.experiment.isin(names)].drop(columns="cached")
+def _of_runs(
+    rows: Mapping[str, object],
+    corner: str,
+    results: Results,
+    quantities: Iterable[str],
+    names: list[str],
+) -> pd.DataFrame:
+    """Return a table about experiments, with what was measured in their runs."""
+    frame = results.frame.drop(columns="cached")
+    frame = frame.assign(kept_epoch=[run.kept_epoch for run in results.runs.values()])
+    frame = frame[frame.experiment.isin(names)]
+    more = {"results": results, "names": names, "quantities": quantities}
+    return table_of(rows, corner, results.data_name, frame, **more).rename(index=title)
 
 
 def changes(results: Results, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
@@ -145,20 +181,15 @@ def changes(results: Results, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
     """
     pairs, rows = list(pairs), {}
     for name, minus in pairs:
-        row = {}
+        row = rows[f"{title(name)} − {title(minus)}"] = {}
         for part in ("test", "validation", "training"):
             quantity = f"{part}_accuracy"
             difference = results.values(quantity, name) - results.values(quantity, minus)
-            mean, low, high = interval(difference)
-            ends = f"{signed(low, 2)} to {signed(high, 2)}" if np.isfinite(low) else MISSING
-            row |= {f"{part} accuracy": signed(mean, 2), f"95 % interval ({part})": ends}
-        rows[f"{title(name)} − {title(minus)}"] = row
-    table = pd.DataFrame.from_dict(rows, orient="index")
-    table = with_corner(table, "difference, points", results.data_name)
+            mean, *between = interval(difference)
+            row[f"{part} accuracy"] = signed(mean, 2)
+            row[f"95 % interval ({part})"] = ends(*between, 2)
     names = list(dict.fromkeys(name for pair in pairs for name in pair))
-    frame = _runs_of(results, names)
-    table.attrs["exhibit_data"] = ExhibitData.of(frame, "", results, names, ["test_accuracy"])
-    return table
+    return _of_runs(rows, "difference, points", results, ["test_accuracy"], names)
 
 
 def loss_and_weights(results: Results, names: Iterable[str]) -> pd.DataFrame:
@@ -178,21 +209,18 @@ def loss_and_weights(results: Results, names: Iterable[str]) -> pd.DataFrame:
         layer's weights between -0.001 and 0.001.
     """
     names = results.chosen(names)
-    quantities = ("late_fluctuation", "small_weight_share")
-    rows = [
-        {
-            "fluctuation of the training loss, %": plus_minus(
-                100 * results.values(quantities[0], name), 1
-            ),
-            "weights near zero, %": plus_minus(results.values(quantities[1], name), 1),
+    columns = {
+        "late_fluctuation": ("fluctuation of the training loss, %", 100),
+        "small_weight_share": ("weights near zero, %", 1),  # in per cent already
+    }
+    rows = {
+        name: {
+            column: plus_minus(factor * results.values(quantity, name), 1)
+            for quantity, (column, factor) in columns.items()
         }
         for name in names
-    ]
-    table = pd.DataFrame(rows, index=[title(name) for name in names])
-    table = with_corner(table, "experiment", results.data_name)
-    frame = _runs_of(results, names)
-    table.attrs["exhibit_data"] = ExhibitData.of(frame, "", results, names, quantities)
-    return table
+    }
+    return _of_runs(rows, "experiment", results, columns, names)
 
 
 def sweep_table(sweep: pd.DataFrame, count: int = 5) -> pd.DataFrame:
@@ -219,7 +247,7 @@ def sweep_table(sweep: pd.DataFrame, count: int = 5) -> pd.DataFrame:
             "validation accuracy, %": plus_minus(100 * runs.validation_accuracy, 2),
             "test accuracy, %": plus_minus(100 * runs.test_accuracy, 2),
         }
-    return with_corner(pd.DataFrame.from_dict(rows, orient="index"), "place")
+    return table_of(rows, "place")
 
 
 def saturation(numbers: pd.DataFrame, data_name: str) -> pd.DataFrame:
@@ -247,10 +275,7 @@ def saturation(numbers: pd.DataFrame, data_name: str) -> pd.DataFrame:
         for layer, of_layer in layers.items():
             row[f"gradient norm, layer {layer}"] = plus_minus(of_layer.gradient_norm, 2)
         rows[f"{title(name)}: {weights} weights"] = row
-    table = pd.DataFrame.from_dict(rows, orient="index").fillna(MISSING)
-    table = with_corner(table, "experiment", data_name)
-    table.attrs["exhibit_data"] = ExhibitData.of(numbers)
-    return table
+    return table_of(rows, "experiment", data_name, numbers).fillna(MISSING)
 
 
 # ---- claims --------------------------------------------------------------------------------------
@@ -274,37 +299,30 @@ def scoreboard(judged: pd.DataFrame) -> pd.DataFrame:
     code = "verdict (code" + (", KMNIST)" if is_stand_in(data_name) else ")")
     for row in judged.itertuples():
         unit, digits = _unit(row.quantity, bool(row.minus))
-        ours = rounded(row.mean, digits)
-        low, high = row.interval_low, row.interval_high
-        interval = f"{rounded(low, digits)} to {rounded(high, digits)}"
+        text = rounded
         if row.quantity == "gradient_difference":
-            ours = scientific(row.mean, 1)
-            interval = f"{scientific(low, 1)} to {scientific(high, 1)}"
-        elif not np.isfinite(low):
-            interval = "one seed: unknown" if np.isinf(low) else MISSING
-        elif row.one_run:
-            interval += ", next run"
-        rows.append(
-            {
-                "section": row.section,
-                "claim": row.claim,
-                "claimed": _range(row.low, row.high, unit)
-                + " (our threshold)" * bool(row.our_threshold),
-                "ours": ours + unit,
-                "95 % interval": interval,
-                "p": MISSING if np.isnan(row.p) else p_text(row.p),
-                "verdict (text)" if twice else "verdict": row.verdict,
-            }
+            text, digits = scientific, 1
+        ours, low, high = (
+            text(value, digits) for value in (row.mean, row.interval_low, row.interval_high)
         )
+        between = f"{low} to {high}" + ", next run" * bool(row.one_run)
+        if not np.isfinite(row.interval_low):
+            between = "one seed: unknown" if np.isinf(row.interval_low) else MISSING
+        shown = {
+            "section": row.section,
+            "claim": row.claim,
+            "claimed": _range(row.low, row.high, unit)
+            + " (our threshold)" * bool(row.our_threshold),
+            "ours": ours + unit,
+            "95 % interval": between,
+            "p": MISSING if np.isnan(row.p) else p_text(row.p),
+            "verdict (text)" if twice else "verdict": row.verdict,
+        }
         if twice:
-            rows[-1] |= {
-                code: row.verdict_code or MISSING,
-                "cause or note": remark(row) or MISSING,
-            }
+            shown |= {code: row.verdict_code or MISSING, "cause or note": remark(row) or MISSING}
+        rows.append(shown)
     table = pd.DataFrame(rows, index=judged.number.tolist() if rows else [])
-    table = with_corner(table, "no.", data_name)
-    table.attrs["exhibit_data"] = ExhibitData.of(judged)
-    return table
+    return table_of(table, "no.", data_name, judged)
 
 
 def remark(row: object) -> str:
@@ -319,10 +337,10 @@ def remark(row: object) -> str:
         return row.note
     if row.cause in (NOT_FOUND, NOT_MEASURED):
         return f"cause {row.cause}"
-    change, ends = _change(row)
+    change, between = _change(row)
     also = f"; also {row.also}" if row.also else ""
     return (
-        f"{row.cause}: {change} (95 % interval {ends}), "
+        f"{row.cause}: {change} (95 % interval {between}), "
         f"{100 * row.cause_share:.0f} % of the distance{also}"
     )
 
@@ -331,9 +349,7 @@ def _change(row: object) -> tuple[str, str]:
     """Return by how much a cause changes a claim's value, and the interval of this, as text."""
     unit, digits = _unit(row.quantity, bool(row.minus))
     unit = " points" if unit == " %" else unit  # a change is a difference
-    values = (row.cause_change, row.cause_low, row.cause_high)
-    change, low, high = (signed(value, digits) for value in values)
-    return change + unit, f"{low} to {high}"
+    return signed(row.cause_change, digits) + unit, ends(row.cause_low, row.cause_high, digits)
 
 
 def _unit(quantity: str, is_difference: bool) -> tuple[str, int]:
@@ -347,16 +363,13 @@ def _unit(quantity: str, is_difference: bool) -> tuple[str, int]:
 
 def _range(low: float, high: float, unit: str) -> str:
     """Return a claimed range as text; one of its ends may be infinite."""
+    one_sided = np.isinf([low, high])
     lowest, highest = (typeset(f"{value:.6g}") for value in (low, high))
-    if np.isinf(low):
-        return f"at most {highest}{_singular(unit, high)}"
-    if np.isinf(high):
-        return f"at least {lowest}{_singular(unit, low)}"
-    return f"{lowest} to {highest}{unit}"
-
-
-def _singular(unit: str, value: float) -> str:
-    return " point" if unit == " points" and abs(value) == 1 else unit
+    if one_sided.any() and unit == " points" and 1 in (abs(low), abs(high)):
+        unit = " point"
+    if one_sided[0]:
+        return f"at most {highest}{unit}"
+    return f"at least {lowest}{unit}" if one_sided[1] else f"{lowest} to {highest}{unit}"
 
 
 def verdicts_by_kind(judged: pd.DataFrame) -> pd.DataFrame:
@@ -368,17 +381,12 @@ def verdicts_by_kind(judged: pd.DataFrame) -> pd.DataFrame:
         What :func:`kmnist_mlp.experiments.causes.in_both_readings` gives.
     """
     rows = {}
-    for kind in KINDS:
-        own = judged[judged.kind == kind]
-        for reading, column in (("text", "verdict"), ("code", "verdict_code")):
-            counts = own[column].value_counts()
-            rows[f"{kind}, {reading}"] = {
-                **{verdict: counts.get(verdict, 0) for verdict in VERDICTS},
-                "not run": counts.get("", 0),
-                "claims": len(own),
-            }
-    table = pd.DataFrame.from_dict(rows, orient="index").astype(str)
-    return with_corner(table, "kind of claim, reading", judged.attrs.get("data_name", ""))
+    for kind, (reading, column) in product(KINDS, READINGS.items()):
+        verdicts = judged[column][judged.kind == kind].replace("", "not run").value_counts()
+        row = rows[f"{kind}, {reading}"] = {v: verdicts.get(v, 0) for v in (*VERDICTS, "not run")}
+        row["claims"] = verdicts.sum()
+    table = table_of(rows, "kind of claim, reading", judged.attrs.get("data_name", ""))
+    return table.astype(str)
 
 
 def reproduced_by_kind(judged: pd.DataFrame, column: str = "verdict") -> str:
@@ -428,22 +436,22 @@ def differences_and_causes(judged: pd.DataFrame) -> pd.DataFrame:
     """
     rows = {}
     for kind in KINDS:
-        own, by_cause = judged[judged.kind == kind], {}
-        failed = own[own.verdict == "not reproduced"]
+        of_kind, by_cause = judged[judged.kind == kind], {}
+        failed = of_kind[of_kind.verdict == "not reproduced"]
         for row in failed.sort_values("cause_share", ascending=False, kind="stable").itertuples():
             claim = title(row.experiment) if row.one_run else row.claim
-            found = np.isfinite(row.cause_share)
-            cause = row.cause if found else remark(row) or "no cause was sought"
-            evidence = " {} ({})".format(*_change(row)) if found else ""
-            by_cause.setdefault(cause, []).append(claim + evidence)
-        parts = (Markup("<b>{}:</b> {}").format(c, "; ".join(by_cause[c])) for c in by_cause)
-        counts = [column[column != ""] for column in (own.verdict, own.verdict_code)]
-        text, coded = (f"{(c == 'reproduced').sum()} of {len(c)}" for c in counts)
-        rows[kind] = [text, coded, Markup("<br>").join(parts) or MISSING]
-    columns = ["text", "code", "cause of what the text does not reproduce"]
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns, dtype=object)
-    table.attrs["exhibit_data"] = ExhibitData.of(judged)
-    return with_corner(table, "reproduced by", judged.attrs.get("data_name", ""))
+            cause = remark(row) or "no cause was sought"
+            if np.isfinite(row.cause_share):
+                cause, claim = row.cause, "{} {} ({})".format(claim, *_change(row))
+            by_cause.setdefault(cause, []).append(claim)
+        parts = [Markup("<b>{}:</b> {}").format(c, "; ".join(by_cause[c])) for c in by_cause]
+        row = rows[kind] = {}
+        for reading, column in READINGS.items():
+            run = of_kind[column][of_kind[column] != ""]
+            row[reading] = f"{(run == 'reproduced').sum()} of {len(run)}"
+        row["cause of what the text does not reproduce"] = Markup("<br>").join(parts) or MISSING
+    table = pd.DataFrame.from_dict(rows, orient="index", dtype=object)  # Markup stays Markup
+    return table_of(table, "reproduced by", judged.attrs.get("data_name", ""), judged)
 
 
 # ---- errors --------------------------------------------------------------------------------------
@@ -461,15 +469,12 @@ def per_class(matrices: list[np.ndarray], data: Dataset) -> pd.DataFrame:
     """
     accuracy = 100 * np.array([recall(matrix) for matrix in matrices])
     precision = 100 * np.array([recall(matrix.T) for matrix in matrices])
-    table = pd.DataFrame(
-        {
-            "romaji": data.romaji,
-            "accuracy, %": [plus_minus(column, 1) for column in accuracy.T],
-            "precision, %": [plus_minus(column, 1) for column in precision.T],
-        },
-        index=data.class_names,
-    )
-    return with_corner(table, "character")
+    columns = {
+        "romaji": data.romaji,
+        "accuracy, %": [plus_minus(own, 1) for own in accuracy.T],
+        "precision, %": [plus_minus(own, 1) for own in precision.T],
+    }
+    return table_of(pd.DataFrame(columns, index=data.class_names), "character")
 
 
 def most_confused(matrices: list[np.ndarray], data: Dataset, count: int = 8) -> pd.DataFrame:
@@ -479,15 +484,9 @@ def most_confused(matrices: list[np.ndarray], data: Dataset, count: int = 8) -> 
     errors = mean - np.diag(np.diag(mean))
     pairs = [np.unravel_index(place, mean.shape) for place in np.argsort(-errors, axis=None)]
     rows = [
-        {
-            "character": labels[true],
-            "taken for": labels[predicted],
-            "images per seed": f"{mean[true, predicted]:.1f}",
-            "share of the character, %": f"{share[true, predicted]:.1f}",
-        }
-        for true, predicted in pairs[:count]
-        if errors[true, predicted] > 0
+        (labels[pair[0]], labels[pair[1]], f"{mean[pair]:.1f}", f"{share[pair]:.1f}")
+        for pair in pairs[:count]
+        if errors[pair] > 0
     ]
     columns = ["character", "taken for", "images per seed", "share of the character, %"]
-    table = pd.DataFrame(rows, pd.RangeIndex(1, len(rows) + 1), columns)
-    return with_corner(table, "rank")
+    return table_of(pd.DataFrame(rows, pd.RangeIndex(1, len(rows) + 1), columns), "rank")

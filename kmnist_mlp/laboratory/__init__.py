@@ -2,8 +2,8 @@
 
 from kmnist_mlp.laboratory.backpropagation import Backpropagation
 from kmnist_mlp.laboratory.controls import explorer, menu, slider
-from kmnist_mlp.laboratory.drawing_pad import drawing_pad
 from kmnist_mlp.laboratory.hidden_units import HiddenUnits
+from kmnist_mlp.laboratory.in_page import drawing_pad
 from kmnist_mlp.laboratory.loss_surface import LossSurface
 from kmnist_mlp.laboratory.panel import Laboratory
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from kmnist_mlp.figures.exhibit import ExhibitData
-from kmnist_mlp.figures.style import NARROW, WIDE, finished, is_narrow
+from kmnist_mlp.figures.report_figure import ReportFigure, report_figure
+from kmnist_mlp.figures.style import panel
 from kmnist_mlp.network import MLP, backpropagate, forward
 from kmnist_mlp.support.checks import whole_number
 from kmnist_mlp.support.colours import BLUE, CELL, COMPUTED, GREY, INPUT, ORANGE, RULE
@@ -74,7 +72,7 @@ class Backpropagation:
         names = ("W1", "W2", "b1", "b2", "E")
         self.arrays.append(known | dict(zip(names, map(np.atleast_2d, after), strict=True)))
 
-    def figure(self, number: int = len(STEPS) - 2) -> Figure:
+    def figure(self, number: int = len(STEPS) - 2) -> ReportFigure:
         """Draw all arrays after a step, counted from 0; those not known yet are empty.
 
         Orange: computed in this step; blue: its inputs.
@@ -93,19 +91,17 @@ class Backpropagation:
             ],
             columns=["array", "row", "column", "value"],
         )
-        exhibit = ExhibitData.of(numbers, finding(self.arrays, number))
-        return finished(lambda: draw(self.arrays, number), "", exhibit)
+        before, after = (arrays["E"].item() for arrays in self.arrays[-2:])
+        finding = (
+            f"Step {number} of {len(STEPS) - 1}: {STEPS[number].text}. "
+            f"The loss is {before:.3f} before and {after:.3f} after the last step."
+        )
+        return report_figure([draw(self.arrays, number)], numbers, finding, data_name="")
 
 
-# column and row of cells of each array's upper left corner: forward above, gradients below
+# column and row of cells of each array's upper left corner: one layer below the other, with the
+# gradients of its weights beside them
 PLACES = {
-    "x": (0, 0), "W1": (5, 0), "b1": (5, 5), "z1": (9, 0), "a1": (13, 0),
-    "W2": (17, 0), "b2": (17, 5), "z2": (20, 0), "p": (23, 0), "E": (23, 5),
-    "dW1": (5, 8), "db1": (5, 13), "d1": (9, 8), "dW2": (17, 8), "db2": (17, 13),
-    "d2": (20, 8), "t": (23, 8),
-}  # fmt: skip
-# on a narrow screen: one layer below the other, the gradients of its weights beside them
-NARROW_PLACES = {
     "x": (0, 0), "W1": (4.6, 0), "dW1": (8, 0), "z1": (0, 2), "b1": (4.6, 5), "db1": (8, 5),
     "a1": (0, 4), "d1": (0, 6), "z2": (0, 8.5), "W2": (4.6, 8.5), "dW2": (8, 8.5), "p": (0, 10.5),
     "E": (2.8, 10.5), "t": (0, 12.5), "b2": (4.6, 12.5), "db2": (8, 12.5), "d2": (0, 14.5),
@@ -113,10 +109,9 @@ NARROW_PLACES = {
 
 
 def draw(arrays: list[dict[str, np.ndarray]], number: int) -> Figure:
-    """Draw every array in its place, after a step."""
-    step, narrow = STEPS[number], is_narrow()
-    places = NARROW_PLACES if narrow else PLACES
-    figure, axis = plt.subplots(figsize=(NARROW, 7.2) if narrow else (WIDE, 4.6))
+    """Draw every array in its place, after a step; with its numbers if they are known by then."""
+    step = STEPS[number]
+    figure, axis = panel(7)
     for name, last in arrays[-1].items():
         known = arrays[number].get(name)
         face, colour, weight = "white" if known is not None else CELL, GREY, "normal"
@@ -124,51 +119,19 @@ def draw(arrays: list[dict[str, np.ndarray]], number: int) -> Figure:
             face, colour, weight = COMPUTED, ORANGE, "bold"
         elif name in step.needs:
             face, colour, weight = INPUT, BLUE, "bold"
-        left, top = places[name]
+        left, top = PLACES[name]
         axis.text(left, top - 0.2, name, color=colour, weight=weight, fontsize=9.5, va="bottom")
-        draw_cells(axis, left, top, last.shape, face, known)
-    notes = {
-        (0, 9.6): "above: forward,\nfrom left to right",
-        (0, 11.6): "below: the gradients,\nfrom right to left",
-    }
-    if narrow:
-        notes = {(3, 14.6): "forward from top to bottom,\nthe gradients from bottom to top"}
-    for place, note in notes.items():
-        axis.text(*place, note, fontsize=8.5, color=GREY, va="top")
-    title = textwrap.fill(f"{number}. {step.text}", 42 if narrow else 100)
-    axis.set_title(f"{title}\n", fontsize=9 if narrow else 11)
-    size = 8.5 if narrow else 10.5
-    axis.text(0, -1.75, step.formula, family="monospace", fontsize=size, color=ORANGE)
-    axis.set_xlim(-0.2, 11.1 if narrow else 25.2)
-    axis.set_ylim(16.2 if narrow else 14.4, -2.4)
+        for row, column in np.ndindex(last.shape):
+            x, y = left + column, top + row
+            axis.add_patch(Rectangle((x, y), 1, 1, facecolor=face, edgecolor=RULE, lw=0.6))
+            if known is not None:
+                value = rounded(round(float(known[row, column]), 2) + 0.0, 2)  # never -0.00
+                axis.text(x + 0.5, y + 0.53, value, ha="center", va="center", fontsize=7.5)
+    note = "forward from top to bottom,\nthe gradients from bottom to top"
+    axis.text(3, 14.6, note, fontsize=8.5, color=GREY, va="top")
+    title = textwrap.fill(f"{number}. {step.text}", 48)
+    axis.set_title(title if "\n" in title else f"\n{title}", fontsize=9)  # always two lines
+    axis.text(0, -1.75, step.formula, family="monospace", fontsize=8.5, color=ORANGE)
+    axis.set(xlim=(-0.2, 11.1), ylim=(16.2, -2.2))
     axis.axis("off")
     return figure
-
-
-def draw_cells(
-    axis: Axes, left: float, top: float, shape: tuple[int, ...], face: str, known: np.ndarray | None
-) -> None:
-    """Draw the cells of one array, with their numbers if they are known."""
-    for row, column in np.ndindex(shape):
-        axis.add_patch(
-            Rectangle((left + column, top + row), 1, 1, facecolor=face, edgecolor=RULE, lw=0.6)
-        )
-        if known is not None:
-            value = round(float(known[row, column]), 2) + 0.0  # never -0.00
-            middle = (left + column + 0.5, top + row + 0.53)
-            axis.text(
-                *middle,
-                rounded(value, 2),
-                ha="center",
-                va="center",
-                fontsize=7.5 if is_narrow() else 8,
-            )
-
-
-def finding(arrays: list[dict[str, np.ndarray]], number: int) -> str:
-    """Return, in a sentence, which step it is, and the loss before and after the last one."""
-    before, after = (arrays[n]["E"].item() for n in (-2, -1))
-    return (
-        f"Step {number} of {len(STEPS) - 1} of one backpropagation in a 4-3-2 network: "
-        f"{STEPS[number].text}. The loss is {before:.3f} before and {after:.3f} after the step."
-    )

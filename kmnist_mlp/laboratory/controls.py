@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from html import escape
+from typing import Any
 
 import ipywidgets as widgets
-from matplotlib.figure import Figure
 
 from kmnist_mlp.callbacks.live import someone_looks
+from kmnist_mlp.figures.report_figure import ReportFigure
 from kmnist_mlp.figures.style import png_address
 
-LABELS = {"description_width": "110px"}  # so that controls below each other are aligned
 
-
-def explorer(draw: Callable[..., Figure], **controls: widgets.Widget) -> widgets.VBox:
+def explorer(draw: Callable[..., ReportFigure], **controls: widgets.Widget) -> widgets.VBox:
     """Return controls above the figure that ``draw`` makes of their values, drawn at each change.
 
     Below the figure stands its finding.
@@ -29,9 +28,12 @@ def explorer(draw: Callable[..., Figure], **controls: widgets.Widget) -> widgets
 
     def redraw(_: object = None) -> None:
         figure = draw(**{name: control.value for name, control in controls.items()})
-        alt, source = escape(figure.exhibit_data.finding), png_address(figure, 150)
-        image = f'<img alt="{alt}" style="width: 950px; max-width: 100%" src="{source}">'
-        picture.value = f"{image}<p>{alt}</p>"
+        finding = escape(figure.finding)
+        panels = "".join(
+            f'<img alt="{finding}" style="width: 410px" src="{png_address(panel, 150)}">'
+            for panel in figure.panels
+        )
+        picture.value = f"{panels}<p>{finding}</p>"
 
     for control in controls.values():
         control.observe(redraw, "value")
@@ -40,14 +42,19 @@ def explorer(draw: Callable[..., Figure], **controls: widgets.Widget) -> widgets
     return widgets.VBox([widgets.HBox(list(controls.values())), picture])
 
 
+def labelled(kind: type[widgets.Widget], name: str, **options: Any) -> widgets.Widget:
+    """Return a control with its name on its left."""
+    return kind(description=name, style={"description_width": "110px"}, **options)
+
+
 def slider(name: str, last: int, step: int = 1) -> widgets.IntSlider:
     """Return a slider over 0, step, 2 * step, ... up to ``last``."""
-    return widgets.IntSlider(0, max=last, step=step, description=name, style=LABELS)
+    return labelled(widgets.IntSlider, name, value=0, max=last, step=step)
 
 
 def menu(name: str, options: Iterable[str]) -> widgets.Dropdown:
     """Return a menu of names, the first one chosen."""
-    return widgets.Dropdown(options=list(options), description=name, style=LABELS)
+    return labelled(widgets.Dropdown, name, options=list(options))
 
 
 def offer(control: widgets.Dropdown, options: Iterable[str]) -> None:
@@ -63,4 +70,4 @@ def choice(
 ) -> widgets.SelectionSlider:
     """Return a slider over round numbers and the given value, which is chosen."""
     options = [(f"{v:g}" if v else zero, v) for v in sorted({*values, value})]
-    return widgets.SelectionSlider(options=options, value=value, description=name, style=LABELS)
+    return labelled(widgets.SelectionSlider, name, options=options, value=value)

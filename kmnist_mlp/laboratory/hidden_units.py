@@ -6,27 +6,44 @@ for images that have ink where the weights are positive, and paper where they ar
 
 from __future__ import annotations
 
-import textwrap
-
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from kmnist_mlp.activations import ACTIVATIONS
 from kmnist_mlp.data import Dataset, split_rows
-from kmnist_mlp.figures import style
-from kmnist_mlp.figures.exhibit import ExhibitData
-from kmnist_mlp.figures.style import finished
-from kmnist_mlp.laboratory.checks import trained_on
+from kmnist_mlp.figures.report_figure import ReportFigure, report_figure
+from kmnist_mlp.figures.style import panel
 from kmnist_mlp.network import MLP, standardised
 from kmnist_mlp.results import TrainingResult
-from kmnist_mlp.support.checks import whole_number
+from kmnist_mlp.support.checks import instance, whole_number
 
 CHUNK = 1000  # images that are in memory as standardised numbers at the same time
 TOP = 100  # the images with the largest outputs, of which the classes are counted
+ROWS = 3  # units in one panel
 GAP = 3  # pixels between two tiles of the figure
+
+
+def for_data(model: MLP, data: Dataset) -> MLP:
+    """Return a network, if it takes the images of ``data`` and knows its classes.
+
+    Raises
+    ------
+    ValueError
+        If ``data`` is no data set, the network has another number of inputs or outputs, or it does
+        not carry its standardisation.
+    """
+    pixels = instance("data", data, Dataset).train_images[0].size
+    needed = (pixels, len(data.class_names))
+    if (model.layer_specs[0], model.layer_specs[-1]) != needed:
+        raise ValueError(
+            f"run must be of a network with {needed[0]} inputs and {needed[1]} outputs, the pixels "
+            f"and classes of {data.name}; got {model!r}"
+        )
+    if model.standardisation is None:
+        raise ValueError(f"run must be a result of train(), with a standardisation; got {model!r}")
+    return model
 
 
 class HiddenUnits:
@@ -64,7 +81,7 @@ class HiddenUnits:
     """
 
     def __init__(self, run: TrainingResult, data: Dataset) -> None:
-        model = trained_on(run, data)
+        model = for_data(instance("run", run, TrainingResult).model, data)
         train_rows, validation_rows = split_rows(len(data.train_images), run.config)
         self.data = data
         self.part = "validation" if len(validation_rows) else "training"
@@ -80,17 +97,17 @@ class HiddenUnits:
             [np.bincount(labels, minlength=classes) for labels in self.labels[self.top].T]
         )
 
-    def figure(self, first: int = 0, count: int = 6, images: int = 12) -> Figure:
-        """Draw some units, a row each: the weights as an image, then what activates the unit most.
+    def figure(self, first: int = 0, count: int = 6, images: int = 12) -> ReportFigure:
+        """Draw some units below each other: the weights, then what activates the unit most.
 
-        Beside the row: how many of the hundred most exciting images show which character.
+        Beside them: how many of the 100 images that activate the unit most show which character.
 
         Parameters
         ----------
         first, count : int
             Which of the units, in the order of :attr:`order`.
         images : int
-            How many images per unit, 100 at most.
+            How many images per unit, 100 at most, in two rows.
 
         Raises
         ------
@@ -109,9 +126,15 @@ class HiddenUnits:
             ],
             columns=["unit", "rank", "character", "output"],
         )
-        names = ", ".join(map(str, shown))
-        exhibit = ExhibitData.of(numbers, f"{finding(self)} Shown: units {names}.")
-        return finished(lambda: draw(self, shown, images), self.data.name, exhibit)
+        share = self.class_counts.max(axis=1)
+        finding = (
+            f"Of the {len(self.top)} {self.part} images that activate a hidden unit most, "
+            f"{np.median(share):.0f} show the same character (median of {len(share)} units; from "
+            f"{share.min()} to {share.max()})."
+        )
+        parts = [shown[start : start + ROWS] for start in range(0, len(shown), ROWS)]
+        drawn = [draw(self, part, images) for part in parts]
+        return report_figure(drawn, numbers, finding, data_name=self.data.name)
 
 
 def first_layer(model: MLP, images: np.ndarray) -> np.ndarray:
@@ -127,39 +150,26 @@ def first_layer(model: MLP, images: np.ndarray) -> np.ndarray:
 
 
 def draw(units: HiddenUnits, shown: np.ndarray, images: int) -> Figure:
-    """Draw one row of tiles per unit: weights (red: positive), then images, dark ink on white."""
-    narrow = style.is_narrow()
-    images = min(images, 5) if narrow else images
+    """Draw weights (red: positive), twice as large, beside two rows of images."""
     height, width = units.images.shape[1:]
-    down, across = height + GAP, width + GAP
-    canvas = np.ones((len(shown) * down - GAP, (images + 1) * across + 2 * GAP, 3))
-    for line, unit in enumerate(shown):
+    down, across, columns = height + GAP, width + GAP, -(-images // 2)
+    rows = np.arange(len(shown)) * (2 * down + 2 * GAP)
+    left = 2 * width + 3 * GAP  # of the images
+    canvas = np.ones((rows[-1] + 2 * height + GAP, left + columns * across - GAP, 3))
+    for top, unit in zip(rows, shown, strict=True):
         weights = units.weights[:, unit].reshape(height, width)
-        weights = weights / (abs(weights).max() or 1)
-        tiles = [mpl.colormaps["RdBu_r"]((1 + weights) / 2)[:, :, :3]]
-        top = units.images[units.top[:images, unit]]
-        tiles += [np.repeat(1 - image[:, :, None] / 255, 3, axis=2) for image in top]
-        for place, tile in enumerate(tiles):
-            upper, left = line * down, place * across + 2 * GAP * (place > 0)
-            canvas[upper : upper + height, left : left + width] = tile
-    inches = float(np.clip((0.48 if narrow else 0.62) * height / width, 0.3, 2))  # of a row
-    figure, axis = plt.subplots(figsize=(style.width(), inches * len(shown) + 0.35))
+        weights = (1 + weights / (abs(weights).max() or 1)) / 2
+        tile = mpl.colormaps["RdBu_r"](weights)[:, :, :3].repeat(2, axis=0).repeat(2, axis=1)
+        canvas[top : top + 2 * height, : 2 * width] = tile
+        for place, image in enumerate(units.images[units.top[:images, unit]]):
+            y, x = top + place // columns * down, left + place % columns * across
+            canvas[y : y + height, x : x + width] = 1 - image[:, :, None] / 255
+    figure, axis = panel(min(0.5 + 3.1 * canvas.shape[0] / canvas.shape[1], 8))
     axis.imshow(canvas, interpolation="nearest")
-    middles = np.arange(len(shown)) * down + height / 2
-    counts = [most_frequent(units, unit) for unit in shown]
-    title = textwrap.fill(f"the {units.part} images that activate it most", 26 if narrow else 60)
-    if narrow:
-        names = [f"unit {unit}\n{text}" for unit, text in zip(shown, counts, strict=True)]
-        axis.set_yticks(middles, names, fontsize=7.5)
-    else:
-        axis.set_yticks(middles, [f"unit {unit}" for unit in shown])
-        for middle, text in zip(middles, counts, strict=True):
-            axis.text(canvas.shape[1] + 4, middle, text, va="center")
-        axis.text(canvas.shape[1] + 4, -2, f"of the top {len(units.top)}", va="bottom")
-    axis.set_xticks(
-        [width / 2, across * (images + 2) / 2],
-        ["weights", title],
-    )
+    names = [f"unit {unit}\n{most_frequent(units, unit)}" for unit in shown]
+    axis.set_yticks(rows + height, names, fontsize=8)
+    title = f"{units.part} images that\nactivate it most"
+    axis.set_xticks([width, (left + canvas.shape[1]) / 2], ["weights", title], fontsize=9)
     axis.xaxis.tick_top()
     axis.tick_params(length=0)
     axis.grid(visible=False)
@@ -171,14 +181,4 @@ def most_frequent(units: HiddenUnits, unit: int) -> str:
     """Return the three most frequent classes of a unit's top images, such as "61 お  20 は"."""
     counts = units.class_counts[unit]
     most = [label for label in np.argsort(-counts, kind="stable")[:3] if counts[label]]
-    return "  ".join(f"{counts[label]} {units.data.class_names[label]}" for label in most)
-
-
-def finding(units: HiddenUnits) -> str:
-    """Return, in a sentence, how many of the images with the largest outputs show one character."""
-    share = units.class_counts.max(axis=1)
-    return (
-        f"Of the {len(units.top)} {units.part} images that activate a hidden unit most, "
-        f"{np.median(share):.0f} show the same character (median of {len(share)} units; from "
-        f"{share.min()} to {share.max()})."
-    )
+    return "\n".join(f"{counts[label]} {units.data.class_names[label]}" for label in most)

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from kmnist_mlp.data import Dataset, split_and_standardise
-from kmnist_mlp.figures.exhibit import ExhibitData
-from kmnist_mlp.figures.style import DASHES, finished, is_narrow, width
-from kmnist_mlp.laboratory.checks import trained_on
+from kmnist_mlp.figures.report_figure import ReportFigure, report_figure
+from kmnist_mlp.figures.style import DASHES, panel
+from kmnist_mlp.laboratory.hidden_units import for_data
 from kmnist_mlp.network import MLP
-from kmnist_mlp.results import Callback, Progress, TrainingResult
-from kmnist_mlp.support.checks import one_of
+from kmnist_mlp.results import Progress, TrainingResult
+from kmnist_mlp.support.checks import instance, one_of
 from kmnist_mlp.support.colours import BLUE, GREY, ON_DARK, ORANGE
 from kmnist_mlp.support.threads import one_blas_thread
 from kmnist_mlp.training import Training, train
 
 RATES = (0.0005, 0.005, 0.5)  # the learning rates that the paper compares
-SMALLEST = 1e-12  # cross-entropy that is drawn: a loss of 0 has no logarithm
+SMALLEST = 1e-12  # loss that is drawn: a loss of 0 has no logarithm
 
 
 class LossSurface:
@@ -58,7 +55,7 @@ class LossSurface:
     """
 
     def __init__(self, run: TrainingResult, data: Dataset) -> None:
-        model, config = trained_on(run, data), run.config
+        model, config = for_data(instance("run", run, TrainingResult).model, data), run.config
         split = split_and_standardise(data, config, model.dtype)
         size = min(config.batch_size, len(split.train) // 2)
         if not size:
@@ -66,11 +63,8 @@ class LossSurface:
         parts = [slice(0, size), slice(size, 2 * size)]
         self.batches = [(split.train[part], split.train_labels[part]) for part in parts]
         self.models, self.data = stages(run, data), data
-        self.directions = lru_cache(self._directions)
-        self.along = lru_cache(self._along)
-        self.surface = lru_cache(self._surface)
 
-    def _directions(self, stage: str) -> tuple[np.ndarray, np.ndarray]:
+    def directions(self, stage: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the gradient of the summed cross-entropy, and across it: (parameters,) each."""
         model = self.models[stage]
         along, across = (
@@ -96,12 +90,12 @@ class LossSurface:
                 found.append(moved.loss(x, y) / len(y))
         return np.array(found)
 
-    def _along(self, stage: str) -> tuple[np.ndarray, np.ndarray]:
+    def along(self, stage: str) -> tuple[np.ndarray, np.ndarray]:
         """Return learning rates and the losses after one step with each, (61,) each."""
         rates = np.geomspace(1e-5, 1, 61)
         return rates, self.losses(stage, [(rate, 0.0) for rate in rates])
 
-    def _surface(self, stage: str, rate: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def surface(self, stage: str, rate: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return steps along (n,), steps across (m,) and the losses (m, n), three steps wide."""
         a, b = np.linspace(-1, 3, 21) * rate, np.linspace(-1.5, 1.5, 15) * rate
         losses = self.losses(stage, [(s, t) for t in b for s in a])
@@ -111,8 +105,8 @@ class LossSurface:
         """Return the loss before a step, and after one with each of :data:`RATES`: (4,)."""
         return self.losses(stage, [(0.0, 0.0), *((rate, 0.0) for rate in RATES)])
 
-    def figure(self, stage: str) -> Figure:
-        """Draw the loss along the gradient (top), and the surface around three steps (below).
+    def figure(self, stage: str) -> ReportFigure:
+        """Draw the loss along the gradient, and the surface around one step of each rate.
 
         Raises
         ------
@@ -124,8 +118,15 @@ class LossSurface:
             pd.DataFrame({"stage": name, "learning_rate": rates, "cross_entropy": losses})
             for name, (rates, losses) in ((name, self.along(name)) for name in self.models)
         )
-        exhibit = ExhibitData.of(numbers, finding(self, stage))
-        return finished(lambda: draw(self, stage), self.data.name, exhibit)
+        before, *after = self.after_steps(stage)
+        steps = [f"{loss:.3g} with {rate:g}" for rate, loss in zip(RATES, after, strict=True)]
+        finding = (
+            f"{stage.capitalize()}, a mini-batch has a loss of {before:.3g} per image; after one "
+            f"step along its gradient, by learning rate, it is {', '.join(steps)}."
+        )
+        surfaces = [draw_surface(self, stage, rate) for rate in RATES]
+        panels = [draw_along(self, stage), *surfaces]
+        return report_figure(panels, numbers, finding, data_name=self.data.name)
 
 
 def stages(run: TrainingResult, data: Dataset) -> dict[str, MLP]:
@@ -133,90 +134,54 @@ def stages(run: TrainingResult, data: Dataset) -> dict[str, MLP]:
 
     The run is repeated up to its first epoch, so that its schedule is that of all epochs.
     """
-    first = FirstEpoch()
-    train(run.config, data, run.model.dtype, callbacks=[first])
-    if len(first.models) == 1:  # the first epoch diverged
-        return first.models
-    return {**first.models, "at the end": run.model}
+    models = {"at the start": Training(run.config, data, run.model.dtype).plain()}
 
-
-class FirstEpoch(Callback):
-    """Keeps the network as training begins and after one epoch, and ends training there."""
-
-    def __init__(self) -> None:
-        self.models: dict[str, MLP] = {}
-
-    def start(self, run: Training) -> None:
-        """Copy the network before the first epoch."""
-        self.models["at the start"] = run.plain().copy()
-
-    def epoch(self, progress: Progress) -> bool:
-        """Copy the network after the first epoch."""
-        self.models["after one epoch"] = progress.model.copy()
+    def keep(progress: Progress) -> bool:
+        models["after one epoch"] = progress.model.copy()
         return True
 
-
-def draw(surface: LossSurface, stage: str) -> Figure:
-    """Draw the loss along the gradient above the surfaces around three steps."""
-    if is_narrow():
-        size, ratios, mosaic = (width(), 11.0), [1.1, 1, 1, 1], "A;B;C;D"
-    else:
-        size, ratios, mosaic = (width(), 6.0), [1, 1.15], "AAA;BCD"
-    figure, axes = plt.subplot_mosaic(mosaic, figsize=size, height_ratios=ratios)
-    draw_along(axes["A"], surface, stage)
-    for key, rate in zip("BCD", RATES, strict=True):
-        draw_surface(axes[key], surface, stage, rate)
-    axes["B"].set_ylabel("steps across")
-    return figure
+    train(run.config, data, run.model.dtype, callbacks=[keep])
+    if len(models) == 2:  # else the first epoch diverged
+        models["at the end"] = run.model
+    return models
 
 
-def draw_along(axis: Axes, surface: LossSurface, stage: str) -> None:
+def draw_along(surface: LossSurface, stage: str) -> Figure:
     """Draw the loss by the length of the step, of all stages; the given one is emphasised."""
+    figure, axis = panel(3.3)
     for name, dashes in zip(surface.models, DASHES, strict=False):
         rates, losses = surface.along(name)
         style = {"color": BLUE, "lw": 2, "zorder": 3} if name == stage else {"color": GREY, "lw": 1}
         axis.plot(rates, losses.clip(SMALLEST), ls=dashes, label=name, **style)
-    axis.legend(loc="upper left" if is_narrow() else "upper center", ncols=1 if is_narrow() else 3)
+    figure.legend(loc="outside upper left", ncols=3, fontsize=8.5, columnspacing=1)
     before, *after = surface.after_steps(stage).clip(SMALLEST)
     axis.axhline(before, color=GREY, ls=":", lw=1)
     for number, (rate, loss) in enumerate(zip(RATES, after, strict=True)):
         axis.plot(rate, loss, "o", color=ORANGE, zorder=4)
-        place = (0, -17 if is_narrow() and number == 1 else 9)  # no label on another one's dot
+        place = (0, -17 if number == 1 else 9)  # no label on another one's dot
         note = {"textcoords": "offset points", "xytext": place, "ha": "center", "weight": "bold"}
         ground = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
         axis.annotate(f"{rate:g}: {loss:.3g}", (rate, loss), **note, bbox=ground, zorder=5)
-    axis.set_xscale("log")
-    axis.set_yscale("log")
-    axis.set_xlabel("length of the step: learning rate")
-    axis.set_ylabel("loss per image" if is_narrow() else "cross-entropy per image")
-    axis.set_title(
-        "Loss along the gradient" if is_narrow() else "Loss of the mini-batch along its gradient"
-    )
-    low, high = axis.get_ylim()
-    axis.set_ylim(low, high * (1000 if is_narrow() else 2))  # the legend needs room
+    axis.set(xscale="log", yscale="log", title="Loss along the gradient")
+    axis.set(xlabel="length of the step: learning rate", ylabel="cross-entropy per image")
+    axis.margins(y=0.15)  # room for the highest label
+    return figure
 
 
-def draw_surface(axis: Axes, surface: LossSurface, stage: str, rate: float) -> None:
+def draw_surface(surface: LossSurface, stage: str, rate: float) -> Figure:
     """Draw the loss around one step as contours of its logarithm; the arrow is the step."""
+    figure, axis = panel(3.3)
     a, b, losses = surface.surface(stage, rate)
     loss_before, loss_after = surface.losses(stage, [(0.0, 0.0), (rate, 0.0)])
     logarithm = np.log10(losses.clip(SMALLEST))
     image = axis.contourf(a / rate, b / rate, logarithm, levels=14, cmap="viridis")
-    bar = axis.figure.colorbar(image, ax=axis, shrink=0.9, ticks=np.linspace(*image.get_clim(), 4))
+    bar = figure.colorbar(image, ax=axis, shrink=0.9, ticks=np.linspace(*image.get_clim(), 4))
     bar.ax.set_yticklabels([f"{10**tick:.3g}" for tick in bar.get_ticks()])
+    bar.set_label("cross-entropy per image")
     arrow = {"arrowstyle": "-|>", "color": ON_DARK, "lw": 2}
     axis.annotate("", (1, 0), (0, 0), arrowprops=arrow)
     axis.plot(0, 0, "o", color=ON_DARK, ms=5)
-    axis.set_title(f"{rate:g}: {loss_before:.3g} → {loss_after:.3g}")
-    axis.set_xlabel("steps along the gradient")
+    axis.set_title(f"Learning rate {rate:g}: {loss_before:.3g} → {loss_after:.3g}")
+    axis.set(xlabel="steps along the gradient", ylabel="steps across")
     axis.grid(visible=False)
-
-
-def finding(surface: LossSurface, stage: str) -> str:
-    """Return, in a sentence, the loss before and after a step with each learning rate."""
-    before, *after = surface.after_steps(stage)
-    steps = [f"{loss:.3g} with {rate:g}" for rate, loss in zip(RATES, after, strict=True)]
-    return (
-        f"{stage.capitalize()}, a mini-batch has a loss of {before:.3g} per image; after one step "
-        f"along its gradient, by learning rate, it is {', '.join(steps)}."
-    )
+    return figure

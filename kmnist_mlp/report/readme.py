@@ -15,10 +15,10 @@ from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.readings import SCALED, load_readings, results_of
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.experiments.verdicts import judge, losses_above
-from kmnist_mlp.figures.ablation import distance, in_words
 from kmnist_mlp.figures.comparison import difference_to_paper
+from kmnist_mlp.figures.sensitivity import distance
 from kmnist_mlp.figures.style import png, use_style
-from kmnist_mlp.figures.tables import comparison, reproduced_by_kind
+from kmnist_mlp.figures.tables import comparison, in_words, reproduced_by_kind
 from kmnist_mlp.report.execution import NotebookError
 from kmnist_mlp.report.notebook import number
 from kmnist_mlp.support.files import whole_file

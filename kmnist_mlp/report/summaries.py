@@ -26,9 +26,9 @@ from kmnist_mlp.experiments.readings import Reading, load_readings, results_of
 from kmnist_mlp.experiments.runs import Results, default_seeds
 from kmnist_mlp.experiments.seeds import printed_runs, single_run_comparisons, smallest_difference
 from kmnist_mlp.experiments.verdicts import judge
-from kmnist_mlp.figures.ablation import distance
-from kmnist_mlp.figures.exhibit import title
 from kmnist_mlp.figures.gradients import relative_differences
+from kmnist_mlp.figures.report_figure import title
+from kmnist_mlp.figures.sensitivity import distance
 from kmnist_mlp.report.notebook.sentences import number
 from kmnist_mlp.support.statistics import MISSING, holm, mcnemar, signed
 

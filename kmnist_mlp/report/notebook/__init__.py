@@ -1,6 +1,6 @@
 """What notebooks call: begin, show a figure, put numbers into sentences, print compared lines."""
 
-from kmnist_mlp.figures.exhibit import setting
+from kmnist_mlp.figures.report_figure import setting
 from kmnist_mlp.report.notebook.compared_lines import (
     confusion_matrices_add_up,
     gradient_verdicts,

@@ -15,7 +15,6 @@ from typing import Any
 import pandas as pd
 from IPython import get_ipython
 from IPython.display import Markdown, display
-from matplotlib.figure import Figure
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 from kmnist_mlp.callbacks.live import someone_looks
@@ -25,9 +24,8 @@ from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.provenance import facts
 from kmnist_mlp.experiments.runs import Results, default_seeds, run
 from kmnist_mlp.figures.curves import learning_curves, overlay
-from kmnist_mlp.figures.exhibit import ExhibitData, setting, title
-from kmnist_mlp.figures.markup import html
-from kmnist_mlp.figures.style import described, is_chart, picture, use_style
+from kmnist_mlp.figures.report_figure import ReportFigure, ShownData, html, setting, title
+from kmnist_mlp.figures.style import picture, use_style
 
 STAND_IN_BANNER = """
 > # ⚠ STAND-IN DATA
@@ -79,79 +77,58 @@ def say(text: str, **own: object) -> None:
 
 
 def show(
-    content: Figure | pd.DataFrame,
+    content: ReportFigure | pd.DataFrame,
     caption: str,
     role: str | None = None,
     widget: Any = None,
-    frames: Iterable[Figure] = (),
+    frames: Iterable[ReportFigure] = (),
 ) -> None:
     """Show a figure with its caption below, or a table with its caption above.
 
     Parameters
     ----------
-    content : Figure or DataFrame
-        With its ExhibitData as attribute or in ``attrs``; without it, a table's own numbers count.
+    content : ReportFigure or DataFrame
+        A table without ``attrs["shown_data"]`` is itself the numbers for download.
     caption : str
-        "Figure S2.1. What is seen." Up to the first full stop and space it is the number.
+        "Figure S2.1. What is seen." Up to the first full stop and space it is the number, which is
+        followed by the finding of a figure.
     role : str
         "results", "scoreboard", "picture", "characters", "shift" or "beyond": what the index page
-        uses this exhibit for.
+        uses the figure or table for.
     widget : Widget
         Takes the place of a figure where it works: in JupyterLab, with its kernel. Pages, and
         viewers of notebooks, show the figure.
-    frames : iterable of Figure
+    frames : iterable of ReportFigure
         On pages, a reader goes through these, forwards and back.
     """
-    text = " ".join(textwrap.dedent(caption).split())
-    number, _, rest = text.partition(". ")
+    number, _, text = " ".join(textwrap.dedent(caption).split()).partition(". ")
+    mark = {"number": number, "caption": text, "index": role}
     if isinstance(content, pd.DataFrame):
-        data = content.attrs.get("exhibit_data") or ExhibitData.of(content.reset_index())
-        shown, metadata, more = {"text/html": html(content), "text/plain": str(content)}, {}, {}
-        say(f"**{number}.** {rest}", role="caption")
-    else:
-        data = getattr(content, "exhibit_data", None) or ExhibitData("")
-        shown, metadata, more = _picture_of(content, data.finding or text, frames)
-        if widget is not None and someone_looks():
+        say(f"**{number}.** {text}", role="caption")
+        data = content.attrs.get("shown_data") or ShownData.of(content.reset_index())
+        shown = {"text/html": html(content), "text/plain": str(content)}
+        display(shown, raw=True, metadata={"kmnist_mlp": mark | {"role": "table"} | data.to_dict()})
+        return
+    full = f"{content.finding} {text}".strip()
+    mark |= {"role": "figure", "finding": content.finding, "strip": content.strip}
+    mark |= content.data.to_dict() | {"frames": [_frame(frame) for frame in frames]}
+    for place, panel in enumerate(content.panels):
+        axis = panel.axes[0]
+        name = axis.get_title(loc="left") or axis.get_title() or axis.get_ylabel() or number
+        shown, metadata = picture(panel), {"alt": name if place else full}
+        metadata["width"] = int(100 * panel.get_figwidth())
+        metadata = dict.fromkeys(shown, metadata)
+        if widget is not None and someone_looks() and not place:
             view = widget._repr_mimebundle_().items()
             shown |= {kind: value for kind, value in view if "widget" in kind}
-    own = {"role": "exhibit", "number": number, "caption": rest, "index": role, **data.to_dict()}
-    display(shown, raw=True, metadata={**metadata, "kmnist_mlp": own | more})
-    if isinstance(content, Figure):
-        say(f"**{number}.** {rest}", role="caption")
+        metadata["kmnist_mlp"] = {"role": "panel"} if place else mark
+        display({"text/plain": repr(panel), **shown}, raw=True, metadata=metadata)
+    say(f"**{number}.** {full}", role="caption")
 
 
-def _picture_of(
-    figure: Figure, finding: str, frames: Iterable[Figure]
-) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """Return a figure as an output: its data, its metadata, and its other forms for pages."""
-    shown = {"text/plain": repr(figure), **picture(figure)}
-    (kind,) = shown.keys() & {"image/svg+xml", "image/png"}
-    more: dict[str, Any] = {"frames": [_frame(frame) for frame in frames]}
-    if strip := getattr(figure, "strip", ""):
-        more["strip"] = strip
-    more |= _narrow(figure)
-    size = {} if is_chart(figure) else {"width": int(100 * figure.get_figwidth())}
-    return shown, {kind: {"alt": _alt(figure, finding), **size}}, more
-
-
-def _frame(frame: Figure) -> dict[str, Any]:
-    text = frame.exhibit_data.finding
-    return {"content": _content(frame), "text": text, "alt": _alt(frame, text), **_narrow(frame)}
-
-
-def _alt(figure: Figure, finding: str) -> str:
-    return f"{described(figure)} {finding}"
-
-
-def _content(figure: Figure) -> str:
-    (content,) = picture(figure).values()
-    return content
-
-
-def _narrow(figure: Figure) -> dict[str, str]:
-    """Return the form of a figure for narrow screens, if it has one."""
-    narrow = getattr(figure, "narrow", figure)
-    return {"narrow": _content(narrow)} if narrow.get_figwidth() < figure.get_figwidth() else {}
+def _frame(figure: ReportFigure) -> dict[str, Any]:
+    pictures = [content for panel in figure.panels for content in picture(panel).values()]
+    return {"panels": pictures, "text": figure.finding}
 
 
 def show_curves(results: Results, name: str, caption: str = "") -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.runs import Results
-from kmnist_mlp.figures.exhibit import title
+from kmnist_mlp.figures.report_figure import title
 from kmnist_mlp.support.statistics import interval, median_and_range, plus_minus, signed
 
 # Factor, digits and unit of a quantity of Results.values, by the last word of its name

@@ -14,7 +14,7 @@ from kmnist_mlp.beyond.measurements import accuracies
 from kmnist_mlp.experiments.causes import CAUSE_RULE
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.verdicts import RULE, VERDICTS, printed_outside
-from kmnist_mlp.figures.markup import html
+from kmnist_mlp.figures.report_figure import html
 from kmnist_mlp.figures.tables import verdicts_by_kind
 from kmnist_mlp.report.pages.board import SYMBOLS, board
 from kmnist_mlp.report.pages.page import Exhibit, Page

@@ -18,11 +18,10 @@ from traitlets.config import Config as Settings
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import is_stand_in
 from kmnist_mlp.figures import tables
-from kmnist_mlp.figures.exhibit import ExhibitData
-from kmnist_mlp.figures.markup import html
+from kmnist_mlp.figures.report_figure import ShownData, html
 from kmnist_mlp.report.pages.glossary import link_terms
 from kmnist_mlp.report.pages.markdown import Heading, render_markdown, slug
-from kmnist_mlp.report.pages.pictures import figure_html
+from kmnist_mlp.report.pages.pictures import figure_html, with_gathered_panels
 
 TEMPLATES = Path(__file__).parent / "templates"
 CHECK = "## Check"  # begins the last section of a notebook, which is for maintainers
@@ -37,9 +36,10 @@ class Exhibit:
     number: str
     caption: str
     page: str
-    data: ExhibitData
+    data: ShownData
     output: nbformat.NotebookNode = field(repr=False)
     index: str | None = None
+    finding: str = ""
 
     @property
     def id(self) -> str:
@@ -115,7 +115,8 @@ def make_pages(
     """
     exporter = _PageExporter()
     pages = []
-    for path, notebook in notebooks.items():
+    for path, original in notebooks.items():
+        notebook = with_gathered_panels(original)
         first = notebook.cells[0].source if notebook.cells else ""
         lines = [line.strip() for line in first.splitlines() if line.strip()]
         title = lines[0].lstrip("# ") if lines else path.stem
@@ -125,7 +126,7 @@ def make_pages(
         short = title if len(title) <= LONGEST else name
         page = Page(path.stem, title, short, summary)
         for own, output in marked_outputs(notebook):
-            if own["role"] == "exhibit":
+            if "number" in own:
                 page.exhibits.append(_exhibit(own, output, page.stem))
             elif own["role"] == "provenance":
                 page.facts.update(own["facts"])
@@ -167,9 +168,10 @@ def marked_outputs(
 
 
 def _exhibit(own: dict[str, Any], output: nbformat.NotebookNode, stem: str) -> Exhibit:
-    values = {each.name: own[each.name] for each in fields(ExhibitData)}
-    data = ExhibitData(**{**values, "experiments": dict(own["experiments"])})
-    return Exhibit(own["number"], own["caption"], stem, data, output, own["index"])
+    values = {each.name: own[each.name] for each in fields(ShownData)}
+    data = ShownData(**{**values, "experiments": dict(own["experiments"])})
+    finding = own.get("finding", "")
+    return Exhibit(own["number"], own["caption"], stem, data, output, own["index"], finding)
 
 
 class _PageExporter(HTMLExporter):

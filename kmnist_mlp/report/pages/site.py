@@ -18,11 +18,10 @@ from pygments.token import STANDARD_TYPES
 
 from kmnist_mlp.beyond import load_best
 from kmnist_mlp.data import CLASS_NAMES, Dataset
-from kmnist_mlp.figures.exhibit import title
-from kmnist_mlp.figures.markup import deflated
-from kmnist_mlp.figures.style import web_font
+from kmnist_mlp.figures.report_figure import title
+from kmnist_mlp.figures.style import deflated, web_font
 from kmnist_mlp.laboratory import drawing_pad
-from kmnist_mlp.laboratory.playground import TEST, TRAINING, playground_html
+from kmnist_mlp.laboratory.in_page import TEST, TRAINING, playground_html
 from kmnist_mlp.report.pages.glossary import TERMS, anchor
 from kmnist_mlp.report.pages.index import TITLE, index_content
 from kmnist_mlp.report.pages.markdown import slug
@@ -85,7 +84,7 @@ POLICY = (
 def _scripted(data: Dataset) -> dict[str, Markup]:
     """Return what runs in a page: the final network on a drawing pad, and training."""
     pad = drawing_pad(load_best(), data, bits=PAD_BITS, images=PAD_IMAGES)
-    return {"pad": Markup(pad.html), "playground": Markup(playground_html(data))}
+    return {"pad": Markup(pad.data), "playground": Markup(playground_html(data))}
 
 
 def page_names(notebooks: dict[Path, nbformat.NotebookNode]) -> list[str]:
@@ -168,7 +167,7 @@ def sections(pages: list[Page], site: Site) -> list[dict[str, str]]:
             name = plain(name).removesuffix(" #")
             add(page.title, site.link(page.stem, place), name, plain(text))
         for e in page.exhibits:
-            text = f"{e.caption} {e.data.finding}"
+            text = f"{e.finding} {e.caption}"
             add(page.title, site.link(page.stem, e.id), e.number, text)
     for term, (_, meaning) in TERMS.items():
         add("Glossary", site.link("glossary", anchor(term)), term, meaning)

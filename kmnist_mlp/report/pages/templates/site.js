@@ -83,27 +83,27 @@
 
   // ---- a figure of several frames: forwards and back ----
   document.querySelectorAll('figure:has(.frame)').forEach((figure) => {
-    const frames = [...figure.querySelectorAll('.frame')], box = frames[0].parentElement;
-    box.querySelectorAll(':scope > .figure').forEach((still) => still.remove());
-    const row = document.createElement('p'), text = figure.querySelector('.finding');
+    const [still, ...frames] = figure.querySelectorAll('.panels'), text = figure.querySelector('.finding');
+    const row = document.createElement('p');
     row.className = 'steps';
     const [back, next] = ['Back', 'Next'].map((name) => Object.assign(document.createElement('button'), { type: 'button', textContent: name }));
     const place = Object.assign(document.createElement('span'), { className: 'place' });
     place.setAttribute('role', 'status');
     row.append(back, next, place);
-    box.before(row);
+    still.before(row);
     let at = 0;
-    const still = frames.findIndex((frame) => !frame.hidden);
-    const show = (shown) => frames.forEach((frame, number) => { frame.hidden = number !== shown; });
-    addEventListener('beforeprint', () => show(Math.max(still, 0)));  // on paper: the picture that the author chose
-    addEventListener('afterprint', () => show(at));
+    function show(shown) {
+      [still, ...frames].forEach((each) => { each.hidden = each !== shown; });
+      if (text) text.textContent = shown.dataset.text;
+    }
+    addEventListener('beforeprint', () => show(still));  // on paper: the picture that the author chose
+    addEventListener('afterprint', () => show(frames[at]));
     function turn(to) {
       at = to;
-      show(at);
+      show(frames[at]);
       back.disabled = at === 0;
       next.disabled = at === frames.length - 1;
       place.textContent = `picture ${at + 1} of ${frames.length}`;
-      if (text) text.textContent = frames[at].dataset.text;
     }
     back.addEventListener('click', () => turn(at - 1));
     next.addEventListener('click', () => turn(at + 1));

@@ -1,8 +1,8 @@
 /*
  * A pad to draw a character on, read by a multilayer perceptron in the page itself.
  *
- *   networkOf   the forward pass of kmnist_mlp/network.py
- *   imageOf     strokes as an image like those of the data; the same as image_of in laboratory/drawing_pad.py
+ *   networkOf   the network of network.js from what Python wrote
+ *   imageOf     strokes as an image like those of the data; the same as image_of in laboratory/in_page.py
  *   startPad    pen, keys, buttons, bars
  *
  * All of a pad is in one shadow tree and one closure, so that several on a page are independent and the page's
@@ -12,97 +12,25 @@
  * A point is [x, y] in hundredths of the pad's side, a stroke a list of points.
  */
 
-/** The bytes of a base64 text. */
-function bytesOf(base64) {
-  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-}
-
-/** The bytes that were deflated, then written in base64. */
-async function inflated(base64) {
-  const stream = new Blob([bytesOf(base64)]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
-
-const floatsOf = (base64) => new Float32Array(bytesOf(base64).buffer);
-
-/** Activations, and their derivatives in terms of their values. */
-const ACTIVATIONS = {
-  tanh: [Math.tanh, (a) => 1 - a * a],
-  sigmoid: [(z) => (1 + Math.tanh(z / 2)) / 2, (a) => a * (1 - a)],
-  ReLU: [(z) => Math.max(z, 0), (a) => (a > 0 ? 1 : 0)],
-};
-
 /**
- * Return a network: `probabilities` of the classes from pixels (grey levels, row by row), and `shares`.
+ * Return the network that Python wrote, and `mean` and `std` of each pixel, empty where each image has its own.
  *
  * `layers` are the units of each layer; `levels` all weights as whole numbers, layer by layer and each
  * (inputs, outputs) row by row, deflated; `scales` what they are multiples of, a number for each unit; `biases`;
- * `statistics` mean and standard deviation of each pixel, none where each image is standardised by its own.
+ * `statistics` the means, then the standard deviations.
  */
 async function networkOf({ layers, activation, levels, scales, biases, statistics }) {
-  const [value, derivative] = ACTIVATIONS[activation];
-  const [whole, factor, shift] = [new Int8Array((await inflated(levels)).buffer), floatsOf(scales), floatsOf(biases)];
-  const pixelStatistics = floatsOf(statistics);
-  const mean = pixelStatistics.subarray(0, layers[0]);
-  const std = pixelStatistics.subarray(layers[0]);
+  const floatsOf = (base64) => new Float32Array(bytesOf(base64).buffer);
+  const [whole, factor, shift, pixel] = [new Int8Array((await inflated(levels)).buffer), ...[scales, biases, statistics].map(floatsOf)];
   let [weight, unit] = [0, 0];
-  const weights = layers.slice(1).map((units, l) => {
-    const own = whole.subarray(weight, (weight += layers[l] * units));
-    const scale = factor.subarray(unit, (unit += units));
-    return Float32Array.from(own, (level, i) => level * scale[i % units]);
+  const [W, b] = [[], []];
+  layers.slice(1).forEach((units, l) => {
+    const [multiples, scale] = [whole.subarray(weight, (weight += layers[l] * units)), factor.subarray(unit, unit + units)];
+    W.push(Float32Array.from(multiples, (level, i) => level * scale[i % units]));
+    b.push(shift.subarray(unit, (unit += units)));
   });
-  unit = 0;
-  const offsets = layers.slice(1).map((units) => shift.subarray(unit, (unit += units)));
-
-  /** The values of all layers, from the standardised pixels to the logits. */
-  function forward(pixels) {
-    const values = [
-      mean.length ? Float64Array.from(mean, (m, i) => (pixels[i] - m) / std[i]) : standardisedByItself(pixels),
-    ];
-    weights.forEach((matrix, l) => {
-      const sums = Float64Array.from(offsets[l]);
-      values[l].forEach((own, i) => {
-        if (own) for (let j = 0; j < sums.length; j++) sums[j] += own * matrix[i * sums.length + j];
-      });
-      values.push(l < weights.length - 1 ? sums.map(value) : sums);
-    });
-    return values;
-  }
-
-  function probabilities(pixels) {
-    const logits = forward(pixels).at(-1);
-    const largest = Math.max(...logits);
-    const powers = logits.map((logit) => Math.exp(logit - largest));
-    const total = powers.reduce((sum, power) => sum + power);
-    return Array.from(powers, (power) => power / total);
-  }
-
-  /**
-   * What each pixel contributes to the logit of a class minus the mean of all logits: its standardised value times
-   * the derivative with respect to it (gradient x input: Shrikumar et al. 2016, arXiv:1605.01713).
-   */
-  function shares(pixels, k) {
-    const values = forward(pixels), classes = layers.at(-1);
-    let delta = Float64Array.from({ length: classes }, (_, j) => (j === k) - 1 / classes);
-    for (let l = weights.length - 1; l >= 0; l--) {
-      const matrix = weights[l], after = delta;
-      delta = values[l].map((own, i) => {
-        let sum = 0;
-        for (let j = 0; j < after.length; j++) sum += after[j] * matrix[i * after.length + j];
-        return l ? sum * derivative(own) : sum * own;
-      });
-    }
-    return Array.from(delta);
-  }
-
-  return { probabilities, shares };
-}
-
-/** Return pixels minus their mean, over their standard deviation; zeros for a blank image. */
-function standardisedByItself(pixels) {
-  const mean = pixels.reduce((sum, pixel) => sum + pixel, 0) / pixels.length;
-  const variance = pixels.reduce((sum, pixel) => sum + (pixel - mean) ** 2, 0) / pixels.length;
-  return Float64Array.from(pixels, (pixel) => (pixel - mean) / (Math.sqrt(variance) || 1));
+  const half = pixel.length / 2;
+  return { network: new Network(layers, activation, W, b), mean: pixel.subarray(0, half), std: pixel.subarray(half) };
 }
 
 /**
@@ -177,7 +105,9 @@ async function startPad(host, { markup, font, classes, about, warning, shape, ne
     const range = [...text].map((c) => `U+${c.codePointAt(0).toString(16)}`).join(", ");
     document.fonts.add(new FontFace("Kana", `url(${font})`, { unicodeRange: range }));
   }
-  const { probabilities: probabilitiesOf, shares: sharesOf } = await networkOf(network);
+  const { network: model, mean, std } = await networkOf(network);
+  const probabilitiesOf = (image) => Array.from(model.forward(standardised(image, mean, std), 1).at(-1));
+  const sharesOf = (image, k) => Array.from(model.shares(standardised(image, mean, std), k));
   const known = images && { labels: images.labels, pixels: await inflated(images.pixels) };
   const paper = $(".paper");
   const canvas = $(".image");

@@ -153,9 +153,7 @@ function startPlayground(root, images, workerSource) {
 
 /* Read images that were deflated: all pixels, image by image, those for training first. */
 async function imagesOf({ pixels, side, labels, training, classes }) {
-  const bytes = Uint8Array.from(atob(pixels), (character) => character.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate'));
-  const all = Float32Array.from(new Uint8Array(await new Response(stream).arrayBuffer()));
+  const all = Float32Array.from(await inflated(pixels));
   const cut = training * side * side, own = Uint8Array.from(labels);
   return { side, classes, pixels: all.slice(0, cut), labels: own.slice(0, training), testPixels: all.slice(cut), testLabels: own.slice(training) };
 }

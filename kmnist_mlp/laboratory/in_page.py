@@ -1,38 +1,39 @@
-"""A pad to draw a character on: a trained network that runs in the page itself, without a server.
+"""Networks that run in the page itself, without a server: a drawing pad, and a playground.
 
 A drawing is a list of strokes. :func:`image_of` turns it into an image like those of the data, and
-laboratory/pad/pad.js does the same in the browser.
+laboratory/browser/pad.js does the same in the browser. The playground trains the paper's network.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
+import pandas as pd
+from IPython.display import HTML
 
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.datasets.kana import KANA, spline, stroke_points
-from kmnist_mlp.figures.exhibit import ExhibitData
-from kmnist_mlp.figures.markup import deflated
-from kmnist_mlp.figures.style import finished, png_address, use_style, web_font
-from kmnist_mlp.laboratory.checks import for_data, trained_on
+from kmnist_mlp.figures.report_figure import report_figure
+from kmnist_mlp.figures.style import deflated, png_address, use_style, web_font
+from kmnist_mlp.laboratory.hidden_units import for_data
 from kmnist_mlp.network import MLP
 from kmnist_mlp.results import TrainingResult
-from kmnist_mlp.support.checks import whole_number
+from kmnist_mlp.support.checks import instance, whole_number
 from kmnist_mlp.support.colours import BLUE, SKY
 from kmnist_mlp.support.statistics import in_percent
 
-PAD = Path(__file__).with_name("pad")
+BROWSER = Path(__file__).with_name("browser")
 UNSEEN = "STAND-IN DATA: this network has never seen Kuzushiji-MNIST."
 SIDE = 28
-IN_PAGES = ("tanh", "sigmoid", "ReLU")  # the activations that pad.js knows
+BITS = 8  # of a weight, if no other number is asked for
+IN_PAGES = ("tanh", "sigmoid", "ReLU")  # the activations that network.js knows
+TRAINING, TEST = 2000, 500  # images of the playground: an epoch takes about a second
 
 # Measured on KMNIST's 60,000 training images: the ink's bounding box fills the frame along its
 # longer side (27 or 28 pixels in 97 % of them) and is centred along the other to within a pixel
@@ -42,8 +43,8 @@ IN_PAGES = ("tanh", "sigmoid", "ReLU")  # the activations that pad.js knows
 RADIUS, EDGE = 1.1, 1.5
 EXTENT = 12  # hundredths of the pad: a smaller drawing (a dot) is not blown up any further
 
-# Two characters that old books seldom write in today's form, in the notation of stand_in.KANA. The
-# pad shows these, and today's forms of all ten, as examples.
+# Two characters that old books seldom write in today's form, in the notation of kana.py. The pad
+# shows these, and today's forms of all ten, as examples.
 OLD_FORMS = {
     "お": "0440 1839 3634/2222 2238 2258 2270 1474 0464 1456 3052 4260 4070 3074/6630 8034 9648",
     "は": "3234 3342 2856 1664 0668/6232 7636 8848 9662",
@@ -105,28 +106,6 @@ WITHOUT_SCRIPTS = (
 )
 
 
-@dataclass(frozen=True)
-class DrawingPad:
-    """A pad as notebooks and pages show it; several on one page are independent.
-
-    Attributes
-    ----------
-    about : str
-        Which network classifies the drawing.
-    html : str
-        One element: a picture and a sentence, which a script replaces by the pad.
-    """
-
-    about: str
-    html: str = field(repr=False)
-
-    def _repr_html_(self) -> str:
-        return self.html
-
-
-BITS = 8
-
-
 def quantised(model: MLP, bits: int = BITS) -> tuple[MLP, np.ndarray, np.ndarray]:
     """Return a network with weights in few bits: whole multiples of one number for each unit.
 
@@ -151,15 +130,17 @@ def quantised(model: MLP, bits: int = BITS) -> tuple[MLP, np.ndarray, np.ndarray
         levels.append(np.rint(W / scale).astype(np.int8))
         scales.append(scale.astype(np.float32))
     weights = [level * scale for level, scale in zip(levels, scales, strict=True)]
-    own = MLP.from_parameters(model.activation, weights, model.biases)
-    own.standardisation = model.standardisation
-    return own, np.concatenate([level.ravel() for level in levels]), np.concatenate(scales)
+    rounded = MLP.from_parameters(model.activation, weights, model.biases, model.standardisation)
+    return rounded, np.concatenate([level.ravel() for level in levels]), np.concatenate(scales)
 
 
 def drawing_pad(
     network: TrainingResult | MLP, data: Dataset, *, bits: int = BITS, images: int = 0
-) -> DrawingPad:
+) -> HTML:
     """Return a pad on which a trained network classifies drawings: one element that loads nothing.
+
+    It is a picture and a sentence, which a script replaces by the pad; several on one page are
+    independent.
 
     Parameters
     ----------
@@ -182,7 +163,7 @@ def drawing_pad(
     whole_number("bits", bits, 2, 8)
     whole_number("images", images, 0)
     is_run = not isinstance(network, MLP)
-    model = trained_on(network, data) if is_run else for_data(network, data)
+    model = for_data(instance("run", network, TrainingResult).model if is_run else network, data)
     if len(model.weights) > 1 and model.activation not in IN_PAGES:
         raise ValueError(f"activation must be one of {IN_PAGES} here; got {model.activation!r}")
     shape = data.train_images.shape[1:]
@@ -202,7 +183,7 @@ def drawing_pad(
         "labels": data.train_labels[:images].tolist(),
     }
     content = {
-        "markup": f"<style>{_part('pad.css')}</style>{_part('pad.html')}",
+        "markup": f"<style>{source('pad.css')}</style>{source('pad.html')}",
         "font": web_font("".join(names)),
         "classes": [
             {
@@ -220,84 +201,95 @@ def drawing_pad(
             "activation": model.activation,
             "levels": deflated(levels.tobytes()),
             "scales": _base64(scales),
-            "biases": _base64(np.concatenate(model.biases).astype("<f4")),
-            "statistics": _base64(np.concatenate(model.standardisation).astype("<f4")),
+            "biases": _base64(np.concatenate(model.biases)),
+            "statistics": _base64(np.concatenate(model.standardisation)),
         },
         "images": known if images else None,
     }
     # Within a script only "<" could end it.
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    return DrawingPad(
-        about,
-        f'<div class="drawing-pad">{picture(model, data)}'
-        f'<p>{WITHOUT_SCRIPTS}</p><script>\n(() => {{\n"use strict";\n{_part("pad.js")}\n'
+    return HTML(
+        f'<div class="drawing-pad">{picture(model, data)}<p>{WITHOUT_SCRIPTS}</p>'
+        f"<script>\n(() => {{\n{source('network.js')}\n{source('pad.js')}\n"
         "const host = document.currentScript.parentElement;\n"
-        f"host.ready = startPad(host, {text});\n}})();\n</script></div>",
+        f"host.ready = startPad(host, {text});\n}})();\n</script></div>"
     )
 
 
-def _part(name: str) -> str:
-    return (PAD / name).read_text(encoding="utf-8")
+def source(name: str) -> str:
+    """Return the text of a file of the page."""
+    return (BROWSER / name).read_text(encoding="utf-8")
 
 
 def _base64(array: np.ndarray) -> str:
-    return base64.b64encode(array.tobytes()).decode()
-
-
-# ---- the picture that stands in place of the pad where no script runs ----------------------------
+    return base64.b64encode(array.astype("<f4").tobytes()).decode()
 
 
 def picture(model: MLP, data: Dataset) -> str:
-    """Return an image element: an example, what the network sees, and its probabilities.
+    """Return an image element for where no script runs: an example, its image, its probabilities.
 
     Of all examples, the one whose class the network gives the highest probability; an empty text
     if no class has an example.
     """
-    labels, drawings = [], []
-    for label, name in enumerate(data.class_names):
-        for drawing in examples(str(name)):
-            labels.append(label)
-            drawings.append(drawing)
+    drawings = [
+        (label, drawing)
+        for label, name in enumerate(data.class_names)
+        for drawing in examples(str(name))
+    ]
     if not drawings:
         return ""
-    images = np.stack([image_of(drawing) for drawing in drawings])
-    probabilities = model.predict_proba(images)
-    best = int(probabilities[np.arange(len(labels)), labels].argmax())
+    images = np.stack([image_of(drawing) for _, drawing in drawings])
+    predicted = model.predict_proba(images)
+    best = max(range(len(drawings)), key=lambda n: predicted[n, drawings[n][0]])
+    first, p = predicted[best].argmax(), predicted[best]
     with mpl.rc_context():
         use_style()
-        shown = drawings[best], images[best], probabilities[best], data
-        figure = finished(lambda: draw(*shown), data.name, ExhibitData(""))
-        source = png_address(figure, 100)
-    sentence = alternative_text(probabilities[best], data)
-    return f'<img class="figure" alt="{escape(sentence)}" src="{source}">'
-
-
-def draw(
-    drawing: list[np.ndarray], image: np.ndarray, probabilities: np.ndarray, data: Dataset
-) -> Figure:
-    """Draw strokes, their image (28, 28) and the probability of each class, side by side."""
-    figure, (pad, seen, bars) = plt.subplots(1, 3, figsize=(9.5, 3), width_ratios=(1, 1, 1.3))
-    for line in drawing:
-        pad.plot(*line.T, color="black", linewidth=9, solid_capstyle="round")
-    pad.set(title="Drawn", xlim=(0, 100), ylim=(100, 0), aspect="equal")
-    seen.imshow(image, cmap="gray", vmin=0, vmax=255)
-    seen.set_title("What the network sees")
-    for axis in (pad, seen):
-        axis.set(xticks=[], yticks=[])
-        axis.spines[:].set_visible(True)
-    best = probabilities.argmax()
-    colours = [BLUE if label == best else SKY for label in range(len(probabilities))]
-    bars.barh(data.class_labels, 100 * probabilities, color=colours)
-    bars.set(title="Its prediction", xlim=(0, 100), xlabel="probability, %")
-    bars.invert_yaxis()
-    bars.grid(visible=False, axis="y")
-    return figure
-
-
-def alternative_text(probabilities: np.ndarray, data: Dataset) -> str:
-    """Return, in a sentence, what the picture shows."""
-    best = int(probabilities.argmax())
-    return (
+        figure, (pad, seen, bars) = plt.subplots(1, 3, figsize=(9.5, 3), width_ratios=(1, 1, 1.3))
+        for line in drawings[best][1]:
+            pad.plot(*line.T, color="black", linewidth=9, solid_capstyle="round")
+        pad.set(title="Drawn", xlim=(0, 100), ylim=(100, 0), aspect="equal")
+        seen.imshow(images[best], cmap="gray", vmin=0, vmax=255)
+        seen.set_title("What the network sees")
+        for axis in (pad, seen):
+            axis.set(xticks=[], yticks=[])
+            axis.spines[:].set_visible(True)
+        colours = [BLUE if label == first else SKY for label in range(len(p))]
+        bars.barh(data.class_labels, 100 * p, color=colours)
+        bars.set(title="Its prediction", xlim=(0, 100), xlabel="probability, %")
+        bars.invert_yaxis()
+        bars.grid(visible=False, axis="y")
+        report_figure([figure], pd.DataFrame(), data_name=data.name)  # marks a stand-in
+        address = png_address(figure, 100)
+    sentence = (
         f"A drawn character, its image of {SIDE} x {SIDE} pixels, and the network's prediction: "
-        f"{data.romaji[best]}, {in_percent(probabilities[best], 0)}."
+        f"{data.romaji[first]}, {in_percent(p[first], 0)}."
+    )
+    return f'<img class="figure" alt="{escape(sentence)}" src="{address}">'
+
+
+def playground_html(data: Dataset, training: int = TRAINING, test: int = TEST) -> str:
+    """Return the playground as HTML with its style, scripts and images; it loads nothing.
+
+    Parameters
+    ----------
+    data : Dataset
+        Square images.
+    training, test : int
+        How many images of each part, the first ones.
+    """
+    images = np.concatenate([data.train_images[:training], data.test_images[:test]])
+    labels = np.concatenate([data.train_labels[:training], data.test_labels[:test]])
+    content = {
+        "pixels": deflated(images.tobytes()),
+        "side": images.shape[1],
+        "labels": labels.tolist(),
+        "training": min(training, len(data.train_images)),
+        "classes": len(data.class_names),
+    }
+    worker = json.dumps(source("network.js") + source("worker.js")).replace("</", "<\\/")
+    return (
+        f"<style>\n{source('playground.css')}</style>\n{source('playground.html')}"
+        f"<script>\n{source('network.js')}\n{source('playground.js')}\n"
+        f"imagesOf({json.dumps(content)}).then((images) =>\n"
+        f"startPlayground(document.querySelector('.playground'), images, {worker}));\n</script>\n"
     )

@@ -3,24 +3,18 @@
 let data, run, settings, network, initial, random, order, place, epoch, diverged, playing = false, timer = null;
 const history = [];
 
-function standardised(pixels, mean, scale) {
-  const out = new Float32Array(pixels.length), inputs = mean.length;
-  for (let i = 0; i < pixels.length; i++) out[i] = (pixels[i] - mean[i % inputs]) * scale[i % inputs];
-  return out;
-}
-
 function prepare(given) {
   data = given;
   const { pixels, inputs } = data, n = data.labels.length;
   const mean = new Float64Array(inputs), square = new Float64Array(inputs);
   for (let i = 0; i < pixels.length; i++) { mean[i % inputs] += pixels[i] / n; square[i % inputs] += (pixels[i] * pixels[i]) / n; }
-  const scale = mean.map((m, i) => 1 / (Math.sqrt(Math.max(square[i] - m * m, 0)) || 1));
-  Object.assign(data, { mean, scale, x: standardised(pixels, mean, scale), testX: standardised(data.testPixels, mean, scale) });
+  const std = mean.map((m, i) => Math.sqrt(Math.max(square[i] - m * m, 0)) || 1);
+  Object.assign(data, { mean, std, x: standardised(pixels, mean, std), testX: standardised(data.testPixels, mean, std) });
 }
 
 function start(given) {
   settings = given;
-  network = new Network([data.inputs, ...settings.hidden, data.classes], settings.activation, settings.seed);
+  network = Network.random([data.inputs, ...settings.hidden, data.classes], settings.activation, settings.seed);
   initial = network.W[0].slice();
   random = randomFrom(settings.seed + 1);
   [order, place, epoch, diverged] = [null, 0, 0, false];
@@ -37,7 +31,7 @@ function miniBatch() {
     if (settings.distortion) {
       const bent = new Float32Array(inputs);
       distort(data.pixels.subarray(row * inputs, (row + 1) * inputs), bent, side, settings.distortion, random);
-      x.set(standardised(bent, data.mean, data.scale), i * inputs);
+      x.set(standardised(bent, data.mean, data.std), i * inputs);
     } else x.set(data.x.subarray(row * inputs, (row + 1) * inputs), i * inputs);
   });
   if (!Number.isFinite(network.backward(x, y, rows.length))) {

@@ -1,8 +1,7 @@
-"""Tables of notebook 7: final networks, steps, what each part brings, others, the ledger."""
+"""Tables of the experiments beyond the paper: trials, final networks, others, the ledger."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 import numpy as np
@@ -12,7 +11,7 @@ from kmnist_mlp.beyond import plan
 from kmnist_mlp.beyond.measurements import ENSEMBLE, NETWORK, accuracies, load_timing
 from kmnist_mlp.beyond.records import Records
 from kmnist_mlp.experiments.other_classifiers import quoted
-from kmnist_mlp.figures.exhibit import ExhibitData
+from kmnist_mlp.figures.tables import ends, table_of
 from kmnist_mlp.support.statistics import (
     MISSING,
     holm,
@@ -54,29 +53,26 @@ def changes_table(
     rows = {"nothing": _in_percent(records.of(base))}
     for title in titles:
         config, data = length(plan.changed(title)), _data(title)
-        own = records.of(config, data)
+        runs = records.of(config, data)
         if data == "distilled":  # the teachers have seen its validation images
-            own = own.assign(validation_accuracy=np.nan)
-        seeds = own.index.intersection(records.of(base).index)
+            runs = runs.assign(validation_accuracy=np.nan)
+        seeds = runs.index.intersection(records.of(base).index)
         if seeds.empty:
             continue
-        row = _in_percent(own)
+        row = rows[title] = _in_percent(runs)
         for key, part in PARTS.items():
             difference = records.difference(config, base, key, data)
-            if difference.empty or own[f"{key}_accuracy"].isna().all():
-                continue
-            mean, low, high = interval(difference)
-            ends = f"{signed(low, 2)} to {signed(high, 2)}" if np.isfinite(low) else MISSING
-            row |= {f"change ({part})": signed(mean, 2), f"95 % interval ({part})": ends}
+            if len(difference) and runs[f"{key}_accuracy"].notna().any():
+                mean, *between = interval(difference)
+                row[f"change ({part})"] = signed(mean, 2)
+                row[f"95 % interval ({part})"] = ends(*between, 2)
         pairs = [
             (records.correct(config.replace(seed=s), data), records.correct(base.replace(seed=s)))
             for s in seeds
         ]
-        p = [mcnemar(*pair)[2] for pair in pairs]
-        rows[title] = row | {"McNemar's p": p_text(max(p))}
-    table = pd.DataFrame.from_dict(rows, orient="index").fillna(MISSING)
-    table = table.loc[:, (table != MISSING).any()]  # one seed has no interval
-    return _named_for(table, corner, records.table)
+        row["McNemar's p"] = p_text(max(mcnemar(*pair)[2] for pair in pairs))
+    table = table_of(rows, corner, numbers=records.table).fillna(MISSING)
+    return table.loc[:, (table != MISSING).any()]  # one seed has no interval
 
 
 def clear_changes(records: Records, titles: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -89,11 +85,11 @@ def clear_changes(records: Records, titles: Iterable[str]) -> tuple[list[str], l
         title: records.difference(plan.changed(title), plan.TRIAL, data=_data(title))
         for title in titles
     }
-    tested = {title: own for title, own in differences.items() if len(own) > 1}
-    clear = holm(p_value(own, 0, 0) for own in tested.values()) < 0.05
-    means = {title: tested[title].mean() for title in np.array([*tested], object)[clear]}
-    lower = [title for title, mean in means.items() if mean < 0]
-    return lower, [title for title in means if title not in lower]
+    tested = {title: values for title, values in differences.items() if len(values) > 1}
+    corrected = holm(p_value(values, 0, 0) for values in tested.values())
+    clear = [title for title, p in zip(tested, corrected, strict=True) if p < 0.05]
+    lower = [title for title in clear if tested[title].mean() < 0]
+    return lower, [title for title in clear if title not in lower]
 
 
 def least_difference(records: Records) -> float:
@@ -125,23 +121,25 @@ def steps_table(records: Records) -> pd.DataFrame:
     rows, before = {}, None
     seconds = load_timing(records.folder).set_index("step").seconds_per_epoch
     for title, config in plan.step_configs().items():
-        own = records.of(config)
-        if own.empty:
+        runs = records.of(config)
+        if runs.empty:
             continue
-        change = MISSING
-        if before is not None:
-            difference = records.difference(config, before)
-            change = signed(difference.mean(), 2)
-            change += f" ± {difference.std():.2f}" if len(difference) > 1 else ""
-        rows[title] = _in_percent(own) | {
-            "change (held-out clusters)": change,
-            "seeds": len(own),
-            "parameters": f"{own.parameters.iloc[0]:,}",
-            "epochs": median_and_range(own.epochs),
-            "minutes": f"{own.epochs.median() * seconds[title] / 60:.1f}",
+        difference = records.difference(config, before) if before else pd.Series(dtype=float)
+        spread = f" ± {difference.std():.2f}" * (len(difference) > 1)
+        rows[title] = _in_percent(runs) | {
+            "change (held-out clusters)": signed(difference.mean(), 2) + spread
+            if before
+            else MISSING,
+            "seeds": len(runs),
+            "parameters": f"{runs.parameters.iloc[0]:,}",
+            "epochs": median_and_range(runs.epochs),
+            "minutes": f"{runs.epochs.median() * seconds[title] / 60:.1f}",
         }
         before = config
-    return _named_for(pd.DataFrame.from_dict(rows, orient="index"), "step", records.table)
+    return table_of(rows, "step", numbers=records.table)
+
+
+# ---- test images ---------------------------------------------------------------------------------
 
 
 def final_table(lines: pd.DataFrame) -> pd.DataFrame:
@@ -158,7 +156,7 @@ def final_table(lines: pd.DataFrame) -> pd.DataFrame:
             "test accuracy, %": f"{100 * line.accuracy:.2f}",
             "95 % interval (images)": f"{low:.2f} to {high:.2f}",
         }
-    return _named_for(pd.DataFrame.from_dict(rows, orient="index"), "network", lines)
+    return table_of(rows, "network", numbers=lines)
 
 
 def others_table(lines: pd.DataFrame) -> pd.DataFrame:
@@ -177,37 +175,21 @@ def others_table(lines: pd.DataFrame) -> pd.DataFrame:
         }
         for row in numbers.itertuples()
     }
-    return _named_for(pd.DataFrame.from_dict(rows, orient="index"), "classifier", numbers)
+    return table_of(rows, "classifier", numbers=numbers)
 
 
 def ledger_table(ledger: pd.DataFrame) -> pd.DataFrame:
     """Return how many evaluations on test images there were, by their kind."""
+
+    def range_of(values: pd.Series, text: str) -> str:
+        return " to ".join(dict.fromkeys(map(text.format, (values.min(), values.max()))))
+
     rows = {
         kind: {
-            "evaluations": len(own),
-            "dates": " to ".join(dict.fromkeys((own.date.min(), own.date.max()))),
-            "accuracy, %": " to ".join(
-                dict.fromkeys(f"{100 * a:.2f}" for a in (own.accuracy.min(), own.accuracy.max()))
-            ),
+            "evaluations": len(group),
+            "dates": range_of(group.date, "{}"),
+            "accuracy, %": range_of(100 * group.accuracy, "{:.2f}"),
         }
-        for kind, own in ledger.groupby("kind", sort=False)
+        for kind, group in ledger.groupby("kind", sort=False)
     }
-    return _named_for(pd.DataFrame.from_dict(rows, orient="index"), "evaluated", ledger)
-
-
-def without_roles(text: str) -> str:
-    """Return the text of a docstring as Markdown: names of functions as code.
-
-    Examples
-    --------
-    >>> without_roles("See :func:`~kmnist_mlp.train` and :data:`FINAL`, ``x``.")
-    'See `train` and `FINAL`, `x`.'
-    """
-    return re.sub(r":\w+:`~?(?:[\w.]*\.)?(\w+)`", r"`\1`", text).replace("``", "`")
-
-
-def _named_for(table: pd.DataFrame, corner: str, numbers: pd.DataFrame) -> pd.DataFrame:
-    """Return a table with a heading over its index, and the numbers that it was made of."""
-    table.columns.name = corner
-    table.attrs["exhibit_data"] = ExhibitData.of(numbers)
-    return table
+    return table_of(rows, "evaluated", numbers=ledger)

@@ -4,8 +4,10 @@
  *   forward       outputs of all layers; the last are probabilities
  *   backward      gradients of the cross-entropy, summed over the batch
  *   step          momentum of unit gain, penalties on weights
+ *   shares        what each input contributes to a class
  *
- * Arrays are row by row: x is (batch, inputs), W of a layer (inputs, units).
+ * Arrays are row by row: x is (batch, inputs), W of a layer (inputs, units). The drawing pad, the playground and
+ * its worker use this file; laboratory/in_page.py puts it into their pages.
  */
 'use strict';
 
@@ -30,19 +32,17 @@ function randomFrom(seed) {
 const normal = (random) => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 
 class Network {
-  constructor(layers, activation, seed) {
-    this.layers = layers;
-    this.activation = activation;
-    const random = randomFrom(seed);
-    this.W = [];
-    this.b = [];
-    for (let l = 0; l + 1 < layers.length; l++) {
-      const [inputs, units] = [layers[l], layers[l + 1]], scale = Math.sqrt(2 / inputs);
-      this.W.push(Float32Array.from({ length: inputs * units }, () => scale * normal(random)));
-      this.b.push(new Float32Array(units));
-    }
+  constructor(layers, activation, W, b) {
+    Object.assign(this, { layers, activation, W, b });
     const zeros = (arrays) => arrays.map((array) => new Float32Array(array.length));
     [this.vW, this.vb, this.dW, this.db] = [zeros(this.W), zeros(this.b), zeros(this.W), zeros(this.b)];
+  }
+
+  /* Normal weights of variance 2 / inputs (He et al. 2015, arXiv:1502.01852); biases of 0. */
+  static random(layers, activation, seed) {
+    const random = randomFrom(seed), units = layers.slice(1);
+    const W = units.map((count, l) => Float32Array.from({ length: layers[l] * count }, () => Math.sqrt(2 / layers[l]) * normal(random)));
+    return new Network(layers, activation, W, units.map((count) => new Float32Array(count)));
   }
 
   /* out (n, units) = a (n, inputs) @ W + b; zero inputs cost nothing. */
@@ -76,7 +76,7 @@ class Network {
 
   /* Write the gradients into dW and db; return the summed cross-entropy. */
   backward(x, y, n) {
-    const outputs = this.forward(x, n), derivative = ACTIVATIONS[this.activation].derivative;
+    const outputs = this.forward(x, n);
     const classes = this.layers.at(-1);
     let delta = outputs.at(-1), loss = 0;
     for (let i = 0; i < n; i++) {
@@ -96,19 +96,32 @@ class Network {
           for (let k = 0; k < units; k++) dW[from + k] += value * delta[at + k];
         }
       }
-      if (l > 0) {
-        const before = new Float32Array(n * inputs), W = this.W[l];
-        for (let i = 0; i < n; i++) {
-          for (let j = 0; j < inputs; j++) {
-            let sum = 0;
-            for (let k = 0; k < units; k++) sum += delta[i * units + k] * W[j * units + k];
-            before[i * inputs + j] = sum * derivative(a[i * inputs + j]);
-          }
-        }
-        delta = before;
-      }
+      if (l > 0) delta = this.propagated(delta, outputs[l], l, n);
     }
     return loss;
+  }
+
+  /* delta (n, inputs) of the layer before = (delta (n, units) @ W.T) * f'(a); of the inputs, layer 0, without f'. */
+  propagated(delta, a, l, n) {
+    const [inputs, units] = [this.layers[l], this.layers[l + 1]], W = this.W[l], before = new Float32Array(n * inputs);
+    const slope = l > 0 ? ACTIVATIONS[this.activation].derivative : () => 1;
+    for (let i = 0; i < n; i++) {
+      for (let j = 0; j < inputs; j++) {
+        let sum = 0;
+        for (let k = 0; k < units; k++) sum += delta[i * units + k] * W[j * units + k];
+        before[i * inputs + j] = sum * slope(a[i * inputs + j]);
+      }
+    }
+    return before;
+  }
+
+  /* What each input of one row contributes to the logit of a class minus the mean of all logits: its value times the
+   * derivative with respect to it (gradient x input: Shrikumar et al. 2016, arXiv:1605.01713). */
+  shares(x, k) {
+    const outputs = this.forward(x, 1), classes = this.layers.at(-1);
+    let delta = Float32Array.from({ length: classes }, (_, j) => (j === k) - 1 / classes);
+    for (let l = this.W.length - 1; l >= 0; l--) delta = this.propagated(delta, outputs[l], l, 1);
+    return delta.map((gradient, i) => gradient * x[i]);
   }
 
   /* v <- gamma v + (1 - gamma) g; w <- w - rate v. */
@@ -173,4 +186,21 @@ function distort(image, out, side, strength, random) {
         fy * ((1 - fx) * pixel(y0 + 1, x0) + fx * pixel(y0 + 1, x0 + 1));
     }
   }
+}
+
+/* Return (pixels - mean) / std, image by image; without a mean, of one image by its own: zeros if it is blank. */
+function standardised(pixels, mean, std) {
+  const out = new Float32Array(pixels.length), inputs = mean.length;
+  for (let i = 0; inputs && i < out.length; i++) out[i] = (pixels[i] - mean[i % inputs]) / std[i % inputs];
+  if (inputs) return out;
+  const average = pixels.reduce((sum, pixel) => sum + pixel, 0) / pixels.length;
+  const variance = pixels.reduce((sum, pixel) => sum + (pixel - average) ** 2, 0) / pixels.length;
+  return out.map((_, i) => (pixels[i] - average) / (Math.sqrt(variance) || 1));
+}
+
+/* The bytes of a base64 text, and of one that was deflated before. */
+const bytesOf = (base64) => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+async function inflated(base64) {
+  const stream = new Blob([bytesOf(base64)]).stream().pipeThrough(new DecompressionStream('deflate'));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
 }

@@ -1,0 +1,271 @@
+"""Figures and tables as the report shows them, with their numbers and the runs behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from markupsafe import Markup, escape
+from matplotlib.figure import Figure
+
+from kmnist_mlp.config import Config
+from kmnist_mlp.data import is_stand_in
+from kmnist_mlp.experiments.paper import PAPER
+from kmnist_mlp.experiments.runs import Results
+from kmnist_mlp.experiments.verdicts import VERDICTS
+from kmnist_mlp.support.colours import RED
+from kmnist_mlp.support.files import csv_text
+from kmnist_mlp.support.statistics import MISSING, typeset
+
+# Of the options whose names in figures and tables are not just those of Config
+LABELS = {
+    "layer_specs": "layers",
+    "epochs": "epochs at most",
+    "early_stop": "early stopping",
+    "early_stop_epoch": "patience",
+    "momentum_gamma": "momentum",
+}
+
+
+@dataclass(frozen=True)
+class ShownData:
+    """What a figure or table shows, in plain values, for the metadata of a notebook.
+
+    A table has it as ``attrs["shown_data"]``.
+
+    Attributes
+    ----------
+    csv : str
+        The numbers, unrounded, for download.
+    quantities : tuple of str
+        The quantities of a result that are shown; claims about them link to the figure.
+    experiments : dict of str to dict
+        Configuration of each experiment by its name, without the seed.
+    seeds : tuple of int
+
+    Examples
+    --------
+    >>> print(ShownData.of(pd.DataFrame({"epoch": [1], "loss": [0.5]})).csv)
+    epoch,loss
+    1,0.5
+    <BLANKLINE>
+    """
+
+    csv: str
+    quantities: tuple[str, ...] = ()
+    experiments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    seeds: tuple[int, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        numbers: pd.DataFrame,
+        results: Results | None = None,
+        names: Iterable[str] = (),
+        quantities: Iterable[str] = (),
+    ) -> ShownData:
+        """Return the data of what shows ``numbers``, without their index.
+
+        ``results`` are what the numbers come from, ``names`` those of the experiments shown.
+        """
+        experiments, seeds = {}, ()
+        if results is not None and (names := list(names)):
+            experiments = {name: results.of(name)[0].config.to_dict() for name in names}
+            for config in experiments.values():
+                config.pop("seed")
+            frame = results.frame[results.frame.experiment.isin(names)]
+            seeds = tuple(int(seed) for seed in frame.seed.unique())
+        return cls(csv_text(numbers), tuple(quantities), experiments, seeds)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON; experiments as pairs, as notebooks sort keys of a dict."""
+        return {**asdict(self), "experiments": list(self.experiments.items())}
+
+
+@dataclass(frozen=True)
+class ReportFigure:
+    """A figure of one or more panels, each drawn once: pages set them side by side or stacked.
+
+    Attributes
+    ----------
+    panels : tuple of matplotlib.figure.Figure
+    numbers : DataFrame
+        What is drawn, unrounded.
+    finding : str
+        One short sentence with its numbers, which begins the caption; or "".
+    data : ShownData
+    strip : str
+        A small picture for the index page, as PNG in base64; or "".
+    """
+
+    panels: tuple[Figure, ...]
+    numbers: pd.DataFrame
+    finding: str
+    data: ShownData
+    strip: str = ""
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        display(*self.panels)
+
+
+def report_figure(
+    panels: Sequence[Figure],
+    numbers: pd.DataFrame,
+    finding: str = "",
+    *,
+    data_name: str | None = None,
+    results: Results | None = None,
+    names: Iterable[str] = (),
+    quantities: Iterable[str] = (),
+) -> ReportFigure:
+    """Return a figure of the report; each panel is marked if it shows the stand-in.
+
+    The parameters are those of :class:`ReportFigure` and :meth:`ShownData.of`; ``data_name`` is
+    that of the data set, of which results know theirs.
+    """
+    data_name = results.data_name if results is not None else data_name
+    for figure in panels:
+        if is_stand_in(data_name):
+            figure.supxlabel(
+                "STAND-IN DATA, not KMNIST", x=0.99, ha="right", fontsize=9, color="white",
+                weight="bold", bbox={"facecolor": RED, "edgecolor": "none", "pad": 2},
+            )  # fmt: skip
+        plt.close(figure)  # else a notebook would show it a second time
+    data = ShownData.of(numbers, results, names, quantities)
+    return ReportFigure(tuple(panels), numbers, finding, data)
+
+
+# ---- tables as HTML ------------------------------------------------------------------------------
+
+WRAP = Markup(' class="wrap"')
+LONG = 40  # characters of a cell that may break its lines
+VERDICT = {  # coloured on pages
+    verdict: Markup(' class="{}"').format(verdict.replace(" ", "-")) for verdict in VERDICTS
+}
+
+
+def html(table: pd.DataFrame) -> str:
+    """Return a table as HTML; text is escaped, a cell that is ``Markup`` stays as it is.
+
+    A number that Python has written, such as "-1e-06", is printed with a minus and a power of ten.
+
+    Class "number" aligns a column of numbers, "wrap" lets a column of long text break its lines. A
+    table with such a column has class "cards": on a narrow screen, each row is a card. The roles
+    keep it a table for screen readers.
+
+    Examples
+    --------
+    >>> print(html(pd.DataFrame({"loss": ["0.06"]}, index=["baseline"])))
+    <table>
+    <thead><tr><td></td><th scope="col" class="number">loss</th></tr></thead>
+    <tbody>
+    <tr><th scope="row">baseline</th><td class="number">0.06</td></tr>
+    </tbody>
+    </table>
+    """
+    classes = [_kind(table[column]) for column in table.columns]
+    cards = WRAP in classes  # too wide for a telephone: a row is a card there
+    labels = [
+        Markup(' data-label="{}"').format(column) if cards else "" for column in table.columns
+    ]
+    role = Markup(' role="{}"').format if cards else (lambda name: "")
+    head = Markup("").join(
+        Markup('<th scope="col"{}>{}</th>').format(kind, column)
+        for column, kind in zip(table.columns, classes, strict=True)
+    )
+    body = Markup("").join(
+        Markup('<tr{}><th scope="row"{}>{}</th>{}</tr>\n').format(
+            role("row"),
+            role("rowheader"),
+            label,
+            Markup("").join(
+                Markup("<td{}{}{}>{}</td>").format(
+                    VERDICT.get(cell, kind), role("cell"), name, _typeset(cell)
+                )
+                for cell, kind, name in zip(cells, classes, labels, strict=True)
+            ),
+        )
+        for label, *cells in table.itertuples(name=None)
+    )
+    corner = escape(table.columns.name or "")
+    corner = Markup('<th scope="col">{}</th>').format(corner) if corner else Markup("<td></td>")
+    kinds = Markup(' class="cards" role="table"') if cards else ""
+    page = Markup("<table{}>\n<thead><tr>{}{}</tr></thead>\n<tbody>\n{}</tbody>\n</table>")
+    return str(page.format(kinds, corner, head, body))
+
+
+def _kind(cells: pd.Series) -> Markup:
+    if all(map(_is_number, cells)):
+        return Markup(' class="number"')
+    lengths = [len(cell.striptags() if isinstance(cell, Markup) else str(cell)) for cell in cells]
+    return WRAP if max(lengths) > LONG else Markup("")
+
+
+def _typeset(cell: object) -> object:
+    return typeset(cell) if type(cell) is str else cell
+
+
+def _is_number(cell: object) -> bool:
+    """Whether a cell is a number, a range or spread of numbers, missing or "none"."""
+    return str(cell) in (MISSING, "none") or str(cell).startswith(tuple("0123456789+−-"))
+
+
+# ---- words for options and experiments -----------------------------------------------------------
+
+
+def title(name: str) -> str:
+    """Return the title of an experiment in tables and figures; its name if it is not the paper's.
+
+    Examples
+    --------
+    >>> title("l2_0.2"), title("run 1")
+    ('L2 penalty 0.2', 'run 1')
+    """
+    return PAPER[name].title if name in PAPER else name
+
+
+def label(option: str) -> str:
+    """Return the name of an option of :class:`Config` in figures and tables."""
+    return LABELS.get(option, option.replace("_", " "))
+
+
+def shown(value: Any) -> str:
+    """Return the value of an option in figures and tables: two that differ do not look alike.
+
+    Examples
+    --------
+    >>> shown(1e-6), shown(1234567), shown(True), shown((784, 10))
+    ('1e-06', '1234567', 'yes', '784-10')
+    """
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return "-".join(map(str, value))
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
+
+
+def setting(config: Config) -> str:
+    """Return in words what of a configuration, besides its seed, is not the default.
+
+    Examples
+    --------
+    >>> setting(Config(layer_specs=(784, 64, 10), L2_penalty=0.1, early_stop=False))
+    'layers 784-64-10, no early stopping, L2 penalty 0.1'
+    >>> setting(Config(seed=3))
+    'the default configuration'
+    """
+    words = []
+    for f in fields(Config):
+        value = getattr(config, f.name)
+        if value == f.default or f.name == "seed":
+            continue
+        if isinstance(value, bool):
+            words.append("no " * (not value) + label(f.name))
+        else:
+            words.append(f"{label(f.name)} {shown(value)}")
+    return ", ".join(words) or "the default configuration"
