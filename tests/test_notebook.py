@@ -48,26 +48,36 @@ def test_a_notebook_begins_with_the_data_the_seeds_and_the_banner_of_the_stand_i
     assert first_data["role"] == "provenance"
 
 
-def test_a_table_has_its_caption_above_and_a_figure_below(shown, small_results):
-    table = tables.comparison(small_results)
+def test_a_table_has_its_caption_above_and_a_figure_below_with_its_finding(shown, small_results):
+    table, figure = tables.comparison(small_results), figures.against_paper(small_results)
     notebook.show(table, "Table 4. All\n    results.", role="results")
-    notebook.show(figures.against_paper(small_results), "Figure 3. Accuracy. All of it.")
-    above, content, figure, below = shown()
-    assert (
-        above[1] == "**Table 4.** All results." and below[1] == "**Figure 3.** Accuracy. All of it."
-    )
+    notebook.show(figure, "Figure 3. Accuracy. All of it.")
+    above, content, first, *_, below = shown()
+    assert above[1] == "**Table 4.** All results."
+    assert below[1] == f"**Figure 3.** {figure.finding} Accuracy. All of it.".replace(".  ", ". ")
     assert "<table" in content[1] and "baseline, early stopping" in content[1]
     assert content[2]["number"] == "Table 4" and content[2]["index"] == "results"
-    assert content[2]["csv"] == table.attrs["exhibit_data"].csv
-    assert "text/html" not in figure[0] and figure[2]["caption"] == "Accuracy. All of it."
-    assert figure[2]["finding"] and figure[2]["seeds"] == (0, 1)
+    assert content[2]["csv"] == table.attrs["shown_data"].csv
+    assert first[2]["number"] == "Figure 3" and first[2]["seeds"] == (0, 1)
 
 
-def test_the_caption_of_learning_curves_names_both_figures_and_the_experiment(shown, small_results):
-    notebook.show_curves(small_results, "two_hidden_layers")
-    caption = shown()[1][1]
-    assert caption.startswith("**Figures 21 and 22.** Two layers of 64 units, early stopping")
-    assert "Figure 21" in caption and "Figure 22" in caption
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("two_hidden_layers", ["Figures 21 and 22.", "Two layers of 64 units, early stopping"]),
+        ("mine", ["Learning curves of mine", "36-8-10", "epochs at most 2"]),
+        ("linear", ["Learning curves of linear softmax", "36-10"]),
+    ],
+)
+def test_the_caption_of_learning_curves_names_figures_experiment_and_configuration(
+    shown, small_results, name, expected
+):
+    notebook.show_curves(small_results, name)
+    (_, _, figure), *_, (_, caption, _) = shown()
+    assert all(part in caption for part in expected)
+    assert [own for own, _ in figure["experiments"]] == [name]
+    notebook.show_curves(small_results, name, "Figure 7. As I like it.")
+    assert shown()[-1][1].startswith("**Figure 7.**") and "As I like it." in shown()[-1][1]
 
 
 def test_a_changed_run_is_drawn_beside_the_experiment_and_changes_no_result(
@@ -86,21 +96,6 @@ def test_a_changed_run_is_drawn_beside_the_experiment_and_changes_no_result(
     assert small_results.frame.equals(before) and "your run" not in small_results.names
     with pytest.raises(ValueError, match="learning"):
         notebook.try_out(small_results, kana, "baseline", "Figure S2.8", learning=1)
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [("mine", ["mine", "36-8-10", "epochs at most 2"]), ("linear", ["linear softmax", "36-10"])],
-)
-def test_an_experiment_without_figures_in_the_paper_has_curves_with_its_configuration(
-    shown, small_results, name, expected
-):
-    notebook.show_curves(small_results, name)
-    (_, _, figure), (_, caption, _) = shown()
-    assert all(part in caption for part in expected) and "early stopping" not in caption
-    assert [own for own, _ in figure["experiments"]] == [name]
-    notebook.show_curves(small_results, name, "Figure 7. As I like it.")
-    assert shown()[-1][1] == "**Figure 7.** As I like it."
 
 
 # ---- sentences -----------------------------------------------------------------------------------
