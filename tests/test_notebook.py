@@ -116,15 +116,17 @@ def with_values(results, quantity, **values):
         ("small_weight_share", [0.5, 0.7], "60.0 ± 14.1 %"),
         ("late_fluctuation", [0.01, 0.03], "2.0 ± 1.4 %"),
         ("test_loss", [0.05, 0.06], "0.0550 ± 0.0071"),
-        ("stopped_epoch", [4, 6], "5 [4–6]"),
+        ("stopped_epoch", [4, 6], "5\xa0[4–6]"),
     ],
 )
 def test_a_number_in_a_sentence_has_its_name_its_spread_and_its_unit(
     small_results, quantity, values, said
 ):
-    results = with_values(small_results, quantity, **{"l2_0.2": values, "linear": values})
-    found = notebook.named(results, "l2_0.2", "linear", of=quantity).replace("\xa0", " ")
-    assert found == f"L2 penalty 0.2 ({said}) and the linear softmax model ({said})"
+    results = with_values(small_results, quantity, **{"l2_0.2": values})
+    other = notebook.number(results, "linear", quantity).translate(str.maketrans("()", "[]"))
+    found = notebook.named(results, "linear", "l2_0.2", of=quantity)
+    assert found.startswith(f"the linear softmax model ({other}) and ") and said not in other
+    assert found.endswith(f"L2 penalty 0.2 ({said})".replace(" ±", "\xa0±").replace("± ", "±\xa0"))
 
 
 UNCLEAR = "not measurably different from that of the tanh baseline"
