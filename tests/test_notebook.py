@@ -172,8 +172,8 @@ def test_summaries_of_gradients_and_errors(kana, small_results):
     share = 100 * right.mean(axis=0)
     assert summaries.sampling_error(right) == pytest.approx(1.96 * share.std(ddof=1) / 2)
     network = np.array([[True, False, False, True]])
-    table = summaries.against_ensemble(network, right[0])
-    assert table.values.tolist() == [[1, 1, 1.0]]
+    table = summaries.against_ensemble(network, np.array([True, True, True, False]))
+    assert table.iloc[0].tolist() == [2, 1, 1.0]
 
 
 def test_what_the_notebooks_type_follows_from_the_papers_tables():
