@@ -9,14 +9,14 @@ import pandas as pd
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
-from small_runs import SMALL_RUNS
 
-from kmnist_mlp import figures, run
+from kmnist_mlp import MLP, figures
 from kmnist_mlp.experiments import analyse_errors
-from kmnist_mlp.experiments.paper_gradients import check_paper_patterns
-from kmnist_mlp.experiments.runs import Results
+from kmnist_mlp.experiments.paper import paper_curves, published_gradients
+from kmnist_mlp.experiments.paper_gradients import CODE_DIVISOR, check_paper_patterns, would_pass
 from kmnist_mlp.figures import tables
-from kmnist_mlp.report import notebook
+from kmnist_mlp.figures.gradients import consistent
+from kmnist_mlp.report import notebook, summaries
 
 
 @pytest.fixture
@@ -47,26 +47,36 @@ def test_a_notebook_begins_with_the_data_the_seeds_and_the_banner_of_the_stand_i
     assert first_data["role"] == "provenance"
 
 
-def test_a_table_has_its_caption_above_and_a_figure_below(shown, small_results):
-    table = tables.comparison(small_results)
+def test_a_table_has_its_caption_above_and_a_figure_below_with_its_finding(shown, small_results):
+    table, figure = tables.comparison(small_results), figures.against_paper(small_results)
     notebook.show(table, "Table 4. All\n    results.", role="results")
-    notebook.show(figures.against_paper(small_results), "Figure 3. Accuracy. All of it.")
-    above, content, figure, below = shown()
-    assert (
-        above[1] == "**Table 4.** All results." and below[1] == "**Figure 3.** Accuracy. All of it."
-    )
+    notebook.show(figure, "Figure 3. Accuracy. All of it.")
+    above, content, first, *_, below = shown()
+    assert above[1] == "**Table 4.** All results."
+    assert below[1] == f"**Figure 3.** {figure.finding} Accuracy. All of it.".replace(".  ", ". ")
     assert "<table" in content[1] and "baseline, early stopping" in content[1]
     assert content[2]["number"] == "Table 4" and content[2]["index"] == "results"
-    assert content[2]["csv"] == table.attrs["exhibit_data"].csv
-    assert "text/html" not in figure[0] and figure[2]["caption"] == "Accuracy. All of it."
-    assert figure[2]["finding"] and figure[2]["seeds"] == (0, 1)
+    assert content[2]["csv"] == table.attrs["shown_data"].csv
+    assert first[2]["number"] == "Figure 3" and first[2]["seeds"] == (0, 1)
 
 
-def test_the_caption_of_learning_curves_names_both_figures_and_the_experiment(shown, small_results):
-    notebook.show_curves(small_results, "two_hidden_layers")
-    caption = shown()[1][1]
-    assert caption.startswith("**Figures 21 and 22.** Two layers of 64 units, early stopping")
-    assert "Figure 21" in caption and "Figure 22" in caption
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("two_hidden_layers", ["Figures 21 and 22.", "Two layers of 64 units, early stopping"]),
+        ("mine", ["Learning curves of mine", "36-8-10", "epochs at most 2"]),
+        ("linear", ["Learning curves of linear softmax", "36-10"]),
+    ],
+)
+def test_the_caption_of_learning_curves_names_figures_experiment_and_configuration(
+    shown, small_results, name, expected
+):
+    notebook.show_curves(small_results, name)
+    (_, _, figure), *_, (_, caption, _) = shown()
+    assert all(part in caption for part in expected)
+    assert [own for own, _ in figure["experiments"]] == [name]
+    notebook.show_curves(small_results, name, "Figure 7. As I like it.")
+    assert shown()[-1][1].startswith("**Figure 7.**") and "As I like it." in shown()[-1][1]
 
 
 def test_a_changed_run_is_drawn_beside_the_experiment_and_changes_no_result(
@@ -87,60 +97,7 @@ def test_a_changed_run_is_drawn_beside_the_experiment_and_changes_no_result(
         notebook.try_out(small_results, kana, "baseline", "Figure S2.8", learning=1)
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [("mine", ["mine", "36-8-10", "epochs at most 2"]), ("linear", ["linear softmax", "36-10"])],
-)
-def test_an_experiment_without_figures_in_the_paper_has_curves_with_its_configuration(
-    shown, small_results, name, expected
-):
-    notebook.show_curves(small_results, name)
-    (_, _, figure), (_, caption, _) = shown()
-    assert all(part in caption for part in expected) and "early stopping" not in caption
-    assert [own for own, _ in figure["experiments"]] == [name]
-    notebook.show_curves(small_results, name, "Figure 7. As I like it.")
-    assert shown()[-1][1] == "**Figure 7.** As I like it."
-
-
-def test_numbers_in_a_sentence_have_their_spread_or_interval(kana, small_results):
-    frame = 100 * small_results.frame.pivot(
-        index="seed", columns="experiment", values="test_accuracy"
-    )
-    own, difference = frame.linear, frame["l2_0.2"] - frame.baseline
-    spread = f"{own.mean():.2f}\xa0±\xa0{own.std():.2f}"
-    assert notebook.percent(small_results, "linear") == f"{spread} %"
-    assert notebook.number(small_results, "baseline", "stopped_epoch") == "5\xa0(4–6)"
-    assert notebook.number(small_results, "linear", "stopped_epoch") == "4"
-    curves = [100 * r.history.validation_accuracy for r in small_results.of("baseline")]
-    at_2, at_9 = (np.mean([curve.iloc[i] for curve in curves]) for i in (1, -1))
-    assert notebook.at_epoch(small_results, "baseline", 2).startswith(f"{at_2:.2f}")
-    assert notebook.at_epoch(small_results, "baseline", 9).startswith(f"{at_9:.2f}")
-    said = notebook.compared(small_results, "l2_0.2", "baseline").replace("−", "-")
-    half = 12.7062047 * difference.std() / np.sqrt(2)  # Student's t, one degree of freedom
-    for value in (difference.mean(), difference.mean() - half, difference.mean() + half):
-        assert f"{value:+.2f}" in said
-    one_seed = run(SMALL_RUNS, 0, n_jobs=1, data=kana, cache=False)
-    mean = f"{difference.iloc[0]:+.2f}".replace("-", "−")
-    assert f"({mean} points, one seed)" in notebook.compared(one_seed, "l2_0.2", "baseline")
-
-
-@pytest.mark.parametrize(
-    ("differences", "said"),
-    [
-        ((3.0, 3.1, 2.9), "3.0 points better than tanh"),
-        ((-1.2, -1.3, -1.25), "1.2 points worse than tanh"),
-        ((-1.0, 2.0, 0.5), "not measurably different from tanh"),
-        ((0.0, 0.0, 0.0), "the same as tanh in every seed"),
-        ((4.0,), "not measurably different from tanh"),
-    ],
-)
-def test_a_difference_is_named_only_if_its_interval_excludes_zero(differences, said):
-    seeds = range(len(differences))
-    rows = [("one", s, 0.8 + d / 100) for s, d in zip(seeds, differences, strict=True)]
-    rows += [("other", s, 0.8) for s in seeds]
-    frame = pd.DataFrame(rows, columns=["experiment", "seed", "test_accuracy"])
-    results = Results({(name, seed): None for name, seed, _ in rows}, frame, "KMNIST")
-    assert notebook.briefly(results, "one", "other", "tanh") == said
+# ---- sentences -----------------------------------------------------------------------------------
 
 
 def with_values(results, quantity, **values):
@@ -152,64 +109,111 @@ def with_values(results, quantity, **values):
 
 
 @pytest.mark.parametrize(
-    ("baseline", "beginning"),
+    ("quantity", "values", "said"),
     [
-        ([0.10, 0.201], "29.95 points higher (95 % interval 2"),
-        ([0.60, 0.699], "19.95 points lower (95 % interval 1"),
-        ([0.40, 0.60], "not measurably different (-5.00 points, 95 % interval -"),
-        ([0.40, 0.50], "the same in every seed"),
+        ("test_accuracy", [0.97, 0.99], "98.00 ± 1.41 %"),
+        ("small_weight_share", [0.5, 0.7], "60.0 ± 14.1 %"),
+        ("late_fluctuation", [0.01, 0.03], "2.0 ± 1.4 %"),
+        ("test_loss", [0.05, 0.06], "0.0550 ± 0.0071"),
+        ("stopped_epoch", [4, 6], "5\xa0[4–6]"),
     ],
 )
-def test_the_words_for_a_difference_follow_its_interval(small_results, baseline, beginning):
-    results = with_values(small_results, "test_accuracy", linear=[0.4, 0.5], baseline=baseline)
-    said = notebook.compared(results, "linear", "baseline").replace("−", "-")
-    assert said.startswith(beginning)
+def test_a_number_in_a_sentence_has_its_name_its_spread_and_its_unit(
+    small_results, quantity, values, said
+):
+    results = with_values(small_results, quantity, **{"l2_0.2": values})
+    other = notebook.number(results, "linear", quantity).translate(str.maketrans("()", "[]"))
+    found = notebook.named(results, "linear", "l2_0.2", of=quantity)
+    assert found.startswith(f"the linear softmax model ({other}) and ") and said not in other
+    assert found.endswith(f"L2 penalty 0.2 ({said})".replace(" ±", "\xa0±").replace("± ", "±\xa0"))
 
 
-def test_one_seed_measures_no_difference(small_results):
-    frame = small_results.frame[small_results.frame.seed == 0]
-    said = notebook.compared(replace(small_results, frame=frame), "linear", "baseline")
-    assert said.startswith("not measurably different") and said.endswith("points, one seed)")
+UNCLEAR = "not measurably different from that of the tanh baseline"
 
 
-def test_the_error_is_what_the_accuracy_leaves(small_results):
-    results = with_values(small_results, "training_accuracy", linear=[0.97, 0.99])
-    assert notebook.error(results, "linear", "training_accuracy") == "2.00\xa0±\xa01.41 %"
+@pytest.mark.parametrize(
+    ("differences", "said"),
+    [
+        ([30.0, 29.9], "29.95 points higher than the tanh baseline (95 % interval 29.31 to 30.59)"),
+        ([-20, -19.9], "19.95 points lower than the tanh baseline (95 % interval 19.31 to 20.59)"),
+        ([5.0, -6.0], f"{UNCLEAR} (−0.50 points, 95 % interval −70.38 to +69.38)"),
+        ([4.0, np.nan], f"{UNCLEAR} (+4.00 points, one seed)"),
+    ],
+)
+def test_the_words_for_a_difference_follow_its_interval(small_results, differences, said):
+    changed = 0.4 + np.array(differences) / 100
+    results = with_values(small_results, "test_accuracy", linear=changed, baseline=0.4)
+    found = notebook.compared(results, "linear", "baseline")
+    assert found == f"the linear softmax model had a test accuracy {said}"
+    same = notebook.compared(results, "mine", "mine")
+    assert same == "mine had the same test accuracy as mine in every seed"
 
 
-def test_the_fluctuation_of_a_loss_is_given_in_per_cent_of_its_mean(small_results):
-    results = with_values(small_results, "late_fluctuation", baseline=[0.01, 0.03])
-    assert notebook.fluctuation(results, "baseline").replace("\xa0", " ") == "2.0 ± 1.4 %"
+def test_values_at_an_epoch_are_those_of_the_curves_or_of_their_ends(small_results):
+    for epoch, place in ((2, 1), (9, -1)):
+        found = notebook.at_epoch(small_results, epoch).values("validation_accuracy", "baseline")
+        curves = [run.history.validation_accuracy for run in small_results.of("baseline")]
+        assert found.tolist() == [100 * curve.iloc[place] for curve in curves]
 
 
-def test_the_structure_of_a_table_is_printed_without_its_numbers(capsys):
-    notebook.structure(pd.DataFrame({"loss": [0.06]}, index=["baseline"]))
-    printed = capsys.readouterr().out
-    assert "baseline" in printed and "loss" in printed and "0.06" not in printed
+# ---- summaries -----------------------------------------------------------------------------------
+
+
+def test_summaries_of_gradients_and_errors(kana, small_results):
+    paper = summaries.gradient_summary()
+    assert (paper.rows, paper.zero_passes, paper.above_1_percent) == (18, 4, 9)
+    assert paper.relative == pytest.approx(0.0702, abs=1e-4)
+    results = with_values(small_results, "test_accuracy", linear=[0.7, 0.5], baseline=[0.9, 0.7])
+    assert summaries.error_factors(results, "linear", "baseline").test == pytest.approx(2)
+    results = with_values(results, "test_accuracy", baseline=1.0)
+    assert summaries.error_factors(results, "linear", "baseline").test == 10
+    right = np.array([[True, True, False, False]] * 2)
+    share = 100 * right.mean(axis=0)
+    assert summaries.sampling_error(right) == pytest.approx(1.96 * share.std(ddof=1) / 2)
+    network = np.array([[True, False, False, True]])
+    table = summaries.against_ensemble(network, np.array([True, True, True, False]))
+    assert table.iloc[0].tolist() == [2, 1, 1.0]
+
+
+def test_what_the_notebooks_type_follows_from_the_papers_tables():
+    rows = pd.DataFrame(published_gradients())
+    fits = [consistent(row).split()[0] for row in published_gradients()]
+    assert [fits.count(kind) for kind in ("yes", "as", "no")] == [13, 4, 1]
+    assert {rows.weight[i] for i in range(18) if fits[i] == "as"} == {"hidden to output"}
+    assert (rows.table[fits.index("no")], rows.weight[fits.index("no")]) == ("3", "output bias")
+    behind = rows[rows.weight.isin(["hidden bias", "input to hidden"])]
+    assert len(behind) == 9 and summaries.gradient_summary(behind).relative < 0.0705 < 1 / 8
+    bias = rows[rows.weight == "output bias"].actual_gradient
+    assert (bias.min(), bias.max()) == (0.000357, 0.00208)
+    assert would_pass(CODE_DIVISOR * rows.approximated_gradient, 0) == 1 and CODE_DIVISOR == 10
+    squares, sizes = (sum((abs(W) ** k).sum() for W in MLP((784, 128, 10)).weights) for k in (2, 1))
+    assert (round(0.2 * squares), round(0.001 * sizes, 1)) == (55, 4.2)
+    above = (paper_curves([7]) - paper_curves([3])).training_loss.round(4)
+    assert (above[1], above[25]) == (0.0147, 0.0215)
+    assert paper_curves([5]).training_loss.min() == pytest.approx(0.0031, abs=5e-5)
+
+
+# ---- compared lines ------------------------------------------------------------------------------
 
 
 def test_the_gradient_verdicts_name_the_gradient_that_is_wrong_in_any_seed(kana, capsys):
     checks = {seed: check_paper_patterns(kana, seed) for seed in (0, 1)}
-    notebook.gradient_verdicts(checks)
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 18 and all(line.endswith("within 0.0001") for line in lines)
     checks[1].loc[7, ["difference", "within_tolerance"]] = [0.5, False]
     notebook.gradient_verdicts(checks)
     lines = capsys.readouterr().out.splitlines()
     assert lines[7] == "sixth image, hidden bias [0]: TOO LARGE: 5.0e-01"
-    assert sum("TOO LARGE" in line for line in lines) == 1
+    assert [line.endswith("within 0.0001") for line in lines].count(True) == 17
 
 
-def test_the_verdicts_on_planted_bugs_name_the_check_on_which_a_seed_disagrees(capsys):
+def test_verdicts_on_planted_bugs_and_columns_of_tables_are_lines_to_compare(capsys):
     row = {"bug": "sign", "exceeded": 3}
     tried = pd.DataFrame([{**row, "check": check} for check in ("absolute", "relative") * 2])
     tried.loc[3, "exceeded"] = 0
     notebook.planted_bug_verdicts(tried)
-    assert capsys.readouterr().out.splitlines() == [
-        "planted bug: sign",
-        "  absolute: detected",
-        "  relative: detected with 1 of 2 seeds",
-    ]
+    notebook.structure(tried[:0])
+    lines = ["planted bug: sign", "  absolute: detected", "  relative: detected with 1 of 2 seeds"]
+    lines += ["rows:", "columns:", "  bug", "  exceeded", "  check"]
+    assert capsys.readouterr().out.splitlines() == lines
 
 
 def test_confusion_matrices_that_do_not_add_up_are_named(kana, small_results, capsys):

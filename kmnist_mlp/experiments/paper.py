@@ -90,6 +90,17 @@ PAPER: dict[str, Published] = {
 EXPERIMENTS: dict[str, Config] = {name: entry.config for name, entry in PAPER.items()}
 
 
+def experiments_of(*sections: str) -> list[str]:
+    """Return the experiments whose section begins with one of the given names, such as "3".
+
+    Examples
+    --------
+    >>> experiments_of("4")
+    ['sigmoid', 'relu']
+    """
+    return [name for name, entry in PAPER.items() if entry.section.startswith(sections)]
+
+
 def published_gradients() -> list[dict[str, Any]]:
     """Return the eighteen rows of the paper's Tables 1 to 3, numbers as float.
 

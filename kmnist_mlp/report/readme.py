@@ -20,7 +20,7 @@ from kmnist_mlp.figures.comparison import difference_to_paper
 from kmnist_mlp.figures.sensitivity import distance
 from kmnist_mlp.figures.style import png, use_style
 from kmnist_mlp.figures.tables import comparison, in_words, reproduced_by_kind
-from kmnist_mlp.report.notebook import percent
+from kmnist_mlp.report.notebook import number
 from kmnist_mlp.support.files import whole_file
 from kmnist_mlp.support.statistics import MISSING, interval, plus_minus, prediction_interval
 
@@ -69,7 +69,7 @@ def findings(results: Results) -> str:
         difference=difference,
         added=added,
         distance=distance,
-        percent=percent,
+        percent=number,
         losses_above=losses_above,
         missed_losses=missed_losses,
         unexplained=missed_losses[missed_losses.cause == NOT_FOUND],

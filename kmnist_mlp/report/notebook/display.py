@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
+from IPython import get_ipython
 from IPython.display import Markdown, display
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
@@ -38,11 +39,16 @@ STAND_IN_BANNER = """
 def begin(seeds: Sequence[int] | None = None) -> Dataset:
     """Set the style of figures, load the data, and show data, seeds and provenance.
 
+    From here on, the notebook reloads what is changed in the module (IPython's autoreload).
+
     Parameters
     ----------
     seeds : sequence of int, optional
         Those of the results that the notebook shows, if they are not the report's.
     """
+    if shell := get_ipython():
+        shell.run_line_magic("load_ext", "autoreload")
+        shell.run_line_magic("autoreload", "2")
     use_style()
     set_matplotlib_formats("retina")  # twice the pixels, for sharp print and screens
     data, announcement = load_and_announce()

@@ -1,74 +1,123 @@
-"""Numbers of the results as they stand in a sentence, with their spread or interval."""
+"""Numbers of the results as they stand in a sentence: each with its name, and with its spread."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.runs import Results
+from kmnist_mlp.figures.report_figure import title
 from kmnist_mlp.support.statistics import interval, median_and_range, plus_minus, signed
 
+# Factor, digits and unit of a quantity of Results.values, by the last word of its name
+FORMATS = {
+    "accuracy": (1, 2, " %"),
+    "share": (1, 1, " %"),
+    "fluctuation": (100, 1, " %"),
+    "loss": (1, 4, ""),
+    "norm": (1, 2, ""),
+}
 
-def percent(results: Results, name: str, quantity: str = "test_accuracy") -> str:
-    """Return an accuracy, such as "83.84 ± 0.21 %"."""
-    return plus_minus(results.values(quantity, name), 2) + " %"
-
-
-def error(results: Results, name: str, quantity: str = "test_accuracy") -> str:
-    """Return 100 % minus an accuracy, such as "16.16 ± 0.21 %"."""
-    return plus_minus(100 - results.values(quantity, name), 2) + " %"
-
-
-def number(results: Results, name: str, quantity: str, digits: int = 1) -> str:
-    """Return any quantity, such as "0.056 ± 0.002" (a loss), or "24 (23–26)" for epochs."""
-    values = results.values(quantity, name)
-    return median_and_range(values) if quantity.endswith("_epoch") else plus_minus(values, digits)
-
-
-def at_epoch(results: Results, name: str, epoch: int) -> str:
-    """Return the validation accuracy at an epoch, or at the last one before it."""
-    curves = [run.curves["validation_accuracy"] for run in results.of(name)]
-    return plus_minus([100 * curve[:epoch][-1] for curve in curves], 2) + " %"
+# What an experiment is called in a sentence, if not by its title
+CALLED = {
+    "baseline": "the tanh baseline",
+    "baseline_100_epochs": "the baseline over 100 epochs",
+    "no_momentum": "the baseline without momentum",
+    "no_standardisation": "the baseline on raw pixels",
+    "linear": "the linear softmax model",
+    "starter": "the starter configuration",
+    "final": "the final model",
+}
 
 
-def compared(results: Results, name: str, minus: str, quantity: str = "test_accuracy") -> str:
-    """Return a difference in words, by its 95 % interval over seeds.
+def called(name: str) -> str:
+    """Return what an experiment is called in a sentence."""
+    return CALLED.get(name) or title(name)
 
-    For example "3.02 points higher (95 % interval 2.71 to 3.33)", "not measurably different (+0.05
-    points, 95 % interval −0.81 to +0.91)" or "the same in every seed".
+
+def listed(items: Iterable[str], nothing: str = "none") -> str:
+    """Return texts as one.
+
+    Examples
+    --------
+    >>> listed(["one", "two", "three"]), listed(["one"]), listed([])
+    ('one, two and three', 'one', 'none')
     """
-    difference = results.values(quantity, name) - results.values(quantity, minus)
-    if (difference == 0).all():
-        return "the same in every seed"
-    mean, low, high = interval(difference)
-    if len(difference) == 1:
-        return f"not measurably different ({signed(mean, 2)} points, one seed)"
-    if low <= 0 <= high:
-        known = f"95 % interval {signed(low, 2)} to {signed(high, 2)}"
-        return f"not measurably different ({signed(mean, 2)} points, {known})"
-    nearer, farther = sorted((abs(low), abs(high)))
-    known = f"95 % interval {nearer:.2f} to {farther:.2f}"
-    return f"{abs(mean):.2f} points {'higher' if low > 0 else 'lower'} ({known})"
+    *first, last = list(items) or [nothing]
+    return f"{', '.join(first)} and {last}" if first else last
 
 
-def briefly(
-    results: Results, name: str, minus: str, other: str, quantity: str = "test_accuracy"
-) -> str:
-    """Return a difference of two accuracies in few words; ``tables.changes`` has its interval.
+def number(results: Results, name: str, quantity: str = "test_accuracy") -> str:
+    """Return a quantity, such as "83.84 ± 0.21 %", or "24 (23–26)" for an epoch."""
+    values, kind = results.values(quantity, name), quantity.split("_")[-1]
+    if kind == "epoch":
+        return median_and_range(values)
+    factor, digits, unit = FORMATS[kind]
+    return plus_minus(factor * values, digits) + unit
 
-    For example "3.0 points better than tanh", "not measurably different from tanh" or "the same as
-    tanh in every seed", where ``other`` is "tanh".
+
+def named(results: Results, *names: str, of: str = "test_accuracy") -> str:
+    """Return experiments with a quantity: "sigmoid (85.75 ± 0.34 %) and ReLU (86.76 ± 0.28 %)"."""
+    brackets = str.maketrans("()", "[]")
+    return listed(f"{called(n)} ({number(results, n, of).translate(brackets)})" for n in names)
+
+
+def printed(*names: str) -> str:
+    """Return experiments with the test accuracy that the paper prints.
+
+    Examples
+    --------
+    >>> printed("sigmoid", "final")
+    'sigmoid (83.05 %) and the final model (89 %)'
     """
-    difference = results.values(quantity, name) - results.values(quantity, minus)
+    accuracies = {name: PAPER[name].test_accuracy for name in names}
+    digits = {name: 0 if value == round(value) else 2 for name, value in accuracies.items()}
+    return listed(f"{called(n)} ({accuracies[n]:.{digits[n]}f} %)" for n in names)
+
+
+def compared(results: Results, name: str, minus: str, of: str = "test_accuracy") -> str:
+    """Return how two experiments differ, in words that follow the 95 % interval over seeds.
+
+    For example "ReLU had a test accuracy 2.68 points higher than sigmoid (95 % interval 2.3 to
+    3.1)"; or "not measurably different from that of sigmoid", or "the same ... in every seed".
+
+    Parameters
+    ----------
+    results : Results
+    name, minus : str
+        Experiments, compared seed by seed.
+    of : str
+        A quantity in per cent or percentage points.
+    """
+    one, other, what = called(name), called(minus), of.replace("_", " ")
+    difference = results.values(of, name) - results.values(of, minus)
     if (difference == 0).all():
-        return f"the same as {other} in every seed"
+        return f"{one} had the same {what} as {other} in every seed"
+    difference = difference.dropna()  # seeds that only one of them has
     mean, low, high = interval(difference)
+    known = f"95 % interval {signed(low, 2)} to {signed(high, 2)}"
     if len(difference) == 1 or low <= 0 <= high:
-        return f"not measurably different from {other}"
-    return f"{abs(mean):.1f} points {'better' if low > 0 else 'worse'} than {other}"
+        known = "one seed" if len(difference) == 1 else known
+        return (
+            f"{one} had a {what} not measurably different from that of {other} "
+            f"({signed(mean, 2)} points, {known})"
+        )
+    nearer, farther = sorted((abs(low), abs(high)))
+    way = "higher" if low > 0 else "lower"
+    return (
+        f"{one} had a {what} {abs(mean):.2f} points {way} than {other} "
+        f"(95 % interval {nearer:.2f} to {farther:.2f})"
+    )
 
 
-def fluctuation(results: Results, name: str) -> str:
-    """Return how much the training loss fluctuates at the end, in per cent of its mean.
-
-    It is the standard deviation from a straight line over the last ten epochs; the curvature of a
-    loss that still falls counts, too.
-    """
-    return plus_minus(100 * results.values("late_fluctuation", name), 1) + " %"
+def at_epoch(results: Results, epoch: int) -> Results:
+    """Return the results that learning curves show at an epoch, or at the last one before it."""
+    rows = []
+    for (name, seed), run in results.runs.items():
+        values = {what: [np.nan, *curve[:epoch]][-1] for what, curve in run.curves.items()}
+        rows.append({"experiment": name, "seed": seed, **values})
+    return replace(results, frame=pd.DataFrame(rows))
