@@ -15,9 +15,9 @@ from textbook import (
     some_model,
 )
 
-from kmnist_mlp import MLP, Config, one_hot, train
+from kmnist_mlp import MLP, Config, train
 from kmnist_mlp.config import Stream, generator
-from kmnist_mlp.data import split_and_standardise
+from kmnist_mlp.data import one_hot, split_and_standardise
 from kmnist_mlp.extensions import METHODS, BatchNormalisation, Dropout
 from kmnist_mlp.extensions.augmentation import Distortion
 from kmnist_mlp.network import backpropagate, forward
@@ -93,7 +93,7 @@ def test_a_step_of_training_is_the_slope_of_its_loss_times_the_learning_rate(tin
     )  # fmt: skip
     run = Training(config, tiny, np.float64)
     drawn = some_model(config.layer_specs, "sigmoid", seed=1)
-    run.model.set_parameters(drawn.weights, drawn.biases)
+    run.model.parameters[...] = drawn.parameters
     model, order = run.model.copy(), generator(2, Stream.BATCHES).permutation(192)
     run.train_epoch()
     targets = smoothed(run.split.train_labels[order], 3, config.label_smoothing)

@@ -245,8 +245,6 @@ FOREIGN = {
     "other archive": lambda path, h, a: np.savez(path, arr_0=a["weights_0"]),
     "no biases": lambda path, h, a: save_arrays(path, h, {k: a[k] for k in a if k != "biases_1"}),
     "no parameters": lambda path, h, a: save_arrays(path, h, {}),
-    "no format": lambda path, h, a: save_arrays(path, {"activation": "tanh"}, a),
-    "other format": lambda path, h, a: save_arrays(path, h | {"format": "other"}, a),
     "other activation": lambda path, h, a: save_arrays(path, h | {"activation": "softplus"}, a),
     "header of a list": lambda path, h, a: save_arrays(path, [1, 2], a),
     "misfit": lambda path, h, a: save_arrays(path, h, a | {"weights_1": np.zeros((9, 3))}),

@@ -54,7 +54,7 @@ def test_200_steps_agree_with_the_plain_formulas(dtype, tolerance, activation, t
     model.weights[0][2, 3] = 0  # the L1 penalty has no slope here
     sgd, rng, start = SGD(model, config), np.random.default_rng(0), model.copy()
     twin = MLP(LAYERS, activation, dtype=np.float64)
-    twin.set_parameters(model.weights, model.biases)
+    twin.parameters[...] = model.parameters
     w, v = twin.parameters, 0.0
     is_weight = np.arange(w.size) < 7 * 6 + 6 * 5 + 5 * 4
     gamma = config.momentum_gamma if config.momentum else 0

@@ -15,9 +15,9 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 from textbook import probabilities, some_model
 
-from kmnist_mlp import MLP, Config, one_hot, train
+from kmnist_mlp import MLP, Config, train
 from kmnist_mlp.activations import ACTIVATIONS
-from kmnist_mlp.data import pixel_statistics
+from kmnist_mlp.data import one_hot, pixel_statistics
 
 activations = st.sampled_from(list(ACTIVATIONS))
 dtypes = st.sampled_from([np.float32, np.float64])

@@ -146,7 +146,7 @@ def test_a_trained_network_carries_its_standardisation_and_takes_images_as_they_
         assert evaluate(result.model, tiny.test_images, tiny.test_labels) == measured
         predicted = result.model.predict(tiny.test_images)
         assert (predicted == tiny.test_labels).mean() == result.test_accuracy
-        x = standardise(tiny.test_images.reshape(60, -1), split.mean, split.std)
+        x = standardise(tiny.test_images.reshape(60, -1).astype(np.float32), split.mean, split.std)
         assert evaluate(result.model, x, tiny.test_labels) == measured
         loaded = MLP.load(result.model.save(tmp_path / "model.npz"))
         assert evaluate(loaded, tiny.test_images, tiny.test_labels) == measured
