@@ -299,20 +299,15 @@ def pooled_comparison(published: Results, mixed: Results) -> pd.DataFrame:
     mixed : Results
         What :func:`pooled_runs` returned.
     """
-    rows = [
-        [
-            plus_minus(values, 2)
-            for values in (
-                results.values("validation_accuracy", name),
-                results.values("test_accuracy", name),
-                gap(results, name),
-            )
-        ]
-        for results, name in ((published, "baseline"), (mixed, POOLED))
-    ]
+    rows = {}
+    for label, results, name in (
+        ("as published", published, "baseline"),
+        ("pooled and re-split at random", mixed, POOLED),
+    ):
+        parts = (results.values(f"{part}_accuracy", name) for part in ("validation", "test"))
+        rows[label] = [plus_minus(values, 2) for values in (*parts, gap(results, name))]
     columns = ["validation accuracy, %", "test accuracy, %", "gap, points"]
-    index = ["as published", "pooled and re-split at random"]
-    return pd.DataFrame(rows, index, columns).rename_axis(columns="data")
+    return pd.DataFrame.from_dict(rows, "index", columns=columns).rename_axis(columns="data")
 
 
 def nearest_distances(data: Dataset) -> dict[str, np.ndarray]:

@@ -65,45 +65,32 @@ def numbers_of(frame: pd.DataFrame) -> pd.Series:
     return columns.rename_axis(columns=KEY[2]).astype(float).stack().dropna()
 
 
-def deviations(results: Results, reference: pd.DataFrame) -> dict[str, list[str]]:
-    """Return, for each experiment, a sentence for every value outside its tolerance.
-
-    Experiments without any reference value are left out.
+def check(results: Results) -> None:
+    """Print one line per experiment: the same on every machine, or which values have moved.
 
     Examples
     --------
-    >>> frame = pd.DataFrame([{"experiment": "baseline", "seed": 0, "best_epoch": 18}])
-    >>> row = {"experiment": "baseline", "seed": 0, "quantity": "best_epoch"}
-    >>> reference = pd.DataFrame([{**row, "value": 19, "tolerance": 0}])
-    >>> deviations(Results.of_frame(frame), reference)
-    {'baseline': ['seed 0: best_epoch 18, reference 19, tolerance 0']}
+    >>> frame = pd.DataFrame([{"experiment": "baseline", "seed": 0, "best_epoch": 19}])
+    >>> check(Results.of_frame(frame, "my images"))
+    baseline: NO REFERENCE for these seeds
     """
-    found: dict[str, list[str]] = {}
-    measured = numbers_of(results.frame).to_dict()
-    for row in reference.itertuples():
-        if (row.experiment, row.seed) not in results.runs:
-            continue
-        sentences = found.setdefault(row.experiment, [])
-        value = measured.get((row.experiment, row.seed, row.quantity), np.nan)
-        # Written so that a NaN counts as a deviation.
-        if not abs(value - row.value) <= row.tolerance + 1e-9:
-            sentences.append(
-                f"seed {row.seed}: {row.quantity} {value:.6g}, reference {row.value:.6g}, "
-                f"tolerance {row.tolerance:.2g}"
-            )
-    return {name: found[name] for name in results.names if name in found}
-
-
-def check(results: Results) -> None:
-    """Print one line per experiment: the same on every machine, or which values have moved."""
-    found = deviations(results, load_reference(results.data_name))
+    reference, measured = load_reference(results.data_name), numbers_of(results.frame).to_dict()
     for name in results.names:
-        if name not in found:
-            print(f"{name}: NO REFERENCE for these seeds")
-        elif found[name]:
-            print(f"{name}: MOVED; " + "; ".join(found[name]))
-        else:
-            print(f"{name}: agrees with the reference results")
+        rows = reference[
+            (reference.experiment == name)
+            & reference.seed.isin([seed for known, seed in results.runs if known == name])
+        ]
+        moved = []
+        for _, seed, quantity, expected, tolerance in rows.itertuples(index=False):
+            value = measured.get((name, seed, quantity), np.nan)
+            # Written so that a NaN counts as a deviation.
+            if not abs(value - expected) <= tolerance + 1e-9:
+                limits = f"reference {expected:.6g}, tolerance {tolerance:.2g}"
+                moved.append(f"seed {seed}: {quantity} {value:.6g}, {limits}")
+        agrees = (
+            "agrees with the reference results" if len(rows) else "NO REFERENCE for these seeds"
+        )
+        print(f"{name}: " + ("; ".join(["MOVED", *moved]) if moved else agrees))
 
 
 def gradient_results(checks: Mapping[int, pd.DataFrame], data_name: str) -> Results:
@@ -209,8 +196,7 @@ def measure(data: Dataset) -> None:
     """Measure reference values and their tolerances again (hours), and tell what has moved."""
     results = measure_results(data, default_seeds())
     values, scatters = tables_of(data.name)
-    for name, sentences in deviations(results, values.load()).items():
-        tell(f"{name}: " + ("; ".join(sentences) or "as before"))
+    check(results)
     others = {variant: measured_as(variant) for variant in VARIANTS}
     if data.name == "KMNIST":  # the same algorithm, in another order of operations
         others["plain loop"] = Results.of_frame(load_runs(), deviations="none").frame

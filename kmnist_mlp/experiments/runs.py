@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import itertools
 import multiprocessing
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError
 from dataclasses import dataclass
 from functools import partial
@@ -20,18 +19,20 @@ from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.backend.process import LokyProcess
 from tqdm.auto import tqdm
 
-from kmnist_mlp.activations import ACTIVATIONS, Activation
+from kmnist_mlp.activations import ACTIVATIONS
+from kmnist_mlp.callbacks.checkpoint import Checkpoint
 from kmnist_mlp.callbacks.live import someone_looks
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset, split_rows
 from kmnist_mlp.datasets.kmnist import load_kmnist
 from kmnist_mlp.experiments.paper import EXPERIMENTS
-from kmnist_mlp.experiments.store import ResultCache, Table, quantities_of, train_cached
+from kmnist_mlp.experiments.store import ResultCache, Table, quantities_of
 from kmnist_mlp.results import Progress, TrainingResult
 from kmnist_mlp.support.checks import float_type, instance, layers_for, whole_number
 from kmnist_mlp.support.console import tell
 from kmnist_mlp.training import train
 
+Job: TypeAlias = Callable[[Any, Config, Dataset], Any]
 Configs: TypeAlias = "Config | str | Iterable[Config | str] | Mapping[str, Config | str]"
 
 
@@ -149,8 +150,6 @@ class Results:
         Accuracies and shares are in per cent, the generalisation gap in percentage points.
         """
         self.of(name)
-        if quantity not in self.frame:
-            raise KeyError(f"no quantity {quantity!r} here; there are {list(self.frame)}")
         rows = self.frame[self.frame.experiment == name].set_index("seed")
         is_fraction = quantity.endswith(("accuracy", "gap", "share"))
         return rows[quantity] * 100 if is_fraction else rows[quantity]
@@ -302,15 +301,12 @@ def cost(config: Config) -> float:
     >>> cost(Config(layer_specs=(10, 4, 2), epochs=3, validation_fraction=0.25))
     108.0
     """
-    weights = sum(a * b for a, b in itertools.pairwise(config.layer_specs))
+    weights = int(np.dot(config.layer_specs[:-1], config.layer_specs[1:]))
     return weights * (1 - config.validation_fraction) * config.epochs
 
 
 def train_all(
-    todo: Mapping[Any, Config],
-    data: Dataset,
-    n_jobs: int,
-    job: Callable[[Any, Config, Dataset], Any],
+    todo: Mapping[Any, Config], data: Dataset, n_jobs: int, job: Job
 ) -> Iterator[tuple[Any, Any]]:
     """Train every configuration; yield key and result as soon as a run is finished.
 
@@ -332,6 +328,7 @@ def train_all(
     get_reusable_executor().shutdown()  # workers of an earlier call may run edited code as it was
     arrays = (data.train_images, data.train_labels, data.test_images, data.test_labels)
     names = (data.name, data.class_names, data.romaji)
+    context = names, dict(ACTIVATIONS)  # a worker does not know the activations of a notebook
     bar = tqdm(
         total=sum(map(cost, left.values())),  # as runs differ much in duration
         desc=f"training {len(todo)} networks",
@@ -342,8 +339,7 @@ def train_all(
     with bar:
         for tries_left in (2, 1, 0):
             parallel = Parallel(n_jobs=min(n_jobs, len(left)), return_as="generator_unordered")
-            activations = dict(ACTIVATIONS)  # a worker does not know those of a notebook
-            jobs = [delayed(_one)(job, *item, names, activations, *arrays) for item in left.items()]
+            jobs = [delayed(_one)(job, *item, context, *arrays) for item in left.items()]
             try:
                 for key, result in parallel(jobs):
                     bar.update(cost(left.pop(key)))
@@ -359,16 +355,10 @@ def train_all(
                 )
 
 
-def _one(
-    job: Callable[[Any, Config, Dataset], Any],
-    key: Any,
-    config: Config,
-    names: tuple,
-    activations: dict[str, Activation],
-    *arrays: np.ndarray,
-) -> tuple[Any, Any]:
+def _one(job: Job, key: Any, config: Config, context: tuple, *arrays: np.ndarray) -> tuple:
     # The four arrays are separate arguments: joblib passes large ones as memory maps, and a cluster
     # sends each to a worker once, not with every run.
+    names, activations = context
     ACTIVATIONS.update(activations)
     return key, job(key, config, Dataset(*arrays, *names))
 
@@ -378,16 +368,41 @@ def train_one(key: Any, config: Config, data: Dataset, dtype: np.dtype) -> Train
     return train(config, data, dtype, callbacks=[end_without_parent])
 
 
-def train_or_resume(key: Any, config: Config, data: Dataset) -> TrainingResult:
-    """Do :func:`train_cached`: a job of :func:`train_all` for long runs."""
-    return train_cached(config, data, ResultCache(data), [end_without_parent])
+def train_or_resume(
+    key: Any, config: Config, data: Dataset, callbacks: Sequence[Any] = ()
+) -> TrainingResult:
+    """Take a run from the cache, or train it, from its checkpoint if it has one.
+
+    A job of :func:`train_all` for long runs. The checkpoint stands beside the results and is
+    replaced after each epoch. It is deleted only when the result is in the cache: a run that was
+    interrupted, by an error or by a callback, goes on from there at the next call.
+
+    Parameters
+    ----------
+    key : Any
+    config : Config
+    data : Dataset
+    callbacks : sequence of Callback or callable
+        As for :func:`~kmnist_mlp.training.train`.
+    """
+    cache = ResultCache(data)
+    known = cache.get(config)
+    if known is not None:
+        return known
+    cache.folder.mkdir(parents=True, exist_ok=True)
+    checkpoint = cache.path(config).with_suffix(".checkpoint")
+    callbacks = [Checkpoint(checkpoint), *callbacks, end_without_parent]
+    result = train(config, data, callbacks=callbacks)
+    if cache.put(result):
+        checkpoint.unlink(missing_ok=True)
+    return result
 
 
 def train_missing(
     planned: Mapping[tuple, Config],
     table: Table,
     data: Dataset,
-    job: Callable[[Any, Config, Dataset], Any] = train_or_resume,
+    job: Job = train_or_resume,
     before: Callable[[Any, Any], object] = lambda key, result: None,
 ) -> None:
     """Train the planned runs that are not in a table, on all cores.

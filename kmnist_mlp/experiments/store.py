@@ -8,7 +8,6 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
@@ -18,15 +17,13 @@ import numpy as np
 import pandas as pd
 
 from kmnist_mlp.activations import ACTIVATIONS, Activation
-from kmnist_mlp.callbacks.checkpoint import Checkpoint
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.datasets.folders import cache_folder, full_path
 from kmnist_mlp.experiments.provenance import blas_libraries
 from kmnist_mlp.network import MLP
-from kmnist_mlp.results import CURVES, Callback, Progress, TrainingResult
+from kmnist_mlp.results import CURVES, TrainingResult
 from kmnist_mlp.support.files import load_arrays, save_arrays, write_csv
-from kmnist_mlp.training import train
 
 PACKAGE = Path(__file__).parents[1]
 FOLDER = Path(__file__).with_name("reference_results")
@@ -104,53 +101,15 @@ class ResultCache:
             return False
         header = {name: getattr(result, name) for name in SCALARS}
         header["key"] = self.key(result.config)
+        arrays = {**result.model.to_arrays(), **result.curves}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            arrays = {**result.model.to_arrays(), **result.curves}
             save_arrays(self.path(result.config), header, arrays)
+            return True
         except OSError as error:
-            warnings.warn(
-                f"results are not kept, as {self.folder} cannot be written: {error}", stacklevel=3
-            )
+            text = f"results are not kept, as {self.folder} cannot be written: {error}"
+            warnings.warn(text, stacklevel=3)
             return False
-        return True
-
-
-def train_cached(
-    config: Config,
-    data: Dataset,
-    cache: ResultCache,
-    callbacks: Sequence[Callback | Callable[[Progress], object]] = (),
-) -> TrainingResult:
-    """Take a run from the cache, or train it here, from its checkpoint if it has one.
-
-    For a long run that callbacks watch; :func:`~kmnist_mlp.experiments.run` is for many. The
-    checkpoint stands beside the results and is replaced after each epoch. It is deleted only when
-    the result is in the cache: a run that was interrupted, by an error or by a callback, goes on
-    from there at the next call.
-
-    Parameters
-    ----------
-    config : Config
-    data : Dataset
-    cache : ResultCache
-        That of ``data``.
-    callbacks : sequence of Callback or callable
-        Called by :func:`train` after each epoch, unless the result is taken from the cache.
-
-    Returns
-    -------
-    TrainingResult
-    """
-    known = cache.get(config)
-    if known is not None:
-        return known
-    cache.folder.mkdir(parents=True, exist_ok=True)
-    checkpoint = cache.path(config).with_suffix(".checkpoint")
-    result = train(config, data, callbacks=[Checkpoint(checkpoint), *callbacks])
-    if cache.put(result):
-        checkpoint.unlink(missing_ok=True)
-    return result
 
 
 # ---- numbers -------------------------------------------------------------------------------------

@@ -25,11 +25,11 @@ from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.paper import EXPERIMENTS, PAPER, PUBLISHED
 from kmnist_mlp.experiments.reference import load_reference
-from kmnist_mlp.experiments.runs import run, train_missing
+from kmnist_mlp.experiments.runs import train_missing
 from kmnist_mlp.experiments.store import FOLDER, Table
 from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import write_csv
-from kmnist_mlp.support.statistics import in_percent, pooled_deviation, students_t
+from kmnist_mlp.support.statistics import pooled_deviation, students_t
 
 # Extended, by validation accuracy, until the best combination lay at no edge of the grid.
 LEARNING_RATES = (5e-4, 2e-3, 4e-3, 8e-3)
@@ -56,11 +56,10 @@ def load(name: str) -> pd.DataFrame:
 
 def plan() -> dict[tuple, Config]:
     """Return the runs of the grid: configurations by learning rate, momentum, penalty and seed."""
-    base = EXPERIMENTS["final"].replace(epochs=15)
+    final = EXPERIMENTS["final"].replace(epochs=15)
     return {
-        (*values, seed): base.replace(**dict(zip(AXES, values, strict=True)), seed=seed)
-        for values in product(LEARNING_RATES, MOMENTA, L2_PENALTIES)
-        for seed in range(3)
+        values: final.replace(**dict(zip([*AXES, "seed"], values, strict=True)))
+        for values in product(LEARNING_RATES, MOMENTA, L2_PENALTIES, range(3))
     }
 
 
@@ -94,24 +93,21 @@ def chosen_by(grid: pd.DataFrame) -> pd.DataFrame:
         A row per seed: test_accuracy (in per cent) of the combination that is best on this seed's
         "validation" images, and of that which is best on the "test" images themselves.
     """
-    runs = grid[~grid.diverged.astype(bool)]
-    columns = {
-        name: runs.loc[runs.groupby("seed")[f"{name}_accuracy"].idxmax()].set_index("seed")
+    runs = grid[~grid.diverged.astype(bool)].set_index("seed", append=True)
+    best = {
+        name: runs.test_accuracy[runs[f"{name}_accuracy"].groupby("seed").idxmax()]
         for name in ("validation", "test")
     }
-    return 100 * pd.DataFrame({name: best.test_accuracy for name, best in columns.items()})
+    return 100 * pd.DataFrame({name: found.droplevel(0) for name, found in best.items()})
 
 
 def measure(data: Dataset) -> None:
     """Train what is missing of the grid, then its best combination (half an hour on two cores)."""
     train_missing(plan(), TABLES["grid"], data)
     best = means(load("grid"))[AXES].iloc[0].to_dict()
-    tell("Best on validation: " + ", ".join(f"{axis} {best[axis]:g}" for axis in AXES))
-    tell("At an edge of the grid: " + (", ".join(edges(load("grid"))) or "no axis"))
     tuned = EXPERIMENTS["final"].replace(**best)
-    frame = run({"tuned": tuned}, range(5), data=data).frame.assign(**best)
-    write_csv(frame[[*AXES, "seed", *QUANTITIES]], TABLES["tuned"].path)
-    tell(f"Test accuracy of its {len(frame)} runs: {in_percent(frame.test_accuracy.mean())}")
+    planned = {(*best.values(), seed): tuned.replace(seed=seed) for seed in range(5)}
+    train_missing(planned, TABLES["tuned"], data)
 
 
 # ---- seeds ---------------------------------------------------------------------------------------
@@ -123,15 +119,13 @@ def measure_seeds(data: Dataset) -> None:
     train_missing(planned, TABLES["seeds"], data)
 
 
-def widths(values: Iterable[float], counts: Iterable[int] = range(2, 21)) -> pd.DataFrame:
-    """Return how wide 95 % intervals are to be expected with some numbers of seeds.
+def widths(values: Iterable[float]) -> pd.DataFrame:
+    """Return how wide 95 % intervals are to be expected with 2 to 20 seeds.
 
     Parameters
     ----------
     values : iterable of float
         One per seed; their standard deviation is taken for that of all seeds.
-    counts : iterable of int
-        Numbers of seeds, each at least 2.
 
     Returns
     -------
@@ -141,16 +135,15 @@ def widths(values: Iterable[float], counts: Iterable[int] = range(2, 21)) -> pd.
 
     Examples
     --------
-    >>> widths([84.1, 84.3, 84.2], [2, 5]).round(2)
+    >>> widths([84.1, 84.3, 84.2]).round(2).head(2)
        seeds  mean  next_run
     0      2  0.90      1.56
-    1      5  0.12      0.30
+    1      3  0.25      0.50
     """
-    n = np.array(list(counts))
+    n = np.arange(2, 21)
     half = students_t(n) * np.std(list(values), ddof=1)
-    return pd.DataFrame(
-        {"seeds": n, "mean": half / np.sqrt(n), "next_run": half * np.sqrt(1 + 1 / n)}
-    )
+    wide = {"seeds": n, "mean": half / np.sqrt(n), "next_run": half * np.sqrt(1 + 1 / n)}
+    return pd.DataFrame(wide)
 
 
 def printed_runs() -> list[np.ndarray]:
@@ -160,9 +153,8 @@ def printed_runs() -> list[np.ndarray]:
     """
     reference = load_reference("KMNIST").query("quantity == 'test_accuracy'")
     names = {*COMPARISONS.experiment, *COMPARISONS.minus} - {"l1_1e-6"}
-    return [
-        100 * reference.value[reference.experiment == name].to_numpy() for name in sorted(names)
-    ]
+    of_each = reference[reference.experiment.isin(names)].groupby("experiment").value
+    return [100 * values.to_numpy() for _, values in of_each]
 
 
 def smallest_difference(groups: Iterable[Iterable[float]]) -> tuple[float, float, float]:
