@@ -76,10 +76,8 @@ def check(results: Results) -> None:
     """
     reference, measured = load_reference(results.data_name), numbers_of(results.frame).to_dict()
     for name in results.names:
-        rows = reference[
-            (reference.experiment == name)
-            & reference.seed.isin([seed for known, seed in results.runs if known == name])
-        ]
+        seeds = [seed for known, seed in results.runs if known == name]
+        rows = reference[(reference.experiment == name) & reference.seed.isin(seeds)]
         moved = []
         for _, seed, quantity, expected, tolerance in rows.itertuples(index=False):
             value = measured.get((name, seed, quantity), np.nan)
@@ -87,10 +85,8 @@ def check(results: Results) -> None:
             if not abs(value - expected) <= tolerance + 1e-9:
                 limits = f"reference {expected:.6g}, tolerance {tolerance:.2g}"
                 moved.append(f"seed {seed}: {quantity} {value:.6g}, {limits}")
-        agrees = (
-            "agrees with the reference results" if len(rows) else "NO REFERENCE for these seeds"
-        )
-        print(f"{name}: " + ("; ".join(["MOVED", *moved]) if moved else agrees))
+        text = "agrees with the reference results" if len(rows) else "NO REFERENCE for these seeds"
+        print(f"{name}: " + ("; ".join(["MOVED", *moved]) if moved else text))
 
 
 def gradient_results(checks: Mapping[int, pd.DataFrame], data_name: str) -> Results:
@@ -186,9 +182,8 @@ def measured_as(variant: str) -> pd.DataFrame | None:
         f"found = m.measure_results(load_kmnist(), [0], np.{'float32' if kernel else variant}); "
         "found.frame.to_csv(sys.stdout, index=False)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=os.environ | kernel, stdout=subprocess.PIPE, text=True
-    )
+    environment, pipe = os.environ | kernel, subprocess.PIPE
+    done = subprocess.run([sys.executable, "-c", code], env=environment, stdout=pipe, text=True)
     return None if done.returncode else pd.read_csv(StringIO(done.stdout))
 
 
