@@ -128,7 +128,7 @@ assert not np.array_equal(*seen)
 
 def test_an_edited_file_counts_at_once_where_notebooks_reload_what_has_changed(tmp_path):
     """Also in worker processes, and no result of the code as it was is taken from the cache."""
-    skipped = shutil.ignore_patterns("*.npz", "*.csv", "__pycache__", "report")
+    skipped = shutil.ignore_patterns("*.npz", "__pycache__", "report")
     shutil.copytree(PACKAGE, tmp_path / "kmnist_mlp", ignore=skipped)
     for path in (PACKAGE / "experiments" / "published").glob("*.csv"):
         shutil.copy(path, tmp_path / "kmnist_mlp" / "experiments" / "published")
