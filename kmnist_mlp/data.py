@@ -254,8 +254,9 @@ class Dataset:
             labels = getattr(self, f"{part}_labels")
             labels = checks.class_indices(f"{part}_labels", labels, len(names), len(images))
             for name, array in ((f"{part}_images", images), (f"{part}_labels", labels)):
-                # the owner of a view may be writeable
-                if array.flags.writeable or array.base is not None:
+                # the owner of a view may be writeable; that of a map by which workers share is not
+                shared = isinstance(array, np.memmap) and array.mode == "r"
+                if array.flags.writeable or (array.base is not None and not shared):
                     array = array.copy()
                 array.flags.writeable = False
                 self.__dict__[name] = array
