@@ -37,11 +37,6 @@ HELD_OUT = "held-out clusters"
 PARTS = {"held_out_accuracy": HELD_OUT, "validation_accuracy": "validation"}
 TEMPLATE = Path(__file__).with_name("model_card.md")
 EPOCHS = 3  # whose median is an epoch's time, alone on one core
-COLUMNS = [
-    "run", "group", "title", "seed", "data", "parameters", "epochs", "diverged", "seconds",
-    "training_loss", "training_accuracy", "validation_loss", "validation_accuracy", "date", "code",
-    "configuration", "changed_by_rounding", "held_out_loss", "held_out_accuracy",
-]  # fmt: skip
 
 
 class Records:
@@ -50,7 +45,7 @@ class Records:
     Parameters
     ----------
     folder : Path
-        Made when a record is added, if there is none.
+        With ``runs.csv`` and ``runs.npz``; without a record, they have a heading and no array.
 
     Attributes
     ----------
@@ -79,10 +74,8 @@ class Records:
 
     def load(self) -> None:
         """Read what is in the folder."""
-        self.table, self.right, self.clusters = pd.DataFrame(columns=COLUMNS[1:]), {}, {}
-        if (self.folder / "runs.csv").exists():
-            self.clusters, self.right = load_arrays(self.folder / "runs.npz")
-            self.table = pd.read_csv(self.folder / "runs.csv", index_col="run")
+        self.clusters, self.right = load_arrays(self.folder / "runs.npz")
+        self.table = pd.read_csv(self.folder / "runs.csv", index_col="run")
         places = {
             (*place, seed): run.with_seed(seed).identity
             for place, (run, _) in plan().items()
@@ -131,8 +124,6 @@ class Records:
                 f"{self.folder} holds records of other data or held-out clusters: its fingerprint "
                 f"is {self.clusters['trials'][:12]}, here {trials.fingerprint[:12]}"
             )
-        self.folder.mkdir(parents=True, exist_ok=True)
-        right = dict(self.right)
         row = {
             "run": run.identity,
             "group": run.group,
@@ -154,12 +145,12 @@ class Records:
             save_arrays(weights, *rounded(result.model))
         else:
             row |= {"held_out_loss": result.test_loss, "held_out_accuracy": result.test_accuracy}
-            correct = result.model.predict(trials.test_images) == trials.test_labels
-            right[run.identity] = np.packbits(correct)
-        rows = [*self.table.reset_index(names="run").to_dict("records"), row]
-        save_arrays(self.folder / "runs.npz", here, right)
+            right = result.model.predict(trials.test_images) == trials.test_labels
+            self.right[run.identity] = np.packbits(right)
+        save_arrays(self.folder / "runs.npz", here, self.right)
+        rows = [*self.table.reset_index().to_dict("records"), row]
         # last: a row has what belongs to it, also after an interruption
-        write_csv(pd.DataFrame(rows, columns=COLUMNS), self.folder / "runs.csv")
+        write_csv(pd.DataFrame(rows, columns=["run", *self.table]), self.folder / "runs.csv")
         self.load()
 
 

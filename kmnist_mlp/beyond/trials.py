@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from kmnist_mlp.beyond.evaluation import expected_calibration_error
-from kmnist_mlp.beyond.plan import GROUPS, IMAGES_SEEN, TRIAL
+from kmnist_mlp.beyond.plan import GROUPS, IMAGES_SEEN, LONG, SHORT
 from kmnist_mlp.beyond.protocol import ENSEMBLE, NETWORK, accuracies
 from kmnist_mlp.beyond.records import HELD_OUT, Records, load_timing
 from kmnist_mlp.data import Dataset
@@ -48,8 +48,8 @@ def changes_table(
     base : str
         Group of the run without a change.
     """
-    unchanged = records.runs.loc[base, "nothing"].run
-    rows = {"nothing": _accuracies(records.percent.loc[base, "nothing"])}
+    unchanged = records.runs.loc[base].loc["nothing"].run
+    rows = {"nothing": _accuracies(records.percent.loc[base].loc["nothing"])}
     points = records.changes(groups, base)
     changed = records.runs.loc[groups].query("title != 'nothing'")
     for title, runs in changed.groupby("title", sort=False):
@@ -242,16 +242,14 @@ def ranking_figure(records: Records) -> ReportFigure:
     short = records.changes(["left out"])[HELD_OUT].xs(0, level="seed")
     long = records.changes(["left out, long"], "long")[HELD_OUT].xs(0, level="seed")
     numbers = pd.DataFrame({"short": short, "long": long}).rename_axis("left_out").reset_index()
-    once, twice = TRIAL.epochs, GROUPS["long"]["lengthened"] * TRIAL.epochs
     correlation = short.rank().corr(long.rank())
     alike = (np.sign(short) == np.sign(long)).sum()
     finding = (
-        f"The order at {once} epochs and at {twice} has a rank correlation of "
+        f"The order at {SHORT} epochs and at {LONG} has a rank correlation of "
         f"{correlation:.2f} (Spearman); {alike} of {len(numbers)} differences have the same sign."
     )
-    drawn = numbers.sort_values("short").set_axis(
-        ["left_out", f"{once} epochs", f"{twice} epochs"], axis=1
-    )
+    names = {"short": f"{SHORT} epochs", "long": f"{LONG} epochs"}
+    drawn = numbers.sort_values("short").rename(columns=names)
     figure = draw_rows(drawn.melt("left_out"), "left_out", "variable", "value", CHANGE)
     return report_figure([figure], numbers, finding, data_name=KMNIST)
 
@@ -281,16 +279,13 @@ def sizes_figure(records: Records) -> ReportFigure:
     Runs half as long are crosses.
     """
     runs = records.percent[HELD_OUT].loc[["size", "size, half as long"]].reset_index()
-    numbers = pd.DataFrame(
-        {
-            "training_images": runs.title.str.extract(r"(\d+)", expand=False).astype(int),
-            "augmented": ~runs.title.str.contains("not"),
-            "images_seen": [GROUPS[group]["images_seen"] for group in runs.group],
-            "seed": runs.seed,
-            "accuracy_percent": runs[HELD_OUT],
-        }
-    )
-    numbers = numbers.sort_values([*numbers][:4])
+    sizes = {
+        "training_images": runs.title.str.extract(r"(\d+)", expand=False).astype(int),
+        "augmented": ~runs.title.str.contains("not"),
+        "images_seen": [GROUPS[group]["images_seen"] for group in runs.group],
+    }
+    numbers = pd.DataFrame(sizes | {"seed": runs.seed, "accuracy_percent": runs[HELD_OUT]})
+    numbers = numbers.sort_values([*sizes, "seed"])
     kinds = numbers.augmented.map({False: "not augmented", True: "augmented"})
     whole = numbers.images_seen == IMAGES_SEEN
     figure = draw_series(
