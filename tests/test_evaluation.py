@@ -12,7 +12,7 @@ from kmnist_mlp.beyond.evaluation import (
     rotate,
     shift_right,
 )
-from kmnist_mlp.support.statistics import wilson_interval
+from kmnist_mlp.support.statistics import mcnemar, wilson_interval
 
 
 def predictions(confidence, n, right, classes=4):
@@ -50,6 +50,13 @@ def test_the_interval_of_the_calibration_error_is_that_of_a_share_of_one_bin():
 def test_the_wilson_interval_is_that_of_a_published_table(right, n, low, high):
     """Newcombe 1998, Statistics in Medicine 17:857, table I, method 3."""
     assert wilson_interval(right, n) == pytest.approx((low, high), abs=0.005)
+
+
+def test_mcnemar_counts_only_images_that_the_two_treat_differently():
+    one, other = np.array([1, 1, 1, 1, 0, 0], bool), np.array([1, 0, 0, 0, 1, 0], bool)
+    assert mcnemar(one, other)[:2] == (3, 1)
+    assert mcnemar(one, other)[2] == pytest.approx(2 * (1 + 4) / 16)  # 0 or 1 of 4 heads, twice
+    assert mcnemar(one, one) == (0, 0, 1.0)
 
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 8, 8)).astype(np.uint8)

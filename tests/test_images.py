@@ -8,7 +8,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from kmnist_mlp import Config, figures, run
-from kmnist_mlp.beyond.figures import augmentation_figure
+from kmnist_mlp.beyond.trials import augmentation_figure
 from kmnist_mlp.experiments.analysis import ConfidentErrors
 from kmnist_mlp.figures.images import GAP
 

@@ -11,6 +11,7 @@ from scipy import ndimage
 
 # ---- calibration ---------------------------------------------------------------------------------
 
+RESAMPLES = 1000  # of the bootstrap
 BINS = 10  # of confidence, of equal width, from 0 to 1
 
 
@@ -30,12 +31,10 @@ def calibration_table(probabilities: np.ndarray, labels: np.ndarray) -> pd.DataF
         One row per bin that is not empty: from, to, images, confidence (mean), accuracy.
     """
     confidence, right, bins = _binned(probabilities, labels)
-    rows = [
-        (i / BINS, (i + 1) / BINS, int(these.sum()), confidence[these].mean(), right[these].mean())
-        for i in range(BINS)
-        if (these := bins == i).any()
-    ]
-    return pd.DataFrame(rows, columns=["from", "to", "images", "confidence", "accuracy"])
+    values = pd.DataFrame({"confidence": confidence, "accuracy": right}).groupby(bins)
+    table = values.mean()
+    places = {"from": table.index / BINS, "to": (table.index + 1) / BINS, "images": values.size()}
+    return pd.DataFrame(places).join(table).reset_index(drop=True)
 
 
 def _binned(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -55,7 +54,7 @@ def expected_calibration_error(table: pd.DataFrame) -> float:
 
 
 def calibration_error_interval(
-    probabilities: np.ndarray, labels: np.ndarray, resamples: int = 1000
+    probabilities: np.ndarray, labels: np.ndarray
 ) -> tuple[float, float]:
     """Return an approximate 95 % interval of the expected calibration error over other images.
 
@@ -68,20 +67,14 @@ def calibration_error_interval(
     ----------
     probabilities : ndarray, shape (n, classes)
     labels : ndarray of int, shape (n,)
-    resamples : int
     """
     confidence, right, bins = _binned(probabilities, labels)
     sums = np.zeros((len(labels), BINS))
     sums[np.arange(len(labels)), bins] = confidence - right
-
-    def error(counts: np.ndarray) -> np.ndarray:
-        return np.abs(counts @ sums).sum(axis=-1) / len(labels)
-
-    rng = np.random.default_rng(0)
     share = np.full(len(labels), 1 / len(labels))
-    drawn = [error(rng.multinomial(len(labels), share)) for _ in range(resamples)]
-    found = error(np.ones(len(labels)))
-    low, high = 2 * found - np.quantile(drawn, [0.975, 0.025])
+    drawn = np.random.default_rng(0).multinomial(len(labels), share, RESAMPLES)
+    found, *errors = np.abs(np.vstack([np.ones(len(labels)), drawn]) @ sums).sum(axis=1)
+    low, high = (2 * found - np.quantile(errors, [0.975, 0.025])) / len(labels)
     return max(float(low), 0.0), max(float(high), 0.0)
 
 

@@ -34,17 +34,16 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from kmnist_mlp.beyond import FOLDER, load_ensemble
 from kmnist_mlp.beyond.evaluation import CORRUPTIONS, average_over_shifts
 from kmnist_mlp.beyond.plan import FINAL
-from kmnist_mlp.beyond.pretrained import FOLDER, load_ensemble
 from kmnist_mlp.config import Config, generator
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.paper import EXPERIMENTS
@@ -57,38 +56,20 @@ STREAM = 10  # of random numbers that no Stream of a run uses
 ITERATIONS = 20  # of k-means
 LEDGER = Path(__file__).with_name("ledger.csv")
 COLUMNS = ["date", "kind", "what", "configuration", "seed", "network", "images", "accuracy"]
-NETWORK, ENSEMBLE, SHIFTS = "final network", "ensemble", ", mean over nine shifts"
+NETWORK, ENSEMBLE, BASELINE = "final network", "ensemble", "the paper's baseline"
+SHIFTS, CORRUPTED = ", mean over nine shifts", ", corrupted images"
 TOLERANCE = 0.00025  # two images: another BLAS may round the odd probability to the other side
 
 
 # ---- choosing ------------------------------------------------------------------------------------
 
 
-def held_out_rows(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return which training images belong to the held-out clusters, as booleans, shape (n,).
+def held_out_clusters(data: Dataset) -> Dataset:
+    """Return the training images alone: those of the held-out clusters take the test images' place.
 
     The images of each character are divided by k-means (k-means++ start, Euclidean distance of
     the pixels); which clusters are held out is drawn at random, once and for all.
     Source: Arthur and Vassilvitskii 2007, "k-means++: The Advantages of Careful Seeding", SODA.
-
-    Parameters
-    ----------
-    images : ndarray of uint8, shape (n, height, width)
-    labels : ndarray of int, shape (n,)
-    """
-    from scipy.cluster.vq import kmeans2  # only here, as it loads slowly
-
-    rng, held_out = generator(0, STREAM), np.zeros(len(labels), bool)
-    for label in np.unique(labels):
-        rows = np.flatnonzero(labels == label)
-        pixels = images[rows].reshape(len(rows), -1) / 255
-        _, cluster = kmeans2(pixels, CLUSTERS, ITERATIONS, minit="++", seed=rng)
-        held_out[rows] = np.isin(cluster, rng.choice(CLUSTERS, HELD_OUT, replace=False))
-    return held_out
-
-
-def held_out_clusters(data: Dataset) -> Dataset:
-    """Return the training images alone: those of the held-out clusters take the test images' place.
 
     Examples
     --------
@@ -98,15 +79,17 @@ def held_out_clusters(data: Dataset) -> Dataset:
     >>> len(trials.train_images) + len(trials.test_images) == len(data.train_images)
     True
     """
-    out = held_out_rows(data.train_images, data.train_labels)
-    return dataclasses.replace(
-        data,
-        train_images=data.train_images[~out],
-        train_labels=data.train_labels[~out],
-        test_images=data.train_images[out],
-        test_labels=data.train_labels[out],
-        name=f"{data.name}, clusters held out",
-    )
+    from scipy.cluster.vq import kmeans2  # only here, as it loads slowly
+
+    images, labels = data.train_images, data.train_labels
+    rng, out = generator(0, STREAM), np.zeros(len(labels), bool)
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        pixels = images[rows].reshape(len(rows), -1) / 255
+        _, cluster = kmeans2(pixels, CLUSTERS, ITERATIONS, minit="++", seed=rng)
+        out[rows] = np.isin(cluster, rng.choice(CLUSTERS, HELD_OUT, replace=False))
+    trials = _tested_on(data, out, f"{data.name}, clusters held out")
+    return dataclasses.replace(trials, train_images=images[~out], train_labels=labels[~out])
 
 
 def without_test_images(data: Dataset) -> Dataset:
@@ -114,67 +97,61 @@ def without_test_images(data: Dataset) -> Dataset:
 
     The accuracy that training reports in the end is then one of training images.
     """
-    return dataclasses.replace(
-        data,
-        test_images=data.train_images[:1000],
-        test_labels=data.train_labels[:1000],
-        name=f"{data.name} without test images",
-    )
+    return _tested_on(data, slice(1000), f"{data.name} without test images")
+
+
+def _tested_on(data: Dataset, rows: np.ndarray | slice, name: str) -> Dataset:
+    """Return a data set whose test images are training images."""
+    images, labels = data.train_images[rows], data.train_labels[rows]
+    return dataclasses.replace(data, test_images=images, test_labels=labels, name=name)
 
 
 # ---- measuring on test images --------------------------------------------------------------------
 
 
-def measure(
-    kind: str,
-    networks: Sequence[MLP],
-    config: Config,
-    seeds: str,
-    data: Dataset,
-    *,
-    corruption: str = "",
-    severity: float = 0,
-    shifts: bool = False,
-    ledger: Path = LEDGER,
-) -> float:
-    """Return the accuracy of networks on test images, and add it to the ledger.
+def measure(measurements: Iterable[tuple], data: Dataset, ledger: Path) -> None:
+    """Add accuracies of networks on test images to the ledger.
 
     Parameters
     ----------
-    kind : str
-        What is measured, such as "final network".
-    networks : sequence of MLP
-        Of several, the mean of their probabilities decides.
-    config : Config
-        What they were trained with, but for the seed.
-    seeds : str
-        Of the networks.
+    measurements : iterable of tuple
+        Each has the kind of what is measured, such as "final network"; the networks, of several of
+        which the mean of their probabilities decides; what they were trained with, but for the
+        seed; their seeds, as a text; and, if images are changed, corruption and severity. If the
+        kind ends with :data:`SHIFTS`, probabilities are averaged over shifts of each image.
     data : Dataset
-    corruption : str
-        One of :data:`~kmnist_mlp.beyond.evaluation.CORRUPTIONS`, with which images are changed.
-    severity : float
-    shifts : bool
-        Whether probabilities are averaged over shifts of each image.
     ledger : Path
         A line that is there already, the same but for its date, is not added again.
     """
-    images, changed = data.test_images, ""
-    if corruption:
-        images = CORRUPTIONS[corruption][0](images, severity)
-        changed = f"{corruption}: {severity}"
-    predictors = [network.predict_proba for network in networks]
-    if shifts:
-        predictors = [partial(average_over_shifts, predictor) for predictor in predictors]
-    probabilities = sum(predictor(images) for predictor in predictors)
-    accuracy = float((probabilities.argmax(axis=1) == data.test_labels).mean())
-    line = [
-        datetime.date.today().isoformat(), kind, changed, config_digest(config), seeds,
-        weights_digest(networks), len(images), round(accuracy, 6),
-    ]  # fmt: skip
-    lines = load_ledger(ledger).to_numpy().tolist()
-    if line[1:] not in [known[1:] for known in lines]:
-        write_csv(pd.DataFrame([*lines, line], columns=COLUMNS), ledger)
-    return accuracy
+    for kind, networks, config, seeds, *changed in measurements:
+        images, predictors = data.test_images, [network.predict_proba for network in networks]
+        if changed:
+            images = CORRUPTIONS[changed[0]][0](images, changed[1])
+        if kind.endswith(SHIFTS):
+            predictors = [partial(average_over_shifts, predictor) for predictor in predictors]
+        probabilities = sum(predictor(images) for predictor in predictors)
+        accuracy = float((probabilities.argmax(axis=1) == data.test_labels).mean())
+        today, what = datetime.date.today().isoformat(), ": ".join(map(str, changed))
+        about = config_digest(config), seeds, weights_digest(networks), len(images)
+        line = [today, kind, what, *about, round(accuracy, 6)]
+        lines = load_ledger(ledger).to_numpy().tolist()
+        if line[1:] not in [known[1:] for known in lines]:
+            write_csv(pd.DataFrame([*lines, line], columns=COLUMNS), ledger)
+
+
+def final_measurements(networks: list[MLP], baseline: MLP) -> Iterator[tuple]:
+    """Yield what is measured of the final networks, sorted by seed, and of the paper's baseline."""
+    for seed, network in enumerate(networks):
+        yield NETWORK, [network], FINAL, str(seed)
+    first, together = (networks[:1], FINAL, "0"), (networks, FINAL, f"0 to {len(networks) - 1}")
+    yield ENSEMBLE, *together
+    yield NETWORK + SHIFTS, *first
+    yield ENSEMBLE + SHIFTS, *together
+    for corruption, (_, severities) in CORRUPTIONS.items():
+        for severity in severities:
+            paper = [baseline], EXPERIMENTS["baseline"], "0"
+            yield BASELINE + CORRUPTED, *paper, corruption, severity
+            yield NETWORK + CORRUPTED, *first, corruption, severity
 
 
 def config_digest(config: Config) -> str:
@@ -184,10 +161,8 @@ def config_digest(config: Config) -> str:
 
 def weights_digest(networks: Sequence[MLP]) -> str:
     """Return a hash of the parameters of networks, as the ledger names them."""
-    content = hashlib.sha256()
-    for network in networks:
-        content.update(network.parameters.tobytes())
-    return content.hexdigest()[:12]
+    content = b"".join(network.parameters.tobytes() for network in networks)
+    return hashlib.sha256(content).hexdigest()[:12]
 
 
 def load_ledger(ledger: Path = LEDGER) -> pd.DataFrame:
@@ -197,49 +172,7 @@ def load_ledger(ledger: Path = LEDGER) -> pd.DataFrame:
     configuration (see :func:`config_digest`), seed, network (see :func:`weights_digest`), images,
     accuracy (a fraction).
     """
-    if not ledger.exists():
-        return pd.DataFrame(columns=COLUMNS)
     return pd.read_csv(ledger, dtype={"seed": str}, keep_default_na=False)
-
-
-def measure_final(
-    data: Dataset, baseline: MLP, folder: Path = FOLDER, ledger: Path = LEDGER
-) -> None:
-    """Measure the final networks and their ensemble on the test images, and write robustness.csv.
-
-    Parameters
-    ----------
-    data : Dataset
-    baseline : MLP
-        The paper's, for comparison on corrupted images.
-    folder : Path
-        With the networks; ``robustness.csv`` is written there, with columns corruption, severity,
-        model and accuracy (a fraction).
-    ledger : Path
-        Gets a line for each accuracy.
-    """
-    networks = load_ensemble(folder)
-    first, all_seeds = networks[:1], f"0 to {len(networks) - 1}"
-    on_test = partial(measure, config=FINAL, data=data, ledger=ledger)
-    for seed, network in enumerate(networks):
-        on_test(NETWORK, [network], seeds=str(seed))
-    on_test(ENSEMBLE, networks, seeds=all_seeds)
-    on_test(NETWORK + SHIFTS, first, seeds="0", shifts=True)
-    on_test(ENSEMBLE + SHIFTS, networks, seeds=all_seeds, shifts=True)
-    models = (
-        ("the paper's baseline", [baseline], EXPERIMENTS["baseline"]),
-        (NETWORK, first, FINAL),
-    )
-    rows = []
-    for corruption, (_, severities) in CORRUPTIONS.items():
-        for severity, (name, model, config) in product(severities, models):
-            accuracy = measure(
-                f"{name}, corrupted images", model, config, "0", data,
-                corruption=corruption, severity=severity, ledger=ledger,
-            )  # fmt: skip
-            rows.append((corruption, severity, name, accuracy))
-    columns = ["corruption", "severity", "model", "accuracy"]
-    write_csv(pd.DataFrame(rows, columns=columns), folder / "robustness.csv")
 
 
 def recorded(networks: Sequence[MLP], ledger: pd.DataFrame) -> pd.DataFrame:
@@ -250,7 +183,7 @@ def recorded(networks: Sequence[MLP], ledger: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     networks : sequence of MLP
-        As :func:`~kmnist_mlp.beyond.pretrained.load_ensemble` returns them.
+        As :func:`~kmnist_mlp.beyond.load_ensemble` returns them.
     ledger : DataFrame
 
     Raises
@@ -274,9 +207,13 @@ def accuracies(lines: pd.DataFrame, kind: str = NETWORK) -> pd.Series:
     return lines[lines.kind == kind].accuracy
 
 
-def load_robustness(folder: Path = FOLDER) -> pd.DataFrame:
-    """Return corruption, severity, model and accuracy, as :func:`measure_final` wrote them."""
-    return pd.read_csv(folder / "robustness.csv")
+def robustness(ledger: pd.DataFrame) -> pd.DataFrame:
+    """Return corruption, severity, model and accuracy on corrupted images, as measured last."""
+    lines = ledger[ledger.kind.str.endswith(CORRUPTED)]
+    lines = lines.drop_duplicates(["kind", "what"], keep="last")
+    table = lines.what.str.extract(r"(?P<corruption>.*): (?P<severity>.*)")
+    model = lines.kind.str.removesuffix(CORRUPTED)
+    return table.astype({"severity": int}).assign(model=model, accuracy=lines.accuracy)
 
 
 def check(data: Dataset, folder: Path = FOLDER, ledger: Path = LEDGER) -> None:
@@ -293,10 +230,11 @@ def check(data: Dataset, folder: Path = FOLDER, ledger: Path = LEDGER) -> None:
     if data.is_stand_in:
         return  # the accuracies are KMNIST's
     probabilities = [network.predict_proba(data.test_images) for network in networks]
-    by_seed = {str(seed): found for seed, found in enumerate(probabilities)}
-    by_seed[f"0 to {len(networks) - 1}"] = sum(probabilities)
-    for line in lines[lines.kind.isin([NETWORK, ENSEMBLE])].itertuples():
-        accuracy = float((by_seed[line.seed].argmax(axis=1) == data.test_labels).mean())
+    probabilities.append(sum(probabilities))
+    lines = lines[lines.kind.isin([NETWORK, ENSEMBLE])]
+    lines = lines.sort_values(["kind", "seed"], ascending=[False, True])  # the ensemble is last
+    for line, found in zip(lines.itertuples(), probabilities, strict=True):
+        accuracy = float((found.argmax(axis=1) == data.test_labels).mean())
         if abs(accuracy - line.accuracy) > TOLERANCE:
             raise ValueError(
                 f"{line.kind}, seed {line.seed}: its accuracy is {accuracy:.2%}, in the ledger "

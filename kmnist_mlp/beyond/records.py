@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,11 +18,8 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from kmnist_mlp.beyond import protocol
-from kmnist_mlp.beyond.distillation import Teachers
-from kmnist_mlp.beyond.plan import FINAL, FINAL_SEEDS, Run, identity, planned, step_configs
-from kmnist_mlp.beyond.pretrained import FOLDER, from_rounded, load_ensemble, rounded
-from kmnist_mlp.beyond.protocol import held_out_clusters, without_test_images
+from kmnist_mlp.beyond import FOLDER, from_rounded, load_ensemble, protocol, rounded
+from kmnist_mlp.beyond.plan import FINAL, SEEDS, Run, plan, planned
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.runs import end_without_parent, train_all, train_or_resume
@@ -29,19 +27,16 @@ from kmnist_mlp.experiments.runs import run as run_experiments
 from kmnist_mlp.experiments.store import source_hash
 from kmnist_mlp.extensions.augmentation import Distortion
 from kmnist_mlp.network import MLP
-from kmnist_mlp.results import TrainingResult
+from kmnist_mlp.results import Callback, TrainingResult
 from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import load_arrays, save_arrays, whole_file, write_csv
 from kmnist_mlp.support.statistics import in_percent, interval, wilson_interval
 from kmnist_mlp.training import Training, train
 
+HELD_OUT = "held-out clusters"
+PARTS = {"held_out_accuracy": HELD_OUT, "validation_accuracy": "validation"}
 TEMPLATE = Path(__file__).with_name("model_card.md")
 EPOCHS = 3  # whose median is an epoch's time, alone on one core
-COLUMNS = [
-    "run", "group", "title", "seed", "data", "parameters", "epochs", "diverged", "seconds",
-    "training_loss", "training_accuracy", "validation_loss", "validation_accuracy", "date", "code",
-    "configuration", "changed_by_rounding", "held_out_loss", "held_out_accuracy",
-]  # fmt: skip
 
 
 class Records:
@@ -50,12 +45,12 @@ class Records:
     Parameters
     ----------
     folder : Path
-        Made when a record is added, if there is none.
+        With ``runs.csv`` and ``runs.npz``; without a record, they have a heading and no array.
 
     Attributes
     ----------
     table : DataFrame
-        A row per run, its :func:`~kmnist_mlp.beyond.plan.identity` as index: group and title as
+        A row per run, its :attr:`~kmnist_mlp.beyond.plan.Run.identity` as index: group and title as
         planned, seed, data (:attr:`~kmnist_mlp.beyond.plan.Run.data`), parameters, epochs,
         diverged, seconds (beside other work, with pauses), losses and accuracies (fractions) on
         training images (a tenth of them), validation images and held-out clusters, date, code (hash
@@ -66,6 +61,11 @@ class Records:
     clusters : dict
         "trials", the fingerprint of the trials' data, and "held_out_images", their number in the
         held-out clusters.
+    runs : DataFrame
+        The rows of the table by group and title of the plan (a run may have several) and seed, the
+        identity as column "run".
+    percent : DataFrame
+        Their accuracies on both parts of the held-out images, in per cent.
     """
 
     def __init__(self, folder: Path = FOLDER) -> None:
@@ -74,51 +74,34 @@ class Records:
 
     def load(self) -> None:
         """Read what is in the folder."""
-        self.table, self.right, self.clusters = pd.DataFrame(columns=COLUMNS[1:]), {}, {}
-        if (self.folder / "runs.csv").exists():
-            self.clusters, self.right = load_arrays(self.folder / "runs.npz")
-            self.table = pd.read_csv(self.folder / "runs.csv", index_col="run")
+        self.clusters, self.right = load_arrays(self.folder / "runs.npz")
+        self.table = pd.read_csv(self.folder / "runs.csv", index_col="run")
+        places = {
+            (*place, seed): run.with_seed(seed).identity
+            for place, (run, _) in plan().items()
+            for seed in SEEDS
+        }
+        known = {place: run for place, run in places.items() if run in self.table.index}
+        index = pd.MultiIndex.from_tuples(known, names=["group", "title", "seed"])
+        table = self.table.loc[[*known.values()]].drop(columns=index.names)
+        self.runs = table.reset_index(names="run").set_index(index)
+        # the teachers of a distilled network have seen its validation images
+        self.runs.loc[self.runs.data == "distilled", "validation_accuracy"] = np.nan
+        self.percent = 100 * self.runs[[*PARTS]].rename(columns=PARTS)
 
-    def of(self, config: Config, data: str = "trials") -> pd.DataFrame:
-        """Return the rows of a configuration with any seed, sorted by seed, which is the index.
+    def changes(self, groups: list[str], base: str = "trial") -> pd.DataFrame:
+        """Return by how many points accuracies of groups differ from those of "nothing" in another.
 
-        Accuracies of a run that diverged are NaN.
+        That is a trial without a change, of the same seed. A row per title and seed, a column per
+        part: held-out clusters and validation.
         """
-        runs = [identity(config.replace(seed=seed), data) for seed in FINAL_SEEDS]
-        rows = self.table.loc[[run for run in runs if run in self.table.index]].copy()
-        accuracies = [column for column in rows if column.endswith("_accuracy")]
-        rows.loc[rows.diverged.astype(bool), accuracies] = np.nan
-        return rows.astype({"seed": int}).set_index("seed")
+        accuracy = self.runs[[*PARTS]].rename(columns=PARTS)
+        runs, unchanged = accuracy.loc[groups].droplevel("group"), accuracy.loc[base].loc["nothing"]
+        return 100 * (runs - unchanged.reindex(runs.index, level="seed"))
 
-    def difference(
-        self, one: Config, other: Config, part: str = "held_out", data: str = "trials"
-    ) -> pd.Series:
-        """Return by how many points an accuracy differs, by seed, where both have a record.
-
-        Parameters
-        ----------
-        one, other : Config
-        part : str
-            "held_out" or "validation".
-        data : str
-            Of the first of the two; the other's is that of the trials.
-        """
-        first, second = self.of(one, data), self.of(other)
-        difference = first[f"{part}_accuracy"] - second[f"{part}_accuracy"]
-        return 100 * difference.dropna().astype(float)
-
-    def correct(self, config: Config, data: str = "trials") -> np.ndarray:
-        """Return which images of the held-out clusters a run classifies correctly, (n,).
-
-        Raises
-        ------
-        KeyError
-            If there is no record.
-        """
-        if identity(config, data) not in self.right:
-            raise KeyError(f"there is no record of {config} with the data {data!r}")
-        right = np.unpackbits(self.right[identity(config, data)])
-        return right[: self.clusters["held_out_images"]].astype(bool)
+    def correct(self, run: str) -> np.ndarray:
+        """Return which images of the held-out clusters a run classifies correctly, (n,)."""
+        return np.unpackbits(self.right[run])[: self.clusters["held_out_images"]].astype(bool)
 
     def add(self, run: Run, result: TrainingResult, trials: Dataset) -> None:
         """Write the record of a run.
@@ -141,9 +124,8 @@ class Records:
                 f"{self.folder} holds records of other data or held-out clusters: its fingerprint "
                 f"is {self.clusters['trials'][:12]}, here {trials.fingerprint[:12]}"
             )
-        self.folder.mkdir(parents=True, exist_ok=True)
-        name, right = identity(run.config, run.data), dict(self.right)
         row = {
+            "run": run.identity,
             "group": run.group,
             "title": run.title,
             "seed": run.config.seed,
@@ -157,19 +139,18 @@ class Records:
             "code": source_hash()[:12],
             "configuration": json.dumps(run.config.to_dict(), sort_keys=True),
         }
-        if run.final:  # trained on the held-out clusters, too: they measure nothing
+        if run.data == "all":  # trained on the held-out clusters, too: they measure nothing
             row["changed_by_rounding"] = changed_by_rounding(result.model, trials)
             weights = self.folder / f"final_{run.config.seed}.npz"
-            save_arrays(weights, {"activation": result.model.activation}, rounded(result.model))
+            save_arrays(weights, *rounded(result.model))
         else:
             row |= {"held_out_loss": result.test_loss, "held_out_accuracy": result.test_accuracy}
-            right[name] = np.packbits(
-                result.model.predict(trials.test_images) == trials.test_labels
-            )
-        rows = [*self.table.reset_index(names="run").to_dict("records"), {"run": name, **row}]
-        save_arrays(self.folder / "runs.npz", here, right)
+            right = result.model.predict(trials.test_images) == trials.test_labels
+            self.right[run.identity] = np.packbits(right)
+        save_arrays(self.folder / "runs.npz", here, self.right)
+        rows = [*self.table.reset_index().to_dict("records"), row]
         # last: a row has what belongs to it, also after an interruption
-        write_csv(pd.DataFrame(rows, columns=COLUMNS), self.folder / "runs.csv")
+        write_csv(pd.DataFrame(rows, columns=["run", *self.table]), self.folder / "runs.csv")
         self.load()
 
 
@@ -179,8 +160,33 @@ def changed_by_rounding(model: MLP, data: Dataset) -> float:
     augmented = np.empty(images.shape, np.float32)
     Distortion(data.train_images.shape[1:], 1.0, 0)(augmented, images)
     seen = np.rint(augmented).astype(np.uint8)
-    after = from_rounded(model.activation, rounded(model))
+    after = from_rounded(*rounded(model))
     return float((after.predict(seen) != model.predict(seen)).mean())
+
+
+# ---- training ------------------------------------------------------------------------------------
+
+
+class Teachers(Callback):
+    """Distillation: each image, as it was augmented, gets the teachers' mean probabilities.
+
+    A callback of :func:`~kmnist_mlp.training.train`; the labels are only measured with.
+    Source: Hinton, Vinyals and Dean 2015, arXiv:1503.02531, section 2, at temperature 1 and
+    without the labels.
+
+    Parameters
+    ----------
+    models : sequence of MLP
+        Trained on images standardised as the student's.
+    """
+
+    def __init__(self, models: Sequence[MLP]) -> None:
+        super().__init__()
+        self.models = models
+
+    def mini_batch(self, x: np.ndarray, t: np.ndarray) -> None:
+        """Write the probabilities of each row of ``x`` into ``t``, (batch, classes)."""
+        t[...] = sum(model.predict_proba(x) for model in self.models) / len(self.models)
 
 
 def train_missing(runs: list[Run], data: Dataset, records: Records, n_jobs: int = -1) -> None:
@@ -198,17 +204,13 @@ def train_missing(runs: list[Run], data: Dataset, records: Records, n_jobs: int 
     n_jobs : int
         Number of processes; -1 is one for each core.
     """
-    missing = [run for run in runs if identity(run.config, run.data) not in records.table.index]
+    missing = [run for run in runs if run.identity not in records.table.index]
     tell(f"{len(runs)} runs, {len(missing)} to train")
-    trials = held_out_clusters(data) if missing else data
-    for kind in dict.fromkeys((run.final, run.first) for run in missing):
-        todo = {run: run.config for run in missing if (run.final, run.first) == kind}
-        images = without_test_images(data) if kind[0] else trials
-        images = replace(
-            images,
-            train_images=images.train_images[: kind[1]],
-            train_labels=images.train_labels[: kind[1]],
-        )
+    if not missing:
+        return
+    trials = protocol.held_out_clusters(data)
+    for final, images in ((True, protocol.without_test_images(data)), (False, trials)):
+        todo = {run: run.config for run in missing if (run.data == "all") == final}
         for run, result in train_all(todo, images, n_jobs, train_run):
             records.add(run, result, trials)
             tell(f"{run.group}, {run.title}, seed {run.config.seed}: {result}")
@@ -216,6 +218,8 @@ def train_missing(runs: list[Run], data: Dataset, records: Records, n_jobs: int 
 
 def train_run(run: Run, config: Config, data: Dataset) -> TrainingResult:
     """Train one run: a job of :func:`~kmnist_mlp.experiments.runs.train_all`."""
+    images, labels = data.train_images[: run.first], data.train_labels[: run.first]
+    data = replace(data, train_images=images, train_labels=labels)
     if not run.teachers:
         return train_or_resume(run, config, data)
     teachers = [train_or_resume(run, teacher, data).model for teacher in run.teachers]
@@ -225,65 +229,49 @@ def train_run(run: Run, config: Config, data: Dataset) -> TrainingResult:
 # ---- all that ships ------------------------------------------------------------------------------
 
 
-def measure(data: Dataset) -> None:
-    """Train what has no record (hours), then time, measure and describe the final networks."""
-    train_missing(planned(), data, Records())
-    measure_and_write(data, run_experiments(["baseline"], [0], data=data).of("baseline")[0].model)
-
-
-def measure_and_write(
-    data: Dataset, baseline: MLP, folder: Path = FOLDER, ledger: Path = protocol.LEDGER
-) -> None:
-    """Time the steps, measure the final networks on test images, and write the model card.
+def measure(data: Dataset, folder: Path = FOLDER, ledger: Path = protocol.LEDGER) -> None:
+    """Train what has no record (hours), then time, measure and describe the final networks.
 
     Parameters
     ----------
     data : Dataset
-    baseline : MLP
-        The paper's, for comparison on corrupted images.
     folder, ledger : Path
-        With the networks' files and records; and what is added to.
+        Where the records are; and what the accuracies on test images are added to.
     """
-    steps = epoch_seconds(step_configs(), held_out_clusters(data))
-    final = epoch_seconds({protocol.NETWORK: FINAL}, without_test_images(data))
-    write_csv(pd.concat([steps, final]), folder / "timing.csv")
-    protocol.measure_final(data, baseline, folder, ledger)
+    train_missing(planned(), data, Records(folder))
+    steps = {title: run.config for (group, title), (run, _) in plan().items() if group == "step"}
+    timing = epoch_seconds(steps, protocol.held_out_clusters(data))
+    timing |= epoch_seconds({protocol.NETWORK: FINAL}, protocol.without_test_images(data))
+    table = pd.DataFrame(timing.items(), columns=["step", "seconds_per_epoch"])
+    write_csv(table, folder / "timing.csv")
+    baseline = run_experiments(["baseline"], [0], data=data).of("baseline")[0].model
+    protocol.measure(protocol.final_measurements(load_ensemble(folder), baseline), data, ledger)
     with whole_file(folder / "MODEL_CARD.md") as file:
         file.write(model_card(folder, protocol.load_ledger(ledger), data).encode())
 
 
-def epoch_seconds(configs: dict[str, Config], data: Dataset) -> pd.DataFrame:
-    """Return how long an epoch of each configuration takes, with its measurement, on one core.
+def epoch_seconds(configs: dict[str, Config], data: Dataset) -> dict[str, float]:
+    """Return how long an epoch of each takes, with its measurement, on one core.
 
-    Parameters
-    ----------
-    configs : dict of str to Config
-    data : Dataset
-
-    Returns
-    -------
-    DataFrame
-        Columns step and seconds_per_epoch, the median of three epochs. Configurations that differ
-        only in their number of epochs are timed once.
+    The median of three epochs. Configurations that differ only in their number of epochs are timed
+    once.
     """
-    timed: dict[Config, float] = {}
     alike = {title: config.replace(epochs=EPOCHS) for title, config in configs.items()}
+    timed = {}
     for config in set(alike.values()):
-        training, seconds = Training(config, data), []
+        training, times = Training(config, data), [time.perf_counter()]
         with threadpool_limits(1, user_api="blas"):
             for _ in range(EPOCHS):
-                began = time.perf_counter()
                 training.train_epoch()
                 training.measure_epoch()
-                seconds.append(time.perf_counter() - began)
-        timed[config] = float(np.median(seconds))
-    rows = [(title, timed[config]) for title, config in alike.items()]
-    return pd.DataFrame(rows, columns=["step", "seconds_per_epoch"])
+                times.append(time.perf_counter())
+        timed[config] = float(np.median(np.diff(times)))
+    return {title: timed[config] for title, config in alike.items()}
 
 
-def load_timing(folder: Path) -> pd.DataFrame:
-    """Return what :func:`epoch_seconds` gave when the networks were measured."""
-    return pd.read_csv(folder / "timing.csv")
+def load_timing(folder: Path) -> pd.Series:
+    """Return the seconds per epoch of each step and of a final network, when they were measured."""
+    return pd.read_csv(folder / "timing.csv", index_col="step").seconds_per_epoch
 
 
 def model_card(folder: Path, ledger: pd.DataFrame, data: Dataset) -> str:
@@ -298,29 +286,25 @@ def model_card(folder: Path, ledger: pd.DataFrame, data: Dataset) -> str:
     """
     models = load_ensemble(folder)
     lines = protocol.recorded(models, ledger)
-    networks, ensemble = (
+    networks, together = (
         100 * protocol.accuracies(lines, kind) for kind in (protocol.NETWORK, protocol.ENSEMBLE)
     )
-    epoch = load_timing(folder).set_index("step").seconds_per_epoch[protocol.NETWORK]
     right = models[0].predict(data.test_images) == data.test_labels
+    by_class = pd.Series(right).groupby(data.test_labels).mean()
     settings = [f"    {name}={value!r}," for name, value in FINAL.to_dict().items()]
-    classes = [
-        f"| {label} | {in_percent(right[data.test_labels == c].mean(), 1)} |"
-        for c, label in enumerate(data.class_labels)
-    ]
+    rows = zip(data.class_labels, by_class, strict=True)
+    table = Records(folder).table
     return TEMPLATE.read_text("utf-8").format(
-        data=data.name,
-        train_images=len(data.train_images),
-        test_images=len(data.test_images),
+        data=data,
         model=models[0],
         epochs=FINAL.epochs,
-        minutes=FINAL.epochs * epoch / 60,
-        spent=(Records(folder).of(FINAL, "all").seconds / 60).agg(["min", "max"]),
+        minutes=FINAL.epochs * load_timing(folder)[protocol.NETWORK] / 60,
+        spent=(table[table.group == "final"].seconds / 60).agg(["min", "max"]),
         config="\n".join(["Config(", *settings, ")"]).replace("'", '"'),
         accuracy=100 * right.mean(),
         of_images=wilson_interval(int(right.sum()), len(right)),
         count=len(networks),
         of_seeds=interval(networks),
-        ensemble=ensemble.iloc[0],
-        classes="\n".join(classes),
+        ensemble=together.iloc[0],
+        classes="\n".join(f"| {label} | {in_percent(share, 1)} |" for label, share in rows),
     )
