@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -56,13 +57,15 @@ WRONG_FACTORS = {"zero": 0.0, "wrong sign": -1.0, "half as large": 0.5, "10 % to
 
 
 def table_of(
-    rows: Mapping[object, object] | pd.DataFrame,
+    rows: Mapping[Any, Any] | pd.DataFrame,
     corner: str,
     data_name: str = "",
     numbers: pd.DataFrame | None = None,
-    **shown: object,
+    **shown: Any,
 ) -> pd.DataFrame:
     """Return a table with a heading over its row labels, and the numbers that it was made of.
+
+    A row with the name of an experiment of the paper gets its title.
 
     Parameters
     ----------
@@ -79,7 +82,7 @@ def table_of(
     if not isinstance(rows, pd.DataFrame):
         rows = pd.DataFrame.from_dict(rows, "index", dtype=object)  # Markup stays Markup
     stand_in = f" ({data_name.upper()})" if is_stand_in(data_name) else ""
-    table = rows.rename_axis(index=None, columns=corner + stand_in)
+    table = rows.rename(index=title).rename_axis(index=None, columns=corner + stand_in)
     if numbers is not None:
         table.attrs["shown_data"] = ShownData.of(numbers, **shown)
     return table
@@ -135,7 +138,7 @@ def configurations(
         row |= {} if config.early_stop else {"patience": "none"}
         row |= {} if config.layer_specs[2:] else {"activation": MISSING}
         rows[name] = row
-    return table_of(rows, "experiment").rename(index=title)
+    return table_of(rows, "experiment")
 
 
 def comparison(results: Results, names: str | Iterable[str] | None = None) -> pd.DataFrame:
@@ -158,22 +161,16 @@ def comparison(results: Results, names: str | Iterable[str] | None = None) -> pd
         row["stopped at epoch"] = median_and_range(results.values("stopped_epoch", name))
         if diverged := int(results.values("diverged", name).sum()):
             row["stopped at epoch"] += f", {diverged} diverged"
-    return _of_runs(rows, "experiment", results, PRINTED, names)
+    return table_of(rows, "experiment", **_measured(results, names, PRINTED))
 
 
-def _of_runs(
-    rows: Mapping[str, object],
-    corner: str,
-    results: Results,
-    quantities: Iterable[str],
-    names: list[str],
-) -> pd.DataFrame:
-    """Return a table about experiments, with what was measured in their runs."""
+def _measured(results: Results, names: list[str], quantities: Iterable[str]) -> dict[str, Any]:
+    """Return what was measured in the runs of experiments, as :func:`table_of` takes it."""
     frame = results.frame.drop(columns="cached")
-    frame = frame.assign(kept_epoch=[run.kept_epoch for run in results.runs.values()])
-    frame = frame[frame.experiment.isin(names)]
-    more = {"results": results, "names": names, "quantities": quantities}
-    return table_of(rows, corner, results.data_name, frame, **more).rename(index=title)
+    frame["kept_epoch"] = [run.kept_epoch for run in results.runs.values()]
+    shown = {"results": results, "names": names, "quantities": quantities}
+    numbers = frame[frame.experiment.isin(names)]
+    return {"data_name": results.data_name, "numbers": numbers, **shown}
 
 
 def changes(results: Results, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
@@ -194,7 +191,8 @@ def changes(results: Results, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
             mean, *between = interval(one - other)
             row[f"{part} accuracy"] = signed(mean, 2)
             row[f"95 % interval ({part})"] = ends(*between, 2)
-    return _of_runs(rows, "difference, points", results, ["test_accuracy"], list(names))
+    measured = _measured(results, [*names], ["test_accuracy"])
+    return table_of(rows, "difference, points", **measured)
 
 
 def loss_and_weights(results: Results, names: Iterable[str]) -> pd.DataFrame:
@@ -222,7 +220,7 @@ def loss_and_weights(results: Results, names: Iterable[str]) -> pd.DataFrame:
             "weights near zero, %": plus_minus(share, 1),
         }
     quantities = ["late_fluctuation", "small_weight_share"]
-    return _of_runs(rows, "experiment", results, quantities, names)
+    return table_of(rows, "experiment", **_measured(results, names, quantities))
 
 
 def sweep_table(sweep: pd.DataFrame, count: int = 5) -> pd.DataFrame:
@@ -335,15 +333,13 @@ def passing_table(checks: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
     checks : dict of int to DataFrame
         What :func:`kmnist_mlp.experiments.paper_gradients.gradient_checks` gives.
     """
-    ours, papers = pd.concat(checks.values()), pd.DataFrame(published_gradients())
-    columns = {
-        f"{whose}, of {len(rows)}": {
-            name: would_pass(rows.approximated_gradient, factor)
-            for name, factor in WRONG_FACTORS.items()
-        }
-        for whose, rows in (("paper", papers), ("ours", ours))
-    }
-    return table_of(pd.DataFrame(columns), "wrong gradient", ours.attrs.get("data_name", ""))
+    papers, ours = pd.DataFrame(published_gradients()), pd.concat(checks.values())
+    table = pd.DataFrame(index=[*WRONG_FACTORS])
+    for whose, rows in (("paper", papers), ("ours", ours)):
+        gradients = rows.approximated_gradient
+        passing = [would_pass(gradients, factor) for factor in WRONG_FACTORS.values()]
+        table[f"{whose}, of {len(rows)}"] = passing
+    return table_of(table, "wrong gradient", ours.attrs.get("data_name", ""))
 
 
 def planted_bug_table(tried: pd.DataFrame) -> pd.DataFrame:
@@ -437,7 +433,7 @@ def scoreboard(judged: pd.DataFrame) -> pd.DataFrame:
     return table_of(rows, "no.", data_name, judged)
 
 
-def remark(row: object) -> str:
+def remark(row: Any) -> str:
     """Return the cause of a claim's failure with its evidence, or why there is no test.
 
     Parameters
@@ -457,14 +453,14 @@ def remark(row: object) -> str:
     )
 
 
-def _change(row: object) -> tuple[str, str]:
+def _change(row: Any) -> tuple[str, str]:
     """Return by how much a cause changes a claim's value, and the interval of this, as text."""
     unit, digits = _unit(row)
     unit = " points" if unit == " %" else unit  # a change is a difference
     return signed(row.cause_change, digits) + unit, ends(row.cause_low, row.cause_high, digits)
 
 
-def _unit(row: object) -> tuple[str, int]:
+def _unit(row: Any) -> tuple[str, int]:
     """Return the unit and the number of digits that the quantity of a claim is shown with."""
     if row.quantity.endswith(("accuracy", "share", "gap")):
         is_difference = row.minus or row.quantity == "generalisation_gap"
@@ -472,7 +468,7 @@ def _unit(row: object) -> tuple[str, int]:
     return ("", 1) if row.quantity.endswith("epoch") else ("", 4)
 
 
-def _range(row: object, unit: str) -> str:
+def _range(row: Any, unit: str) -> str:
     """Return a claimed range as text; one of its ends may be infinite."""
     low, high = (typeset(f"{value:.6g}") for value in (row.low, row.high))
     if np.isfinite([row.low, row.high]).all():
@@ -492,8 +488,8 @@ def verdicts_by_kind(judged: pd.DataFrame) -> pd.DataFrame:
     rows = {}
     for kind, (reading, column) in product(KINDS, READINGS.items()):
         verdicts = judged[column][judged.kind == kind].replace("", "not run")
-        row = rows[f"{kind}, {reading}"] = {v: verdicts.eq(v).sum() for v in VERDICTS}
-        row |= {"not run": verdicts.eq("not run").sum(), "claims": len(verdicts)}
+        counts = verdicts.value_counts().reindex([*VERDICTS, "not run"], fill_value=0)
+        rows[f"{kind}, {reading}"] = {**counts, "claims": len(verdicts)}
     table = table_of(rows, "kind of claim, reading", judged.attrs.get("data_name", ""))
     return table.astype(str)
 
@@ -586,16 +582,13 @@ def per_class(matrices: list[np.ndarray], data: Dataset) -> pd.DataFrame:
 def most_confused(matrices: list[np.ndarray], data: Dataset, count: int = 8) -> pd.DataFrame:
     """Return the most frequent errors: mean number of test images per seed, and their share."""
     mean, labels = np.mean(matrices, axis=0), np.array(data.class_labels)
-    images = mean.sum(axis=1)
+    share = 100 * mean / mean.sum(axis=1, keepdims=True).clip(1)
     errors = mean - np.diag(np.diag(mean))
     order = np.argsort(-errors, axis=None)[: min(count, (errors > 0).sum())]
     true, predicted = np.unravel_index(order, mean.shape)
-    rows = {
-        "character": labels[true],
-        "taken for": labels[predicted],
-        "images per seed": [f"{n:.1f}" for n in mean[true, predicted]],
-        "share of the character, %": [
-            f"{share:.1f}" for share in 100 * mean[true, predicted] / images[true]
-        ],
-    }
-    return table_of(pd.DataFrame(rows, range(1, len(order) + 1)), "rank")
+    table = pd.DataFrame({"character": labels[true], "taken for": labels[predicted]})
+    numbers = {"images per seed": mean, "share of the character, %": share}
+    for column, cells in numbers.items():
+        table[column] = [f"{cell:.1f}" for cell in cells[true, predicted]]
+    table.index += 1
+    return table_of(table, "rank")
