@@ -15,7 +15,7 @@ from kmnist_mlp.experiments import analyse_errors
 from kmnist_mlp.experiments.paper import paper_curves, published_gradients
 from kmnist_mlp.experiments.paper_gradients import CODE_DIVISOR, check_paper_patterns, would_pass
 from kmnist_mlp.figures import tables
-from kmnist_mlp.figures.gradients import consistent
+from kmnist_mlp.figures.tables import consistent
 from kmnist_mlp.report import notebook, summaries
 
 

@@ -14,7 +14,7 @@ from kmnist_mlp.experiments.paper_gradients import (
     slopes,
     try_checks,
 )
-from kmnist_mlp.figures.gradients import bug_verdict
+from kmnist_mlp.figures.tables import bug_verdict
 
 LAYERS = (8, 6, 6, 7)
 FIRST = {  # of the CHECKS that detect a bug, the later ones included

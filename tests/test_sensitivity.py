@@ -1,4 +1,4 @@
-"""Effects of deviations add up to the paper's numbers; verdicts by reading and seeds are drawn."""
+"""Effects of deviations add up to the paper's numbers; steps, readings and seeds are drawn."""
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.readings import ABLATED
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures import sensitivity as drawn
+from kmnist_mlp.figures import use_style
 from kmnist_mlp.support.statistics import interval, prediction_interval
 
 NOISE = np.random.default_rng(0)
@@ -37,6 +38,37 @@ def ablation():
     return found
 
 
+def labels(axis):
+    return [text.get_text() for text in axis.get_yticklabels()]
+
+
+def test_the_differences_of_the_gradients_are_drawn_against_the_step_a_panel_per_kind():
+    columns = [("bias", "0", "first"), ("weight", "0,2", "first"), ("bias", "0", "last")]
+    values = [[1e-2, 1e-3, 3e-3], [2e-5, 3e-5, 5e-6], [0.0, 1e-9, 2e-8]]
+    columns = pd.MultiIndex.from_tuples(columns, names=["weight", "index", "pattern"])
+    differences = pd.DataFrame(values, [0.1, 0.01, 1e-5], columns).rename_axis("epsilon")
+    use_style()
+    figure = drawn.difference_by_epsilon(differences, "KMNIST")
+    bias, weight = (panel.axes[0] for panel in figure.panels)
+    assert bias.get_title(loc="left") == "bias (2)" and bias.lines[2].get_label() == "median"
+    expected = [[1e-2, 2e-5, 1e-17], [3e-3, 5e-6, 2e-8], [6.5e-3, 1.25e-5, 1e-8]]
+    for line, own in zip(bias.lines, expected, strict=False):
+        np.testing.assert_allclose(line.get_xydata(), np.transpose([[0.1, 0.01, 1e-5], own]))
+    np.testing.assert_allclose(weight.lines[0].get_ydata(), [1e-3, 3e-5, 1e-9])
+    for axis in (bias, weight):
+        rounding, truncation, step, bound = axis.lines[-4:]
+        for line, slope in ((rounding, -1), (truncation, 2)):
+            x, y = np.log(line.get_xydata().T)
+            np.testing.assert_allclose(np.diff(y) / np.diff(x), slope)
+        assert step.get_xdata()[0] == 1e-2 and bound.get_ydata()[0] == 1e-4
+        low, high = axis.get_ylim()
+        assert low < 1e-17 and high > truncation.get_ydata().max()
+    names = ["bias [0], first image", "weight [0,2], first image", "bias [0], last image"]
+    assert list(figure.numbers) == ["epsilon", *names]
+    np.testing.assert_allclose(figure.numbers[names], values)
+    assert "smallest with a step of 10⁻⁵" in figure.finding
+
+
 @pytest.mark.parametrize("label", drawn.WALKS)
 def test_a_walk_leads_from_our_number_by_its_steps_to_the_papers(ablation, label):
     quantity, weights = drawn.WALKS[label]
@@ -45,23 +77,22 @@ def test_a_walk_leads_from_our_number_by_its_steps_to_the_papers(ablation, label
     reached = walk.value[drawn.OURS] + steps.value.fillna(0).cumsum()
     assert reached.iloc[-1] == pytest.approx(walk.value[drawn.CODE])
     np.testing.assert_allclose(steps.start.iloc[1:], reached.iloc[:-1])
-    paper = sum(weight * getattr(PAPER[name], quantity) for name, weight in weights.items())
-    assert walk.value[[drawn.CODE, drawn.UNEXPLAINED]].sum() == pytest.approx(paper)
-    assert np.isnan(walk.value["untrained biases"]), "it was not measured"
 
+    def summed(number):
+        return sum(weight * number(name) for name, weight in weights.items())
 
-def test_steps_are_paired_and_the_rest_has_the_interval_of_one_more_run(ablation):
-    walk = drawn.walk(ablation, "tanh, accuracy in %").set_index("step")
     ours, fixed, theirs = (
-        ablation[key].values("test_accuracy", "baseline")
+        summed(lambda name, key=key: ablation[key].values(quantity, name))
         for key in ("none", "+fixed epochs", "all")
     )
-    ends = ["value", "low", "high"]
+    paper, ends = summed(lambda name: getattr(PAPER[name], quantity)), ["value", "low", "high"]
+    mean, low, high = prediction_interval(theirs)
     assert walk.loc["fixed epochs", ends].tolist() == pytest.approx(interval(fixed - ours))
     assert walk.loc[drawn.CODE, ends].tolist() == pytest.approx(interval(theirs))
-    mean, low, high = prediction_interval(theirs)
-    rest = [84.47 - mean, 84.47 - high, 84.47 - low]
+    rest = [paper - mean, paper - high, paper - low]
     assert walk.loc[drawn.UNEXPLAINED, ends].tolist() == pytest.approx(rest)
+    assert walk.value[drawn.THE_PAPER] == pytest.approx(paper)
+    assert np.isnan(walk.value["untrained biases"]), "it was not measured"
 
 
 def test_the_walk_is_drawn_as_a_bar_per_step_and_a_mark_per_level(ablation):
@@ -69,8 +100,7 @@ def test_the_walk_is_drawn_as_a_bar_per_step_and_a_mark_per_level(ablation):
     for panel, label in zip(figure.panels, drawn.WALKS, strict=True):
         own = figure.numbers[figure.numbers.quantity == label].reset_index(drop=True)
         (axis,), levels = panel.axes, own[own.start.isna()]
-        assert axis.get_xlabel() == label
-        assert [text.get_text() for text in axis.get_yticklabels()] == own.step.tolist()
+        assert axis.get_xlabel() == label and labels(axis) == own.step.tolist()
         marks = [line.get_xydata()[0] for line in axis.lines if line.get_marker() != "None"]
         np.testing.assert_allclose(marks, np.transpose([levels.value, levels.index]))
         bars = [(bar.get_x(), bar.get_width()) for bar in axis.patches]
@@ -89,8 +119,11 @@ def test_changes_are_clear_if_both_ways_agree_and_are_large(ablation):
         "one has two signs, one is small within theirs"
     )
     row = numbers.loc[("fixed epochs", "relu", "test_accuracy")]
-    a, b = (ablation[key].values("test_accuracy", "relu") for key in ("all", "-fixed epochs"))
-    assert row[["kept", "kept_low", "kept_high"]].tolist() == pytest.approx(interval(a - b))
+    for column, keys in (("added", ("+fixed epochs", "none")), ("kept", ("all", "-fixed epochs"))):
+        a, b = (ablation[key].values("test_accuracy", "relu") for key in keys)
+        assert row[[column, f"{column}_low", f"{column}_high"]].tolist() == pytest.approx(
+            interval(a - b)
+        )
     table = drawn.changes_table(numbers)
     assert len(table) == 7 and all(row.startswith("fixed epochs: ") for row in table.index)
     assert table.attrs["shown_data"].csv.count("\n") == 1 + len(numbers), "all are behind it"
@@ -99,27 +132,27 @@ def test_changes_are_clear_if_both_ways_agree_and_are_large(ablation):
     assert shown == f"{mean:+.1f} ({low:+.1f} to {high:+.1f})"
 
 
-def test_distance_is_the_root_mean_square_of_the_compared_experiments(ablation):
-    for quantity in ("test_accuracy", "test_loss"):
-        printed = [getattr(PAPER[name], quantity) for name in drawn.COMPARED]
-        ours = [ablation["none"].values(quantity, name).mean() for name in drawn.COMPARED]
+def test_both_algorithms_stand_beside_the_printed_results(ablation):
+    table = drawn.agreement(ablation)
+    for quantity, unit, digits in (("test_accuracy", "%", 2), ("test_loss", "loss", 4)):
+        printed = [getattr(PAPER[name], quantity) for name in ABLATED]
+        ours = [ablation["none"].values(quantity, name).mean() for name in ABLATED]
         expected = np.sqrt(np.mean(np.subtract(printed, ours) ** 2))
         assert drawn.distance(ablation["none"], quantity) == pytest.approx(expected)
-    assert drawn.agreement(ablation).index[0] == "baseline, early stopping"
+        for column, key in (("as described", "none"), ("as coded", "all")):
+            mean = ablation[key].values(quantity, "sigmoid").mean()
+            assert table.loc["sigmoid", f"{column}, {unit}"].startswith(f"{mean:.{digits}f}")
+    assert table.loc["sigmoid", ["the paper, %", "the paper, loss"]].tolist() == ["83.05", "0.0573"]
+    assert table.index[0] == "baseline, early stopping"
 
 
 def test_each_claim_has_a_mark_per_reading_sorted_by_verdict():
     yes, no, open_ = "reproduced", "not reproduced", "undecided"
     rows = {"never": [no] * 12, "good": [no, yes, open_] * 4, "always": [yes] * 12}
-    found = pd.DataFrame.from_dict(rows, orient="index").rename_axis("claim")
-    counts = drawn.claims_by_reach(found)
-    assert counts.reach.tolist() == ["no reading", "some readings", "every reading"]
-    assert counts.loc["good", [yes, no, open_]].tolist() == [4, 4, 4]
-    figure = drawn.verdicts_figure(found)
-    assert "Of 3 claims, 1 are reproduced in every reading, 1 in some and 1 in" in figure.finding
+    figure = drawn.verdicts_figure(pd.DataFrame.from_dict(rows, "index").rename_axis("claim"))
+    assert "Of 3 claims, 1 are reproduced in every reading, 1 in none" in figure.finding
     first, last = (panel.axes[0] for panel in figure.panels)
-    assert [text.get_text() for text in first.get_yticklabels()] == ["always", "good"]
-    assert [text.get_text() for text in last.get_yticklabels()] == ["never"]
+    assert labels(first) == ["always", "good"] and labels(last) == ["never"]
     marks = {line.get_label(): line.get_xydata().tolist() for line in first.lines}
     assert marks[yes] == [[n, 0] for n in range(1, 13)] + [[n, 1] for n in range(1, 5)]
     assert marks[no] == [[n, 1] for n in range(5, 9)]
@@ -136,5 +169,4 @@ def test_the_widths_of_both_intervals_are_drawn_by_the_number_of_seeds():
     np.testing.assert_allclose(lines["mean"], np.transpose([n, mean]))
     np.testing.assert_allclose(lines["one more run"], np.transpose([n, mean * (n + 1) ** 0.5]))
     said = ", ".join(f"± {mean[m - 2]:.2f} points with {m} seeds" for m in (2, 5, 20))
-    assert said in figure.finding
-    assert figure.numbers.seeds.tolist() == n.tolist()
+    assert said in figure.finding and figure.numbers.seeds.tolist() == n.tolist()

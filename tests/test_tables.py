@@ -13,18 +13,12 @@ from sklearn.metrics import precision_score, recall_score
 from small_runs import SMALL, SMALL_RUNS, judged_twice
 
 from kmnist_mlp import Config, run
+from kmnist_mlp.config import PAPERS
 from kmnist_mlp.data import CLASS_NAMES, ROMAJI
 from kmnist_mlp.experiments import CLAIMS, EXPERIMENTS, sweep
 from kmnist_mlp.experiments.paper import published_gradients
 from kmnist_mlp.experiments.paper_gradients import check_paper_patterns
-from kmnist_mlp.figures import gradient_table, tables
-from kmnist_mlp.figures.gradients import (
-    bug_verdict,
-    detected_bugs,
-    passing_table,
-    planted_bug_table,
-    relative_differences,
-)
+from kmnist_mlp.figures import tables
 from kmnist_mlp.figures.report_figure import html, setting
 from kmnist_mlp.support.statistics import MISSING
 
@@ -43,7 +37,7 @@ def text_of(table):
     return table.reset_index().astype(str).to_csv(index=False).lower()
 
 
-def mean_and_deviation(values, digits):
+def spread(values, digits):
     return f"{np.mean(values):.{digits}f} ± {np.std(values, ddof=1):.{digits}f}"
 
 
@@ -57,39 +51,26 @@ def data_of(table):
 def test_the_comparison_puts_the_papers_numbers_beside_ours(small_results):
     table = tables.comparison(small_results)
     row = table.loc["baseline, early stopping"].map(plain)
-    own = small_results.frame.query("experiment == 'baseline'")
-    accuracy, loss = 100 * own.test_accuracy, own.test_loss
-    assert row["test accuracy, %"] == mean_and_deviation(accuracy, 2)
-    assert row["test loss"] == mean_and_deviation(loss, 4)
-    assert row["validation accuracy, %"] == mean_and_deviation(100 * own.validation_accuracy, 2)
-    assert row["paper, %"] == "84.47" and row["paper loss"] == "0.064"
-    assert row["difference"] == f"{accuracy.mean() - 84.47:+.2f}"
-    assert row["loss difference"] == f"{loss.mean() - 0.064:+.4f}"
-    for shown, quantity in (("weights of epoch", "best"), ("stopped at epoch", "stopped")):
-        epochs = own[f"{quantity}_epoch"]
-        assert row[shown] == f"{epochs.median():g} ({epochs.min()}–{epochs.max()})"
-    assert own.best_epoch.mean() != own.stopped_epoch.mean()
-    without = table.loc[["linear softmax", "mine"]]  # of which the paper prints no number
+    runs = small_results.frame.query("experiment == 'baseline'")
+    accuracy, loss = 100 * runs.test_accuracy, runs.test_loss
+    assert row.iloc[:7].tolist() == [
+        spread(accuracy, 2), "84.47", f"{accuracy.mean() - 84.47:+.2f}",
+        spread(loss, 4), "0.064", f"{loss.mean() - 0.064:+.4f}",
+        spread(100 * runs.validation_accuracy, 2),
+    ]  # fmt: skip
     columns = ["paper, %", "difference", "paper loss", "loss difference"]
+    assert [*table][1:6:4] == ["paper, %", "loss difference"] and {*columns} < {*table}
+    for shown, epochs in zip(row.iloc[7:], (runs.best_epoch, runs.stopped_epoch), strict=True):
+        assert shown == f"{epochs.median():g} ({epochs.min()}–{epochs.max()})"
+    assert runs.best_epoch.mean() != runs.stopped_epoch.mean()
+    without = table.loc[["linear softmax", "mine"]]  # of which the paper prints no number
     assert (without[columns] == MISSING).all(axis=None)
-
-
-def test_without_early_stopping_the_weights_of_the_last_epoch_are_tested(kana):
-    config = SMALL_RUNS["baseline"].replace(early_stop=False)
-    results = run({"long": config}, [0], n_jobs=1, data=kana, cache=False)
-    assert results.frame.best_epoch[0] < 9
-    assert tables.comparison(results).loc["long", "weights of epoch"] == "9"
-
-
-def test_the_data_of_the_comparison_is_that_of_its_runs(small_results):
-    one, same = (tables.comparison(small_results, names) for names in ("mine", ["mine"]))
-    assert one.attrs["shown_data"] == same.attrs["shown_data"]
-    assert list(one.attrs["shown_data"].experiments) == ["mine"]
-    for name in ("mine", "baseline"):
-        data = data_of(tables.comparison(small_results, name))
-        expected = small_results.frame.query("experiment == @name")
-        np.testing.assert_allclose(data.test_loss, expected.test_loss, 1e-6)
-        assert data.kept_epoch.tolist() == [run.kept_epoch for run in small_results.of(name)]
+    stand_in = tables.comparison(replace(small_results, data_name="stand-in data"), "mine")
+    assert "STAND-IN" in html(stand_in) and "STAND-IN" not in html(table)
+    assert list(stand_in.attrs["shown_data"].experiments) == ["mine"]
+    data, expected = data_of(stand_in), small_results.frame.query("experiment == 'mine'")
+    np.testing.assert_allclose(data.test_loss, expected.test_loss, 1e-6)
+    assert data.kept_epoch.tolist() == [run.kept_epoch for run in small_results.of("mine")]
 
 
 @pytest.mark.parametrize("seeds", [[0, 1], [0]])
@@ -100,24 +81,22 @@ def test_the_comparison_holds_no_nan_and_counts_the_runs_that_diverged(kana, see
     assert not any(bad in text_of(table) for bad in ("nan", "inf,", "none"))
     assert table.loc["mine", "test loss"] == "not finite"
     stopped = table["stopped at epoch"]
-    assert stopped["learning rate 0.5"].endswith(f", {len(seeds)} diverged")
-    assert stopped.str.contains("diverged").sum() == 1
+    diverged = stopped[stopped.str.endswith(f", {len(seeds)} diverged")]
+    assert diverged.index.tolist() == ["learning rate 0.5"]
+    longer = {"long": SMALL_RUNS["baseline"].replace(early_stop=False)}
+    last = tables.comparison(run(longer, seeds, n_jobs=1, data=kana, cache=False))
+    assert last.loc["long", "weights of epoch"] == "9", "that of the last, not of the best"
 
 
-def test_fluctuation_and_small_weights_are_shown_in_per_cent_beside_their_own_experiment(
-    small_results,
-):
+def test_fluctuation_and_small_weights_are_shown_in_per_cent(small_results):
     frame = small_results.frame.copy()
     for column, factor in (("late_fluctuation", 1), ("small_weight_share", 3)):
         frame[column] = factor * (1 + frame.index) / 100
-    results = replace(small_results, frame=frame)
-    table = tables.loss_and_weights(results, ["mine", "baseline"])
-    assert table.index.tolist() == ["mine", "baseline, early stopping"]
-    for name, shown in zip(["mine", "baseline"], table.to_numpy(), strict=True):
-        rows = np.flatnonzero(frame.experiment == name) + 1
-        expected = [mean_and_deviation(factor * rows, 1) for factor in (1, 3)]
-        assert [plain(text) for text in shown] == expected
+    table = tables.loss_and_weights(replace(small_results, frame=frame), ["mine", "baseline"])
     assert [("loss" in name, "weights" in name) for name in table] == [(True, False), (False, True)]
+    for name, shown in zip(("mine", "baseline"), table.to_numpy(), strict=True):
+        rows = np.flatnonzero(frame.experiment == name) + 1
+        assert [plain(text) for text in shown] == [spread(f * rows, 1) for f in (1, 3)]
     assert data_of(table).experiment.tolist() == ["baseline"] * 2 + ["mine"] * 2
     quantities = {claim.quantity for claim in CLAIMS} & {"late_fluctuation", "small_weight_share"}
     assert {*table.attrs["shown_data"].quantities} == quantities, "claims about them link to it"
@@ -131,20 +110,14 @@ def test_differences_are_paired_by_seed_with_their_interval(small_results):
     pairs = [("linear", "baseline"), ("mine", "linear")]
     table = tables.changes(results, pairs)
     assert [*table.index] == ["linear softmax − baseline, early stopping", "mine − linear softmax"]
-    for (name, minus), (_, row) in zip(pairs, table.iterrows(), strict=True):
+    for pair, (_, row) in zip(pairs, table.iterrows(), strict=True):
         for part in ("test", "validation", "training"):
-            values = [results.values(f"{part}_accuracy", which) for which in (name, minus)]
-            difference = np.subtract(*values)
-            mean, half = difference.mean(), 12.7062047 * difference.std(ddof=1) / np.sqrt(2)
+            one, other = (results.values(f"{part}_accuracy", name).to_numpy() for name in pair)
+            half = 12.7062047 * (one - other).std(ddof=1) / np.sqrt(2)
             shown = f"{row[f'{part} accuracy']} to {row[f'95 % interval ({part})']}"
+            expected = (one - other).mean() + half * np.array([0, -1, 1])
             found = [float(text) for text in plain(shown).split(" to ")]
-            assert found == pytest.approx([mean, mean - half, mean + half], abs=0.006)
-
-
-def test_a_table_of_the_stand_in_says_so(small_results):
-    stand_in = tables.comparison(replace(small_results, data_name="stand-in data"))
-    assert "STAND-IN" in html(stand_in)
-    assert "STAND-IN" not in html(tables.comparison(small_results))
+            assert found == pytest.approx(expected, abs=0.006)
 
 
 def test_the_table_of_configurations_has_options_beyond_the_paper_where_they_are_used():
@@ -152,54 +125,38 @@ def test_the_table_of_configurations_has_options_beyond_the_paper_where_they_are
     assert len(table) == len(EXPERIMENTS)
     assert not table.isna().any(axis=None) and not table.duplicated().any()
     final = table.loc["final model"]
-    assert final["layers"] == "784-256-256-10" and final["patience"] == 30
-    assert table.loc["linear softmax", "activation"] == MISSING
-    assert table.loc["without momentum", "momentum"] == "none"
-    assert table.loc["baseline, 100 epochs", "patience"] == "none"
+    assert final["layers"] == "784-256-256-10" and final["patience"] == "30"
+    chosen = ["linear softmax", "without momentum", "baseline, 100 epochs"]
+    off = [table.loc[row, c] for row, c in zip(chosen, table.columns[[1, 4, 8]], strict=True)]
+    assert off == [MISSING, "none", "none"]
     more = tables.configurations({"plain": Config(), "mine": ALL_CHANGED})
-    beyond = {f.name.replace("_", " ") for f in fields(Config) if f.metadata["beyond"]}
+    beyond = {f.name.replace("_", " ") for f in fields(Config)[PAPERS:]}
     plain = tables.configurations(["baseline"])
     assert {*more} - {*plain} == {*beyond, "seed"}
+    twice = {"relu": SMALL, "ReLU": SMALL.replace(epochs=2)}  # with one title
+    assert tables.configurations(twice)["epochs at most"].tolist() == ["4", "2"]
     assert more.dropout.tolist() == ["0", "0.1"]
     assert more["batch normalisation"].tolist() == ["no", "yes"]
 
 
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        *(({}, {f.name: getattr(ALL_CHANGED, f.name)}) for f in fields(Config)),
-        ({"seed": 1234567}, {"seed": 1234568}),
-        ({"learning_rate": 0.12345678}, {"learning_rate": 0.12345679}),
-        ({"mixup": 0.12345678}, {"mixup": 0.12345679}),
-    ],
-)
-def test_configurations_that_differ_do_not_look_alike(one, other):
-    first, second = tables.configurations([Config(**one), Config(**other)]).to_numpy().tolist()
-    assert first != second
-    assert setting(Config(**one)) != setting(Config(**other)) or "seed" in other
-
-
-def test_an_experiment_with_the_title_of_one_of_the_papers_has_a_row_of_its_own(kana):
-    configs = {"relu": SMALL, "ReLU": SMALL.replace(epochs=2)}
-    assert tables.configurations(configs)["epochs at most"].tolist() == [4, 2]
-    results = run(configs, [0], n_jobs=1, data=kana, cache=False)
-    assert tables.comparison(results)["stopped at epoch"].tolist() == ["4", "2"]
+@pytest.mark.parametrize("name", [f.name for f in fields(Config)])
+def test_configurations_that_differ_do_not_look_alike(name):
+    one, other = Config(), Config(**{name: getattr(ALL_CHANGED, name)})
+    first, second = tables.configurations([one, other]).to_numpy().tolist()
+    assert first != second and (setting(one) != setting(other) or name == "seed")
 
 
 def test_the_table_of_the_sweep_has_the_best_and_the_papers_own_place():
     grid = sweep.load("grid")
     table = tables.sweep_table(grid, count=2)
     means = 100 * grid.groupby(sweep.AXES)[["validation_accuracy", "test_accuracy"]].mean()
-    ranked = means.sort_values("validation_accuracy", ascending=False).round(2)
+    ranked = means.sort_values("validation_accuracy", ascending=False)
     papers = ranked.index.get_loc((5e-4, 0.9, 0.2))
     assert list(table.index) == [1, 2, papers + 1]
     assert table["L2 penalty"].str.contains("paper").tolist() == [False, False, True]
-    shown = table[["learning rate", "momentum"]].astype(float).to_numpy()
-    assert shown.tolist() == [list(ranked.index[place][:2]) for place in (0, 1, papers)]
-    for column in ("validation", "test"):
-        values = table[f"{column} accuracy, %"].str.split("\xa0").str[0].astype(float)
-        expected = ranked[f"{column}_accuracy"].iloc[[0, 1, papers]]
-        np.testing.assert_allclose(values, expected, atol=0.011)
+    shown = table.map(lambda text: float(text.split("\xa0")[0].split(" ")[0])).to_numpy()
+    expected = ranked.iloc[[0, 1, papers]].reset_index().to_numpy()
+    np.testing.assert_allclose(shown, expected, atol=0.0051)
     assert len(tables.sweep_table(grid, count=99)) == len(means)
 
 
@@ -209,7 +166,7 @@ def test_the_table_of_the_sweep_has_the_best_and_the_papers_own_place():
 @pytest.mark.parametrize("pattern", ["first", "sixth", "last"])
 def test_each_gradient_table_has_our_six_rows_beside_the_papers(checks, pattern):
     apart = checks[0].assign(approximated_gradient=1.01 * checks[0].approximated_gradient)
-    table = gradient_table(apart, pattern)
+    table = tables.gradient_table(apart, pattern)
     ours = apart[apart.pattern == pattern]
     papers = pd.DataFrame(published_gradients()).query("pattern == @pattern")
     assert list(table.index) == [f"{row.weight} [{row.index}]" for row in papers.itertuples(False)]
@@ -222,43 +179,38 @@ def test_each_gradient_table_has_our_six_rows_beside_the_papers(checks, pattern)
         np.testing.assert_allclose(table[f"{whose}difference"].astype(float), frame.difference, 0.1)
         np.testing.assert_allclose(table[f"{whose}relative"].astype(float), relative, 0.5)
         np.testing.assert_allclose(data[f"{before}relative_difference"], relative, 1e-3, 1e-8)
-        np.testing.assert_allclose(relative_differences(frame), relative)
     assert data.paper_difference.tolist() == papers.difference.tolist()
     fits = {"first": ["as 7.571e-06", "as 5.233e-06"], "sixth": ["as 5.235e-05", "as 4.173e-06"]}
     consistent = table["paper: row consistent"]
     assert consistent[consistent.str.startswith("as")].tolist() == fits.get(pattern, [])
     wrong = ["output bias [0]"] * (pattern == "last")
     assert consistent.index[consistent == "no"].tolist() == wrong
-    bad = gradient_table(apart.assign(within_tolerance=False), pattern)
-    assert {*table["at most 10⁻⁴"]} == {"yes"} and {*bad["at most 10⁻⁴"]} == {"NO"}
+    assert {*table["at most 10⁻⁴"]} == {"yes"}
+    bad = tables.gradient_table(apart.assign(within_tolerance=False), pattern)
+    assert {*bad["at most 10⁻⁴"]} == {"NO"}
 
 
 def test_the_table_of_passing_gradients_counts_the_papers_rows_and_ours(checks):
-    table = passing_table(checks)
-    assert list(table.columns) == ["paper, of 18", "ours, of 36"]
-    assert table["paper, of 18"].to_dict() == {
-        "zero": 4, "wrong sign": 4, "half as large": 6, "10 % too small": 15,
-    }  # fmt: skip
+    table = tables.passing_table(checks)
+    assert table["paper, of 18"].tolist() == [4, 4, 6, 15]
     ours = pd.concat(checks.values()).approximated_gradient.abs()
-    lowest = {"zero": 1e-4, "wrong sign": 5e-5, "half as large": 2e-4, "10 % too small": 1e-3}
-    expected = {name: (ours <= limit).sum() for name, limit in lowest.items()}
+    limits = {"zero": 1e-4, "wrong sign": 5e-5, "half as large": 2e-4, "10 % too small": 1e-3}
+    expected = {name: (ours <= limit).sum() for name, limit in limits.items()}
     assert table["ours, of 36"].to_dict() == expected
 
 
 def test_the_table_of_planted_bugs_has_a_verdict_and_the_counts_of_all_seeds():
-    rows = [("sign", "a", 6, 6, 2.0), ("sign", "b", 6, 0, 0.0)] + [("none", "a", 6, 0, 0.0)]
+    rows = [("none", "a", 6, 0, 0.0), ("sign", "a", 6, 6, 2.0), ("sign", "b", 6, 0, 0.0)]
     columns = ["bug", "check", "compared", "exceeded", "largest"]
     tried = pd.concat([pd.DataFrame(rows, columns=columns).assign(seed=s) for s in (0, 1)])
-    tried.iloc[0, 3] = 4
-    table = planted_bug_table(tried)
-    assert table.loc["sign: one_hot(y) - p in the output layer", "a"] == "detected (10 of 12)"
-    assert table.loc["sign: one_hot(y) - p in the output layer", "b"] == "passes (0 of 12)"
+    tried.iloc[1, 3] = 4
+    table = tables.planted_bug_table(tried)
+    assert table.loc["sign: one_hot(y) - p in the output layer"].to_dict() == {
+        "a": "detected (10 of 12)", "b": "passes (0 of 12)"
+    }  # fmt: skip
     assert table.loc["no bug", "a"] == "passes (0 of 12)"
-    assert data_of(table).exceeded.tolist() == tried.exceeded.tolist()
-    assert detected_bugs(tried) == {"a": ["sign"], "b": []}
-    tried["exceeded"] = 1
-    assert detected_bugs(tried) == {"a": ["sign"], "b": ["sign"]}  # "none" is no bug
-    assert bug_verdict(pd.DataFrame({"exceeded": [0, 2, 1]})) == "detected with 2 of 3 seeds"
+    tried.loc[tried.seed == 1, "exceeded"] = 1
+    assert tables.detected_bugs(tried) == {"a": ["sign"], "b": []}, "none is no bug"
 
 
 # ---- claims --------------------------------------------------------------------------------------
@@ -274,7 +226,6 @@ def test_the_scoreboard_shows_every_claim_that_was_judged(small_results, checks)
     assert 5 < len(board) == len(judged) < len(CLAIMS)
     places = [[claim.statement for claim in CLAIMS].index(text) + 1 for text in board.claim]
     assert list(board.index) == places and places != list(range(1, len(places) + 1))
-    assert board.claim.tolist() == judged.claim.tolist()
     assert board["verdict (text)"].tolist() == judged.verdict.tolist()
     assert board["verdict (code)"].replace("–", "").tolist() == judged.verdict_code.tolist()
     failed = board[board["verdict (text)"] == "not reproduced"]
@@ -309,11 +260,9 @@ def test_each_quantity_is_shown_with_its_unit_and_digits(quantity, minus, ours, 
 
 def test_the_scoreboard_of_one_seed_of_the_stand_in_knows_no_interval(kana):
     results = run(SMALL_RUNS, 0, n_jobs=1, data=kana, cache=False)
-    judged = judged_twice(replace(results, data_name="stand-in data"))
-    board = tables.scoreboard(judged)
+    board = tables.scoreboard(judged_twice(replace(results, data_name="stand-in data")))
     assert board["95 % interval"].str.contains("unknown").all()
-    assert (board["verdict (text)"] == "undecided").all()
-    assert "verdict (code, KMNIST)" in board
+    assert (board["verdict (text)"] == "undecided").all() and "verdict (code, KMNIST)" in board
 
 
 @pytest.mark.parametrize(
@@ -334,15 +283,10 @@ def test_a_cause_is_stated_with_its_change_its_interval_and_its_share(changed, t
 
 
 def test_verdicts_are_counted_by_kind_of_claim_in_both_readings():
-    judged = pd.DataFrame(
-        [
-            ("printed loss", "reproduced", "not reproduced"),
-            ("printed loss", "not reproduced", "reproduced"),
-            ("printed loss", "not reproduced", "reproduced"),
-            ("comparison", "no effect", ""),
-        ],
-        columns=["kind", "verdict", "verdict_code"],
-    )
+    kinds = ["printed loss"] * 3 + ["comparison"]
+    text = ["reproduced", "not reproduced", "not reproduced", "no effect"]
+    code = ["not reproduced", "reproduced", "reproduced", ""]
+    judged = pd.DataFrame({"kind": kinds, "verdict": text, "verdict_code": code})
     table = tables.verdicts_by_kind(judged).astype(int)
     assert table.loc["printed loss, text"].tolist() == [1, 2, 0, 0, 0, 3]
     assert table.loc["printed loss, code"].tolist() == [2, 1, 0, 0, 0, 3]
@@ -370,15 +314,14 @@ def test_each_claim_that_the_text_does_not_reproduce_stands_by_its_cause_with_th
     ]
     table = tables.differences_and_causes(pd.DataFrame(rows))
     change = "−3.1000 (−3.5000 to −2.7500)"
-    losses = (
-        f"<b>fixed epochs:</b> 64 hidden units {change}; ReLU {change}<br>"
-        "<b>cause not found:</b> sigmoid"
-    )
-    comparisons = (
-        "<b>fixed epochs:</b> worse −3.10 points (−3.50 to −2.75)<br><b>a ceiling:</b> worse"
-    )
-    assert table.loc["printed loss"].tolist() == ["1 of 4", "2 of 3", losses]
-    assert table.loc["comparison"].tolist() == ["0 of 2", "1 of 1", comparisons]
+    assert table.loc["printed loss"].tolist() == [
+        "1 of 4", "2 of 3", f"<b>fixed epochs:</b> 64 hidden units {change}; ReLU {change}<br>"
+        "<b>cause not found:</b> sigmoid",
+    ]  # fmt: skip
+    assert table.loc["comparison"].tolist() == [
+        "0 of 2", "1 of 1", "<b>fixed epochs:</b> worse −3.10 points (−3.50 to −2.75)<br>"
+        "<b>a ceiling:</b> worse",
+    ]  # fmt: skip
     assert table.loc["mechanism"].tolist() == ["0 of 0", "0 of 0", "–"]
 
 
@@ -412,9 +355,6 @@ def test_the_most_confused_pairs_come_first_and_no_right_answer_is_among_them(ka
     without = np.diag([10] * 9 + [0])  # no test image of the last class, and no error
     assert tables.most_confused([without], kana).empty
     assert "nan" not in text_of(tables.per_class([without], kana))
-    without[2, 6] = 1
-    three = tables.most_confused([without, without, 4 * without], kana)
-    assert three["images per seed"].tolist() == ["2.0"]  # the mean, not the median
 
 
 # ---- HTML ----------------------------------------------------------------------------------------

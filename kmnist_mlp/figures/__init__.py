@@ -11,7 +11,6 @@ from kmnist_mlp.figures.comparison import (
     scoreboard_figure,
 )
 from kmnist_mlp.figures.curves import learning_curves, overlay
-from kmnist_mlp.figures.gradients import difference_by_epsilon, gradient_table
 from kmnist_mlp.figures.images import (
     confusion_matrix,
     distance_histogram,
@@ -19,8 +18,10 @@ from kmnist_mlp.figures.images import (
     first_layer_weights,
     most_confident_errors,
 )
+from kmnist_mlp.figures.sensitivity import difference_by_epsilon
 from kmnist_mlp.figures.style import use_style
 from kmnist_mlp.figures.sweeps import accuracy_by_parameters, accuracy_by_penalty, heat_maps
+from kmnist_mlp.figures.tables import gradient_table
 
 __all__ = [
     "accuracy_by_parameters",

@@ -48,7 +48,7 @@ def image_grid(
     signed : bool
         Whether values are between -1 and 1: blue and red.
     """
-    above = 9 if len(captions) else 0
+    above = 9 * (len(captions) > 0)
     blank = max(-len(images) % across, across * (len(images) == 0))
     gaps = ((0, blank), (above, GAP), (0, GAP))
     framed = np.pad(images.astype(float), gaps, constant_values=np.nan)
@@ -61,9 +61,8 @@ def image_grid(
     axis.set_yticks((np.arange(len(rows)) + 0.5) * height, rows)
     axis.set_xticks((np.arange(len(columns)) + 0.5) * wide, columns)
     for place, text in enumerate(captions):
-        row, column = divmod(place, across)
-        x, y = (column + 0.5) * wide - 1, row * height + above - 2
-        axis.text(x, y, text, ha="center", fontsize=9)
+        y, x = np.multiply(divmod(place, across), (height, wide))
+        axis.text(x + wide / 2 - 1, y + above - 2, text, ha="center", fontsize=9)
     axis.tick_params(length=0)
     axis.grid(visible=False)
     axis.spines[:].set_visible(False)
@@ -81,29 +80,21 @@ def first_of_each_class(labels: np.ndarray, count: int = 1) -> np.ndarray:
 
 def example_images(data: Dataset, per_class: int = 10) -> ReportFigure:
     """Draw the first images of each class: of the training images, and of the test images."""
-    panels, rows = [], []
+    panels, parts = [], []
     for part, images, labels in (
         ("training", data.train_images, data.train_labels),
         ("test", data.test_images, data.test_labels),
     ):
         places = first_of_each_class(labels, per_class)
-        rows += [(labels[n], data.romaji[labels[n]], part, n) for n in places.ravel()]
-        chosen, across = images[places.ravel()], places.shape[1]
-        panels.append(image_grid(chosen, across, f"{part} images", data.class_labels))
-    numbers = pd.DataFrame(rows, columns=["label", "character", "part", "index_in_data_set"])
-    deviation = {}
-    for label, name in enumerate(data.class_labels):
-        images = data.train_images[data.train_labels == label][:500] / 255
-        deviation[name] = images.std(axis=0).mean()
-    deviation = pd.Series(deviation)
-    finding = (
-        f"{deviation.idxmax()} varies most from image to image (standard deviation of a pixel "
-        f"{deviation.max():.2f} of full ink), {deviation.idxmin()} least ({deviation.min():.2f})."
-    )
+        rows, across = places.ravel(), places.shape[1]
+        panels.append(image_grid(images[rows], across, f"{part} images", data.class_labels))
+        names = np.array(data.romaji)[labels[rows]]
+        table = pd.DataFrame({"label": labels[rows], "character": names})
+        parts.append(table.assign(part=part, index_in_data_set=rows))
     first = 255 - data.train_images[first_of_each_class(data.train_labels).ravel()]
     strip, content = np.pad(first, ((0, 0), (GAP, GAP), (GAP, GAP)), constant_values=255), BytesIO()
     plt.imsave(content, np.hstack(strip), cmap="gray", vmin=0, vmax=255, format="png")
-    figure = report_figure(panels, numbers, finding, data_name=data.name)
+    figure = report_figure(panels, pd.concat(parts), data_name=data.name)
     return replace(figure, strip=base64.b64encode(content.getvalue()).decode())
 
 
@@ -116,22 +107,19 @@ def distance_histogram(distances: Mapping[str, np.ndarray], data_name: str) -> R
         What :func:`kmnist_mlp.experiments.analysis.nearest_distances` gives.
     data_name : str
     """
-    numbers = pd.DataFrame(
-        [(part, value) for part, values in distances.items() for value in values],
-        columns=["part", "distance"],
-    )
+    series = {part: pd.Series(values, name="distance") for part, values in distances.items()}
+    numbers = pd.concat(series, names=["part"]).reset_index("part")
     figure, axis = panel()
-    bins = np.linspace(0, numbers.distance.max(), 50)
-    medians = numbers.groupby("part", sort=False).distance.median()
-    for (part, median), colour in zip(medians.items(), (ORANGE, GREEN, GREY), strict=False):
-        values = numbers.distance[numbers.part == part]
+    bins, said = np.linspace(0, numbers.distance.max(), 50), []
+    for (part, values), colour in zip(series.items(), (ORANGE, GREEN, GREY), strict=False):
         axis.hist(values, bins, density=True, histtype="step", color=colour, lw=2, label=part)
-        axis.axvline(median, color=colour, ls="--", lw=1)
+        axis.axvline(values.median(), color=colour, ls="--", lw=1)
+        said.append(f"{part} {values.median():.2f}")
     axis.set_xlabel("distance to the most similar training image\n(grey levels from 0 to 1)")
     axis.set_ylabel("density")
     legend_above(axis)
-    listed = ", ".join(f"{part} {median:.2f}" for part, median in medians.items())
-    return report_figure([figure], numbers, f"Median distance: {listed}.", data_name=data_name)
+    finding = f"Median distance: {', '.join(said)}."
+    return report_figure([figure], numbers, finding, data_name=data_name)
 
 
 # ---- weights of the first layer ------------------------------------------------------------------
@@ -160,16 +148,17 @@ def first_layer_weights(
         weights = results.of(name)[0].model.weights[0]
         largest = np.argsort(-np.linalg.norm(weights, axis=0))[:units]
         chosen = weights[:, largest].T
-        table = pd.DataFrame(chosen).add_prefix("pixel_").round(4)
-        tables.append(table.assign(experiment=name, unit=largest))
         scaled = chosen / abs(chosen).max(axis=1, keepdims=True)
         panels.append(image_grid(scaled.reshape(-1, *shape), 5, title(name), signed=True))
+        table = pd.DataFrame(chosen).add_prefix("pixel_").round(4)
+        table.insert(0, "experiment", name)
+        table.insert(1, "unit", largest)
+        tables.append(table)
         images = weights.T.reshape(-1, *shape)
         correlation = np.corrcoef(images[:, :, :-1].ravel(), images[:, :, 1:].ravel())[0, 1]
         alike.append(f"{title(name)} {correlation:.2f}")
-    numbers = pd.concat(tables).set_index(["experiment", "unit"]).reset_index()
     finding = f"Correlation of the weights of neighbouring pixels: {', '.join(alike)}."
-    return report_figure(panels, numbers, finding, results=results, names=names)
+    return report_figure(panels, pd.concat(tables), finding, results=results, names=names)
 
 
 # ---- errors --------------------------------------------------------------------------------------
@@ -193,32 +182,17 @@ def confusion_matrix(matrix: np.ndarray, data: Dataset) -> ReportFigure:
     errors = percent - np.diag(np.diag(percent))
     figure, axis = panel(4.6)
     seen = pd.DataFrame(errors, labels, in_two_lines(labels))
-    mesh = heat_map(axis, seen.where(errors >= 0.05), fontsize=8, cmap="Oranges", vmin=0)
+    heat_map(axis, seen.where(errors >= 0.05), fontsize=8, cmap="Oranges", vmin=0)
+    style = {"ha": "center", "va": "center", "fontsize": 8, "weight": "bold"}
     for place, share in enumerate(np.diag(percent)):
         if share >= 0.05:
-            axis.text(
-                place + 0.5, place + 0.5, f"{share:.1f}", ha="center", va="center",
-                fontsize=8, weight="bold",
-            )  # fmt: skip
+            axis.text(place + 0.5, place + 0.5, f"{share:.1f}", **style)
     axis.set_aspect("equal")
     axis.spines[:].set_visible(False)
     axis.set(xlabel="predicted", ylabel="true character")
-    bar = figure.colorbar(
-        mesh, label="errors, % of the character", shrink=0.8, location="bottom"
-    )  # fmt: skip
-    bar.solids.set_rasterized(True)
     numbers = pd.DataFrame(percent, columns=data.romaji)
     numbers.insert(0, "true_character", data.romaji)
-    recall = pd.Series(np.diag(percent), labels)
-    finding = (
-        f"Between {recall.min():.1f} % ({recall.idxmin()}) and {recall.max():.1f} % "
-        f"({recall.idxmax()}) of the images of a character are recognised."
-    )
-    true, predicted = divmod(int(np.nanargmax(errors)), len(labels))
-    if true != predicted:  # there is an error
-        most = f"{labels[true]} taken for {labels[predicted]}, {percent[true, predicted]:.1f} %"
-        finding = f"{finding[:-1]}; most frequent error: {most}."
-    return report_figure([figure], numbers, finding, data_name=data.name)
+    return report_figure([figure], numbers, data_name=data.name)
 
 
 def most_confident_errors(errors: ConfidentErrors, data: Dataset) -> ReportFigure:
@@ -231,30 +205,16 @@ def most_confident_errors(errors: ConfidentErrors, data: Dataset) -> ReportFigur
     data : Dataset
         Gives the names of the classes.
     """
-    names = np.array(data.romaji)
-    numbers = pd.DataFrame(
-        {
-            "true_character": names[errors.labels],
-            "predicted_character": names[errors.predictions],
-            "probability": errors.confidences,
-        }
-    )
+    romaji = np.array(data.romaji)
+    true, predicted = romaji[errors.labels], romaji[errors.predictions]
+    numbers = pd.DataFrame({"true_character": true, "predicted_character": predicted})
+    numbers["probability"] = errors.confidences
+    names = data.class_names
     captions = [
-        f"{data.class_names[label]} → {data.class_names[prediction]}  {in_percent(confidence, 0)}"
+        f"{names[label]} → {names[prediction]}  {in_percent(confidence, 0)}"
         for _, label, prediction, confidence in zip(*errors, strict=True)
     ]
     half = len(captions) // 2
-    panels = [
-        image_grid(errors.images[part], 4, captions=captions[part])
-        for part in (slice(0, half), slice(half, None))
-        if part.stop is None or half
-    ]
-    finding = "There is no error to show."
-    if captions:
-        pairs = numbers.value_counts(["true_character", "predicted_character"])
-        finding = (
-            "The most frequent pair is {} taken for {}".format(*pairs.idxmax())
-            + f" ({pairs.max()} of {len(numbers)} errors with a probability of "
-            f"{in_percent(errors.confidences.min(), 1)} or more)."
-        )
-    return report_figure(panels, numbers, finding, data_name=data.name)
+    parts = [slice(0, half), slice(half, None)] if half else [slice(None)]
+    panels = [image_grid(errors.images[part], 4, captions=captions[part]) for part in parts]
+    return report_figure(panels, numbers, data_name=data.name)

@@ -1,4 +1,4 @@
-"""How results depend on the deviations of the published code, on readings and number of seeds."""
+"""How results depend on the step of a slope, the code's deviations, readings, number of seeds."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from kmnist_mlp.experiments.paper import EXPERIMENTS, PAPER
+from kmnist_mlp.experiments.paper_gradients import PAPER_EPSILON
 from kmnist_mlp.experiments.published_code import DEVIATIONS, applicable
 from kmnist_mlp.experiments.readings import ABLATED, MINOR
 from kmnist_mlp.experiments.runs import Results
@@ -18,20 +18,20 @@ from kmnist_mlp.figures.comparison import VERDICT_STYLES
 from kmnist_mlp.figures.report_figure import ReportFigure, report_figure, title
 from kmnist_mlp.figures.style import legend_above, panel
 from kmnist_mlp.figures.tables import in_words, table_of
-from kmnist_mlp.support.colours import BLUE, COMPUTED, ORANGE, PALE, SKY
+from kmnist_mlp.gradient_check import TOLERANCE
+from kmnist_mlp.support.colours import BLUE, COMPUTED, GREY, ORANGE, PALE, SKY
 from kmnist_mlp.support.statistics import (
     MISSING,
     interval,
     plus_minus,
     prediction_interval,
     rounded,
+    scientific,
     signed,
 )
 
 Ablation = Mapping[str, Results]  # by "none", "all", "+name" and "-name"
 
-# The notebook of the published code prints the digits of five of these, all but the first and last.
-COMPARED = ("baseline", "sigmoid", "relu", "hidden_256", "hidden_64", "two_hidden_layers", "l2_0.2")
 DIGITS = {"test_accuracy": 2, "test_loss": 4}
 WORTH_A_ROW = {"test_accuracy": 0.5, "test_loss": 0.002}  # our choice
 # The quantity of each panel, and the experiments that it sums, by their weights
@@ -45,32 +45,88 @@ STEPS = [name for name in DEVIATIONS if name not in {*MINOR, "stored penalties"}
 OURS, REST, CODE, UNEXPLAINED, THE_PAPER = (
     "as described", "others, interplay", "as coded", "not explained", "the paper"
 )  # fmt: skip
+LEVELS = {OURS: ("o", BLUE), CODE: ("o", BLUE), THE_PAPER: ("s", ORANGE)}
+
+# ---- the step of a gradient check ----------------------------------------------------------------
+
+
+def difference_by_epsilon(differences: pd.DataFrame, data_name: str) -> ReportFigure:
+    """Draw the differences of a gradient check against the step epsilon, both logarithmic.
+
+    A panel per kind of parameter: its gradients thin, their median thick. Grey guides have the
+    slope of epsilon squared and of one over epsilon.
+
+    Parameters
+    ----------
+    differences : DataFrame
+        What :func:`kmnist_mlp.experiments.paper_gradients.differences_by_epsilon` gives.
+    data_name : str
+        What the gradients were computed on.
+    """
+    numbers = differences.reset_index()
+    numbers.columns = ["epsilon", *("{} [{}], {} image".format(*c) for c in differences.columns)]
+    values = differences.clip(lower=1e-17)  # an exact agreement has no logarithm
+    most, epsilon, panels = values.max().max(), values.index.to_numpy(), []
+    rounding = 30 * np.finfo(float).eps / epsilon[-3:]
+    truncation = 8 * most * (epsilon[:3] / epsilon[0]) ** 2
+    low, high = values.min().min() / 5, 20 * max(TOLERANCE, most)
+    grey = {"color": GREY, "fontsize": 9}
+    for kind in dict.fromkeys(values.columns.get_level_values("weight")):
+        of_kind, (figure, axis) = values[kind], panel(3.6)
+        axis.plot(epsilon, of_kind, color=BLUE, lw=0.7, alpha=0.5, label="one gradient")
+        axis.plot(epsilon, of_kind.median(axis=1), color=BLUE, lw=2.2, label="median")
+        axis.plot(epsilon[-3:], rounding, epsilon[:3], truncation, color=GREY, lw=1)
+        axis.axvline(PAPER_EPSILON, color=GREY, ls="--", lw=1)
+        axis.axhline(TOLERANCE, color=ORANGE, ls=":", lw=1.5)
+        axis.set(
+            xscale="log", yscale="log", ylim=(low, high), title=f"{kind} ({of_kind.shape[1]})",
+            xlabel="step epsilon", ylabel="difference of the gradients",
+        )  # fmt: skip
+        axis.text(epsilon[-2], 2 * rounding[1], " ∝ 1/ε", **grey)
+        axis.text(epsilon[1], 2 * truncation[1], "∝ ε² ", ha="right", **grey)
+        axis.text(epsilon[-1], 1.6 * TOLERANCE, "paper's bound", color=ORANGE, fontsize=9)
+        axis.text(1.2 * PAPER_EPSILON, 1.5 * low, "paper's step", rotation=90, **grey)
+        legend_above(axis)
+        panels.append(figure)
+    finest = scientific(differences.max(axis=1).idxmin())
+    finding = f"The largest difference is smallest with a step of {finest}."
+    return report_figure(
+        panels, numbers, finding, data_name=data_name, quantities=["gradient_difference"]
+    )
 
 
 # ---- the published code --------------------------------------------------------------------------
 
 
 def distance(results: Results, quantity: str) -> float:
-    """Return the root mean square, over :data:`COMPARED`, of our mean minus the printed value."""
-    differences = [
-        results.values(quantity, name).mean() - getattr(PAPER[name], quantity) for name in COMPARED
-    ]
-    return float(np.sqrt(np.mean(np.square(differences))))
+    """Return the root mean square, over the seven, of our mean minus the printed value.
+
+    The notebook of the published code prints the digits of five of these, all but the baseline
+    and the L2 penalty.
+    """
+    printed = [getattr(PAPER[name], quantity) for name in ABLATED]
+    ours = [results.values(quantity, name).mean() for name in ABLATED]
+    return float(np.sqrt(np.mean(np.subtract(ours, printed) ** 2)))
 
 
 def agreement(ablation: Ablation) -> pd.DataFrame:
-    """Return the printed results beside those of both algorithms, the compared ones first."""
-    measured = {*ablation["none"].names} & {*ablation["all"].names}
-    known = [name for name in PAPER if name in measured and PAPER[name].test_accuracy]
+    """Return the printed results beside those of both algorithms, the seven of ABLATED first."""
+    known = [name for name in PAPER if name in ablation["all"].names and PAPER[name].test_accuracy]
     rows = {}
-    for name in sorted(known, key=lambda name: name not in COMPARED):
-        row = rows[title(name)] = {}
-        for quantity, unit in (("test_accuracy", "%"), ("test_loss", "loss")):
-            paper, digits = getattr(PAPER[name], quantity), DIGITS[quantity]
+    for name in sorted(known, key=lambda name: name not in ABLATED):
+        row = rows[name] = {}
+        for (quantity, digits), unit in zip(DIGITS.items(), ("%", "loss"), strict=True):
+            paper = getattr(PAPER[name], quantity)
             row[f"{THE_PAPER}, {unit}"] = f"{paper:.{digits}f}" if paper else MISSING
             for label, key in ((OURS, "none"), (CODE, "all")):
                 row[f"{label}, {unit}"] = plus_minus(ablation[key].values(quantity, name), digits)
     return table_of(rows, "experiment")
+
+
+def _runs(ablation: Ablation, name: str, quantity: str) -> pd.DataFrame:
+    """Return a quantity of an experiment: a row per seed, a column per key that has it."""
+    keys = [key for key in ablation if name in ablation[key].names]
+    return pd.DataFrame({key: ablation[key].values(quantity, name) for key in keys})
 
 
 def changes(ablation: Ablation) -> pd.DataFrame:
@@ -85,15 +141,14 @@ def changes(ablation: Ablation) -> pd.DataFrame:
         0, and at least the size in :data:`WORTH_A_ROW`. Accuracies are in points.
     """
     rows = []
-    for deviation, name in product(DEVIATIONS, ABLATED):
-        keys = (f"+{deviation}", "none", "all", f"-{deviation}")
-        if not all(key in ablation and name in ablation[key].names for key in keys):
-            continue
-        for quantity, least in WORTH_A_ROW.items():
-            plus, none, every, minus = (ablation[key].values(quantity, name) for key in keys)
-            added, kept = (interval(change.dropna()) for change in (plus - none, every - minus))
+    for deviation, name, quantity in product(DEVIATIONS, ABLATED, WORTH_A_ROW):
+        runs = _runs(ablation, name, quantity)
+        plus, minus = f"+{deviation}", f"-{deviation}"
+        if {plus, minus} <= {*runs}:
+            added = interval((runs[plus] - runs["none"]).dropna())
+            kept = interval((runs["all"] - runs[minus]).dropna())
             one_sign = min(added[1], kept[1]) > 0 or max(added[2], kept[2]) < 0
-            clear = one_sign and min(abs(added[0]), abs(kept[0])) >= least
+            clear = one_sign and min(abs(added[0]), abs(kept[0])) >= WORTH_A_ROW[quantity]
             rows.append((deviation, name, quantity, *added, *kept, clear))
     names = [f"{way}{end}" for way in ("added", "kept") for end in ("", "_low", "_high")]
     index = ["deviation", "experiment", "quantity"]
@@ -103,27 +158,44 @@ def changes(ablation: Ablation) -> pd.DataFrame:
 def changes_table(numbers: pd.DataFrame) -> pd.DataFrame:
     """Return the clear ones of :func:`changes`, as a table; all of them are behind it."""
     rows = {}
-    for (deviation, name), group in numbers.groupby(level=[0, 1], sort=False):
-        if group.clear.any():
-            row = rows[f"{deviation}: {title(name)}"] = {}
-            for quantity, unit, factor in (
-                ("test_accuracy", "points", 1), ("test_loss", "loss × 1000", 1000)
-            ):  # fmt: skip
-                values = factor * group.loc[(deviation, name, quantity)].iloc[:6].astype(float)
-                row[f"{unit}, added to ours"] = in_words(*values[:3], 1)
-                row[f"{unit}, within theirs"] = in_words(*values[3:], 1)
+    units = {"test_accuracy": ("points", 1), "test_loss": ("loss × 1000", 1000)}
+    shown = numbers[numbers.clear.groupby(level=[0, 1]).transform("any")]
+    for (deviation, name, quantity), *values, _ in shown.itertuples():
+        unit, factor = units[quantity]
+        row = rows.setdefault(f"{deviation}: {title(name)}", {})
+        values = factor * np.array(values)
+        row[f"{unit}, added to ours"] = in_words(*values[:3], 1)
+        row[f"{unit}, within theirs"] = in_words(*values[3:], 1)
     return table_of(rows, "deviation: experiment", numbers=numbers.reset_index())
 
 
 def walk_figure(ablation: Ablation) -> ReportFigure:
-    """Draw how the deviations, one by one, lead from our numbers to the paper's."""
-    walks = [walk(ablation, label) for label in WALKS]
-    ours, code, paper = (
-        signed(walks[0].set_index("step").value[step], 2) for step in (OURS, CODE, THE_PAPER)
-    )
-    finding = f"Sigmoid minus tanh: {ours} {OURS}, {code} {CODE}, {paper} in {THE_PAPER}."
-    numbers = pd.concat(walks, ignore_index=True)
-    return report_figure([*map(draw_walk, walks)], numbers, finding, data_name="KMNIST")
+    """Draw how the deviations, one by one, lead from our numbers to the paper's.
+
+    Levels are marks, steps are bars, each with its interval and value.
+    """
+    panels, walks = [], {label: walk(ablation, label) for label in WALKS}
+    for label, steps in walks.items():
+        digits, (figure, axis) = DIGITS[WALKS[label][0]], panel(3.9)
+        beside = {"transform": axis.get_yaxis_transform(), "va": "center", "fontsize": 8}
+        for place, row in enumerate(steps.fillna({"start": 0}).itertuples()):
+            if row.step in LEVELS:
+                marker, colour = LEVELS[row.step]
+                axis.axvline(row.value, color=colour, lw=0.8, ls=":", zorder=0)
+                axis.plot(row.value, place, marker, color=colour)
+                text = rounded(row.value, digits)
+            else:
+                colour = {REST: PALE, UNEXPLAINED: COMPUTED}.get(row.step, SKY)
+                axis.barh(place, row.value, 0.62, row.start, color=colour)
+                text = "" if np.isnan(row.value) else signed(row.value, digits)
+            axis.hlines(place, row.start + row.low, row.start + row.high, color="black", lw=1.2)
+            axis.text(1.02, place, text, **beside)
+        axis.set_yticks(range(len(steps)), steps.step, fontsize=8.5)
+        axis.set(xlabel=label, ylim=(len(steps) - 0.5, -0.5))
+        axis.grid(visible=False)
+        axis.locator_params(axis="x", nbins=4)
+        panels.append(figure)
+    return report_figure(panels, pd.concat(walks.values()), data_name="KMNIST")
 
 
 def walk(ablation: Ablation, label: str) -> pd.DataFrame:
@@ -141,117 +213,59 @@ def walk(ablation: Ablation, label: str) -> pd.DataFrame:
         a level, or the change), low and high. A step that was not measured is NaN.
     """
     quantity, weights = WALKS[label]
-
-    def values(*keys: str) -> pd.Series:
-        """Return the sum, of each experiment from the first of these that has it."""
-        of = {n: next(ablation[key] for key in keys if n in ablation[key].names) for n in weights}
-        return sum(weight * of[name].values(quantity, name) for name, weight in weights.items())
-
-    ours, theirs = values("none"), values("all")
     paper = sum(weight * getattr(PAPER[name], quantity) for name, weight in weights.items())
-    steps = {}
-    for deviation in STEPS:
-        key = f"+{deviation}"
-        needed = {name for name in weights if deviation in applicable(EXPERIMENTS[name])}
-        measured = key in ablation and needed <= {*ablation[key].names}
-        steps[deviation] = values(key, "none") - ours if measured else ours * np.nan
-    steps[REST] = theirs - ours - sum(step.fillna(0) for step in steps.values())
-    rows, at = [(OURS, np.nan, *interval(ours))], ours.mean()
+    together = 0
+    for name, weight in weights.items():
+        runs = _runs(ablation, name, quantity)
+        for deviation in {*STEPS} - applicable(EXPERIMENTS[name]):
+            runs[f"+{deviation}"] = runs["none"]
+        together = together + weight * runs
+    ours, theirs = together["none"], together["all"]
+    alone = together.reindex(columns=[f"+{step}" for step in STEPS])
+    steps = dict(zip(STEPS, alone.sub(ours, axis=0).to_numpy().T, strict=True))
+    steps[REST] = theirs - ours - sum(map(np.nan_to_num, steps.values()))
+    rows, at = [(label, OURS, np.nan, *interval(ours))], ours.mean()
     for step, change in steps.items():
-        rows.append((step, at, *interval(change)))
-        at += np.nan_to_num(rows[-1][2])
+        rows.append((label, step, at, *interval(change)))
+        at += np.nan_to_num(change.mean())
     mean, low, high = prediction_interval(theirs)
     rows += [
-        (CODE, np.nan, *interval(theirs)),
-        (UNEXPLAINED, mean, paper - mean, paper - high, paper - low),
-        (THE_PAPER, np.nan, paper, np.nan, np.nan),
+        (label, CODE, np.nan, *interval(theirs)),
+        (label, UNEXPLAINED, mean, paper - mean, paper - high, paper - low),
+        (label, THE_PAPER, np.nan, paper, np.nan, np.nan),
     ]
-    numbers = pd.DataFrame(rows, columns=["step", "start", "value", "low", "high"])
-    numbers.insert(0, "quantity", label)
-    return numbers
+    return pd.DataFrame(rows, columns=["quantity", "step", "start", "value", "low", "high"])
 
 
-def draw_walk(numbers: pd.DataFrame) -> Figure:
-    """Draw a walk: levels as marks, steps as bars, each with its interval and value."""
-    label = numbers.quantity.iloc[0]
-    digits = DIGITS[WALKS[label][0]]
-    colours = {OURS: BLUE, CODE: BLUE, THE_PAPER: ORANGE, REST: PALE, UNEXPLAINED: COMPUTED}
-    figure, axis = panel(3.9)
-    for place, row in enumerate(numbers.fillna({"start": 0}).itertuples()):
-        colour = colours.get(row.step, SKY)
-        if row.step in (OURS, CODE, THE_PAPER):
-            axis.axvline(row.value, color=colour, lw=0.8, ls=":", zorder=0)
-            axis.plot(row.value, place, "s" if row.step == THE_PAPER else "o", color=colour)
-            text = rounded(row.value, digits)
-        else:
-            axis.barh(place, row.value, 0.62, row.start, color=colour)
-            text = "" if np.isnan(row.value) else signed(row.value, digits)
-        axis.hlines(place, row.start + row.low, row.start + row.high, color="black", lw=1.2)
-        axis.text(1.02, place, text, transform=axis.get_yaxis_transform(), va="center", fontsize=8)
-    axis.set_yticks(range(len(numbers)), numbers.step, fontsize=8.5)
-    axis.set_ylim(len(numbers) - 0.5, -0.5)
-    axis.grid(visible=False)
-    axis.locator_params(axis="x", nbins=4)
-    axis.set_xlabel(label)
-    return figure
-
-
-# ---- readings of the paper -----------------------------------------------------------------------
+# ---- readings of the paper, seeds ----------------------------------------------------------------
 
 
 def verdicts_figure(verdicts: pd.DataFrame) -> ReportFigure:
-    """Draw in how many readings each claim has which verdict.
+    """Draw in how many readings each claim has which verdict: a mark per reading, sorted.
 
     Parameters
     ----------
     verdicts : DataFrame
         What :func:`kmnist_mlp.experiments.readings.verdicts` gives.
     """
-    counts = claims_by_reach(verdicts)
-    every, some, none = (counts.reach.value_counts().get(reach, 0) for reach in REACHES)
-    finding = (
-        f"Of {len(counts)} claims, {every} are reproduced in every reading, {some} in some and "
-        f"{none} in none."
-    )
-    order = counts.sort_values([*VERDICT_STYLES], ascending=False, kind="stable").index
-    panels = [draw_verdicts(verdicts.loc[claims]) for claims in np.array_split(order, 2)]
-    return report_figure(panels, verdicts.reset_index(), finding, data_name="KMNIST")
-
-
-REACHES = ("every reading", "some readings", "no reading")
-
-
-def claims_by_reach(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """Return a row per claim: in how many readings it has each verdict, and how far it reaches.
-
-    Returns
-    -------
-    DataFrame
-        A column per verdict, and reach, one of :data:`REACHES`: in those it is reproduced.
-    """
     counts = pd.DataFrame({v: (verdicts == v).sum(axis=1) for v in VERDICT_STYLES})
-    found = counts.reproduced
-    reach = np.select([found == verdicts.shape[1], found > 0], REACHES[:2], REACHES[2])
-    return counts.assign(reach=reach)
-
-
-def draw_verdicts(verdicts: pd.DataFrame) -> Figure:
-    """Draw a row per claim, and in it a mark per reading, sorted by verdict."""
-    names = [textwrap.fill(claim.replace(" %", "\u00a0%"), 44) for claim in verdicts.index]
-    figure, axis = panel(0.28 * len(names) + 1.0)
-    ordered = np.sort(verdicts.map([*VERDICT_STYLES].index).to_numpy(), axis=1)
-    for rank, (verdict, (marker, colour)) in enumerate(VERDICT_STYLES.items()):
-        rows, columns = np.nonzero(ordered == rank)
-        axis.plot(columns + 1, rows, marker, color=colour, ms=4.5, label=verdict)
-    axis.set_yticks(range(len(names)), names, fontsize=7)
-    axis.set_ylim(len(names) - 0.5, -0.5)
-    axis.set_xticks([3, 6, 9, 12])
-    axis.set_xlabel("number of readings")
-    legend_above(axis)
-    return figure
-
-
-# ---- seeds ---------------------------------------------------------------------------------------
+    every, none = ((counts.reproduced == n).sum() for n in (verdicts.shape[1], 0))
+    finding = f"Of {len(counts)} claims, {every} are reproduced in every reading, {none} in none."
+    order = counts.sort_values([*counts], ascending=False, kind="stable").index
+    panels = []
+    for claims in np.array_split(order, 2):
+        figure, axis = panel(0.28 * len(claims) + 1.0)
+        ranks = np.sort(verdicts.loc[claims].map([*counts].index), axis=1)
+        for rank, (verdict, (marker, colour)) in enumerate(VERDICT_STYLES.items()):
+            y, x = np.nonzero(ranks == rank)
+            axis.plot(x + 1, y, marker, color=colour, ms=4.5, label=verdict)
+        names = [textwrap.fill(claim.replace(" %", "\u00a0%"), 44) for claim in claims]
+        axis.set_yticks(range(len(names)), names, fontsize=7)
+        axis.set_xticks([3, 6, 9, 12])
+        axis.set(xlabel="number of readings", ylim=(len(names) - 0.5, -0.5))
+        legend_above(axis)
+        panels.append(figure)
+    return report_figure(panels, verdicts.reset_index(), finding, data_name="KMNIST")
 
 
 def seeds_figure(widths: pd.DataFrame) -> ReportFigure:
@@ -263,19 +277,15 @@ def seeds_figure(widths: pd.DataFrame) -> ReportFigure:
         What :func:`kmnist_mlp.experiments.sweep.widths` gives.
     """
     figure, axis = panel(3.6)
-    for column, label, style, colour in (
-        ("next_run", "one more run", "-s", ORANGE), ("mean", "mean", "-o", BLUE)
-    ):  # fmt: skip
-        axis.plot(widths.seeds, widths[column], style, color=colour, ms=4.5, label=label)
-    axis.set_yscale("log")
+    axis.plot(widths.seeds, widths.next_run, "-s", color=ORANGE, ms=4.5, label="one more run")
+    axis.plot(widths.seeds, widths["mean"], "-o", color=BLUE, ms=4.5, label="mean")
+    axis.set(yscale="log", xlabel="seeds", ylabel="± points of test accuracy (95 %)")
     ticks = [0.1, 0.2, 0.5, 1, 2, 5, 10]
     axis.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axis.minorticks_off()
     axis.set_xticks([2, 3, 5, 10, 15, 20])
-    axis.set(xlabel="seeds", ylabel="± points of test accuracy (95 %)")
     legend_above(axis)
-    mean = widths.set_index("seeds")["mean"]
-    shown = [n for n in (2, 5, 20) if n in mean.index]
-    each = [f"± {mean[n]:.2f} points with {n} seeds" for n in shown]
+    few = widths[widths.seeds.isin([2, 5, 20])]
+    each = [f"± {row[2]:.2f} points with {row[1]} seeds" for row in few.itertuples()]
     finding = f"The 95 % interval of the mean test accuracy is {', '.join(each)}."
     return report_figure([figure], widths, finding, data_name="KMNIST")

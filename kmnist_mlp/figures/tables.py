@@ -1,10 +1,11 @@
-"""Tables of results: ours beside the paper's, rounded, with the uncertainty beside the value."""
+"""Tables of results and gradients: ours beside the paper's, with the uncertainty of each value."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,13 @@ from kmnist_mlp.data import Dataset, is_stand_in
 from kmnist_mlp.experiments.analysis import recall
 from kmnist_mlp.experiments.causes import NOT_FOUND, NOT_MEASURED
 from kmnist_mlp.experiments.claims import KINDS, VERDICTS
-from kmnist_mlp.experiments.paper import PAPER
+from kmnist_mlp.experiments.paper import PAPER, published_gradients
+from kmnist_mlp.experiments.paper_gradients import (
+    BUGS,
+    consistent_difference,
+    relative_difference,
+    would_pass,
+)
 from kmnist_mlp.experiments.runs import Results, named_configs
 from kmnist_mlp.experiments.sweep import AXES, means
 from kmnist_mlp.figures.report_figure import ShownData, label, shown, title
@@ -32,16 +39,33 @@ from kmnist_mlp.support.statistics import (
 )
 
 READINGS = {"text": "verdict", "code": "verdict_code"}  # the column of the verdict by each
+OPTIONS = (
+    "layer_specs", "activation", "learning_rate", "batch_size", "momentum_gamma", "L1_penalty",
+    "L2_penalty", "epochs", "early_stop_epoch",
+)  # fmt: skip
+PRINTED = {  # digits of ours, and its column, the paper's and that of the difference
+    "test_accuracy": (2, "test accuracy, %", "paper, %", "difference"),
+    "test_loss": (4, "test loss", "paper loss", "loss difference"),
+}
+GRADIENTS = {  # quantity, format of ours and of the paper's
+    "approximated": ("approximated_gradient", "{:.4g}", "{:.5g}"),
+    "actual": ("actual_gradient", "{:.4g}", "{:.5g}"),
+    "difference": ("difference", "{:.1e}", "{:.5g}"),
+    "relative": ("relative_difference", "{:.0e}", "{:.0e}"),
+}
+WRONG_FACTORS = {"zero": 0.0, "wrong sign": -1.0, "half as large": 0.5, "10 % too small": 0.9}
 
 
 def table_of(
-    rows: Mapping[object, object] | pd.DataFrame,
+    rows: Mapping[Any, Any] | pd.DataFrame,
     corner: str,
     data_name: str = "",
     numbers: pd.DataFrame | None = None,
-    **shown: object,
+    **shown: Any,
 ) -> pd.DataFrame:
     """Return a table with a heading over its row labels, and the numbers that it was made of.
+
+    A row with the name of an experiment of the paper gets its title.
 
     Parameters
     ----------
@@ -55,9 +79,10 @@ def table_of(
     **shown
         As :meth:`~kmnist_mlp.figures.report_figure.ShownData.of` takes it.
     """
-    table = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame.from_dict(rows, "index")
+    if not isinstance(rows, pd.DataFrame):
+        rows = pd.DataFrame.from_dict(rows, "index", dtype=object)  # Markup stays Markup
     stand_in = f" ({data_name.upper()})" if is_stand_in(data_name) else ""
-    table = table.rename_axis(index=None, columns=corner + stand_in)
+    table = rows.rename(index=title).rename_axis(index=None, columns=corner + stand_in)
     if numbers is not None:
         table.attrs["shown_data"] = ShownData.of(numbers, **shown)
     return table
@@ -97,32 +122,23 @@ def configurations(
     Examples
     --------
     >>> configurations(["baseline", "relu"])[["layers", "activation", "patience"]]
-    experiment                    layers activation  patience
-    baseline, early stopping  784-128-10       tanh         5
-    ReLU                      784-128-10       ReLU         5
+    experiment                    layers activation patience
+    baseline, early stopping  784-128-10       tanh        5
+    ReLU                      784-128-10       ReLU        5
     """
-    named = named_configs(configs)
+    named, rows = named_configs(configs), {}
     beyond = [
-        f
+        f.name
         for f in fields(Config)[PAPERS - 1 :]  # from the seed on
         if any(getattr(config, f.name) != f.default for config in named.values())
     ]
-    rows = {
-        name: {
-            "layers": shown(config.layer_specs),
-            "activation": config.activation if len(config.layer_specs) > 2 else MISSING,
-            "learning rate": shown(config.learning_rate),
-            "batch size": config.batch_size,
-            "momentum": shown(config.momentum_gamma) if config.momentum else "none",
-            "L1 penalty": shown(config.L1_penalty),
-            "L2 penalty": shown(config.L2_penalty),
-            "epochs at most": config.epochs,
-            "patience": config.early_stop_epoch if config.early_stop else "none",
-            **{label(f.name): shown(getattr(config, f.name)) for f in beyond},
-        }
-        for name, config in named.items()
-    }
-    return table_of(rows, "experiment").rename(index=title)
+    for name, config in named.items():
+        row = {label(o): shown(getattr(config, o)) for o in (*OPTIONS, *beyond)}
+        row |= {} if config.momentum else {"momentum": "none"}
+        row |= {} if config.early_stop else {"patience": "none"}
+        row |= {} if config.layer_specs[2:] else {"activation": MISSING}
+        rows[name] = row
+    return table_of(rows, "experiment")
 
 
 def comparison(results: Results, names: str | Iterable[str] | None = None) -> pd.DataFrame:
@@ -133,39 +149,28 @@ def comparison(results: Results, names: str | Iterable[str] | None = None) -> pd
     names, rows = results.chosen(names), {}
     for name in names:
         row = rows[name] = {}
-        for quantity, unit, digits in (("accuracy", ", %", 2), ("loss", "", 4)):
-            ours = results.values(f"test_{quantity}", name)
-            paper = getattr(PAPER[name], f"test_{quantity}") if name in PAPER else None
-            row |= {
-                f"test {quantity}{unit}": plus_minus(ours, digits),
-                "paper, %" if unit else "paper loss": f"{paper:g}" if paper else MISSING,
-                "difference" if unit else "loss difference": (
-                    signed(ours.mean() - paper, digits) if paper else MISSING
-                ),
-            }
-        diverged = int(results.values("diverged", name).sum())
-        row |= {
-            "validation accuracy, %": plus_minus(results.values("validation_accuracy", name), 2),
-            "weights of epoch": median_and_range(run.kept_epoch for run in results.of(name)),
-            "stopped at epoch": median_and_range(results.values("stopped_epoch", name))
-            + (f", {diverged} diverged" if diverged else ""),
-        }
-    return _of_runs(rows, "experiment", results, ["test_accuracy", "test_loss"], names)
+        for quantity, (digits, *columns) in PRINTED.items():
+            ours, paper = results.values(quantity, name), None
+            if name in PAPER:
+                paper = getattr(PAPER[name], quantity)
+            difference = signed(ours.mean() - paper, digits) if paper else MISSING
+            cells = plus_minus(ours, digits), f"{paper:g}" if paper else MISSING, difference
+            row |= zip(columns, cells, strict=True)
+        row["validation accuracy, %"] = plus_minus(results.values("validation_accuracy", name), 2)
+        row["weights of epoch"] = median_and_range(run.kept_epoch for run in results.of(name))
+        row["stopped at epoch"] = median_and_range(results.values("stopped_epoch", name))
+        if diverged := int(results.values("diverged", name).sum()):
+            row["stopped at epoch"] += f", {diverged} diverged"
+    return table_of(rows, "experiment", **_measured(results, names, PRINTED))
 
 
-def _of_runs(
-    rows: Mapping[str, object],
-    corner: str,
-    results: Results,
-    quantities: Iterable[str],
-    names: list[str],
-) -> pd.DataFrame:
-    """Return a table about experiments, with what was measured in their runs."""
+def _measured(results: Results, names: list[str], quantities: Iterable[str]) -> dict[str, Any]:
+    """Return what was measured in the runs of experiments, as :func:`table_of` takes it."""
     frame = results.frame.drop(columns="cached")
-    frame = frame.assign(kept_epoch=[run.kept_epoch for run in results.runs.values()])
-    frame = frame[frame.experiment.isin(names)]
-    more = {"results": results, "names": names, "quantities": quantities}
-    return table_of(rows, corner, results.data_name, frame, **more).rename(index=title)
+    frame["kept_epoch"] = [run.kept_epoch for run in results.runs.values()]
+    shown = {"results": results, "names": names, "quantities": quantities}
+    numbers = frame[frame.experiment.isin(names)]
+    return {"data_name": results.data_name, "numbers": numbers, **shown}
 
 
 def changes(results: Results, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
@@ -177,17 +182,17 @@ def changes(results: Results, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
     pairs : iterable of (str, str)
         An experiment, and the one that it is compared with, seed by seed.
     """
-    pairs, rows = list(pairs), {}
-    for name, minus in pairs:
-        row = rows[f"{title(name)} − {title(minus)}"] = {}
+    rows, names = {}, {}
+    for pair in pairs:
+        row = rows["{} − {}".format(*map(title, pair))] = {}
+        names |= dict.fromkeys(pair)
         for part in ("test", "validation", "training"):
-            quantity = f"{part}_accuracy"
-            difference = results.values(quantity, name) - results.values(quantity, minus)
-            mean, *between = interval(difference)
+            one, other = (results.values(f"{part}_accuracy", name) for name in pair)
+            mean, *between = interval(one - other)
             row[f"{part} accuracy"] = signed(mean, 2)
             row[f"95 % interval ({part})"] = ends(*between, 2)
-    names = list(dict.fromkeys(name for pair in pairs for name in pair))
-    return _of_runs(rows, "difference, points", results, ["test_accuracy"], names)
+    measured = _measured(results, [*names], ["test_accuracy"])
+    return table_of(rows, "difference, points", **measured)
 
 
 def loss_and_weights(results: Results, names: Iterable[str]) -> pd.DataFrame:
@@ -206,19 +211,16 @@ def loss_and_weights(results: Results, names: Iterable[str]) -> pd.DataFrame:
         straight line over the last ten epochs, as a share of its mean; and the share of the first
         layer's weights between -0.001 and 0.001.
     """
-    names = results.chosen(names)
-    columns = {
-        "late_fluctuation": ("fluctuation of the training loss, %", 100),
-        "small_weight_share": ("weights near zero, %", 1),  # in per cent already
-    }
-    rows = {
-        name: {
-            column: plus_minus(factor * results.values(quantity, name), 1)
-            for quantity, (column, factor) in columns.items()
+    names, rows = results.chosen(names), {}
+    for name in names:
+        fluctuation = 100 * results.values("late_fluctuation", name)
+        share = results.values("small_weight_share", name)  # in per cent already
+        rows[name] = {
+            "fluctuation of the training loss, %": plus_minus(fluctuation, 1),
+            "weights near zero, %": plus_minus(share, 1),
         }
-        for name in names
-    }
-    return _of_runs(rows, "experiment", results, columns, names)
+    quantities = ["late_fluctuation", "small_weight_share"]
+    return table_of(rows, "experiment", **_measured(results, names, quantities))
 
 
 def sweep_table(sweep: pd.DataFrame, count: int = 5) -> pd.DataFrame:
@@ -231,21 +233,18 @@ def sweep_table(sweep: pd.DataFrame, count: int = 5) -> pd.DataFrame:
     count : int
         How many combinations, besides the paper's.
     """
-    ranked = means(sweep).reset_index(drop=True)
-    paper = PAPER["final"].config
-    is_papers = (ranked[AXES] == [getattr(paper, axis) for axis in AXES]).all(axis=1)
-    rows = {}
-    for place in ranked.index[(ranked.index < count) | is_papers]:
-        chosen = ranked.loc[place, AXES]
-        runs = sweep[(sweep[AXES] == chosen).all(axis=1)]
-        rows[place + 1] = {
-            "learning rate": f"{chosen.learning_rate:g}",
-            "momentum": f"{chosen.momentum_gamma:g}",
-            "L2 penalty": f"{chosen.L2_penalty:g}" + (" (paper)" if is_papers[place] else ""),
-            "validation accuracy, %": plus_minus(100 * runs.validation_accuracy, 2),
-            "test accuracy, %": plus_minus(100 * runs.test_accuracy, 2),
-        }
-    return table_of(rows, "place")
+    accuracies = sweep.groupby(AXES)[["validation_accuracy", "test_accuracy"]]
+    spreads = accuracies.agg(lambda runs: plus_minus(100 * runs, 2))
+    table = means(sweep)[AXES].join(spreads, on=AXES)
+    table.index = range(1, len(table) + 1)
+    paper = [getattr(PAPER["final"].config, axis) for axis in AXES]
+    is_papers = (table[AXES] == paper).all(axis=1)
+    table[AXES] = table[AXES].map("{:g}".format)
+    table.loc[is_papers, "L2_penalty"] += " (paper)"
+    table.columns = [
+        "learning rate", "momentum", "L2 penalty", "validation accuracy, %", "test accuracy, %",
+    ]  # fmt: skip
+    return table_of(table[(table.index <= count) | is_papers], "place")
 
 
 def saturation(numbers: pd.DataFrame, data_name: str) -> pd.DataFrame:
@@ -264,16 +263,129 @@ def saturation(numbers: pd.DataFrame, data_name: str) -> pd.DataFrame:
         saturated units, and one per layer of weights for the norm of its gradient.
     """
     rows = {}
-    for (name, weights), own in numbers.groupby(["experiment", "weights"], sort=False):
-        layers = dict(list(own.groupby("layer")))
-        row = {"epoch": median_and_range(layers[1].epoch)}
-        for layer in sorted(layers)[:-1]:
-            share = plus_minus(100 * layers[layer].saturated_share, 1)
-            row[f"saturated units, layer {layer}, %"] = share
-        for layer, of_layer in layers.items():
-            row[f"gradient norm, layer {layer}"] = plus_minus(of_layer.gradient_norm, 2)
-        rows[f"{title(name)}: {weights} weights"] = row
+    for (name, weights), runs in numbers.groupby(["experiment", "weights"], sort=False):
+        layers = dict(list(runs.groupby("layer")))
+        row = rows[f"{title(name)}: {weights} weights"] = {}
+        row["epoch"] = median_and_range(layers[1].epoch)
+        for n in [*layers][:-1]:
+            share = 100 * layers[n].saturated_share
+            row[f"saturated units, layer {n}, %"] = plus_minus(share, 1)
+        for n, layer in layers.items():
+            row[f"gradient norm, layer {n}"] = plus_minus(layer.gradient_norm, 2)
     return table_of(rows, "experiment", data_name, numbers).fillna(MISSING)
+
+
+# ---- gradient check ------------------------------------------------------------------------------
+
+
+def gradient_table(ours: pd.DataFrame, pattern: str) -> pd.DataFrame:
+    """Return the gradients of one image beside the paper's: its Table 1, 2 or 3.
+
+    Relative differences are those of
+    :func:`kmnist_mlp.experiments.paper_gradients.relative_difference`; the paper's are computed
+    from its printed gradients. The last column compares these two gradients with the difference
+    that the paper prints beside them: in five of the eighteen rows they do not agree within the
+    rounding of the printed digits, in four of these only because of the exponent.
+
+    Parameters
+    ----------
+    ours : DataFrame
+        What :func:`kmnist_mlp.experiments.paper_gradients.check_paper_patterns` gives.
+    pattern : str
+        "first", "sixth" or "last": the image.
+    """
+    ours, papers = (
+        rows[rows.pattern == pattern]
+        .assign(relative_difference=lambda rows: relative_differences(rows))
+        .reset_index(drop=True)
+        for rows in (ours, pd.DataFrame(published_gradients()))
+    )
+    table = pd.DataFrame(index=ours.weight + " [" + ours["index"] + "]")
+    for column, (quantity, form, _) in GRADIENTS.items():
+        table[column] = [*ours[quantity].map(form.format)]
+    table["at most 10⁻⁴"] = np.where(ours.within_tolerance, "yes", "NO")
+    for column, (quantity, _, form) in GRADIENTS.items():
+        table[f"paper: {column}"] = [*papers[quantity].map(form.format)]
+    table["paper: row consistent"] = [consistent(row) for row in papers.to_dict("records")]
+    numbers = ours.join(papers[[spec[0] for spec in GRADIENTS.values()]].add_prefix("paper_"))
+    return table_of(table, "weight", ours.attrs.get("data_name", ""), numbers)
+
+
+def relative_differences(gradients: pd.DataFrame) -> list[float]:
+    """Return the relative difference of the approximated and the actual gradient of each row."""
+    pairs = gradients[["approximated_gradient", "actual_gradient"]].to_numpy()
+    return [relative_difference(*pair) for pair in pairs]
+
+
+def consistent(row: Mapping[str, float]) -> str:
+    """Return "yes", the difference that a row would have to print, or "no": no exponent fits."""
+    difference = consistent_difference(row)
+    if difference == row["difference"]:
+        return "yes"
+    return "no" if np.isnan(difference) else f"as {difference:.5g}"
+
+
+def passing_table(checks: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
+    """Return how many gradients could be wrong in a given way and still keep the paper's bound.
+
+    Parameters
+    ----------
+    checks : dict of int to DataFrame
+        What :func:`kmnist_mlp.experiments.paper_gradients.gradient_checks` gives.
+    """
+    papers, ours = pd.DataFrame(published_gradients()), pd.concat(checks.values())
+    table = pd.DataFrame(index=[*WRONG_FACTORS])
+    for whose, rows in (("paper", papers), ("ours", ours)):
+        gradients = rows.approximated_gradient
+        passing = [would_pass(gradients, factor) for factor in WRONG_FACTORS.values()]
+        table[f"{whose}, of {len(rows)}"] = passing
+    return table_of(table, "wrong gradient", ours.attrs.get("data_name", ""))
+
+
+def planted_bug_table(tried: pd.DataFrame) -> pd.DataFrame:
+    """Return which check finds which planted bug.
+
+    A cell has the verdict of :func:`bug_verdict` and, in brackets, how many of the compared
+    differences exceed the bound, over all seeds.
+
+    Parameters
+    ----------
+    tried : DataFrame
+        What :func:`kmnist_mlp.experiments.paper_gradients.planted_bugs` gives.
+    """
+    rows = {text: {} for bug, text in BUGS.items() if bug in {*tried.bug}}
+    for (bug, check), runs in tried.groupby(["bug", "check"], sort=False):
+        counts = f"{runs.exceeded.sum()} of {runs.compared.sum()}"
+        rows[BUGS[bug]][check] = f"{bug_verdict(runs)} ({counts})"
+    return table_of(rows, "planted bug", tried.attrs.get("data_name", ""), tried)
+
+
+def bug_verdict(tried: pd.DataFrame) -> str:
+    """Return whether a check detects a bug or the code passes; one excess is enough.
+
+    Examples
+    --------
+    >>> [bug_verdict(pd.DataFrame({"exceeded": counts})) for counts in ([3, 1], [0, 0], [3, 0])]
+    ['detected', 'passes', 'detected with 1 of 2 seeds']
+    """
+    detected = (tried.exceeded > 0).sum()
+    if detected == len(tried):
+        return "detected"
+    return f"detected with {detected} of {len(tried)} seeds" if detected else "passes"
+
+
+def detected_bugs(tried: pd.DataFrame) -> dict[str, list[str]]:
+    """Return for each check the names of the planted bugs that it detects with every seed.
+
+    Examples
+    --------
+    >>> rows = {"bug": ["none", "sign", "mean"], "check": "absolute", "exceeded": [0, 6, 0]}
+    >>> detected_bugs(pd.DataFrame(rows))
+    {'absolute': ['sign']}
+    """
+    planted = tried[tried.bug != "none"].groupby(["check", "bug"], sort=False)
+    found = planted.exceeded.min().gt(0).rename("found").reset_index()
+    return {check: [*bugs.bug[bugs.found]] for check, bugs in found.groupby("check", sort=False)}
 
 
 # ---- claims --------------------------------------------------------------------------------------
@@ -292,11 +404,11 @@ def scoreboard(judged: pd.DataFrame) -> pd.DataFrame:
         :func:`kmnist_mlp.experiments.judge` gives, for claims that the code's runs do not
         concern.
     """
-    data_name, rows = judged.attrs.get("data_name", ""), []
+    data_name, rows = judged.attrs.get("data_name", ""), {}
     twice = "verdict_code" in judged
     code = "verdict (code" + (", KMNIST)" if is_stand_in(data_name) else ")")
     for row in judged.itertuples():
-        unit, digits = _unit(row.quantity, bool(row.minus))
+        unit, digits = _unit(row)
         text = rounded
         if row.quantity == "gradient_difference":
             text, digits = scientific, 1
@@ -306,24 +418,22 @@ def scoreboard(judged: pd.DataFrame) -> pd.DataFrame:
         between = f"{low} to {high}" + ", next run" * bool(row.one_run)
         if not np.isfinite(row.interval_low):
             between = "one seed: unknown" if np.isinf(row.interval_low) else MISSING
-        shown = {
+        rows[row.number] = {
             "section": row.section,
             "claim": row.claim,
-            "claimed": _range(row.low, row.high, unit)
-            + " (our threshold)" * bool(row.our_threshold),
+            "claimed": _range(row, unit) + " (our threshold)" * bool(row.our_threshold),
             "ours": ours + unit,
             "95 % interval": between,
             "p": MISSING if np.isnan(row.p) else p_text(row.p),
             "verdict (text)" if twice else "verdict": row.verdict,
         }
         if twice:
-            shown |= {code: row.verdict_code or MISSING, "cause or note": remark(row) or MISSING}
-        rows.append(shown)
-    table = pd.DataFrame(rows, index=judged.number.tolist() if rows else [])
-    return table_of(table, "no.", data_name, judged)
+            rows[row.number][code] = row.verdict_code or MISSING
+            rows[row.number]["cause or note"] = remark(row) or MISSING
+    return table_of(rows, "no.", data_name, judged)
 
 
-def remark(row: object) -> str:
+def remark(row: Any) -> str:
     """Return the cause of a claim's failure with its evidence, or why there is no test.
 
     Parameters
@@ -343,31 +453,28 @@ def remark(row: object) -> str:
     )
 
 
-def _change(row: object) -> tuple[str, str]:
+def _change(row: Any) -> tuple[str, str]:
     """Return by how much a cause changes a claim's value, and the interval of this, as text."""
-    unit, digits = _unit(row.quantity, bool(row.minus))
+    unit, digits = _unit(row)
     unit = " points" if unit == " %" else unit  # a change is a difference
     return signed(row.cause_change, digits) + unit, ends(row.cause_low, row.cause_high, digits)
 
 
-def _unit(quantity: str, is_difference: bool) -> tuple[str, int]:
-    """Return the unit and the number of digits that a quantity is shown with."""
-    if quantity == "generalisation_gap":
-        return " points", 2
-    if quantity.endswith(("accuracy", "share")):
+def _unit(row: Any) -> tuple[str, int]:
+    """Return the unit and the number of digits that the quantity of a claim is shown with."""
+    if row.quantity.endswith(("accuracy", "share", "gap")):
+        is_difference = row.minus or row.quantity == "generalisation_gap"
         return (" points" if is_difference else " %"), 2
-    return ("", 1) if quantity.endswith("epoch") else ("", 4)
+    return ("", 1) if row.quantity.endswith("epoch") else ("", 4)
 
 
-def _range(low: float, high: float, unit: str) -> str:
+def _range(row: Any, unit: str) -> str:
     """Return a claimed range as text; one of its ends may be infinite."""
-    one_sided = np.isinf([low, high])
-    lowest, highest = (typeset(f"{value:.6g}") for value in (low, high))
-    if one_sided.any() and unit == " points" and 1 in (abs(low), abs(high)):
-        unit = " point"
-    if one_sided[0]:
-        return f"at most {highest}{unit}"
-    return f"at least {lowest}{unit}" if one_sided[1] else f"{lowest} to {highest}{unit}"
+    low, high = (typeset(f"{value:.6g}") for value in (row.low, row.high))
+    if np.isfinite([row.low, row.high]).all():
+        return f"{low} to {high}{unit}"
+    text = f"at most {high}" if np.isinf(row.low) else f"at least {low}"
+    return text + (" point" if unit == " points" and text.split()[-1] in ("1", "−1") else unit)
 
 
 def verdicts_by_kind(judged: pd.DataFrame) -> pd.DataFrame:
@@ -380,9 +487,9 @@ def verdicts_by_kind(judged: pd.DataFrame) -> pd.DataFrame:
     """
     rows = {}
     for kind, (reading, column) in product(KINDS, READINGS.items()):
-        verdicts = judged[column][judged.kind == kind].replace("", "not run").value_counts()
-        row = rows[f"{kind}, {reading}"] = {v: verdicts.get(v, 0) for v in (*VERDICTS, "not run")}
-        row["claims"] = verdicts.sum()
+        verdicts = judged[column][judged.kind == kind].replace("", "not run")
+        counts = verdicts.value_counts().reindex([*VERDICTS, "not run"], fill_value=0)
+        rows[f"{kind}, {reading}"] = {**counts, "claims": len(verdicts)}
     table = table_of(rows, "kind of claim, reading", judged.attrs.get("data_name", ""))
     return table.astype(str)
 
@@ -403,13 +510,16 @@ def reproduced_by_kind(judged: pd.DataFrame, column: str = "verdict") -> str:
     '1 of 2 comparisons'
     """
     plural = {"printed accuracy": "printed accuracies", "printed loss": "printed losses"}
-    known = judged[judged[column] != ""]
-    counts = known[column].eq("reproduced").groupby(known.kind).agg(["sum", "count"])
+    kinds = {kind: judged[column][judged.kind == kind] for kind in KINDS}
     return ", ".join(
-        f"{counts.at[kind, 'sum']} of {counts.at[kind, 'count']} {plural.get(kind, kind + 's')}"
-        for kind in KINDS
-        if kind in counts.index
+        f"{_reproduced(verdicts)} {plural.get(kind, kind + 's')}"
+        for kind, verdicts in kinds.items()
+        if any(verdicts)
     )
+
+
+def _reproduced(verdicts: pd.Series) -> str:
+    return f"{(verdicts == 'reproduced').sum()} of {(verdicts != '').sum()}"
 
 
 def reproduced_in_both(judged: pd.DataFrame) -> str:
@@ -443,13 +553,9 @@ def differences_and_causes(judged: pd.DataFrame) -> pd.DataFrame:
                 cause, claim = row.cause, "{} {} ({})".format(claim, *_change(row))
             by_cause.setdefault(cause, []).append(claim)
         parts = [Markup("<b>{}:</b> {}").format(c, "; ".join(by_cause[c])) for c in by_cause]
-        row = rows[kind] = {}
-        for reading, column in READINGS.items():
-            run = of_kind[column][of_kind[column] != ""]
-            row[reading] = f"{(run == 'reproduced').sum()} of {len(run)}"
+        row = rows[kind] = {name: _reproduced(of_kind[c]) for name, c in READINGS.items()}
         row["cause of what the text does not reproduce"] = Markup("<br>").join(parts) or MISSING
-    table = pd.DataFrame.from_dict(rows, orient="index", dtype=object)  # Markup stays Markup
-    return table_of(table, "reproduced by", judged.attrs.get("data_name", ""), judged)
+    return table_of(rows, "reproduced by", judged.attrs.get("data_name", ""), judged)
 
 
 # ---- errors --------------------------------------------------------------------------------------
@@ -465,26 +571,24 @@ def per_class(matrices: list[np.ndarray], data: Dataset) -> pd.DataFrame:
     data : Dataset
         Gives the names of the classes.
     """
-    accuracy = 100 * np.array([recall(matrix) for matrix in matrices])
-    precision = 100 * np.array([recall(matrix.T) for matrix in matrices])
-    columns = {
-        "romaji": data.romaji,
-        "accuracy, %": [plus_minus(own, 1) for own in accuracy.T],
-        "precision, %": [plus_minus(own, 1) for own in precision.T],
-    }
-    return table_of(pd.DataFrame(columns, index=data.class_names), "character")
+    table = pd.DataFrame({"romaji": data.romaji}, data.class_names)
+    accuracies = [100 * recall(matrix) for matrix in matrices]
+    precisions = [100 * recall(matrix.T) for matrix in matrices]
+    for name, shares in (("accuracy", accuracies), ("precision", precisions)):
+        table[f"{name}, %"] = [plus_minus(seeds, 1) for seeds in zip(*shares, strict=True)]
+    return table_of(table, "character")
 
 
 def most_confused(matrices: list[np.ndarray], data: Dataset, count: int = 8) -> pd.DataFrame:
     """Return the most frequent errors: mean number of test images per seed, and their share."""
-    mean, labels = np.mean(matrices, axis=0), data.class_labels
-    share = 100 * mean / np.maximum(mean.sum(axis=1, keepdims=True), 1)
+    mean, labels = np.mean(matrices, axis=0), np.array(data.class_labels)
+    share = 100 * mean / mean.sum(axis=1, keepdims=True).clip(1)
     errors = mean - np.diag(np.diag(mean))
-    pairs = [np.unravel_index(place, mean.shape) for place in np.argsort(-errors, axis=None)]
-    rows = [
-        (labels[pair[0]], labels[pair[1]], f"{mean[pair]:.1f}", f"{share[pair]:.1f}")
-        for pair in pairs[:count]
-        if errors[pair] > 0
-    ]
-    columns = ["character", "taken for", "images per seed", "share of the character, %"]
-    return table_of(pd.DataFrame(rows, pd.RangeIndex(1, len(rows) + 1), columns), "rank")
+    order = np.argsort(-errors, axis=None)[: min(count, (errors > 0).sum())]
+    true, predicted = np.unravel_index(order, mean.shape)
+    table = pd.DataFrame({"character": labels[true], "taken for": labels[predicted]})
+    numbers = {"images per seed": mean, "share of the character, %": share}
+    for column, cells in numbers.items():
+        table[column] = [f"{cell:.1f}" for cell in cells[true, predicted]]
+    table.index += 1
+    return table_of(table, "rank")

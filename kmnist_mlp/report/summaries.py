@@ -34,9 +34,9 @@ from kmnist_mlp.experiments.sweep import (
     single_run_comparisons,
     smallest_difference,
 )
-from kmnist_mlp.figures.gradients import relative_differences
 from kmnist_mlp.figures.report_figure import title
 from kmnist_mlp.figures.sensitivity import distance
+from kmnist_mlp.figures.tables import relative_differences
 from kmnist_mlp.report.notebook.sentences import number
 from kmnist_mlp.support.statistics import MISSING, holm, mcnemar, signed
 
