@@ -14,8 +14,6 @@ import kmnist_mlp
 from kmnist_mlp import MLP, Config, run, train
 from kmnist_mlp.activations import ACTIVATIONS, Activation
 from kmnist_mlp.experiments import ResultCache
-from kmnist_mlp.figures import tables
-from kmnist_mlp.report.pages.page import Page
 
 PACKAGE = Path(kmnist_mlp.__file__).parent
 SMALL = Config(layer_specs=(36, 8, 10), activation="ReLU", epochs=1)
@@ -74,21 +72,6 @@ def test_its_results_are_not_kept_as_the_key_does_not_know_what_it_computes(
     assert ResultCache(kana).put(train(SMALL, kana)) and ResultCache(kana).get(SMALL)
     monkeypatch.setitem(ACTIVATIONS, "ReLU", ACTIVATIONS["leaky ReLU"])
     assert ResultCache(kana).get(SMALL) is None
-
-
-def test_a_page_names_it_though_only_the_notebook_knew_it(leaky, kana):
-    results = run({"mine": leaky}, 0, n_jobs=1, data=kana, cache=False)
-    data = tables.comparison(results).attrs["shown_data"]
-    page = Page("00_page", "Page", "page")
-    page.items.append(data)
-    del ACTIVATIONS["leaky ReLU"]
-    assert "<td>leaky ReLU</td>" in page.configurations
-    assert "leaky ReLU" not in ACTIVATIONS
-
-
-def test_two_names_that_differ_in_case_only_are_two_activations(monkeypatch):
-    monkeypatch.setitem(ACTIVATIONS, "relu", ACTIVATIONS["tanh"])
-    assert [Config(activation=name).activation for name in ("relu", "ReLU")] == ["relu", "ReLU"]
 
 
 EDITED = """

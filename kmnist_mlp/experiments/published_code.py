@@ -252,7 +252,7 @@ def _train(config: Config, data: Dataset, names: frozenset[str], dtype: np.dtype
         if "own statistics" in names:
             found = pixel_statistics(images, np.arange(len(images)), config.standardisation)
             statistics = [array.astype(dtype) for array in found]
-        return standardise(images, *statistics)
+        return standardise(images.astype(dtype), *statistics)
 
     validation = standardised(split.validation), split.validation_labels
     test_images = data.test_images.reshape(len(data.test_images), -1)
