@@ -5,7 +5,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from options import ALL_CHANGED
 from scipy.spatial.distance import cdist
 from sklearn.metrics import confusion_matrix as sklearn_confusion_matrix
 from sklearn.metrics import roc_auc_score
@@ -43,13 +42,6 @@ def test_matrices_and_most_confident_errors_are_those_of_the_networks_prediction
         (source,) = np.flatnonzero((tiny10.test_images == image).all(axis=(1, 2)))
         assert tiny10.test_labels[source] == label != prediction
         assert probabilities[source].argmax() == prediction
-
-
-def test_no_option_of_a_configuration_is_ignored(tiny):
-    (result,) = run(ALL_CHANGED, 7, n_jobs=1, data=tiny, cache=False).of("run 1")
-    (matrix,) = analyse_errors([result], tiny).matrices
-    assert matrix.shape == (3, 3) and matrix.sum() == len(tiny.test_labels)
-    assert np.trace(matrix) / matrix.sum() == pytest.approx(result.test_accuracy)
 
 
 def test_the_share_of_confident_errors_is_one_of_the_first_seeds_errors_alone(tiny10):

@@ -95,7 +95,9 @@ def test_every_hyper_parameter_and_other_data_give_another_key(tiny10, make_data
 # ---- what is kept --------------------------------------------------------------------------------
 
 
-def test_a_second_call_takes_everything_from_the_cache_in_float32(tiny10):
+def test_a_second_call_takes_everything_from_the_cache_in_float32(tiny10, results_folder):
+    run({"a": CONFIG}, [0], n_jobs=1, data=tiny10, cache=False)
+    assert not results_folder.exists()
     first = run({"a": CONFIG}, [0, 1], n_jobs=1, data=tiny10)
     double = run({"a": CONFIG}, [0], n_jobs=1, data=tiny10, dtype=np.float64)
     assert double.of("a")[0].model.dtype == np.float64 and not double.frame.cached.any()
@@ -110,6 +112,7 @@ def test_a_second_call_takes_everything_from_the_cache_in_float32(tiny10):
     pd.testing.assert_frame_equal(first.frame[measured], second.frame[measured], check_exact=True)
     more = run({"a": CONFIG}, [2, 0], n_jobs=1, data=tiny10)
     assert more.frame.cached.tolist() == [False, True]
+    assert not run({"a": CONFIG}, [0], n_jobs=1, data=tiny10, cache=False).frame.cached.any()
 
 
 def test_a_kept_network_classifies_images_as_before_whatever_its_options(tiny):
@@ -119,13 +122,6 @@ def test_a_kept_network_classifies_images_as_before_whatever_its_options(tiny):
         r.of("run 1")[0].model.predict_proba(tiny.test_images) for r in (trained, kept)
     )
     assert np.array_equal(before, after) and before.shape == (60, 3)
-
-
-def test_without_the_cache_nothing_is_read_or_written(tiny10, results_folder):
-    run({"a": CONFIG}, [0], n_jobs=1, data=tiny10, cache=False)
-    assert not results_folder.exists()
-    run({"a": CONFIG}, [0], n_jobs=1, data=tiny10)
-    assert not run({"a": CONFIG}, [0], n_jobs=1, data=tiny10, cache=False).frame.cached.any()
 
 
 def test_a_cache_folder_that_cannot_be_written_is_told_and_the_results_are_given(
