@@ -1,8 +1,6 @@
 """Training follows the conventions of the report: each has a test that fails without it."""
 
 import hashlib
-import subprocess
-import sys
 import threading
 import tracemalloc
 from dataclasses import replace
@@ -439,34 +437,6 @@ def test_of_two_trainings_at_once_the_one_that_ends_first_leaves_the_other_at_on
         ended.set()
         other.join(60)
         assert seen == [{1}] and threads() == before
-
-
-SCIPY_COMES_LATER = """
-import sys
-from threadpoolctl import ThreadpoolController, threadpool_info
-from kmnist_mlp.support.threads import one_blas_thread
-
-def threads():
-    return {pool["filepath"]: pool["num_threads"] for pool in threadpool_info()
-            if pool["user_api"] == "blas"}
-
-for blas in ThreadpoolController().select(user_api="blas").lib_controllers:
-    blas.set_num_threads(2)
-before = threads()
-with one_blas_thread():
-    assert "scipy" not in sys.modules
-    import scipy.linalg
-    loaded = threads()
-    with one_blas_thread():
-        assert set(threads().values()) == {1}
-    assert set(threads().values()) == {1}
-assert threads() == {**loaded, **before}
-"""
-
-
-def test_one_blas_thread_holds_for_a_blas_that_is_loaded_later():
-    done = subprocess.run([sys.executable, "-c", SCIPY_COMES_LATER], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
 
 
 # ---- memory --------------------------------------------------------------------------------------
