@@ -275,6 +275,7 @@ def test_divergence_ends_training_with_the_best_weights_before_it(tiny, early_st
     see = lambda progress: epochs.append(progress.epoch)  # noqa: E731
     result = train(quick(epochs=50, early_stop=early_stop), tiny, callbacks=[let, see])
     assert result.diverged is True and result.stopped_epoch == 4 and epochs == [1, 2, 3]
+    assert "diverged at epoch 4, best epoch" in repr(result) and 0 < result.seconds < 60
     assert result.kept_epoch == result.best_epoch == (1 if where == "training" else 2)
     assert result.curves[f"{where}_loss"].tolist() == [3, 1, 2]
     assert_same_parameters(result.model, let.networks[result.best_epoch - 1])
