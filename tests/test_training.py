@@ -384,7 +384,8 @@ def test_a_run_can_be_trained_by_hand_and_goes_back_to_a_state_that_was_kept(tin
         result = run.result()
         assert_same_parameters(result.model, whole.model)
         assert result.returned == whole.returned and result.best_epoch == whole.best_epoch
-        assert not result.interrupted
+        run.restore(state)
+        assert run.epoch == 1 and len(run.curves()["training_loss"]) == 1
 
 
 # ---- seeds and threads ---------------------------------------------------------------------------
