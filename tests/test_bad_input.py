@@ -181,20 +181,6 @@ def test_a_bad_call_is_refused_with_what_was_given(call, shown):
     assert_told(refusal(call), *shown)
 
 
-@pytest.mark.parametrize(
-    ("variable", "value", "exception"),
-    [
-        ("KMNIST_MLP_DATASET", "mnist", ValueError),
-        ("KMNIST_MLP_DATA", "~no_such_user/a", ValueError),
-        ("KMNIST_MLP_DATA", "/nowhere", FileNotFoundError),
-    ],
-)
-def test_a_bad_variable_is_refused_by_its_name(monkeypatch, variable, value, exception):
-    monkeypatch.delenv("KMNIST_MLP_DATASET", raising=False)
-    monkeypatch.setenv(variable, value)
-    assert_told(refusal(load_kmnist, exception), variable, value)
-
-
 def test_a_file_that_is_absent_or_no_model_is_refused_by_its_name(tmp_path):
     given = tmp_path / "given.npz"
     for content in (b"", b"epoch,loss\n", b"PK\x03\x04" * 9):

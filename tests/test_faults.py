@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -11,13 +12,15 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from kills import die, is_killed, needs_fork
 
 from kmnist_mlp import MLP, Config, run
 from kmnist_mlp.experiments import ResultCache, runs
 from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import load_arrays, save_arrays, whole_file
 
+needs_fork = pytest.mark.skipif(
+    not hasattr(os, "fork"), reason="Windows has neither fork nor kill -9"
+)
 CONFIG = Config(layer_specs=(36, 4, 10), learning_rate=0.01, batch_size=32, epochs=2)
 OLD, NEW = MLP((5, 4, 3), seed=1), MLP((5, 4, 3), seed=2)
 
@@ -37,6 +40,28 @@ def same(one, other):
 
 
 # ---- kill -9 -------------------------------------------------------------------------------------
+
+
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def is_killed(call, owner, name, after=0, last_words=die):
+    """Return whether a call in a fork is killed at its call of ``owner.name`` after that many."""
+    calls, original = iter(range(10**9)), getattr(owner, name)
+
+    def function(*arguments, **options):
+        done = next(calls)
+        return (original if done < after else last_words)(*arguments, **options)
+
+    child = os.fork()
+    if child == 0:
+        setattr(owner, name, function)
+        try:
+            call()
+        finally:
+            os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
 
 
 def half_a_file(file, **arrays):
@@ -84,38 +109,30 @@ def test_a_killed_sweep_is_continued_where_it_was(tiny10, results_folder, owner,
     assert all(same(again.runs[key].model, fresh.runs[key].model) for key in fresh.runs)
 
 
-NOISE = """
+SWEEP = """
 import numpy as np
 from kmnist_mlp import Config, Dataset, run
 
 images = np.random.default_rng(0).integers(0, 256, (200, 6, 6)).astype(np.uint8)
 labels = np.arange(200) % 10
 data = Dataset(images, labels, images[:50], labels[:50], "noise")
-config = Config((36, 16, 10), epochs={}, batch_size=8, early_stop=False)
+config = Config((36, 16, 10), epochs=150, batch_size=8, early_stop=False)
+run({"a": config}, range(8), n_jobs=2, data=data)
 """
-SWEEP = NOISE.format(150) + 'run({"a": config}, range(8), n_jobs=2, data=data)'
 
 
 @needs_fork
-@pytest.mark.parametrize("when", ["they import", "they train"])
-def test_workers_end_when_the_sweep_alone_is_killed(results_folder, when):
+def test_workers_end_when_the_sweep_alone_is_killed(results_folder):
     """As a notebook's kernel is when it is restarted: its workers would train on."""
     sweep = subprocess.Popen([sys.executable, "-c", SWEEP], stderr=subprocess.DEVNULL)
 
-    def workers():
-        children = psutil.Process(sweep.pid).children(recursive=True)
-        return [child for child in children if "popen_loky_posix" in " ".join(child.cmdline())]
-
-    def ready():
-        if when == "they train":
-            return len(list(results_folder.glob("[!.]*.npz"))) >= 2
-        # A worker that waits for its first run has used 0.2 seconds, one that has imported 0.6.
-        return len(started) == 2 and all(child.cpu_times().user > 0.3 for child in started)
-
-    started = workers()
-    while sweep.poll() is None and not ready():
+    while sweep.poll() is None and len(list(results_folder.glob("[!.]*.npz"))) < 2:
         time.sleep(0.01)
-        started = workers()
+    started = [
+        child
+        for child in psutil.Process(sweep.pid).children(recursive=True)
+        if "popen_loky_posix" in " ".join(child.cmdline())
+    ]
     sweep.kill()
     sweep.wait()
     _, left = psutil.wait_procs(started, timeout=30)

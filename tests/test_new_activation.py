@@ -74,75 +74,58 @@ def test_its_results_are_not_kept_as_the_key_does_not_know_what_it_computes(
     assert ResultCache(kana).get(SMALL) is None
 
 
-EDITED = """
+EDITED = '''
 import numpy as np
 from pathlib import Path
 from IPython.core.interactiveshell import InteractiveShell
 
 shell = InteractiveShell.instance()
-shell.run_line_magic("load_ext", "autoreload")
-shell.run_line_magic("autoreload", "2")
 path = Path("kmnist_mlp/activations.py")
+source, seen = path.read_text(), []
 
 
-def cell(source):
-    shell.run_cell(source).raise_error()
+def cell(text):
+    shell.run_cell(text).raise_error()
 
 
-def edit(slope, before=""):
-    source = path.read_text().partition("# added")[0]
-    path.write_text(source + f'''# added
-def leaky(z, out=None):
-    return np.where(z > 0, z, z * z.dtype.type({slope}))
-
-ACTIVATIONS["leaky ReLU"] = Activation(leaky, relu_derivative)
-{before}''')
-
-
-cell('''
+cell("""
+%load_ext autoreload
+%autoreload 2
 import numpy as np
 from kmnist_mlp import Config, Dataset, run, train
-from kmnist_mlp.activations import ACTIVATIONS
 rng = np.random.default_rng(0)
 images, labels = rng.integers(0, 255, (80, 3, 3), np.uint8), np.arange(80) % 3
 data = Dataset(images, labels, images, labels, "noise", tuple("abc"))
 config = Config(layer_specs=(9, 4, 3), activation="ReLU", epochs=2)
 known = run({"a": config}, [0, 1], n_jobs=2, data=data)
-''')
-seen = []
-for slope in (0.1, 0.4444):
-    edit(slope, before=f"# {slope}")
-    cell('''
+""")
+for slope in ("0.1", "0.4444"):
+    path.write_text(source + f"""
+def leaky(z, out=None):
+    return np.where(z > 0, z, z * z.dtype.type({slope}))
+
+ACTIVATIONS["leaky ReLU"] = Activation(leaky, relu_derivative)
+""")
+    cell("""
 config = config.replace(activation="leaky ReLU")
 here = train(config, data).model.parameters
 there = run({"a": config}, [0, 1], n_jobs=2, data=data)
-again = run({"a": config}, [0, 1], n_jobs=2, data=data)
-assert "leaky ReLU" in ACTIVATIONS
-assert not there.frame.cached.any() and again.frame.cached.all()
+assert not there.frame.cached.any()
+assert run({"a": config}, [0, 1], n_jobs=2, data=data).frame.cached.all()
 assert np.array_equal(there.of("a")[0].model.parameters, here)
-''')
+""")
     seen.append(shell.user_ns["here"].copy())
 assert not np.array_equal(*seen)
-"""
+'''
 
 
 def test_an_edited_file_counts_at_once_where_notebooks_reload_what_has_changed(tmp_path):
     """Also in worker processes, and no result of the code as it was is taken from the cache."""
     skipped = shutil.ignore_patterns("*.npz", "__pycache__", "report")
     shutil.copytree(PACKAGE, tmp_path / "kmnist_mlp", ignore=skipped)
-    for path in (PACKAGE / "experiments" / "published").glob("*.csv"):
-        shutil.copy(path, tmp_path / "kmnist_mlp" / "experiments" / "published")
     environment = os.environ | {
         "PYTHONPATH": str(tmp_path),
         "KMNIST_MLP_RESULTS": str(tmp_path / "results"),
         "IPYTHONDIR": str(tmp_path / "ipython"),
     }
-    done = subprocess.run(
-        [sys.executable, "-c", EDITED],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+    subprocess.run([sys.executable, "-c", EDITED], cwd=tmp_path, env=environment, check=True)

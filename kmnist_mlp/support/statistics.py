@@ -159,8 +159,7 @@ def mean_curve(curves: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     curves = list(curves)
     shared = min(map(len, curves))
     together = np.array([curve[:shared] for curve in curves])
-    deviation = together.std(axis=0, ddof=1) if len(curves) > 1 else np.zeros(shared)
-    return together.mean(axis=0), deviation
+    return together.mean(axis=0), together.std(axis=0, ddof=int(len(curves) > 1))
 
 
 def wilson_interval(right: int, n: int) -> tuple[float, float]:
