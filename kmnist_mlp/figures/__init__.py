@@ -21,23 +21,3 @@ from kmnist_mlp.figures.images import (
 )
 from kmnist_mlp.figures.style import use_style
 from kmnist_mlp.figures.sweeps import accuracy_by_parameters, accuracy_by_penalty, heat_maps
-
-__all__ = [
-    "accuracy_by_parameters",
-    "accuracy_by_penalty",
-    "against_paper",
-    "confusion_matrix",
-    "contributions",
-    "difference_by_epsilon",
-    "difference_to_paper",
-    "distance_histogram",
-    "example_images",
-    "first_layer_weights",
-    "gradient_table",
-    "heat_maps",
-    "learning_curves",
-    "most_confident_errors",
-    "overlay",
-    "scoreboard_figure",
-    "use_style",
-]

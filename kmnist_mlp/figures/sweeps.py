@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from kmnist_mlp.experiments.runs import Results
@@ -30,38 +29,39 @@ def accuracy_by_penalty(
         Penalties in rising order and the experiments that have them, by the panel's title. The
         penalties are drawn at equal distances.
     """
+    colours = {"validation_accuracy": ORANGE, "test_accuracy": GREEN}
     rows = [
         (kind, penalty, quantity, seed, value)
         for kind, path in paths.items()
         for penalty, name in path
-        for quantity in ("validation_accuracy", "test_accuracy")
+        for quantity in colours
         for seed, value in results.values(quantity, name).items()
     ]
     numbers = pd.DataFrame(rows, columns=["kind", "penalty", "quantity", "seed", "percent"])
     panels, best = [], []
     for kind, of_kind in numbers.groupby("kind", sort=False):
         figure, axis = panel(3.3)
-        for quantity, colour in (("validation_accuracy", ORANGE), ("test_accuracy", GREEN)):
+        for quantity, colour in colours.items():
             values = of_kind[of_kind.quantity == quantity].groupby("penalty", sort=False).percent
-            mean = draw_means(
-                axis, values, evenly=True, fmt="o-", color=colour, capsize=4,
-                label=quantity.split("_")[0],
-            )  # fmt: skip
+            style = {"color": colour, "fmt": "o-", "capsize": 4, "label": quantity.split("_")[0]}
+            mean = draw_means(axis, values, evenly=True, **style)
         axis.set_xticks(range(len(mean)), [typeset(f"{penalty:g}") for penalty in mean.index])
         axis.set(xlabel="penalty λ (0: none)", ylabel="accuracy, %")
         axis.set_title(kind)
         legend_above(axis)
         panels.append(figure)
         best.append(f"{kind}, λ = {typeset(f'{mean.idxmax():g}')} ({mean.max():.1f} %)")
-    return report_figure(
-        panels, numbers, f"Test accuracy is highest with {' and '.join(best)}.", results=results,
-        names=dict.fromkeys(name for path in paths.values() for _, name in path),
-        quantities=["validation_accuracy", "test_accuracy"],
-    )  # fmt: skip
+    names = dict.fromkeys(name for path in paths.values() for _, name in path)
+    finding = f"Test accuracy is highest with {' and '.join(best)}."
+    return report_figure(panels, numbers, finding, results=results, names=names, quantities=colours)
 
 
 def accuracy_by_parameters(results: Results, names: str | Iterable[str]) -> ReportFigure:
-    """Draw test accuracy by the number of parameters, for several topologies."""
+    """Draw test accuracy by the number of parameters, for several topologies.
+
+    Beside the mean of each stand its layers: on the right; on the left, if the next larger model
+    is near or if there is none.
+    """
     names, rows = results.chosen(names), []
     for name in names:
         model = results.of(name)[0].model
@@ -70,37 +70,24 @@ def accuracy_by_parameters(results: Results, names: str | Iterable[str]) -> Repo
         rows += [(name, layers, size, seed, value) for seed, value in values.items()]
     columns = ["experiment", "layers", "parameters", "seed", "test_accuracy_percent"]
     numbers = pd.DataFrame(rows, columns=columns)
-    means = numbers.groupby(["layers", "parameters"]).test_accuracy_percent.mean()
-    layers, size = means.idxmax()
-    finding = f"Test accuracy is highest with {layers} ({means.max():.1f} %, {size:,} parameters)."
-    return report_figure(
-        [draw_parameters(numbers)], numbers, finding,
-        results=results, names=names, quantities=["test_accuracy"],
-    )  # fmt: skip
-
-
-def draw_parameters(numbers: pd.DataFrame) -> Figure:
-    """Draw seeds and mean of each topology, and its layers as text beside them.
-
-    The text stands on the right of its point; on the left, if the next larger model is near or if
-    there is none.
-    """
+    means = numbers.groupby(["parameters", "layers"]).test_accuracy_percent.mean()
+    sizes = means.index.get_level_values("parameters")
     figure, axis = panel(3.6)
-    sizes = np.sort(numbers.parameters.unique())
-    for (layers, size), rows in numbers.groupby(["layers", "parameters"], sort=False):
-        mean = rows.test_accuracy_percent.mean()
-        axis.plot(rows.parameters, rows.test_accuracy_percent, "_", color=BLUE, ms=11, alpha=0.7)
-        axis.plot(size, mean, "o", color=BLUE, ms=4)
-        left = size == sizes[-1] or sizes[sizes > size][0] < 1.5 * size
+    axis.plot(numbers.parameters, numbers[columns[-1]], "_", color=BLUE, ms=11, alpha=0.7)
+    axis.plot(sizes, means, "o", color=BLUE, ms=4)
+    for ((size, layers), mean), larger in zip(means.items(), [*sizes[1:], 0], strict=True):
+        place, side = (-11, "right") if larger < 1.5 * size else (11, "left")
         axis.annotate(
-            layers, (size, mean), xytext=(-11 if left else 11, 0), textcoords="offset points",
-            ha="right" if left else "left", va="center",
-        )  # fmt: skip
-    axis.set_xscale("log")
+            layers, (size, mean), (place, 0), textcoords="offset points", ha=side, va="center"
+        )
+    axis.set(xscale="log", xlabel="number of parameters", ylabel="test accuracy, %")
     axis.set_xlim(sizes[0] / 2.5, sizes[-1] * 1.15)  # with room for a text on the left
     axis.margins(y=0.1)
-    axis.set(xlabel="number of parameters", ylabel="test accuracy, %")
-    return figure
+    size, layers = means.idxmax()
+    finding = f"Test accuracy is highest with {layers} ({means.max():.1f} %, {size:,} parameters)."
+    return report_figure(
+        [figure], numbers, finding, results=results, names=names, quantities=["test_accuracy"]
+    )
 
 
 def heat_maps(sweep: pd.DataFrame, quantity: str) -> ReportFigure:

@@ -17,24 +17,3 @@ from kmnist_mlp.report.notebook.sentences import (
     printed,
 )
 from kmnist_mlp.support.statistics import plus_minus, scientific
-
-__all__ = [
-    "at_epoch",
-    "begin",
-    "compared",
-    "confusion_matrices_add_up",
-    "gradient_verdicts",
-    "listed",
-    "named",
-    "number",
-    "planted_bug_verdicts",
-    "plus_minus",
-    "printed",
-    "say",
-    "scientific",
-    "setting",
-    "show",
-    "show_curves",
-    "structure",
-    "try_out",
-]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 import pandas as pd
@@ -102,16 +103,22 @@ def show(
         On pages, a reader goes through these, forwards and back.
     """
     number, _, text = " ".join(textwrap.dedent(caption).split()).partition(". ")
-    mark = {"number": number, "caption": text, "index": role}
-    if isinstance(content, pd.DataFrame):
+    is_table = isinstance(content, pd.DataFrame)
+    data = content.attrs.get("shown_data") if is_table else content.data
+    data = vars(data or ShownData.of(content.reset_index()))
+    mark = data | {"number": number, "caption": text, "index": role}
+    mark["experiments"] = [*mark["experiments"].items()]  # notebooks would sort the names of a dict
+    if is_table:
         say(f"**{number}.** {text}", role="caption")
-        data = content.attrs.get("shown_data") or ShownData.of(content.reset_index())
         shown = {"text/html": html(content), "text/plain": str(content)}
-        display(shown, raw=True, metadata={"kmnist_mlp": mark | {"role": "table"} | data.to_dict()})
+        display(shown, raw=True, metadata={"kmnist_mlp": mark | {"role": "table"}})
         return
     full = f"{content.finding} {text}".strip()
     mark |= {"role": "figure", "finding": content.finding, "strip": content.strip}
-    mark |= content.data.to_dict() | {"frames": [_frame(frame) for frame in frames]}
+    mark["frames"] = [
+        {"panels": [*chain(*map(dict.values, map(picture, f.panels)))], "text": f.finding}
+        for f in frames
+    ]
     looks = widget is not None and someone_looks()  # the widget takes the place of all panels
     for place, panel in enumerate(content.panels[:1] if looks else content.panels):
         axis = panel.axes[0]
@@ -125,11 +132,6 @@ def show(
         metadata["kmnist_mlp"] = {"role": "panel"} if place else mark
         display({"text/plain": repr(panel), **shown}, raw=True, metadata=metadata)
     say(f"**{number}.** {full}", role="caption")
-
-
-def _frame(figure: ReportFigure) -> dict[str, Any]:
-    pictures = [content for panel in figure.panels for content in picture(panel).values()]
-    return {"panels": pictures, "text": figure.finding}
 
 
 def show_curves(results: Results, name: str, caption: str = "") -> None:
