@@ -211,7 +211,7 @@ def _draw_claims(numbers: pd.DataFrame, heading: str) -> Figure:
     places = bottoms - 0.18
     figure, axis = panel(heights.sum() + 1.6)
     axis.barh(places, LIMIT + 1, 0.16, color=BAND, zorder=0)
-    axis.vlines(0, places - 0.08, places + 0.08, color="black", lw=1)
+    axis.vlines(0 * places, places - 0.08, places + 0.08, color="black", lw=1)
     for verdict, (marker, colour) in VERDICT_STYLES.items():
         if verdict in {*numbers.verdict, *numbers.verdict_code}:
             axis.plot([], [], marker, color=colour, ms=5.5, label=verdict)
