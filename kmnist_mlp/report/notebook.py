@@ -1,4 +1,4 @@
-"""Begin a notebook, and show figures and tables so that the exported pages can use them too.
+"""What notebooks call: begin, show figures and tables, put numbers into sentences, print verdicts.
 
 A notebook reads well by itself in any viewer. What the exported pages need besides (captions that
 belong to their figure, numbers to download, provenance) lies in the metadata of its outputs, under
@@ -9,10 +9,14 @@ their section: "Figure S2.1" is the first of section 2.
 from __future__ import annotations
 
 import textwrap
+import tomllib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from IPython import get_ipython
 from IPython.display import Markdown, display
@@ -21,20 +25,18 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from kmnist_mlp.callbacks.live import someone_looks
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.datasets.kmnist import load_and_announce
+from kmnist_mlp.experiments.error_analysis import ErrorAnalysis
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.provenance import facts
 from kmnist_mlp.experiments.runs import Results, default_seeds, run
 from kmnist_mlp.figures.curves import learning_curves, overlay
+from kmnist_mlp.figures.gradients import bug_verdict
 from kmnist_mlp.figures.report_figure import ReportFigure, ShownData, html, setting, title
 from kmnist_mlp.figures.style import picture, use_style
+from kmnist_mlp.results import TrainingResult
+from kmnist_mlp.support.statistics import interval, median_and_range, plus_minus, signed
 
-STAND_IN_BANNER = """
-> # ⚠ STAND-IN DATA
-> **This is not Kuzushiji-MNIST.** Every number and figure below was measured on a small drawn data
-> set, and every comparison with the paper compares **stand-in data** with KMNIST.
->
-> {}
-"""
+TEXTS = tomllib.loads((Path(__file__).parent / "texts" / "notebook.toml").read_text("utf-8"))
 
 
 def begin(seeds: Sequence[int] | None = None) -> Dataset:
@@ -55,26 +57,21 @@ def begin(seeds: Sequence[int] | None = None) -> Dataset:
     data, announcement = load_and_announce()
     seeds = default_seeds() if seeds is None else list(seeds)
     if announcement:
-        say(STAND_IN_BANNER.format(announcement), role="banner")
+        say(TEXTS["banner"].format(announcement), role="banner")
     say(
         f"**Data:** {data.name}, {len(data.train_images):,} training and {len(data.test_images):,} "
         f"test images (fingerprint `{data.fingerprint[:12]}`). "
-        f"**Seeds:** {', '.join(map(str, seeds))}. "
-        + (
-            "Values with ± are mean and standard deviation over seeds; epochs are medians, with "
-            "their range in brackets."
-            if len(seeds) > 1
-            else ""
-        ),
+        f"**Seeds:** {', '.join(map(str, seeds))}. " + TEXTS["spread"] * (len(seeds) > 1),
         role="provenance",
         facts=list(facts(data, seeds).items()),  # notebooks would sort the names of a dict
     )
     return data
 
 
-def say(text: str, **own: object) -> None:
+def say(text: str, **marks: object) -> None:
     """Show text as Markdown: a discussion whose numbers come from the results."""
-    display(Markdown(textwrap.dedent(text).strip()), metadata={"kmnist_mlp": own} if own else None)
+    metadata = {"kmnist_mlp": marks} if marks else None
+    display(Markdown(textwrap.dedent(text).strip()), metadata=metadata)
 
 
 def show(
@@ -157,7 +154,7 @@ def show_curves(results: Results, name: str, caption: str = "") -> None:
         on KMNIST, read from its figures; validation has the higher loss and the lower accuracy."""
     elif not caption:
         changed = setting(results.of(name)[0].config)
-        caption = f"Learning curves of {title(name)}. Loss (left) and accuracy (right); {changed}."
+        caption = f"Learning curves of {title(name)}. Loss and accuracy by epoch; {changed}."
     show(figure, caption)
 
 
@@ -190,3 +187,132 @@ def try_out(
         (thick: mean over seeds; thin: each seed) and of one run with seed {config.seed} and
         {setting(config)}.""",
     )
+
+
+# ---- numbers in sentences ------------------------------------------------------------------------
+
+
+def called(name: str) -> str:
+    """Return what an experiment is called in a sentence."""
+    return TEXTS["called"].get(name) or title(name)
+
+
+def listed(items: Iterable[str], nothing: str = "none") -> str:
+    """Return texts as one.
+
+    Examples
+    --------
+    >>> listed(["one", "two", "three"]), listed(["one"]), listed([])
+    ('one, two and three', 'one', 'none')
+    """
+    *first, last = list(items) or [nothing]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def number(results: Results, name: str, quantity: str = "test_accuracy") -> str:
+    """Return a quantity, such as "83.84 ± 0.21 %", or "24 (23–26)" for an epoch."""
+    values, kind = results.values(quantity, name), quantity.split("_")[-1]
+    if kind == "epoch":
+        return median_and_range(values)
+    factor, digits, unit = TEXTS["formats"][kind]
+    return plus_minus(factor * values, digits) + unit
+
+
+def named(results: Results, *names: str, of: str = "test_accuracy") -> str:
+    """Return experiments with a quantity: "sigmoid (85.75 ± 0.34 %) and ReLU (86.76 ± 0.28 %)"."""
+    brackets = str.maketrans("()", "[]")
+    return listed(f"{called(n)} ({number(results, n, of).translate(brackets)})" for n in names)
+
+
+def printed(*names: str) -> str:
+    """Return experiments with the test accuracy that the paper prints.
+
+    Examples
+    --------
+    >>> printed("sigmoid", "final")
+    'sigmoid (83.05 %) and the final model (89 %)'
+    """
+    accuracies = {name: PAPER[name].test_accuracy for name in names}
+    digits = {name: 0 if value == round(value) else 2 for name, value in accuracies.items()}
+    return listed(f"{called(n)} ({accuracies[n]:.{digits[n]}f} %)" for n in names)
+
+
+def compared(results: Results, name: str, minus: str, of: str = "test_accuracy") -> str:
+    """Return how two experiments differ, in words that follow the 95 % interval over seeds.
+
+    For example "ReLU had a test accuracy 2.68 points higher than sigmoid (95 % interval 2.3 to
+    3.1)"; or "not measurably different from that of sigmoid", or "the same ... in every seed".
+
+    Parameters
+    ----------
+    results : Results
+    name, minus : str
+        Experiments, compared seed by seed.
+    of : str
+        A quantity in per cent or percentage points.
+    """
+    one, other, what = called(name), called(minus), of.replace("_", " ")
+    difference = results.values(of, name) - results.values(of, minus)
+    if (difference == 0).all():
+        return f"{one} had the same {what} as {other} in every seed"
+    mean, low, high = interval(difference.dropna())  # without seeds that only one of them has
+    if low > 0 or high < 0:
+        way, ends = ("higher", (low, high)) if low > 0 else ("lower", (-high, -low))
+        known = "95 % interval {:.2f} to {:.2f}".format(*ends)
+        return f"{one} had a {what} {abs(mean):.2f} points {way} than {other} ({known})"
+    known = f"95 % interval {signed(low, 2)} to {signed(high, 2)}"
+    return (
+        f"{one} had a {what} not measurably different from that of {other} "
+        f"({signed(mean, 2)} points, {known if np.isfinite(low) else 'one seed'})"
+    )
+
+
+def at_epoch(results: Results, epoch: int) -> Results:
+    """Return the results that learning curves show at an epoch, or at the last one before it."""
+    rows = []
+    for (name, seed), result in results.runs.items():
+        values = {what: [np.nan, *curve[:epoch]][-1] for what, curve in result.curves.items()}
+        rows.append({"experiment": name, "seed": seed, **values})
+    return replace(results, frame=pd.DataFrame(rows))
+
+
+# ---- lines that are the same on every machine and data set when all is well: nbval compares them -
+
+
+def structure(*frames: pd.DataFrame) -> None:
+    """Print the names of the rows and columns of tables."""
+    for frame in frames:
+        print("rows:", *frame.index, sep="\n  ")
+        print("columns:", *frame.columns, sep="\n  ")
+
+
+def confusion_matrices_add_up(
+    analysis: ErrorAnalysis, runs: list[TrainingResult], data: Dataset
+) -> None:
+    """Print whether the confusion matrices hold every test image, and the accuracies of the runs.
+
+    Two images of difference are allowed: in chunks of another size, BLAS rounds differently.
+    """
+    counts = np.bincount(data.test_labels, minlength=len(data.class_names))
+    for seed, (matrix, result) in enumerate(zip(analysis.matrices, runs, strict=True)):
+        apart = np.trace(matrix) - result.test_accuracy * counts.sum()
+        if (matrix.sum(axis=1) != counts).any() or abs(apart) > 2.5:
+            print(f"confusion matrix {seed}: WRONG; {matrix.sum(axis=1)}, not {counts}; {apart=}")
+    print("confusion matrices: compared with the test labels and the test accuracy")
+
+
+def gradient_verdicts(checks: dict[int, pd.DataFrame]) -> None:
+    """Print for every checked gradient whether all seeds keep within the tolerance."""
+    together = pd.concat(checks.values())
+    for key, rows in together.groupby(["pattern", "weight", "index"], sort=False):
+        worst = rows.difference.max()
+        verdict = "within 0.0001" if rows.within_tolerance.all() else f"TOO LARGE: {worst:.1e}"
+        print(f"{key[0]} image, {key[1]} [{key[2]}]: {verdict}")
+
+
+def planted_bug_verdicts(tried: pd.DataFrame) -> None:
+    """Print for every planted bug which checks detect it; a seed that disagrees shows."""
+    for bug, of_bug in tried.groupby("bug", sort=False):
+        print(f"planted bug: {bug}")
+        for check, rows in of_bug.groupby("check", sort=False):
+            print(f"  {check}: {bug_verdict(rows)}")
