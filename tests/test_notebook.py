@@ -224,4 +224,4 @@ def test_confusion_matrices_that_do_not_add_up_are_named(kana, small_results, ca
     found.matrices[1][2, 2] -= 3
     notebook.confusion_matrices_add_up(found, runs, kana)
     lines = capsys.readouterr().out.splitlines()
-    assert [line[:25] for line in lines if "WRONG" in line] == 2 * ["confusion matrix 1: WRONG"]
+    assert [line[:25] for line in lines if "WRONG" in line] == ["confusion matrix 1: WRONG"]

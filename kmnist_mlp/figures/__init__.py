@@ -5,9 +5,12 @@ set side by side, the numbers drawn, and a sentence with what they show.
 """
 
 from kmnist_mlp.figures.comparison import (
+    accuracy_by_parameters,
+    accuracy_by_penalty,
     against_paper,
     contributions,
     difference_to_paper,
+    heat_maps,
     scoreboard_figure,
 )
 from kmnist_mlp.figures.curves import learning_curves, overlay
@@ -20,4 +23,3 @@ from kmnist_mlp.figures.images import (
     most_confident_errors,
 )
 from kmnist_mlp.figures.style import use_style
-from kmnist_mlp.figures.sweeps import accuracy_by_parameters, accuracy_by_penalty, heat_maps

@@ -68,13 +68,12 @@ def learning_curves(results: Results, name: str) -> ReportFigure:
         paper = paper_curves(shown).join(uncertainty).reset_index().assign(source="paper")
         numbers = pd.concat([numbers.astype({"seed": "Int64"}), paper])  # it stays whole
     classes = results.of(name)[0].config.layer_specs[-1]
+    headings = [f"Figure {number}. " for number in shown] or ["", ""]
+    labels = {"loss": f"cross-entropy / {classes}", "accuracy": "accuracy, %"}
     panels = [
-        _draw_curves(_in_percent(numbers), "loss", f"cross-entropy / {classes}"),
-        _draw_curves(_in_percent(numbers), "accuracy", "accuracy, %"),
+        _draw_curves(_in_percent(numbers), heading + kind.capitalize(), kind, label)
+        for heading, (kind, label) in zip(headings, labels.items(), strict=True)
     ]
-    for figure, number in zip(panels, shown, strict=False):
-        (axis,) = figure.axes
-        axis.set_title(f"Figure {number}. {axis.get_title(loc='left')}")
     kept = numbers[numbers.stopped_epoch.notna()]
     epochs = kept[["epoch", "stopped_epoch"]].median()
     finding = (
@@ -87,7 +86,7 @@ def learning_curves(results: Results, name: str) -> ReportFigure:
     )
 
 
-def _draw_curves(numbers: pd.DataFrame, kind: str, label: str) -> Figure:
+def _draw_curves(numbers: pd.DataFrame, heading: str, kind: str, label: str) -> Figure:
     """Draw loss or accuracy; without validation images there is no validation curve."""
     ours, paper = (numbers[numbers.source == source] for source in ("ours", "paper"))
     kept, stopped = ours[ours.stopped_epoch.notna()][["epoch", "stopped_epoch"]].median()
@@ -115,7 +114,7 @@ def _draw_curves(numbers: pd.DataFrame, kind: str, label: str) -> Figure:
         drawn = numbers.loc[numbers.epoch > 0, ["training_loss", "validation_loss"]]
         axis.set_ylim(0, 1.05 * np.nanmax([*drawn.max(), test]))
     _label_epochs(axis, label)
-    axis.set_title(kind.capitalize())
+    axis.set_title(heading)
     legend_above(axis)
     return figure
 

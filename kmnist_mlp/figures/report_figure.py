@@ -117,21 +117,14 @@ class ReportFigure:
 
 
 def report_figure(
-    panels: Sequence[Figure],
-    numbers: pd.DataFrame,
-    finding: str = "",
-    *,
-    data_name: str | None = None,
-    results: Results | None = None,
-    names: Iterable[str] = (),
-    quantities: Iterable[str] = (),
+    panels: Sequence[Figure], numbers: pd.DataFrame, finding: str = "", **shown: Any
 ) -> ReportFigure:
     """Return a figure of the report; each panel is marked if it shows the stand-in.
 
-    The parameters are those of :class:`ReportFigure` and :meth:`ShownData.of`; ``data_name`` is
-    that of the data set, of which results know theirs.
+    The parameters are those of :class:`ReportFigure` and :meth:`ShownData.of`; without ``results``,
+    ``data_name`` is that of the data set.
     """
-    data_name = results.data_name if results is not None else data_name
+    data_name = shown["results"].data_name if "results" in shown else shown.pop("data_name")
     for figure in panels:
         if is_stand_in(data_name):
             figure.supxlabel(
@@ -139,8 +132,7 @@ def report_figure(
                 weight="bold", bbox={"facecolor": RED, "edgecolor": "none", "pad": 2},
             )  # fmt: skip
         plt.close(figure)  # else a notebook would show it a second time
-    data = ShownData.of(numbers, results, names, quantities)
-    return ReportFigure(tuple(panels), numbers, finding, data)
+    return ReportFigure(tuple(panels), numbers, finding, ShownData.of(numbers, **shown))
 
 
 # ---- tables as HTML ------------------------------------------------------------------------------

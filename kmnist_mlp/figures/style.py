@@ -97,12 +97,7 @@ def draw_means(
 
 
 def heat_map(
-    axis: Axes,
-    cells: pd.DataFrame,
-    text: str = "{:.1f}",
-    missing: str = "",
-    fontsize: float = 10,
-    **style: Any,
+    axis: Axes, cells: pd.DataFrame, missing: str = "", fontsize: float = 10, **style: Any
 ) -> QuadMesh:
     """Draw a table as coloured cells with their numbers, its first row on top; return the cells.
 
@@ -111,8 +106,6 @@ def heat_map(
     axis : Axes
     cells : DataFrame
         Its labels are those of the ticks. A cell of NaN has no colour.
-    text : str
-        Format of a number.
     missing : str
         Stands in a cell of NaN.
     fontsize : float
@@ -121,12 +114,12 @@ def heat_map(
     """
     mesh = axis.pcolormesh(cells, edgecolor="none", **style)
     for (row, column), value in np.ndenumerate(cells.to_numpy()):
-        pale = np.dot(mesh.to_rgba(value)[:3], (0.3, 0.6, 0.1)) > 0.5
-        known = np.isfinite(value)
-        axis.text(
-            column + 0.5, row + 0.5, text.format(value) if known else missing, fontsize=fontsize,
-            color=(ON_PALE if pale else ON_DARK) if known else "black", ha="center", va="center",
-        )  # fmt: skip
+        text, colour = missing, "black"
+        if np.isfinite(value):
+            pale = np.dot(mesh.to_rgba(value)[:3], (0.3, 0.6, 0.1)) > 0.5
+            text, colour = f"{value:.1f}", ON_PALE if pale else ON_DARK
+        style = {"ha": "center", "va": "center", "fontsize": fontsize, "color": colour}
+        axis.text(column + 0.5, row + 0.5, text, **style)
     axis.set_xticks(np.arange(cells.shape[1]) + 0.5, cells.columns)
     axis.set_yticks(np.arange(cells.shape[0]) + 0.5, cells.index)
     axis.invert_yaxis()
