@@ -29,7 +29,7 @@ from kmnist_mlp.support.colours import BLUE, GREEN, GREY, ORANGE
 RNG = np.random.default_rng(0)
 COUNTS = RNG.integers(1, 50, (10, 10)) + np.diag(RNG.integers(50, 99, 10))
 PARTS = ("training", "validation")
-PATHS = {"L2": [(0, "baseline"), (0.2, "l2_0.2")], "L1": [(0, "baseline")]}
+PATHS = {"L2": ["baseline", "l2_0.2"], "L1": ["baseline"]}
 DISTANCES = {"validation": RNG.uniform(1, 8, 50), "test": RNG.uniform(2, 9, 40)}
 
 
@@ -392,26 +392,20 @@ def test_contributions_and_the_rest_add_up_to_the_measured_difference(small_resu
 
 def test_accuracy_by_penalty_is_drawn_as_means_with_standard_deviations(small_results):
     figure = figures.accuracy_by_penalty(small_results, PATHS)
-    for panel, (kind, path) in zip(figure.panels, PATHS.items(), strict=True):
+    for panel, (kind, names) in zip(figure.panels, PATHS.items(), strict=True):
         (axis,), numbers = panel.axes, figure.numbers[figure.numbers.kind == kind]
         assert axis.get_title(loc="left") == kind
-        assert list(ticks(axis, "x").values()) == [f"{penalty:g}" for penalty, _ in path]
-        of_test = [of_seeds(small_results, name) for _, name in path]
-        of_validation = [
-            np.array([100 * run.history.validation_accuracy[run.kept_epoch - 1] for run in runs])
-            for runs in (small_results.of(name) for _, name in path)
-        ]
-        for bars, part, colour, values in zip(
-            axis.containers, ("validation", "test"), (ORANGE, GREEN), (of_validation, of_test),
-            strict=True,
-        ):  # fmt: skip
+        assert list(ticks(axis, "x").values()) == ["0", "0.2"][: len(names)]
+        drawn = zip(axis.containers, ("validation", "test"), (ORANGE, GREEN), strict=True)
+        for bars, part, colour in drawn:
+            values = [small_results.values(f"{part}_accuracy", name) for name in names]
             line, _, (spread,) = bars.lines
             assert (bars.get_label(), line.get_color()) == (part, colour), "as in curves"
             close(points([line])[:, 1], [v.sum() / 3 for v in values])
             reach = [(v.mean() - v.std(ddof=1), v.mean() + v.std(ddof=1)) for v in values]
             close([s[:, 1] for s in spread.get_segments()], reach)
             rows = numbers[numbers.quantity == f"{part}_accuracy"]
-            assert rows.penalty.tolist() == np.repeat([p for p, _ in path], 3).tolist()
+            assert rows.penalty.tolist() == [0, 0, 0, 0.2, 0.2, 0.2][: 3 * len(names)]
             close(rows.percent, np.concatenate(values))
     none, strong = (of_seeds(small_results, name).mean() for name in ("baseline", "l2_0.2"))
     expected = f"L2, λ = 0.2 ({strong:.1f} %) and L1, λ = 0 ({none:.1f} %)"
@@ -447,24 +441,20 @@ def test_a_heat_map_frames_the_best_combination_and_shows_none_that_diverged(qua
         for key, rows in runs.groupby(["L2_penalty", "momentum_gamma", "learning_rate"])
     }
     best = max((key for key in cells if cells[key] == cells[key]), key=cells.get)
+    numbers = figure.numbers
+    close(numbers.percent, list(cells.values()))
+    assert [*numbers[["L2_penalty", *sweep.AXES[1::-1]]].itertuples(index=False, name=None)] == [
+        *cells
+    ]
     for panel, penalty in zip(figure.panels, (0.2, 0.4), strict=True):
         (axis,) = panel.axes
-        assert (
-            axis.get_title(loc="left").endswith(f"L2 penalty {penalty}") and axis.yaxis_inverted()
-        )
-        coloured, written = axis.collections[0].get_array(), texts(axis)
-        framed = [patch.get_center() for patch in axis.patches]
-        assert len(written) == coloured.size == len(cells) / 2
-        for x, rate in ticks(axis, "x").items():
-            for y, gamma in ticks(axis, "y").items():
-                key = (penalty, float(gamma), float(rate))
-                known = np.isfinite(cells[key])
-                assert written[x, y] == (f"{cells[key]:.1f}" if known else "–")
-                shown = np.ma.filled(coloured, np.nan)[int(y), int(x)]
-                close(shown, cells[key])
-                at = [centre for centre in framed if centre == pytest.approx((x, y))]
-                assert len(at) == (key == best)
-    numbers = figure.numbers
-    found = zip(numbers.L2_penalty, numbers.momentum_gamma, numbers.learning_rate, strict=True)
-    assert list(found) == list(cells) and set(numbers.quantity) == {quantity}
-    close(numbers.percent, list(cells.values()))
+        assert axis.get_title(loc="left").endswith(f"L2 penalty {penalty}")
+        coloured, rates = axis.collections[0].get_array(), ticks(axis, "x")
+        momenta, written = ticks(axis, "y"), texts(axis)
+        assert axis.yaxis_inverted() and len(written) == coloured.size == len(cells) / 2
+        for (x, y), text in written.items():
+            key = (penalty, float(momenta[y]), float(rates[x]))
+            assert text == (f"{cells[key]:.1f}" if np.isfinite(cells[key]) else "–")
+            close(np.ma.filled(coloured, np.nan)[int(y), int(x)], cells[key])
+            framed = [p for p in axis.patches if p.get_center() == pytest.approx((x, y))]
+            assert len(framed) == (key == best)

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 from printed import ACCURACIES, FINAL
 
-from kmnist_mlp.experiments.paper import EXPERIMENTS, PAPER
+from kmnist_mlp.experiments.paper import PAPER
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -123,13 +123,6 @@ def test_a_figure_or_table_that_is_referred_to_exists(number):
             assert own == section
 
 
-def test_an_address_in_a_notebook_is_one_that_the_package_names_as_a_source():
-    sources = "\n".join(path.read_text("utf-8") for path in (ROOT / "kmnist_mlp").rglob("*.py"))
-    for cell in chain.from_iterable(CELLS.values()):
-        for address in re.findall(r"https?://[^\s()]+", cell.source):
-            assert re.search(rf"{re.escape(address)}(?![\w#/])", sources), address
-
-
 def test_the_curves_of_each_experiment_are_shown_once_under_the_heading_of_its_section():
     shown = []
     for number, cell in ((number, cell) for number, cells in CELLS.items() for cell in cells):
@@ -149,15 +142,6 @@ def test_each_section_runs_its_experiments_and_judges_its_claims(number):
     for name in ("experiments_of", "judged"):
         (call,) = chain.from_iterable(calls(cell, name) for cell in CELLS[number])
         assert [a.value for a in call.args if isinstance(a, ast.Constant)] == sections
-
-
-def test_the_penalties_on_the_axis_are_those_of_the_experiments():
-    (source,) = (cell.source for cell in CELLS["03"] if cell.source.startswith("paths = "))
-    for penalty, path in ast.literal_eval(
-        source.split("\nshow")[0].removeprefix("paths = ")
-    ).items():
-        for strength, name in path:
-            assert getattr(EXPERIMENTS[name], f"{penalty}_penalty") == strength
 
 
 # ---- typed numbers -------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Mapping
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -233,9 +234,7 @@ def _draw_claims(numbers: pd.DataFrame, heading: str) -> Figure:
 # ---- accuracy by hyper-parameters ----------------------------------------------------------------
 
 
-def accuracy_by_penalty(
-    results: Results, paths: Mapping[str, list[tuple[float, str]]]
-) -> ReportFigure:
+def accuracy_by_penalty(results: Results, paths: Mapping[str, Iterable[str]]) -> ReportFigure:
     """Draw validation and test accuracy by the strength of a penalty, a panel per kind.
 
     Points are means, bars standard deviations over seeds.
@@ -243,15 +242,15 @@ def accuracy_by_penalty(
     Parameters
     ----------
     results : Results
-    paths : dict of str to list of (float, str)
-        Penalties in rising order and the experiments that have them, by the panel's title. The
-        penalties are drawn at equal distances.
+    paths : dict of str to list of str
+        Of "L1" and "L2", experiments in rising order of this penalty. They are drawn at equal
+        distances.
     """
     colours = {"validation_accuracy": ORANGE, "test_accuracy": GREEN}
     rows = [
-        (kind, penalty, quantity, seed, value)
-        for kind, path in paths.items()
-        for penalty, name in path
+        (kind, getattr(results.of(name)[0].config, f"{kind}_penalty"), quantity, seed, value)
+        for kind, names in paths.items()
+        for name in names
         for quantity in colours
         for seed, value in results.values(quantity, name).items()
     ]
@@ -269,7 +268,7 @@ def accuracy_by_penalty(
         legend_above(axis)
         panels.append(figure)
         best.append(f"{kind}, λ = {typeset(f'{mean.idxmax():g}')} ({mean.max():.1f} %)")
-    names = dict.fromkeys(name for path in paths.values() for _, name in path)
+    names = dict.fromkeys(chain(*paths.values()))
     finding = f"Test accuracy is highest with {' and '.join(best)}."
     return report_figure(panels, numbers, finding, results=results, names=names, quantities=colours)
 
