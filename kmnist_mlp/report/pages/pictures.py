@@ -1,7 +1,5 @@
 """Figures on a page: panels side by side, charts in the page's own colours and font."""
 
-from __future__ import annotations
-
 import copy
 import re
 
