@@ -161,7 +161,6 @@ def test_charts_are_svg_with_text_the_same_every_time_and_images_are_png(small_r
     charts = [figures.learning_curves(small_results, "baseline").panels[0] for _ in range(2)]
     (text, again) = (picture(chart)["image/svg+xml"] for chart in charts)
     assert text == again and ">epoch</text>" in text and "metadata" not in text
-    assert list(picture(figures.example_images(kana).panels[0])) == ["image/png"]
     written = "".join(CLASS_NAMES) + " 0.0005, not 0.0123456 (0.25)"
     figure = plt.figure(figsize=(3, 1))
     figure.text(0.123456, 0.5, written)
