@@ -25,7 +25,7 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from kmnist_mlp.callbacks.live import someone_looks
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.datasets.kmnist import load_and_announce
-from kmnist_mlp.experiments.error_analysis import ErrorAnalysis
+from kmnist_mlp.experiments.analysis import ErrorAnalysis
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.provenance import facts
 from kmnist_mlp.experiments.runs import Results, default_seeds, run

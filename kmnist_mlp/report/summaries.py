@@ -14,7 +14,6 @@ from kmnist_mlp.beyond.evaluation import calibration_error_interval
 from kmnist_mlp.beyond.records import Records
 from kmnist_mlp.experiments.causes import in_both_readings
 from kmnist_mlp.experiments.claims import KINDS, claims_of, judge
-from kmnist_mlp.experiments.other_classifiers import measured, quoted
 from kmnist_mlp.experiments.paper import (
     PAPER,
     PUBLISHED,
@@ -24,10 +23,15 @@ from kmnist_mlp.experiments.paper import (
 )
 from kmnist_mlp.experiments.paper_gradients import would_pass
 from kmnist_mlp.experiments.published_code import DEVIATIONS
-from kmnist_mlp.experiments.published_runs import ABLATED, load_curves
-from kmnist_mlp.experiments.readings import load_readings
+from kmnist_mlp.experiments.readings import ABLATED, OURS, load_curves, load_readings
 from kmnist_mlp.experiments.runs import Results
-from kmnist_mlp.experiments.sweep import printed_runs, single_run_comparisons, smallest_difference
+from kmnist_mlp.experiments.sweep import (
+    measured,
+    printed_runs,
+    quoted,
+    single_run_comparisons,
+    smallest_difference,
+)
 from kmnist_mlp.figures.gradients import relative_differences
 from kmnist_mlp.figures.report_figure import title
 from kmnist_mlp.figures.sensitivity import distance
@@ -138,7 +142,7 @@ def saturated(results: Results, units: pd.DataFrame, weights: str) -> Results:
     ----------
     results : Results
     units : DataFrame
-        What :func:`kmnist_mlp.experiments.saturation.saturation_by_seed` gives.
+        What :func:`kmnist_mlp.experiments.analysis.saturation_by_seed` gives.
     weights : str
         "initial" or "kept".
     """
@@ -209,9 +213,10 @@ def choices() -> pd.DataFrame:
 
 def results_by_input() -> Results:
     """Return the kept results of the baseline on other inputs, in place of experiments."""
-    kept = load_readings().query("experiment == 'baseline' and variance == 2")
-    kept = Results.of_frame(kept, momentum="unit gain").frame.set_index("standardisation")
-    frame = kept.loc[list(TEXTS["inputs"])].reset_index()
+    kept = load_readings().query("experiment == 'baseline'")
+    others = {what: value for what, value in OURS.items() if what != "standardisation"}
+    frame = Results.of_frame(kept, **others).frame.set_index("standardisation")
+    frame = frame.loc[list(TEXTS["inputs"])].reset_index()
     return Results.of_frame(frame.assign(experiment=frame.standardisation.map(TEXTS["inputs"])))
 
 
