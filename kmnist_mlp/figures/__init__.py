@@ -5,9 +5,12 @@ set side by side, the numbers drawn, and a sentence with what they show.
 """
 
 from kmnist_mlp.figures.comparison import (
+    accuracy_by_parameters,
+    accuracy_by_penalty,
     against_paper,
     contributions,
     difference_to_paper,
+    heat_maps,
     scoreboard_figure,
 )
 from kmnist_mlp.figures.curves import learning_curves, overlay
@@ -20,25 +23,4 @@ from kmnist_mlp.figures.images import (
 )
 from kmnist_mlp.figures.sensitivity import difference_by_epsilon
 from kmnist_mlp.figures.style import use_style
-from kmnist_mlp.figures.sweeps import accuracy_by_parameters, accuracy_by_penalty, heat_maps
 from kmnist_mlp.figures.tables import gradient_table
-
-__all__ = [
-    "accuracy_by_parameters",
-    "accuracy_by_penalty",
-    "against_paper",
-    "confusion_matrix",
-    "contributions",
-    "difference_by_epsilon",
-    "difference_to_paper",
-    "distance_histogram",
-    "example_images",
-    "first_layer_weights",
-    "gradient_table",
-    "heat_maps",
-    "learning_curves",
-    "most_confident_errors",
-    "overlay",
-    "scoreboard_figure",
-    "use_style",
-]

@@ -1,26 +1,29 @@
-"""Our results beside the paper's: numbers, claims, and the steps to the final model."""
+"""Our results beside the paper's and by hyper-parameters: numbers, claims, single changes."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import chain
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from kmnist_mlp.experiments.claims import rounding_limits
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures.report_figure import ReportFigure, report_figure, title
-from kmnist_mlp.figures.style import legend_above, panel
+from kmnist_mlp.figures.style import draw_means, heat_map, legend_above, panel
 from kmnist_mlp.support.colours import BAND, BLUE, GREEN, GREY, ORANGE, RED, RULE
-from kmnist_mlp.support.statistics import interval, prediction_interval, signed
+from kmnist_mlp.support.statistics import interval, prediction_interval, signed, typeset
 
-FAR = 6.0  # points from the median: such an accuracy is written at the edge, not drawn
+FAR = 6.0  # points below the median: such an accuracy is written at the edge, not drawn
 LIMIT = 8.0  # half intervals: a claim farther from its range has a triangle at the edge
+UNITS = {"test_accuracy": "points", "test_loss": "cross-entropy / 10"}
 VERDICT_STYLES = {  # green and red, as in the tables of the pages; the marks tell them apart
     "reproduced": ("o", GREEN),
     "not reproduced": ("X", RED),
@@ -44,117 +47,77 @@ def against_paper(results: Results, names: str | Iterable[str] | None = None) ->
     ]
     columns = ["experiment", "seed", "test_accuracy_percent", "paper_test_accuracy_percent"]
     numbers = pd.DataFrame(rows, columns=columns).astype({columns[3]: float})
-    experiments = numbers.groupby("experiment", sort=False)
-    means = experiments.test_accuracy_percent.mean()
-    papers = experiments.paper_test_accuracy_percent.first()
-    middle = means.quantile(interpolation="lower")  # one of them, so that one at least is drawn
-    figure, axis = panel(0.42 * len(names) + 1.3)
-    _set_rows(axis, map(title, names))
-    for row, name in enumerate(names):
-        if abs(means[name] - middle) > FAR:
-            left, text = means[name] < middle, f"{means[name]:.1f} %"
-            axis.text(
-                0.012 if left else 0.988, row, f"◂ {text}" if left else f"{text} ▸",
-                transform=axis.get_yaxis_transform(), ha="left" if left else "right", va="center",
-                color=BLUE,
-            )  # fmt: skip
-            continue
-        _draw_seeds(axis, experiments.get_group(name).test_accuracy_percent, row)
-        if np.isfinite(papers[name]):
-            axis.plot(papers[name], row + 0.2, "s", color=ORANGE, ms=5.5, label="paper, one run")
+    place = numbers.experiment.map(names.index)
+    means, papers = (numbers.groupby(place)[column].mean() for column in columns[2:])
+    far = means < means.quantile(interpolation="lower") - FAR
+    figure, axis = _panel_of_rows(map(title, names))
+    near = ~place.map(far)
+    _draw_seeds(axis, numbers.test_accuracy_percent[near], place[near])
+    papers = papers[~far].dropna()
+    if len(papers):
+        axis.plot(papers, papers.index + 0.2, "s", color=ORANGE, ms=5.5, label="paper, one run")
+    for row, mean in means[far].items():
+        edge = {"transform": axis.get_yaxis_transform(), "va": "center", "color": BLUE}
+        axis.text(0.012, row, f"◂ {mean:.1f} %", **edge)
     axis.margins(x=0.08)
     axis.set_xlabel("test accuracy, %")
     legend_above(axis)
-    differences = (means - papers).dropna()
     finding = f"Test accuracy lies between {means.min():.1f} % and {means.max():.1f} %."
-    if len(differences):
-        far = differences.abs().idxmax()
-        finding = (
-            f"The largest of {len(differences)} differences to a published accuracy is "
-            f"{signed(differences[far], 1)} points ({title(far)})."
-        )
     return report_figure(
         [figure], numbers, finding, results=results, names=names, quantities=["test_accuracy"]
     )
 
 
 def difference_to_paper(results: Results) -> ReportFigure:
-    """Draw, for each number that the paper prints, how far the next run of ours may be from it."""
-    numbers = difference_numbers(results)
+    """Draw, for each number that the paper prints, how far the next run of ours may be from it.
+
+    The numbers are a row per printed number and seed; low and high are the ends of the 95 %
+    prediction interval, paper_low and paper_high those of the paper's rounding.
+    """
+    rows = []
+    for quantity in UNITS:
+        for name in filter(PAPER.__contains__, results.names):
+            if paper := getattr(PAPER[name], quantity):
+                values = results.values(quantity, name)
+                ends = *prediction_interval(values)[1:], *rounding_limits(paper, quantity)
+                rows += [(name, quantity, s, v, paper, *ends) for s, v in values.items()]
+    columns = ["experiment", "quantity", "seed", "ours", "paper"]
+    ends = ["low", "high", "paper_low", "paper_high"]
+    numbers = pd.DataFrame(rows, columns=columns + ends)
     names = list(dict.fromkeys(numbers.experiment))
-    units = {"test_accuracy": "points", "test_loss": "cross-entropy / 10"}
-    panels, inside = [], []
-    for quantity, unit in units.items():
-        figure, axis = panel(0.42 * len(names) + 1.5)
+    panels = []
+    for quantity, seeds in numbers.groupby("quantity", sort=False):
+        printed = seeds.drop_duplicates("experiment")
+        low, high, least, most = printed[ends].sub(printed.paper, axis=0).to_numpy().T
+        places = np.arange(len(printed))
+        figure, axis = _panel_of_rows(map(title, printed.experiment))
         axis.axvline(0, color=ORANGE, lw=1.5, label="paper, one run")
-        _set_rows(axis, map(title, names))
-        experiments = numbers[numbers.quantity == quantity].groupby("experiment")
-        within = []
-        for row, name in enumerate(names):
-            if name not in experiments.groups:
-                axis.text(
-                    0.5, row, "not printed", transform=axis.get_yaxis_transform(), ha="center",
-                    va="center", color=GREY,
-                )  # fmt: skip
-                continue
-            seeds = experiments.get_group(name)
-            low, high, paper = seeds[["low", "high", "paper"]].iloc[0]
-            least, most = rounding_limits(paper, quantity)
-            within.append(low <= most and least <= high)
-            thick = {"solid_capstyle": "butt", "alpha": 0.5}
-            axis.plot([least - paper, most - paper], [row, row], color=ORANGE, lw=5, **thick)
-            if np.isfinite(low):
-                axis.plot(
-                    [low - paper, high - paper], [row, row], color=BLUE, lw=2,
-                    label="95 % prediction interval", **thick,
-                )  # fmt: skip
-            _draw_seeds(axis, seeds.ours - paper, row)
+        axis.hlines(places, least, most, color=ORANGE, lw=5, alpha=0.5)
+        axis.hlines(places, low, high, color=BLUE, lw=2, alpha=0.5, label="95 % for the next run")
+        _draw_seeds(axis, seeds.ours - seeds.paper, pd.factorize(seeds.experiment)[0])
         axis.xaxis.set_major_locator(MaxNLocator(4, min_n_ticks=3))
-        axis.set_xlabel(f"ours − paper, {unit}")
+        axis.set_xlabel(f"ours − paper, {UNITS[quantity]}")
         axis.set_title(quantity.replace("_", " ").capitalize())
         legend_above(axis)
         panels.append(figure)
-        noun = {"test_accuracy": "accuracies", "test_loss": "losses"}[quantity]
-        inside.append(f"{sum(within)} of {len(within)} printed {noun}")
-    finding = (
-        f"Within their rounding, {' and '.join(inside)} lie in the 95 % prediction interval of our "
-        "seeds."
-    )
-    return report_figure(panels, numbers, finding, results=results, names=names, quantities=units)
+    return report_figure(panels, numbers, results=results, names=names, quantities=UNITS)
 
 
-def difference_numbers(results: Results) -> pd.DataFrame:
-    """Return a row per printed number and seed.
-
-    Returns
-    -------
-    DataFrame
-        Columns experiment, quantity ("test_accuracy" in per cent, or "test_loss"), seed, ours,
-        paper, and low and high, the ends of the 95 % prediction interval.
-    """
-    rows = []
-    for quantity in ("test_accuracy", "test_loss"):
-        for name in results.names:
-            paper = getattr(PAPER[name], quantity) if name in PAPER else None
-            if paper is not None:
-                values = results.values(quantity, name)
-                _, low, high = prediction_interval(values)
-                rows += [(name, quantity, s, v, paper, low, high) for s, v in values.items()]
-    columns = ["experiment", "quantity", "seed", "ours", "paper", "low", "high"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def _set_rows(axis: Axes, labels: Iterable[str]) -> None:
-    """Give each row of a chart its label, the first one on top."""
+def _panel_of_rows(labels: Iterable[str]) -> tuple[Figure, Axes]:
+    """Return a panel whose rows have these labels, the first one on top."""
     labels = [textwrap.fill(label, 24) for label in labels]
+    figure, axis = panel(0.43 * len(labels) + 1.4)
     axis.set_yticks(range(len(labels)), labels)
     axis.set_ylim(len(labels) - 0.4, -0.6)
     axis.grid(visible=False, axis="y")
+    return figure, axis
 
 
-def _draw_seeds(axis: Axes, values: pd.Series, row: int) -> None:
-    axis.plot(values, [row] * len(values), "|", color=BLUE, ms=10, alpha=0.8, label="our seeds")
-    axis.plot(values.mean(), row, "o", color=BLUE, ms=5.5, label="our mean", zorder=3)
+def _draw_seeds(axis: Axes, values: pd.Series, rows: Iterable[int]) -> None:
+    """Draw values as strokes in their rows, and the mean of each row as a dot."""
+    axis.plot(values, rows, "|", color=BLUE, ms=10, alpha=0.8, label="our seeds")
+    means = values.groupby(rows).mean()
+    axis.plot(means, means.index, "o", color=BLUE, ms=5.5, label="our mean", zorder=3)
 
 
 # ---- contributions of single changes -------------------------------------------------------------
@@ -165,63 +128,36 @@ def contributions(results: Results, start: str, changes: Iterable[str], end: str
 
     Each of ``changes`` is measured alone, against ``start`` with the same seed. The changes are
     stacked as if they added up; what is then missing or left over to the measured ``end`` is drawn
-    as the rest. Black: 95 % intervals.
+    as the rest. Black: 95 % intervals. The numbers are a row per seed: test accuracy at start and
+    end in per cent, changes and rest in points.
     """
-    changes = list(changes)
-    numbers = contribution_numbers(results, start, changes, end)
-    steps = list(numbers.groupby("step", sort=False))
-    first = level = steps[0][1].test_accuracy_percent.mean()
-    figure, axis = panel(0.52 * len(steps) + 0.8)
-    _set_rows(axis, [step for step, _ in steps])
-    for row, (_, values) in enumerate(steps):
-        if row > 0:
-            axis.plot([level, level], [row - 1, row], color=RULE, lw=1, zorder=1)
-        if row in (0, len(steps) - 1):
-            axis.plot(level, row, "D", color=GREEN, ms=8)
-            axis.text(level, row - 0.38, f"{level:.1f} %", ha="center")
-            continue
-        mean, low, high = interval(values.points)
-        colour = ORANGE if row == len(steps) - 2 else BLUE  # the last one is the rest
-        axis.barh(row, mean, left=level, height=0.5, color=colour)
-        if np.isfinite(low):
-            axis.plot([level + low, level + high], [row, row], color="black", lw=1.2, zorder=4)
-        right = level + max(mean, high if np.isfinite(high) else mean, 0)
-        axis.text(right + 0.12, row, signed(mean, 2), va="center")
-        level += mean
-    axis.set_ylim(len(steps) - 0.5, -0.8)
+    names = [start, *changes, end]
+    first, *changed, last = (results.values("test_accuracy", name) for name in names)
+    gains = {f"+ {title(n)}": v - first for n, v in zip(names[1:-1], changed, strict=True)}
+    gains[f"rest: overlap, and what only the {title(end)} has"] = last - first - sum(gains.values())
+    numbers = pd.DataFrame({title(start): first, **gains, title(end): last})
+    means, low, high = np.transpose([interval(points) for points in gains.values()])
+    levels = first.mean() + np.cumsum([0, *means])
+    rows = np.arange(1, len(gains) + 1)
+    figure, axis = _panel_of_rows(numbers)
+    axis.vlines(levels, [0, *rows], [*rows, rows[-1] + 1], color=RULE, lw=1, zorder=1)
+    axis.barh(rows, means, left=levels[:-1], height=0.5, color=[BLUE] * len(changed) + [ORANGE])
+    axis.hlines(rows, levels[:-1] + low, levels[:-1] + high, color="black", lw=1.2, zorder=4)
+    for row, mean, right in zip(rows, means, levels[:-1] + np.fmax(high, means), strict=True):
+        axis.text(max(right, levels[row - 1]) + 0.12, row, signed(mean, 2), va="center")
+    for row, level in ((0, levels[0]), (rows[-1] + 1, levels[-1])):
+        axis.plot(level, row, "D", color=GREEN, ms=8)
+        axis.text(level, row - 0.38, f"{level:.1f} %", ha="center")
+    axis.set_ylim(len(rows) + 1.5, -0.8)
     axis.use_sticky_edges = False  # a bar would end the axis, and cut the diamond in two
     axis.margins(x=0.2)
     axis.set_xlabel("test accuracy, %")
-    finding = (
-        f"From {title(start)} ({first:.1f} %) to {title(end)} ({level:.1f} %), test accuracy "
-        f"changes by {signed(level - first, 1)} points; alone, the changes add up to "
-        f"{signed(level - first - mean, 1)}."
-    )
+    whole, alone = (signed(levels[end] - levels[0], 1) for end in (-1, -2))
+    finding = f"Test accuracy changes by {whole} points; alone, the changes add up to {alone}."
     return report_figure(
-        [figure], numbers, finding,
-        results=results, names=[start, *changes, end], quantities=["test_accuracy"],
+        [figure], numbers.rename_axis("seed").reset_index(), finding,
+        results=results, names=names, quantities=["test_accuracy"],
     )  # fmt: skip
-
-
-def contribution_numbers(
-    results: Results, start: str, changes: Iterable[str], end: str
-) -> pd.DataFrame:
-    """Return a row per step and seed, from the start over changes and rest to the end.
-
-    Returns
-    -------
-    DataFrame
-        Columns step, seed, test_accuracy_percent (of start and end) and points (of changes and
-        rest, the seed's difference in test accuracy).
-    """
-    first, last = results.values("test_accuracy", start), results.values("test_accuracy", end)
-    gains = {f"+ {title(name)}": results.values("test_accuracy", name) - first for name in changes}
-    gains[f"rest: overlap, and what only the {title(end)} has"] = last - first - sum(gains.values())
-    steps = [pd.DataFrame({"step": title(start), "test_accuracy_percent": first})]
-    steps += [pd.DataFrame({"step": step, "points": gain}) for step, gain in gains.items()]
-    steps += [pd.DataFrame({"step": title(end), "test_accuracy_percent": last})]
-    columns = ["step", "seed", "test_accuracy_percent", "points"]
-    return pd.concat(steps).reset_index(names="seed")[columns]
 
 
 # ---- scoreboard of claims ------------------------------------------------------------------------
@@ -230,97 +166,177 @@ def contribution_numbers(
 def scoreboard_figure(judged: pd.DataFrame) -> ReportFigure:
     """Draw our interval for each claim beside the claimed range, a panel per section.
 
+    Claims have different units, but all can be compared in this one: how far our mean lies inside
+    the nearest end of the claimed range (negative: outside), over half the width of our 95 %
+    interval. Its ends, low and high, are 1 from inside, or 0 if all seeds agree. Claims without
+    such an interval (one seed, the bound of the gradient check) are left out, and claims whose
+    quantity cannot decide them.
+
     Parameters
     ----------
     judged : DataFrame
         What :func:`kmnist_mlp.experiments.causes.in_both_readings` gives.
     """
-    numbers = scoreboard_numbers(judged)
-    sections = numbers.section.map(lambda section: section.split(".")[0])
-    panels = [
-        _draw_claims(rows, f"Section {section}" if section[0].isdigit() else section.capitalize())
-        for section, rows in numbers.groupby(sections, sort=False)
-    ]
-    text, code = (
-        ", ".join(f"{n} {verdict or 'not run'}" for verdict, n in verdicts.value_counts().items())
-        for verdicts in (numbers.verdict, numbers.verdict_code)
-    )
-    finding = (
-        f"{len(numbers)} claims with an interval over seeds: {text}; as the published code ran "
-        f"(KMNIST): {code}."
-    )
-    return report_figure(
-        panels or [_draw_claims(numbers, "No claim has an interval")], numbers,
-        finding if panels else "", data_name=judged.attrs.get("data_name", ""),
-    )  # fmt: skip
-
-
-def scoreboard_numbers(judged: pd.DataFrame) -> pd.DataFrame:
-    """Return a row per claim, in units of half our 95 % interval.
-
-    Claims have different units, but all can be compared in this one: how far our mean lies inside
-    the nearest end of the claimed range (negative: outside), over half the width of our interval.
-    Claims without such an interval (one seed, the bound of the gradient check) are left out, and
-    claims whose quantity cannot decide them.
-
-    Returns
-    -------
-    DataFrame
-        Columns number (in the table of claims), section, claim, one_run, verdict, verdict_code,
-        inside, and low and high, the ends of the interval: 1 from inside, or 0 if all seeds agree.
-    """
-    half, inside = (judged.interval_high - judged.interval_low) / 2, judged.inside
-    kept = np.isfinite(half) & (judged.p.notna() | (half == 0))
-    kept &= judged.quantity != "gradient_difference"
-    with np.errstate(divide="ignore", invalid="ignore"):  # seeds that agree in every digit
-        inside = (inside / half).where(inside != 0, 0.0)
-    columns = ["number", "section", "claim", "one_run", "verdict", "verdict_code"]
-    numbers = judged[columns].assign(
+    half = (judged.interval_high - judged.interval_low) / 2
+    inside = (judged.inside / half).where(judged.inside != 0, 0.0)  # seeds may agree in every digit
+    numbers = judged[["number", "section", "claim", "one_run", "verdict", "verdict_code"]].assign(
         inside=inside, low=inside - (half > 0), high=inside + (half > 0)
     )
-    return numbers[kept].reset_index(drop=True)
+    kept = np.isfinite(half) & (judged.p.notna() | (half == 0))
+    numbers = numbers[kept & (judged.quantity != "gradient_difference")]
+    sections = numbers.section.str.split(".").str[0].str.capitalize()
+    panels = [
+        _draw_claims(rows, f"Section {section}" if section.isdigit() else section)
+        for section, rows in numbers.groupby(sections, sort=False)
+    ]
+    counts = ", ".join(f"{n} {verdict}" for verdict, n in numbers.verdict.value_counts().items())
+    finding = f"{len(numbers)} claims with an interval over seeds: {counts}."
+    return report_figure(panels, numbers, finding, data_name=judged.attrs.get("data_name", ""))
 
 
 def _draw_claims(numbers: pd.DataFrame, heading: str) -> Figure:
     """Draw claims, each as its text and below it the interval; vertical places are inches."""
-    texts = [
-        textwrap.fill(f"{row.number}  {row.claim}".replace(" %", "\u00a0%"), 54)
-        for row in numbers.itertuples()
-    ]
-    lines = np.array([text.count("\n") + 1 for text in texts])
-    heights = 0.17 * lines + 0.3
-    tops = np.cumsum(heights) - heights
+    claims = (numbers.number.astype(str) + "  " + numbers.claim).str.replace(" %", "\u00a0%")
+    texts = [textwrap.fill(claim, 54) for claim in claims]
+    heights = 0.17 * np.array([text.count("\n") for text in texts]) + 0.47
+    bottoms = np.cumsum(heights)
+    places = bottoms - 0.18
     figure, axis = panel(heights.sum() + 1.6)
-    for verdict in VERDICT_STYLES:
+    axis.barh(places, LIMIT + 1, 0.16, color=BAND, zorder=0)
+    axis.vlines(0 * places, places - 0.08, places + 0.08, color="black", lw=1)
+    for verdict, (marker, colour) in VERDICT_STYLES.items():
         if verdict in {*numbers.verdict, *numbers.verdict_code}:
-            marker, colour = VERDICT_STYLES[verdict]
             axis.plot([], [], marker, color=colour, ms=5.5, label=verdict)
-    for row, text, top, place in zip(
-        numbers.itertuples(), texts, tops, tops + heights - 0.18, strict=True
-    ):
-        axis.text(-LIMIT - 1, top, text, va="top", gid="claim")
-        axis.broken_barh([(0, LIMIT + 1)], (place - 0.08, 0.16), color=BAND, zorder=0)
-        axis.plot([0, 0], [place - 0.08, place + 0.08], color="black", lw=1)
+    for row, place in zip(numbers.itertuples(), places, strict=True):
         marker, colour = VERDICT_STYLES[row.verdict]
-        middle = float(np.clip(row.inside, -LIMIT, LIMIT))
-        if middle == row.inside:
-            axis.plot([row.low, row.high], [place, place], color=colour, lw=1.6, gid="interval")
-        else:
-            marker = ">" if middle > 0 else "<"
-        face = "white" if row.one_run else colour
-        axis.plot(middle, place, marker, color=colour, ms=5.5, mfc=face, gid="claim")
+        ends = np.clip([row.low, row.high], -LIMIT - 1, LIMIT + 1)
+        axis.plot(ends, [place, place], color=colour, lw=1.6)
+        if abs(row.inside) > LIMIT:
+            marker = ">" if row.inside > 0 else "<"
+        middle, face = np.clip(row.inside, -LIMIT, LIMIT), "white" if row.one_run else colour
+        axis.plot(middle, place, marker, color=colour, ms=5.5, mfc=face)
         if row.verdict_code:
             marker, colour = VERDICT_STYLES[row.verdict_code]
-            axis.plot(LIMIT + 2.5, place, marker, color=colour, ms=5.5, gid="code")
-    axis.set_ylim(heights.sum(), -0.1)
-    axis.set_xlim(-LIMIT - 1, LIMIT + 4)
+            axis.plot(LIMIT + 2.5, place, marker, color=colour, ms=5.5)
+    for text, top in zip(texts, bottoms - heights, strict=True):
+        axis.text(-LIMIT - 1, top, text, va="top")
+    axis.set(xlim=(-LIMIT - 1, LIMIT + 4), ylim=(bottoms[-1], -0.1), yticks=[])
     axis.set_xticks(np.linspace(-LIMIT, LIMIT, 5))
-    axis.set_yticks([])
     axis.spines["left"].set_visible(False)
     axis.grid(visible=False)
     axis.set_xlabel("outside   |   inside the claimed range\n(unit: half our 95 % interval)")
     axis.set_title(heading)
     axis.set_title("as coded", loc="right", weight="normal", fontsize=10)
-    if len(numbers):
-        legend_above(axis)
+    legend_above(axis)
     return figure
+
+
+# ---- accuracy by hyper-parameters ----------------------------------------------------------------
+
+
+def accuracy_by_penalty(results: Results, paths: Mapping[str, Iterable[str]]) -> ReportFigure:
+    """Draw validation and test accuracy by the strength of a penalty, a panel per kind.
+
+    Points are means, bars standard deviations over seeds.
+
+    Parameters
+    ----------
+    results : Results
+    paths : dict of str to list of str
+        Of "L1" and "L2", experiments in rising order of this penalty. They are drawn at equal
+        distances.
+    """
+    colours = {"validation_accuracy": ORANGE, "test_accuracy": GREEN}
+    rows = [
+        (kind, getattr(results.of(name)[0].config, f"{kind}_penalty"), quantity, seed, value)
+        for kind, names in paths.items()
+        for name in names
+        for quantity in colours
+        for seed, value in results.values(quantity, name).items()
+    ]
+    numbers = pd.DataFrame(rows, columns=["kind", "penalty", "quantity", "seed", "percent"])
+    panels, best = [], []
+    for kind, of_kind in numbers.groupby("kind", sort=False):
+        figure, axis = panel(3.3)
+        for quantity, colour in colours.items():
+            values = of_kind[of_kind.quantity == quantity].groupby("penalty", sort=False).percent
+            style = {"color": colour, "fmt": "o-", "capsize": 4, "label": quantity.split("_")[0]}
+            mean = draw_means(axis, values, evenly=True, **style)
+        axis.set_xticks(range(len(mean)), [typeset(f"{penalty:g}") for penalty in mean.index])
+        axis.set(xlabel="penalty λ (0: none)", ylabel="accuracy, %")
+        axis.set_title(kind)
+        legend_above(axis)
+        panels.append(figure)
+        best.append(f"{kind}, λ = {typeset(f'{mean.idxmax():g}')} ({mean.max():.1f} %)")
+    names = dict.fromkeys(chain(*paths.values()))
+    finding = f"Test accuracy is highest with {' and '.join(best)}."
+    return report_figure(panels, numbers, finding, results=results, names=names, quantities=colours)
+
+
+def accuracy_by_parameters(results: Results, names: str | Iterable[str]) -> ReportFigure:
+    """Draw test accuracy by the number of parameters, for several topologies.
+
+    Beside the mean of each stand its layers: on the right; on the left, if the next larger model
+    is near or if there is none.
+    """
+    names, rows = results.chosen(names), []
+    for name in names:
+        model = results.of(name)[0].model
+        layers, size = "-".join(map(str, model.layer_specs)), model.parameters.size
+        values = results.values("test_accuracy", name)
+        rows += [(name, layers, size, seed, value) for seed, value in values.items()]
+    columns = ["experiment", "layers", "parameters", "seed", "test_accuracy_percent"]
+    numbers = pd.DataFrame(rows, columns=columns)
+    means = numbers.groupby(["parameters", "layers"]).test_accuracy_percent.mean()
+    sizes = means.index.get_level_values("parameters")
+    figure, axis = panel(3.6)
+    axis.plot(numbers.parameters, numbers[columns[-1]], "_", color=BLUE, ms=11, alpha=0.7)
+    axis.plot(sizes, means, "o", color=BLUE, ms=4)
+    for ((size, layers), mean), larger in zip(means.items(), [*sizes[1:], 0], strict=True):
+        place, side = (-11, "right") if larger < 1.5 * size else (11, "left")
+        axis.annotate(
+            layers, (size, mean), (place, 0), textcoords="offset points", ha=side, va="center"
+        )
+    axis.set(xscale="log", xlabel="number of parameters", ylabel="test accuracy, %")
+    axis.set_xlim(sizes[0] / 2.5, sizes[-1] * 1.15)  # with room for a text on the left
+    axis.margins(y=0.1)
+    size, layers = means.idxmax()
+    finding = f"Test accuracy is highest with {layers} ({means.max():.1f} %, {size:,} parameters)."
+    return report_figure(
+        [figure], numbers, finding, results=results, names=names, quantities=["test_accuracy"]
+    )
+
+
+def heat_maps(sweep: pd.DataFrame, quantity: str) -> ReportFigure:
+    """Draw an accuracy by learning rate and momentum, a map for each L2 penalty.
+
+    The best cell has a frame. A cell of which a run diverged has no value.
+
+    Parameters
+    ----------
+    sweep : DataFrame
+        What :func:`kmnist_mlp.experiments.sweep.load` gives.
+    quantity : str
+        "validation_accuracy" or "test_accuracy".
+    """
+    combinations = sweep.groupby(["L2_penalty", "momentum_gamma", "learning_rate"])
+    percent = (100 * combinations[quantity].mean()).mask(combinations.diverged.any())
+    numbers = percent.rename("percent").reset_index()
+    numbers.insert(3, "quantity", quantity)
+    best = numbers.loc[numbers.percent.idxmax()]
+    # a few bad cells shall not hide the differences of the others
+    limits = {"vmin": numbers.percent.quantile(0.25) - 1, "vmax": best.percent}
+    panels = []
+    for penalty, rows in numbers.groupby("L2_penalty"):
+        figure, axis = panel(2.8)
+        cells = rows.pivot(index="momentum_gamma", columns="learning_rate", values="percent")
+        labelled = cells.rename("{:g}".format).rename(columns="{:g}".format)
+        heat_map(axis, labelled, missing="–", cmap="cividis", **limits)
+        for row, column in np.argwhere(cells.to_numpy() == best.percent):
+            place = (column + 0.04, row + 0.04)
+            axis.add_patch(Rectangle(place, 0.92, 0.92, fill=False, edgecolor=ORANGE, lw=3))
+        axis.tick_params(axis="x", rotation=40)
+        axis.set(xlabel="learning rate", ylabel="momentum")
+        axis.set_title(f"Accuracy, %; L2 penalty {penalty:g}")
+        panels.append(figure)
+    return report_figure(panels, numbers, data_name="KMNIST")  # kept for KMNIST alone

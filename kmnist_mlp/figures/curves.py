@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import cycle
 
 import numpy as np
 import pandas as pd
@@ -15,14 +16,35 @@ from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures.report_figure import ReportFigure, report_figure, title
 from kmnist_mlp.figures.style import COLOURS, DASHES, legend_above, panel
 from kmnist_mlp.support.colours import BLUE, GREEN, GREY, ORANGE
-from kmnist_mlp.support.statistics import mean_curve, typeset
+from kmnist_mlp.support.statistics import typeset
 
 AT_KEPT_EPOCH = ("test_loss", "test_accuracy", "best_epoch", "stopped_epoch")
-QUANTITIES = (
-    *(f"{part}_{kind}" for part in ("training", "validation") for kind in ("loss", "accuracy")),
-    *AT_KEPT_EPOCH,
-    "generalisation_gap",
-)
+CURVES = ("training_loss", "training_accuracy", "validation_loss", "validation_accuracy")
+
+
+def histories(results: Results, names: Iterable[str]) -> pd.DataFrame:
+    """Return the history of every run of some experiments.
+
+    Returns
+    -------
+    DataFrame
+        Columns experiment, seed, epoch, and loss and accuracy (a fraction) on training and
+        validation split; test_loss, test_accuracy, best_epoch and stopped_epoch in the row of the
+        epoch whose weights are kept. That row is epoch 0, the initial weights, if the first epoch
+        diverged.
+    """
+    tables = {}
+    for key, run in results.runs.items():
+        if key[0] in names:
+            history = run.history
+            if run.kept_epoch == 0:
+                initial = pd.DataFrame({"epoch": [0], **run.returned})
+                history = pd.concat([initial, history]) if len(history) else initial
+            for quantity in AT_KEPT_EPOCH:
+                value = getattr(run, quantity)
+                history[quantity] = np.where(history.epoch == run.kept_epoch, value, np.nan)
+            tables[key] = history
+    return pd.concat(tables, names=["experiment", "seed"]).reset_index(level=[0, 1])
 
 
 # ---- one experiment ------------------------------------------------------------------------------
@@ -35,90 +57,64 @@ def learning_curves(results: Results, name: str) -> ReportFigure:
     until the first seed stops. Dashed: the epoch whose weights are kept, with the test result as a
     diamond; dotted: the epoch at which training stopped (medians of the seeds). Grey and thin: the
     curves of the paper's figures, one run on KMNIST.
+
+    The numbers are those of :func:`histories` and, as source "paper", the paper's curves, which
+    have no seed, but uncertainties.
     """
-    numbers = curve_numbers(results, name)
+    numbers = histories(results, [name]).assign(experiment="ours")
+    numbers = numbers.rename(columns={"experiment": "source"})
+    if shown := PAPER[name].figures if name in PAPER else ():
+        uncertainty = paper_curves(shown, "uncertainty").add_suffix("_uncertainty")
+        paper = paper_curves(shown).join(uncertainty).reset_index().assign(source="paper")
+        numbers = pd.concat([numbers.astype({"seed": "Int64"}), paper])  # it stays whole
     classes = results.of(name)[0].config.layer_specs[-1]
-    loss = _draw_curves(numbers, "loss", 1, f"cross-entropy / {classes}")
-    accuracy = _draw_curves(numbers, "accuracy", 100, "accuracy, %")
-    for figure, number in zip(
-        (loss, accuracy), PAPER[name].figures if name in PAPER else (), strict=False
-    ):
-        (axis,) = figure.axes
-        axis.set_title(f"Figure {number}. {axis.get_title(loc='left')}")
+    headings = [f"Figure {number}. " for number in shown] or ["", ""]
+    labels = {"loss": f"cross-entropy / {classes}", "accuracy": "accuracy, %"}
+    panels = [
+        _draw_curves(_in_percent(numbers), heading + kind.capitalize(), kind, label)
+        for heading, (kind, label) in zip(headings, labels.items(), strict=True)
+    ]
     kept = numbers[numbers.stopped_epoch.notna()]
     epochs = kept[["epoch", "stopped_epoch"]].median()
     finding = (
         f"Test accuracy is {100 * kept.test_accuracy.mean():.1f} % with the weights of epoch "
         f"{epochs.epoch:g}; training stops at epoch {epochs.stopped_epoch:g}."
     )
-    panels = [loss, accuracy]
+    quantities = [*CURVES, *AT_KEPT_EPOCH, "generalisation_gap"]
     return report_figure(
-        panels, numbers, finding, results=results, names=[name], quantities=QUANTITIES
+        panels, numbers, finding, results=results, names=[name], quantities=quantities
     )
 
 
-def curve_numbers(results: Results, name: str) -> pd.DataFrame:
-    """Return the history of every seed of an experiment, and the curves of the paper's figures.
-
-    Returns
-    -------
-    DataFrame
-        Columns source ("ours" or "paper"), seed, epoch, and loss and accuracy (a fraction) on
-        training and validation split; test_loss, test_accuracy, best_epoch and stopped_epoch in
-        the row of the epoch whose weights are kept. That row is epoch 0, the initial weights, if
-        the first epoch diverged. The paper's rows have no seed, but uncertainties.
-    """
-    histories = []
-    for seed, run in zip(results.values("seconds", name).index, results.of(name), strict=True):
-        history, kept = run.history, run.kept_epoch
-        if kept == 0:
-            initial = pd.DataFrame({"epoch": [0], **run.returned})
-            history = pd.concat([initial, history]) if len(history) else initial
-        history.insert(0, "source", "ours")
-        history.insert(1, "seed", seed)
-        for quantity in AT_KEPT_EPOCH:
-            history[quantity] = np.where(history.epoch == kept, getattr(run, quantity), np.nan)
-        histories.append(history)
-    ours = pd.concat(histories, ignore_index=True)
-    if name not in PAPER or not PAPER[name].figures:
-        return ours
-    shown = PAPER[name].figures
-    uncertainty = paper_curves(shown, "uncertainty").add_suffix("_uncertainty")
-    paper = paper_curves(shown).join(uncertainty).reset_index().assign(source="paper")
-    return pd.concat([ours.astype({"seed": "Int64"}), paper])  # it stays whole beside no seed
-
-
-def _draw_curves(numbers: pd.DataFrame, kind: str, factor: int, label: str) -> Figure:
+def _draw_curves(numbers: pd.DataFrame, heading: str, kind: str, label: str) -> Figure:
     """Draw loss or accuracy; without validation images there is no validation curve."""
     ours, paper = (numbers[numbers.source == source] for source in ("ours", "paper"))
-    at_kept = ours[ours.stopped_epoch.notna()]
-    kept, stopped = at_kept.epoch.median(), at_kept.stopped_epoch.median()
-    test = factor * at_kept[f"test_{kind}"].mean()
+    kept, stopped = ours[ours.stopped_epoch.notna()][["epoch", "stopped_epoch"]].median()
     figure, axis = panel(3.6)
     for part, colour in (("training", BLUE), ("validation", ORANGE)):
         column = f"{part}_{kind}"
-        if part == "validation" and len(ours) and ours[column].isna().all():
+        if ours[column].isna().all():
             continue
-        curves = [factor * curve for curve in _curves(ours, column)]
-        for curve in curves:
-            axis.plot([len(curve)] * len(curve[-1:]), curve[-1:], "|", color=colour, ms=7)
-        mean, deviation = _draw_seeds_and_mean(axis, curves, part, color=colour)
-        epochs = np.arange(1, len(mean) + 1)
-        axis.fill_between(epochs, mean - deviation, mean + deviation, color=colour, alpha=0.2, lw=0)
+        curves = _draw_seeds_and_mean(axis, ours, column, part, color=colour)
+        ends = ours[ours.epoch > 0].groupby("seed").last()
+        axis.plot(ends.epoch, ends[column], "|", color=colour, ms=7)
+        shared = curves.dropna()
+        mean, deviation = shared.mean(axis=1), shared.std(axis=1).fillna(0)
+        style = {"color": colour, "alpha": 0.2, "lw": 0}
+        axis.fill_between(mean.index, mean - deviation, mean + deviation, **style)
+        if len(paper):
+            style = {"color": GREY, "lw": 1, "zorder": 1.9}
+            axis.plot(paper.epoch, paper[column], label="paper, one run", **style)
+    test = ours[f"test_{kind}"].mean()
     axis.plot(kept, test, "D", color=GREEN, ms=7, label="test", zorder=5)
-    for part in ("training", "validation") if len(paper) else ():
-        values = factor * paper[f"{part}_{kind}"]
-        axis.plot(paper.epoch, values, color=GREY, lw=1, label="paper, one run", zorder=1.9)
     axis.axvline(kept, color=GREY, ls="--", lw=1, label=f"weights of epoch {kept:.4g}")
     if stopped != kept:
         axis.axvline(stopped, color=GREY, ls=":", lw=1, label=f"stopped at {stopped:.4g}")
     if kind == "loss":  # the initial loss would hide the rest
         drawn = numbers.loc[numbers.epoch > 0, ["training_loss", "validation_loss"]]
         axis.set_ylim(0, 1.05 * np.nanmax([*drawn.max(), test]))
-    axis.set_xlim(left=0)
-    axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
-    axis.set(xlabel="epoch", ylabel=label)
-    axis.set_title(kind.capitalize())
+    _label_epochs(axis, label)
+    axis.set_title(heading)
     legend_above(axis)
     return figure
 
@@ -133,56 +129,50 @@ def overlay(results: Results, names: str | Iterable[str], *quantities: str) -> R
     quantity, the validation accuracy is drawn.
     """
     names, quantities = results.chosen(names), quantities or ("validation_accuracy",)
-    rows, panels = [], []
+    numbers = histories(results, names)[["experiment", "seed", "epoch", *quantities]]
+    panels = []
     for quantity in quantities:
-        is_accuracy = quantity.endswith("accuracy")
+        is_accuracy, label = quantity.endswith("accuracy"), quantity.replace("_", " ")
         figure, axis = panel(3.5)
         best = []
-        for place, name in enumerate(names):
-            seeds = results.values("seconds", name).index
-            curves = [
-                (100 if is_accuracy else 1) * run.curves[quantity] for run in results.of(name)
-            ]
-            for seed, curve in zip(seeds, curves, strict=True):
-                points = list(enumerate(curve, start=1)) or [
-                    (0, np.nan)
-                ]  # its first epoch diverged
-                rows += [(quantity, name, seed, epoch, value) for epoch, value in points]
-            style = {"color": COLOURS[place % len(COLOURS)], "ls": DASHES[place % len(DASHES)]}
-            mean, _ = _draw_seeds_and_mean(axis, curves, title(name), **style)
-            if np.isfinite(mean).any():
-                epoch = int(np.nanargmax(mean) if is_accuracy else np.nanargmin(mean))
+        for name, (colour, dashes) in zip(names, cycle(zip(COLOURS, DASHES, strict=True))):
+            rows = _in_percent(numbers[numbers.experiment == name])
+            style = {"color": colour, "ls": dashes}
+            curves = _draw_seeds_and_mean(axis, rows, quantity, title(name), **style)
+            if len(mean := curves.dropna().mean(axis=1)):
+                epoch = mean.idxmax() if is_accuracy else mean.idxmin()
                 value = f"{mean[epoch]:.1f} %" if is_accuracy else typeset(f"{mean[epoch]:.3g}")
-                best.append(f"{title(name)} {value} (epoch {epoch + 1})")
-        label = quantity.replace("_", " ")
-        axis.set(xlabel="epoch", ylabel=label + ", %" * is_accuracy)
-        axis.set_xlim(left=0)
-        axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+                best.append(f"{title(name)} {value} (epoch {epoch})")
+        _label_epochs(axis, label + ", %" * is_accuracy)
         legend_above(axis, 2 if max(len(title(name)) for name in names) < 22 else 1)
         panels.append(figure)
-    best_is = f"{'Highest' if is_accuracy else 'Lowest'} mean {label}"
-    finding = f"{best_is}: {', '.join(best)}." if best else ""
-    numbers = pd.DataFrame(rows, columns=["quantity", "experiment", "seed", "epoch", "value"])
+    finding = f"{'Highest' if is_accuracy else 'Lowest'} mean {label}: {', '.join(best)}."
     return report_figure(
-        panels, numbers, finding, results=results, names=names, quantities=quantities
+        panels, numbers, finding * bool(best), results=results, names=names, quantities=quantities
     )
 
 
 # ---- both ----------------------------------------------------------------------------------------
 
 
-def _curves(rows: pd.DataFrame, column: str) -> list[np.ndarray]:
-    """Return the curve of each seed, epoch by epoch; empty if the first epoch diverged."""
-    seeds = rows.groupby("seed", sort=False)
-    return [of_seed.loc[of_seed.epoch > 0, column].to_numpy() for _, of_seed in seeds]
+def _in_percent(numbers: pd.DataFrame) -> pd.DataFrame:
+    """Return numbers with accuracies in per cent."""
+    accuracies = [column for column in numbers if column.endswith("accuracy")]
+    return numbers.assign(**100 * numbers[accuracies])
 
 
 def _draw_seeds_and_mean(
-    axis: Axes, curves: list[np.ndarray], label: str, **style: object
-) -> tuple[np.ndarray, np.ndarray]:
-    """Draw each seed thin and their mean thick; return the mean and the standard deviation."""
-    for curve in curves:
-        axis.plot(np.arange(1, len(curve) + 1), curve, lw=0.6, alpha=0.45, **style)
-    mean, deviation = mean_curve(curves)
-    axis.plot(np.arange(1, len(mean) + 1), mean, lw=2, label=label, **style)
-    return mean, deviation
+    axis: Axes, rows: pd.DataFrame, column: str, label: str, **style: object
+) -> pd.DataFrame:
+    """Draw each seed thin and their mean thick; return the curves, a column per seed."""
+    curves = rows.pivot(index="epoch", columns="seed", values=column).loc[1:]
+    axis.plot(curves.index, curves, lw=0.6, alpha=0.45, **style)
+    mean = curves.dropna().mean(axis=1)  # until the first seed stops
+    axis.plot(mean.index, mean, lw=2, label=label, **style)
+    return curves
+
+
+def _label_epochs(axis: Axes, label: str) -> None:
+    axis.set_xlim(left=0)
+    axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+    axis.set(xlabel="epoch", ylabel=label)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
-from markupsafe import Markup, escape
+from jinja2 import Environment
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from kmnist_mlp.config import Config
@@ -19,6 +21,11 @@ from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.support.colours import RED
 from kmnist_mlp.support.files import csv_text
 from kmnist_mlp.support.statistics import MISSING, typeset
+
+LONG = 40  # characters of a cell of a table that may break its lines
+HTML = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
+    (Path(__file__).parent / "table.html.j2").read_text("utf-8")
+)
 
 # Of the options whose names in figures and tables are not just those of Config
 LABELS = {
@@ -55,9 +62,9 @@ class ShownData:
     """
 
     csv: str
-    quantities: tuple[str, ...] = ()
-    experiments: dict[str, dict[str, Any]] = field(default_factory=dict)
-    seeds: tuple[int, ...] = ()
+    quantities: tuple[str, ...]
+    experiments: dict[str, dict[str, Any]]
+    seeds: tuple[int, ...]
 
     @classmethod
     def of(
@@ -71,18 +78,14 @@ class ShownData:
 
         ``results`` are what the numbers come from, ``names`` those of the experiments shown.
         """
-        experiments, seeds = {}, ()
-        if results is not None and (names := list(names)):
-            experiments = {name: results.of(name)[0].config.to_dict() for name in names}
-            for config in experiments.values():
-                config.pop("seed")
+        names, seeds = list(names), ()
+        configs = {name: results.of(name)[0].config.to_dict() for name in names}
+        for config in configs.values():
+            del config["seed"]
+        if names:
             frame = results.frame[results.frame.experiment.isin(names)]
-            seeds = tuple(int(seed) for seed in frame.seed.unique())
-        return cls(csv_text(numbers), tuple(quantities), experiments, seeds)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON; experiments as pairs, as notebooks sort keys of a dict."""
-        return {**asdict(self), "experiments": list(self.experiments.items())}
+            seeds = tuple(map(int, frame.seed.unique()))
+        return cls(csv_text(numbers), tuple(quantities), configs, seeds)
 
 
 @dataclass(frozen=True)
@@ -114,21 +117,14 @@ class ReportFigure:
 
 
 def report_figure(
-    panels: Sequence[Figure],
-    numbers: pd.DataFrame,
-    finding: str = "",
-    *,
-    data_name: str | None = None,
-    results: Results | None = None,
-    names: Iterable[str] = (),
-    quantities: Iterable[str] = (),
+    panels: Sequence[Figure], numbers: pd.DataFrame, finding: str = "", **shown: Any
 ) -> ReportFigure:
     """Return a figure of the report; each panel is marked if it shows the stand-in.
 
-    The parameters are those of :class:`ReportFigure` and :meth:`ShownData.of`; ``data_name`` is
-    that of the data set, of which results know theirs.
+    The parameters are those of :class:`ReportFigure` and :meth:`ShownData.of`; without ``results``,
+    ``data_name`` is that of the data set.
     """
-    data_name = results.data_name if results is not None else data_name
+    data_name = shown["results"].data_name if "results" in shown else shown.pop("data_name")
     for figure in panels:
         if is_stand_in(data_name):
             figure.supxlabel(
@@ -136,17 +132,10 @@ def report_figure(
                 weight="bold", bbox={"facecolor": RED, "edgecolor": "none", "pad": 2},
             )  # fmt: skip
         plt.close(figure)  # else a notebook would show it a second time
-    data = ShownData.of(numbers, results, names, quantities)
-    return ReportFigure(tuple(panels), numbers, finding, data)
+    return ReportFigure(tuple(panels), numbers, finding, ShownData.of(numbers, **shown))
 
 
 # ---- tables as HTML ------------------------------------------------------------------------------
-
-WRAP = Markup(' class="wrap"')
-LONG = 40  # characters of a cell that may break its lines
-VERDICT = {  # coloured on pages
-    verdict: Markup(' class="{}"').format(verdict.replace(" ", "-")) for verdict in VERDICTS
-}
 
 
 def html(table: pd.DataFrame) -> str:
@@ -168,51 +157,21 @@ def html(table: pd.DataFrame) -> str:
     </tbody>
     </table>
     """
-    classes = [_kind(table[column]) for column in table.columns]
-    cards = WRAP in classes  # too wide for a telephone: a row is a card there
-    labels = [
-        Markup(' data-label="{}"').format(column) if cards else "" for column in table.columns
-    ]
-    role = Markup(' role="{}"').format if cards else (lambda name: "")
-    head = Markup("").join(
-        Markup('<th scope="col"{}>{}</th>').format(kind, column)
-        for column, kind in zip(table.columns, classes, strict=True)
+    kinds = [_kind(table[column]) for column in table.columns]
+    cells = table.map(lambda cell: typeset(cell) if type(cell) is str else cell)
+    rows, corner = cells.itertuples(name=None), table.columns.name
+    return HTML.render(
+        corner=corner, names=table.columns, kinds=kinds, rows=rows, verdicts=VERDICTS
     )
-    body = Markup("").join(
-        Markup('<tr{}><th scope="row"{}>{}</th>{}</tr>\n').format(
-            role("row"),
-            role("rowheader"),
-            label,
-            Markup("").join(
-                Markup("<td{}{}{}>{}</td>").format(
-                    VERDICT.get(cell, kind), role("cell"), name, _typeset(cell)
-                )
-                for cell, kind, name in zip(cells, classes, labels, strict=True)
-            ),
-        )
-        for label, *cells in table.itertuples(name=None)
-    )
-    corner = escape(table.columns.name or "")
-    corner = Markup('<th scope="col">{}</th>').format(corner) if corner else Markup("<td></td>")
-    kinds = Markup(' class="cards" role="table"') if cards else ""
-    page = Markup("<table{}>\n<thead><tr>{}{}</tr></thead>\n<tbody>\n{}</tbody>\n</table>")
-    return str(page.format(kinds, corner, head, body))
 
 
-def _kind(cells: pd.Series) -> Markup:
-    if all(map(_is_number, cells)):
-        return Markup(' class="number"')
+def _kind(cells: pd.Series) -> str:
+    """Return the class of a column of numbers, ranges or spreads of numbers, or of long text."""
+    texts = cells.astype(str)
+    if all(texts.isin([MISSING, "none"]) | texts.str.startswith(tuple("0123456789+−-"))):
+        return "number"
     lengths = [len(cell.striptags() if isinstance(cell, Markup) else str(cell)) for cell in cells]
-    return WRAP if max(lengths) > LONG else Markup("")
-
-
-def _typeset(cell: object) -> object:
-    return typeset(cell) if type(cell) is str else cell
-
-
-def _is_number(cell: object) -> bool:
-    """Whether a cell is a number, a range or spread of numbers, missing or "none"."""
-    return str(cell) in (MISSING, "none") or str(cell).startswith(tuple("0123456789+−-"))
+    return "wrap" if max(lengths) > LONG else ""
 
 
 # ---- words for options and experiments -----------------------------------------------------------

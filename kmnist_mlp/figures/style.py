@@ -9,12 +9,14 @@ import re
 import zlib
 from collections.abc import Iterable
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
@@ -22,11 +24,9 @@ from PIL import Image
 
 from kmnist_mlp.support.colours import BLUE, GREEN, ON_DARK, ON_PALE, ORANGE, PALE, PURPLE, SKY
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY)
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))  # told apart without any colour
+JAPANESE = Path(find_spec("matplotlib_fontja").origin).parent / "fonts" / "ipaexg.ttf"
 PANEL = 4.2  # inches: two side by side fill a page, one a telephone or a column of print
 
 
@@ -38,35 +38,13 @@ def use_style() -> None:
 
     A matplotlibrc of the user's own has no effect on them.
     """
-    mpl.rcdefaults()
-    # DejaVu stays first, for the Latin letters.
-    mpl.font_manager.fontManager.addfont(str(japanese_font()))
     # IPAexGothic has no bold: a warning at every bold title would fill the notebooks.
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
-    mpl.rcParams.update(
-        {
-            "font.family": ["DejaVu Sans", "IPAexGothic"],
-            "font.size": 10,
-            "axes.titlesize": 10.5,
-            "axes.titleweight": "bold",
-            "axes.titlelocation": "left",
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.grid": True,
-            "grid.color": PALE,
-            "axes.axisbelow": True,
-            "axes.prop_cycle": mpl.cycler(color=COLOURS),
-            "legend.edgecolor": "white",
-            "legend.framealpha": 0.9,
-            "figure.facecolor": "white",
-            "savefig.facecolor": "white",
-            "figure.dpi": 100,
-            "savefig.dpi": 200,
-            "figure.constrained_layout.use": True,
-            "svg.fonttype": "none",  # text stays text
-            "svg.hashsalt": "kmnist_mlp",  # the same identifiers every time
-        }
-    )
+    mpl.font_manager.fontManager.addfont(str(JAPANESE))
+    mpl.rcdefaults()
+    plt.style.use(Path(__file__).parent / "report.mplstyle")
+    mpl.rcParams["axes.prop_cycle"] = mpl.cycler(color=COLOURS)
+    mpl.rcParams["grid.color"] = PALE
 
 
 def panel(height: float = 3.2, width: float = PANEL) -> tuple[Figure, Axes]:
@@ -119,12 +97,7 @@ def draw_means(
 
 
 def heat_map(
-    axis: Axes,
-    cells: pd.DataFrame,
-    text: str = "{:.1f}",
-    missing: str = "",
-    fontsize: float = 10,
-    **style: Any,
+    axis: Axes, cells: pd.DataFrame, missing: str = "", fontsize: float = 10, **style: Any
 ) -> QuadMesh:
     """Draw a table as coloured cells with their numbers, its first row on top; return the cells.
 
@@ -133,8 +106,6 @@ def heat_map(
     axis : Axes
     cells : DataFrame
         Its labels are those of the ticks. A cell of NaN has no colour.
-    text : str
-        Format of a number.
     missing : str
         Stands in a cell of NaN.
     fontsize : float
@@ -143,12 +114,12 @@ def heat_map(
     """
     mesh = axis.pcolormesh(cells, edgecolor="none", **style)
     for (row, column), value in np.ndenumerate(cells.to_numpy()):
-        pale = np.dot(mesh.to_rgba(value)[:3], (0.3, 0.6, 0.1)) > 0.5
-        known = np.isfinite(value)
-        axis.text(
-            column + 0.5, row + 0.5, text.format(value) if known else missing, fontsize=fontsize,
-            color=(ON_PALE if pale else ON_DARK) if known else "black", ha="center", va="center",
-        )  # fmt: skip
+        text, colour = missing, "black"
+        if np.isfinite(value):
+            pale = np.dot(mesh.to_rgba(value)[:3], (0.3, 0.6, 0.1)) > 0.5
+            text, colour = f"{value:.1f}", ON_PALE if pale else ON_DARK
+        style = {"ha": "center", "va": "center", "fontsize": fontsize, "color": colour}
+        axis.text(column + 0.5, row + 0.5, text, **style)
     axis.set_xticks(np.arange(cells.shape[1]) + 0.5, cells.columns)
     axis.set_yticks(np.arange(cells.shape[0]) + 0.5, cells.index)
     axis.invert_yaxis()
@@ -159,11 +130,6 @@ def heat_map(
 def in_two_lines(labels: Iterable[str]) -> list[str]:
     """Return labels such as "お o" with the second word below the first."""
     return [label.replace(" ", "\n") for label in labels]
-
-
-def is_chart(figure: Figure) -> bool:
-    """Whether a figure consists of lines and marks, not of images."""
-    return not any(axis.images for axis in figure.axes)
 
 
 # ---- pictures and fonts as bytes -----------------------------------------------------------------
@@ -178,32 +144,25 @@ def png(figure: Figure, dpi: int | None = None) -> bytes:
     return small.getvalue()
 
 
-def svg(figure: Figure) -> str:
-    """Return a figure as SVG, the same text every time, with coordinates in two decimals."""
+def picture(figure: Figure) -> dict[str, Any]:
+    """Return a figure by its type of medium, as a notebook keeps it, the same every time.
+
+    Images are PNG in base64, charts SVG with coordinates in two decimals.
+    """
+    if any(axis.images for axis in figure.axes):
+        return {"image/png": base64.b64encode(png(figure)).decode()}
     content = io.StringIO()
     nothing = dict.fromkeys(("Date", "Format", "Type", "Creator"))
     figure.savefig(content, format="svg", metadata=nothing)
-    text = content.getvalue()
-    return re.sub(r"(\.\d\d)\d+(?=[^<>]*>)", r"\1", text[text.index("<svg") :])  # in tags only
-
-
-def picture(figure: Figure) -> dict[str, Any]:
-    """Return a figure by its type of medium, as a notebook keeps it: SVG, or PNG in base64."""
-    if is_chart(figure):
-        return {"image/svg+xml": svg(figure)}
-    return {"image/png": base64.b64encode(png(figure)).decode()}
+    text = content.getvalue().partition("<svg")[2]
+    return {
+        "image/svg+xml": "<svg" + re.sub(r"(\.\d\d)\d+(?=[^<>]*>)", r"\1", text)
+    }  # in tags only
 
 
 def png_address(figure: Figure, dpi: int | None = None) -> str:
     """Return a figure as an address for web pages: PNG in base64."""
     return f"data:image/png;base64,{base64.b64encode(png(figure, dpi)).decode()}"
-
-
-def japanese_font() -> Path:
-    """Return the file of a font with kana, IPAexGothic, which comes with a package."""
-    import matplotlib_fontja
-
-    return Path(matplotlib_fontja.__file__).parent / "fonts" / "ipaexg.ttf"
 
 
 @lru_cache(maxsize=4)
@@ -212,7 +171,7 @@ def web_font(text: str) -> str:
     from fontTools import subset
     from fontTools.ttLib import TTFont
 
-    font = TTFont(japanese_font(), recalcTimestamp=False)  # the same bytes every time
+    font = TTFont(JAPANESE, recalcTimestamp=False)  # the same bytes every time
     glyphs = subset.Subsetter()
     glyphs.populate(text=text)
     glyphs.subset(font)

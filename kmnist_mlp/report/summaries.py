@@ -11,12 +11,9 @@ import pandas as pd
 
 from kmnist_mlp.beyond.evaluation import calibration_error_interval
 from kmnist_mlp.beyond.records import Records
-from kmnist_mlp.data import Dataset, split_and_standardise
-from kmnist_mlp.experiments.analysis import origin_auc
 from kmnist_mlp.experiments.causes import in_both_readings
 from kmnist_mlp.experiments.claims import KINDS, claims_of, judge
 from kmnist_mlp.experiments.paper import (
-    EXPERIMENTS,
     PAPER,
     PUBLISHED,
     offset_and_rest,
@@ -26,7 +23,7 @@ from kmnist_mlp.experiments.paper import (
 from kmnist_mlp.experiments.paper_gradients import would_pass
 from kmnist_mlp.experiments.published_code import DEVIATIONS
 from kmnist_mlp.experiments.readings import ABLATED, OURS, load_curves, load_readings
-from kmnist_mlp.experiments.runs import Results, default_seeds
+from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.experiments.sweep import (
     measured,
     printed_runs,
@@ -37,17 +34,8 @@ from kmnist_mlp.experiments.sweep import (
 from kmnist_mlp.figures.report_figure import title
 from kmnist_mlp.figures.sensitivity import distance
 from kmnist_mlp.figures.tables import relative_differences
-from kmnist_mlp.report.notebook.sentences import number
+from kmnist_mlp.report.notebook import TEXTS, number
 from kmnist_mlp.support.statistics import MISSING, holm, mcnemar, signed
-
-PARTS = ("training", "validation", "test")
-INPUTS = {  # by the names of standardisation in Config
-    "each pixel standardised": "pixel",
-    "all pixels standardised together": "global",
-    "each image standardised": "image",
-    "divided by 255": "scale",
-    "raw, 0 to 255": "none",
-}
 
 # ---- gradients -----------------------------------------------------------------------------------
 
@@ -93,17 +81,10 @@ def distances_to_curves(*names: str) -> list[str]:
 
 def inputs_table(results: Results) -> pd.DataFrame:
     """Return :func:`results_by_input` as a table."""
-    columns = {
-        "test accuracy": "test_accuracy",
-        "test loss": "test_loss",
-        "validation accuracy": "validation_accuracy",
-        "weights of epoch": "best_epoch",
-    }
-    rows = {
-        label: {heading: number(results, label, q) for heading, q in columns.items()}
-        for label in results.names
-    }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns="pixels")
+    quantities = ["test_accuracy", "test_loss", "validation_accuracy", "best_epoch"]
+    headings = ["test accuracy", "test loss", "validation accuracy", "weights of epoch"]
+    cells = [[number(results, label, of) for of in quantities] for label in results.names]
+    return pd.DataFrame(cells, results.names, headings).rename_axis(columns="pixels")
 
 
 def lowest(results: Results, name: str, curve: str = "training_loss") -> float:
@@ -116,18 +97,10 @@ def error_factors(results: Results, name: str, other: str) -> pd.Series:
 
     At most 10: a quotient whose divisor is almost zero has no exact value.
     """
-    many, few = (
-        pd.Series({part: 100 - results.values(f"{part}_accuracy", n).mean() for part in PARTS})
-        for n in (name, other)
-    )
-    return (many / few).clip(upper=10)
-
-
-def origin_aucs(data: Dataset) -> tuple[list[float], list[float]]:
-    """Return the AUC of test against training images, and of the control, of up to three seeds."""
-    seeds = default_seeds()[:3]
-    tested, control = ([origin_auc(data, seed, other) for seed in seeds] for other in (False, True))
-    return tested, control
+    columns = ["training_accuracy", "validation_accuracy", "test_accuracy"]
+    means = 1 - results.frame.groupby("experiment")[columns].mean()
+    factors = (means.loc[name] / means.loc[other]).clip(upper=10)
+    return factors.rename(lambda column: column.split("_")[0])
 
 
 def single_runs() -> tuple[pd.DataFrame, float, float, float]:
@@ -141,23 +114,24 @@ def single_runs() -> tuple[pd.DataFrame, float, float, float]:
         "in the paper, points": [signed(d, 2) for d in pairs.difference],
         "larger than by chance": list(pairs.beyond_chance),
     }
-    names = zip(pairs.experiment, pairs.minus, strict=True)
-    index = [f"{title(one)} − {title(other)}" for one, other in names]
-    table = pd.DataFrame(columns, index).rename_axis(columns="test accuracy")
+    index = pairs.experiment.map(title) + " − " + pairs.minus.map(title)
+    table = pd.DataFrame(columns, list(index)).rename_axis(columns="test accuracy")
     return (table, *smallest_difference(groups))
 
 
 def classifiers(results: Results) -> pd.DataFrame:
     """Return published test accuracies on KMNIST, and those that were measured here."""
-    here = measured().set_index("model").test_accuracy_percent
-    final = ("89", number(results, "final").removesuffix(" %"))
-    rows = {"multilayer perceptron, the paper's final model": final}
-    for row in quoted().sort_values("test_accuracy_percent").itertuples():
-        ours = f"{here[row.model]:.2f}" if row.model in here else MISSING
-        rows[row.model + " *" * row.old_version] = (f"{row.test_accuracy_percent:.2f}", ours)
-    columns = ["test accuracy, %", "measured here, %"]
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
-    return table.rename_axis(columns="classifier")
+    table = quoted().merge(measured(), "left", "model", suffixes=("", "_here"))
+    table = table.sort_values("test_accuracy_percent")
+    cells = table[["test_accuracy_percent", "test_accuracy_percent_here"]]
+    cells = cells.map("{:.2f}".format).replace("nan", MISSING).to_numpy().tolist()
+    ours = ["89", number(results, "final").removesuffix(" %")]
+    names = table.model + table.old_version.map({True: " *", False: ""})
+    return pd.DataFrame(
+        [ours, *cells],
+        index=["multilayer perceptron, the paper's final model", *names],
+        columns=["test accuracy, %", "measured here, %"],
+    ).rename_axis(columns="classifier")
 
 
 def saturated(results: Results, units: pd.DataFrame, weights: str) -> Results:
@@ -182,8 +156,7 @@ def judged(results: Results, *sections: str) -> pd.DataFrame:
 def together(results: Results, name: str, frame: pd.DataFrame) -> Results:
     """Return results with further runs, of which only a table is known, under a name."""
     frame = pd.concat([results.frame, frame.assign(experiment=name)], ignore_index=True)
-    runs = results.runs | {(name, seed): None for seed in frame.seed[frame.experiment == name]}
-    return Results(runs, frame, results.data_name)
+    return Results.of_frame(frame, results.data_name)
 
 
 # ---- networks beyond the paper -------------------------------------------------------------------
@@ -238,24 +211,12 @@ def choices() -> pd.DataFrame:
 
 
 def results_by_input() -> Results:
-    """Return the kept results of the baseline on :data:`INPUTS`, in place of experiments."""
-    kept = load_readings()
-    frames = [
-        Results.of_frame(kept, **{**OURS, "standardisation": kind}).frame
-        for kind in INPUTS.values()
-    ]
-    frames = [frame[frame.experiment == "baseline"] for frame in frames]
-    results = Results({}, frames[0][:0], "KMNIST")
-    for label, frame in zip(INPUTS, frames, strict=True):
-        results = together(results, label, frame)
-    return results
-
-
-def largest_input(data: Dataset) -> float:
-    """Return the largest input of the baseline in the test images, in standard deviations."""
-    split = split_and_standardise(data, EXPERIMENTS["baseline"])
-    images = data.test_images.reshape(len(data.test_images), -1)
-    return float(((images - split.mean) / split.std).max())
+    """Return the kept results of the baseline on other inputs, in place of experiments."""
+    kept = load_readings().query("experiment == 'baseline'")
+    others = {what: value for what, value in OURS.items() if what != "standardisation"}
+    frame = Results.of_frame(kept, **others).frame.set_index("standardisation")
+    frame = frame.loc[list(TEXTS["inputs"])].reset_index()
+    return Results.of_frame(frame.assign(experiment=frame.standardisation.map(TEXTS["inputs"])))
 
 
 def claim_list(claims: pd.DataFrame) -> str:
@@ -267,17 +228,14 @@ def claims_by_cause(judged: pd.DataFrame) -> str:
     """Return as Markdown which claims one of the two readings does not reproduce, and why."""
     failed = judged[(judged.verdict == "not reproduced") & (judged.note == "")]
     coded = failed.verdict_code.replace("", "not run")
-    causes = [
-        f"- *{cause}* ({verdict} as coded): {claim_list(own)}."
-        for (cause, verdict), own in failed.groupby([failed.cause, coded])
-    ]
+    causes = "\n".join(
+        f"- *{cause}* ({verdict} as coded): {claim_list(claims)}."
+        for (cause, verdict), claims in failed.groupby([failed.cause, coded])
+    )
     lost = judged[(judged.verdict == "reproduced") & (judged.verdict_code == "not reproduced")]
-    return "\n".join(
-        [
-            "**Claims that are not reproduced as described, by their cause:**\n",
-            *causes,
-            f"\n**Reproduced as described, but not as coded:** {claim_list(lost)}.",
-        ]
+    return (
+        f"**Claims that are not reproduced as described, by their cause:**\n\n{causes}\n\n"
+        f"**Reproduced as described, but not as coded:** {claim_list(lost)}."
     )
 
 
@@ -290,21 +248,18 @@ def distance_to_paper(results: Results) -> str:
 def of_ablated(results: Results) -> Results:
     """Return the results of the experiments of which each deviation was measured."""
     frame = results.frame[results.frame.experiment.isin(ABLATED)]
-    runs = {key: run for key, run in results.runs.items() if key[0] in ABLATED}
-    return Results(runs, frame, results.data_name)
+    return Results.of_frame(frame, results.data_name)
 
 
 def distances_to_printed(judged: pd.DataFrame) -> str:
     """Return the median distance of our means to the paper's printed accuracies and losses."""
-    printed = judged[judged.kind.isin(KINDS[:2]) & judged.one_run & (judged.verdict_code != "")]
-    middle = (printed.low + printed.high) / 2
-    text, code = (
-        abs(printed[mean] - middle).groupby(printed.kind).median() for mean in ("mean", "mean_code")
-    )
-    accuracy, loss = KINDS[:2]
+    printed = judged[judged.one_run & (judged.verdict_code != "")].set_index("kind")
+    apart = printed[["mean", "mean_code"]].sub((printed.low + printed.high) / 2, axis=0)
+    medians = apart.abs().groupby("kind").median()
+    (text, code), (loss, loss_code) = medians.loc[list(KINDS[:2])].to_numpy()
     return (
-        f"{text[accuracy]:.2f} points of accuracy ({code[accuracy]:.2f} as the code ran it), "
-        f"{text[loss]:.4f} of loss ({code[loss]:.4f})"
+        f"{text:.2f} points of accuracy ({code:.2f} as the code ran it), "
+        f"{loss:.4f} of loss ({loss_code:.4f})"
     )
 
 

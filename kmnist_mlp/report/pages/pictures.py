@@ -1,10 +1,7 @@
 """Figures on a page: panels side by side, charts in the page's own colours and font."""
 
-from __future__ import annotations
-
 import copy
 import re
-from typing import Any
 
 import nbformat
 from markupsafe import Markup
@@ -12,21 +9,16 @@ from markupsafe import Markup
 from kmnist_mlp.report.pages.text import KANA
 from kmnist_mlp.support import colours
 
-# What a chart is drawn in, and the variable of the style sheet that takes its place
-VARIABLES = {
-    "#000000": "--ink",
-    "#ffffff": "--ground",
-    colours.GREY: "--soft",
-    colours.CELL: "--cell",
-    colours.INPUT: "--cell-input",
-    colours.COMPUTED: "--cell-computed",
-    **{
-        getattr(colours, name): f"--{name.lower()}"
-        for name in ("PALE", "RULE", "BAND", "BLUE", "ORANGE", "GREEN", "PURPLE", "SKY", "RED")
-    },
-}
-REPLACED = {colour.lower(): f"var({variable})" for colour, variable in VARIABLES.items()} | {
-    "'DejaVu Sans', 'IPAexGothic'": "var(--font)",  # of figures/style.py
+# What a chart is drawn in, and what takes its place: variables of the style sheet
+NAMES = {"GREY": "soft", "INPUT": "cell-input", "COMPUTED": "cell-computed"}
+REPLACED = {
+    colour.lower(): f"var(--{NAMES.get(name, name.lower())})"
+    for name, colour in vars(colours).items()
+    if name.isupper() and not name.startswith("ON_")
+} | {
+    "#000000": "var(--ink)",
+    "#ffffff": "var(--ground)",
+    "'DejaVu Sans', 'IPAexGothic'": "var(--font)",  # of figures/report.mplstyle
     "*{stroke-linejoin: round; stroke-linecap: butt}": "",  # it would rule the whole page
 }
 WIDE = 500  # pixels: what is wider than a panel takes a row of its own
@@ -59,27 +51,23 @@ def figure_html(output: nbformat.NotebookNode, number: str, place: str = "") -> 
     place : str
         Begins the identifiers inside of it: a figure may stand on more than one page.
     """
-    panels = []
-    for n, panel in enumerate([output, *output.get("panels", ())]):
-        kind = "image/svg+xml" if "image/svg+xml" in panel.data else "image/png"
-        facts = panel.metadata.get(kind) or {}
-        panels.append(
-            picture_html(panel.data[kind], f"{place}-{n}", facts.get("alt", number), facts)
-        )
     own = output.metadata.get("kmnist_mlp") or {}
     box = Markup('<div class="panels{}" data-text="{}"{}>{}</div>').format
-    still = box("", own.get("finding", ""), "", Markup().join(panels))
-    turned = []
+    pictures = Markup()
+    for n, panel in enumerate([output, *output.get("panels", ())]):
+        kind = "image/svg+xml" if "image/svg+xml" in panel.data else "image/png"
+        facts = {"alt": number, "width": 0} | (panel.metadata.get(kind) or {})
+        pictures += picture_html(panel.data[kind], f"{place}-{n}", facts["alt"], facts["width"])
+    html = box("", own.get("finding", ""), "", pictures)
     for n, frame in enumerate(own.get("frames") or ()):  # without scripts, only the still is shown
-        pictures = [
-            picture_html(content, f"{place}-frame{n}-{m}", frame["text"] if not m else number)
-            for m, content in enumerate(frame.get("panels", ()))
-        ]
-        turned.append(box(" frame", frame["text"], " hidden", Markup().join(pictures)))
-    return still + Markup().join(turned)
+        text, pictures = frame["text"], Markup()
+        for m, content in enumerate(frame["panels"]):
+            pictures += picture_html(content, f"{place}-frame{n}-{m}", number if m else text)
+        html += box(" frame", text, " hidden", pictures)
+    return html
 
 
-def picture_html(content: str, prefix: str, alt: str, facts: Any = ()) -> Markup:
+def picture_html(content: str, prefix: str, alt: str, width: float = 0) -> Markup:
     """Return a picture as HTML: a PNG as an image, an SVG as a part of the page.
 
     The SVG takes its colours and font from the page, and has identifiers of its own.
@@ -89,7 +77,7 @@ def picture_html(content: str, prefix: str, alt: str, facts: Any = ()) -> Markup
     >>> print(picture_html('<svg width="9pt"><path id="a" style="fill: #0072b2"/></svg>', "p", "A"))
     <svg class="figure" role="img" aria-label="A"><path id="p-a" style="fill: var(--blue)"/></svg>
     """
-    kind = "figure wide" if dict(facts).get("width", 0) > WIDE else "figure"
+    kind = "figure wide" if width > WIDE else "figure"
     alt = without_kana(alt)
     if not content.startswith("<svg"):
         tag = '<img class="{}" alt="{}" src="data:image/png;base64,{}">'
