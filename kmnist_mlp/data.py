@@ -183,8 +183,13 @@ def split_and_standardise(data: Dataset, config: Config, dtype: Any = np.float32
     )  # fmt: skip
 
 
-def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
+def one_hot(labels: np.ndarray, classes: int = 10) -> np.ndarray:
     """Return a 1 in the column of each label (n,) and 0 elsewhere: float32, (n, classes).
+
+    Raises
+    ------
+    ValueError
+        If labels are no whole numbers from 0 to ``classes - 1``.
 
     Examples
     --------
@@ -192,7 +197,7 @@ def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
     array([[0., 0., 1.],
            [1., 0., 0.]], dtype=float32)
     """
-    return np.eye(classes, dtype=np.float32)[labels]
+    return np.float32(np.eye(classes)[checks.class_indices("labels", labels, classes, len(labels))])
 
 
 @dataclass(frozen=True, eq=False)
