@@ -131,6 +131,7 @@ def test_the_table_of_saturation_has_means_over_seeds_in_per_cent(tiny10):
     assert row["gradient norm, layer 2"].startswith(f"{kept.gradient_norm.mean():.2f}")
     missing = table.loc["baseline, early stopping: kept weights"]
     assert missing["saturated units, layer 2, %"] == missing["gradient norm, layer 3"] == "–"
+    assert "saturated units, layer 3, %" not in table, "the output layer has no hidden units"
 
 
 # ---- distribution shift --------------------------------------------------------------------------
