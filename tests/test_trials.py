@@ -10,7 +10,7 @@ from kmnist_mlp.beyond.evaluation import calibration_table
 from kmnist_mlp.beyond.plan import GROUPS
 from kmnist_mlp.beyond.protocol import ENSEMBLE, NETWORK, accuracies, load_ledger, recorded
 from kmnist_mlp.beyond.records import Records, load_timing
-from kmnist_mlp.experiments.other_classifiers import quoted
+from kmnist_mlp.experiments.sweep import quoted
 from kmnist_mlp.figures.style import use_style
 from kmnist_mlp.support.statistics import interval, mcnemar, p_text, wilson_interval
 

@@ -11,7 +11,7 @@ from kmnist_mlp.beyond.plan import GROUPS, IMAGES_SEEN, LONG, SHORT
 from kmnist_mlp.beyond.protocol import ENSEMBLE, NETWORK, accuracies
 from kmnist_mlp.beyond.records import HELD_OUT, Records, load_timing
 from kmnist_mlp.data import Dataset
-from kmnist_mlp.experiments.other_classifiers import quoted
+from kmnist_mlp.experiments.sweep import quoted
 from kmnist_mlp.extensions.augmentation import Distortion
 from kmnist_mlp.figures.images import first_of_each_class, image_grid
 from kmnist_mlp.figures.report_figure import ReportFigure, report_figure
