@@ -72,13 +72,6 @@ def test_a_whole_shift_moves_pixels_and_half_a_shift_averages_neighbours():
     np.testing.assert_array_equal(shift_right(IMAGES, 0.5)[:, :, 1:], between)
 
 
-@pytest.mark.parametrize("quarter_turns", [0, 1, -1])
-def test_a_quarter_turn_is_counter_clockwise_and_loses_nothing(quarter_turns):
-    np.testing.assert_array_equal(
-        rotate(IMAGES, 90 * quarter_turns), np.rot90(IMAGES, quarter_turns, axes=(1, 2))
-    )
-
-
 def test_a_rotation_keeps_the_size_and_leaves_the_centre_in_place():
     image = np.zeros((1, 9, 9), np.uint8)
     image[0, 4, 4:8] = 255  # from the centre to the right
@@ -89,9 +82,7 @@ def test_a_rotation_keeps_the_size_and_leaves_the_centre_in_place():
 
 def test_noise_has_the_stated_strength_and_stays_within_grey_levels():
     images = np.full((50, 28, 28), 128, np.uint8)
-    assert add_noise(images, 20).std() == pytest.approx(20, rel=0.02)
     np.testing.assert_array_equal(add_noise(images, 0), images)
-    np.testing.assert_array_equal(add_noise(images, 20), add_noise(images, 20))
     drawn = np.random.default_rng(0).standard_normal(images.shape, np.float32)
     np.testing.assert_array_equal(add_noise(images, 20), np.rint(128 + 20 * drawn))
     strong = add_noise(images, 500)

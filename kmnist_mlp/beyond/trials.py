@@ -21,6 +21,7 @@ from kmnist_mlp.support import statistics
 from kmnist_mlp.support.colours import BLUE, GREY, PALE
 from kmnist_mlp.support.statistics import MISSING, interval, plus_minus, signed, wilson_interval
 
+ACCURACY = "accuracy, %"
 KMNIST = "KMNIST"  # what the shipped results were measured on
 CHANGE = "change of accuracy, points"
 COPIES = 7  # of each image in the figure of data augmentation
@@ -29,9 +30,7 @@ COPIES = 7  # of each image in the figure of data augmentation
 # ---- tables of trials ----------------------------------------------------------------------------
 
 
-def changes_table(
-    records: Records, groups: list[str], corner: str, base: str = "trial"
-) -> pd.DataFrame:
+def changes_table(records: Records, groups: list, corner: str, base: str = "trial") -> pd.DataFrame:
     """Return how much each change of a trial changes its accuracy.
 
     Per part of the images: the mean difference over seeds, seed by seed, with its 95 % interval.
@@ -58,11 +57,9 @@ def changes_table(
             mean, *between = interval(change)
             row[f"change ({part})"] = signed(mean, 2)
             row[f"95 % interval ({part})"] = ends(*between, 2)
-        p = [
-            statistics.mcnemar(records.correct(run), records.correct(unchanged[seed]))[2]
-            for (*_, seed), run in runs.run.items()
-        ]
-        row["McNemar's p"] = statistics.p_text(max(p))
+        same = unchanged[runs.index.get_level_values("seed")]
+        pairs = map(records.correct, runs.run), map(records.correct, same)
+        row["McNemar's p"] = statistics.p_text(max(p for *_, p in map(statistics.mcnemar, *pairs)))
     table = table_of(rows, corner, numbers=records.table).fillna(MISSING)
     return table.loc[:, (table != MISSING).any()]  # one seed has no interval
 
@@ -130,11 +127,10 @@ def final_table(lines: pd.DataFrame) -> pd.DataFrame:
     for line in lines.itertuples():
         low, high = wilson_interval(round(line.accuracy * line.images), line.images)
         seeds = f"seed{'s' * (not line.seed.isdigit())} {line.seed}"
-        rows[f"{line.kind}, {seeds}"] = {
-            "test accuracy, %": f"{100 * line.accuracy:.2f}",
-            "95 % interval (images)": f"{low:.2f} to {high:.2f}",
-        }
-    return table_of(rows, "network", numbers=lines)
+        rows[f"{line.kind}, {seeds}"] = f"{100 * line.accuracy:.2f}", f"{low:.2f} to {high:.2f}"
+    columns = ["test accuracy, %", "95 % interval (images)"]
+    table = pd.DataFrame.from_dict(rows, "index", columns=columns)
+    return table_of(table, "network", numbers=lines)
 
 
 def others_table(lines: pd.DataFrame) -> pd.DataFrame:
@@ -187,17 +183,13 @@ def draw_rows(numbers: pd.DataFrame, names: str, series: str, y: str, xlabel: st
     return figure
 
 
-def draw_series(
-    numbers: pd.DataFrame, x: str, y: str, series: str, ylabel: str = "accuracy, %", **axes: object
-) -> Figure:
+def draw_series(numbers: pd.DataFrame, x: str, y: str, series: str, **axes: object) -> Figure:
     """Draw the means of y by x, a line per series, with the standard deviation as bars."""
     figure, axis = panel()
     for number, (label, group) in enumerate(numbers.groupby(series, sort=False)):
-        draw_means(
-            axis, group.groupby(x)[y], fmt="o", ms=4, capsize=3, color=COLOURS[number],
-            ls=DASHES[number], label=label,
-        )  # fmt: skip
-    axis.set(ylabel=ylabel, **axes)
+        style = {"color": COLOURS[number], "ls": DASHES[number], "label": label}
+        draw_means(axis, group.groupby(x)[y], fmt="o", ms=4, capsize=3, **style)
+    axis.set(xlabel=x, ylabel=y, **axes)
     legend_above(axis, 3)
     return figure
 
@@ -218,7 +210,7 @@ def steps_figure(records: Records) -> ReportFigure:
         f"({signed(accuracy.diff().max(), 2)} points)."
     )
     numbers = by_part(percent, "step", "accuracy_percent")
-    figure = draw_rows(numbers, "step", "part", "accuracy_percent", "accuracy, %")
+    figure = draw_rows(numbers, "step", "part", "accuracy_percent", ACCURACY)
     return report_figure([figure], numbers, finding, data_name=KMNIST)
 
 
@@ -262,13 +254,9 @@ def strength_figure(records: Records) -> ReportFigure:
     means = numbers.groupby(["part", "epochs", "strength"]).accuracy_percent.mean()[HELD_OUT]
     best = [f"{own.idxmax()[1]:g} at {epochs} epochs" for epochs, own in means.groupby("epochs")]
     drawn = numbers.assign(epochs=numbers.epochs.map("{} epochs".format))
-    panels = [
-        draw_series(
-            own, "strength", "accuracy_percent", "epochs", title=part,
-            xlabel="strength of the augmentation",
-        )
-        for part, own in drawn.groupby("part")
-    ]  # fmt: skip
+    x, y = "strength of the augmentation", ACCURACY
+    drawn = drawn.rename(columns={"strength": x, "accuracy_percent": y}).groupby("part")
+    panels = [draw_series(own, x, y, "epochs", title=part) for part, own in drawn]
     finding = f"Highest on held-out clusters at strength {', '.join(best)}."
     return report_figure(panels, numbers, finding, data_name=KMNIST)
 
@@ -286,13 +274,11 @@ def sizes_figure(records: Records) -> ReportFigure:
     }
     numbers = pd.DataFrame(sizes | {"seed": runs.seed, "accuracy_percent": runs[HELD_OUT]})
     numbers = numbers.sort_values([*sizes, "seed"])
-    kinds = numbers.augmented.map({False: "not augmented", True: "augmented"})
     whole = numbers.images_seen == IMAGES_SEEN
-    figure = draw_series(
-        numbers.assign(kind=kinds)[whole], "training_images", "accuracy_percent", "kind",
-        ylabel="accuracy on held-out clusters, %", xscale="log",
-        xlabel="training images (a fifth of them for validation)",
-    )  # fmt: skip
+    x, y = "training images (a fifth of them for validation)", f"accuracy on {HELD_OUT}, %"
+    drawn = numbers[whole].rename(columns={"training_images": x, "accuracy_percent": y})
+    kinds = drawn.augmented.map({False: "not augmented", True: "augmented"})
+    figure = draw_series(drawn.assign(kind=kinds), x, y, "kind", xscale="log")
     means = numbers.groupby([whole, "augmented", "training_images"]).accuracy_percent.mean()
     for augmented in (False, True):
         half = means[False, augmented]
@@ -361,10 +347,10 @@ def robustness_figure(numbers: pd.DataFrame) -> ReportFigure:
     """
     percent = numbers.assign(accuracy=100 * numbers.accuracy)
     limits = percent.accuracy.min() - 3, 100
-    panels = [
-        draw_series(own, "severity", "accuracy", "model", xlabel=corruption, ylim=limits)
-        for corruption, own in percent.groupby("corruption", sort=False)
-    ]
+    panels = []
+    for corruption, own in percent.groupby("corruption", sort=False):
+        drawn = own.rename(columns={"severity": corruption, "accuracy": ACCURACY})
+        panels.append(draw_series(drawn, corruption, ACCURACY, "model", ylim=limits))
     worst = percent.loc[percent.accuracy.idxmin()]
     finding = (
         f"The lowest accuracy is {worst.accuracy:.0f} % ({worst.model}, {worst.corruption}: "
