@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from markupsafe import Markup
 from nbformat import NotebookNode
 
 from kmnist_mlp.beyond.protocol import accuracies
@@ -20,9 +20,9 @@ from kmnist_mlp.figures.tables import remark, scoreboard, verdicts_by_kind
 from kmnist_mlp.report.pages.page import Page
 from kmnist_mlp.support.statistics import interval, signed
 
-SYMBOLS = dict(zip(VERDICTS, "✓✗=?", strict=True))
 FAILED_FIRST = ("not reproduced", "no effect", "undecided", "reproduced")
 WIDTH, EDGE = 160, 8  # of the drawing of a claim, in pixels
+DRAWN = ["low", "high", "interval_low", "interval_high", "mean"]
 # Columns of the scoreboard in which an empty cell is an empty text, not a missing number
 NAMES = dict.fromkeys(("minus", "note", "verdict_code", "cause", "also"), "")
 
@@ -35,22 +35,20 @@ def index_content(pages: list[Page]) -> dict[str, Any]:
     facts = max(known, key=lambda facts: facts.get("seeds", "").count(","), default={})
     content = {
         "facts": facts,
-        "data": facts.get("data", "Kuzushiji-MNIST"),
-        "seeds": facts.get("seeds", "0").count(",") + 1,
         "found": found,
         "findings": findings(found),
         "paper": PAPER,
         "signed": signed,
-        "showing": lambda quantity, *names: showing(quantity, names, items),
+        "showing": partial(showing, items),
     }
     if "scoreboard" in found:
         judged = table_of(found["scoreboard"])
-        judged.attrs["data_name"] = content["data"]
+        judged.attrs["data_name"] = facts.get("data", "")
         content |= {
             "board": board(judged, pages),
-            "symbols": SYMBOLS,
-            "counts": {verdict: int((judged.verdict == verdict).sum()) for verdict in VERDICTS},
-            "kinds": Markup(html(verdicts_by_kind(judged))),
+            "symbols": dict(zip(VERDICTS, "✓✗=?", strict=True)),
+            "counts": judged.verdict.value_counts().reindex(VERDICTS, fill_value=0).to_dict(),
+            "kinds": html(verdicts_by_kind(judged)),
             "rules": (RULE, CAUSE_RULE),
         }
     return content
@@ -82,29 +80,24 @@ def findings(found: Mapping[str, NotebookNode]) -> dict[str, Any]:
     numbers: dict[str, Any] = {}
     if "scoreboard" in found:
         judged = table_of(found["scoreboard"])
-        claims = zip(judged.experiment, judged.quantity, judged.minus, judged.verdict, strict=True)
         numbers["outside"] = printed_outside(judged)
-        numbers["verdict"] = {claim[:3]: claim[3] for claim in claims}.get(
-            ("final", "test_accuracy", "")
-        )
+        final = "experiment == 'final' and quantity == 'test_accuracy' and minus == ''"
+        numbers["verdict"] = next(iter(judged.query(final).verdict), None)
         numbers["fixed"] = "fixed epochs" in {*judged.cause[judged.experiment == "sigmoid"]}
     if "results" in found:
         results = table_of(found["results"]).pivot(index="seed", columns="experiment")
-        test, validation = 100 * results.test_accuracy, 100 * results.validation_accuracy
-        if "final" in test:
-            numbers["final"] = test.final.mean()
-        if {"sigmoid", "baseline"} <= {*test}:
-            difference, low, _ = interval(test.sigmoid - test.baseline)
-            numbers["sigmoid"] = difference if low > 0 else 0
-        if "baseline" in test:
-            numbers["gap"] = (validation.baseline - test.baseline).mean()
+        test = 100 * results.test_accuracy.reindex(columns=["baseline", "final", "sigmoid"])
+        numbers["final"] = test.final.mean()
+        numbers["gap"] = (100 * results.validation_accuracy.baseline - test.baseline).mean()
+        difference, low, _ = interval(test.sigmoid - test.baseline)
+        numbers["sigmoid"] = difference if low > 0 else 0
     if "beyond" in found:
         networks = accuracies(table_of(found["beyond"]))
         numbers |= {"best": 100 * networks.mean(), "members": len(networks)}
-    return numbers
+    return {name: number for name, number in numbers.items() if number == number}
 
 
-def showing(quantity: str, names: tuple[str, ...], items: list[NotebookNode]) -> list[NotebookNode]:
+def showing(items: list[NotebookNode], quantity: str, *names: str) -> list[NotebookNode]:
     """Return the figure that shows a quantity of all these experiments, else one for each.
 
     Of several, the one with the fewest experiments: there, the claim stands out most.
@@ -118,7 +111,7 @@ def showing(quantity: str, names: tuple[str, ...], items: list[NotebookNode]) ->
         return [min(together, key=lambda item: len(item.experiments))]
     if len(wanted) < 2:
         return []
-    return [item for name in wanted for item in showing(quantity, (name,), items)]
+    return [item for name in wanted for item in showing(items, quantity, name)]
 
 
 def board(judged: pd.DataFrame, pages: list[Page]) -> dict[str, list[dict[str, Any]]]:
@@ -134,29 +127,35 @@ def board(judged: pd.DataFrame, pages: list[Page]) -> dict[str, list[dict[str, A
     Returns
     -------
     dict of str to list of dict
-        Items claim, text (of its numbers), remark, shown (figures) and places (in its drawing).
+        The columns of ``judged``; ours, claimed and between as text, remark, shown (figures) and
+        places (in its drawing).
     """
     titles = {page.stem[:2].lstrip("0"): page.short for page in pages}
     items = [item for page in pages for item in page.items]
-    sections: dict[str, list[dict[str, Any]]] = {}
-    texts = scoreboard(judged).to_dict("records")
-    for claim, text in zip(judged.itertuples(), texts, strict=True):
-        row = {"claim": claim, "text": text, "remark": remark(claim), "places": places(claim)}
-        row["shown"] = showing(claim.quantity, (claim.experiment, claim.minus), items)
-        title = titles.get(claim.section[0], claim.section.capitalize())
-        sections.setdefault(title, []).append(row)
-    for rows in sections.values():
-        rows.sort(key=lambda row: FAILED_FIRST.index(row["claim"].verdict))
-    return sections
+    texts = scoreboard(judged)
+    rows = judged.assign(
+        title=judged.section.str[0].map(titles).fillna(judged.section.str.capitalize()),
+        rank=judged.verdict.map(FAILED_FIRST.index),
+        claimed=texts.claimed.tolist(),
+        ours=texts.ours.tolist(),
+        between=texts["95 % interval"].tolist(),
+        remark=[remark(claim) for claim in judged.itertuples()],
+        places=places(judged),
+        shown=[showing(items, c.quantity, c.experiment, c.minus) for c in judged.itertuples()],
+    )
+    return {
+        title: claims.sort_values("rank", kind="stable").to_dict("records")
+        for title, claims in rows.groupby("title", sort=False)
+    }
 
 
-def places(claim: Any) -> list[float]:
+def places(claims: pd.DataFrame) -> list[list[float]]:
     """Return where the drawing of a claim has its range, our interval and our mean, in pixels.
 
     The scale is the claim's own: it holds all five. An end that is infinite lies at the edge.
     """
-    values = [claim.low, claim.high, claim.interval_low, claim.interval_high, claim.mean]
-    finite = [value for value in values if np.isfinite(value)]
-    span = (max(finite) - min(finite)) or 1.0
-    inner = (EDGE + (WIDTH - 2 * EDGE) * (value - min(finite)) / span for value in values)
-    return [round(min(max(place, 0.0), float(WIDTH)), 1) for place in inner]
+    finite = claims[DRAWN].where(np.isfinite(claims[DRAWN]))
+    lowest = finite.min(axis=1)
+    span = (finite.max(axis=1) - lowest).replace(0, 1)
+    inner = (WIDTH - 2 * EDGE) * claims[DRAWN].sub(lowest, axis=0)
+    return (EDGE + inner.div(span, axis=0)).clip(0, WIDTH).round(1).to_numpy().tolist()

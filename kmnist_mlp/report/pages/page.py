@@ -14,9 +14,9 @@ from nbformat import NotebookNode
 from traitlets.config import Config as Settings
 
 from kmnist_mlp.config import Config
-from kmnist_mlp.data import is_stand_in
 from kmnist_mlp.figures import tables
 from kmnist_mlp.figures.report_figure import html
+from kmnist_mlp.report.execution import NotebookError
 from kmnist_mlp.report.pages.pictures import figure_html, with_gathered_panels
 from kmnist_mlp.report.pages.text import slug
 
@@ -36,6 +36,8 @@ class Page:
         Its address, and how the menu and the index page name it.
     content, check : str
         HTML; ``check`` compares the results with the reference, for maintainers.
+    agree, moved : int
+        How many of these comparisons agree, and how many do not.
     items : list of NotebookNode
         The numbered figures and tables: what :func:`kmnist_mlp.report.notebook.show` has written
         into the metadata of an output, with the page, the output, an anchor (id) and the first
@@ -48,16 +50,12 @@ class Page:
     title: str
     short: str
     summary: str = ""
-    content: str = field(default="", repr=False)
-    check: str = field(default="", repr=False)
-    check_summary: str = ""
+    content: str = ""
+    check: str = ""
+    agree: int = 0
+    moved: int = 0
     items: list[NotebookNode] = field(default_factory=list)
     facts: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def is_stand_in(self) -> bool:
-        """Whether its numbers are those of the stand-in."""
-        return is_stand_in(self.facts.get("data", ""))
 
     @property
     def configurations(self) -> str:
@@ -71,7 +69,13 @@ class Page:
 
 
 def make_pages(notebooks: dict[Path, NotebookNode]) -> list[Page]:
-    """Return a page for each notebook, with its content."""
+    """Return a page for each notebook, with its content.
+
+    Raises
+    ------
+    NotebookError
+        If a notebook has no outputs.
+    """
     exporter = HTMLExporter(
         template_name=TEMPLATES.name,
         extra_template_basedirs=[str(TEMPLATES.parent)],
@@ -80,23 +84,23 @@ def make_pages(notebooks: dict[Path, NotebookNode]) -> list[Page]:
         config=Settings(
             TagRemovePreprocessor={"enabled": True, "remove_all_outputs_tags": {"only-live"}}
         ),
-        filters={
-            "markdown2html": render_markdown,
-            "slug": slug,
-            "data_address": data_address,
-            "figure_html": figure_html,
-        },
+        filters={"markdown2html": render_markdown, **FILTERS},
     )
-
-    def content(cells: list[NotebookNode], notebook: NotebookNode) -> str:
-        part = NotebookNode({**notebook, "cells": cells})
-        return exporter.from_notebook_node(part)[0] if cells else ""
-
     pages = []
     for path, original in notebooks.items():
         notebook = with_gathered_panels(original)
-        page = _titled(path.stem, notebook)
-        for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
+        cells = notebook.cells
+        code = [cell for cell in cells if cell.cell_type == "code" and cell.source]
+        if code and not any(cell.execution_count for cell in code):
+            raise NotebookError(f"{path.name} has no outputs; `make report` executes it")
+        first = cells[0].source if cells else ""
+        title, summary, *_ = [*filter(None, map(str.strip, first.splitlines())), "", ""]
+        title = title.lstrip("# ") or path.stem
+        number, _, name = path.stem.partition("_")
+        name = f"{number.lstrip('0')} {name.replace('_', ' ').capitalize()}"
+        short = title if len(title) <= LONGEST else name
+        page = Page(path.stem, title, short, re.sub("[*`]", "", summary))
+        for output in (output for cell in cells for output in cell.get("outputs", [])):
             marks = output.get("metadata", {}).get("kmnist_mlp") or {}
             page.facts.update(marks.get("facts", ()))
             if "number" in marks:
@@ -105,33 +109,18 @@ def make_pages(notebooks: dict[Path, NotebookNode]) -> list[Page]:
                 item |= {"id": slug(item.number), "experiments": dict(item.experiments)}
                 page.items.append(item)
         page.facts.update(notebook.metadata.get("kmnist_mlp", {}).get("facts", ()))
-        cells = notebook.cells
         starts = [n for n, cell in enumerate(cells) if cell.source.startswith(CHECK)]
         end = starts[-1] if starts else len(cells)
-        page.content, page.check = content(cells[:end], notebook), content(cells[end:], notebook)
-        page.check_summary = _check_summary(cells[end:])
+        page.content, page.check = (
+            exporter.from_notebook_node(NotebookNode({**notebook, "cells": part}))[0]
+            for part in (cells[:end], cells[end:])
+        )
+        printed = (o.get("text", "") for cell in cells[end:] for o in cell.get("outputs", []))
+        lines = "".join(printed).splitlines()
+        page.agree = sum(line.endswith(AGREES) for line in lines)
+        page.moved = sum("MOVED" in line for line in lines)
         pages.append(page)
     return pages
-
-
-def _titled(stem: str, notebook: NotebookNode) -> Page:
-    first = notebook.cells[0].source if notebook.cells else ""
-    title, summary, *_ = [*filter(None, map(str.strip, first.splitlines())), "", ""]
-    title = title.lstrip("# ") or stem
-    number, _, name = stem.partition("_")
-    name = f"{number.lstrip('0')} {name.replace('_', ' ').capitalize()}"
-    short = title if len(title) <= LONGEST else name
-    return Page(stem, title, short, re.sub("[*`]", "", summary))
-
-
-def _check_summary(cells: list[NotebookNode]) -> str:
-    """Return in one line whether the comparisons at the end of a notebook agree."""
-    printed = (output.get("text", "") for cell in cells for output in cell.get("outputs", []))
-    lines = "".join(printed).splitlines()
-    agree = sum(line.endswith(AGREES) for line in lines)
-    moved = sum("MOVED" in line for line in lines)
-    what = "comparison agrees" if agree == 1 else "comparisons agree"
-    return f"{agree} {what} with the reference results" + f", {moved} MOVED" * bool(moved)
 
 
 class _Renderer(IPythonRenderer):
@@ -154,3 +143,6 @@ def render_markdown(source: str) -> str:
 def data_address(text: str, kind: str = "text/csv") -> str:
     """Return an address that holds the text itself, so that a link to it needs no file."""
     return f"data:{kind};charset=utf-8,{quote(text, safe='/:,;=@+()[]*!$-._~')}"
+
+
+FILTERS = {"slug": slug, "data_address": data_address, "figure_html": figure_html}
