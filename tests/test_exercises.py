@@ -11,19 +11,21 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
-from bs4 import BeautifulSoup
+
+from kmnist_mlp import Dataset
+from kmnist_mlp.activations import ACTIVATIONS
+from kmnist_mlp.data import STAND_IN
+from kmnist_mlp.datasets.stand_in import draw_stand_in
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "notebooks").glob("0[1-7]_*.ipynb"))
 CODE = re.compile(r"^```python\n(.*?)^```$", re.M | re.S)
 
 
-def cells_of(path):
-    """Return the cells of a notebook: (id, source)."""
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    return [(cell["id"], "".join(cell["source"])) for cell in cells]
-
-
-CELLS = {name: source for path in NOTEBOOKS for name, source in cells_of(path)}
+CELLS = {
+    cell["id"]: "".join(cell["source"])
+    for path in NOTEBOOKS
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
+}
 EXERCISES = {  # each with its solution
     name.removeprefix("exercise-").replace("-", "."): "\n\n".join(
         [source, CELLS[name.replace("exercise", "solution")]]
@@ -36,17 +38,12 @@ EXERCISES = {  # each with its solution
 @pytest.fixture(scope="module")
 def few_images():
     """2,000 training and 500 test images of the stand-in."""
-    from kmnist_mlp import Dataset
-    from kmnist_mlp.data import STAND_IN
-    from kmnist_mlp.datasets.stand_in import draw_stand_in
-
     return Dataset(*draw_stand_in(2000, 500), STAND_IN)
 
 
 @pytest.fixture
 def solve(few_images):
     """Return a function that runs an exercise's code and solution and returns their names."""
-    from kmnist_mlp.activations import ACTIVATIONS
 
     def solved(number, mend=None):
         code, names = "\n".join(CODE.findall(EXERCISES[number])), {"data": few_images}
@@ -63,40 +60,6 @@ def solve(few_images):
     ACTIVATIONS.update(before)
 
 
-# ---- form ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_each_notebook_has_its_goals_and_time_and_two_or_three_exercises_before_its_check(path):
-    cells = cells_of(path)
-    goals = [source for _, source in cells if re.search(r"You will learn.*About \d+ min", source)]
-    assert len(goals) == 1
-    headings = [source.splitlines()[0] for _, source in cells if source.startswith("#")]
-    assert [line[:8] for line in headings].index("## Check") == len(headings) - 1
-    number = path.stem[1]
-    of_exercises = headings[headings.index("## Exercises") + 1 : -1]
-    assert 2 <= len(of_exercises) <= 3
-    for count, heading in enumerate(of_exercises, start=1):
-        assert heading.startswith(f"### Exercise {number}.{count}: ")
-
-
-@pytest.mark.parametrize("number", EXERCISES)
-def test_hint_and_solution_are_folded_under_their_own_names_with_readable_code(number):
-    from kmnist_mlp.report.pages.page import render_markdown
-
-    page = BeautifulSoup(render_markdown(EXERCISES[number]), "html.parser")
-    hint, solution = page.select("details:not([open])")
-    assert hint.summary.text == f"Hint for exercise {number}"
-    assert solution.summary.text == f"Solution of exercise {number}"
-    for folded in (hint, solution):
-        assert folded.p and "`" not in folded.text and "<" not in folded.p.text
-    code = solution.select_one("pre")
-    assert code.select("span") and code.text.strip() == CODE.findall(EXERCISES[number])[-1].strip()
-    lines = [line for line in code.text.splitlines() if line.strip()]
-    assert 5 <= len(lines) <= 17
-    assert max(map(len, lines)) <= 100
-
-
 # ---- what the solutions say ----------------------------------------------------------------------
 
 
@@ -106,17 +69,6 @@ def test_1_1_the_check_finds_the_gradients_that_the_bug_spoils_and_no_others(sol
     assert {name for name in difference if difference[name] > 0.01} == {"W1", "b1"}
     mended = solve("1.1", mend=("(1 - a)", "(1 - a**2)"))["difference"]
     assert max(difference["W2"], difference["b2"], *mended.values()) < 1e-6
-
-
-def test_1_1_the_network_learns_in_spite_of_the_bug(solve):
-    found = solve("1.1")
-    model, x, y = (found[name] for name in ("model", "x", "y"))
-    before = model.loss(x, y)
-    for _ in range(100):
-        dW, db = found["backward"](model, x, y)
-        for own, gradient in zip(model.weights + model.biases, dW + db, strict=True):
-            own -= 0.01 * gradient
-    assert model.loss(x, y) < before / 4
 
 
 def test_1_2_the_error_on_one_side_falls_with_the_step_that_of_the_other_with_its_square(solve):
@@ -132,20 +84,15 @@ def test_1_2_the_error_on_one_side_falls_with_the_step_that_of_the_other_with_it
 def test_2_1_one_epoch_with_0_005_does_what_several_with_0_0005_do_in_every_seed(solve):
     found = solve("2.1")
     assert 1 + found["distance"].argmin() >= 4
-    low = found["interval"](found["gains"])[1]
-    assert len(found["gains"]) == 5
-    assert min(found["gains"]) > 0
-    assert low > 0
+    assert len(found["gains"]) == 5 and min(found["gains"]) > 0
+    assert found["interval"](found["gains"])[1] > 0
 
 
 def test_2_2_a_claim_and_its_opposite_are_judged_as_opposites_by_their_interval(solve):
     verdicts = solve("2.2")["verdicts"]
     low, high = verdicts.interval_low[0], verdicts.interval_high[0]
-    expected = ("undecided", "undecided")
-    if low > 1:
-        expected = ("reproduced", "not reproduced")
-    elif high < 1:
-        expected = ("not reproduced", "reproduced")
+    decided = ("reproduced", "not reproduced") if low > 1 else ("not reproduced", "reproduced")
+    expected = decided if low > 1 or high < 1 else ("undecided", "undecided")
     assert tuple(verdicts.verdict) == expected
 
 
@@ -154,9 +101,6 @@ def test_3_1_shuffled_labels_are_learnt_by_heart_and_test_images_are_guessed(sol
     assert result.returned["training_accuracy"] > 0.95
     assert result.returned["validation_accuracy"] < 0.2
     assert result.test_accuracy < 0.2
-    penalised = solve("3.1", mend=("epochs=60", "epochs=60, L2_penalty=0.2"))["result"]
-    assert penalised.returned["training_loss"] > 3 * result.returned["training_loss"]
-    assert penalised.returned["training_accuracy"] > 0.95
 
 
 def test_3_2_a_quarter_of_the_penalty_has_the_same_effect_in_mini_batches_of_a_quarter(solve):
@@ -171,8 +115,6 @@ def test_4_1_leaky_relu_passes_the_gradient_check_and_trains_like_relu(solve):
     assert found["result"].returned["validation_accuracy"] > 0.8
     f = found["ACTIVATIONS"]["leaky ReLU"]
     assert f.value(np.array([-2.0, 3.0])) == pytest.approx([-0.02, 3])
-    wrong = solve("4.1", mend=("a > 0, 1, 0.01", "a > 0, 1, 0.1"))
-    assert not wrong["checked"].within_tolerance.all()
 
 
 def test_4_2_without_activation_a_hidden_layer_is_no_better_than_none(solve):

@@ -13,9 +13,7 @@ import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
-from urllib.error import HTTPError
 from urllib.parse import unquote
-from urllib.request import urlopen
 
 import nbformat
 import pytest
@@ -62,18 +60,16 @@ def lab(tmp_path_factory):
         file = here / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True)
         file.write_text(json.dumps(values), "utf-8")
-    folders = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
-    environment = (
-        os.environ
-        | {name: str(here / name) for name in folders}
-        | {
-            "JUPYTERLAB_SETTINGS_DIR": str(here / "settings"),
-            "JUPYTERLAB_WORKSPACES_DIR": str(here / "workspaces"),
-            "KMNIST_MLP_DATASET": "stand-in",
-            "KMNIST_MLP_SEEDS": "1",
-            "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
-        }
+    folders = (
+        "JUPYTER_CONFIG_DIR",
+        "JUPYTER_DATA_DIR",
+        "JUPYTER_RUNTIME_DIR",
+        "IPYTHONDIR",
+        "JUPYTERLAB_WORKSPACES_DIR",
     )
+    environment = os.environ | {name: str(here / name) for name in folders}
+    environment |= {"JUPYTERLAB_SETTINGS_DIR": str(here / "settings"), "PYTHONPATH": str(ROOT)}
+    environment |= {"KMNIST_MLP_DATASET": "stand-in", "KMNIST_MLP_SEEDS": "1"}
     options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0"]
     command = [sys.executable, "-m", "jupyterlab", *options, f"--ServerApp.root_dir={folder}"]
     with open(here / "log", "wb") as log:
@@ -151,12 +147,6 @@ def checked_text(page):
     return text
 
 
-def test_the_server_is_no_one_elses(lab):
-    assert lab.address.startswith("http://127.0.0.1:") and lab.token
-    with pytest.raises(HTTPError, match="403"):
-        urlopen(f"{lab.address}api/contents")
-
-
 @pytest.mark.parametrize("name", [path.stem for path in NOTEBOOKS if path.stem != LABORATORY])
 def test_a_notebook_runs_from_top_to_bottom(page, lab, name):
     opened(page, lab, name)
@@ -165,8 +155,6 @@ def test_a_notebook_runs_from_top_to_bottom(page, lab, name):
     text = checked_text(page)
     assert "STAND-IN DATA" in text
     assert any(end in text for end in ("agrees with", "within 0.0001", "as recorded", "agree to"))
-    widths = page.locator(f"{CELLS} img").evaluate_all("images => images.map(i => i.naturalWidth)")
-    assert all(widths)
     shut_down(page)
 
 
@@ -216,14 +204,6 @@ def button(page, name):
     return page.locator("button.widget-button").get_by_text(name, exact=True)
 
 
-def fill(page, name, text):
-    """Put a text into a control, by mouse and keyboard."""
-    box = control(page, name).locator("input")
-    box.click()
-    box.fill(text)
-    box.press("Tab")
-
-
 def turn(page, key, number):
     """Step through the backpropagation by a key on its slider, to the picture of a step."""
     handle = control(page, "step").locator(".noUi-handle")
@@ -241,11 +221,9 @@ def test_the_laboratory_trains_in_the_background_and_all_its_panels_answer(page,
     assert widgets.count() == 4, "one in the place of each figure"
     turn(page, "ArrowRight", 1)
     turn(page, "ArrowLeft", 0)
-    fill(page, "hidden layers", "many")
-    button(page, "Train").click()
-    page.get_by_text("must be whole numbers such as 128, 64").wait_for()
-
-    fill(page, "hidden layers", "512, 512")
+    layers = control(page, "hidden layers").locator("input")
+    layers.fill("512, 512")
+    layers.press("Tab")
     handle = control(page, "epochs at most").locator(".noUi-handle")
     handle.click()
     handle.press("End")
@@ -264,15 +242,5 @@ def test_the_laboratory_trains_in_the_background_and_all_its_panels_answer(page,
     assert accuracy["x"] + accuracy["width"] < 1300, "seen without scrolling"
     assert "784-512-512-10" in runs.inner_text() and "stopped by hand" in runs.inner_text()
     assert button(page, "Train").is_enabled() and button(page, "Stop").is_disabled()
-    menu = control(page, "run").inner_text().replace("\xa0", " ")
-    assert "lab run 2" in menu, "its units can be looked at"
-
-    choice = control(page, "run of yours").locator("select")
-    name = choice.evaluate("menu => menu.selectedOptions[0].text").replace("\xa0", " ")
-    button(page, "Show as code").click()
-    code = "[...document.querySelectorAll('textarea')].map(text => text.value).join()"
-    wait_for(page, f"{code}.includes(\"run({{'{name}': Config(\")", 20)
-    button(page, "Remove").click()
-    runs.get_by_text(name).wait_for(state="detached")
     checked_text(page)
     shut_down(page)

@@ -17,7 +17,7 @@ from pathlib import Path
 from kmnist_mlp.datasets.kmnist import data_at_hand
 from kmnist_mlp.experiments.provenance import PROJECT
 from kmnist_mlp.report.copies import copy_to_play, pack_course
-from kmnist_mlp.report.execution import NotebookError, execute_in_place, executed, read_all
+from kmnist_mlp.report.execution import execute_in_place, executed, read_all
 from kmnist_mlp.report.pages.site import export, find_browser, print_pdf
 from kmnist_mlp.support.console import tell
 
@@ -38,8 +38,8 @@ def main(given: Sequence[str] | None = None, project: Path = PROJECT) -> int:
         parser.add_argument(f"--{name}", action="store_true", help=text)
     parser.add_argument("--output", type=Path, help="folder or file to write")
     try:
-        _make(parser.parse_args(given), project)
-    except (NotebookError, OSError, ValueError) as error:  # a full disk, a file of other data
+        _make(parser.parse_args(given), project / "notebooks", project / "build")
+    except (OSError, ValueError, UserWarning) as error:  # the last: results cannot be kept
         tell(f"This was not made. {error}", sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -48,27 +48,25 @@ def main(given: Sequence[str] | None = None, project: Path = PROJECT) -> int:
     return 0
 
 
-def _make(options: argparse.Namespace, project: Path) -> None:
-    folder, build = project / "notebooks", project / "build"
+def _make(options: argparse.Namespace, folder: Path, build: Path) -> None:
     if options.play:
-        return copy_to_play(folder, project / "play")
+        return copy_to_play(folder, folder.parent / "play")
     if options.course:
-        return pack_course(project, options.output or build / "kmnist_course.zip")
+        return pack_course(folder.parent, options.output or build / "kmnist_course.zip")
     if options.in_place:
         return tell("\n".join(map(str, execute_in_place(folder))))
-    browser = find_browser() if options.pdf else None
+    browser, single = find_browser(), options.single or options.pdf
     if options.pdf and not browser:
         hint = "Debian: apt-get install chromium; or set CHROMIUM to the program"
-        return tell(f"No PDF was made: there is no Chromium ({hint}).")
-    single = options.single or options.pdf
-    name = "html" if options.committed else "report"
-    output = (options.output or build / (f"kmnist_{name}.html" if single else name)).resolve()
+        raise FileNotFoundError(f"There is no Chromium to print a PDF ({hint}).")
+    name = ("html" if options.committed else "report") + ".html" * single
+    output = options.output or build / (f"kmnist_{name}" if single else name)
     store = output.parent / "executed"
     notebooks = read_all(folder) if options.committed else executed(folder, store)
     export(notebooks, data_at_hand(), output, single)
-    if browser:
+    if options.pdf:
         output = print_pdf(browser, output)
-    tell(f"The report is ready: {output if single else output / 'index.html'}")
+    tell(f"The report is ready: {(output if single else output / 'index.html').resolve()}")
 
 
 if __name__ == "__main__":

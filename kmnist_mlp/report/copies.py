@@ -92,7 +92,7 @@ def pack_course(project: Path, output: Path) -> None:
 
     Raises
     ------
-    NotebookError
+    ValueError
         If a notebook has no outputs.
     """
     notebooks = read_all(project / "notebooks")

@@ -14,7 +14,6 @@ import matplotlib as mpl
 import nbformat
 import pandas as pd
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
 
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.datasets.kmnist import load_and_announce
@@ -29,20 +28,16 @@ from kmnist_mlp.support.files import whole_file
 PAGES = "report/pages/"
 
 
-class NotebookError(Exception):
-    """A notebook failed; the message names notebook, cell and error."""
-
-
 def read_all(folder: Path) -> dict[Path, nbformat.NotebookNode]:
-    """Read the numbered notebooks of a folder as they are, at least one."""
+    """Read the numbered notebooks of a folder as they are, at least one; else raise ValueError."""
     notebooks = {}
     for path in sorted(folder.glob("[0-9]*.ipynb")):
         try:
             notebooks[path] = nbformat.read(path, as_version=4)
         except Exception as error:  # nbformat raises whatever it stumbles over
-            raise NotebookError(f"{path.name} is no notebook: {error}") from None
+            raise ValueError(f"{path.name} is no notebook: {error}") from None
     if not notebooks:
-        raise NotebookError(f"there are no notebooks in {folder}")
+        raise ValueError(f"there are no notebooks in {folder}")
     return notebooks
 
 
@@ -65,8 +60,7 @@ def executed(folder: Path, store: Path) -> dict[Path, nbformat.NotebookNode]:
     stale = [path for path, file in kept.items() if not file.exists()]
     if stale:
         store.mkdir(parents=True, exist_ok=True)
-        fresh, _ = _results_and(stale, data)
-        for path, notebook in zip(stale, fresh, strict=True):
+        for path, notebook in _executed_on(data, stale)[0].items():
             for old in store.glob(f"{path.stem}-*"):
                 old.unlink()
             write(notebook, kept[path])
@@ -77,10 +71,10 @@ def execute_in_place(folder: Path) -> list[Path]:
     """Execute the project's notebooks themselves; each is replaced only if all succeed."""
     paths, data = list(read_all(folder)), _load()
     if data.is_stand_in:
-        raise NotebookError("committed notebooks carry results of real KMNIST, not the stand-in's")
-    notebooks, results = _results_and(paths, data)
+        raise ValueError("committed notebooks carry results of real KMNIST, not the stand-in's")
+    notebooks, results = _executed_on(data, paths)
     update_readme(folder.parent / "README.md", results)  # refuses before it writes
-    for path, notebook in zip(paths, notebooks, strict=True):
+    for path, notebook in notebooks.items():
         write(notebook, path)
     return paths
 
@@ -95,30 +89,20 @@ def _load() -> Dataset:
     return data
 
 
-def _results_and(paths: list[Path], data: Dataset) -> tuple[list[nbformat.NotebookNode], Results]:
-    """Run all experiments in one sweep, so that the notebooks find them in the cache; then these.
-
-    Returns
-    -------
-    list of NotebookNode, and Results
-    """
+def _executed_on(
+    data: Dataset, paths: list[Path]
+) -> tuple[dict[Path, nbformat.NotebookNode], Results]:
+    """Run all experiments in one sweep; then the notebooks, which find them in the cache."""
     tell(f"Training on {data!r} ...")
     began = time.perf_counter()
     with warnings.catch_warnings():  # else each notebook would train again what it needs
         warnings.filterwarnings("error", "results are not kept")
-        try:
-            results = run(EXPERIMENTS, data=data)
-        except UserWarning as error:
-            hint = "Set KMNIST_MLP_CACHE or KMNIST_MLP_RESULTS to a folder that can be written."
-            raise NotebookError(f"{error}. {hint}") from None
-    computed, seconds = int((~results.frame.cached).sum()), time.perf_counter() - began
-    how = (
-        f"{computed} of them trained in {seconds:.0f} s" if computed else "all read from the cache"
-    )
-    origin = f"{len(results.frame)} runs, {how}"
+        results = run(EXPERIMENTS, data=data)
+    computed, seconds = (~results.frame.cached).sum(), time.perf_counter() - began
+    origin = f"{len(results.frame)} runs, {computed} of them trained in {seconds:.0f} s"
     tell(f"{origin}. Executing {len(paths)} notebooks ...")
-    notebooks = execute_all(paths)
-    for notebook in notebooks:
+    notebooks = dict(zip(paths, execute_all(paths), strict=True))
+    for notebook in notebooks.values():
         notebook.metadata["kmnist_mlp"]["facts"].append(("experiments", origin))
     return notebooks, results
 
@@ -136,40 +120,33 @@ def execute_all(paths: list[Path]) -> list[nbformat.NotebookNode]:
 
     Raises
     ------
-    NotebookError
+    ValueError
         Naming notebook, cell and error of each that failed, when all have ended.
     """
     # In the main thread, nbclient's handler of Ctrl-C would end one kernel, and the loop would go
     # on; the threads of a pool leave it to the main thread. nbclient ends its kernels at exit.
     with ThreadPool(os.cpu_count()) as pool:
         outcomes = pool.map(_execute, paths[::-1], chunksize=1)[::-1]
-    if failures := [str(outcome) for outcome in outcomes if isinstance(outcome, NotebookError)]:
-        raise NotebookError("\n".join(failures))
+    if failures := [outcome for outcome in outcomes if isinstance(outcome, str)]:
+        raise ValueError("\n".join(failures))
     return outcomes
 
 
-def _execute(path: Path) -> nbformat.NotebookNode | NotebookError:
-    notebook, failures = nbformat.read(path, as_version=4), []
+def _execute(path: Path) -> nbformat.NotebookNode | str:
+    """Return an executed notebook, or what failed in it."""
+    notebook, began = nbformat.read(path, as_version=4), time.perf_counter()
     client = NotebookClient(
         notebook,
-        timeout=None,
         kernel_name="python3",
         resources={"metadata": {"path": str(path.parent)}},
-        record_timing=False,
-        on_cell_error=lambda cell, cell_index, **_: failures.append((cell_index + 1, cell)),
         extra_arguments=["--log-level=ERROR"],  # not a warning per kernel on the console
     )
-    began = time.perf_counter()
     try:
         asyncio.run(client.async_execute())
-    except CellExecutionError as error:
-        number, cell = failures[-1]  # an error before it was expected
-        where = f"cell {number} (ends with `{cell.source.strip().splitlines()[-1]}`)"
-        return NotebookError(f"{path.name}, {where}: {error.ename}: {error.evalue}")
-    except Exception as error:  # a kernel that dies
-        return NotebookError(f"{path.name}: {type(error).__name__}: {error}")
+    except Exception as error:  # of a cell, which it quotes; or a kernel that dies
+        return f"{path.name}: {error}"
     for cell in notebook.cells:
-        cell.metadata.pop("execution", None)  # times, which JupyterLab has left
+        cell.metadata.pop("execution", None)  # times
     took = f"executed in {time.perf_counter() - began:.0f} s"
     notebook.metadata["kmnist_mlp"] = {"facts": [("this page", took)]}
     notebook.metadata["language_info"] = {"name": "python"}

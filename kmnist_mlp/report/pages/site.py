@@ -22,9 +22,7 @@ from kmnist_mlp.figures.report_figure import title
 from kmnist_mlp.figures.style import deflated, web_font
 from kmnist_mlp.laboratory import drawing_pad
 from kmnist_mlp.laboratory.in_page import TEST, TRAINING, playground_html
-from kmnist_mlp.report.execution import NotebookError
-from kmnist_mlp.report.pages.index import index_content
-from kmnist_mlp.report.pages.page import FILTERS, TEMPLATES, Page, make_pages
+from kmnist_mlp.report.pages.page import FILTERS, TEMPLATES, Page, index_content, make_pages
 from kmnist_mlp.report.pages.text import GLOSSARY, finish
 from kmnist_mlp.support.files import whole_file
 
@@ -38,10 +36,6 @@ EXTRAS = [
     Page("accessibility", "Accessibility", ""),
 ]
 PAD_BITS, PAD_IMAGES = 5, 250  # of a weight of the final network, and images: less than 2.5 MB
-POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; "
-    "worker-src blob:; script-src"
-)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PRINT = (
     "--headless --disable-gpu --no-pdf-header-footer --export-tagged-pdf "
@@ -67,7 +61,7 @@ def render(
 
     Raises
     ------
-    NotebookError
+    ValueError
         If a notebook has no outputs.
     """
 
@@ -93,7 +87,7 @@ def render(
         "title": TITLE,
         "stand_in": any(is_stand_in(page.facts.get("data", "")) for page in sections),
         "dataset": data,
-        "images": {"training": TRAINING, "test": TEST},
+        "images": (TRAINING, TEST),
         "kana": web_font("".join(CLASS_NAMES)),  # a reader may have no Japanese font
         "kana_range": ", ".join(f"U+{ord(kana):X}" for kana in CLASS_NAMES),
         "texts": {path.name: path.read_text("utf-8") for path in TEMPLATES.glob("*.[cj]s*")},
@@ -113,7 +107,7 @@ def render(
         scripts = (each.string for each in page.find_all("script") if not each.get("type"))
         digests = {hashlib.sha256(script.encode()).digest() for script in scripts}
         sources = sorted(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
-        page.find(id="policy")["content"] = " ".join([POLICY, *sources])
+        page.find(id="policy")["content"] += " " + " ".join(sources)
     return {stem: str(page) for stem, page in files.items()}
 
 
@@ -159,7 +153,7 @@ def print_pdf(browser: str, page: Path) -> Path:
 
     Raises
     ------
-    NotebookError
+    OSError
         If the browser fails.
     """
     with TemporaryDirectory() as folder:
@@ -173,7 +167,7 @@ def print_pdf(browser: str, page: Path) -> Path:
         command = [browser, *options, f"--print-to-pdf={printed}", copy.as_uri()]
         done = subprocess.run(command, capture_output=True, text=True)
         if not printed.exists():
-            raise NotebookError(f"{browser} printed nothing: {done.stderr[-500:]}")
+            raise OSError(f"{browser} printed nothing: {done.stderr[-500:]}")
         with whole_file(page.with_suffix(".pdf")) as file:
             file.write(printed.read_bytes())
     return page.with_suffix(".pdf")
