@@ -17,7 +17,6 @@ from latex2mathml.converter import convert as mathml
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
-from traitlets.config import Config as Settings
 
 from kmnist_mlp.beyond.protocol import accuracies
 from kmnist_mlp.config import Config
@@ -94,11 +93,6 @@ def make_pages(notebooks: dict[Path, NotebookNode]) -> list[Page]:
     exporter = HTMLExporter(
         template_name=TEMPLATES.name,
         extra_template_basedirs=[str(TEMPLATES.parent)],
-        exclude_input_prompt=True,
-        exclude_output_prompt=True,
-        config=Settings(
-            TagRemovePreprocessor={"enabled": True, "remove_all_outputs_tags": {"only-live"}}
-        ),
         filters={"markdown2html": render_markdown, **FILTERS},
     )
     pages = []

@@ -37,10 +37,6 @@ EXTRAS = [
 ]
 PAD_BITS, PAD_IMAGES = 5, 250  # of a weight of the final network, and images: less than 2.5 MB
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-PRINT = (
-    "--headless --disable-gpu --no-pdf-header-footer --export-tagged-pdf "
-    "--generate-pdf-document-outline"
-)
 
 
 def render(
@@ -161,7 +157,8 @@ def print_pdf(browser: str, page: Path) -> Path:
         # a figure is its picture, which has a text of its own, and not the box around it as well
         text = page.read_text(encoding="utf-8").replace("<figure ", '<figure role="group" ')
         copy.write_text(text, encoding="utf-8")
-        options = [*PRINT.split(), f"--user-data-dir={folder}/profile"]
+        options = ["--headless", "--disable-gpu", "--no-pdf-header-footer", "--export-tagged-pdf"]
+        options += ["--generate-pdf-document-outline", f"--user-data-dir={folder}/profile"]
         if hasattr(os, "geteuid") and os.geteuid() == 0:  # Chromium's sandbox is not for root
             options.append("--no-sandbox")
         command = [browser, *options, f"--print-to-pdf={printed}", copy.as_uri()]
