@@ -73,17 +73,6 @@ def test_what_a_reader_has_is_kept_a_missing_copy_made_again_and_a_new_original_
     assert ("play/01_one.ipynb is kept" in told) == changed and told.count("is kept") == changed
 
 
-def test_without_notebooks_or_room_for_copies_the_command_fails(tmp_path, capfd):
-    """As from an installed package alone, or in a checkout that cannot be written."""
-    assert main(["--play"], tmp_path / "package alone") == 1
-    assert "package alone" in capfd.readouterr().err and not list(tmp_path.iterdir())
-    (tmp_path / "notebooks").mkdir()
-    nbformat.write(new_notebook(), tmp_path / "notebooks" / "01_one.ipynb")
-    (tmp_path / "play").touch()
-    assert main(["--play"], tmp_path) == 1
-    assert str(tmp_path / "play") in capfd.readouterr().err
-
-
 # ---- for a class ---------------------------------------------------------------------------------
 
 FOLDED = "<details><summary>{}</summary>\n\n{}\n\n</details>"
