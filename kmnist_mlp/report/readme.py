@@ -51,7 +51,7 @@ def findings(results: Results) -> str:
         runs=runs,
         ours=results,
         both=causes.in_both_readings(claims.judge(results, {}), runs),
-        scaled=Results.of_frame(load_readings(), **vars(SCALED)),
+        scaled=Results.of_frame(load_readings(), **SCALED),
         paper=PAPER,
         causes=causes,
         claims=claims,
