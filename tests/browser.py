@@ -55,20 +55,14 @@ def look(page, width=1400, dark=False, medium="screen"):
 
 def load(page, address):
     """Load a page; return the addresses that it asked for, and those that did not answer."""
-    requests, failures = [], []
-
-    def asked(request):
-        requests.append(request.url)
-
-    def failed(request):
-        failures.append(request.url)
-
-    page.on("request", asked)
-    page.on("requestfailed", failed)
+    events = {"request": [], "requestfailed": []}
+    handlers = {name: lambda asked, to=to: to.append(asked.url) for name, to in events.items()}
+    for name, handler in handlers.items():
+        page.on(name, handler)
     page.goto(address)
-    page.remove_listener("request", asked)
-    page.remove_listener("requestfailed", failed)
-    return requests, failures
+    for name, handler in handlers.items():
+        page.remove_listener(name, handler)
+    return tuple(events.values())
 
 
 def axe_violations(page):

@@ -7,11 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from browser import axe_violations, browser_page, load, look, needs_browser
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from kmnist_mlp.datasets.kmnist import data_at_hand
 from kmnist_mlp.report.__main__ import main
-from kmnist_mlp.report.pages.site import render
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = [path.stem for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))]
@@ -40,15 +37,6 @@ def tab():
         yield tab
 
 
-@pytest.fixture(scope="module", params=STEMS)
-def loaded(request, tab, folder):
-    """Each page in turn, loaded once for all tests of it; with the addresses it asked for."""
-    look(tab)
-    address = (folder / f"{request.param}.html").as_uri()
-    requests, failures = load(tab, address)
-    return address, requests, failures
-
-
 @pytest.fixture
 def opened(tab, folder):
     """Return a function that opens a page in a light window, a wide one by default."""
@@ -64,64 +52,9 @@ def opened(tab, folder):
 # ---- every page ----------------------------------------------------------------------------------
 
 
-def test_a_page_loads_offline_and_asks_for_nothing_but_itself(tab, loaded):
-    address, requests, failures = loaded
-    assert [url for url in requests if not url.startswith("data:")] == [address]
-    assert failures == []
-    assert tab.evaluate("[...document.images].filter(i => !i.naturalWidth).length") == 0
-
-
-def test_a_phone_never_scrolls_the_text_sideways_and_the_text_begins_on_its_first_screen(
-    tab, loaded
-):
-    """Also at 400 % zoom on a laptop, where a page is as narrow: 1,280 / 4 pixels."""
-    look(tab, width=360)
-    tab.goto(loaded[0])
-    top = "document.querySelector('main p, main dl, main figure').getBoundingClientRect().top"
-    assert tab.evaluate("document.querySelector('h1').getBoundingClientRect().top") < 150
-    assert tab.evaluate(top) < 500
-    tab.evaluate(UNFOLD)
-    beyond = """w => [...document.querySelectorAll('main *')].filter(e =>
-        e.getBoundingClientRect().right > w + 1 && !e.closest('.scroll, .formula, .unseen')
-    ).map(e => e.outerHTML.slice(0, 80))"""
-    for width in (360, 320):
-        look(tab, width=width)
-        assert tab.evaluate("document.documentElement.scrollWidth") <= width
-        assert tab.evaluate(beyond, width) == []
-
-
-def test_paper_cuts_nothing_off_and_has_no_navigation_and_no_control(tab, loaded):
-    tab.evaluate(UNFOLD)
-    look(tab, width=A4, medium="print")
-    cut = f"""[...document.querySelectorAll('main :is(table, img, svg, pre, math)')].filter(e =>
-        e.checkVisibility() && e.getBoundingClientRect().right > {A4} + 1)"""
-    left = """[...document.querySelectorAll('nav, button, input, select, .code:not(.shown)')]
-        .filter(e => e.checkVisibility())"""
-    for found in (cut, left):
-        assert tab.evaluate(f"{found}.map(e => e.outerHTML.slice(0, 80))") == []
-
-
-@pytest.mark.parametrize(
-    ("width", "dark", "unfold"),
-    [(1280, False, True), (1280, True, False), (360, True, True), (360, False, False)],
-)
-def test_axe_finds_no_violation(tab, loaded, width, dark, unfold):
-    look(tab, width, dark)
-    tab.goto(loaded[0])
-    if unfold:
-        tab.evaluate(UNFOLD)
-    assert axe_violations(tab) == []
-
-
-def test_the_tab_key_reaches_everything_and_shows_where_it_is(tab, loaded):
-    look(tab)
-    tab.goto(loaded[0])
-    usable = 'a[href], button, summary, input, select, [tabindex="0"]'
-    reachable = tab.evaluate(f"""[...document.querySelectorAll('{usable}')].filter(
-        e => e.checkVisibility({{ contentVisibilityAuto: true }}) && !e.disabled
-        && !(e.type === 'radio' && !e.checked)).length""")
-    reached = 0
-    while reached < reachable + 5:
+def seen_by_tab(tab):
+    """Press Tab through a page; return what has the focus without showing it, and how many have."""
+    for reached in range(2000):
         tab.keyboard.press("Tab")
         html, visible = tab.evaluate(
             """() => {
@@ -130,11 +63,52 @@ def test_the_tab_key_reaches_everything_and_shows_where_it_is(tab, loaded):
             const seen = getComputedStyle(e).outlineStyle != 'none';
             return [e.outerHTML.slice(0, 90), seen && e.getBoundingClientRect().height > 0]; }"""
         )
-        if html.startswith("<body"):
-            break
-        assert visible, html
-        reached += 1
-    assert reached >= reachable
+        if html.startswith("<body") or not visible:
+            return "" if html.startswith("<body") else html, reached
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_a_page_is_offline_accessible_narrow_printable_and_reached_by_keyboard(tab, folder, stem):
+    """Narrow: also at 400 % zoom on a laptop, where a page has 1,280 / 4 pixels."""
+    look(tab, width=360)
+    address = (folder / f"{stem}.html").as_uri()
+    requests, failures = load(tab, address)
+    assert [url for url in requests if not url.startswith("data:")] == [address]
+    assert failures == []
+    assert tab.evaluate("[...document.images].filter(i => !i.naturalWidth).length") == 0
+    top = "document.querySelector('main p, main dl, main figure').getBoundingClientRect().top"
+    assert tab.evaluate("document.querySelector('h1').getBoundingClientRect().top") < 150
+    assert tab.evaluate(top) < 500, "the text begins on the first screen"
+    assert axe_violations(tab) == []
+
+    tab.evaluate(UNFOLD)
+    beyond = """w => [...document.querySelectorAll('main *')].filter(e =>
+        e.getBoundingClientRect().right > w + 1 && !e.closest('.scroll, .formula, .unseen')
+    ).map(e => e.outerHTML.slice(0, 80))"""
+    for width in (360, 320):
+        look(tab, width=width)
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+        assert tab.evaluate(beyond, width) == []
+    for width, dark in ((360, True), (1280, True), (1280, False)):
+        look(tab, width, dark)
+        assert axe_violations(tab) == []
+
+    look(tab, width=A4, medium="print")
+    cut = f"""[...document.querySelectorAll('main :is(table, img, svg, pre, math)')].filter(e =>
+        e.checkVisibility() && e.getBoundingClientRect().right > {A4} + 1)"""
+    left = """[...document.querySelectorAll('nav, button, input, select, .code:not(.shown)')]
+        .filter(e => e.checkVisibility())"""
+    for found in (cut, left):
+        assert tab.evaluate(f"{found}.map(e => e.outerHTML.slice(0, 80))") == []
+
+    look(tab)
+    tab.goto(address)
+    usable = 'a[href], button, summary, input, select, [tabindex="0"]'
+    reachable = tab.evaluate(f"""[...document.querySelectorAll('{usable}')].filter(
+        e => e.checkVisibility({{ contentVisibilityAuto: true }}) && !e.disabled
+        && !(e.type === 'radio' && !e.checked)).length""")
+    unseen, reached = seen_by_tab(tab)
+    assert unseen == "" and reached >= reachable
 
 
 def test_only_the_scripts_of_a_page_run_in_it(tab, folder):
@@ -157,20 +131,11 @@ def test_only_the_scripts_of_a_page_run_in_it(tab, folder):
 # ---- one file, and PDF ---------------------------------------------------------------------------
 
 
-def test_the_checks_for_requests_and_accessibility_would_notice_a_fault(tab, tmp_path):
-    image = "https://example.org/a.png"
-    (tmp_path / "page.html").write_text(f'<img src="{image}">')
-    address = (tmp_path / "page.html").as_uri()
-    assert load(tab, address) == ([address, image], [image])
-    assert "image-alt" in [rule for rule, *_ in axe_violations(tab)]
-
-
-def test_the_single_file_has_no_violation_and_its_search_leads_to_all_its_pages(tab, folder):
+def test_the_search_of_the_single_file_leads_to_all_its_pages(tab, folder):
+    look(tab, 1280)
     single = (folder.parent / "report.html").as_uri()
-    for dark in (False, True):
-        look(tab, 1280, dark)
-        tab.goto(single)
-        assert axe_violations(tab) == []
+    tab.goto(single)
+    assert axe_violations(tab) == []
     tab.keyboard.press("/")
     tab.keyboard.type("saturated unit")
     tab.locator("#found a", has_text="Glossary").click()
@@ -188,17 +153,14 @@ def test_the_pdf_is_a4_with_tags_language_bookmarks_and_alternative_texts(folder
     assert pdf.count(b"/Figure") == pdf.count(b"/Alt"), "each picture has a text, and no box is one"
 
 
-@pytest.mark.parametrize(
-    ("chromium", "status", "left"), [("", 0, []), ("/bin/false", 1, ["report.html"])]
-)
+@pytest.mark.parametrize(("chromium", "left"), [("", []), ("/bin/false", ["report.html"])])
 def test_without_a_browser_that_prints_no_pdf_is_made_and_that_is_said(
-    monkeypatch, tmp_path, capsys, chromium, status, left
+    monkeypatch, tmp_path, capsys, chromium, left
 ):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("CHROMIUM", chromium)
-    assert main(["--committed", "--pdf", "--output", str(tmp_path / "report.html")]) == status
-    assert chromium or "Chromium" in capsys.readouterr().out
-    assert not chromium or chromium in capsys.readouterr().err
+    assert main(["--committed", "--pdf", "--output", str(tmp_path / "report.html")]) == 1
+    assert (chromium or "Chromium") in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == left
 
 
@@ -221,25 +183,6 @@ def test_colours_of_page_and_charts_follow_the_readers_scheme_or_choice_and_pape
     assert shown[:3] == [("Theme: light", WHITE), ("Theme: dark", DARK), ("Theme: system", WHITE)]
     tab.reload()
     assert button.inner_text() == "Theme: dark" and tab.evaluate(GROUND) == DARK, "remembered"
-    button.click()
-    tab.emulate_media(forced_colors="active")
-    line = 'svg.figure path[style*="stroke: var(--blue)"]'
-    ground, stroke = tab.evaluate(
-        f"""[getComputedStyle(document.querySelector('svg.figure')).backgroundColor,
-        getComputedStyle(document.querySelector('{line}')).stroke]"""
-    )
-    tab.emulate_media(forced_colors="none")
-    assert ground == WHITE and stroke == "rgb(0, 114, 178)", "marks are still seen"
-
-
-def test_verdicts_have_the_colour_of_what_they_say(opened):
-    tab = opened("index")
-    colours = {
-        verdict: tab.locator(f".verdict.{verdict}").first.evaluate("e => getComputedStyle(e).color")
-        for verdict in ("reproduced", "not-reproduced", "undecided")
-    }
-    good, bad, open_ = ([*map(int, re.findall(r"\d+", c))][:3] for c in colours.values())
-    assert good[1] == max(good) and bad[0] == max(bad) and max(open_) - min(open_) < 60
 
 
 # ---- finding one's way ---------------------------------------------------------------------------
@@ -264,10 +207,6 @@ def test_a_wide_screen_shows_the_contents_beside_the_text_and_they_lead_to_its_s
     tab.locator(".toc a").nth(3).click()
     target = "document.getElementById(location.hash.slice(1)).getBoundingClientRect().top"
     assert 48 <= tab.evaluate(target) < 150, "below the bar"
-    code = tab.locator("details.code").first
-    assert not code.locator(".highlight").is_visible()
-    code.locator("summary").press("Enter")
-    assert code.locator(".highlight").is_visible()
 
 
 def test_on_a_phone_contents_are_one_press_away_and_figures_and_tables_are_readable(opened):
@@ -277,10 +216,6 @@ def test_on_a_phone_contents_are_one_press_away_and_figures_and_tables_are_reada
     assert 0 <= summary.bounding_box()["y"] < 60 and not contents.is_visible()
     summary.click()
     tab.locator(".toc a").nth(2).click()
-    assert not contents.is_visible()
-    summary.click()
-    assert contents.is_visible()
-    summary.click()
     assert not contents.is_visible()
     tab = opened("index", width=360)
     table = tab.locator(".scroll:has(> table)").first
@@ -311,21 +246,6 @@ def test_search_finds_sections_of_other_pages_by_keyboard_and_says_when_there_ar
     assert tab.evaluate("document.activeElement.id") == "find"
 
 
-def test_hints_and_solutions_unfold_on_the_screen_and_on_paper_only_if_they_are_open(opened):
-    tab = opened("01_gradient_check")
-    task = tab.get_by_text("One line of this backward pass is wrong.")
-    hint, solution = (
-        tab.get_by_text(f"{what} exercise 1.1") for what in ("Hint for", "Solution of")
-    )
-    code = tab.locator("details:not(.code) pre", has_text="central_difference(model")
-    assert task.is_visible() and hint.is_visible() and not code.is_visible()
-    solution.press("Enter")
-    assert code.is_visible()
-    look(tab, width=A4, medium="print")
-    assert task.is_visible() and solution.is_visible() and code.is_visible()
-    assert not hint.is_visible()
-
-
 # ---- numbers, claims, steps ----------------------------------------------------------------------
 
 
@@ -341,11 +261,8 @@ def test_the_numbers_behind_a_figure_are_a_table_and_download_as_csv(opened):
     curves = pd.read_csv(download.value.path())
     runs = curves.groupby(["source", "seed"], dropna=False).size()
     assert runs.tolist() == [100] * (curves.seed.nunique() + 1), "the paper's is one more"
-    row = data.locator("tbody tr").nth(2).locator("td").all_inner_texts()
-    row.remove("ours")
-    numbers = [float(text or "nan") for text in row]
-    expected = curves.iloc[2].drop("source").astype(float).tolist()
-    assert numbers == pytest.approx(expected, nan_ok=True)
+    shown = data.locator("tbody tr").nth(2).locator("td").all_inner_texts()
+    assert float(shown[heads.index("training loss")]) == pytest.approx(curves.training_loss[2])
 
 
 def test_claims_are_filtered_by_their_verdict(opened):
@@ -358,51 +275,39 @@ def test_claims_are_filtered_by_their_verdict(opened):
         assert all(verdict in classes.split() for classes in shown)
 
 
-@pytest.mark.parametrize("stem", ["index", "01_gradient_check", "03_regularization", "06_final"])
-def test_on_a_phone_a_claim_has_its_verdict_on_the_screen(opened, stem):
-    tab = opened(stem, width=360)
-    kinds = "td:is(.reproduced, .not-reproduced, .no-effect, .undecided)"
-    ends = tab.locator(f":is(.claim .verdict, {kinds}):visible").evaluate_all(
-        "all => all.map(verdict => verdict.getBoundingClientRect().right)"
-    )
-    assert ends and 0 < min(ends) and max(ends) <= 360
-
-
-def test_the_replication_on_one_page_fits_one_screen(opened):
+def test_on_a_phone_a_claim_has_its_verdict_on_the_screen_and_one_page_fits_a_wide_one(opened):
+    for stem in ("index", "01_gradient_check", "06_final"):
+        tab = opened(stem, width=360)
+        kinds = "td:is(.reproduced, .not-reproduced, .no-effect, .undecided)"
+        ends = tab.locator(f":is(.claim .verdict, {kinds}):visible").evaluate_all(
+            "all => all.map(verdict => verdict.getBoundingClientRect().right)"
+        )
+        assert ends and 0 < min(ends) and max(ends) <= 360
     tab = opened("10_on_one_page", width=1280)
-    bottom = "table => table.getBoundingClientRect().bottom"
-    assert tab.locator("main figure").evaluate(bottom) <= 1000
+    assert tab.locator("main figure").evaluate("e => e.getBoundingClientRect().bottom") <= 1000
 
 
-def test_frames_are_turned_forwards_and_back_and_on_paper_the_authors_picture_is_shown(
-    tab, tmp_path
-):
-    svg = '<svg viewBox="0 0 9 9"><rect width="9" height="9"/></svg>'
-    marks = {
-        **{"number": "Figure 1", "caption": "Three steps.", "finding": "All.", "index": None},
-        **{"csv": "a\n1\n", "quantities": [], "experiments": [], "seeds": []},
-        "frames": [{"panels": [svg], "text": f"Step {n}."} for n in range(3)],
-    }
-    output = new_output("display_data", {"image/svg+xml": svg}, metadata={"kmnist_mlp": marks})
-    cells = [new_markdown_cell("# 1 One"), new_code_cell("1", execution_count=1, outputs=[output])]
-    pages = render({Path("01_one.ipynb"): new_notebook(cells=cells)}, data_at_hand())
-    (tmp_path / "page.html").write_text(pages["01_one"], "utf-8")
-    tab.goto((tmp_path / "page.html").as_uri())
-    figure = tab.locator("#figure-1")
+def test_frames_are_turned_forwards_and_back_and_on_paper_the_authors_picture_is_shown(opened):
+    tab = opened("08_laboratory")
+    figure = tab.locator("figure:has(.frame)").first
     back, forward = (figure.get_by_role("button", name=name) for name in ("Back", "Next"))
+    frames, still = figure.locator(".frame").count(), figure.locator(".panels:not(.frame)")
 
     def seen():
-        assert figure.locator("svg:visible").count() == 1
-        text = figure.locator(".panels:visible").get_attribute("data-text")
+        shown = figure.locator(".panels:visible")
+        assert shown.count() == 1
+        text = shown.get_attribute("data-text")
         assert text == figure.locator(".finding").inner_text()
         return text, figure.locator(".place").inner_text()
 
-    assert seen() == ("Step 0.", "picture 1 of 3") and back.is_disabled()
-    forward.click()
-    forward.click()
-    assert seen() == ("Step 2.", "picture 3 of 3") and forward.is_disabled()
-    back.click()
+    first, place = seen()
+    assert place == f"picture 1 of {frames}" and back.is_disabled()
+    for _ in range(frames - 1):
+        forward.click()
+    assert seen()[1] == f"picture {frames} of {frames}" and forward.is_disabled()
     tab.evaluate("dispatchEvent(new Event('beforeprint'))")
-    assert seen()[0] == "All."
+    assert seen()[0] == still.get_attribute("data-text")
     tab.evaluate("dispatchEvent(new Event('afterprint'))")
-    assert seen() == ("Step 1.", "picture 2 of 3")
+    for _ in range(frames - 1):
+        back.click()
+    assert seen() == (first, place)

@@ -18,7 +18,6 @@ from kmnist_mlp.report.copies import (
     SOLUTION,
     SOLUTIONS,
     TEACHING,
-    copy_to_play,
     pack_course,
     split_solutions,
 )
@@ -49,55 +48,29 @@ def folders(tmp_path):
     for name in ("01_one", "02_two", "03_three"):
         cells = [new_code_cell("1 + 1", id="a")]
         nbformat.write(new_notebook(cells=cells), originals / f"{name}.ipynb")
-    assert copy_to_play(originals, copies) == []
+    assert main(["--play"], tmp_path) == 0
     for path in originals.iterdir():
         copy = nbformat.read(copies / path.name, as_version=4)
         assert copy.cells == nbformat.read(path, as_version=4).cells
     return originals, copies
 
 
-def test_what_a_reader_has_is_kept_and_a_missing_copy_is_made_again(folders):
+@pytest.mark.parametrize("changed", [False, True])
+def test_what_a_reader_has_is_kept_a_missing_copy_made_again_and_a_new_original_reported(
+    folders, changed, capfd
+):
     originals, copies = folders
     edit(copies / "01_one.ipynb", "2 + 2")
     (copies / "02_two.ipynb").rename(copies / "my second.ipynb")
-    (copies / "03_three.ipynb").write_text('{"nbformat": 4, "cells": 3}')  # damaged
     (copies / "curve.png").write_bytes(b"mine")
     before = contents(copies)
-    edit(originals / "01_one.ipynb", "1 + 1", execution_count=5)  # new outputs alone
-    assert copy_to_play(originals, copies) == []
+    edit(originals / "01_one.ipynb", "1 + 2" if changed else "1 + 1", execution_count=5)
+    assert main(["--play"], originals.parent) == 0
     after = contents(copies)
     assert {name: after[name] for name in before} == before
     assert after.keys() - before.keys() == {"02_two.ipynb"}
-
-
-@pytest.mark.parametrize("edited", [False, True])
-def test_a_copy_whose_original_has_changed_since_is_kept_and_reported(folders, edited, capfd):
-    originals, copies = folders
-    if edited:
-        edit(copies / "01_one.ipynb", "2 + 2")
-    before = contents(copies)
-    edit(originals / "01_one.ipynb", "1 + 2")
-    assert main(["--play"], originals.parent) == 0
-    told = capfd.readouterr()
-    assert "play/01_one.ipynb is kept" in told.out + told.err and contents(copies) == before
-
-
-def test_without_notebooks_or_room_for_copies_the_command_fails(tmp_path, capfd):
-    """As from an installed package alone, or in a checkout that cannot be written."""
-    assert main(["--play"], tmp_path / "package alone") == 1
-    assert "package alone" in capfd.readouterr().err and not list(tmp_path.iterdir())
-    (tmp_path / "notebooks").mkdir()
-    nbformat.write(new_notebook(), tmp_path / "notebooks" / "01_one.ipynb")
-    (tmp_path / "play").touch()
-    assert main(["--play"], tmp_path) == 1
-    assert str(tmp_path / "play") in capfd.readouterr().err
-
-
-def test_git_ignores_the_copies():
-    if not (ROOT / ".git").exists():
-        pytest.skip("not a git checkout")
-    ignored = subprocess.run(["git", "-C", ROOT, "check-ignore", "-q", "play/01_one.ipynb"])
-    assert ignored.returncode == 0
+    told = capfd.readouterr().out
+    assert ("play/01_one.ipynb is kept" in told) == changed and told.count("is kept") == changed
 
 
 # ---- for a class ---------------------------------------------------------------------------------
@@ -162,29 +135,17 @@ def test_the_teacher_gets_each_solution_unfolded_below_its_exercise(unpacked):
     names = {path.name for path in (unpacked / SOLUTIONS).iterdir()}
     assert names == {"01_gradient_check.md", "09_sums.md", *TEACHING}
     teaching = (unpacked / SOLUTIONS / "teaching.md").read_text("utf-8")
-    linked = re.findall(r"\]\(([\w.]+)\)", teaching)
-    assert linked and set(linked) <= names
+    assert {*re.findall(r"\]\(([\w.]+)\)", teaching)} <= names
     text = (unpacked / SOLUTIONS / "09_sums.md").read_text("utf-8")
-    parts = (
-        "9 Sums", "### Exercise 1", "Predict the sum", "<summary>Hint", "<details open>",
-        "A planted answer.", "print(20 + 22)",
-    )  # fmt: skip
-    places = [text.index(part) for part in parts]
-    assert places == sorted(places) and text.count("<details open>") == 1
+    parts = ("9 Sums", "### Exercise 1", "<summary>Hint", "<details open>", "A planted answer.")
+    assert re.search(".*".join(parts), text, re.DOTALL) and text.count("<details open>") == 1
 
 
-def test_the_same_project_gives_the_same_zip_and_a_failure_leaves_the_old_one(
-    project, unpacked, tmp_path, monkeypatch
-):
+def test_the_same_project_gives_the_same_zip(project, unpacked, tmp_path, monkeypatch):
     monkeypatch.setenv("KMNIST_MLP_DATASET", "stand-in")
     first = project / "build" / f"{CLASS}.zip"
     pack_course(project, tmp_path / "again.zip")
-    before = first.read_bytes()
-    assert (tmp_path / "again.zip").read_bytes() == before
-    monkeypatch.setattr(zipfile.ZipFile, "writestr", lambda *_, **__: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        pack_course(project, first)
-    assert contents(first.parent) == {first.name: before}
+    assert (tmp_path / "again.zip").read_bytes() == first.read_bytes()
 
 
 def test_a_notebook_of_the_class_runs_from_the_unpacked_folder_with_the_package_that_lies_there(
@@ -217,5 +178,4 @@ def test_every_solution_of_the_committed_notebooks_is_taken_out_whole(path):
     assert "<summary>Solution" not in nbformat.writes(without), "each has the tag"
     written = sum(c.source.count("<summary>Solution") for c in notebook.cells)
     assert solutions.count("<details open><summary>Solution") == written
-    kept = [c for c in notebook.cells if SOLUTION not in c.metadata.get("tags", [])]
-    assert without.cells == kept and len(notebook.cells) - len(kept) == written
+    assert len(notebook.cells) - len(without.cells) == written

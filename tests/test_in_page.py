@@ -28,7 +28,7 @@ from kmnist_mlp.laboratory.in_page import (
 )
 from kmnist_mlp.network import forward
 from kmnist_mlp.optimizer import SGD
-from kmnist_mlp.report.pages import render
+from kmnist_mlp.report.pages.site import render
 from kmnist_mlp.support.memory import Buffers
 
 CONFIG = Config(layer_specs=(784, 48, 32, 10), activation="ReLU", epochs=2, learning_rate=0.002)

@@ -13,14 +13,9 @@ import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
-from urllib.error import HTTPError
-from urllib.parse import unquote
-from urllib.request import urlopen
 
-import nbformat
 import pytest
 from browser import browser_page, look, needs_browser
-from nbformat.v4 import new_code_cell, new_notebook
 
 from kmnist_mlp.report.copies import copy_to_play
 
@@ -34,18 +29,6 @@ SETTINGS = {  # nothing pops up, and every cell is in the page, whether it is in
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
     "notebook-extension/tracker": {"windowingMode": "none"},
 }
-WATCHED = """from kmnist_mlp import Config, evaluate, train
-from kmnist_mlp.callbacks import Live
-from kmnist_mlp.data import split_rows
-from kmnist_mlp.report.notebook import begin
-
-data = begin()
-config = Config(layer_specs=(784, 16, 10), epochs=100_000, early_stop=False)
-result = train(config, data, callbacks=[Live()])"""
-KEPT = """_, rows = split_rows(len(data.train_images), config)
-loss, _ = evaluate(result.model, data.train_images[rows], data.train_labels[rows])
-best = result.history.validation_loss.min()
-print("interrupted:", result.interrupted, "best kept:", abs(loss - best) < 1e-6)"""
 
 
 @pytest.fixture(scope="module")
@@ -54,26 +37,20 @@ def lab(tmp_path_factory):
     here = tmp_path_factory.mktemp("lab")
     folder = here / "play"
     copy_to_play(ROOT / "notebooks", folder)
-    cells = [new_code_cell(source) for source in (WATCHED, KEPT)]
-    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    watched = new_notebook(cells=cells, metadata={"kernelspec": kernel})
-    nbformat.write(watched, folder / "watched.ipynb")
     for name, values in SETTINGS.items():
         file = here / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True)
         file.write_text(json.dumps(values), "utf-8")
-    folders = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
-    environment = (
-        os.environ
-        | {name: str(here / name) for name in folders}
-        | {
-            "JUPYTERLAB_SETTINGS_DIR": str(here / "settings"),
-            "JUPYTERLAB_WORKSPACES_DIR": str(here / "workspaces"),
-            "KMNIST_MLP_DATASET": "stand-in",
-            "KMNIST_MLP_SEEDS": "1",
-            "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
-        }
+    folders = (
+        "JUPYTER_CONFIG_DIR",
+        "JUPYTER_DATA_DIR",
+        "JUPYTER_RUNTIME_DIR",
+        "IPYTHONDIR",
+        "JUPYTERLAB_WORKSPACES_DIR",
     )
+    environment = os.environ | {name: str(here / name) for name in folders}
+    environment |= {"JUPYTERLAB_SETTINGS_DIR": str(here / "settings"), "PYTHONPATH": str(ROOT)}
+    environment |= {"KMNIST_MLP_DATASET": "stand-in", "KMNIST_MLP_SEEDS": "1"}
     options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0"]
     command = [sys.executable, "-m", "jupyterlab", *options, f"--ServerApp.root_dir={folder}"]
     with open(here / "log", "wb") as log:
@@ -151,12 +128,6 @@ def checked_text(page):
     return text
 
 
-def test_the_server_is_no_one_elses(lab):
-    assert lab.address.startswith("http://127.0.0.1:") and lab.token
-    with pytest.raises(HTTPError, match="403"):
-        urlopen(f"{lab.address}api/contents")
-
-
 @pytest.mark.parametrize("name", [path.stem for path in NOTEBOOKS if path.stem != LABORATORY])
 def test_a_notebook_runs_from_top_to_bottom(page, lab, name):
     opened(page, lab, name)
@@ -165,38 +136,6 @@ def test_a_notebook_runs_from_top_to_bottom(page, lab, name):
     text = checked_text(page)
     assert "STAND-IN DATA" in text
     assert any(end in text for end in ("agrees with", "within 0.0001", "as recorded", "agree to"))
-    widths = page.locator(f"{CELLS} img").evaluate_all("images => images.map(i => i.naturalWidth)")
-    assert all(widths)
-    shut_down(page)
-
-
-# ---- training that is watched --------------------------------------------------------------------
-
-HEADING = f"document.querySelector('{CELLS} .jp-OutputArea-output svg title')?.textContent"
-EPOCH = f"Number(({HEADING} || '').match(/^epoch (\\d+) of/)?.[1] || 0)"
-
-
-def test_the_curves_grow_in_one_place_and_the_stop_button_keeps_the_best_model(page, lab):
-    opened(page, lab, "watched")
-    run_all(page)
-    wait_for(page, f"{EPOCH} > 0", 120)
-    # the heights of the output at every frame that the browser paints, for eight seconds
-    heights = f"""(async () => {{ const seen = new Set(), epochs = new Set();
-        for (const until = performance.now() + 8000; performance.now() < until;) {{
-            await new Promise(done => requestAnimationFrame(done));
-            seen.add(document.querySelector('{CELLS} .jp-OutputArea').offsetHeight);
-            epochs.add({EPOCH}); }}
-        return [[...seen], [...epochs]] }})()"""
-    heights, epochs = page.evaluate(heights)
-    assert len(heights) == 1, "no flicker: the output never collapses"
-    assert len(epochs) > 3 and epochs == sorted(epochs) and epochs[0] > 0, "it grows"
-    assert page.locator(f"{CELLS} svg title").count() == 1, "no pile-up"
-    page.locator(f'{HERE} [data-command="notebook:interrupt-kernel"]').click()
-    wait_for(page, DONE, 60)
-    assert "interrupted: True best kept: True" in checked_text(page)
-    last = page.locator(f'{CELLS} [data-mime-type="image/svg+xml"] img')
-    assert last.evaluate("image => image.naturalWidth") > 0
-    assert "stopped by hand after" in unquote(last.get_attribute("src"))
     shut_down(page)
 
 
@@ -216,14 +155,6 @@ def button(page, name):
     return page.locator("button.widget-button").get_by_text(name, exact=True)
 
 
-def fill(page, name, text):
-    """Put a text into a control, by mouse and keyboard."""
-    box = control(page, name).locator("input")
-    box.click()
-    box.fill(text)
-    box.press("Tab")
-
-
 def turn(page, key, number):
     """Step through the backpropagation by a key on its slider, to the picture of a step."""
     handle = control(page, "step").locator(".noUi-handle")
@@ -239,13 +170,9 @@ def test_the_laboratory_trains_in_the_background_and_all_its_panels_answer(page,
     assert "agrees with the reference results" in checked_text(page)
     widgets = page.locator(OUTPUTS, has=page.locator(".jupyter-widgets"))
     assert widgets.count() == 4, "one in the place of each figure"
-    turn(page, "ArrowRight", 1)
-    turn(page, "ArrowLeft", 0)
-    fill(page, "hidden layers", "many")
-    button(page, "Train").click()
-    page.get_by_text("must be whole numbers such as 128, 64").wait_for()
-
-    fill(page, "hidden layers", "512, 512")
+    layers = control(page, "hidden layers").locator("input")
+    layers.fill("512, 512")
+    layers.press("Tab")
     handle = control(page, "epochs at most").locator(".noUi-handle")
     handle.click()
     handle.press("End")
@@ -260,19 +187,7 @@ def test_the_laboratory_trains_in_the_background_and_all_its_panels_answer(page,
     wait_for(page, f"{PANEL}.includes('stopped by hand after')", 60)
     runs = page.locator(".lab-runs")
     runs.get_by_text("lab run 2").wait_for()
-    accuracy = runs.get_by_text("test accuracy, %").bounding_box()
-    assert accuracy["x"] + accuracy["width"] < 1300, "seen without scrolling"
     assert "784-512-512-10" in runs.inner_text() and "stopped by hand" in runs.inner_text()
     assert button(page, "Train").is_enabled() and button(page, "Stop").is_disabled()
-    menu = control(page, "run").inner_text().replace("\xa0", " ")
-    assert "lab run 2" in menu, "its units can be looked at"
-
-    choice = control(page, "run of yours").locator("select")
-    name = choice.evaluate("menu => menu.selectedOptions[0].text").replace("\xa0", " ")
-    button(page, "Show as code").click()
-    code = "[...document.querySelectorAll('textarea')].map(text => text.value).join()"
-    wait_for(page, f"{code}.includes(\"run({{'{name}': Config(\")", 20)
-    button(page, "Remove").click()
-    runs.get_by_text(name).wait_for(state="detached")
     checked_text(page)
     shut_down(page)

@@ -1,7 +1,6 @@
 """Pages and index are made of what the notebooks' outputs carry, and their references hold."""
 
 import base64
-import hashlib
 import io
 import json
 import re
@@ -28,10 +27,9 @@ from kmnist_mlp.experiments.claims import VERDICTS, printed_outside
 from kmnist_mlp.experiments.provenance import commit
 from kmnist_mlp.figures import tables
 from kmnist_mlp.report import notebook
-from kmnist_mlp.report.pages.index import findings, places, showing
-from kmnist_mlp.report.pages.page import render_markdown
+from kmnist_mlp.report.pages.page import findings, places, showing
 from kmnist_mlp.report.pages.site import render
-from kmnist_mlp.report.pages.text import GLOSSARY, finish
+from kmnist_mlp.report.pages.text import GLOSSARY
 
 IMAGES = Dataset(*[np.zeros(shape, np.uint8) for shape in ((20, 28, 28), 20, (10, 28, 28), 10)])
 CHECKED = "a: agrees with the reference results\nb: MOVED by 3\nc: as recorded\n"
@@ -131,8 +129,7 @@ def test_figures_and_tables_have_number_caption_text_and_their_numbers(pages, on
     assert text_of(figure.figcaption).startswith("Figures 3 and 4.")
     assert text_of(table.figcaption) == "Table S1.1. All & sundry." and table.table
     assert one.get_text().count("Figures 3 and 4.") == 1, "the notebook's caption stands once"
-    assert {svg["role"] for svg in figure.find_all("svg")} == {"img"}
-    assert all(svg["aria-label"] for svg in figure.find_all("svg"))
+    assert all(svg["role"] == "img" and svg["aria-label"] for svg in figure.find_all("svg"))
     accuracy = f"{small_results.values('test_accuracy', 'baseline').mean():.1f} %"
     assert accuracy in figure.svg["aria-label"] and accuracy in text_of(figure.figcaption)
     exhibited = [*one.select("main figure"), *pages["10_on_one_page"].select("main figure")]
@@ -151,11 +148,9 @@ def test_figures_and_tables_have_number_caption_text_and_their_numbers(pages, on
 
 def test_a_page_ends_with_what_it_was_made_with_and_the_comparisons_for_maintainers(one):
     (block,) = one.select("section.provenance")
-    names = [name.get_text() for name in block.find_all("dt")]
-    assert names[:3] == ["data", "fingerprint", "seeds"]
-    assert {"NumPy", "BLAS", "processor", "Python", "commit"} < {*names}
+    names = {name.get_text() for name in block.find_all("dt")}
+    assert {"data", "fingerprint", "seeds", "NumPy", "BLAS", "processor", "commit"} < names
     said = block.get_text()
-    assert re.search("fingerprint[0-9a-f]{64}", said.replace("\n", ""))
     assert commit() in said and "executed in 7 s" in said and "3 computed in 9 s" in said
     row = next(row for row in block.find_all("tr") if "Figures 3 and 4" in row.get_text())
     assert [td.get_text() for td in row.find_all("td")] == ["baseline, early stopping", "0, 1"]
@@ -164,36 +159,6 @@ def test_a_page_ends_with_what_it_was_made_with_and_the_comparisons_for_maintain
     assert not folded.has_attr("open") and "b: MOVED by 3" in folded.get_text()
     summary = "2 comparisons agree with the reference results, 1 MOVED"
     assert folded.summary.get_text() == summary
-
-
-def test_pages_are_well_formed(pages):
-    for page in pages.values():
-        assert page.html["lang"] == "en" and len(page.find_all("main")) == 1
-        first = page.body.find("a")
-        assert "Skip" in first.get_text() and page.find(id=first["href"][1:]).name == "main"
-        labels = [nav["aria-label"] for nav in page.find_all("nav")]
-        assert len(labels) == len(set(labels)) >= 2
-        for table in page.find_all("table"):
-            assert all(cell.get("scope") == "col" for cell in table.thead.find_all("th"))
-            for row in table.tbody.find_all("tr"):
-                assert [cell.get("scope") for cell in row.find_all("th")] == ["row"]
-        for text in page.body.find_all(string=re.compile("[\u3040-\u30ff]")):
-            inside = {parent.name for parent in text.parents}
-            assert text.find_parent(lang="ja") or inside & {"script", "style"}
-
-
-def test_a_page_may_load_nothing_and_run_only_its_own_scripts(pages):
-    for page in pages.values():
-        (policy,) = page.select('meta[http-equiv="Content-Security-Policy"]')
-        allowed = dict(part.split(" ", 1) for part in policy["content"].split("; "))
-        scripts = [script.string for script in page.find_all("script") if not script.get("type")]
-        digests = {hashlib.sha256(script.encode()).digest() for script in scripts}
-        expected = {f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests}
-        assert set(allowed.pop("script-src").split()) == expected and expected
-        assert allowed == {
-            "default-src": "'none'", "style-src": "'unsafe-inline'", "img-src": "data:",
-            "font-src": "data:", "worker-src": "blob:",
-        }  # fmt: skip
 
 
 # ---- text, contents, search ----------------------------------------------------------------------
@@ -212,17 +177,6 @@ def test_terms_are_linked_where_they_first_occur_kana_marked_and_headings_named(
     listed = [a.get_text() for a in one.select(".toc a")]
     assert listed[:2] == ["Same", "Same"] and listed[-1] == "How this page was made"
     assert one.select_one(".toc math") and "Check" not in listed
-
-
-def test_only_the_text_of_a_page_is_changed():
-    html = '<article class="" id="page-a"><p title="お 5 %">{}, tsu</p>{}</article>'
-    rest = '<textarea></textarea><script>"お 5 %"</script><svg><title>お</title>{}</svg>'
-    page = html.format("つ 5 %", rest.format("<text>お</text>"))
-    soup = BeautifulSoup(f'<nav class="toc"></nav>{page}', "html.parser")
-    finish(soup, lambda stem, anchor: anchor)
-    marked = '<span lang="ja">つ</span> 5\u00a0%'
-    svg = rest.format('<text><tspan lang="ja">お</tspan></text>')
-    assert str(soup.article) == html.format(marked, svg)
 
 
 def test_search_finds_every_section_caption_and_term_of_all_pages(pages):
@@ -245,12 +199,6 @@ def test_search_finds_every_section_caption_and_term_of_all_pages(pages):
                 assert text and text in text_of(figure.figcaption)
 
 
-def test_markdown_outside_formulas_is_rendered_as_ever():
-    html = render_markdown("An *example*: `a_b` and a [link](https://a.org); it costs \\$5.")
-    assert "<em>example</em>" in html and "<code>a_b</code>" in html
-    assert '<a href="https://a.org">link</a>' in html and "<math" not in html
-
-
 # ---- references ----------------------------------------------------------------------------------
 
 
@@ -267,27 +215,11 @@ def test_every_link_leads_to_a_page_and_an_anchor_that_is_there_once(pages):
         for file, _, anchor in (link.partition("#") for link in links):
             target = pages[file.removesuffix(".html") if file else stem]
             assert not anchor or anchor in anchors(target), anchor
+        shown = {tag["id"] for tag in page.select("main :is(figure, h2)[id]")}
+        assert shown <= {*anchors(pages["single"])}, "the single file holds everything"
         for drawn in page.select("svg.figure"):
             used = set(re.findall(r"(?:url\(|href=\")#([^\")]+)", str(drawn)))
             assert used <= {tag["id"] for tag in drawn.find_all(id=True)}
-
-
-def test_the_single_file_holds_everything(pages):
-    shown = {
-        tag["id"] for page in pages.values() for tag in page.select("main :is(figure, h2)[id]")
-    }
-    assert len(shown) > 15 and shown <= set(anchors(pages["single"]))
-
-
-def test_pages_are_chained_from_the_index_to_the_last(pages):
-    stems = ["index", "02_one", "10_on_one_page"]
-    assert list(pages) == [*stems, "draw", "train", "glossary", "accessibility", "single"]
-    for relation, expected in (
-        ("next", ["02_one.html", "10_on_one_page.html", None]),
-        ("prev", [None, "index.html", "02_one.html"]),
-    ):
-        found = [pages[stem].select_one(f"a[rel={relation}]") for stem in stems]
-        assert [link and link["href"] for link in found] == expected
 
 
 # ---- the index page ------------------------------------------------------------------------------
@@ -309,14 +241,13 @@ def test_the_index_has_findings_where_they_are_shown_contents_citation_and_credi
     assert not any("sigmoid" in text_of(tile) for tile in tiles), "it was not measured"
     question = index.select_one(".question")
     assert "over 2 seeds, on KMNIST" in text_of(question)
-    assert index.select_one("main a") == question.a and question.a["href"] == "10_on_one_page.html"
+    assert question.a["href"] == "10_on_one_page.html"
     assert len(base64.b64decode(index.select_one(".strip img")["src"].split(",")[1])) > 100
     assert [a.get_text() for a in index.select(".contents details a")] == [
         "Figures 3 and 4", "Figures 5 and 6", "Table S1.1",
         "Figure S2.1", "Figure S2.2", "Table S2.1",
     ]  # fmt: skip
-    said = text_of(index)
-    assert "How to cite" in said and "CC BY-SA 4.0" in said and "The second." in said
+    assert "The second." in text_of(index)
     assert "Beside the paper." in text_of(index.select_one("figure.picture figcaption"))
     bibtex = unquote(index.find("a", download="kmnist_mlp.bib")["href"])
     assert f"note = {{commit {commit()}}}" in bibtex and "author = {{The kmnist_mlp" in bibtex
@@ -328,9 +259,9 @@ def item(number, csv="", experiments=(), quantities=("test_accuracy",)):
 
 
 @pytest.mark.parametrize(
-    ("gains", "stated"), [((0.01, 0.012, 0.011), 1.1), ((-0.01, 0.04, 0.01), 0)]
+    ("gains", "stated", "verdict"),
+    [((0.01, 0.012, 0.011), 1.1, "reproduced"), ((-0.01, 0.04, 0.01), 0, "undecided")],
 )
-@pytest.mark.parametrize("verdict", ["reproduced", "undecided"])
 def test_findings_are_the_numbers_behind_tables_and_stated_only_if_their_interval_excludes_zero(
     gains, stated, verdict
 ):
@@ -347,10 +278,9 @@ def test_findings_are_the_numbers_behind_tables_and_stated_only_if_their_interva
     shown = {"results": pd.DataFrame(rows, columns=columns), "beyond": networks}
     shown["scoreboard"] = judged
     found = findings({name: item("T", table.to_csv(index=False)) for name, table in shown.items()})
-    assert found["sigmoid"] == pytest.approx(stated) and found["fixed"]
-    assert (found["verdict"], found["members"]) == (verdict, 2)
-    numbers = [found[name] for name in ("final", "gap", "best")]
-    assert numbers == pytest.approx([90.1, 10, 91.5])
+    assert found["fixed"] and (found["verdict"], found["members"]) == (verdict, 2)
+    numbers = [found[name] for name in ("final", "gap", "best", "sigmoid")]
+    assert numbers == pytest.approx([90.1, 10, 91.5, stated])
 
 
 def test_a_claim_is_shown_by_the_figure_with_the_fewest_experiments_that_has_all_of_it(index):
@@ -359,14 +289,10 @@ def test_a_claim_is_shown_by_the_figure_with_the_fewest_experiments_that_has_all
     table, loss = item("Table 1", "", "a"), item("Figure 5", "", "ab", ["test_loss"])
     shelf = [table, loss, all_three, both, other, first]
     for names, expected in (("a", [first]), ("ab", [both]), ("bc", [all_three]), ("d", [])):
-        assert showing("test_accuracy", (*names, ""), shelf) == expected
-    assert showing("test_accuracy", ("a", "b"), [first, other]) == [first, other]
-    shown = {
-        text_of(claim.select_one(".text")): [(a.get_text(), a["href"]) for a in claim.select("a")]
-        for claim in index.select(".claim")
-    }
-    (links,) = (links for text, links in shown.items() if "overfits less" in text)
-    assert links == [
+        assert showing(shelf, "test_accuracy", *names, "") == expected
+    assert showing([first, other], "test_accuracy", "a", "b") == [first, other]
+    (claim,) = (claim for claim in index.select(".claim") if "overfits less" in text_of(claim))
+    assert [(a.get_text(), a["href"]) for a in claim.select("a")] == [
         ("Figures 5 and 6", "02_one.html#figures-5-and-6"),
         ("Figures 3 and 4", "02_one.html#figures-3-and-4"),
     ], "no figure shows both"
@@ -377,35 +303,31 @@ def test_the_scoreboard_shows_each_claim_once_in_its_section_those_that_failed_f
     numbers = [int(claim.select_one(".no").get_text()) for claim in claims]
     assert sorted(numbers) == sorted(judged.number)
     by_number, texts = judged.set_index("number"), tables.scoreboard(judged)
+    drawn = dict(zip(judged.number, places(judged), strict=True))
     symbols = {"reproduced": "✓", "not reproduced": "✗", "no effect": "=", "undecided": "?"}
     for claim, number in zip(claims, numbers, strict=True):
         row, text = by_number.loc[number], texts.loc[number]
         assert claim["id"] == f"claim-{number}" and row.claim in text_of(claim.select_one(".text"))
-        assert claim["class"] == ["claim", row.verdict.replace(" ", "-")]
         verdicts = (row.verdict, row.verdict_code)
         for shown, verdict in zip(claim.select(".verdict"), verdicts, strict=True):
             assert f"{symbols[verdict]} {verdict}" in shown.get_text()
-            assert verdict.replace(" ", "-") in shown["class"]
+            assert shown["class"] == ["verdict", verdict.replace(" ", "-")]
         values = f"claimed {text.claimed}, ours {text.ours} ({text['95 % interval']})"
         assert text_of(claim.select_one(".values")) == " ".join(values.split())
         assert bool(claim.select_one(".cause")) == (row.verdict == "not reproduced")
-        left, right, *ends, mean = places(SimpleNamespace(**row))
-        drawn = claim.svg
-        assert float(drawn.rect["x"]) == left and float(drawn.circle["cx"]) == mean
-        assert float(drawn.rect["width"]) == pytest.approx(max(right - left, 2), abs=0.06)
-        assert [float(x) for x in re.findall(r"\d+\.\d", drawn.path["d"])] == ends
+        left, right, *ends, mean = drawn[number]
+        svg = claim.svg
+        assert float(svg.rect["x"]) == left and float(svg.circle["cx"]) == mean
+        assert float(svg.rect["width"]) == pytest.approx(max(right - left, 2), abs=0.06)
+        assert [float(x) for x in re.findall(r"\d+\.\d", svg.path["d"])] == ends
     sections = {
-        text_of(s.h3): [n.get_text() for n in s.select(".no")] for s in index.select(".claims")
+        text_of(s.h3): [int(n.get_text()) for n in s.select(".no")] for s in index.select(".claims")
     }
     assert [*sections] == ["1 One", "3.1a"], "by the title of the notebook of that number"
+    order = ["not reproduced", "no effect", "undecided", "reproduced"]
     for section in sections.values():
-        order = ["not reproduced", "no effect", "undecided", "reproduced"]
-        found = [order.index(by_number.loc[int(number)].verdict) for number in section]
+        found = [order.index(by_number.loc[number].verdict) for number in section]
         assert found == sorted(found)
-    plain = index.select_one(".board").find("a", string="Table S2.1")
-    assert plain["href"] == "10_on_one_page.html#table-s2-1"
-    downloaded = csv(index.select_one(".board a.download"))
-    assert downloaded.claim.tolist() == judged.claim.tolist()
     rows = index.select_one(".board table").tbody.select("tr")
     cells = [[cell.get_text() for cell in row.select("td")] for row in rows]
     assert cells == tables.verdicts_by_kind(judged).values.tolist()
@@ -416,29 +338,20 @@ def test_the_scoreboard_shows_each_claim_once_in_its_section_those_that_failed_f
 
 
 def test_the_drawing_of_a_claim_has_range_interval_and_mean_on_one_scale():
-    row = {"low": 1.0, "high": 2.0, "interval_low": 1.5, "interval_high": 2.5, "mean": 2.0}
-    left, right, low, high, mean = places(SimpleNamespace(**row))
+    claims = pd.DataFrame({"low": [1.0, -np.inf, 1], "high": 2.0, "mean": 2.0})
+    claims["interval_low"], claims["interval_high"] = [1.5, 1.5, -np.inf], [2.5, 2.5, np.inf]
+    bounded, one_sided, one_seed = places(claims)
+    left, right, low, high, mean = bounded
     assert left < low < right == mean < high and (low - left) * 2 == pytest.approx(right - left)
-    left, right, *_ = places(SimpleNamespace(**row | {"low": -np.inf}))
-    assert left == 0 and right < 160
-    unknown = {"interval_low": -np.inf, "interval_high": np.inf}
-    assert places(SimpleNamespace(**row | unknown))[2:4] == [0, 160]
+    assert one_sided[0] == 0 and one_sided[1] < 160 and one_seed[2:4] == [0, 160]
 
 
-def test_verdicts_have_their_colour_in_every_table(pages, judged):
-    cells = pages["10_on_one_page"].find(id="table-s2-1").tbody.find_all("td")
-    found = [cell for cell in cells if cell.get_text() in set(judged.verdict)]
-    assert len(found) == 2 * len(judged), "by the text and by the code"
-    assert all(cell["class"] == [cell.get_text().replace(" ", "-")] for cell in found)
-
-
-@pytest.mark.parametrize("single", [False, True])
-def test_the_banner_of_the_stand_in_is_on_every_page_and_only_then(notebooks, pages, single):
+def test_the_banner_of_the_stand_in_is_on_every_page_and_only_then(notebooks, pages):
     assert not any(page.select(".banner") for page in pages.values())
     stand_in = {
         path: nbformat.reads(nbformat.writes(book).replace('"KMNIST"', '"stand-in data"'), 4)
         for path, book in notebooks.items()
     }
-    for text in render(stand_in, IMAGES, single).values():
+    for text in render(stand_in, IMAGES).values():
         banner = BeautifulSoup(text, "html.parser").find(class_="banner")
         assert banner.get_text().startswith("STAND-IN DATA.")

@@ -16,25 +16,30 @@ from pathlib import Path
 
 from kmnist_mlp.datasets.kmnist import data_at_hand
 from kmnist_mlp.experiments.provenance import PROJECT
-from kmnist_mlp.report.copies import CLASS, SOLUTIONS, copy_to_play, pack_course
-from kmnist_mlp.report.execution import NotebookError, execute_in_place, executed, read_all
+from kmnist_mlp.report.copies import copy_to_play, pack_course
+from kmnist_mlp.report.execution import execute_in_place, executed, read_all
 from kmnist_mlp.report.pages.site import export, find_browser, print_pdf
 from kmnist_mlp.support.console import tell
+
+OPTIONS = {
+    "committed": "export the notebooks as they are",
+    "single": "write one file, not a folder",
+    "pdf": "print that file as PDF, too",
+    "in-place": "execute the notebooks themselves",
+    "play": "copy the notebooks to play with",
+    "course": "pack the notebooks for a class",
+}
 
 
 def main(given: Sequence[str] | None = None, project: Path = PROJECT) -> int:
     """Command line; the exit status is 1 if that failed, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m kmnist_mlp.report", description=__doc__)
-    parser.add_argument("--committed", action="store_true", help="export the notebooks as they are")
-    parser.add_argument("--single", action="store_true", help="write one file, not a folder")
-    parser.add_argument("--pdf", action="store_true", help="print that file as PDF, too")
-    parser.add_argument("--in-place", action="store_true", help="execute the notebooks themselves")
-    parser.add_argument("--play", action="store_true", help="copy the notebooks to play with")
-    parser.add_argument("--course", action="store_true", help="pack the notebooks for a class")
+    for name, text in OPTIONS.items():
+        parser.add_argument(f"--{name}", action="store_true", help=text)
     parser.add_argument("--output", type=Path, help="folder or file to write")
     try:
-        _make(parser.parse_args(given), project)
-    except (NotebookError, OSError, ValueError) as error:  # a full disk, a file of other data
+        _make(parser.parse_args(given), project / "notebooks", project / "build")
+    except (OSError, ValueError, UserWarning) as error:  # the last: results cannot be kept
         tell(f"This was not made. {error}", sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -43,36 +48,25 @@ def main(given: Sequence[str] | None = None, project: Path = PROJECT) -> int:
     return 0
 
 
-def _make(options: argparse.Namespace, project: Path) -> None:
-    folder, build = project / "notebooks", project / "build"
-    single = options.single or options.pdf
-    name = "html" if options.committed else "report"
-    output = (options.output or build / (f"kmnist_{name}.html" if single else name)).resolve()
-    browser = find_browser() if options.pdf else None
+def _make(options: argparse.Namespace, folder: Path, build: Path) -> None:
     if options.play:
-        for path in copy_to_play(folder, project / "play"):
-            tell(
-                f"play/{path.name} is kept, but its original has changed since it was copied: "
-                "rename or delete it, and `make lab` copies the new one."
-            )
-    elif options.course:
-        output = options.output or build / f"{CLASS}.zip"
-        pack_course(project, output)
-        tell(f"The course is ready: {output}")
-        tell(f"{CLASS}/ is for the class, {SOLUTIONS}/ for the teacher; see docs/teaching.md.")
-    elif options.in_place:
-        for path in execute_in_place(folder):
-            tell(f"{path}")
-    elif options.pdf and browser is None:
+        return copy_to_play(folder, folder.parent / "play")
+    if options.course:
+        return pack_course(folder.parent, options.output or build / "kmnist_course.zip")
+    if options.in_place:
+        return tell("\n".join(map(str, execute_in_place(folder))))
+    browser, single = find_browser(), options.single or options.pdf
+    if options.pdf and not browser:
         hint = "Debian: apt-get install chromium; or set CHROMIUM to the program"
-        tell(f"No PDF was made: there is no Chromium ({hint}).")
-    else:
-        store = output.parent / "executed"
-        notebooks = read_all(folder) if options.committed else executed(folder, store)
-        export(notebooks, data_at_hand(), output, single)
-        if browser:
-            output = print_pdf(browser, output)
-        tell(f"The report is ready: {output if single else output / 'index.html'}")
+        raise FileNotFoundError(f"There is no Chromium to print a PDF ({hint}).")
+    name = ("html" if options.committed else "report") + ".html" * single
+    output = options.output or build / (f"kmnist_{name}" if single else name)
+    store = output.parent / "executed"
+    notebooks = read_all(folder) if options.committed else executed(folder, store)
+    export(notebooks, data_at_hand(), output, single)
+    if options.pdf:
+        output = print_pdf(browser, output)
+    tell(f"The report is ready: {(output if single else output / 'index.html').resolve()}")
 
 
 if __name__ == "__main__":

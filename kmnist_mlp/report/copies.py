@@ -8,6 +8,7 @@ that a later call can tell that the original has changed since. The zip holds tw
 from __future__ import annotations
 
 import hashlib
+import json
 import zipfile
 from copy import deepcopy
 from itertools import pairwise
@@ -17,8 +18,9 @@ import nbformat
 from nbconvert.preprocessors import ClearOutputPreprocessor, TagRemovePreprocessor
 
 from kmnist_mlp.datasets.kmnist import data_at_hand
-from kmnist_mlp.report.execution import NotebookError, read, read_all, write
-from kmnist_mlp.report.pages.site import render, require_outputs
+from kmnist_mlp.report.execution import read_all, write
+from kmnist_mlp.report.pages.site import render
+from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import whole_file
 
 CLASS, SOLUTIONS = "kmnist_course", "kmnist_course_solutions"
@@ -31,35 +33,25 @@ README = Path(__file__).parent / "texts" / "course.md"
 SOLUTION = "solution"  # tag of a cell: the solution of the exercise in the cell above it
 
 
-def copy_to_play(originals: Path, play: Path) -> list[Path]:
+def copy_to_play(originals: Path, play: Path) -> None:
     """Copy the numbered notebooks of a folder that have no copy yet; leave all others alone.
 
-    Returns
-    -------
-    list of Path
-        The copies whose original has other cells than when they were made.
-
-    Raises
-    ------
-    NotebookError
-        If there are no notebooks, or an original cannot be read.
+    A copy whose original has other cells than when it was made is named on the console.
     """
-    notebooks, outdated = read_all(originals), []
+    notebooks = read_all(originals)
     play.mkdir(parents=True, exist_ok=True)
     for original, notebook in notebooks.items():
         # what a reader types: new outputs alone make no copy outdated
         typed = [(cell.cell_type, cell.source) for cell in notebook.cells]
         key, copy = hashlib.sha256(repr(typed).encode()).hexdigest(), play / original.name
+        notebook.metadata["copied_from"] = key
         if not copy.exists():
-            notebook.metadata["copied_from"] = key
             write(notebook, copy)
-            continue
-        try:
-            if read(copy).metadata.get("copied_from", key) != key:
-                outdated.append(copy)
-        except NotebookError:  # a damaged copy is kept, too
-            pass
-    return outdated
+        elif json.dumps(key) not in copy.read_text(encoding="utf-8"):
+            tell(
+                f"play/{copy.name} is kept, but its original has changed since it was copied: "
+                "rename or delete it, and `make lab` copies the new one."
+            )
 
 
 def split_solutions(notebook: nbformat.NotebookNode) -> tuple[nbformat.NotebookNode, str]:
@@ -100,17 +92,16 @@ def pack_course(project: Path, output: Path) -> None:
 
     Raises
     ------
-    NotebookError
+    ValueError
         If a notebook has no outputs.
     """
     notebooks = read_all(project / "notebooks")
-    require_outputs(notebooks)
     files = {f"{SOLUTIONS}/{name}": (project / "docs" / name).read_bytes() for name in TEACHING}
-    for path in (
-        path for name in RUNS_WITH for path in [project / name, *(project / name).rglob("*")]
-    ):
-        if path.is_file() and path.suffix != ".pyc":
-            files[f"{CLASS}/{path.relative_to(project).as_posix()}"] = path.read_bytes()
+    files[f"{CLASS}/README.md"] = README.read_bytes()
+    for place in (project / name for name in RUNS_WITH):
+        for path in (place, *place.rglob("*")):
+            if path.is_file() and path.suffix != ".pyc":
+                files[f"{CLASS}/{path.relative_to(project).as_posix()}"] = path.read_bytes()
     for path, notebook in notebooks.items():
         notebooks[path], solutions = split_solutions(notebook)
         if solutions:
@@ -121,10 +112,11 @@ def pack_course(project: Path, output: Path) -> None:
         files[f"{CLASS}/notebooks/{path.name}"] = nbformat.writes(cleared).encode() + b"\n"
     for stem, html in render(notebooks, data_at_hand()).items():
         files[f"{CLASS}/pages/{stem}.html"] = html.encode()
-    files[f"{CLASS}/README.md"] = README.read_bytes()
     output.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(output) as file, zipfile.ZipFile(file, "w") as archive:
         for name, content in sorted(files.items()):
             entry = zipfile.ZipInfo(name)  # with a fixed date
             entry.create_system, entry.external_attr = 3, 0o644 << 16
             archive.writestr(entry, content, zipfile.ZIP_DEFLATED)
+    tell(f"The course is ready: {output}")
+    tell(f"{CLASS}/ is for the class, {SOLUTIONS}/ for the teacher; see docs/teaching.md.")

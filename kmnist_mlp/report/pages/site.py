@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import subprocess
-from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,16 +17,13 @@ from bs4 import BeautifulSoup
 from markupsafe import Markup
 
 from kmnist_mlp.beyond import load_best
-from kmnist_mlp.data import CLASS_NAMES, Dataset
+from kmnist_mlp.data import CLASS_NAMES, Dataset, is_stand_in
 from kmnist_mlp.figures.report_figure import title
 from kmnist_mlp.figures.style import deflated, web_font
 from kmnist_mlp.laboratory import drawing_pad
 from kmnist_mlp.laboratory.in_page import TEST, TRAINING, playground_html
-from kmnist_mlp.report.execution import NotebookError
-from kmnist_mlp.report.pages.index import index_content
-from kmnist_mlp.report.pages.page import TEMPLATES, Page, data_address, make_pages
-from kmnist_mlp.report.pages.pictures import figure_html
-from kmnist_mlp.report.pages.text import GLOSSARY, finish, slug
+from kmnist_mlp.report.pages.page import FILTERS, TEMPLATES, Page, index_content, make_pages
+from kmnist_mlp.report.pages.text import GLOSSARY, finish
 from kmnist_mlp.support.files import whole_file
 
 TITLE = "A neural network from scratch on Kuzushiji-MNIST"
@@ -40,18 +36,16 @@ EXTRAS = [
     Page("accessibility", "Accessibility", ""),
 ]
 PAD_BITS, PAD_IMAGES = 5, 250  # of a weight of the final network, and images: less than 2.5 MB
-POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; "
-    "worker-src blob:; script-src"
-)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-SECONDS = 300  # to print the report
 
 
 def render(
     notebooks: dict[Path, nbformat.NotebookNode], data: Dataset, single: bool = False
 ) -> dict[str, str]:
     """Return the HTML of every page by its stem; of a single file, "index" alone.
+
+    A script that a notebook's output brings along may run in its page: pages are made from
+    notebooks that are trusted. Nothing else may.
 
     Parameters
     ----------
@@ -60,6 +54,11 @@ def render(
         A reader trains networks on some of its images.
     single : bool
         Whether the pages are parts of one file instead of files of one folder.
+
+    Raises
+    ------
+    ValueError
+        If a notebook has no outputs.
     """
 
     def address(stem: str, anchor: str = "") -> str:
@@ -72,11 +71,9 @@ def render(
     templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True
     )
-    templates.filters.update(
-        slug=slug, data_address=data_address, html=Markup, title_of=title, figure_html=figure_html
-    )
+    templates.filters.update(FILTERS, html=Markup, title_of=title)
+    pad = drawing_pad(load_best(), data, bits=PAD_BITS, images=PAD_IMAGES)
     frame = templates.get_template("frame.html.j2")
-    texts = {path.name: Markup(path.read_text("utf-8")) for path in TEMPLATES.glob("*.[cj]s*")}
     content = {
         **index_content(sections),
         "address": address,
@@ -84,78 +81,50 @@ def render(
         "notebooks": sections,
         "terms": GLOSSARY,
         "title": TITLE,
-        "stand_in": any(page.is_stand_in for page in sections),
+        "stand_in": any(is_stand_in(page.facts.get("data", "")) for page in sections),
         "dataset": data,
-        "images": {"training": TRAINING, "test": TEST},
-        "kana": Markup(web_font("".join(CLASS_NAMES))),  # a reader may have no Japanese font
+        "images": (TRAINING, TEST),
+        "kana": web_font("".join(CLASS_NAMES)),  # a reader may have no Japanese font
         "kana_range": ", ".join(f"U+{ord(kana):X}" for kana in CLASS_NAMES),
-        "texts": texts,
+        "texts": {path.name: path.read_text("utf-8") for path in TEMPLATES.glob("*.[cj]s*")},
         "single": single,
-        **_scripted(data),
+        "pad": pad.data,
+        "playground": playground_html(data),
     }
     shown = {"index": pages} if single else {page.stem: [page] for page in pages}
-    files, searched = {}, []
-    for stem, articles in shown.items():
-        files[stem] = BeautifulSoup(frame.render(content, shown=articles), "html.parser")
-        searched += finish(files[stem], address)
+    files = {
+        stem: BeautifulSoup(frame.render(content, shown=articles), "html.parser")
+        for stem, articles in shown.items()
+    }
+    searched = [section for page in files.values() for section in finish(page, address)]
     packed = deflated(json.dumps(searched, ensure_ascii=False).encode())
     for page in files.values():
         page.find(id="sections").string = packed
-        page.find(id="policy")["content"] = f"{POLICY} {_hashes(page)}"
+        scripts = (each.string for each in page.find_all("script") if not each.get("type"))
+        digests = {hashlib.sha256(script.encode()).digest() for script in scripts}
+        sources = sorted(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
+        page.find(id="policy")["content"] += " " + " ".join(sources)
     return {stem: str(page) for stem, page in files.items()}
-
-
-@lru_cache(maxsize=1)  # of the same images, for a folder and for a single file
-def _scripted(data: Dataset) -> dict[str, Markup]:
-    """Return what runs in a page: the final network on a drawing pad, and training."""
-    pad = drawing_pad(load_best(), data, bits=PAD_BITS, images=PAD_IMAGES)
-    return {"pad": Markup(pad.data), "playground": Markup(playground_html(data))}
-
-
-def _hashes(page: BeautifulSoup) -> str:
-    """Return the sources of the scripts of a page: nothing else runs in it.
-
-    A script that a notebook's output brings along is one of them: pages are made from notebooks
-    that are trusted.
-    """
-    scripts = [script.string for script in page.find_all("script") if not script.get("type")]
-    hashes = {hashlib.sha256(script.encode()).digest() for script in scripts}
-    return " ".join(sorted(f"'sha256-{base64.b64encode(own).decode()}'" for own in hashes))
 
 
 def export(
     notebooks: dict[Path, nbformat.NotebookNode], data: Dataset, output: Path, single: bool
 ) -> None:
-    """Write the report of executed notebooks, a folder or one file, whole or not at all.
-
-    Raises
-    ------
-    NotebookError
-        If a notebook has no outputs.
-    """
-    require_outputs(notebooks)
+    """Write the report of executed notebooks, a folder or one file, whole or not at all."""
     files = render(notebooks, data, single)
     output.parent.mkdir(parents=True, exist_ok=True)
     if single:
         with whole_file(output) as file:
             file.write(files["index"].encode())
         return
-    with TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as beside:
-        fresh = Path(beside, "new")
-        fresh.mkdir()
-        for stem, text in files.items():
-            (fresh / f"{stem}.html").write_text(text, encoding="utf-8")
-        if output.exists():
-            output.rename(Path(beside, "old"))
-        fresh.rename(output)
-
-
-def require_outputs(notebooks: dict[Path, nbformat.NotebookNode]) -> None:
-    """Raise NotebookError if one of these notebooks has no outputs."""
-    for path, notebook in notebooks.items():
-        code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source]
-        if code and all(cell.execution_count is None for cell in code):
-            raise NotebookError(f"{path.name} has no outputs; `make report` executes it")
+    fresh = output.with_name(f".{output.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir()
+    for stem, text in files.items():
+        (fresh / f"{stem}.html").write_text(text, encoding="utf-8")
+    if output.exists():
+        shutil.rmtree(output)
+    fresh.rename(output)
 
 
 def find_browser() -> str | None:
@@ -180,7 +149,7 @@ def print_pdf(browser: str, page: Path) -> Path:
 
     Raises
     ------
-    NotebookError
+    OSError
         If the browser fails.
     """
     with TemporaryDirectory() as folder:
@@ -188,18 +157,14 @@ def print_pdf(browser: str, page: Path) -> Path:
         # a figure is its picture, which has a text of its own, and not the box around it as well
         text = page.read_text(encoding="utf-8").replace("<figure ", '<figure role="group" ')
         copy.write_text(text, encoding="utf-8")
-        options = "--headless --disable-gpu --no-pdf-header-footer --export-tagged-pdf".split()
+        options = ["--headless", "--disable-gpu", "--no-pdf-header-footer", "--export-tagged-pdf"]
+        options += ["--generate-pdf-document-outline", f"--user-data-dir={folder}/profile"]
         if hasattr(os, "geteuid") and os.geteuid() == 0:  # Chromium's sandbox is not for root
             options.append("--no-sandbox")
-        options += ["--generate-pdf-document-outline", f"--user-data-dir={folder}/profile"]
         command = [browser, *options, f"--print-to-pdf={printed}", copy.as_uri()]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
-            content = printed.read_bytes()
-        except subprocess.TimeoutExpired as error:
-            raise NotebookError(f"{browser} could not print the report: {error}") from None
-        except FileNotFoundError:
-            raise NotebookError(f"{browser} printed nothing: {done.stderr[-500:]}") from None
-    with whole_file(page.with_suffix(".pdf")) as file:
-        file.write(content)
+        done = subprocess.run(command, capture_output=True, text=True)
+        if not printed.exists():
+            raise OSError(f"{browser} printed nothing: {done.stderr[-500:]}")
+        with whole_file(page.with_suffix(".pdf")) as file:
+            file.write(printed.read_bytes())
     return page.with_suffix(".pdf")

@@ -45,66 +45,55 @@ def finish(page: BeautifulSoup, address: Callable[[str, str], str]) -> list[dict
     """
     articles, found = page.find_all("article"), []
     for article in articles:
-        stem = article["id"].removeprefix("page-")
-        is_notebook = "notebook" in article["class"]
-        if is_notebook:
-            _name_headings(article, stem)
-        sections = _sections(article, lambda anchor, stem=stem: address(stem, anchor))
+        stem, unlinked = article["id"].removeprefix("page-"), {}
+        headings = article.select(".prose :is(h1, h2, h3, h4)")
+        if "notebook" in article["class"]:
+            unlinked = dict(GLOSSARY)
+            for heading in headings:
+                heading["id"] = slug(f"{stem}-{heading.get_text()}")
+                while len(article.find_all(id=heading["id"])) > 1:
+                    heading["id"] += "-again"
+        sections = _sections(article, stem, address)
         found += sections
-        unlinked = dict(GLOSSARY) if is_notebook else {}
         for text in article.find_all(string=lambda text: type(text) is NavigableString):
             marked = _marked(text, unlinked, address)
             if marked != escape(text):
                 text.replace_with(BeautifulSoup(marked, "html.parser"))
-        contents = _contents(article)
-        if len(articles) > 1 and article is not articles[0] and contents:
+        contents = "".join(
+            f'<li class="level-{each.name[1]}"><a href="#{each["id"]}">{each.decode_contents()}</a>'
+            for each in article.select(":is(h2, h3)[id]")
+            if not each.find_parent("details")
+        )
+        contents = contents and f"<ul>{contents}</ul>".replace("</a>", "</a></li>")
+        if article is not articles[0] and contents:
             contents = f"<details><summary>{sections[0]['page']}</summary>{contents}</details>"
         page.find(class_="toc").append(BeautifulSoup(contents, "html.parser"))
+        for heading in headings:
+            link = page.new_tag("a", href=f"#{heading['id']}", attrs={"class": "anchor"})
+            link["aria-label"], link.string = "Link to this section", "#"
+            heading.extend([" ", link])
     return found
 
 
-def _name_headings(article: BeautifulSoup, stem: str) -> None:
-    taken = set()
-    for heading in article.select(".prose :is(h1, h2, h3, h4)"):
-        anchor = slug(f"{stem}-{heading.get_text()}")
-        while anchor in taken:
-            anchor += "-again"
-        taken.add(anchor)
-        heading["id"] = anchor
-
-
-def _contents(article: BeautifulSoup) -> str:
-    """Return the list of sections; each heading of a notebook gets a link to itself."""
-    items = ""
-    for heading in article.select(":is(h2, h3)[id]"):
-        if not heading.find_parent("details"):
-            link = f'<a href="#{heading["id"]}">{heading.decode_contents()}</a>'
-            items += f'<li class="level-{heading.name[1]}">{link}</li>'
-    for heading in article.select(".prose :is(h1, h2, h3, h4)[id]"):
-        link = f' <a class="anchor" href="#{heading["id"]}" aria-label="Link to this section">#</a>'
-        heading.append(BeautifulSoup(link, "html.parser"))
-    return items and f"<ul>{items}</ul>"
-
-
-def _sections(article: BeautifulSoup, address: Callable[[str], str]) -> list[dict[str, str]]:
-    found = []
-
-    def section(anchor: str, title: str, text: str = "") -> dict[str, str]:
-        page = found[0]["page"] if found else title
-        found.append({"page": page, "href": address(anchor), "title": title, "text": text})
-        return found[-1]
-
+def _sections(
+    article: BeautifulSoup, stem: str, address: Callable[[str, str], str]
+) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = []
     current = {"text": ""}
     for node in article.descendants:
-        if node.name in HEADINGS and node.get("id"):
-            current = section(node["id"], node.get_text())
-        elif node.name == "figure" and node.get("id") and node.figcaption:
+        section = {"href": address(stem, node.get("id"))} if node.name and node.get("id") else {}
+        if node.name in HEADINGS and section:
+            current = section | {"title": node.get_text(), "text": ""}
+            found.append(current)
+        elif node.name == "figure" and section and node.figcaption:
             number, _, caption = node.figcaption.get_text().partition(". ")
-            section(node["id"], number, caption)
+            found.append(section | {"title": number, "text": caption})
         elif type(node) is NavigableString:
             if not NOT_SEARCHED & {tag.name for tag in node.parents}:
                 current["text"] += node
-    return [{**each, "text": " ".join(each["text"].split())} for each in found]
+    for each in found:
+        each |= {"page": found[0]["title"], "text": " ".join(each["text"].split())}
+    return found
 
 
 def _marked(text: NavigableString, unlinked: dict, address: Callable[[str, str], str]) -> str:
@@ -125,10 +114,10 @@ def _marked(text: NavigableString, unlinked: dict, address: Callable[[str, str],
         entry = unlinked.pop(term, None)
         if not entry:
             return found[0]
-        href, meaning = (
+        place, meaning = (
             address("glossary", f"term-{slug(term)}"),
             " ".join(entry["meaning"].split()),
         )
-        return f'<a class="term" href="{href}" title="{escape(meaning)}">{found[0]}</a>'
+        return f'<a class="term" href="{place}" title="{escape(meaning)}">{found[0]}</a>'
 
     return TERM.sub(link, html) if unlinked and not inside & NOT_LINKED else html
