@@ -6,12 +6,10 @@ laboratory/browser/pad.js does the same in the browser. The playground trains th
 
 from __future__ import annotations
 
-import base64
 import json
 from html import escape
 from pathlib import Path
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -21,10 +19,9 @@ from kmnist_mlp.data import Dataset
 from kmnist_mlp.datasets.stand_in import KANA, spline, stroke_points
 from kmnist_mlp.figures.report_figure import report_figure
 from kmnist_mlp.figures.style import deflated, png_address, use_style, web_font
-from kmnist_mlp.laboratory.hidden_units import for_data
 from kmnist_mlp.network import MLP
 from kmnist_mlp.results import TrainingResult
-from kmnist_mlp.support.checks import instance, whole_number
+from kmnist_mlp.support.checks import layers_for
 from kmnist_mlp.support.colours import BLUE, SKY
 from kmnist_mlp.support.statistics import in_percent
 
@@ -157,13 +154,11 @@ def drawing_pad(
     ------
     ValueError
         If the images are not 28 x 28 pixels, the network is not one for these images and classes,
-        or its activation is one that the page does not know; or if ``bits`` or ``images`` is no
-        such number.
+        or its activation is one that the page does not know.
     """
-    whole_number("bits", bits, 2, 8)
-    whole_number("images", images, 0)
-    is_run = not isinstance(network, MLP)
-    model = for_data(instance("run", network, TrainingResult).model if is_run else network, data)
+    is_run = isinstance(network, TrainingResult)
+    model = network.model if is_run else network
+    layers_for(model.layer_specs, data.train_images[0].size, len(data.class_names))
     if len(model.weights) > 1 and model.activation not in IN_PAGES:
         raise ValueError(f"activation must be one of {IN_PAGES} here; got {model.activation!r}")
     shape = data.train_images.shape[1:]
@@ -171,40 +166,43 @@ def drawing_pad(
         raise ValueError(f"a pad is for images of {SIDE} x {SIDE} pixels; data has {shape}")
     model, levels, scales = quantised(model, bits)
     accuracy = (model.predict(data.test_images) == data.test_labels).mean()
-    warning = UNSEEN if data.is_stand_in and is_run else ""
     about = (
         f"The network {'-'.join(map(str, model.layer_specs))} ({model.activation}) runs in this "
         f"page, with weights of {bits} bits. Its accuracy on the test images of {data.name} is "
         f"{in_percent(accuracy, 2)}."
     )
     names = [str(name) for name in data.class_names]
-    known = {
-        "pixels": deflated(data.train_images[:images].tobytes()),
-        "labels": data.train_labels[:images].tolist(),
+    classes = [
+        {
+            "name": name,
+            "reading": str(reading),
+            "examples": [[line.tolist() for line in drawing] for drawing in examples(name)],
+        }
+        for name, reading in zip(names, data.romaji, strict=True)
+    ]
+    floats = {
+        "scales": scales,
+        "biases": np.concatenate(model.biases),
+        "statistics": np.concatenate(model.standardisation),
     }
     content = {
         "markup": f"<style>{source('pad.css')}</style>{source('pad.html')}",
         "font": web_font("".join(names)),
-        "classes": [
-            {
-                "name": name,
-                "reading": str(reading),
-                "examples": [[line.tolist() for line in drawing] for drawing in examples(name)],
-            }
-            for name, reading in zip(names, data.romaji, strict=False)
-        ],
+        "classes": classes,
         "about": about,
-        "warning": warning,
+        "warning": UNSEEN if data.is_stand_in and is_run else "",
         "shape": {"side": SIDE, "radius": RADIUS, "edge": EDGE, "extent": EXTENT},
         "network": {
             "layers": model.layer_specs,
             "activation": model.activation,
             "levels": deflated(levels.tobytes()),
-            "scales": _base64(scales),
-            "biases": _base64(np.concatenate(model.biases)),
-            "statistics": _base64(np.concatenate(model.standardisation)),
+        }
+        | {name: deflated(array.astype("<f4").tobytes()) for name, array in floats.items()},
+        "images": images
+        and {
+            "pixels": deflated(data.train_images[:images].tobytes()),
+            "labels": data.train_labels[:images].tolist(),
         },
-        "images": known if images else None,
     }
     # Within a script only "<" could end it.
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
@@ -221,10 +219,6 @@ def source(name: str) -> str:
     return (BROWSER / name).read_text(encoding="utf-8")
 
 
-def _base64(array: np.ndarray) -> str:
-    return base64.b64encode(array.astype("<f4").tobytes()).decode()
-
-
 def picture(model: MLP, data: Dataset) -> str:
     """Return an image element for where no script runs: an example, its image, its probabilities.
 
@@ -232,34 +226,29 @@ def picture(model: MLP, data: Dataset) -> str:
     if no class has an example.
     """
     drawings = [
-        (label, drawing)
+        (label, drawing, image_of(drawing))
         for label, name in enumerate(data.class_names)
         for drawing in examples(str(name))
     ]
     if not drawings:
         return ""
-    images = np.stack([image_of(drawing) for _, drawing in drawings])
-    predicted = model.predict_proba(images)
+    predicted = model.predict_proba(np.stack([image for *_, image in drawings]))
     best = max(range(len(drawings)), key=lambda n: predicted[n, drawings[n][0]])
-    first, p = predicted[best].argmax(), predicted[best]
-    with mpl.rc_context():
-        use_style()
-        figure, (pad, seen, bars) = plt.subplots(1, 3, figsize=(9.5, 3), width_ratios=(1, 1, 1.3))
-        for line in drawings[best][1]:
-            pad.plot(*line.T, color="black", linewidth=9, solid_capstyle="round")
-        pad.set(title="Drawn", xlim=(0, 100), ylim=(100, 0), aspect="equal")
-        seen.imshow(images[best], cmap="gray", vmin=0, vmax=255)
-        seen.set_title("What the network sees")
-        for axis in (pad, seen):
-            axis.set(xticks=[], yticks=[])
-            axis.spines[:].set_visible(True)
-        colours = [BLUE if label == first else SKY for label in range(len(p))]
-        bars.barh(data.class_labels, 100 * p, color=colours)
-        bars.set(title="Its prediction", xlim=(0, 100), xlabel="probability, %")
-        bars.invert_yaxis()
-        bars.grid(visible=False, axis="y")
-        report_figure([figure], pd.DataFrame(), data_name=data.name)  # marks a stand-in
-        address = png_address(figure, 100)
+    (_, drawing, image), p = drawings[best], predicted[best]
+    first = p.argmax()
+    use_style()
+    figure, (pad, seen, bars) = plt.subplots(1, 3, figsize=(9.5, 3), width_ratios=(1, 1, 1.3))
+    for line in drawing:
+        pad.plot(*line.T, color="black", linewidth=9, solid_capstyle="round")
+    pad.set(title="Drawn", xlim=(0, 100), ylim=(100, 0), aspect="equal", xticks=[], yticks=[])
+    seen.imshow(image, cmap="gray", vmin=0, vmax=255)
+    seen.set(title="What the network sees", xticks=[], yticks=[])
+    bars.barh(data.class_labels, 100 * p, color=np.where(np.arange(len(p)) == first, BLUE, SKY))
+    bars.set(title="Its prediction", xlim=(0, 100), xlabel="probability, %")
+    bars.invert_yaxis()
+    bars.grid(visible=False, axis="y")
+    report_figure([figure], pd.DataFrame(), data_name=data.name)  # marks a stand-in
+    address = png_address(figure, 100)
     sentence = (
         f"A drawn character, its image of {SIDE} x {SIDE} pixels, and the network's prediction: "
         f"{data.romaji[first]}, {in_percent(p[first], 0)}."
