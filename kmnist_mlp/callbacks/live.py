@@ -12,7 +12,6 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -65,24 +64,17 @@ class Live(Callback):
         :data:`LONG`, as measured on the second mini-batch; training goes on when it returns.
     """
 
-    def __init__(
-        self,
-        show: Callable[[str, float, dict[str, np.ndarray]], object] | None = None,
-        stop: threading.Event | None = None,
-        confirm: Callable[[str], object] | None = None,
-    ) -> None:
+    def __init__(self, show: Any = None, stop: Any = None, confirm: Any = None) -> None:
         super().__init__()
         self.show, self.confirm = show or self._show, confirm
         self.stop = stop or threading.Event()
 
     def start(self, run: Training) -> None:
         """Show that the run begins, and install the handler of the stop button."""
-        self.run, self.result, self.due = run, None, 0.0
-        self.began, self.first = time.perf_counter(), None
+        self.run, self.curves, self.result = run, run.curves(), None
+        self.began, self.due, self.first = time.perf_counter(), 0.0, None
         self.display_id, self.displayed = f"{id(self)} at {self.began}", False
-        self.handler_before: Any = None  # of the stop button, where there is one
-        self.pressed_at: float | None = None
-        self.curves = run.curves()
+        self.handler_before = self.pressed_at = None  # of the stop button
         self.show(f"epoch {run.epoch + 1} of {run.config.epochs} begins", 0.0, self.curves)
         if threading.current_thread() is threading.main_thread():
             self.handler_before = signal.signal(signal.SIGINT, self._stop_pressed)
@@ -95,15 +87,14 @@ class Live(Callback):
         seconds, done = now - self.first[0], epochs_done - self.first[1]
         if done and self.confirm:
             if (longest := seconds / done * config.epochs) > LONG:
-                time_needed = f"{clock(longest)}: {seconds:.2g} s per mini-batch"
-                self.confirm(f"This run takes up to {time_needed}.")
+                self.confirm(f"This run takes up to {clock(longest)}.")
                 self.began = now = time.perf_counter()  # waiting is no training
                 self.first = now - seconds, self.first[1]
             self.confirm = None
         if now >= self.due:
             number = min(self.run.epoch + 1, config.epochs)
-            text = f"epoch {number} of {config.epochs}, {100 * (epochs_done - number + 1):.0f}\xa0%"
-            text += f" · {clock(now - self.began)} gone"
+            share, gone = 100 * (epochs_done - number + 1), clock(now - self.began)
+            text = f"epoch {number} of {config.epochs}, {share:.0f}\xa0% · {gone} gone"
             if done:
                 left = clock(seconds / done * (config.epochs - epochs_done))
                 text += f", {'at most ' * config.early_stop}{left} to go"
@@ -149,7 +140,10 @@ class Live(Callback):
             figure = curves_figure(text, done, lines, titles, self.run.data.name, marked)
             # as HTML it is replaced without a blank moment; as an image, seen where HTML is not
             kind, alt = "image/svg+xml" if result else "text/html", f"Learning curves: {text}."
-            data, metadata = {kind: svg(figure, text), "text/plain": alt}, {kind: {"alt": alt, "width": 800}}
+            data, metadata = (
+                {kind: svg(figure, text), "text/plain": alt},
+                {kind: {"alt": alt, "width": 800}},
+            )
             place = {"display_id": self.display_id, "update": self.displayed}
             display(data, metadata=metadata, raw=True, **place)
             self.displayed = True

@@ -16,14 +16,12 @@ from kmnist_mlp.support.colours import BLUE, CELL, COMPUTED, GREY, INPUT, ORANGE
 from kmnist_mlp.support.memory import Buffers
 from kmnist_mlp.support.statistics import rounded
 
+HERE = Path(__file__).parent
 # Each step: a sentence, its formula, the arrays that it computes, and those it needs.
-STEPS = list(
-    pd.read_csv(
-        Path(__file__).with_suffix(".csv"),
-        keep_default_na=False,
-        converters={"computes": str.split, "needs": str.split},
-    ).itertuples(index=False)
-)
+STEPS = list(pd.read_csv(HERE / "backpropagation.csv", keep_default_na=False).itertuples())
+# column and row of cells of each array's upper left corner: the forward pass on the left, one layer
+# below the other, and the gradients on the right
+PLACES = pd.read_csv(HERE / "places.csv", index_col="array")
 
 
 class Backpropagation:
@@ -59,16 +57,16 @@ class Backpropagation:
             "E": np.array(model.loss(x, right)), "d2": buffers.bias_gradients[1],
             "d1": buffers.deltas[0], "dW1": dW1, "db1": db1, "dW2": dW2, "db2": db2,
         }  # fmt: skip
-        known: dict[str, np.ndarray] = {}
-        self.arrays = []
-        for step in STEPS[:-1]:
-            known = known | {name: np.atleast_2d(values[name]) for name in step.computes}
-            self.arrays.append(known)
-        rate = learning_rate
+        rate, names = learning_rate, ("W1", "W2", "b1", "b2", "E")
         model.set_parameters([W1 - rate * dW1, W2 - rate * dW2], [b1 - rate * db1, b2 - rate * db2])
-        after = [*model.weights, *model.biases, np.array(model.loss(x, right))]
-        names = ("W1", "W2", "b1", "b2", "E")
-        self.arrays.append(known | dict(zip(names, map(np.atleast_2d, after), strict=True)))
+        after = [*model.weights, *model.biases, model.loss(x, right)]
+        self.arrays: list[dict[str, np.ndarray]] = [{}]
+        for step in STEPS:
+            if step is STEPS[-1]:
+                values = dict(zip(names, after, strict=True))
+            now = {name: np.atleast_2d(values[name]) for name in step.computes.split()}
+            self.arrays.append(self.arrays[-1] | now)
+        del self.arrays[0]
 
     def figure(self, number: int = len(STEPS) - 2) -> ReportFigure:
         """Draw all arrays after a step, counted from 0; those not known yet are empty.
@@ -80,11 +78,11 @@ class Backpropagation:
         figure, axis = panel(7.6)
         for name, last in self.arrays[-1].items():
             face, colour, weight = "white" if name in arrays else CELL, GREY, "normal"
-            if name in step.computes:
+            if name in step.computes.split():
                 face, colour, weight = COMPUTED, ORANGE, "bold"
-            elif name in step.needs:
+            elif name in step.needs.split():
                 face, colour, weight = INPUT, BLUE, "bold"
-            left, top = PLACES[name]
+            left, top = PLACES.loc[name]
             axis.text(left, top - 0.15, name, color=colour, weight=weight, va="bottom")
             for row, column in np.ndindex(last.shape):
                 x, y = left + column, top + row
@@ -95,26 +93,11 @@ class Backpropagation:
         axis.set_title(textwrap.fill(f"{number}. {step.text}", 44) + "\n" + step.formula)
         axis.set(xlim=(-0.2, 7.2), ylim=(25, -1))
         axis.axis("off")
-        numbers = pd.DataFrame(
-            [
-                (name, row, column, value)
-                for name, array in arrays.items()
-                for (row, column), value in np.ndenumerate(array)
-            ],
-            columns=["array", "row", "column", "value"],
-        )
+        cells = {name: pd.DataFrame(array).stack() for name, array in arrays.items()}
+        numbers = pd.concat(cells, names=["array", "row", "column"]).reset_index(name="value")
         before, after = (known["E"].item() for known in self.arrays[-2:])
         finding = (
             f"Step {number} of {len(STEPS) - 1}: {step.text}. "
             f"The loss is {before:.3f} before and {after:.3f} after the last step."
         )
         return report_figure([figure], numbers, finding, data_name="")
-
-
-# column and row of cells of each array's upper left corner: the forward pass on the left, one layer
-# below the other, and the gradients on the right
-PLACES = {
-    "x": (0, 0), "W1": (0, 2), "dW1": (4, 2), "b1": (0, 7.2), "db1": (4, 7.2), "z1": (0, 9.2),
-    "a1": (0, 11), "d1": (4, 11), "W2": (0, 13), "dW2": (4, 13), "b2": (0, 17.2), "db2": (4, 17.2),
-    "z2": (0, 19.2), "p": (0, 21), "d2": (4, 21), "t": (0, 22.8), "E": (4, 22.8),
-}  # fmt: skip

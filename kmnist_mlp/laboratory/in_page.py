@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from html import escape
 from pathlib import Path
+from string import Template
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -94,13 +95,6 @@ def examples(name: str) -> list[list[np.ndarray]]:
     curves = [[100 * spline(line) for line in stroke_points(form)] for form in forms]
     # a third of the points is smooth enough, but the last one counts
     return [[np.append(c[:-1:3], c[-1:], axis=0).round(1) for c in drawing] for drawing in curves]
-
-
-WITHOUT_SCRIPTS = (
-    "Here is a pad on which you can draw a character and watch the network classify it. It needs "
-    "scripts, which run in the exported page (make html), and in JupyterLab once the notebook is "
-    "trusted (View, Activate Command Palette, Trust Notebook)."
-)
 
 
 def quantised(model: MLP, bits: int = BITS) -> tuple[MLP, np.ndarray, np.ndarray]:
@@ -206,12 +200,9 @@ def drawing_pad(
     }
     # Within a script only "<" could end it.
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    return HTML(
-        f'<div class="drawing-pad">{picture(model, data)}<p>{WITHOUT_SCRIPTS}</p>'
-        f"<script>\n(() => {{\n{source('network.js')}\n{source('pad.js')}\n"
-        "const host = document.currentScript.parentElement;\n"
-        f"host.ready = startPad(host, {text});\n}})();\n</script></div>"
-    )
+    parts = {"picture": picture(model, data), "content": text}
+    parts |= {name: source(f"{name}.js") for name in ("network", "pad")}
+    return HTML(Template(source("pad_frame.html")).substitute(parts))
 
 
 def source(name: str) -> str:
@@ -276,9 +267,7 @@ def playground_html(data: Dataset, training: int = TRAINING, test: int = TEST) -
         "classes": len(data.class_names),
     }
     worker = json.dumps(source("network.js") + source("worker.js")).replace("</", "<\\/")
-    return (
-        f"<style>\n{source('playground.css')}</style>\n{source('playground.html')}"
-        f"<script>\n{source('network.js')}\n{source('playground.js')}\n"
-        f"imagesOf({json.dumps(content)}).then((images) =>\n"
-        f"startPlayground(document.querySelector('.playground'), images, {worker}));\n</script>\n"
-    )
+    parts = {"style": source("playground.css"), "markup": source("playground.html")}
+    parts |= {name: source(f"{name}.js") for name in ("network", "playground")}
+    parts |= {"content": json.dumps(content), "worker": worker}
+    return Template(source("playground_frame.html")).substitute(parts)

@@ -92,12 +92,6 @@ class LossSurface:
         rates = np.geomspace(1e-5, 1, 61)
         return rates, self.losses(stage, [(rate, 0.0) for rate in rates])
 
-    def surface(self, stage: str, rate: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return steps along (n,), steps across (m,) and the losses (m, n), three steps wide."""
-        a, b = np.linspace(-1, 3, 21) * rate, np.linspace(-1.5, 1.5, 15) * rate
-        losses = self.losses(stage, [(s, t) for t in b for s in a])
-        return a, b, losses.reshape(len(b), len(a))
-
     def figure(self, stage: str) -> ReportFigure:
         """Draw the loss along the gradient, and the surface around one step of each rate."""
         columns = ("learning_rate", "cross_entropy")
@@ -141,17 +135,18 @@ def draw_along(numbers: pd.DataFrame, stage: str, before: float, after: list[flo
 def draw_surface(surface: LossSurface, stage: str, rate: float) -> Figure:
     """Draw the loss around one step as contours of its logarithm; the arrow is the step."""
     figure, axis = panel(3.3)
-    a, b, losses = surface.surface(stage, rate)
-    loss_before, loss_after = surface.losses(stage, [(0.0, 0.0), (rate, 0.0)])
-    logarithm = np.log10(losses.clip(SMALLEST))
-    image = axis.contourf(a / rate, b / rate, logarithm, levels=14, cmap="viridis")
+    a, b = np.linspace(-1, 3, 21), np.linspace(-1.5, 1.5, 15)  # in steps
+    steps = [(rate * along, rate * across) for across in b for along in a]
+    *losses, before, after = surface.losses(stage, [*steps, (0.0, 0.0), (rate, 0.0)])
+    logarithm = np.log10(np.clip(losses, SMALLEST, None)).reshape(len(b), len(a))
+    image = axis.contourf(a, b, logarithm, levels=14, cmap="viridis")
     bar = figure.colorbar(image, ax=axis, shrink=0.9, ticks=np.linspace(*image.get_clim(), 4))
     bar.ax.set_yticklabels([f"{10**tick:.3g}" for tick in bar.get_ticks()])
     bar.set_label("cross-entropy per image")
     arrow = {"arrowstyle": "-|>", "color": ON_DARK, "lw": 2}
     axis.annotate("", (1, 0), (0, 0), arrowprops=arrow)
     axis.plot(0, 0, "o", color=ON_DARK, ms=5)
-    axis.set_title(f"Learning rate {rate:g}: {loss_before:.3g} → {loss_after:.3g}")
+    axis.set_title(f"Learning rate {rate:g}: {before:.3g} → {after:.3g}")
     axis.set(xlabel="steps along the gradient", ylabel="steps across")
     axis.grid(visible=False)
     return figure

@@ -6,12 +6,13 @@ figure or a table: an exported page, or a viewer of notebooks, shows that instea
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from html import escape
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
@@ -28,31 +29,19 @@ from kmnist_mlp.figures import overlay, tables
 from kmnist_mlp.figures.report_figure import ReportFigure, html, label, setting, title
 from kmnist_mlp.figures.style import png_address
 from kmnist_mlp.laboratory.hidden_units import HiddenUnits
+from kmnist_mlp.laboratory.in_page import source
 from kmnist_mlp.results import TrainingResult
 from kmnist_mlp.support.checks import one_of
 from kmnist_mlp.support.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY
-from kmnist_mlp.support.statistics import mean_curve, plus_minus
+from kmnist_mlp.support.statistics import mean_curve
 from kmnist_mlp.training import train
 
-PENALTIES = (0.0, 1e-6, 1e-4, 1e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
-CHOICES = {  # of the panel, besides what the experiment has
-    "learning_rate": [digit * 10.0**power for power in range(-5, 0) for digit in (1, 2, 5)] + [1.0],
-    "momentum_gamma": (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99),
-    "L1_penalty": PENALTIES,
-    "L2_penalty": PENALTIES,
-    "batch_size": [2**power for power in range(3, 11)],
-    "epochs": range(1, 101),
-    "early_stop_epoch": (0, 1, 2, 3, 5, 10, 20, 30),
-    "seed": range(100),
-}
+# Values of the options in the panel, besides those of the experiment
+CHOICES = json.loads(Path(__file__).with_suffix(".json").read_text())
 SWITCHES = {"momentum": "momentum_gamma", "early_stop": "early_stop_epoch"}  # off at 0
 SEEDS = 5  # of a run that is repeated
 LAST_RUNS = (BLUE, GREEN, PURPLE, SKY)  # as many as the panel's picture shows, in these colours
-STYLE = """<style>.lab-runs { overflow-x: auto; }
-.lab-runs table { border-collapse: collapse; font-size: 12px; }
-.lab-runs th, .lab-runs td { padding: 3px 8px; text-align: left; border-bottom: 1px solid #8884;
-white-space: nowrap; }
-.lab-runs .number { text-align: right; }</style>"""
+STYLE = f"<style>{source('runs.css')}</style>"
 
 
 def explorer(draw: Callable[..., ReportFigure], **controls: widgets.Widget) -> widgets.VBox:
@@ -70,12 +59,10 @@ def explorer(draw: Callable[..., ReportFigure], **controls: widgets.Widget) -> w
 
     def redraw(_: object = None) -> None:
         figure = draw(**{name: control.value for name, control in controls.items()})
-        finding = escape(figure.finding)
-        panels = "".join(
-            f'<img alt="{finding}" style="width: 410px" src="{png_address(panel, 150)}">'
-            for panel in figure.panels
-        )
-        picture.value = f"{panels}<p>{finding}</p>"
+        text = escape(figure.finding)
+        image = f'<img alt="{text}" style="width: 410px" src="'
+        panels = [f'{image}{png_address(panel, 150)}">' for panel in figure.panels]
+        picture.value = f"{''.join(panels)}<p>{text}</p>"
 
     for control in controls.values():
         control.observe(redraw, "value")
@@ -132,7 +119,6 @@ class Laboratory:
         self.new_names = (f"lab run {number}" for number in count(1))
         self.worker = threading.Thread()  # at most one run at a time
         self.stop_requested, self.confirmed = threading.Event(), threading.Event()
-        self.hidden_units = lru_cache(lambda name: HiddenUnits(self.results.of(name)[0], data))
         self.panel = self._panel()
         if shell := get_ipython():  # a cell may have added an activation
             shell.events.register("post_run_cell", lambda _: self._refresh())
@@ -140,18 +126,45 @@ class Laboratory:
 
     # ---- running -----------------------------------------------------------------------------
 
-    def train(self, config: Config) -> TrainingResult | None:
+    def train(
+        self, config: Config, name: str = "", confirm: Callable[[str], None] | None = None
+    ) -> TrainingResult | None:
         """Train in this thread; the run is added to the others.
+
+        Parameters
+        ----------
+        config : Config
+        name : str
+            The run of which this is a further seed, if it is.
+        confirm : callable, optional
+            As :class:`~kmnist_mlp.callbacks.Live` takes it.
+
+        Returns
+        -------
+        TrainingResult or None
+            None if the run was stopped in its first epoch, or is a further seed and was stopped.
 
         Raises
         ------
         ValueError
-            If a run is going on in the background, the layers do not fit the data, or the
-            configuration leaves no validation images.
+            If the layers do not fit the data, or there are to be no validation images.
         """
-        self._require_no_run()
-        self.stop_requested.clear()
-        return self._train(config)
+        if not config.validation_fraction:
+            raise ValueError("validation_fraction must be > 0: validation curves are compared here")
+        name = name or next(new for new in self.new_names if new not in self.results.names)
+
+        def show(text: str, done: float, curves: dict[str, np.ndarray]) -> None:
+            self._draw(f"{text} · {name}", done, curves)
+
+        result = train(config, self.data, callbacks=[Live(show, self.stop_requested, confirm)])
+        if result.interrupted and (not result.stopped_epoch or name in self.results.names):
+            self._draw("stopped: nothing of the run that went on is kept", 0.0)
+            return None  # a stopped run is no further seed of others
+        self.results = self.results.plus(name, result)
+        self._refresh()
+        full = result.stopped_epoch / config.epochs if result.interrupted else 1.0
+        self._draw(f"{name}: {ended(result)}", full)
+        return result
 
     def start(self, *configs: Config, name: str = "") -> None:
         """Train in the background, while the kernel stays free; errors are shown in the panel.
@@ -170,14 +183,14 @@ class Laboratory:
         ValueError
             If a run is going on already.
         """
-        self._require_no_run()
-        self.stop_requested.clear()
+        if self.worker.is_alive():
+            raise ValueError("a run is going on: stop it, or wait for its end")
         self.confirmed.clear()
-        self.train_button.disabled, self.stop_button.disabled = True, False
+        self.buttons["Train"].disabled, self.buttons["Stop"].disabled = True, False
         self.message.value = ""
         self._draw("preparing the images", 0.0)
-        work = self._attempt, (self._train_all, configs, name)
-        self.worker = threading.Thread(target=work[0], args=work[1], daemon=True)
+        work = (self._train_all, configs, name)
+        self.worker = threading.Thread(target=self._attempt, args=work, daemon=True)
         self.worker.start()
 
     def repeat(self, name: str) -> None:
@@ -202,9 +215,8 @@ class Laboratory:
         Raises
         ------
         ValueError
-            If a run is going on, or there is no such run.
+            If there is no such run.
         """
-        self._require_no_run()
         self.results = self.results.without(one_of("name", name, self.trained_menu.options))
         self._refresh()
         self._draw(f"{name} is removed.", 0.0)
@@ -215,49 +227,25 @@ class Laboratory:
         self.stop_requested.set()
         self.confirmed.set()
 
-    def _require_no_run(self) -> None:
-        if self.worker.is_alive():
-            raise ValueError("a run is going on: stop it, or wait for its end")
-
-    def _train(
-        self, config: Config, name: str = "", confirm: Callable[[str], None] | None = None
-    ) -> TrainingResult | None:
-        """Train, and add the run to those of this name; of one that is stopped too early, None."""
-        if not config.validation_fraction:
-            raise ValueError("validation_fraction must be > 0: validation curves are compared here")
-        name = name or next(new for new in self.new_names if new not in self.results.names)
-        live = Live(
-            lambda text, done, curves: self._draw(f"{text} · {name}", done, curves),
-            self.stop_requested,
-            confirm,
-        )
-        result = train(config, self.data, callbacks=[live])
-        if result.interrupted and (not result.stopped_epoch or name in self.results.names):
-            self._draw("stopped: nothing of the run that went on is kept", 0.0)
-            return None  # a stopped run is no further seed of others
-        self.results = self.results.plus(name, result)
-        self._refresh()
-        full = result.stopped_epoch / config.epochs if result.interrupted else 1.0
-        self._draw(f"{name}: {ended(result)}", full)
-        return result
-
     def _train_all(self, configs: Iterable[Config], name: str) -> None:
         """Train one after the other, in the background."""
         confirm = self._confirm
         try:
             for config in configs:
                 if not self.stop_requested.is_set():
-                    self._train(config, name, confirm)
+                    self.train(config, name, confirm)
                 confirm = None
             self.message.value = ""
         finally:
-            self.train_button.disabled, self.stop_button.disabled = False, True
+            self.stop_requested.clear()
+            self.buttons["Train"].disabled, self.buttons["Stop"].disabled = False, True
 
     def _confirm(self, sentence: str) -> None:
         """Show how long a run may take, and wait until the user lets it go on or stops it."""
-        self.message.value, self.go_on_button.layout.display = sentence, ""
+        go_on = self.buttons["Train it"].layout
+        self.message.value, go_on.display = sentence, ""
         self.confirmed.wait()
-        self.message.value, self.go_on_button.layout.display = "", "none"
+        self.message.value, go_on.display = "", "none"
 
     # ---- what is shown -----------------------------------------------------------------------
 
@@ -267,28 +255,17 @@ class Laboratory:
 
     def table(self) -> pd.DataFrame:
         """Return one row per experiment: accuracies, how it ended, and then its configuration."""
-        results, names, rows = self.results, self.results.names, {}
-        for name in names:
-            runs = results.of(name)
-            stopped, best = (
-                results.values(quantity, name).median()
-                for quantity in ("stopped_epoch", "best_epoch")
-            )
-            rows[name] = {
-                "test accuracy, %": plus_minus(results.values("test_accuracy", name), 2),
-                "validation accuracy, %": plus_minus(
-                    results.values("validation_accuracy", name), 2
-                ),
-                "epochs (best)": f"{stopped:.3g} ({best:.3g})",
-                "end": how_it_ended(runs),
-                "seed": ", ".join(str(run.config.seed) for run in runs),
-            }
-        numbers = results.frame.drop(columns=["cached", "seconds"])
-        more = {"results": results, "names": names}
-        more["quantities"] = ["test_accuracy", "validation_accuracy"]
-        table = tables.table_of(rows, "experiment", "", numbers, **more).rename(index=title)
-        configs = tables.configurations({name: results.of(name)[0].config for name in names})
-        configs = configs.drop(columns="seed", errors="ignore")
+        runs = {name: self.results.of(name) for name in self.results.names}
+        table = tables.comparison(self.results)[["test accuracy, %", "validation accuracy, %"]]
+        epochs = self.results.frame.groupby("experiment", sort=False)
+        epochs = epochs[["stopped_epoch", "best_epoch"]].median().itertuples(index=False)
+        table["epochs (best)"] = [f"{stopped:.3g} ({best:.3g})" for stopped, best in epochs]
+        table["end"] = [how_it_ended(of_one) for of_one in runs.values()]
+        configs = tables.configurations({name: seeds[0].config for name, seeds in runs.items()})
+        if "seed" in configs:
+            configs["seed"] = [
+                ", ".join(str(run.config.seed) for run in seeds) for seeds in runs.values()
+            ]
         table[configs.columns] = configs
         return table
 
@@ -303,20 +280,20 @@ class Laboratory:
         seeds = f", mean of {len(runs)} seeds" if len(runs) > 1 else ""
         return f"{title(name)} ({setting(runs[0].config)}{seeds})"
 
-    def code(self, name: str) -> str:
-        """Return the lines that repeat a run in a cell of a notebook, on its ``data``."""
+    def show_code(self, name: str) -> None:
+        """Show the lines that repeat a run in a cell of a notebook, on its ``data``."""
         configs = [run.config for run in self.results.of(name)]
-        return (
+        self.code_text.value = (
             "from kmnist_mlp import Config, run\n"
             "from kmnist_mlp.report.notebook import show_curves\n\n"
-            f"config = {configs[0]}\n"
-            f"mine = run({{{name!r}: config}}, seeds={[c.seed for c in configs]}, data=data)\n"
+            f"mine = run({{{name!r}: {configs[0]}}}, "
+            f"seeds={[config.seed for config in configs]}, data=data)\n"
             f"show_curves(mine, {name!r})"
         )
 
     def units(self, run: str, first: int = 0) -> ReportFigure:
         """Draw six hidden units of a run, from the one with the ``first``-largest weights on."""
-        return self.hidden_units(run).figure(first)
+        return HiddenUnits(self.results.of(run)[0], self.data).figure(first)
 
     def _refresh(self) -> None:
         """Bring the menus and the table up to the results, and to the activations there are."""
@@ -353,48 +330,41 @@ class Laboratory:
 
     def _panel(self) -> widgets.VBox:
         first = self.first_config.replace(epochs=20)
-        hidden = {"value": ", ".join(map(str, first.layer_specs[1:-1]))}
-        hidden["placeholder"] = "128, 64; none: empty"
-        self.controls = {
-            "hidden": labelled(widgets.Text, "hidden layers", **hidden),
-            "activation": menu("activation", ACTIVATIONS),
-        }
+        hidden = {"placeholder": "128, 64; none: empty"}
+        hidden["value"] = ", ".join(map(str, first.layer_specs[1:-1]))
+        self.controls = {"hidden": labelled(widgets.Text, "hidden layers", **hidden)}
+        self.controls["activation"] = menu("activation", ACTIVATIONS)
         self.controls["activation"].value = first.activation
-        off = {name for switch, name in SWITCHES.items() if not getattr(first, switch)}
+        off = [name for switch, name in SWITCHES.items() if not getattr(first, switch)]
         for name, values in CHOICES.items():
             value = 0 if name in off else getattr(first, name)
             values = {"options": [(f"{v:g}", v) for v in sorted({*values, value})], "value": value}
             self.controls[name] = labelled(widgets.SelectionSlider, label(name), **values)
-        self.train_button = self._button("Train", lambda: self.start(self.chosen()))
-        self.train_button.button_style = "primary"
-        self.stop_button = self._button("Stop", self.stop)
-        self.stop_button.disabled = True
-        self.go_on_button = self._button("Train it", self.confirmed.set)
-        self.go_on_button.layout.display = "none"
         self.message, self.picture, self.runs = (widgets.HTML() for _ in range(3))
         self.run_menu, self.trained_menu = menu("run", []), menu("run of yours", [])
         self.code_text = labelled(widgets.Textarea, "as code", rows=8, layout={"width": "720px"})
         actions = {
-            "Show as code": lambda name: setattr(self.code_text, "value", self.code(name)),
-            "Repeat with five seeds": self.repeat,
-            "Remove": self.remove,
+            "Train": lambda: self.start(self.chosen()),
+            "Stop": self.stop,
+            "Train it": self.confirmed.set,
+            "Show as code": lambda: self.show_code(self.trained_menu.value),
+            "Repeat with five seeds": lambda: self.repeat(self.trained_menu.value),
+            "Remove": lambda: self.remove(self.trained_menu.value),
         }
-        buttons = [
-            self._button(text, lambda action=action: action(self.trained_menu.value))
-            for text, action in actions.items()
-        ]
-        self.actions = widgets.HBox([self.trained_menu, *buttons])
+        self.buttons = {
+            text: widgets.Button(description=text, layout={"width": "auto"}) for text in actions
+        }
+        for text, button in self.buttons.items():
+            button.on_click(lambda _, action=actions[text]: self._attempt(action))
+        train_button, stop, go_on, *more = self.buttons.values()
+        train_button.button_style, stop.disabled, go_on.layout.display = "primary", True, "none"
+        self.actions = widgets.HBox([self.trained_menu, *more])
         self._refresh()
         controls = list(self.controls.values())
         rows = [widgets.HBox(controls[i : i + 2]) for i in range(0, len(controls), 2)]
-        run = [self.train_button, self.stop_button, self.go_on_button, self.message]
+        run = widgets.HBox([train_button, stop, go_on, self.message])
         below = [self.picture, self.runs, self.actions, self.code_text]
-        return widgets.VBox([*rows, widgets.HBox(run), *below])
-
-    def _button(self, text: str, action: Callable[[], object]) -> widgets.Button:
-        button = widgets.Button(description=text, layout={"width": "auto"})
-        button.on_click(lambda _: self._attempt(action))
-        return button
+        return widgets.VBox([*rows, run, *below])
 
     def _attempt(self, action: Callable[..., object], *arguments: object) -> None:
         """Do something; if it fails, show the error, which nobody would see otherwise."""
@@ -419,9 +389,7 @@ class Laboratory:
         pixels, *_, classes = self.first_config.layer_specs
         values["layer_specs"] = (pixels, *map(int, sizes), classes)
         for switch, name in SWITCHES.items():
-            values[switch] = values[name] > 0
-            if not values[switch]:
-                del values[name]
+            values |= {switch: values[name] > 0, name: values[name] or getattr(Config, name)}
         return self.first_config.replace(**values)
 
 
