@@ -90,7 +90,9 @@ class Backpropagation:
                 if name in arrays:
                     value = rounded(round(float(arrays[name][row, column]), 2) + 0.0, 2)  # not -0
                     axis.text(x + 0.5, y + 0.53, value, ha="center", va="center")
-        axis.set_title(textwrap.fill(f"{number}. {step.text}", 44) + "\n" + step.formula)
+        title = textwrap.fill(f"{number}. {step.text}", 44)
+        title = title if "\n" in title else f"\n{title}"  # always two lines
+        axis.set_title(f"{title}\n{step.formula}")
         axis.set(xlim=(-0.2, 7.2), ylim=(25, -1))
         axis.axis("off")
         cells = {name: pd.DataFrame(array).stack() for name, array in arrays.items()}
