@@ -125,32 +125,24 @@ class Live(Callback):
 
     def _show(self, text: str, done: float, curves: dict[str, np.ndarray]) -> None:
         """Display a picture in place of the last one; in a terminal, write over the line."""
-        config, result, validated = (
-            self.run.config,
-            self.result,
-            self.run.config.validation_fraction,
-        )
+        config, result = self.run.config, self.result
+        parts = list(STYLES) if config.validation_fraction else ["training"]
         if in_notebook() and (result or someone_looks()):
             from IPython.display import display
 
-            parts = list(STYLES) if validated else ["training"]
             lines = {p: (curves[f"{p}_loss"], curves[f"{p}_accuracy"], STYLES[p]) for p in parts}
             titles = f"Loss (cross-entropy per example / {config.layer_specs[-1]})", "Accuracy, %"
-            marked = result.best_epoch if result and validated else 0
+            marked = result.best_epoch if result and len(parts) > 1 else 0
             figure = curves_figure(text, done, lines, titles, self.run.data.name, marked)
             # as HTML it is replaced without a blank moment; as an image, seen where HTML is not
             kind, alt = "image/svg+xml" if result else "text/html", f"Learning curves: {text}."
-            data, metadata = (
-                {kind: svg(figure, text), "text/plain": alt},
-                {kind: {"alt": alt, "width": 800}},
-            )
             place = {"display_id": self.display_id, "update": self.displayed}
-            display(data, metadata=metadata, raw=True, **place)
+            place["metadata"] = {kind: {"alt": alt, "width": 800}}
+            display({kind: svg(figure, text), "text/plain": alt}, raw=True, **place)
             self.displayed = True
         elif someone_looks():
-            part = "validation" if validated else "training"
-            if len(values := curves[f"{part}_accuracy"]) and not result:
-                text += f" · {part} accuracy {in_percent(values[-1])}"
+            if len(values := curves[f"{parts[-1]}_accuracy"]) and not result:
+                text += f" · {parts[-1]} accuracy {in_percent(values[-1])}"
             print(f"\r{text:<100}", end="\n" * bool(result), file=sys.stderr, flush=True)
 
 
@@ -196,9 +188,10 @@ def curves_figure(
     for share, colour in ((1.0, PALE), (done, GREEN)):
         bar = {"lw": 5, "solid_capstyle": "butt", "color": colour}
         figure.add_artist(Line2D((0.06, 0.06 + 0.925 * share), (0.91, 0.91), **bar))
-    mark = {"color": RED, "weight": "bold"} if is_stand_in(data_name) else {}
-    text = f"STAND-IN DATA, not KMNIST · {text}" if mark else text
-    figure.suptitle(text, x=0.06, y=0.985, ha="left", fontsize=9.5, **mark)
+    place = {"x": 0.06, "y": 0.985, "ha": "left", "fontsize": 9.5}
+    if is_stand_in(data_name):
+        text, place["color"] = f"STAND-IN DATA, not KMNIST · {text}", RED
+    figure.suptitle(text, **place)
     return figure
 
 
@@ -212,15 +205,11 @@ def svg(figure: Figure, title: str) -> str:
 
 def ended(result: TrainingResult) -> str:
     """Return how a run ended, in a line: "24 epochs in 9 s · weights of epoch 19 · test ..."."""
-    epochs = f"{result.stopped_epoch} epoch{'s' * (result.stopped_epoch != 1)}"
-    if result.diverged:
-        epochs = f"diverged in epoch {result.stopped_epoch}"
-    elif result.interrupted:
-        epochs = f"stopped by hand after {epochs}"
-    return (
-        f"{epochs}, {clock(result.seconds)} · weights of epoch {result.kept_epoch} · test accuracy "
-        f"{in_percent(result.test_accuracy)}"
-    )
+    text = f"{result.stopped_epoch} epoch{'s' * (result.stopped_epoch != 1)}"
+    text = f"stopped by hand after {text}" if result.interrupted else text
+    text = f"diverged in epoch {result.stopped_epoch}" if result.diverged else text
+    text += f", {clock(result.seconds)} · weights of epoch {result.kept_epoch}"
+    return f"{text} · test accuracy {in_percent(result.test_accuracy)}"
 
 
 def clock(seconds: float) -> str:
