@@ -20,7 +20,6 @@ from kmnist_mlp.callbacks import live
 from kmnist_mlp.data import split_and_standardise, standardise
 from kmnist_mlp.laboratory import (
     Backpropagation,
-    HiddenUnits,
     Laboratory,
     LossSurface,
     explorer,
@@ -29,6 +28,7 @@ from kmnist_mlp.laboratory import (
     slider,
 )
 from kmnist_mlp.laboratory.backpropagation import STEPS
+from kmnist_mlp.laboratory.hidden_units import HiddenUnits
 from kmnist_mlp.laboratory.loss_surface import RATES
 from kmnist_mlp.laboratory.panel import how_it_ended
 from kmnist_mlp.optimizer import SGD

@@ -85,14 +85,12 @@ class HiddenUnits:
         """
         first = min(first, max(0, len(self.order) - COUNT))
         shown = self.order[first : first + COUNT]
-        numbers = pd.DataFrame(
-            [
-                (unit, rank, self.data.romaji[self.labels[image]], self.outputs[image, unit])
-                for unit in shown
-                for rank, image in enumerate(self.top[:IMAGES, unit], start=1)
-            ],
-            columns=["unit", "rank", "character", "output"],
-        )
+        best = pd.DataFrame(self.top[:IMAGES, shown], columns=shown).rename_axis("rank")
+        best.index += 1
+        numbers = best.T.rename_axis("unit").stack().reset_index(name="image")
+        images = numbers.pop("image")
+        numbers["character"] = np.array(self.data.romaji)[self.labels[images]]
+        numbers["output"] = self.outputs[images, numbers.unit]
         share = self.class_counts.max(axis=1)
         finding = (
             f"Of the {len(self.top)} validation images that activate a hidden unit most, "

@@ -166,40 +166,28 @@ def drawing_pad(
         f"{in_percent(accuracy, 2)}."
     )
     names = [str(name) for name in data.class_names]
-    classes = [
-        {
-            "name": name,
-            "reading": str(reading),
-            "examples": [[line.tolist() for line in drawing] for drawing in examples(name)],
-        }
-        for name, reading in zip(names, data.romaji, strict=True)
-    ]
-    floats = {
-        "scales": scales,
-        "biases": np.concatenate(model.biases),
-        "statistics": np.concatenate(model.standardisation),
-    }
+    floats = {"scales": scales, "biases": np.concatenate(model.biases)}
+    floats["statistics"] = np.concatenate(model.standardisation)
+    network = {name: deflated(array.astype("<f4").tobytes()) for name, array in floats.items()}
+    network["levels"] = deflated(levels.tobytes())
+    known = {"labels": data.train_labels[:images].tolist()}
+    known["pixels"] = deflated(data.train_images[:images].tobytes())
     content = {
         "markup": f"<style>{source('pad.css')}</style>{source('pad.html')}",
         "font": web_font("".join(names)),
-        "classes": classes,
+        "classes": [
+            {"name": name, "reading": str(reading), "examples": examples(name)}
+            for name, reading in zip(names, data.romaji, strict=True)
+        ],
         "about": about,
         "warning": UNSEEN if data.is_stand_in and is_run else "",
         "shape": {"side": SIDE, "radius": RADIUS, "edge": EDGE, "extent": EXTENT},
-        "network": {
-            "layers": model.layer_specs,
-            "activation": model.activation,
-            "levels": deflated(levels.tobytes()),
-        }
-        | {name: deflated(array.astype("<f4").tobytes()) for name, array in floats.items()},
-        "images": images
-        and {
-            "pixels": deflated(data.train_images[:images].tobytes()),
-            "labels": data.train_labels[:images].tolist(),
-        },
+        "network": network | {"layers": model.layer_specs, "activation": model.activation},
+        "images": known if images else None,
     }
     # Within a script only "<" could end it.
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), default=np.ndarray.tolist)
+    text = text.replace("<", "\\u003c")
     parts = {"picture": picture(model, data), "content": text}
     parts |= {name: source(f"{name}.js") for name in ("network", "pad")}
     return HTML(Template(source("pad_frame.html")).substitute(parts))

@@ -257,15 +257,13 @@ class Laboratory:
         """Return one row per experiment: accuracies, how it ended, and then its configuration."""
         runs = {name: self.results.of(name) for name in self.results.names}
         table = tables.comparison(self.results)[["test accuracy, %", "validation accuracy, %"]]
-        epochs = self.results.frame.groupby("experiment", sort=False)
-        epochs = epochs[["stopped_epoch", "best_epoch"]].median().itertuples(index=False)
+        of_each = self.results.frame.groupby("experiment", sort=False)
+        epochs = of_each[["stopped_epoch", "best_epoch"]].median().to_numpy()
         table["epochs (best)"] = [f"{stopped:.3g} ({best:.3g})" for stopped, best in epochs]
         table["end"] = [how_it_ended(of_one) for of_one in runs.values()]
         configs = tables.configurations({name: seeds[0].config for name, seeds in runs.items()})
         if "seed" in configs:
-            configs["seed"] = [
-                ", ".join(str(run.config.seed) for run in seeds) for seeds in runs.values()
-            ]
+            configs["seed"] = [", ".join(map(str, seeds)) for _, seeds in of_each.seed]
         table[configs.columns] = configs
         return table
 
@@ -320,20 +318,19 @@ class Laboratory:
             curves["this run"], colours["this run"] = [now], ORANGE
         lines = {}
         for name, runs in curves.items():
-            loss, _ = mean_curve([run["validation_loss"] for run in runs])
-            accuracy, _ = mean_curve([run["validation_accuracy"] for run in runs])
-            lines[name] = loss, accuracy, {"color": colours[name]}
+            parts = ("validation_loss", "validation_accuracy")
+            means = [mean_curve([run[part] for run in runs])[0] for part in parts]
+            lines[name] = *means, {"color": colours[name]}
         titles = "Validation loss", "Validation accuracy, %"
         self.picture.value = svg(curves_figure(text, done, lines, titles, self.data.name), text)
 
     # ---- the panel ---------------------------------------------------------------------------
 
     def _panel(self) -> widgets.VBox:
-        first = self.first_config.replace(epochs=20)
-        hidden = {"placeholder": "128, 64; none: empty"}
-        hidden["value"] = ", ".join(map(str, first.layer_specs[1:-1]))
-        self.controls = {"hidden": labelled(widgets.Text, "hidden layers", **hidden)}
-        self.controls["activation"] = menu("activation", ACTIVATIONS)
+        first, example = self.first_config.replace(epochs=20), "128, 64; none: empty"
+        hidden = labelled(widgets.Text, "hidden layers", placeholder=example)
+        hidden.value = ", ".join(map(str, first.layer_specs[1:-1]))
+        self.controls = {"hidden": hidden, "activation": menu("activation", ACTIVATIONS)}
         self.controls["activation"].value = first.activation
         off = [name for switch, name in SWITCHES.items() if not getattr(first, switch)]
         for name, values in CHOICES.items():
@@ -398,8 +395,6 @@ def how_it_ended(runs: list[TrainingResult]) -> str:
     if len(runs) > 1:
         return f"{len(runs)} seeds"
     (run,) = runs
-    if run.interrupted:
-        return "stopped by hand"
-    if run.diverged:
-        return "diverged"
-    return "all epochs" if run.stopped_epoch == run.config.epochs else "no improvement"
+    end = "no improvement" if run.stopped_epoch < run.config.epochs else "all epochs"
+    end = "diverged" if run.diverged else end
+    return "stopped by hand" if run.interrupted else end
