@@ -16,7 +16,6 @@ from kmnist_mlp.extensions.augmentation import Distortion
 from kmnist_mlp.laboratory import drawing_pad
 from kmnist_mlp.laboratory.in_page import (
     BROWSER,
-    EXTENT,
     SIDE,
     examples,
     image_of,
@@ -166,20 +165,6 @@ def margins(image):
     return columns.min(), rows.min(), SIDE - 1 - columns.max(), SIDE - 1 - rows.max()
 
 
-def test_the_ink_fills_the_frame_wherever_and_however_large_one_draws_and_a_dot_stays_small():
-    for drawing in ([[[2, 3], [9, 21]]], [[[60, 99], [99, 95]], [[80, 90], [81, 91]]]):
-        left, top, right, bottom = margins(image_of([np.array(stroke) for stroke in drawing]))
-        assert abs(left - right) <= 1 and abs(top - bottom) <= 1
-        assert min(left, top) == 0 < max(left, top)
-    (drawing,) = examples("き")
-    points = np.concatenate(drawing)
-    assert points.min() >= 0 and points.max() <= 100 and examples("A") == []
-    moved = image_of([0.4 * stroke + [55, 10] for stroke in drawing])
-    assert np.abs(moved.astype(int) - image_of(drawing)).max() <= 1
-    assert 0 < (image_of([np.array([[80, 20]])]) > 127).sum() <= 9
-    assert margins(image_of([np.array([[50, 50], [50 + EXTENT / 2, 50]])]))[0] > 5
-
-
 # ---- the pad -------------------------------------------------------------------------------------
 
 
@@ -261,19 +246,12 @@ def pad(tab, page):
     return Pad(tab)
 
 
-@pytest.mark.parametrize("bits", [8, 5, 2])
-def test_weights_in_few_bits_are_whole_multiples_and_the_nearest_ones(run, bits):
-    model, levels, scales = quantised(run.model, bits)
-    most = 2 ** (bits - 1) - 1
-    assert abs(levels).max() == most and levels.size == sum(W.size for W in model.weights)
-    units = np.cumsum([W.shape[1] for W in model.weights])[:-1]
-    for ours, theirs, scale in zip(
-        model.weights, run.model.weights, np.split(scales, units), strict=True
-    ):
-        assert np.abs(ours - theirs).max(axis=0) == pytest.approx(scale / 2, rel=0.2)
-        np.testing.assert_allclose(abs(ours).max(axis=0), abs(theirs).max(axis=0), rtol=1e-6)
-    for given, kept in zip(run.model.standardisation, model.standardisation, strict=True):
-        np.testing.assert_array_equal(given, kept)
+def test_weights_in_few_bits_are_whole_multiples_and_the_nearest_ones(run):
+    model, levels, scales = quantised(run.model, 5)
+    assert abs(levels).max() == 15 and levels.size == sum(W.size for W in model.weights)
+    W, exact, scale = model.weights[0], run.model.weights[0], scales[: run.model.layer_specs[1]]
+    assert np.abs(W - exact).max(axis=0) == pytest.approx(scale / 2, rel=0.2)
+    np.testing.assert_allclose(abs(W).max(axis=0), abs(exact).max(axis=0), rtol=1e-6)
 
 
 def test_names_of_classes_cannot_end_the_script_and_the_pad_is_small_and_the_same(run, kmnist):
@@ -409,13 +387,12 @@ def test_without_scripts_and_on_paper_a_picture_stands_in_place_of_the_pad(tab, 
 
 
 @needs_browser
-@pytest.mark.parametrize(("width", "dark"), [(1400, True), (360, False)])
-def test_the_pad_works_in_the_exported_report(tab, kmnist, tmp_path, width, dark):
+def test_the_pad_works_in_the_exported_report(tab, kmnist, tmp_path):
     book = nbformat.reads(nbformat.writes(new_notebook(cells=[new_markdown_cell("# 1")])), 4)
     html = render({Path("01_one.ipynb"): book}, kmnist, False)["draw"]
     assert len(html.encode()) < 2_500_000
     (tmp_path / "page.html").write_text(html, "utf-8")
-    look(tab, width, dark)
+    look(tab, 360)
     address = (tmp_path / "page.html").as_uri()
     requests, _ = load(tab, address)
     assert [url for url in requests if not url.startswith(("data:", "blob:"))] == [address]
@@ -423,7 +400,7 @@ def test_the_pad_works_in_the_exported_report(tab, kmnist, tmp_path, width, dark
     pad.js("host.scrollIntoView()")
     pad.stroke((20, 20), (80, 60))
     assert pad.bars.sum() == pytest.approx(1, abs=1e-3)
-    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 360
     assert axe_violations(tab) == []
 
 
@@ -532,11 +509,6 @@ def test_a_run_that_diverges_ends_and_says_so(playground):
     playground.wait_for("text.startsWith('diverged')")
     assert tab.inner_text(".play") == "Train"
     assert re.search(r"diverged in epoch \d$", tab.inner_text(".runs"))
-    curve = tab.get_attribute(".loss path[fill=none]", "d")
-    heights = [float(number) for number in re.findall(r"[\d.]+", curve)[1::2]]
-    assert min(heights) == 15  # the loss is drawn at the top
-    tab.select_option("[name=rate]", "0.005")
-    assert playground.train(1)[-1] > 10
 
 
 @needs_browser
