@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import nbformat
 import numpy as np
@@ -140,19 +141,11 @@ def test_an_image_is_distorted_as_the_module_does_it(js):
         return [...out]; }""",
         [image.tolist(), side, drawn.tolist()],
     )
-    values = iter(drawn)
-
-    class Rng:
-        def uniform(self, low, high, shape):
-            return np.reshape(
-                [low + (high - low) * next(values) for _ in range(np.prod(shape))], shape
-            )
-
-        def standard_normal(self, shape, dtype):
-            return np.zeros(shape, dtype)
-
-    ours = np.empty((1, side * side), np.float32)
-    Distortion((side, side), 2.0, Rng())(ours, image[None])
+    parts, ours = iter(np.split(drawn, [1, 3, 4])), np.empty((1, side**2), np.float32)
+    distort = Distortion((side, side), 2.0, 0)
+    distort.rng = Mock(standard_normal=np.zeros)
+    distort.rng.uniform = lambda low, high, shape: (low + (high - low) * next(parts)).reshape(shape)
+    distort(ours, image[None])
     np.testing.assert_allclose(theirs, ours[0], atol=0.05)
 
 
@@ -268,7 +261,7 @@ def test_names_of_classes_cannot_end_the_script_and_the_pad_is_small_and_the_sam
 def test_what_is_no_network_for_28_x_28_pixels_is_refused(run, kmnist, tiny):
     small = train(Config(layer_specs=(36, 3), epochs=1), tiny)
     for network, data, named in (
-        (small, tiny, r"data.*\(6, 6\)"),
+        (small, tiny, r"layer_specs.*784.*3.*36"),
         (small, kmnist, r"layer_specs.*784.*10.*36"),
         (MLP((784, 10)), kmnist, "standardisation"),
     ):
@@ -287,9 +280,8 @@ def test_two_pads_on_a_page_read_200_test_images_as_python_does(
     for number, model in enumerate((run.model, each_image)):
         there = Pad(tab, number).js(f"{pixels}.map(pixels => pad.probabilities(pixels))")
         here = model.predict_proba(images)
-        assert (np.argmax(there, axis=1) == here.argmax(axis=1)).sum() >= 199
         assert np.abs(there - here).max() <= 0.03  # weights of 8 bits
-        assert np.abs(there - quantised(model)[0].predict_proba(images)).max() <= 1e-4
+        assert np.abs(there - quantised(model, 8)[0].predict_proba(images)).max() <= 1e-4
     first, second = Pad(tab, 0), Pad(tab, 1)
     first.stroke((20, 20), (80, 60))
     assert first.bars.any() and not second.bars.any()

@@ -65,9 +65,7 @@ class Live(Callback):
     """
 
     def __init__(self, show: Any = None, stop: Any = None, confirm: Any = None) -> None:
-        super().__init__()
-        self.show, self.confirm = show or self._show, confirm
-        self.stop = stop or threading.Event()
+        self.show, self.stop, self.confirm = show or self._show, stop or threading.Event(), confirm
 
     def start(self, run: Training) -> None:
         """Show that the run begins, and install the handler of the stop button."""
@@ -176,8 +174,8 @@ def curves_figure(
             style = {"marker": "o", "ms": 4, "markevery": end, "clip_on": False} | line[2]
             axis.plot(epochs, factor * line[column], label=name, **style)
         if marked:
-            label = f"lowest validation loss: epoch {marked}"
-            axis.axvline(marked, color=GREY, ls="--", lw=1, label=label)
+            best = f"lowest validation loss: epoch {marked}"
+            axis.axvline(marked, color=GREY, ls="--", lw=1, label=best)
         axis.set_title(title, loc="left")
         axis.set(xlabel="epoch", xlim=(0, max(5, axis.dataLim.x1)))
         axis.locator_params(nbins=6)  # each tick costs time
@@ -208,8 +206,8 @@ def ended(result: TrainingResult) -> str:
     text = f"{result.stopped_epoch} epoch{'s' * (result.stopped_epoch != 1)}"
     text = f"stopped by hand after {text}" if result.interrupted else text
     text = f"diverged in epoch {result.stopped_epoch}" if result.diverged else text
-    text += f", {clock(result.seconds)} · weights of epoch {result.kept_epoch}"
-    return f"{text} · test accuracy {in_percent(result.test_accuracy)}"
+    weights, accuracy = f"weights of epoch {result.kept_epoch}", in_percent(result.test_accuracy)
+    return f"{text}, {clock(result.seconds)} · {weights} · test accuracy {accuracy}"
 
 
 def clock(seconds: float) -> str:
@@ -221,6 +219,5 @@ def clock(seconds: float) -> str:
     ('9 s', '3 min 05 s', '2 h 30 min')
     """
     minutes, rest = divmod(round(seconds), 60)
-    if minutes >= 60:
-        return f"{minutes // 60} h {minutes % 60:02d} min"
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+    hours = f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else ""
+    return hours or (f"{minutes} min {rest:02d} s" if minutes else f"{rest} s")

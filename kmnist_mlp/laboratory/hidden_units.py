@@ -85,8 +85,8 @@ class HiddenUnits:
         """
         first = min(first, max(0, len(self.order) - COUNT))
         shown = self.order[first : first + COUNT]
-        best = pd.DataFrame(self.top[:IMAGES, shown], columns=shown).rename_axis("rank")
-        best.index += 1
+        ranks = pd.RangeIndex(1, min(IMAGES, len(self.top)) + 1, name="rank")
+        best = pd.DataFrame(self.top[:IMAGES, shown], ranks, shown)
         numbers = best.T.rename_axis("unit").stack().reset_index(name="image")
         images = numbers.pop("image")
         numbers["character"] = np.array(self.data.romaji)[self.labels[images]]
@@ -97,8 +97,7 @@ class HiddenUnits:
             f"{np.median(share):.0f} show the same character (median of {len(share)} units; from "
             f"{share.min()} to {share.max()})."
         )
-        parts = [shown[start : start + ROWS] for start in range(0, len(shown), ROWS)]
-        drawn = [draw(self, part) for part in parts]
+        drawn = [draw(self, shown[row : row + ROWS]) for row in range(0, len(shown), ROWS)]
         return report_figure(drawn, numbers, finding, data_name=self.data.name)
 
 
@@ -124,10 +123,10 @@ def draw(units: HiddenUnits, shown: np.ndarray) -> Figure:
     figure, axis = panel(min(0.5 + 3.1 * canvas.shape[0] / canvas.shape[1], 8))
     axis.imshow(canvas, interpolation="nearest")
     axis.set_yticks(rows + height, names, fontsize=8)
-    title = "validation images that\nactivate it most"
-    axis.set_xticks([width, (left + canvas.shape[1]) / 2], ["weights", title], fontsize=9)
+    titles = "weights", "validation images that\nactivate it most"
+    axis.set_xticks([width, (left + canvas.shape[1]) / 2], titles, fontsize=9)
     axis.xaxis.tick_top()
     axis.tick_params(length=0)
+    axis.set_frame_on(False)
     axis.grid(visible=False)
-    axis.spines[:].set_visible(False)
     return figure

@@ -29,7 +29,6 @@ from kmnist_mlp.support.statistics import in_percent
 BROWSER = Path(__file__).with_name("browser")
 UNSEEN = "STAND-IN DATA: this network has never seen Kuzushiji-MNIST."
 SIDE = 28
-BITS = 8  # of a weight, if no other number is asked for
 IN_PAGES = ("tanh", "sigmoid", "ReLU")  # the activations that network.js knows
 TRAINING, TEST = 2000, 500  # images of the playground: an epoch takes about a second
 
@@ -90,14 +89,13 @@ def examples(name: str) -> list[list[np.ndarray]]:
     The project drew them; they are not from the data. The form of old books comes first, if it
     differs from today's.
     """
-    forms = [OLD_FORMS[name]] if name in OLD_FORMS else []
-    forms += [KANA[name][0]] if name in KANA else []
+    forms = [form for form in (OLD_FORMS.get(name), *KANA.get(name, ())[:1]) if form]
     curves = [[100 * spline(line) for line in stroke_points(form)] for form in forms]
     # a third of the points is smooth enough, but the last one counts
     return [[np.append(c[:-1:3], c[-1:], axis=0).round(1) for c in drawing] for drawing in curves]
 
 
-def quantised(model: MLP, bits: int = BITS) -> tuple[MLP, np.ndarray, np.ndarray]:
+def quantised(model: MLP, bits: int) -> tuple[MLP, np.ndarray, np.ndarray]:
     """Return a network with weights in few bits: whole multiples of one number for each unit.
 
     Parameters
@@ -126,7 +124,7 @@ def quantised(model: MLP, bits: int = BITS) -> tuple[MLP, np.ndarray, np.ndarray
 
 
 def drawing_pad(
-    network: TrainingResult | MLP, data: Dataset, *, bits: int = BITS, images: int = 0
+    network: TrainingResult | MLP, data: Dataset, *, bits: int = 8, images: int = 0
 ) -> HTML:
     """Return a pad on which a trained network classifies drawings: one element that loads nothing.
 
@@ -147,17 +145,14 @@ def drawing_pad(
     Raises
     ------
     ValueError
-        If the images are not 28 x 28 pixels, the network is not one for these images and classes,
-        or its activation is one that the page does not know.
+        If the network is not one for 28 x 28 pixels and the classes of ``data``, or its activation
+        is one that the page does not know.
     """
     is_run = isinstance(network, TrainingResult)
     model = network.model if is_run else network
-    layers_for(model.layer_specs, data.train_images[0].size, len(data.class_names))
+    layers_for(model.layer_specs, SIDE**2, len(data.class_names))
     if len(model.weights) > 1 and model.activation not in IN_PAGES:
         raise ValueError(f"activation must be one of {IN_PAGES} here; got {model.activation!r}")
-    shape = data.train_images.shape[1:]
-    if shape != (SIDE, SIDE):
-        raise ValueError(f"a pad is for images of {SIDE} x {SIDE} pixels; data has {shape}")
     model, levels, scales = quantised(model, bits)
     accuracy = (model.predict(data.test_images) == data.test_labels).mean()
     about = (

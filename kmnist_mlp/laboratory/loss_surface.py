@@ -95,9 +95,7 @@ class LossSurface:
     def figure(self, stage: str) -> ReportFigure:
         """Draw the loss along the gradient, and the surface around one step of each rate."""
         columns = ("learning_rate", "cross_entropy")
-        along = {
-            n: pd.DataFrame(dict(zip(columns, self.along(n), strict=True))) for n in self.models
-        }
+        along = {n: pd.DataFrame(np.transpose(self.along(n)), columns=columns) for n in self.models}
         numbers = pd.concat(along, names=["stage"]).reset_index("stage")
         before, *after = self.losses(stage, [(rate, 0.0) for rate in (0.0, *RATES)])
         steps = [f"{loss:.3g} with {rate:g}" for rate, loss in zip(RATES, after, strict=True)]
@@ -115,8 +113,8 @@ def draw_along(numbers: pd.DataFrame, stage: str, before: float, after: list[flo
     figure, axis = panel(3.3)
     for (name, line), dashes in zip(numbers.groupby("stage", sort=False), DASHES, strict=False):
         style = {"color": BLUE, "lw": 2, "zorder": 3} if name == stage else {"color": GREY, "lw": 1}
-        losses = line.cross_entropy.clip(SMALLEST)
-        axis.plot(line.learning_rate, losses, ls=dashes, label=name, **style)
+        style |= {"ls": dashes, "label": name}
+        axis.plot(line.learning_rate, line.cross_entropy.clip(SMALLEST), **style)
     figure.legend(loc="outside upper left", ncols=3, fontsize=8.5, columnspacing=1)
     axis.axhline(max(before, SMALLEST), color=GREY, ls=":", lw=1)
     for number, (rate, loss) in enumerate(zip(RATES, after, strict=True)):
@@ -143,8 +141,7 @@ def draw_surface(surface: LossSurface, stage: str, rate: float) -> Figure:
     bar = figure.colorbar(image, ax=axis, shrink=0.9, ticks=np.linspace(*image.get_clim(), 4))
     bar.ax.set_yticklabels([f"{10**tick:.3g}" for tick in bar.get_ticks()])
     bar.set_label("cross-entropy per image")
-    arrow = {"arrowstyle": "-|>", "color": ON_DARK, "lw": 2}
-    axis.annotate("", (1, 0), (0, 0), arrowprops=arrow)
+    axis.annotate("", (1, 0), (0, 0), arrowprops={"color": ON_DARK, "lw": 2, "arrowstyle": "-|>"})
     axis.plot(0, 0, "o", color=ON_DARK, ms=5)
     axis.set_title(f"Learning rate {rate:g}: {before:.3g} → {after:.3g}")
     axis.set(xlabel="steps along the gradient", ylabel="steps across")

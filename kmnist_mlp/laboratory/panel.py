@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable
 from html import escape
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
@@ -41,7 +40,6 @@ CHOICES = json.loads(Path(__file__).with_suffix(".json").read_text())
 SWITCHES = {"momentum": "momentum_gamma", "early_stop": "early_stop_epoch"}  # off at 0
 SEEDS = 5  # of a run that is repeated
 LAST_RUNS = (BLUE, GREEN, PURPLE, SKY)  # as many as the panel's picture shows, in these colours
-STYLE = f"<style>{source('runs.css')}</style>"
 
 
 def explorer(draw: Callable[..., ReportFigure], **controls: widgets.Widget) -> widgets.VBox:
@@ -71,7 +69,7 @@ def explorer(draw: Callable[..., ReportFigure], **controls: widgets.Widget) -> w
     return widgets.VBox([widgets.HBox(list(controls.values())), picture])
 
 
-def labelled(kind: type[widgets.Widget], name: str, **options: Any) -> widgets.Widget:
+def labelled(kind: type[widgets.Widget], name: str, **options: object) -> widgets.Widget:
     """Return a control with its name on its left."""
     return kind(description=name, style={"description_width": "110px"}, **options)
 
@@ -162,8 +160,7 @@ class Laboratory:
             return None  # a stopped run is no further seed of others
         self.results = self.results.plus(name, result)
         self._refresh()
-        full = result.stopped_epoch / config.epochs if result.interrupted else 1.0
-        self._draw(f"{name}: {ended(result)}", full)
+        self._draw(f"{name}: {ended(result)}", result.stopped_epoch / config.epochs)
         return result
 
     def start(self, *configs: Config, name: str = "") -> None:
@@ -229,12 +226,10 @@ class Laboratory:
 
     def _train_all(self, configs: Iterable[Config], name: str) -> None:
         """Train one after the other, in the background."""
-        confirm = self._confirm
         try:
-            for config in configs:
+            for number, config in enumerate(configs):
                 if not self.stop_requested.is_set():
-                    self.train(config, name, confirm)
-                confirm = None
+                    self.train(config, name, None if number else self._confirm)
             self.message.value = ""
         finally:
             self.stop_requested.clear()
@@ -307,7 +302,8 @@ class Laboratory:
                 control.value = chosen if chosen in options else next(iter(options), None)
         for control in self.actions.children:
             control.disabled = not self.trained_menu.options
-        self.runs.value = f'{STYLE}<div class="lab-runs">{html(self.table())}</div>'
+        style = f"<style>{source('runs.css')}</style>"
+        self.runs.value = f'{style}<div class="lab-runs">{html(self.table())}</div>'
 
     def _draw(self, text: str, done: float, now: dict[str, np.ndarray] | None = None) -> None:
         """Show the current run together with the experiment and the last runs."""
