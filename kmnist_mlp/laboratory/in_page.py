@@ -222,12 +222,11 @@ def picture(model: MLP, data: Dataset) -> str:
     bars.invert_yaxis()
     bars.grid(visible=False, axis="y")
     report_figure([figure], pd.DataFrame(), data_name=data.name)  # marks a stand-in
-    address = png_address(figure, 100)
     sentence = (
         f"A drawn character, its image of {SIDE} x {SIDE} pixels, and the network's prediction: "
         f"{data.romaji[first]}, {in_percent(p[first], 0)}."
     )
-    return f'<img class="figure" alt="{escape(sentence)}" src="{address}">'
+    return f'<img class="figure" alt="{escape(sentence)}" src="{png_address(figure, 100)}">'
 
 
 def playground_html(data: Dataset, training: int = TRAINING, test: int = TEST) -> str:
