@@ -137,7 +137,7 @@ def test_a_damaged_file_and_one_that_is_no_checkpoint_are_refused_by_name(tiny, 
     refused(path, PLAIN, tiny, "format")
     path.unlink()
     path.mkdir()
-    refused(path, PLAIN, tiny)
+    refused(path, PLAIN, tiny, error=IsADirectoryError)
 
 
 def test_a_checkpoint_that_cannot_be_written_ends_the_run_before_its_first_epoch(tiny, tmp_path):

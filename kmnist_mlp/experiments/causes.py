@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from kmnist_mlp.experiments.claims import CLAIMS, Claim, judge, values_of
-from kmnist_mlp.experiments.published_runs import load_runs
+from kmnist_mlp.experiments.readings import load_runs
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.support.statistics import interval
 

@@ -57,8 +57,8 @@ class Backpropagation:
             "E": np.array(model.loss(x, right)), "d2": buffers.bias_gradients[1],
             "d1": buffers.deltas[0], "dW1": dW1, "db1": db1, "dW2": dW2, "db2": db2,
         }  # fmt: skip
-        rate, names = learning_rate, ("W1", "W2", "b1", "b2", "E")
-        model.set_parameters([W1 - rate * dW1, W2 - rate * dW2], [b1 - rate * db1, b2 - rate * db2])
+        model.parameters -= learning_rate * buffers.gradient
+        names = ("W1", "W2", "b1", "b2", "E")
         after = [*model.weights, *model.biases, model.loss(x, right)]
         self.arrays: list[dict[str, np.ndarray]] = [{}]
         for step in STEPS:
