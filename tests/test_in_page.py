@@ -518,14 +518,16 @@ def test_the_worker_trains_on_standardised_images_of_the_data(kmnist, tab):
         const own = await imagesOf(content), { testPixels, testLabels } = own;
         prepare({ pixels: own.pixels, inputs: own.side ** 2, labels: own.labels,
                   testPixels, testLabels });
-        return [data.x, data.labels, data.testX, data.testLabels].map(array => [...array]); }""",
+        const first = array => array.slice(0, 50 * own.side ** 2);
+        return [first(data.x), data.labels, first(data.testX), data.testLabels].map(
+            array => [...array]); }""",
         content,
     )
     images = kmnist.train_images[: len(labels)].reshape(len(labels), -1).astype(float)
     mean, std = images.mean(axis=0), images.std(axis=0)
     std[std == 0] = 1
-    np.testing.assert_allclose(np.reshape(x, images.shape), (images - mean) / std, atol=1e-3)
+    np.testing.assert_allclose(np.reshape(x, (50, -1)), ((images - mean) / std)[:50], atol=1e-3)
     assert labels == kmnist.train_labels[: len(labels)].tolist()
-    tested = kmnist.test_images[: len(test_labels)].reshape(len(test_labels), -1)
+    tested = kmnist.test_images[:50].reshape(50, -1)
     np.testing.assert_allclose(np.reshape(test_x, tested.shape), (tested - mean) / std, atol=1e-2)
     assert test_labels == kmnist.test_labels[: len(test_labels)].tolist()
