@@ -140,32 +140,5 @@ def test_a_damaged_file_and_one_that_is_no_checkpoint_are_refused_by_name(tiny, 
     refused(path, PLAIN, tiny, error=IsADirectoryError)
 
 
-def test_a_missing_folder_is_told_before_the_first_epoch(tiny, tmp_path):
+def test_a_checkpoint_that_cannot_be_written_ends_the_run_before_its_first_epoch(tiny, tmp_path):
     refused(tmp_path / "absent" / "run.npz", PLAIN, tiny, error=FileNotFoundError)
-
-
-def test_a_checkpoint_that_cannot_be_written_ends_the_run_before_its_first_epoch(
-    tiny, path, monkeypatch
-):
-    def refuse(*_):
-        raise PermissionError(path)
-
-    monkeypatch.setattr("kmnist_mlp.callbacks.checkpoint.save_arrays", refuse)
-    refused(path, PLAIN, tiny, error=PermissionError)
-
-
-def test_writing_that_fails_leaves_the_last_whole_checkpoint(tiny, path, monkeypatch):
-    def full_disk(file, **arrays):
-        file.write(b"half")
-        raise OSError("no space left")
-
-    def fill_disk(progress):
-        if progress.epoch == 2:
-            monkeypatch.setattr(np, "savez", full_disk)
-
-    with pytest.raises(OSError, match="no space"):
-        train(PLAIN, tiny, callbacks=[Checkpoint(path), fill_disk])
-    monkeypatch.undo()
-    assert [file.name for file in path.parent.iterdir()] == ["run.npz"]
-    assert epochs_in(path) == 2
-    assert_same(train(PLAIN, tiny, callbacks=[Checkpoint(path)]), train(PLAIN, tiny))

@@ -3,7 +3,6 @@
 import json
 import re
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,9 +17,7 @@ from kmnist_mlp.extensions.augmentation import Distortion
 from kmnist_mlp.laboratory import drawing_pad
 from kmnist_mlp.laboratory.in_page import (
     BROWSER,
-    EXTENT,
     SIDE,
-    WITHOUT_SCRIPTS,
     examples,
     image_of,
     playground_html,
@@ -163,25 +160,6 @@ def margins(image):
     return columns.min(), rows.min(), SIDE - 1 - columns.max(), SIDE - 1 - rows.max()
 
 
-def test_the_ink_fills_the_frame_wherever_and_however_large_one_draws_and_a_dot_stays_small():
-    for drawing in ([[[2, 3], [9, 21]]], [[[60, 99], [99, 95]], [[80, 90], [81, 91]]]):
-        left, top, right, bottom = margins(image_of([np.array(stroke) for stroke in drawing]))
-        assert abs(left - right) <= 1 and abs(top - bottom) <= 1
-        assert min(left, top) == 0 < max(left, top)
-    (drawing,) = examples("き")
-    moved = image_of([0.4 * stroke + [55, 10] for stroke in drawing])
-    assert np.abs(moved.astype(int) - image_of(drawing)).max() <= 1
-    assert 0 < (image_of([np.array([[80, 20]])]) > 127).sum() <= 9
-    assert margins(image_of([np.array([[50, 50], [50 + EXTENT / 2, 50]])]))[0] > 5
-
-
-def test_every_kana_has_examples_that_stay_on_the_pad(kmnist):
-    for name in kmnist.class_names:
-        points = np.concatenate([line for drawing in examples(name) for line in drawing])
-        assert points.min() >= 0 and points.max() <= 100
-    assert examples("A") == []
-
-
 # ---- the pad -------------------------------------------------------------------------------------
 
 
@@ -191,26 +169,22 @@ def run(kmnist):
 
 
 @pytest.fixture(scope="module")
-def cases(run, kmnist):
-    """Return a run, and a network that standardises each image by itself, by name."""
+def each_image(kmnist):
+    """A network that standardises each image by itself."""
     tanh = MLP((784, 24, 10), "tanh", seed=3)
-    tanh.standardisation = np.empty(0, np.float32), np.empty(0, np.float32)  # of each image
-    return {
-        "trained": (run, kmnist),
-        "each image": (tanh, kmnist),
-    }
+    tanh.standardisation = np.empty(0, np.float32), np.empty(0, np.float32)
+    return tanh
 
 
 @pytest.fixture(scope="module")
-def html_of(cases):
-    """Return a function that gives the pad of a case, made once."""
-    return cache(lambda name="trained": drawing_pad(*cases[name], images=30).data)
+def html(run, kmnist):
+    return drawing_pad(run, kmnist, images=30).data
 
 
 @pytest.fixture(scope="module")
-def page(html_of, tmp_path_factory):
+def page(html, tmp_path_factory):
     """A file with text above the pad, and below it so much that the page scrolls."""
-    body = f"<p>Above</p>{html_of()}<p style='height:3000px'>Below</p>"
+    body = f"<p>Above</p>{html}<p style='height:3000px'>Below</p>"
     return write_page(tmp_path_factory.mktemp("page") / "page.html", "Pad", body)
 
 
@@ -267,19 +241,12 @@ def pad(tab, page):
     return Pad(tab)
 
 
-@pytest.mark.parametrize("bits", [8, 5, 2])
-def test_weights_in_few_bits_are_whole_multiples_and_the_nearest_ones(run, bits):
-    model, levels, scales = quantised(run.model, bits)
-    most = 2 ** (bits - 1) - 1
-    assert abs(levels).max() == most and levels.size == sum(W.size for W in model.weights)
-    units = np.cumsum([W.shape[1] for W in model.weights])[:-1]
-    for ours, theirs, scale in zip(
-        model.weights, run.model.weights, np.split(scales, units), strict=True
-    ):
-        assert np.abs(ours - theirs).max(axis=0) == pytest.approx(scale / 2, rel=0.2)
-        np.testing.assert_allclose(abs(ours).max(axis=0), abs(theirs).max(axis=0), rtol=1e-6)
-    for given, kept in zip(run.model.standardisation, model.standardisation, strict=True):
-        np.testing.assert_array_equal(given, kept)
+def test_weights_in_few_bits_are_whole_multiples_and_the_nearest_ones(run):
+    model, levels, scales = quantised(run.model, 5)
+    assert abs(levels).max() == 15 and levels.size == sum(W.size for W in model.weights)
+    W, exact, scale = model.weights[0], run.model.weights[0], scales[: run.model.layer_specs[1]]
+    assert np.abs(W - exact).max(axis=0) == pytest.approx(scale / 2, rel=0.2)
+    np.testing.assert_allclose(abs(W).max(axis=0), abs(exact).max(axis=0), rtol=1e-6)
 
 
 def test_names_of_classes_cannot_end_the_script_and_the_pad_is_small_and_the_same(run, kmnist):
@@ -295,30 +262,32 @@ def test_names_of_classes_cannot_end_the_script_and_the_pad_is_small_and_the_sam
 
 def test_what_is_no_network_for_28_x_28_pixels_is_refused(run, kmnist, tiny):
     small = train(Config(layer_specs=(36, 3), epochs=1), tiny)
-    with pytest.raises(ValueError, match=r"data.*\(6, 6\)"):
-        drawing_pad(small, tiny)
-    with pytest.raises(ValueError, match=r"run.*784.*10.*MLP\(36"):
-        drawing_pad(small, kmnist)
-    with pytest.raises(ValueError, match=r"standardisation.*MLP\(784"):
-        drawing_pad(MLP((784, 10)), kmnist)
-    for argument, value in (("bits", 1), ("bits", 9), ("bits", 2.5), ("images", -1)):
-        with pytest.raises(ValueError, match=f"{argument}.*{value!r}"):
-            drawing_pad(run, kmnist, **{argument: value})
+    for network, data, named in (
+        (small, tiny, r"layer_specs.*784.*3.*36"),
+        (small, kmnist, r"layer_specs.*784.*10.*36"),
+        (MLP((784, 10)), kmnist, "standardisation"),
+    ):
+        with pytest.raises(ValueError, match=named):
+            drawing_pad(network, data)
 
 
 @needs_browser
-@pytest.mark.parametrize("name", ["trained", "each image"])
-def test_the_page_reads_200_test_images_as_python_does(tab, html_of, cases, tmp_path, name):
-    run, data = cases[name]
-    model = run if name == "each image" else run.model
-    tab.goto(write_page(tmp_path / "page.html", "Pad", html_of(name)).as_uri())
-    images = data.test_images[:200]
+def test_two_pads_on_a_page_read_200_test_images_as_python_does(
+    tab, run, each_image, html, kmnist, tmp_path
+):
+    body = html + drawing_pad(each_image, kmnist).data
+    tab.goto(write_page(tmp_path / "page.html", "Pads", body).as_uri())
+    images = kmnist.test_images[:200]
     pixels = json.dumps(images.reshape(200, -1).tolist())
-    there = np.array(Pad(tab).js(f"{pixels}.map(pixels => pad.probabilities(pixels))"))
-    here = model.predict_proba(images)
-    assert (there.argmax(axis=1) == here.argmax(axis=1)).sum() >= 199
-    assert np.abs(there - here).max() <= 0.03  # weights of 8 bits
-    assert np.abs(there - quantised(model)[0].predict_proba(images)).max() <= 1e-4
+    for number, model in enumerate((run.model, each_image)):
+        there = Pad(tab, number).js(f"{pixels}.map(pixels => pad.probabilities(pixels))")
+        here = model.predict_proba(images)
+        assert np.abs(there - here).max() <= 0.03  # weights of 8 bits
+        assert np.abs(there - quantised(model, 8)[0].predict_proba(images)).max() <= 1e-4
+    first, second = Pad(tab, 0), Pad(tab, 1)
+    first.stroke((20, 20), (80, 60))
+    assert first.bars.any() and not second.bars.any()
+    assert tab.evaluate("typeof startPad + typeof Network") == "undefinedundefined"
 
 
 @needs_browser
@@ -396,19 +365,6 @@ def test_keys_alone_reach_the_pad_draw_and_press_the_buttons(pad, tab):
 
 
 @needs_browser
-def test_two_pads_on_a_page_do_not_meet(tab, html_of, tmp_path):
-    body = html_of() + html_of("each image")
-    tab.goto(write_page(tmp_path / "page.html", "Pads", body).as_uri())
-    first, second = Pad(tab, 0), Pad(tab, 1)
-    first.stroke((20, 20), (80, 60))
-    assert first.bars.any() and not second.bars.any()
-    second.js("host.scrollIntoView()")
-    second.stroke((20, 20), (80, 60))
-    assert (first.image == second.image).all() and not np.allclose(first.bars, second.bars)
-    assert tab.evaluate("typeof startPad + typeof Network") == "undefinedundefined"
-
-
-@needs_browser
 def test_without_scripts_and_on_paper_a_picture_stands_in_place_of_the_pad(tab, page, pad):
     shown = "[document.images[0].checkVisibility(), $('.frame').checkVisibility()]"
     assert pad.js(shown) == [False, True]
@@ -418,29 +374,19 @@ def test_without_scripts_and_on_paper_a_picture_stands_in_place_of_the_pad(tab, 
     still = context.new_page()
     still.goto(page.as_uri())
     text = still.inner_text("main")
-    assert WITHOUT_SCRIPTS in text and "Undo" not in text
+    assert "It needs scripts" in text and "Undo" not in text
     assert still.locator("img").bounding_box()["width"] > 500
     assert still.get_attribute("img", "alt").startswith("A drawn character")
     context.close()
 
 
-@pytest.fixture(scope="module")
-def reports(kmnist):
-    """The pages of a notebook, and the single file."""
-    book = nbformat.reads(nbformat.writes(new_notebook(cells=[new_markdown_cell("# 1")])), 4)
-    books = {Path("01_one.ipynb"): book}
-    return {single: render(books, kmnist, single) for single in (False, True)}
-
-
 @needs_browser
-@pytest.mark.parametrize(
-    ("single", "width", "dark"), [(False, 1400, True), (False, 360, False), (True, 360, False)]
-)
-def test_the_pad_works_in_the_exported_report(tab, reports, tmp_path, single, width, dark):
-    html = reports[single]["index" if single else "draw"]
-    assert single or len(html.encode()) < 2_500_000
+def test_the_pad_works_in_the_exported_report(tab, kmnist, tmp_path):
+    book = nbformat.reads(nbformat.writes(new_notebook(cells=[new_markdown_cell("# 1")])), 4)
+    html = render({Path("01_one.ipynb"): book}, kmnist, False)["draw"]
+    assert len(html.encode()) < 2_500_000
     (tmp_path / "page.html").write_text(html, "utf-8")
-    look(tab, width, dark)
+    look(tab, 360)
     address = (tmp_path / "page.html").as_uri()
     requests, _ = load(tab, address)
     assert [url for url in requests if not url.startswith(("data:", "blob:"))] == [address]
@@ -448,8 +394,8 @@ def test_the_pad_works_in_the_exported_report(tab, reports, tmp_path, single, wi
     pad.js("host.scrollIntoView()")
     pad.stroke((20, 20), (80, 60))
     assert pad.bars.sum() == pytest.approx(1, abs=1e-3)
-    assert tab.evaluate("document.documentElement.scrollWidth") <= width
-    assert single or axe_violations(tab) == []
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 360
+    assert axe_violations(tab) == []
 
 
 # ---- the playground ------------------------------------------------------------------------------
@@ -522,7 +468,7 @@ def test_a_network_learns_and_runs_are_drawn_over_each_other(playground):
 
 
 @needs_browser
-def test_settings_are_in_the_address_and_a_link_brings_them_back(playground, address):
+def test_settings_are_in_the_address_and_a_wrong_one_is_named_and_not_used(playground, address):
     tab = playground.tab
     tab.fill("[name=hidden]", "32, 16")
     tab.select_option("[name=rate]", "0.005")
@@ -531,17 +477,11 @@ def test_settings_are_in_the_address_and_a_link_brings_them_back(playground, add
     playground.open(sent)
     names = ("hidden", "rate", "distortion", "activation")
     assert playground.settings(*names) == ["32, 16", "0.005", "1", "tanh"]
-    for share in (21, 43):  # of 600 images, one mini-batch of 128, and another
-        tab.click(".step")
-        playground.wait_for("text === arg", f"epoch 1: {share} % done")
-    assert "32-16" in tab.inner_text(".runs")
+    tab.click(".step")  # of 600 images, a mini-batch of 128
+    playground.wait_for("text === arg", "epoch 1: 21 % done")
     playground.open("#rate=0.003&activation=relu&hidden=8&gamma=2&L2=-1&other=1")
     names = ("hidden", "rate", "activation", "gamma", "L2")
     assert playground.settings(*names) == ["8", "0.003", "ReLU", "0.9", "0"]
-
-
-@needs_browser
-def test_a_value_out_of_range_is_named_and_not_used(playground):
     wrong = ("batch=0", "batch=2001", "rate=x", "gamma=1", "L2=-1", "seed=1.5", "activation=sine")
     for setting in wrong:
         playground.open(f"#{setting}")
@@ -549,11 +489,10 @@ def test_a_value_out_of_range_is_named_and_not_used(playground):
         name, _, value = setting.partition("=")
         assert playground.settings(name) != [value]
     for hidden in ("0", "8, 8, 8, 8", "600", "1.5"):
-        playground.tab.fill("[name=hidden]", hidden)
-        playground.tab.click(".new")
-        valid = "document.querySelector('[name=hidden]').checkValidity()"
-        assert not playground.tab.evaluate(valid)
-        assert len(playground.tab.query_selector_all(".runs li")) == 1
+        tab.fill("[name=hidden]", hidden)
+        tab.click(".new")
+        assert not tab.evaluate("document.querySelector('[name=hidden]').checkValidity()")
+        assert len(tab.query_selector_all(".runs li")) == 1
 
 
 @needs_browser
@@ -564,11 +503,6 @@ def test_a_run_that_diverges_ends_and_says_so(playground):
     playground.wait_for("text.startsWith('diverged')")
     assert tab.inner_text(".play") == "Train"
     assert re.search(r"diverged in epoch \d$", tab.inner_text(".runs"))
-    curve = tab.get_attribute(".loss path[fill=none]", "d")
-    heights = [float(number) for number in re.findall(r"[\d.]+", curve)[1::2]]
-    assert min(heights) == 15  # the loss is drawn at the top
-    tab.select_option("[name=rate]", "0.005")
-    assert playground.train(1)[-1] > 10
 
 
 @needs_browser
@@ -584,14 +518,16 @@ def test_the_worker_trains_on_standardised_images_of_the_data(kmnist, tab):
         const own = await imagesOf(content), { testPixels, testLabels } = own;
         prepare({ pixels: own.pixels, inputs: own.side ** 2, labels: own.labels,
                   testPixels, testLabels });
-        return [data.x, data.labels, data.testX, data.testLabels].map(array => [...array]); }""",
+        const first = array => array.slice(0, 50 * own.side ** 2);
+        return [first(data.x), data.labels, first(data.testX), data.testLabels].map(
+            array => [...array]); }""",
         content,
     )
     images = kmnist.train_images[: len(labels)].reshape(len(labels), -1).astype(float)
     mean, std = images.mean(axis=0), images.std(axis=0)
     std[std == 0] = 1
-    np.testing.assert_allclose(np.reshape(x, images.shape), (images - mean) / std, atol=1e-3)
+    np.testing.assert_allclose(np.reshape(x, (50, -1)), ((images - mean) / std)[:50], atol=1e-3)
     assert labels == kmnist.train_labels[: len(labels)].tolist()
-    tested = kmnist.test_images[: len(test_labels)].reshape(len(test_labels), -1)
+    tested = kmnist.test_images[:50].reshape(50, -1)
     np.testing.assert_allclose(np.reshape(test_x, tested.shape), (tested - mean) / std, atol=1e-2)
     assert test_labels == kmnist.test_labels[: len(test_labels)].tolist()

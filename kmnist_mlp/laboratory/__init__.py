@@ -1,15 +1,12 @@
 """Looking inside networks, and training them, from a notebook."""
 
 from kmnist_mlp.laboratory.backpropagation import Backpropagation
-from kmnist_mlp.laboratory.controls import explorer, menu, slider
-from kmnist_mlp.laboratory.hidden_units import HiddenUnits
 from kmnist_mlp.laboratory.in_page import drawing_pad
 from kmnist_mlp.laboratory.loss_surface import LossSurface
-from kmnist_mlp.laboratory.panel import Laboratory
+from kmnist_mlp.laboratory.panel import Laboratory, explorer, menu, slider
 
 __all__ = [
     "Backpropagation",
-    "HiddenUnits",
     "Laboratory",
     "LossSurface",
     "drawing_pad",

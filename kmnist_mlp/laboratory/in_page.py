@@ -6,12 +6,11 @@ laboratory/browser/pad.js does the same in the browser. The playground trains th
 
 from __future__ import annotations
 
-import base64
 import json
 from html import escape
 from pathlib import Path
+from string import Template
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -21,17 +20,15 @@ from kmnist_mlp.data import Dataset
 from kmnist_mlp.datasets.stand_in import KANA, spline, stroke_points
 from kmnist_mlp.figures.report_figure import report_figure
 from kmnist_mlp.figures.style import deflated, png_address, use_style, web_font
-from kmnist_mlp.laboratory.hidden_units import for_data
 from kmnist_mlp.network import MLP
 from kmnist_mlp.results import TrainingResult
-from kmnist_mlp.support.checks import instance, whole_number
+from kmnist_mlp.support.checks import layers_for
 from kmnist_mlp.support.colours import BLUE, SKY
 from kmnist_mlp.support.statistics import in_percent
 
 BROWSER = Path(__file__).with_name("browser")
 UNSEEN = "STAND-IN DATA: this network has never seen Kuzushiji-MNIST."
 SIDE = 28
-BITS = 8  # of a weight, if no other number is asked for
 IN_PAGES = ("tanh", "sigmoid", "ReLU")  # the activations that network.js knows
 TRAINING, TEST = 2000, 500  # images of the playground: an epoch takes about a second
 
@@ -92,21 +89,13 @@ def examples(name: str) -> list[list[np.ndarray]]:
     The project drew them; they are not from the data. The form of old books comes first, if it
     differs from today's.
     """
-    forms = [OLD_FORMS[name]] if name in OLD_FORMS else []
-    forms += [KANA[name][0]] if name in KANA else []
+    forms = [form for form in (OLD_FORMS.get(name), *KANA.get(name, ())[:1]) if form]
     curves = [[100 * spline(line) for line in stroke_points(form)] for form in forms]
     # a third of the points is smooth enough, but the last one counts
     return [[np.append(c[:-1:3], c[-1:], axis=0).round(1) for c in drawing] for drawing in curves]
 
 
-WITHOUT_SCRIPTS = (
-    "Here is a pad on which you can draw a character and watch the network classify it. It needs "
-    "scripts, which run in the exported page (make html), and in JupyterLab once the notebook is "
-    "trusted (View, Activate Command Palette, Trust Notebook)."
-)
-
-
-def quantised(model: MLP, bits: int = BITS) -> tuple[MLP, np.ndarray, np.ndarray]:
+def quantised(model: MLP, bits: int) -> tuple[MLP, np.ndarray, np.ndarray]:
     """Return a network with weights in few bits: whole multiples of one number for each unit.
 
     Parameters
@@ -135,7 +124,7 @@ def quantised(model: MLP, bits: int = BITS) -> tuple[MLP, np.ndarray, np.ndarray
 
 
 def drawing_pad(
-    network: TrainingResult | MLP, data: Dataset, *, bits: int = BITS, images: int = 0
+    network: TrainingResult | MLP, data: Dataset, *, bits: int = 8, images: int = 0
 ) -> HTML:
     """Return a pad on which a trained network classifies drawings: one element that loads nothing.
 
@@ -156,73 +145,52 @@ def drawing_pad(
     Raises
     ------
     ValueError
-        If the images are not 28 x 28 pixels, the network is not one for these images and classes,
-        or its activation is one that the page does not know; or if ``bits`` or ``images`` is no
-        such number.
+        If the network is not one for 28 x 28 pixels and the classes of ``data``, or its activation
+        is one that the page does not know.
     """
-    whole_number("bits", bits, 2, 8)
-    whole_number("images", images, 0)
-    is_run = not isinstance(network, MLP)
-    model = for_data(instance("run", network, TrainingResult).model if is_run else network, data)
+    is_run = isinstance(network, TrainingResult)
+    model = network.model if is_run else network
+    layers_for(model.layer_specs, SIDE**2, len(data.class_names))
     if len(model.weights) > 1 and model.activation not in IN_PAGES:
         raise ValueError(f"activation must be one of {IN_PAGES} here; got {model.activation!r}")
-    shape = data.train_images.shape[1:]
-    if shape != (SIDE, SIDE):
-        raise ValueError(f"a pad is for images of {SIDE} x {SIDE} pixels; data has {shape}")
     model, levels, scales = quantised(model, bits)
     accuracy = (model.predict(data.test_images) == data.test_labels).mean()
-    warning = UNSEEN if data.is_stand_in and is_run else ""
     about = (
         f"The network {'-'.join(map(str, model.layer_specs))} ({model.activation}) runs in this "
         f"page, with weights of {bits} bits. Its accuracy on the test images of {data.name} is "
         f"{in_percent(accuracy, 2)}."
     )
     names = [str(name) for name in data.class_names]
-    known = {
-        "pixels": deflated(data.train_images[:images].tobytes()),
-        "labels": data.train_labels[:images].tolist(),
-    }
+    floats = {"scales": scales, "biases": np.concatenate(model.biases)}
+    floats["statistics"] = np.concatenate(model.standardisation)
+    network = {name: deflated(array.astype("<f4").tobytes()) for name, array in floats.items()}
+    network["levels"] = deflated(levels.tobytes())
+    known = {"labels": data.train_labels[:images].tolist()}
+    known["pixels"] = deflated(data.train_images[:images].tobytes())
     content = {
         "markup": f"<style>{source('pad.css')}</style>{source('pad.html')}",
         "font": web_font("".join(names)),
         "classes": [
-            {
-                "name": name,
-                "reading": str(reading),
-                "examples": [[line.tolist() for line in drawing] for drawing in examples(name)],
-            }
-            for name, reading in zip(names, data.romaji, strict=False)
+            {"name": name, "reading": str(reading), "examples": examples(name)}
+            for name, reading in zip(names, data.romaji, strict=True)
         ],
         "about": about,
-        "warning": warning,
+        "warning": UNSEEN if data.is_stand_in and is_run else "",
         "shape": {"side": SIDE, "radius": RADIUS, "edge": EDGE, "extent": EXTENT},
-        "network": {
-            "layers": model.layer_specs,
-            "activation": model.activation,
-            "levels": deflated(levels.tobytes()),
-            "scales": _base64(scales),
-            "biases": _base64(np.concatenate(model.biases)),
-            "statistics": _base64(np.concatenate(model.standardisation)),
-        },
+        "network": network | {"layers": model.layer_specs, "activation": model.activation},
         "images": known if images else None,
     }
     # Within a script only "<" could end it.
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-    return HTML(
-        f'<div class="drawing-pad">{picture(model, data)}<p>{WITHOUT_SCRIPTS}</p>'
-        f"<script>\n(() => {{\n{source('network.js')}\n{source('pad.js')}\n"
-        "const host = document.currentScript.parentElement;\n"
-        f"host.ready = startPad(host, {text});\n}})();\n</script></div>"
-    )
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), default=np.ndarray.tolist)
+    text = text.replace("<", "\\u003c")
+    parts = {"picture": picture(model, data), "content": text}
+    parts |= {name: source(f"{name}.js") for name in ("network", "pad")}
+    return HTML(Template(source("pad_frame.html")).substitute(parts))
 
 
 def source(name: str) -> str:
     """Return the text of a file of the page."""
     return (BROWSER / name).read_text(encoding="utf-8")
-
-
-def _base64(array: np.ndarray) -> str:
-    return base64.b64encode(array.astype("<f4").tobytes()).decode()
 
 
 def picture(model: MLP, data: Dataset) -> str:
@@ -232,39 +200,33 @@ def picture(model: MLP, data: Dataset) -> str:
     if no class has an example.
     """
     drawings = [
-        (label, drawing)
+        (label, drawing, image_of(drawing))
         for label, name in enumerate(data.class_names)
         for drawing in examples(str(name))
     ]
     if not drawings:
         return ""
-    images = np.stack([image_of(drawing) for _, drawing in drawings])
-    predicted = model.predict_proba(images)
+    predicted = model.predict_proba(np.stack([image for *_, image in drawings]))
     best = max(range(len(drawings)), key=lambda n: predicted[n, drawings[n][0]])
-    first, p = predicted[best].argmax(), predicted[best]
-    with mpl.rc_context():
-        use_style()
-        figure, (pad, seen, bars) = plt.subplots(1, 3, figsize=(9.5, 3), width_ratios=(1, 1, 1.3))
-        for line in drawings[best][1]:
-            pad.plot(*line.T, color="black", linewidth=9, solid_capstyle="round")
-        pad.set(title="Drawn", xlim=(0, 100), ylim=(100, 0), aspect="equal")
-        seen.imshow(images[best], cmap="gray", vmin=0, vmax=255)
-        seen.set_title("What the network sees")
-        for axis in (pad, seen):
-            axis.set(xticks=[], yticks=[])
-            axis.spines[:].set_visible(True)
-        colours = [BLUE if label == first else SKY for label in range(len(p))]
-        bars.barh(data.class_labels, 100 * p, color=colours)
-        bars.set(title="Its prediction", xlim=(0, 100), xlabel="probability, %")
-        bars.invert_yaxis()
-        bars.grid(visible=False, axis="y")
-        report_figure([figure], pd.DataFrame(), data_name=data.name)  # marks a stand-in
-        address = png_address(figure, 100)
+    (_, drawing, image), p = drawings[best], predicted[best]
+    first = p.argmax()
+    use_style()
+    figure, (pad, seen, bars) = plt.subplots(1, 3, figsize=(9.5, 3), width_ratios=(1, 1, 1.3))
+    for line in drawing:
+        pad.plot(*line.T, color="black", linewidth=9, solid_capstyle="round")
+    pad.set(title="Drawn", xlim=(0, 100), ylim=(100, 0), aspect="equal", xticks=[], yticks=[])
+    seen.imshow(image, cmap="gray", vmin=0, vmax=255)
+    seen.set(title="What the network sees", xticks=[], yticks=[])
+    bars.barh(data.class_labels, 100 * p, color=np.where(np.arange(len(p)) == first, BLUE, SKY))
+    bars.set(title="Its prediction", xlim=(0, 100), xlabel="probability, %")
+    bars.invert_yaxis()
+    bars.grid(visible=False, axis="y")
+    report_figure([figure], pd.DataFrame(), data_name=data.name)  # marks a stand-in
     sentence = (
         f"A drawn character, its image of {SIDE} x {SIDE} pixels, and the network's prediction: "
         f"{data.romaji[first]}, {in_percent(p[first], 0)}."
     )
-    return f'<img class="figure" alt="{escape(sentence)}" src="{address}">'
+    return f'<img class="figure" alt="{escape(sentence)}" src="{png_address(figure, 100)}">'
 
 
 def playground_html(data: Dataset, training: int = TRAINING, test: int = TEST) -> str:
@@ -287,9 +249,7 @@ def playground_html(data: Dataset, training: int = TRAINING, test: int = TEST) -
         "classes": len(data.class_names),
     }
     worker = json.dumps(source("network.js") + source("worker.js")).replace("</", "<\\/")
-    return (
-        f"<style>\n{source('playground.css')}</style>\n{source('playground.html')}"
-        f"<script>\n{source('network.js')}\n{source('playground.js')}\n"
-        f"imagesOf({json.dumps(content)}).then((images) =>\n"
-        f"startPlayground(document.querySelector('.playground'), images, {worker}));\n</script>\n"
-    )
+    parts = {"style": source("playground.css"), "markup": source("playground.html")}
+    parts |= {name: source(f"{name}.js") for name in ("network", "playground")}
+    parts |= {"content": json.dumps(content), "worker": worker}
+    return Template(source("playground_frame.html")).substitute(parts)

@@ -8,16 +8,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from kmnist_mlp.data import Dataset, split_and_standardise
+from kmnist_mlp.data import Dataset
 from kmnist_mlp.figures.report_figure import ReportFigure, report_figure
 from kmnist_mlp.figures.style import DASHES, panel
-from kmnist_mlp.laboratory.hidden_units import for_data
-from kmnist_mlp.network import MLP
-from kmnist_mlp.results import Progress, TrainingResult
-from kmnist_mlp.support.checks import instance, one_of
+from kmnist_mlp.results import TrainingResult
+from kmnist_mlp.support.checks import layers_for
 from kmnist_mlp.support.colours import BLUE, GREY, ON_DARK, ORANGE
 from kmnist_mlp.support.threads import one_blas_thread
-from kmnist_mlp.training import Training, train
+from kmnist_mlp.training import Training
 
 RATES = (0.0005, 0.005, 0.5)  # the learning rates that the paper compares
 SMALLEST = 1e-12  # loss that is drawn: a loss of 0 has no logarithm
@@ -42,27 +40,26 @@ class LossSurface:
     Attributes
     ----------
     models : dict of str to MLP
-        The run's network "at the start", "after one epoch" and "at the end" of training. If the
-        loss diverged in the first epoch, only the first of them.
+        The run's network "at the start", "after one epoch" and "at the end" of training.
     batches : list of (x, y)
         The two mini-batches: standardised images (batch size, pixels) and labels (batch size,).
 
     Raises
     ------
     ValueError
-        If ``run`` is not a result of training on images and classes like those of ``data``, or
-        its training split is a single image.
+        If the network has other numbers of inputs and outputs than ``data`` of pixels and classes.
     """
 
     def __init__(self, run: TrainingResult, data: Dataset) -> None:
-        model, config = for_data(instance("run", run, TrainingResult).model, data), run.config
-        split = split_and_standardise(data, config, model.dtype)
-        size = min(config.batch_size, len(split.train) // 2)
-        if not size:
-            raise ValueError(f"data must leave two training images or more; got {data!r}")
-        parts = [slice(0, size), slice(size, 2 * size)]
+        layers_for(run.model.layer_specs, data.train_images[0].size, len(data.class_names))
+        self.data, again = data, Training(run.config, data, run.model.dtype)
+        size = min(run.config.batch_size, len(again.split.train) // 2)
+        split, parts = again.split, [slice(0, size), slice(size, 2 * size)]
         self.batches = [(split.train[part], split.train_labels[part]) for part in parts]
-        self.models, self.data = stages(run, data), data
+        self.models = {"at the start": again.plain().copy()}
+        with one_blas_thread():
+            again.train_epoch()
+        self.models |= {"after one epoch": again.plain(), "at the end": run.model}
 
     def directions(self, stage: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the gradient of the summed cross-entropy, and across it: (parameters,) each."""
@@ -95,73 +92,38 @@ class LossSurface:
         rates = np.geomspace(1e-5, 1, 61)
         return rates, self.losses(stage, [(rate, 0.0) for rate in rates])
 
-    def surface(self, stage: str, rate: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return steps along (n,), steps across (m,) and the losses (m, n), three steps wide."""
-        a, b = np.linspace(-1, 3, 21) * rate, np.linspace(-1.5, 1.5, 15) * rate
-        losses = self.losses(stage, [(s, t) for t in b for s in a])
-        return a, b, losses.reshape(len(b), len(a))
-
-    def after_steps(self, stage: str) -> np.ndarray:
-        """Return the loss before a step, and after one with each of :data:`RATES`: (4,)."""
-        return self.losses(stage, [(0.0, 0.0), *((rate, 0.0) for rate in RATES)])
-
     def figure(self, stage: str) -> ReportFigure:
-        """Draw the loss along the gradient, and the surface around one step of each rate.
-
-        Raises
-        ------
-        ValueError
-            If ``stage`` is not one of :attr:`models`.
-        """
-        stage = one_of("stage", stage, self.models)
-        numbers = pd.concat(
-            pd.DataFrame({"stage": name, "learning_rate": rates, "cross_entropy": losses})
-            for name, (rates, losses) in ((name, self.along(name)) for name in self.models)
-        )
-        before, *after = self.after_steps(stage)
+        """Draw the loss along the gradient, and the surface around one step of each rate."""
+        columns = ("learning_rate", "cross_entropy")
+        along = {n: pd.DataFrame(np.transpose(self.along(n)), columns=columns) for n in self.models}
+        numbers = pd.concat(along, names=["stage"]).reset_index("stage")
+        before, *after = self.losses(stage, [(rate, 0.0) for rate in (0.0, *RATES)])
         steps = [f"{loss:.3g} with {rate:g}" for rate, loss in zip(RATES, after, strict=True)]
         finding = (
             f"{stage.capitalize()}, a mini-batch has a loss of {before:.3g} per image; after one "
             f"step along its gradient, by learning rate, it is {', '.join(steps)}."
         )
         surfaces = [draw_surface(self, stage, rate) for rate in RATES]
-        panels = [draw_along(self, stage), *surfaces]
+        panels = [draw_along(numbers, stage, before, after), *surfaces]
         return report_figure(panels, numbers, finding, data_name=self.data.name)
 
 
-def stages(run: TrainingResult, data: Dataset) -> dict[str, MLP]:
-    """Return a run's network at the start of training, after one epoch, and at the end.
-
-    The run is repeated up to its first epoch, so that its schedule is that of all epochs.
-    """
-    models = {"at the start": Training(run.config, data, run.model.dtype).plain()}
-
-    def keep(progress: Progress) -> bool:
-        models["after one epoch"] = progress.model.copy()
-        return True
-
-    train(run.config, data, run.model.dtype, callbacks=[keep])
-    if len(models) == 2:  # else the first epoch diverged
-        models["at the end"] = run.model
-    return models
-
-
-def draw_along(surface: LossSurface, stage: str) -> Figure:
+def draw_along(numbers: pd.DataFrame, stage: str, before: float, after: list[float]) -> Figure:
     """Draw the loss by the length of the step, of all stages; the given one is emphasised."""
     figure, axis = panel(3.3)
-    for name, dashes in zip(surface.models, DASHES, strict=False):
-        rates, losses = surface.along(name)
+    for (name, line), dashes in zip(numbers.groupby("stage", sort=False), DASHES, strict=False):
         style = {"color": BLUE, "lw": 2, "zorder": 3} if name == stage else {"color": GREY, "lw": 1}
-        axis.plot(rates, losses.clip(SMALLEST), ls=dashes, label=name, **style)
+        style |= {"ls": dashes, "label": name}
+        axis.plot(line.learning_rate, line.cross_entropy.clip(SMALLEST), **style)
     figure.legend(loc="outside upper left", ncols=3, fontsize=8.5, columnspacing=1)
-    before, *after = surface.after_steps(stage).clip(SMALLEST)
-    axis.axhline(before, color=GREY, ls=":", lw=1)
+    axis.axhline(max(before, SMALLEST), color=GREY, ls=":", lw=1)
     for number, (rate, loss) in enumerate(zip(RATES, after, strict=True)):
-        axis.plot(rate, loss, "o", color=ORANGE, zorder=4)
+        at = rate, max(loss, SMALLEST)
+        axis.plot(*at, "o", color=ORANGE, zorder=4)
         place = (0, -17 if number == 1 else 9)  # no label on another one's dot
         note = {"textcoords": "offset points", "xytext": place, "ha": "center", "weight": "bold"}
         ground = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
-        axis.annotate(f"{rate:g}: {loss:.3g}", (rate, loss), **note, bbox=ground, zorder=5)
+        axis.annotate(f"{rate:g}: {loss:.3g}", at, **note, bbox=ground, zorder=5)
     axis.set(xscale="log", yscale="log", title="Loss along the gradient")
     axis.set(xlabel="length of the step: learning rate", ylabel="cross-entropy per image")
     axis.margins(y=0.15)  # room for the highest label
@@ -171,17 +133,17 @@ def draw_along(surface: LossSurface, stage: str) -> Figure:
 def draw_surface(surface: LossSurface, stage: str, rate: float) -> Figure:
     """Draw the loss around one step as contours of its logarithm; the arrow is the step."""
     figure, axis = panel(3.3)
-    a, b, losses = surface.surface(stage, rate)
-    loss_before, loss_after = surface.losses(stage, [(0.0, 0.0), (rate, 0.0)])
-    logarithm = np.log10(losses.clip(SMALLEST))
-    image = axis.contourf(a / rate, b / rate, logarithm, levels=14, cmap="viridis")
+    a, b = np.linspace(-1, 3, 21), np.linspace(-1.5, 1.5, 15)  # in steps
+    steps = [(rate * along, rate * across) for across in b for along in a]
+    *losses, before, after = surface.losses(stage, [*steps, (0.0, 0.0), (rate, 0.0)])
+    logarithm = np.log10(np.clip(losses, SMALLEST, None)).reshape(len(b), len(a))
+    image = axis.contourf(a, b, logarithm, levels=14, cmap="viridis")
     bar = figure.colorbar(image, ax=axis, shrink=0.9, ticks=np.linspace(*image.get_clim(), 4))
     bar.ax.set_yticklabels([f"{10**tick:.3g}" for tick in bar.get_ticks()])
     bar.set_label("cross-entropy per image")
-    arrow = {"arrowstyle": "-|>", "color": ON_DARK, "lw": 2}
-    axis.annotate("", (1, 0), (0, 0), arrowprops=arrow)
+    axis.annotate("", (1, 0), (0, 0), arrowprops={"color": ON_DARK, "lw": 2, "arrowstyle": "-|>"})
     axis.plot(0, 0, "o", color=ON_DARK, ms=5)
-    axis.set_title(f"Learning rate {rate:g}: {loss_before:.3g} → {loss_after:.3g}")
+    axis.set_title(f"Learning rate {rate:g}: {before:.3g} → {after:.3g}")
     axis.set(xlabel="steps along the gradient", ylabel="steps across")
     axis.grid(visible=False)
     return figure

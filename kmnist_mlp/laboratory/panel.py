@@ -6,13 +6,13 @@ figure or a table: an exported page, or a viewer of notebooks, shows that instea
 
 from __future__ import annotations
 
+import json
 import re
 import threading
-from collections.abc import Callable
-from dataclasses import fields
-from functools import lru_cache
+from collections.abc import Callable, Iterable
 from html import escape
 from itertools import count
+from pathlib import Path
 
 import ipywidgets as widgets
 import numpy as np
@@ -20,32 +20,68 @@ import pandas as pd
 from IPython import get_ipython
 
 from kmnist_mlp.activations import ACTIVATIONS
-from kmnist_mlp.callbacks.live import Watch, curves_figure, ended, svg
+from kmnist_mlp.callbacks.live import Live, curves_figure, ended, someone_looks, svg
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures import overlay, tables
-from kmnist_mlp.figures.report_figure import ReportFigure, ShownData, html, setting, title
-from kmnist_mlp.laboratory.controls import choice, labelled, menu, offer
+from kmnist_mlp.figures.report_figure import ReportFigure, html, label, setting, title
+from kmnist_mlp.figures.style import png_address
 from kmnist_mlp.laboratory.hidden_units import HiddenUnits
+from kmnist_mlp.laboratory.in_page import source
 from kmnist_mlp.results import TrainingResult
-from kmnist_mlp.support.checks import instance, one_of
+from kmnist_mlp.support.checks import one_of
 from kmnist_mlp.support.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY
-from kmnist_mlp.support.statistics import mean_curve, plus_minus
+from kmnist_mlp.support.statistics import mean_curve
 from kmnist_mlp.training import train
 
-RATES = [digit * 10.0**power for power in range(-5, 0) for digit in (1, 2, 5)] + [1.0]
-PENALTIES = [0.0, 1e-6, 1e-4, 1e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]
-MOMENTA = [0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99]
-BATCHES = [2**power for power in range(3, 11)]
-PATIENCES = [0, 1, 2, 3, 5, 10, 20, 30]
+# Values of the options in the panel, besides those of the experiment
+CHOICES = json.loads(Path(__file__).with_suffix(".json").read_text())
+SWITCHES = {"momentum": "momentum_gamma", "early_stop": "early_stop_epoch"}  # off at 0
 SEEDS = 5  # of a run that is repeated
 LAST_RUNS = (BLUE, GREEN, PURPLE, SKY)  # as many as the panel's picture shows, in these colours
-STYLE = """<style>.lab-runs { overflow-x: auto; }
-.lab-runs table { border-collapse: collapse; font-size: 12px; }
-.lab-runs th, .lab-runs td { padding: 3px 8px; text-align: left; border-bottom: 1px solid #8884;
-white-space: nowrap; }
-.lab-runs .number { text-align: right; }</style>"""
+
+
+def explorer(draw: Callable[..., ReportFigure], **controls: widgets.Widget) -> widgets.VBox:
+    """Return controls above the figure that ``draw`` makes of their values, drawn at each change.
+
+    Below the figure stands its finding.
+
+    Parameters
+    ----------
+    draw : callable
+        Takes the values of the controls under their names.
+    **controls : Widget
+    """
+    picture = widgets.HTML()
+
+    def redraw(_: object = None) -> None:
+        figure = draw(**{name: control.value for name, control in controls.items()})
+        text = escape(figure.finding)
+        image = f'<img alt="{text}" style="width: 410px" src="'
+        panels = [f'{image}{png_address(panel, 150)}">' for panel in figure.panels]
+        picture.value = f"{''.join(panels)}<p>{text}</p>"
+
+    for control in controls.values():
+        control.observe(redraw, "value")
+    if someone_looks():  # elsewhere the figure itself is shown, not the widget
+        redraw()
+    return widgets.VBox([widgets.HBox(list(controls.values())), picture])
+
+
+def labelled(kind: type[widgets.Widget], name: str, **options: object) -> widgets.Widget:
+    """Return a control with its name on its left."""
+    return kind(description=name, style={"description_width": "110px"}, **options)
+
+
+def slider(name: str, last: int, step: int = 1) -> widgets.IntSlider:
+    """Return a slider over 0, step, 2 * step, ... up to ``last``."""
+    return labelled(widgets.IntSlider, name, value=0, max=last, step=step)
+
+
+def menu(name: str, options: Iterable[str]) -> widgets.Dropdown:
+    """Return a menu of names, the first one chosen."""
+    return labelled(widgets.Dropdown, name, options=list(options))
 
 
 class Laboratory:
@@ -70,23 +106,17 @@ class Laboratory:
     Raises
     ------
     ValueError
-        If the experiment was measured on other data or without validation images, or has no runs.
+        If the experiment was measured on other data.
     """
 
     def __init__(self, data: Dataset, baseline: Results) -> None:
-        self.data = instance("data", data, Dataset)
-        self.results = instance("baseline", baseline, Results)
         if baseline.data_name != data.name:
             raise ValueError(f"baseline must be of {data.name}; it is of {baseline.data_name}")
-        if not baseline.names:
-            raise ValueError("baseline must hold the runs of an experiment; it has none")
-        first = baseline.of(baseline.names[0])[0]
-        self.first_config = validated(first.config)
-        self.given = len(baseline.names)  # experiments that were not trained here
-        self.used = set(baseline.names)  # names that no further run takes
+        self.data, self.results, self.given = data, baseline, baseline.names
+        self.first_config = baseline.of(self.given[0])[0].config
+        self.new_names = (f"lab run {number}" for number in count(1))
         self.worker = threading.Thread()  # at most one run at a time
         self.stop_requested, self.confirmed = threading.Event(), threading.Event()
-        self.hidden_units = lru_cache(lambda name: HiddenUnits(self.results.of(name)[0], data))
         self.panel = self._panel()
         if shell := get_ipython():  # a cell may have added an activation
             shell.events.register("post_run_cell", lambda _: self._refresh())
@@ -94,30 +124,71 @@ class Laboratory:
 
     # ---- running -----------------------------------------------------------------------------
 
-    def train(self, config: Config) -> TrainingResult | None:
+    def train(
+        self, config: Config, name: str = "", confirm: Callable[[str], None] | None = None
+    ) -> TrainingResult | None:
         """Train in this thread; the run is added to the others.
+
+        Parameters
+        ----------
+        config : Config
+        name : str
+            The run of which this is a further seed, if it is.
+        confirm : callable, optional
+            As :class:`~kmnist_mlp.callbacks.Live` takes it.
+
+        Returns
+        -------
+        TrainingResult or None
+            None if the run was stopped in its first epoch, or is a further seed and was stopped.
 
         Raises
         ------
         ValueError
-            If a run is going on in the background, the layers do not fit the data, or the
-            configuration leaves no validation images.
+            If the layers do not fit the data, or there are to be no validation images.
         """
-        self._require_no_run()
-        self.stop_requested.clear()
-        return self._train(config)
+        if not config.validation_fraction:
+            raise ValueError("validation_fraction must be > 0: validation curves are compared here")
+        name = name or next(new for new in self.new_names if new not in self.results.names)
 
-    def start(self, config: Config) -> None:
+        def show(text: str, done: float, curves: dict[str, np.ndarray]) -> None:
+            self._draw(f"{text} · {name}", done, curves)
+
+        result = train(config, self.data, callbacks=[Live(show, self.stop_requested, confirm)])
+        if result.interrupted and (not result.stopped_epoch or name in self.results.names):
+            self._draw("stopped: nothing of the run that went on is kept", 0.0)
+            return None  # a stopped run is no further seed of others
+        self.results = self.results.plus(name, result)
+        self._refresh()
+        self._draw(f"{name}: {ended(result)}", result.stopped_epoch / config.epochs)
+        return result
+
+    def start(self, *configs: Config, name: str = "") -> None:
         """Train in the background, while the kernel stays free; errors are shown in the panel.
 
         A run that may take more than ten minutes waits until it is confirmed.
+
+        Parameters
+        ----------
+        *configs : Config
+            One after the other.
+        name : str
+            The run of which these are further seeds, if they are.
 
         Raises
         ------
         ValueError
             If a run is going on already.
         """
-        self._start([config])
+        if self.worker.is_alive():
+            raise ValueError("a run is going on: stop it, or wait for its end")
+        self.confirmed.clear()
+        self.buttons["Train"].disabled, self.buttons["Stop"].disabled = True, False
+        self.message.value = ""
+        self._draw("preparing the images", 0.0)
+        work = (self._train_all, configs, name)
+        self.worker = threading.Thread(target=self._attempt, args=work, daemon=True)
+        self.worker.start()
 
     def repeat(self, name: str) -> None:
         """Train the configuration of a run with more seeds in the background, until it has five.
@@ -127,13 +198,13 @@ class Laboratory:
         ValueError
             If a run is going on already, there is no such run, or it was stopped by hand.
         """
-        runs = self.results.of(one_of("name", name, self._trained_here()))
+        runs = self.results.of(one_of("name", name, self.trained_menu.options))
         if runs[0].interrupted:
             raise ValueError(f"{name!r} was stopped by hand; a run of other seeds must be like it")
         have = [run.config.seed for run in runs]
         seeds = [seed for seed in range(len(have) + SEEDS) if seed not in have]
         missing = seeds[: max(0, SEEDS - len(have))]
-        self._start([runs[0].config.replace(seed=seed) for seed in missing], name)
+        self.start(*(runs[0].config.replace(seed=seed) for seed in missing), name=name)
 
     def remove(self, name: str) -> None:
         """Take a run of the laboratory out of its results.
@@ -141,86 +212,35 @@ class Laboratory:
         Raises
         ------
         ValueError
-            If a run is going on, or there is no such run.
+            If there is no such run.
         """
-        self._require_no_run()
-        self.results = self.results.without(one_of("name", name, self._trained_here()))
+        self.results = self.results.without(one_of("name", name, self.trained_menu.options))
         self._refresh()
         self._draw(f"{name} is removed.", 0.0)
 
     def stop(self) -> None:
         """End the run in the background after its current mini-batch; its best model is kept."""
-        if self.worker.is_alive():
-            self.message.value = "Stopping after this mini-batch ..."
+        self.message.value = "Stopping after this mini-batch ..."
         self.stop_requested.set()
         self.confirmed.set()
 
-    def wait(self) -> None:
-        """Wait for the end of the run in the background."""
-        if self.worker.is_alive():
-            self.worker.join()
-
-    def _require_no_run(self) -> None:
-        if self.worker.is_alive():
-            raise ValueError("a run is going on: stop it, or wait for its end")
-
-    def _trained_here(self) -> list[str]:
-        return self.results.names[self.given :]
-
-    def _train(
-        self, config: Config, name: str = "", confirm: Callable[[str], None] | None = None
-    ) -> TrainingResult | None:
-        """Train, and add the run to those of this name; of one that is stopped too early, None."""
-        numbers = (f"lab run {number}" for number in count(1))
-        name = name or next(new for new in numbers if new not in self.used)
-        watch = Watch(
-            lambda text, done, curves: self._draw(f"{text} · {name}", done, curves),
-            self.stop_requested,
-            confirm,
-        )
-        result = train(validated(config), self.data, callbacks=[watch])
-        if result.interrupted and (not result.stopped_epoch or name in self.results.names):
-            self._draw("stopped: nothing of the run that went on is kept", 0.0)
-            return None  # a stopped run is no further seed of others
-        self.results = self.results.plus(name, result)
-        self.used.add(name)
-        self._refresh()
-        full = result.stopped_epoch / config.epochs if result.interrupted else 1.0
-        self._draw(f"{name}: {ended(result)}", full)
-        return result
-
-    def _start(self, configs: list[Config], name: str = "") -> None:
-        """Train in the background."""
-        self._require_no_run()
-        self.stop_requested.clear()
-        self.train_button.disabled, self.stop_button.disabled = True, False
-        self.message.value = ""
-        self._draw("preparing the images", 0.0)
-        self.worker = threading.Thread(target=self._work, args=(configs, name), daemon=True)
-        self.worker.start()
-
-    def _work(self, configs: list[Config], name: str) -> None:
+    def _train_all(self, configs: Iterable[Config], name: str) -> None:
+        """Train one after the other, in the background."""
         try:
-            for place, config in enumerate(configs):
+            for number, config in enumerate(configs):
                 if not self.stop_requested.is_set():
-                    self._train(config, name, None if place else self._confirm)
-        except Exception as error:  # of a thread, nobody would see it
-            self._draw("Choose, and press Train.", 0.0)
-            self._show_error(error)
-        else:
+                    self.train(config, name, None if number else self._confirm)
             self.message.value = ""
-        self.train_button.disabled, self.stop_button.disabled = False, True
+        finally:
+            self.stop_requested.clear()
+            self.buttons["Train"].disabled, self.buttons["Stop"].disabled = False, True
 
     def _confirm(self, sentence: str) -> None:
         """Show how long a run may take, and wait until the user lets it go on or stops it."""
-        self.confirmed.clear()
-        if self.stop_requested.is_set():
-            return
-        self.message.value, self.go_on_button.layout.display = sentence, ""
+        go_on = self.buttons["Train it"].layout
+        self.message.value, go_on.display = sentence, ""
         self.confirmed.wait()
-        self.go_on_button.layout.display = "none"
-        if not self.stop_requested.is_set():
-            self.message.value = ""
+        self.message.value, go_on.display = "", "none"
 
     # ---- what is shown -----------------------------------------------------------------------
 
@@ -230,22 +250,16 @@ class Laboratory:
 
     def table(self) -> pd.DataFrame:
         """Return one row per experiment: accuracies, how it ended, and then its configuration."""
-        names = self.results.names
-        runs = {name: self.results.of(name) for name in names}
-        configs = tables.configurations({name: runs[name][0].config for name in names})
-        table = pd.DataFrame(index=configs.index)
-        quantities = ["test_accuracy", "validation_accuracy"]
-        for quantity in quantities:
-            values = [plus_minus(self.results.values(quantity, name), 2) for name in names]
-            table[f"{quantity.replace('_', ' ')}, %"] = values
-        table["epochs (best)"] = [epochs(runs[name]) for name in names]
-        table["end"] = [how_it_ended(runs[name]) for name in names]
+        runs = {name: self.results.of(name) for name in self.results.names}
+        table = tables.comparison(self.results)[["test accuracy, %", "validation accuracy, %"]]
+        of_each = self.results.frame.groupby("experiment", sort=False)
+        epochs = of_each[["stopped_epoch", "best_epoch"]].median().to_numpy()
+        table["epochs (best)"] = [f"{stopped:.3g} ({best:.3g})" for stopped, best in epochs]
+        table["end"] = [how_it_ended(of_one) for of_one in runs.values()]
+        configs = tables.configurations({name: seeds[0].config for name, seeds in runs.items()})
         if "seed" in configs:
-            seeds = [", ".join(str(run.config.seed) for run in runs[name]) for name in names]
-            configs["seed"] = seeds
-        table = pd.concat([table, configs], axis=1).rename_axis(columns=configs.columns.name)
-        numbers = self.results.frame.drop(columns=["cached", "seconds"])
-        table.attrs["shown_data"] = ShownData.of(numbers, self.results, names, quantities)
+            configs["seed"] = [", ".join(map(str, seeds)) for _, seeds in of_each.seed]
+        table[configs.columns] = configs
         return table
 
     def caption(self) -> str:
@@ -259,119 +273,98 @@ class Laboratory:
         seeds = f", mean of {len(runs)} seeds" if len(runs) > 1 else ""
         return f"{title(name)} ({setting(runs[0].config)}{seeds})"
 
-    def code(self, name: str) -> str:
-        """Return the lines that repeat a run in a cell of a notebook, on its ``data``.
-
-        Only what is not the default is written.
-        """
-        runs = self.results.of(name)
-        config = runs[0].config
-        changed = ", ".join(
-            f"{f.name}={getattr(config, f.name)!r}"
-            for f in fields(Config)
-            if getattr(config, f.name) != f.default and f.name != "seed"
-        )
-        seeds = [run.config.seed for run in runs]
-        return (
+    def show_code(self, name: str) -> None:
+        """Show the lines that repeat a run in a cell of a notebook, on its ``data``."""
+        configs = [run.config for run in self.results.of(name)]
+        self.code_text.value = (
             "from kmnist_mlp import Config, run\n"
             "from kmnist_mlp.report.notebook import show_curves\n\n"
-            f"mine = run({{{name!r}: Config({changed})}}, seeds={seeds}, data=data)\n"
+            f"mine = run({{{name!r}: {configs[0]}}}, "
+            f"seeds={[config.seed for config in configs]}, data=data)\n"
             f"show_curves(mine, {name!r})"
         )
 
     def units(self, run: str, first: int = 0) -> ReportFigure:
         """Draw six hidden units of a run, from the one with the ``first``-largest weights on."""
-        units = self.hidden_units(run)
-        return units.figure(min(first, max(0, len(units.order) - 6)))
+        return HiddenUnits(self.results.of(run)[0], self.data).figure(first)
 
     def _refresh(self) -> None:
         """Bring the menus and the table up to the results, and to the activations there are."""
-        offer(self.run_menu, self.results.names)
-        offer(self.trained_menu, self._trained_here())
-        offer(self.controls["activation"], ACTIVATIONS)
+        names = self.results.names
+        for control, options in (
+            (self.run_menu, names),
+            (self.trained_menu, [name for name in names if name not in self.given]),
+            (self.controls["activation"], list(ACTIVATIONS)),
+        ):
+            chosen = control.value
+            if options != list(control.options):  # which would choose the first one
+                control.options = options
+                control.value = chosen if chosen in options else next(iter(options), None)
         for control in self.actions.children:
             control.disabled = not self.trained_menu.options
-        self.runs.value = f'{STYLE}<div class="lab-runs">{html(self.table())}</div>'
+        style = f"<style>{source('runs.css')}</style>"
+        self.runs.value = f'{style}<div class="lab-runs">{html(self.table())}</div>'
 
     def _draw(self, text: str, done: float, now: dict[str, np.ndarray] | None = None) -> None:
         """Show the current run together with the experiment and the last runs."""
-        names = self.results.names
-        # a run that is going on has the only warm colour
-        shown = [(names[0], GREY), *zip(names[1:][-len(LAST_RUNS) :], LAST_RUNS, strict=False)]
-        curves = {name: [run.curves for run in self.results.of(name)] for name, _ in shown}
-        curves |= {"this run": [now]} if now else {}
-        colours = dict(shown) | {"this run": ORANGE}
+        first, *others = self.results.names
+        colours = {first: GREY} | dict(zip(others[-len(LAST_RUNS) :], LAST_RUNS, strict=False))
+        curves = {name: [run.curves for run in self.results.of(name)] for name in colours}
+        if now:  # a run that is going on has the only warm colour
+            curves["this run"], colours["this run"] = [now], ORANGE
         lines = {}
         for name, runs in curves.items():
-            loss, _ = mean_curve([run["validation_loss"] for run in runs])
-            accuracy, _ = mean_curve([run["validation_accuracy"] for run in runs])
-            lines[name] = loss, accuracy, {"color": colours[name]}
+            parts = ("validation_loss", "validation_accuracy")
+            means = [mean_curve([run[part] for run in runs])[0] for part in parts]
+            lines[name] = *means, {"color": colours[name]}
         titles = "Validation loss", "Validation accuracy, %"
         self.picture.value = svg(curves_figure(text, done, lines, titles, self.data.name), text)
 
     # ---- the panel ---------------------------------------------------------------------------
 
     def _panel(self) -> widgets.VBox:
-        c = self.first_config
-        hidden, activations = ", ".join(map(str, c.layer_specs[1:-1])), list(ACTIVATIONS)
-        patience, gamma = c.early_stop * c.early_stop_epoch, c.momentum_gamma if c.momentum else 0.0
-        example, most = "128, 64; none: empty", max(10**6, c.seed)
-        epochs = {"value": 20, "min": 1, "max": 100}
-        self.controls = {
-            "hidden": labelled(widgets.Text, "hidden layers", value=hidden, placeholder=example),
-            "activation": labelled(
-                widgets.Dropdown, "activation", options=activations, value=c.activation
-            ),
-            "learning_rate": choice("learning rate", RATES, c.learning_rate),
-            "momentum_gamma": choice("momentum", MOMENTA, gamma),
-            "L1_penalty": choice("L1 penalty", PENALTIES, c.L1_penalty),
-            "L2_penalty": choice("L2 penalty", PENALTIES, c.L2_penalty),
-            "batch_size": choice("batch size", BATCHES, c.batch_size),
-            "epochs": labelled(widgets.IntSlider, "epochs at most", **epochs),
-            "early_stop_epoch": choice("patience", PATIENCES, patience, zero="none"),
-            "seed": labelled(widgets.BoundedIntText, "seed", value=c.seed, min=0, max=most),
-        }
-        self.train_button = self._button("Train", lambda: self.start(self.chosen()))
-        self.train_button.button_style = "primary"
-        self.stop_button = self._button("Stop", self.stop)
-        self.stop_button.disabled = True
-        self.go_on_button = self._button("Train it", self.confirmed.set)
-        self.go_on_button.layout.display = "none"
+        first, example = self.first_config.replace(epochs=20), "128, 64; none: empty"
+        hidden = labelled(widgets.Text, "hidden layers", placeholder=example)
+        hidden.value = ", ".join(map(str, first.layer_specs[1:-1]))
+        self.controls = {"hidden": hidden, "activation": menu("activation", ACTIVATIONS)}
+        self.controls["activation"].value = first.activation
+        off = [name for switch, name in SWITCHES.items() if not getattr(first, switch)]
+        for name, values in CHOICES.items():
+            value = 0 if name in off else getattr(first, name)
+            values = {"options": [(f"{v:g}", v) for v in sorted({*values, value})], "value": value}
+            self.controls[name] = labelled(widgets.SelectionSlider, label(name), **values)
         self.message, self.picture, self.runs = (widgets.HTML() for _ in range(3))
-        self.run_menu, self.trained_menu = menu("run", self.results.names), menu("run of yours", [])
-        self.code_text = labelled(widgets.Textarea, "as code", rows=6, layout={"width": "720px"})
+        self.run_menu, self.trained_menu = menu("run", []), menu("run of yours", [])
+        self.code_text = labelled(widgets.Textarea, "as code", rows=8, layout={"width": "720px"})
         actions = {
-            "Show as code": lambda name: setattr(self.code_text, "value", self.code(name)),
-            "Repeat with five seeds": self.repeat,
-            "Remove": self.remove,
+            "Train": lambda: self.start(self.chosen()),
+            "Stop": self.stop,
+            "Train it": self.confirmed.set,
+            "Show as code": lambda: self.show_code(self.trained_menu.value),
+            "Repeat with five seeds": lambda: self.repeat(self.trained_menu.value),
+            "Remove": lambda: self.remove(self.trained_menu.value),
         }
-        buttons = [
-            self._button(text, lambda action=action: action(self.trained_menu.value))
-            for text, action in actions.items()
-        ]
-        self.actions = widgets.HBox([self.trained_menu, *buttons])
+        self.buttons = {
+            text: widgets.Button(description=text, layout={"width": "auto"}) for text in actions
+        }
+        for text, button in self.buttons.items():
+            button.on_click(lambda _, action=actions[text]: self._attempt(action))
+        train_button, stop, go_on, *more = self.buttons.values()
+        train_button.button_style, stop.disabled, go_on.layout.display = "primary", True, "none"
+        self.actions = widgets.HBox([self.trained_menu, *more])
+        self._refresh()
         controls = list(self.controls.values())
         rows = [widgets.HBox(controls[i : i + 2]) for i in range(0, len(controls), 2)]
-        run = [self.train_button, self.stop_button, self.go_on_button, self.message]
-        self._refresh()
+        run = widgets.HBox([train_button, stop, go_on, self.message])
         below = [self.picture, self.runs, self.actions, self.code_text]
-        return widgets.VBox([*rows, widgets.HBox(run), *below])
+        return widgets.VBox([*rows, run, *below])
 
-    def _show_error(self, error: Exception) -> None:
-        self.message.value = f'<span style="color: {RED}">{escape(str(error))}</span>'
-
-    def _button(self, text: str, action: Callable[[], object]) -> widgets.Button:
-        """Return a button that does something, or shows the error if it cannot be done."""
-
-        def press(_: object) -> None:
-            try:
-                action()
-            except ValueError as error:
-                self._show_error(error)
-
-        button = widgets.Button(description=text, layout={"width": "auto"})
-        button.on_click(press)
-        return button
+    def _attempt(self, action: Callable[..., object], *arguments: object) -> None:
+        """Do something; if it fails, show the error, which nobody would see otherwise."""
+        try:
+            action(*arguments)
+        except Exception as error:
+            self.message.value = f'<span style="color: {RED}">{escape(str(error))}</span>'
 
     def chosen(self) -> Config:
         """Return the configuration that the controls are set to.
@@ -388,19 +381,9 @@ class Laboratory:
             raise ValueError(f"hidden layers must be whole numbers such as 128, 64; got {text!r}")
         pixels, *_, classes = self.first_config.layer_specs
         values["layer_specs"] = (pixels, *map(int, sizes), classes)
-        for switch, name in (("momentum", "momentum_gamma"), ("early_stop", "early_stop_epoch")):
-            values[switch] = values[name] > 0
-            if not values[switch]:
-                del values[name]
+        for switch, name in SWITCHES.items():
+            values |= {switch: values[name] > 0, name: values[name] or getattr(Config, name)}
         return self.first_config.replace(**values)
-
-
-def epochs(runs: list[TrainingResult]) -> str:
-    """Return the last and the best epoch, such as "24 (19)"; medians of the seeds."""
-    stopped, best = (
-        np.median([getattr(run, f"{e}_epoch") for run in runs]) for e in ("stopped", "best")
-    )
-    return f"{stopped:.3g} ({best:.3g})"
 
 
 def how_it_ended(runs: list[TrainingResult]) -> str:
@@ -408,17 +391,6 @@ def how_it_ended(runs: list[TrainingResult]) -> str:
     if len(runs) > 1:
         return f"{len(runs)} seeds"
     (run,) = runs
-    if run.interrupted:
-        return "stopped by hand"
-    if run.diverged:
-        return "diverged"
-    return "all epochs" if run.stopped_epoch == run.config.epochs else "no improvement"
-
-
-def validated(config: Config) -> Config:
-    """Return a configuration with validation images, whose curves are compared, or raise."""
-    if not instance("config", config, Config).validation_fraction:
-        raise ValueError(
-            "validation_fraction must be > 0 here, where validation curves are compared; got 0"
-        )
-    return config
+    end = "no improvement" if run.stopped_epoch < run.config.epochs else "all epochs"
+    end = "diverged" if run.diverged else end
+    return "stopped by hand" if run.interrupted else end

@@ -20,8 +20,9 @@
  * `statistics` the means, then the standard deviations.
  */
 async function networkOf({ layers, activation, levels, scales, biases, statistics }) {
-  const floatsOf = (base64) => new Float32Array(bytesOf(base64).buffer);
-  const [whole, factor, shift, pixel] = [new Int8Array((await inflated(levels)).buffer), ...[scales, biases, statistics].map(floatsOf)];
+  const whole = new Int8Array((await inflated(levels)).buffer), floats = [];
+  for (const text of [scales, biases, statistics]) floats.push(new Float32Array((await inflated(text)).buffer));
+  const [factor, shift, pixel] = floats;
   let [weight, unit] = [0, 0];
   const [W, b] = [[], []];
   layers.slice(1).forEach((units, l) => {
