@@ -6,8 +6,6 @@ was added alone to our algorithm ("+name") and left out alone of theirs ("-name"
 moves a claim, both times, is its cause. All of this was measured on KMNIST.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -64,10 +62,9 @@ def in_both_readings(
     alone = {name for key, runs in ablation.items() if key[0] == "+" for name in runs.names}
     rows = []
     for row in both.itertuples():
-        found = [{"cause": ""}]
-        wanted = row.verdict == "not reproduced" and not row.note
-        if wanted and judged.attrs["data_name"] == "KMNIST":
-            reached = row.verdict_code == "reproduced"
+        found, reached = [{"cause": ""}], row.verdict_code == "reproduced"
+        failed = row.verdict == "not reproduced" and not row.note
+        if failed and judged.attrs["data_name"] == "KMNIST":
             tried = not reached or alone & {row.experiment, row.minus}
             found = causes(stated[row.claim], ablation) if reached else []
             found = found or [{"cause": NOT_FOUND if tried else NOT_MEASURED}]

@@ -4,10 +4,10 @@ A claim is a number that the paper prints for one run, or a range for a quantity
 for the difference of two experiments.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,11 +27,10 @@ NO_MATTER = (
 )
 RULE = " ".join(RULES["claims"].split())
 VERDICTS = ("reproduced", "not reproduced", "no effect", "undecided")
-JUDGED = [
-    "number", "section", "kind", "claim", "quantity", "experiment", "minus", "one_run",
-    "our_threshold", "low", "high", "mean", "ranges", "values", "inside", "interval_low",
-    "interval_high", "verdict", "p", "note",
-]  # fmt: skip
+COLUMNS = (
+    "number section kind statement quantity experiment minus one_run our_threshold "
+    "low high mean ranges values inside interval_low interval_high verdict p note"
+).split()
 KINDS = ("printed accuracy", "printed loss", "comparison", "mechanism")
 
 
@@ -112,15 +111,10 @@ def rounding_limits(printed: float, quantity: str = "test_accuracy") -> tuple[fl
     return printed - unit / 2, printed + (unit if quantity.endswith("loss") else unit / 2)
 
 
-def _claim(number: int, row: dict[str, str]) -> Claim:
-    printed = [rounding_limits(float(n), row["quantity"]) for n in row["printed"].split()]
-    return Claim(
-        **{name: row[name] for name in ("section", "statement", "quantity", "experiment")},
-        ranges=tuple(printed) or ((float(row["low"]), float(row["high"])),),
-        **{name: row[name] for name in ("minus", "kind", "doubt")},
-        **{name: row[name] == "True" for name in ("one_run", "our_threshold")},
-        number=number,
-    )
+def _claim(number: int, row: dict[str, Any]) -> Claim:
+    printed = [rounding_limits(float(n), row["quantity"]) for n in row.pop("printed").split()]
+    range_ = row.pop("low"), row.pop("high")
+    return Claim(ranges=tuple(printed or [range_]), number=number, **row)
 
 
 CLAIMS = tuple(_claim(*row) for row in enumerate(read_published("claims.csv"), start=1))
@@ -240,13 +234,10 @@ def judge(
             mean, low, high = (prediction_interval if claim.one_run else interval)(values)
             p = min(p_value(values, *limits, claim.one_run) for limits in claim.ranges)
         lowest, highest = min(a for a, _ in claim.ranges), max(b for _, b in claim.ranges)
-        found, note, is_accuracy = (
-            verdict(low, high, claim),
-            "",
-            claim.quantity.endswith("accuracy"),
-        )
-        if claim.doubt:
-            found, note, p = "undecided", claim.doubt, np.nan
+        is_accuracy, found = claim.quantity.endswith("accuracy"), verdict(low, high, claim)
+        note = claim.doubt
+        if note:
+            found, p = "undecided", np.nan
         elif low == high and mean in (lowest, highest):
             names = filter(None, (claim.experiment, claim.minus))
             full = is_accuracy and all(
@@ -257,22 +248,12 @@ def judge(
             p_equivalent = equivalence_p(values, NO_MATTER)
             if p_equivalent < 0.05:
                 found, p = "no effect", p_equivalent
-        computed = {
-            "claim": claim.statement,
-            "low": lowest,
-            "high": highest,
-            "mean": mean,
-            "ranges": "; ".join(f"{a:.6g} to {b:.6g}" for a, b in claim.ranges),
-            "values": " ".join(f"{value:.7g}" for value in values),
-            "inside": min(min(mean - a, b - mean) for a, b in claim.ranges),
-            "interval_low": low,
-            "interval_high": high,
-            "verdict": found,
-            "p": p,
-            "note": note,
-        }
-        rows.append(vars(claim) | computed)
-    judged = pd.DataFrame(rows, columns=JUDGED)
+        ranges = "; ".join(f"{a:.6g} to {b:.6g}" for a, b in claim.ranges)
+        shown = " ".join(f"{value:.7g}" for value in values)
+        inside = min(min(mean - a, b - mean) for a, b in claim.ranges)
+        stated, computed = attrgetter(*COLUMNS[:9])(claim), (lowest, highest, mean, ranges, shown)
+        rows.append((*stated, *computed, inside, low, high, found, p, note))
+    judged = pd.DataFrame(rows, columns=COLUMNS).rename(columns={"statement": "claim"})
     if rows:
         judged["p_holm"] = holm(judged.p)
         rejected = judged.verdict == "not reproduced"
@@ -307,10 +288,7 @@ def losses_above(results: Results) -> tuple[int, int, float]:
     """
     from scipy.stats import binomtest  # only here, as it loads slowly
 
-    above = [
-        PAPER[name].test_loss > results.values("test_loss", name).mean()
-        for name in results.names
-        if name in PAPER and PAPER[name].test_loss is not None and name != "l1_1e-6"
-    ]
+    names = [n for n in results.names if n in PAPER and PAPER[n].test_loss and n != "l1_1e-6"]
+    above = [PAPER[n].test_loss > results.values("test_loss", n).mean() for n in names]
     count = int(sum(above))
     return count, len(above), float(binomtest(count, len(above)).pvalue)

@@ -3,11 +3,9 @@
 The numbers are those of ``published/*.csv``; claims.py judges what the paper concludes from them.
 """
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +17,11 @@ PUBLISHED = Path(__file__).with_name("published")
 RULES = tomllib.loads(Path(__file__).with_name("rules.toml").read_text("utf-8"))
 
 
-def read_published(name: str) -> list[dict[str, str]]:
-    """Return the rows of a file of ``published``, each as a dict of column to text."""
-    return pd.read_csv(PUBLISHED / name, dtype=str, keep_default_na=False).to_dict("records")
+def read_published(name: str) -> list[dict[str, Any]]:
+    """Return the rows of a file of ``published``: numbers as such, "" for an empty field."""
+    texts = dict.fromkeys(("section", "printed", "table", "index"), str)
+    rows = pd.read_csv(PUBLISHED / name, dtype=texts, float_precision="round_trip")
+    return rows.astype(object).fillna("").to_dict("records")
 
 
 # ---- the experiments -----------------------------------------------------------------------------
@@ -61,20 +61,15 @@ class Published:
     test_accuracy: float | None = None
 
 
-def _published(row: dict[str, str]) -> Published:
-    numbers = ("learning_rate", "L1_penalty", "L2_penalty")
-    config = Config(
-        layer_specs=tuple(map(int, row["layer_specs"].split("-"))),
-        activation=row["activation"],
-        standardisation=row["standardisation"],
-        batch_size=int(row["batch_size"]),
-        epochs=int(row["epochs"]),
-        early_stop_epoch=int(row["patience"] or 5),
-        **{name: row[name] == "True" for name in ("momentum", "early_stop")},
-        **{name: float(row[name]) for name in numbers},
+def _published(row: dict[str, Any]) -> Published:
+    layers, figures = (
+        tuple(int(number) for number in row[name].split("-") if number)
+        for name in ("layer_specs", "figures")
     )
-    figures = tuple(map(int, filter(None, row["figures"].split("-"))))
-    printed = (float(n) if n else None for n in (row["test_loss"], row["test_accuracy_percent"]))
+    patience = int(row["patience"] or Config.early_stop_epoch)
+    options = {field.name: row[field.name] for field in fields(Config) if field.name in row}
+    config = Config(**options | {"layer_specs": layers, "early_stop_epoch": patience})
+    printed = (row[name] or None for name in ("test_loss", "test_accuracy_percent"))
     return Published(row["title"], config, row["section"], figures, *printed)
 
 
@@ -102,12 +97,7 @@ def published_gradients() -> list[dict[str, Any]]:
     >>> len(rows), rows[0]["weight"], max(row["difference"] for row in rows) < 1e-4
     (18, 'output bias', True)
     """
-    rows = pd.read_csv(
-        PUBLISHED / "published_gradients.csv",
-        dtype={"table": str, "index": str},
-        float_precision="round_trip",
-    )
-    return rows.to_dict("records")
+    return read_published("published_gradients.csv")
 
 
 # ---- the learning curves -------------------------------------------------------------------------

@@ -4,8 +4,6 @@ To plant bugs into backpropagation without touching :mod:`kmnist_mlp.network`, i
 once more, with its numerical slopes, in plain NumPy and for tanh (and one bug's scaled tanh).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np

@@ -17,14 +17,12 @@ from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.paper import EXPERIMENTS, PAPER
 from kmnist_mlp.experiments.published_code import (
     DEVIATIONS,
-    PublishedRun,
     applicable,
-    checked_deviations,
     train_as_published,
 )
 from kmnist_mlp.experiments.runs import train_missing
 from kmnist_mlp.experiments.store import FOLDER, Table
-from kmnist_mlp.results import CURVES
+from kmnist_mlp.results import CURVES, TrainingResult
 
 SEEDS = range(5)
 # The experiments of which each deviation is measured. The others differ from these in little but a
@@ -48,7 +46,7 @@ class Run(NamedTuple):
 class RunTable(Table):
     """The runs, and in a second table the learning curves under all deviations."""
 
-    def add(self, key: tuple, run: PublishedRun) -> str:
+    def add(self, key: tuple, run: TrainingResult) -> str:
         """Add the row of a run, its curves first, so that no run that counts lacks them."""
         name, deviations, seed = key
         if deviations == "all" and PAPER[name].figures:
@@ -91,7 +89,7 @@ def deviations_of(text: str) -> frozenset[str]:
         return frozenset(DEVIATIONS if text == "all" else ())
     if text[:1] not in ("+", "-"):
         raise ValueError(f"deviations must be 'none', 'all', '+name' or '-name'; got {text!r}")
-    alone = checked_deviations([text[1:]])
+    alone = frozenset({text[1:]})
     return alone if text[0] == "+" else frozenset(DEVIATIONS) - alone
 
 
@@ -114,7 +112,7 @@ def plan() -> dict[Run, Config]:
     return {run: EXPERIMENTS[run.experiment].replace(seed=run.seed) for run in runs}
 
 
-def train_run(run: Run, config: Config, data: Dataset) -> PublishedRun:
+def train_run(run: Run, config: Config, data: Dataset) -> TrainingResult:
     """Train one run: a job of :func:`~kmnist_mlp.experiments.runs.train_all`."""
     return train_as_published(config, data, deviations_of(run.deviations))
 
