@@ -10,15 +10,15 @@ from kmnist_mlp.experiments.causes import (
     NOT_MEASURED,
     causes,
     in_both_readings,
-    published_readings,
 )
 from kmnist_mlp.experiments.claims import Claim, judge
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.support.statistics import interval
 
+INF = np.inf
 NOISE = np.random.default_rng(0)
-WORSE = Claim("4", "Sigmoid is worse than tanh", "test_accuracy", "sigmoid", high=0, minus="tanh")
-PRINTED = Claim("4", "83.05 %", "test_accuracy", "sigmoid", runs=((83.045, 83.055),))
+WORSE = Claim("4", "Sigmoid is worse than tanh", "test_accuracy", "sigmoid", ((-INF, 0),), "tanh")
+PRINTED = Claim("4", "83.05 %", "test_accuracy", "sigmoid", ((83.045, 83.055),), one_run=True)
 OURS, THEIRS = {"sigmoid": 85.75, "tanh": 84.1}, {"sigmoid": 83.1, "tanh": 84.9}
 # Points by which each deviation changes sigmoid and tanh, added to ours, and left out of theirs.
 # The two differ: deviations interact.
@@ -79,12 +79,14 @@ def test_the_cause_is_the_deviation_that_moves_a_claim_when_added_and_when_left_
     share = 1 - (83.045 - reached) / (accuracies[1].mean() - 83.055)
     assert row.cause_share == pytest.approx(share) and 0.8 < share < 0.95
     assert found.cause_share[0] == 1, "inside the claimed range"
-    also_near = Claim("4", "two", "test_accuracy", "sigmoid", runs=((84.9, 85.0), *PRINTED.runs))
+    also_near = Claim(
+        "4", "two", "test_accuracy", "sigmoid", ((84.9, 85.0), *PRINTED.ranges), one_run=True
+    )
     assert causes(also_near, readings)[0]["cause_share"] == pytest.approx(share), "the farthest"
 
 
 def test_what_moves_a_claim_away_is_no_cause_whichever_way_it_has_to_move():
-    better = Claim("4", "better", "test_accuracy", "sigmoid", low=2.5, minus="tanh")
+    better = Claim("4", "better", "test_accuracy", "sigmoid", ((2.5, INF),), "tanh")
     (cause,) = causes(better, ablation({"sigmoid": 90.0, "tanh": 84.0}))
     assert cause["cause"] == "away" and cause["cause_change"] > 0 and cause["cause_share"] == 1
 
@@ -102,9 +104,9 @@ def test_without_a_reproduction_by_the_code_or_a_deviation_that_explains_it_no_c
 
 def test_only_a_claim_of_kmnist_that_the_text_does_not_reproduce_has_a_cause():
     claims = [
-        Claim("4", "tanh is worse", "test_accuracy", "tanh", high=0, minus="sigmoid"),
-        Claim("4", "undecided", "test_accuracy", "tanh", low=84.1),
-        Claim("4", "of another experiment", "test_accuracy", "relu", low=0),
+        Claim("4", "tanh is worse", "test_accuracy", "tanh", ((-INF, 0),), "sigmoid"),
+        Claim("4", "undecided", "test_accuracy", "tanh", ((84.1, INF),)),
+        Claim("4", "of another experiment", "test_accuracy", "relu", ((0, INF),)),
     ]
     found = both(ablation(), claims)
     assert found.verdict.tolist() == ["reproduced", "undecided"]
@@ -115,7 +117,7 @@ def test_only_a_claim_of_kmnist_that_the_text_does_not_reproduce_has_a_cause():
 
 
 def test_a_claim_that_the_code_was_not_run_for_has_no_verdict_by_it():
-    claims = [WORSE, Claim("4", "high", "test_accuracy", "relu", 90)]
+    claims = [WORSE, Claim("4", "high", "test_accuracy", "relu", ((90, INF),))]
     found = both(ablation(), claims, ours={"relu": 80.0})
     assert found.verdict_code.tolist() == [""] and found.cause.tolist() == [NOT_FOUND]
 
@@ -126,14 +128,3 @@ def test_an_experiment_that_a_deviation_does_not_apply_to_is_as_without_it():
     readings["-scaled tanh"] = results({"tanh": THEIRS["tanh"] - 2.2})
     names = [cause["cause"] for cause in causes(WORSE, readings)]
     assert names == ["fixed epochs", "scaled tanh"]
-
-
-def test_results_without_the_code_name_their_file_and_what_makes_it(monkeypatch):
-    frame = results(OURS).frame.assign(deviations="none")
-    monkeypatch.setattr("kmnist_mlp.experiments.causes.load_runs", lambda: frame)
-    with pytest.raises(
-        ValueError, match=r"published_code\.csv .*'all'.*make measure WHAT=published"
-    ):
-        published_readings()
-    frame = pd.concat([frame, frame.assign(deviations="all")])
-    assert list(published_readings()) == ["none", "all"]

@@ -19,11 +19,11 @@ from kmnist_mlp.experiments import (
     sweep,
 )
 from kmnist_mlp.experiments.claims import CLAIMS, Claim
-from kmnist_mlp.experiments.published_code import PublishedRun
 from kmnist_mlp.experiments.readings import OURS, READINGS, Reading
 from kmnist_mlp.experiments.reference import load_reference
+from kmnist_mlp.network import MLP
 from kmnist_mlp.report import measure
-from kmnist_mlp.results import CURVES
+from kmnist_mlp.results import CURVES, TrainingResult
 from kmnist_mlp.support.statistics import interval, prediction_interval
 
 # ---- the command ---------------------------------------------------------------------------------
@@ -105,8 +105,8 @@ def test_each_claim_is_judged_in_each_reading():
         for seed in readings.SEEDS
     ]
     claims = [
-        Claim("4", "ReLU is perfect", "test_accuracy", "relu", low=99),
-        Claim("4", "ReLU is good", "test_accuracy", "relu", low=80),
+        Claim("4", "ReLU is perfect", "test_accuracy", "relu", ((99, np.inf),)),
+        Claim("4", "ReLU is good", "test_accuracy", "relu", ((80, np.inf),)),
     ]
     found = readings.verdicts(pd.DataFrame(rows), claims)
     no = "not reproduced"
@@ -140,7 +140,8 @@ def test_a_run_of_the_whole_published_algorithm_is_kept_with_its_curves(
     def quick(config, data, deviations):
         values = np.full(2, config.seed + len(deviations) / 8)
         curves, kept = dict.fromkeys(CURVES, values), dict.fromkeys(CURVES, values[-1])
-        return PublishedRun(0.5, 0.0123456789, 2, 1, False, curves, kept, [np.zeros((2, 2))])
+        tested = 0.0123456789, 0.5, 0.0
+        return TrainingResult(config, MLP((2, 2)), curves, kept, 2, 1, 2, False, *tested)
 
     monkeypatch.setattr(published_runs, "train_as_published", quick)
     table = dataclasses.replace(published_runs.TABLE, path=tmp_path / "published_code.csv")

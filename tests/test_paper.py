@@ -14,7 +14,6 @@ from kmnist_mlp.experiments.paper import (
     PAPER,
     offset_and_rest,
     paper_curves,
-    patience_stop,
     published_gradients,
 )
 from kmnist_mlp.gradient_check import TOLERANCE
@@ -128,23 +127,7 @@ def test_an_offset_is_the_mean_difference_of_all_curves_over_the_epochs_of_both(
     assert offset_and_rest(others, curves)[0] == pytest.approx(-9 / 5)
 
 
-@pytest.mark.parametrize(
-    ("losses", "patience", "epoch"),
-    [
-        ([5, 4, 4, 4, 1], 2, 4),  # an equal loss is no improvement
-        ([5, 4, 4, 3, 4, 2, 9, 9, 9, 0], 3, 9),
-        ([1, 2, 3], 1, 2),
-        ([1, 2, 3, 4, 5], 5, None),
-        ([3, 2, 1], 1, None),
-    ],
-)
-def test_patience_ends_a_run_so_many_epochs_after_its_lowest_loss(losses, patience, epoch):
-    assert patience_stop(pd.Series(losses, range(1, len(losses) + 1)), patience) == epoch
-
-
 def test_the_facts_that_the_notebooks_state_follow_from_the_curves():
-    stops = [patience_stop(paper_curves([figure]).validation_loss) for figure in LAST]
-    assert stops == [21, 21, 23, 15, 23, 23, None, 17, None, 21, 21]
     for figure, other in ((3, 1), (4, 2), (9, 5)):
         _, rest = offset_and_rest(paper_curves([figure]), paper_curves([other]))
         assert 4 * rest < paper_curves([figure], "uncertainty").min().min() + 1e-4

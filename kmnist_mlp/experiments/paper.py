@@ -20,7 +20,7 @@ RULES = tomllib.loads(Path(__file__).with_name("rules.toml").read_text("utf-8"))
 def read_published(name: str) -> list[dict[str, Any]]:
     """Return the rows of a file of ``published``: numbers as such, "" for an empty field."""
     texts = dict.fromkeys(("section", "printed", "table", "index"), str)
-    rows = pd.read_csv(PUBLISHED / name, dtype=texts, float_precision="round_trip")
+    rows = pd.read_csv(PUBLISHED / name, dtype=texts)
     return rows.astype(object).fillna("").to_dict("records")
 
 

@@ -21,7 +21,7 @@ from kmnist_mlp.activations import ACTIVATIONS, Activation
 from kmnist_mlp.callbacks.checkpoint import Checkpoint
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
-from kmnist_mlp.datasets.folders import cache_folder, full_path
+from kmnist_mlp.datasets.kmnist import cache_folder, full_path
 from kmnist_mlp.experiments.provenance import blas_libraries
 from kmnist_mlp.network import MLP
 from kmnist_mlp.results import CURVES, Callback, Progress, TrainingResult
