@@ -59,16 +59,6 @@ def test_three_runs_without_numbers_differ_from_the_baseline_in_one_thing_each()
     assert EXPERIMENTS["final"] == Config.from_dict(FINAL), "the dictionary of section 6"
 
 
-def test_every_experiment_has_a_title_of_its_own_with_the_numbers_of_its_configuration():
-    titles = [entry.title for entry in PAPER.values()]
-    assert len(set(titles)) == len(titles)
-    for name, entry in PAPER.items():
-        config = entry.config
-        own = {config.learning_rate, config.epochs, config.L1_penalty, config.L2_penalty}
-        own |= {*config.layer_specs} | ({0, 255} if name == "no_standardisation" else set())
-        assert own >= set(map(float, NUMBER.findall(entry.title))), name
-
-
 def test_the_gradients_are_those_of_tables_1_to_3():
     rows = iter(published_gradients())
     for (table, pattern), printed in GRADIENTS.items():
