@@ -27,8 +27,8 @@ SHA256 = {
 TIMEOUT = 10.0  # seconds without an answer after which a download is given up
 BY_HAND = (
     f"To place the data by hand: put the four files {', '.join(SHA256)} (from {OFFICIAL_ADDRESS}) "
-    "in one folder and set the environment variable KMNIST_MLP_DATA to that folder. `make data` tries "
-    "to download them again."
+    "in one folder and set the environment variable KMNIST_MLP_DATA to that folder. "
+    "`make data` tries to download them again."
 )
 # Why the download failed. A program tries once, and the kernels of a report's notebooks, which
 # inherit its environment, do not try again: all of them have the same data.

@@ -63,8 +63,8 @@ def draw_stand_in(n_train: int = 6000, n_test: int = 1000, seed: int = 0) -> tup
     Returns
     -------
     train_images, train_labels, test_images, test_labels
-        Images ``(n, 28, 28)`` uint8, white on black; labels ``(n,)`` uint8, the index in :data:`KANA`,
-        every class equally often (to within one image), in random order.
+        Images ``(n, 28, 28)`` uint8, white on black; labels ``(n,)`` uint8, the index in
+        :data:`KANA`, every class equally often (to within one image), in random order.
     """
     train_rng, test_rng = default_rng(seed).spawn(2)
     return *_draw(n_train, TRAINING, train_rng), *_draw(n_test, TEST, test_rng)

@@ -1,8 +1,7 @@
 """Each claim as the paper's text describes it and as its code ran it, and why the two differ.
 
 The published code deviates from our algorithm, and so from the text or where the text is silent, in
-the ways that published_code.py names. Each deviation
-was added alone to our algorithm ("+name") and left out alone of theirs ("-name"); which of them
+the ways that published_code.py names. Each deviation was added alone to our algorithm ("+name") and left out alone of theirs ("-name"); which of them
 moves a claim, both times, is its cause. All of this was measured on KMNIST.
 """
 

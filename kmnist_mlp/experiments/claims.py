@@ -70,7 +70,7 @@ class Claim:
     doubt : str
         Why the quantity cannot decide the claim; empty if it can.
     number : int
-        Of the claim among all of the paper's, from 1.
+        Of the claim among all of the paper's, from 1; 0 for another claim.
 
     Examples
     --------
@@ -251,8 +251,9 @@ def judge(
         ranges = "; ".join(f"{a:.6g} to {b:.6g}" for a, b in claim.ranges)
         shown = " ".join(f"{value:.7g}" for value in values)
         inside = min(min(mean - a, b - mean) for a, b in claim.ranges)
-        stated, computed = attrgetter(*COLUMNS[:9])(claim), (lowest, highest, mean, ranges, shown)
-        rows.append((*stated, *computed, inside, low, high, found, p, note))
+        stated = claim.number or len(rows) + 1, *attrgetter(*COLUMNS[1:9])(claim)
+        computed = lowest, highest, mean, ranges, shown, inside, low, high, found, p, note
+        rows.append(stated + computed)
     judged = pd.DataFrame(rows, columns=COLUMNS).rename(columns={"statement": "claim"})
     if rows:
         judged["p_holm"] = holm(judged.p)

@@ -157,14 +157,14 @@ def quantities_of(run: Any) -> dict[str, Any]:
 
     Parameters
     ----------
-    run : TrainingResult or PublishedRun
+    run : TrainingResult
     """
     late = run.curves["training_loss"][-10:]
     epochs = np.arange(len(late))
     line = np.polyval(np.polyfit(epochs, late, 1), epochs) if len(late) > 2 else late
     fluctuation = (late - line).std() / (late.mean() or 1) if len(late) else np.nan
     training, validation = (run.returned[f"{part}_accuracy"] for part in ("training", "validation"))
-    weights = getattr(run, "model", run).weights[0]
+    weights = run.model.weights[0]
     return {
         "test_accuracy": run.test_accuracy,
         "test_loss": run.test_loss,
