@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import Any
 
 from kmnist_mlp.config import Config
-from kmnist_mlp.data import Dataset, one_hot
+from kmnist_mlp.data import Dataset
 from kmnist_mlp.gradient_check import check_gradients
 from kmnist_mlp.network import MLP
 from kmnist_mlp.results import TrainingResult
@@ -14,7 +14,7 @@ __version__ = "1.0.0.dev0"
 
 __all__ = [
     "MLP", "Config", "Dataset", "TrainingResult", "check_gradients", "evaluate", "load_kmnist",
-    "one_hot", "run", "train",
+    "run", "train",
 ]  # fmt: skip
 
 

@@ -141,8 +141,6 @@ class Config:
         >>> config.layer_specs, config.L2_penalty, config.batch_size
         ((784, 256, 10), 0.2, 128)
         """
-        if not isinstance(values, Mapping):
-            raise ValueError(f"values must be a dictionary of hyper-parameters; got {values!r}")
         known = [f.name for f in fields(cls)]
         for key in [key for key in values if key not in known]:
             near = difflib.get_close_matches(str(key), known, n=1)

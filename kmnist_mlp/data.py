@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,31 +18,23 @@ ROMAJI = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
 STAND_IN = "stand-in data"
 
 
-def standardise(images: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
-    """Return ``(images - mean) / std``, in the type of ``mean``.
+def standardise(x: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+    """Turn floats from 0 to 255 into ``(x - mean) / std``, in place, and return them.
 
     Parameters
     ----------
-    images : ndarray of uint8, shape (n, pixels)
+    x : ndarray of float, shape (n, pixels)
     mean, std : ndarray of float, shape (pixels,), or (0,) for those of each image
 
     Examples
     --------
-    >>> standardise(np.array([[0, 10], [4, 10]], np.uint8), np.array([2, 10.0]), np.array([2, 1.0]))
+    >>> standardise(np.array([[0.0, 10.0], [4.0, 10.0]]), np.array([2, 10]), np.array([2, 1]))
     array([[-1.,  0.],
            [ 1.,  0.]])
-    """
-    return standardise_in_place(images.astype(mean.dtype), mean, std)
 
-
-def standardise_in_place(x: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
-    """Turn floats from 0 to 255, (n, pixels), into ``(x - mean) / std``, and return them.
-
-    Examples
-    --------
     Each image by its own mean and deviation; a blank one becomes zeros:
 
-    >>> standardise_in_place(np.array([[0.0, 2.0], [7.0, 7.0]]), np.empty(0), np.empty(0))
+    >>> standardise(np.array([[0.0, 2.0], [7.0, 7.0]]), np.empty(0), np.empty(0))
     array([[-1.,  1.],
            [ 0.,  0.]])
     """
@@ -117,8 +109,7 @@ def split_rows(images: int, config: Config) -> tuple[np.ndarray, np.ndarray]:
     return order[: images - held_out], order[images - held_out :]
 
 
-@dataclass(frozen=True, eq=False)
-class Split:
+class Split(NamedTuple):
     """Training images divided into a training and a validation part.
 
     The training part is standardised once, as it is read in every epoch: four bytes per pixel. The
@@ -185,30 +176,15 @@ def split_and_standardise(data: Dataset, config: Config, dtype: Any = np.float32
     mean, std = (array.astype(checks.float_type(dtype)) for array in statistics)
     train = aligned((len(training), images.shape[1]), dtype)
     train[...] = images[training]
-    standardise_in_place(train, mean, std)
+    standardise(train, mean, std)
     return Split(
         train, data.train_labels[training], images[validation], data.train_labels[validation],
         training, mean, std,
     )  # fmt: skip
 
 
-def one_hot(labels: np.ndarray, classes: int = 10) -> np.ndarray:
-    """Return a 1 in the column of each label and 0 elsewhere.
-
-    Parameters
-    ----------
-    labels : ndarray of int, shape (n,)
-        Class indices.
-    classes : int
-
-    Returns
-    -------
-    ndarray of float32, shape (n, classes)
-
-    Raises
-    ------
-    ValueError
-        If labels are no whole numbers of one dimension, or lie outside 0 to ``classes - 1``.
+def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
+    """Return a 1 in the column of each label (n,) and 0 elsewhere: float32, (n, classes).
 
     Examples
     --------
@@ -216,10 +192,7 @@ def one_hot(labels: np.ndarray, classes: int = 10) -> np.ndarray:
     array([[0., 0., 1.],
            [1., 0., 0.]], dtype=float32)
     """
-    labels = checks.class_indices("labels", labels, checks.whole_number("classes", classes, 1))
-    rows = np.zeros((len(labels), classes), np.float32)
-    rows[np.arange(len(labels)), labels] = 1
-    return rows
+    return np.eye(classes, dtype=np.float32)[labels]
 
 
 @dataclass(frozen=True, eq=False)
@@ -267,17 +240,25 @@ class Dataset:
     def __post_init__(self) -> None:
         """Refuse arrays that do not belong together."""
         checks.instance("name", self.name, str)
-        names = checks.names("class_names", self.class_names)
-        kana = ROMAJI if names == CLASS_NAMES else names
-        romaji = self.romaji if np.size(self.romaji) else kana
-        values: dict[str, Any] = {"class_names": names}
-        values["romaji"] = checks.names("romaji", romaji, len(names))
-        for name in ("train", "test"):
-            images = checks.image_array(f"{name}_images", getattr(self, f"{name}_images"))
-            labels = getattr(self, f"{name}_labels")
-            labels = checks.class_indices(f"{name}_labels", labels, len(names), len(images))
-            values |= {f"{name}_images": frozen(images), f"{name}_labels": frozen(labels)}
-        self.__dict__.update(values)
+        names, romaji = (tuple(map(str, given)) for given in (self.class_names, self.romaji))
+        romaji = romaji or (ROMAJI if names == CLASS_NAMES else names)
+        if not names or len(names) != len(romaji):
+            given = f"{names} and {romaji}"
+            raise ValueError(f"class_names and romaji must hold one name per class; got {given}")
+        self.__dict__.update(class_names=names, romaji=romaji)
+        for part in ("train", "test"):
+            images = checks.instance(f"{part}_images", getattr(self, f"{part}_images"), np.ndarray)
+            if images.ndim != 3 or images.dtype != np.uint8 or images.size == 0:
+                given = f"{images.dtype} of shape {images.shape}"
+                raise ValueError(f"{part}_images must be uint8 (n, height, width); got {given}")
+            labels = getattr(self, f"{part}_labels")
+            labels = checks.class_indices(f"{part}_labels", labels, len(names), len(images))
+            for name, array in ((f"{part}_images", images), (f"{part}_labels", labels)):
+                # the owner of a view may be writeable
+                if array.flags.writeable or array.base is not None:
+                    array = array.copy()
+                array.flags.writeable = False
+                self.__dict__[name] = array
         shapes = self.train_images.shape[1:], self.test_images.shape[1:]
         if shapes[0] != shapes[1]:
             raise ValueError(f"train_images and test_images must have one size; got {shapes}")
@@ -312,22 +293,6 @@ class Dataset:
         """Each class as figures and tables name it: "お o"; just its name, if that is read so."""
         pairs = zip(self.class_names, self.romaji, strict=True)
         return tuple(name if name == read else f"{name} {read}" for name, read in pairs)
-
-
-def frozen(array: np.ndarray) -> np.ndarray:
-    """Return a copy that cannot be changed; the array itself if nobody can change it.
-
-    Examples
-    --------
-    >>> mine = np.zeros(3)
-    >>> kept = frozen(mine)
-    >>> kept.flags.writeable, kept is mine, frozen(kept) is kept
-    (False, False, True)
-    """
-    if array.flags.writeable or array.base is not None:  # the owner of a view may be writeable
-        array = array.copy()
-        array.flags.writeable = False
-    return array
 
 
 def is_stand_in(data_name: str) -> bool:

@@ -13,7 +13,7 @@ from kmnist_mlp.support.memory import Array
 if TYPE_CHECKING:
     import pandas as pd
 
-# The paper's choice: (name, "weights" or "biases", layer, index); layer -1 is the last one
+# The paper's choice: (name, attribute of the network, layer, index); layer -1 is the last one
 PAPER_PARAMETERS = (
     ("output bias", "biases", -1, (0,)),
     ("hidden bias", "biases", 0, (0,)),
@@ -56,32 +56,26 @@ def central_difference(
     np.True_
     """
     kept = parameter[index]
-    try:
-        parameter[index] = kept + epsilon
-        above = model.loss(x, y)
-        parameter[index] = kept - epsilon
-        below = model.loss(x, y)
-    finally:
-        parameter[index] = kept
+    parameter[index] = kept + epsilon
+    above = model.loss(x, y)
+    parameter[index] = kept - epsilon
+    below = model.loss(x, y)
+    parameter[index] = kept
     return (above - below) / (2 * epsilon)
 
 
-def check_gradients(
-    model: MLP, x: Array, y: Array, epsilon: float = 1e-2, parameters: tuple = PAPER_PARAMETERS
-) -> pd.DataFrame:
+def check_gradients(model: MLP, x: Array, y: Array, epsilon: float = 1e-2) -> pd.DataFrame:
     """Compare backpropagation with central differences for the paper's six parameters.
 
     Parameters
     ----------
     model : MLP
-        In float64, as rounding would hide a small error; with a hidden layer. The paper's choice of
-        parameters needs 6 classes or more.
+        In float64, as rounding would hide a small error; with 6 units or more in each layer, as
+        the paper's choice of parameters needs them.
     x, y : ndarray, shapes (batch, inputs) and (batch,)
         The pattern; the paper takes one at a time.
     epsilon : float
         Step of the central difference, > 0.
-    parameters : tuple of (name, "weights" or "biases", layer, index)
-        Which entries to check.
 
     Returns
     -------
@@ -92,8 +86,7 @@ def check_gradients(
     Raises
     ------
     ValueError
-        If the model is not in float64, epsilon is not a positive number, or the model has no such
-        parameter.
+        If the model is not in float64 or too small, or epsilon is not a positive number.
 
     Examples
     --------
@@ -112,14 +105,13 @@ def check_gradients(
 
     if instance("model", model, MLP).dtype != np.float64:
         raise ValueError(f"gradients are checked in float64; this model is in {model.dtype}")
+    if min(model.layer_specs) < 6:
+        raise ValueError(f"the paper's parameters need 6 units or more in each layer of {model!r}")
     epsilon = real_number("epsilon", epsilon, above=0)
     computed = dict(zip(("weights", "biases"), model.gradients(x, y), strict=True))
     rows = []
-    for name, kind, layer, index in parameters:
-        try:
-            actual, place = float(computed[kind][layer][index]), ",".join(map(str, index))
-        except (KeyError, IndexError, TypeError) as error:
-            raise ValueError(f"parameters must exist in {model!r}; got {name!r}: {error}") from None
+    for name, kind, layer, index in PAPER_PARAMETERS:
+        actual, place = float(computed[kind][layer][index]), ",".join(map(str, index))
         approximated = central_difference(model, getattr(model, kind)[layer], index, x, y, epsilon)
         difference = abs(approximated - actual)
         rows.append((name, place, approximated, actual, difference, difference <= TOLERANCE))

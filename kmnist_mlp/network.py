@@ -23,8 +23,6 @@ from kmnist_mlp.support import checks, files
 from kmnist_mlp.support.memory import Array, Buffers, allocate
 
 CHUNK = 256  # rows per forward pass when nothing is trained: its arrays stay in the cache
-FORMAT = "kmnist_mlp.MLP 1"  # of a file
-KINDS = ("weights", "biases")
 
 
 def softmax(z: Array) -> Array:
@@ -109,7 +107,9 @@ def hooks(methods: Sequence[object], name: str) -> list[Callable]:
 def standardised(model: MLP, x: Array) -> Array:
     """Return rows of uint8 standardised as in training, and others as they are."""
     statistics = model.standardisation
-    return standardise(x, *statistics) if statistics and x.dtype == np.uint8 else x
+    if statistics and x.dtype == np.uint8:
+        return standardise(x.astype(model.dtype), *statistics)
+    return x
 
 
 def logits(model: MLP, x: Array) -> Iterator[tuple[slice, Array]]:
@@ -271,16 +271,14 @@ class MLP:
             ...
         ValueError: x must have the shape (batch, 784), batch >= 1; got (5, 28)
         """
-        x, inputs = checks.as_array("x", x), self.layer_specs[0]
+        x, inputs = np.asarray(x), self.layer_specs[0]
         raw = x.dtype == np.uint8
         if raw and self.standardisation is None:
             raise ValueError("x must be standardised: uint8 needs a network with a standardisation")
         if raw and x.size and x.ndim in (2, 3) and math.prod(x.shape[-2:]) == inputs:
             x = x.reshape(-1, inputs)  # images, or one of them
         if x.ndim != 2 or x.shape[1] != inputs or not len(x):
-            hint = "; reshape images to one row each" * (x.ndim == 3 and not raw)
-            shape = f"(batch, {inputs}), batch >= 1"
-            raise ValueError(f"x must have the shape {shape}; got {x.shape}{hint}")
+            raise ValueError(f"x must have the shape (batch, {inputs}), batch >= 1; got {x.shape}")
         return x if raw else checks.finite_array("x", x, self.dtype)
 
     # ---- made of arrays, copied, saved, loaded -----------------------------------------------
@@ -310,10 +308,14 @@ class MLP:
         >>> model.predict([[0, 0], [0, 1], [1, 0], [1, 1]])
         array([0, 1, 1, 0])
         """
-        arrays = checks.arrays("weights", weights)
-        sizes = (*arrays[0].shape[:1], *(W.shape[-1] for W in arrays if W.ndim))
-        model = cls(sizes, activation, dtype=arrays[0].dtype)
-        model.set_parameters(weights, biases)
+        shapes = [np.shape(W) for W in weights]
+        sizes = (*shapes[0][:1], *(shape[-1] for shape in shapes))
+        model = cls(sizes, activation, dtype=np.asarray(weights[0]).dtype)
+        parameters, given = model.weights + model.biases, [*weights, *biases]
+        shapes = [parameter.shape for parameter in parameters]
+        given = checks.array_list("weights and biases", given, shapes, model.dtype)
+        for parameter, array in zip(parameters, given, strict=True):
+            parameter[...] = array
         if standardisation is not None:
             shapes = [(0,) if np.shape(standardisation[0]) == (0,) else sizes[:1]] * 2
             mean, std = checks.array_list("standardisation", standardisation, shapes, model.dtype)
@@ -321,27 +323,6 @@ class MLP:
                 raise ValueError(f"std in standardisation must be > 0; got {std.min()}")
             model.standardisation = mean.copy(), std.copy()
         return model
-
-    def set_parameters(self, weights: list[Array], biases: list[Array]) -> None:
-        """Replace all parameters by copies of ``weights`` and ``biases``, lists of arrays.
-
-        Raises
-        ------
-        ValueError
-            If a shape is not this network's, or a value is no finite number.
-
-        Examples
-        --------
-        >>> model = MLP((3, 2))
-        >>> model.set_parameters([np.ones((3, 2))], [[5, 6]])
-        >>> model.parameters
-        array([1., 1., 1., 1., 1., 1., 5., 6.], dtype=float32)
-        """
-        given = [
-            *checks.array_list("weights", weights, [W.shape for W in self.weights], self.dtype),
-            *checks.array_list("biases", biases, [b.shape for b in self.biases], self.dtype),
-        ]
-        self.parameters[...] = np.concatenate([array.ravel() for array in given])
 
     def copy(self) -> Self:
         """Return an independent copy with the same parameters.
@@ -355,13 +336,11 @@ class MLP:
         """
         return copy.deepcopy(self)
 
-    def __reduce__(self) -> tuple:
-        # Pickled as they are, parameters, weights and biases would no longer share their memory.
-        state = self.parameters, self.standardisation
-        return type(self), (self.layer_specs, self.activation, 0, self.dtype), state
-
-    def __setstate__(self, state: tuple) -> None:
-        self.parameters[...], self.standardisation = state
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Copied and pickled as they are, the arrays would no longer share their memory.
+        self.__dict__.update(state)
+        self.parameters, self.weights, self.biases = allocate(self.layer_specs, self.dtype)
+        self.parameters[...] = state["parameters"]
 
     def to_arrays(self) -> dict[str, Array]:
         """Return weights_0, ..., biases_0, ..., mean and std: what :meth:`save` writes.
@@ -395,8 +374,10 @@ class MLP:
         >>> MLP.from_arrays("tanh", MLP((3, 2)).to_arrays()).layer_specs
         (3, 2)
         """
-        layers = range(sum(name.startswith("weights_") for name in arrays))
-        weights, biases = ([arrays[f"{kind}_{i}"] for i in layers] for kind in KINDS)
+        layers = range(max(1, sum(name.startswith("weights_") for name in arrays)))
+        weights, biases = (
+            [arrays[f"{kind}_{i}"] for i in layers] for kind in ("weights", "biases")
+        )
         statistics = (arrays["mean"], arrays["std"]) if "mean" in arrays else None
         return cls.from_parameters(activation, weights, biases, statistics)
 
@@ -416,8 +397,6 @@ class MLP:
         ------
         OSError
             If it cannot be written; a file that is there stays as it is.
-        ValueError
-            If ``path`` is no path.
 
         Examples
         --------
@@ -426,9 +405,8 @@ class MLP:
         ...     MLP.load(MLP((784, 16, 10), "ReLU").save(f"{folder}/model.npz"))
         MLP(784-16-10, ReLU, 12,730 parameters, float32)
         """
-        path, header = files.checked_path("path", path), {"format": FORMAT}
-        files.save_arrays(path, header | {"activation": self.activation}, self.to_arrays())
-        return path
+        files.save_arrays(Path(path), {"activation": self.activation}, self.to_arrays())
+        return Path(path)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Self:
@@ -448,11 +426,8 @@ class MLP:
             ...
         ValueError: ...network.py is damaged or no archive of arrays: ...
         """
-        path = files.checked_path("path", path)
-        header, arrays = files.load_arrays(path)
+        header, arrays = files.load_arrays(Path(path))
         try:
-            if header["format"] != FORMAT:
-                raise ValueError(f"its format is {header['format']!r}, expected {FORMAT!r}")
             return cls.from_arrays(header["activation"], arrays)
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise ValueError(f"{path} holds no saved MLP: {error}") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -89,8 +89,7 @@ class TrainingResult:
         return f"TrainingResult({self.model!r}, {epochs}, test accuracy {self.test_accuracy:.2%})"
 
 
-@dataclass(frozen=True, eq=False)
-class Progress:
+class Progress(NamedTuple):
     """How far a run is after an epoch.
 
     Attributes

@@ -3,13 +3,12 @@
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from copy import copy
 from typing import Any
 
 import numpy as np
 
 from kmnist_mlp.config import Config, Stream, generator
-from kmnist_mlp.data import Dataset, one_hot, split_and_standardise, standardise_in_place
+from kmnist_mlp.data import Dataset, one_hot, split_and_standardise, standardise
 from kmnist_mlp.extensions import METHODS
 from kmnist_mlp.extensions.method import Method
 from kmnist_mlp.network import MLP, backpropagate, cross_entropies, hooks, logits
@@ -112,7 +111,7 @@ class Training(Resumable):
     seconds : float
     """
 
-    NUMBERS = ("epoch", "best_epoch", "best_loss", "seconds", "measured")
+    numbers = ("epoch", "best_epoch", "best_loss", "seconds", "measured")
 
     def __init__(self, config: Config, data: Dataset, dtype: Any = np.float32) -> None:
         self.config, self.data = config, data
@@ -173,7 +172,7 @@ class Training(Resumable):
         x[...] = self.data.train_images[split.rows[rows]].reshape(x.shape)
         for change in distort:
             change(x)
-        return standardise_in_place(x, split.mean, split.std)
+        return standardise(x, split.mean, split.std)
 
     def plain(self) -> MLP:
         """Return the network as it is without what it has only in training."""
@@ -228,20 +227,6 @@ class Training(Resumable):
             self.config, model, self.curves(), dict(zip(CURVES, at_kept, strict=True)), kept,
             self.best_epoch, self.epoch, self.diverged, *tested, self.seconds, interrupted,
         )  # fmt: skip
-
-    def state(self) -> dict[str, Any]:
-        """Return copies of all that changes during a run: numbers, arrays, states of generators."""
-        numbers = {name: copy(getattr(self, name)) for name in self.NUMBERS}
-        methods = {method.option: method.state() for method in self.methods}
-        return super().state() | numbers | {"methods": methods}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go back, or on, to what :meth:`state` returned for a run of the same configuration."""
-        super().restore(state)
-        for name in self.NUMBERS:
-            setattr(self, name, copy(state[name]))
-        for method in self.methods:
-            method.restore(state["methods"][method.option])
 
 
 def evaluate(model: MLP, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """Runs of a moment for tests: under the names of the paper's experiments, and a single step."""
 
-from kmnist_mlp import Config, one_hot
+from kmnist_mlp import Config
+from kmnist_mlp.data import one_hot
 from kmnist_mlp.experiments.causes import in_both_readings
 from kmnist_mlp.experiments.claims import CLAIMS, judge
 from kmnist_mlp.network import backpropagate

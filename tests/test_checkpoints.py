@@ -137,7 +137,7 @@ def test_a_damaged_file_and_one_that_is_no_checkpoint_are_refused_by_name(tiny, 
     refused(path, PLAIN, tiny, "format")
     path.unlink()
     path.mkdir()
-    refused(path, PLAIN, tiny)
+    refused(path, PLAIN, tiny, error=IsADirectoryError)
 
 
 def test_a_missing_folder_is_told_before_the_first_epoch(tiny, tmp_path):

@@ -112,7 +112,7 @@ def test_all_three_parts_are_standardised_by_the_training_part_alone(make_datase
         (split.validation, split.validation_labels, train, validation),
         (test_images.reshape(60, -1), data.test_labels, test, np.arange(60)),
     ):
-        x = part if part is split.train else standardise(part, split.mean, split.std)
+        x = part if part is split.train else standardise(part.astype(dtype), split.mean, split.std)
         expected = (images[rows].reshape(-1, 20) - mean) / std
         np.testing.assert_allclose(x, expected, rtol=1e-5, atol=tolerance)
         assert x.dtype == dtype and x.shape == expected.shape
@@ -128,7 +128,7 @@ def test_each_image_can_be_standardised_by_itself_alone(make_dataset, dtype):
     split = split_and_standardise(
         replace(made, test_images=test_images), Config(standardisation="image"), dtype
     )
-    x = standardise(test_images.reshape(60, -1), split.mean, split.std)
+    x = standardise(test_images.reshape(60, -1).astype(dtype), split.mean, split.std)
     assert x.dtype == split.train.dtype == dtype
     for found, images in ((x, test_images), (split.train, made.train_images[split.rows])):
         for own, image in zip(found, images.reshape(-1, 25).astype(float), strict=True):
@@ -138,7 +138,7 @@ def test_each_image_can_be_standardised_by_itself_alone(make_dataset, dtype):
 @pytest.mark.parametrize(("mode", "divisor"), [("scale", 255), ("none", 1)])
 def test_pixels_that_are_not_standardised_are_scaled_or_stay_as_they_are(tiny, mode, divisor):
     split = split_and_standardise(tiny, Config(standardisation=mode), np.float64)
-    x = standardise(tiny.test_images.reshape(60, -1), split.mean, split.std)
+    x = standardise(tiny.test_images.reshape(60, -1).astype(float), split.mean, split.std)
     np.testing.assert_allclose(x, tiny.test_images.reshape(60, -1) / divisor)
 
 

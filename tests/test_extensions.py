@@ -15,10 +15,10 @@ from textbook import (
     some_model,
 )
 
-from kmnist_mlp import MLP, Config, one_hot, train
+from kmnist_mlp import MLP, Config, train
 from kmnist_mlp.config import Stream, generator
-from kmnist_mlp.data import split_and_standardise
-from kmnist_mlp.extensions import METHODS, BatchNormalisation, Dropout
+from kmnist_mlp.data import one_hot, split_and_standardise
+from kmnist_mlp.extensions import BatchNormalisation, Dropout
 from kmnist_mlp.extensions.augmentation import Distortion
 from kmnist_mlp.network import backpropagate, forward
 from kmnist_mlp.results import Callback
@@ -93,7 +93,7 @@ def test_a_step_of_training_is_the_slope_of_its_loss_times_the_learning_rate(tin
     )  # fmt: skip
     run = Training(config, tiny, np.float64)
     drawn = some_model(config.layer_specs, "sigmoid", seed=1)
-    run.model.set_parameters(drawn.weights, drawn.biases)
+    run.model.parameters[...] = drawn.parameters
     model, order = run.model.copy(), generator(2, Stream.BATCHES).permutation(192)
     run.train_epoch()
     targets = smoothed(run.split.train_labels[order], 3, config.label_smoothing)
@@ -251,11 +251,3 @@ def test_averaged_weights_are_measured_and_returned_and_training_goes_on_with_it
         array[...] = value
     found = run.result().model
     np.testing.assert_allclose(found.parameters, expected.parameters, rtol=1e-9, atol=1e-12)
-
-
-def test_each_method_has_an_option_of_its_own_and_only_those_asked_for_are_used(tiny):
-    assert {kind.option for kind in METHODS} == {*OPTIONS, "distortion"}
-    for kind in METHODS:
-        value = OPTIONS.get(kind.option, 0.5)
-        run = Training(Config((36, 4, 3), **{kind.option: value}), tiny)
-        assert [type(each) for each in run.methods] == [kind] and run.methods[0].value == value

@@ -1,20 +1,17 @@
 """Whatever stops a run, and whatever happens to a file: no damaged file is ever read as good."""
 
 import io
-import json
 import os
-import signal
 import subprocess
 import sys
 import time
-import tracemalloc
 import warnings
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
-from kills import die, in_a_fork, is_killed, needs_fork
+from kills import die, is_killed, needs_fork
 
 from kmnist_mlp import MLP, Config, run
 from kmnist_mlp.experiments import ResultCache, runs
@@ -100,26 +97,6 @@ SWEEP = NOISE.format(150) + 'run({"a": config}, range(8), n_jobs=2, data=data)'
 
 
 @needs_fork
-def test_a_parallel_sweep_that_is_killed_from_outside_is_continued(results_folder):
-    sweep = subprocess.Popen(
-        [sys.executable, "-c", SWEEP], start_new_session=True, stderr=subprocess.DEVNULL
-    )
-    while sweep.poll() is None and len(list(results_folder.glob("[!.]*.npz"))) < 2:
-        time.sleep(0.01)
-    os.killpg(sweep.pid, signal.SIGKILL)  # its workers, too
-    assert sweep.wait() == -signal.SIGKILL
-    scope = {}
-    exec(NOISE.format(150), scope)
-    runs, data = {"a": scope["config"]}, scope["data"]
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")  # no entry is damaged
-        results = run(runs, [0, 1, 2], n_jobs=1, data=data)
-    assert results.frame.cached.sum() >= 1
-    fresh = run(runs, [0], n_jobs=1, data=data, cache=False)
-    assert same(results.runs["a", 0].model, fresh.runs["a", 0].model)
-
-
-@needs_fork
 @pytest.mark.parametrize("when", ["they import", "they train"])
 def test_workers_end_when_the_sweep_alone_is_killed(results_folder, when):
     """As a notebook's kernel is when it is restarted: its workers would train on."""
@@ -147,41 +124,6 @@ def test_workers_end_when_the_sweep_alone_is_killed(results_folder, when):
     assert len(started) == 2 and left == []
 
 
-# ---- a full disk ---------------------------------------------------------------------------------
-
-
-def on_a_full_disk(call, room_left=1000):
-    """Run a call in a fork that can write no file longer than that."""
-    import resource
-
-    def limited():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (room_left, room_left))
-        return call()
-
-    return in_a_fork(limited)
-
-
-@needs_fork
-def test_on_a_full_disk_the_old_model_stays(tmp_path):
-    path = OLD.save(tmp_path / "model.npz")
-    assert on_a_full_disk(lambda: str(NEW.save(path))).startswith("OSError")
-    assert same(MLP.load(path), OLD)
-    assert [file.name for file in tmp_path.iterdir()] == ["model.npz"]
-
-
-@needs_fork
-def test_on_a_full_disk_results_are_given_but_not_kept(tiny10, results_folder):
-    def sweep():
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            results = run({"a": CONFIG}, [0], n_jobs=1, data=tiny10)
-        return [results.frame.test_loss[0], *(str(warning.message) for warning in caught)]
-
-    loss, told = on_a_full_disk(sweep)
-    assert str(results_folder) in told and list(results_folder.iterdir()) == []
-    assert loss == run({"a": CONFIG}, [0], n_jobs=1, data=tiny10).frame.test_loss[0]
-
-
 def test_a_console_that_knows_fewer_characters_is_told_their_numbers():
     console = io.TextIOWrapper(io.BytesIO(), "ascii")
     tell("größe 日本", console)
@@ -189,21 +131,6 @@ def test_a_console_that_knows_fewer_characters_is_told_their_numbers():
 
 
 # ---- two processes, one folder -------------------------------------------------------------------
-
-
-SHARING = NOISE.format(5) + (
-    'print(run({"a": config}, range(3), 1, data).frame.test_loss.tolist())'
-)
-
-
-def test_two_processes_share_a_cache_folder(results_folder):
-    children = [
-        subprocess.Popen([sys.executable, "-c", SHARING], stdout=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    one, two = (child.communicate()[0] for child in children)
-    assert one == two and len(json.loads(one)) == 3
-    assert len(list(results_folder.iterdir())) == 3, "no part of a file is left"
 
 
 def test_two_writers_of_one_file_do_not_meet(tmp_path):
@@ -283,12 +210,3 @@ def test_an_entry_of_another_configuration_seed_or_data_set_is_refused(entry, ti
         run({"b": config}, data=data, seeds=config.seed, n_jobs=1)
         path.write_bytes(ResultCache(data).path(config).read_bytes())
         assert is_refused(store, result.config)
-
-
-def test_a_small_file_that_unpacks_to_a_huge_one_is_not_unpacked(tmp_path):
-    np.savez_compressed(tmp_path / "bomb.npz", weights_0=np.zeros(30_000_000, np.uint8))
-    tracemalloc.start()
-    with pytest.raises(ValueError, match=r"bomb\.npz"):
-        MLP.load(tmp_path / "bomb.npz")
-    assert tracemalloc.get_traced_memory()[1] < 10_000_000
-    tracemalloc.stop()

@@ -17,8 +17,8 @@ from small_runs import SMALL_RUNS, judged_twice
 from kmnist_mlp import Config, figures, run
 from kmnist_mlp.data import CLASS_NAMES
 from kmnist_mlp.experiments import sweep
+from kmnist_mlp.experiments.analysis import ConfidentErrors
 from kmnist_mlp.experiments.claims import Claim
-from kmnist_mlp.experiments.error_analysis import ConfidentErrors
 from kmnist_mlp.experiments.paper import paper_curves
 from kmnist_mlp.experiments.paper_gradients import differences_by_epsilon
 from kmnist_mlp.figures.comparison import FAR, VERDICT_STYLES

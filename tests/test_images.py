@@ -9,7 +9,7 @@ from matplotlib.colors import to_hex
 
 from kmnist_mlp import Config, figures, run
 from kmnist_mlp.beyond.figures import augmentation_figure
-from kmnist_mlp.experiments.error_analysis import ConfidentErrors
+from kmnist_mlp.experiments.analysis import ConfidentErrors
 from kmnist_mlp.figures.images import GAP
 
 

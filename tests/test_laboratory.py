@@ -341,7 +341,7 @@ def test_a_unit_is_shown_with_the_images_for_which_its_output_is_largest(case, m
     run, data = case
     units, split = HiddenUnits(run, data), split_and_standardise(data, run.config, run.model.dtype)
     W, b = run.model.weights[0], run.model.biases[0]
-    z = standardise(split.validation, split.mean, split.std) @ W + b
+    z = standardise(split.validation.astype(split.mean.dtype), split.mean, split.std) @ W + b
     expected = np.tanh(z) if run.config.activation == "tanh" else 1 / (1 + np.exp(-z))
     np.testing.assert_allclose(units.outputs, expected, rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(units.images.reshape(split.validation.shape), split.validation)

@@ -14,8 +14,6 @@ import kmnist_mlp
 from kmnist_mlp import MLP, Config, run, train
 from kmnist_mlp.activations import ACTIVATIONS, Activation
 from kmnist_mlp.experiments import ResultCache
-from kmnist_mlp.figures import tables
-from kmnist_mlp.report.pages.page import Page
 
 PACKAGE = Path(kmnist_mlp.__file__).parent
 SMALL = Config(layer_specs=(36, 8, 10), activation="ReLU", epochs=1)
@@ -76,21 +74,6 @@ def test_its_results_are_not_kept_as_the_key_does_not_know_what_it_computes(
     assert ResultCache(kana).get(SMALL) is None
 
 
-def test_a_page_names_it_though_only_the_notebook_knew_it(leaky, kana):
-    results = run({"mine": leaky}, 0, n_jobs=1, data=kana, cache=False)
-    data = tables.comparison(results).attrs["shown_data"]
-    page = Page("00_page", "Page", "page")
-    page.items.append(data)
-    del ACTIVATIONS["leaky ReLU"]
-    assert "<td>leaky ReLU</td>" in page.configurations
-    assert "leaky ReLU" not in ACTIVATIONS
-
-
-def test_two_names_that_differ_in_case_only_are_two_activations(monkeypatch):
-    monkeypatch.setitem(ACTIVATIONS, "relu", ACTIVATIONS["tanh"])
-    assert [Config(activation=name).activation for name in ("relu", "ReLU")] == ["relu", "ReLU"]
-
-
 EDITED = """
 import numpy as np
 from pathlib import Path
@@ -145,7 +128,7 @@ assert not np.array_equal(*seen)
 
 def test_an_edited_file_counts_at_once_where_notebooks_reload_what_has_changed(tmp_path):
     """Also in worker processes, and no result of the code as it was is taken from the cache."""
-    skipped = shutil.ignore_patterns("*.npz", "*.csv", "__pycache__", "report")
+    skipped = shutil.ignore_patterns("*.npz", "__pycache__", "report")
     shutil.copytree(PACKAGE, tmp_path / "kmnist_mlp", ignore=skipped)
     for path in (PACKAGE / "experiments" / "published").glob("*.csv"):
         shutil.copy(path, tmp_path / "kmnist_mlp" / "experiments" / "published")

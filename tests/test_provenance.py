@@ -22,65 +22,35 @@ def test_the_version_is_the_same_in_the_package_the_citation_and_the_changelog()
     assert (state == "unreleased") == __version__.endswith(".dev0")
 
 
-def git(folder, *arguments):
-    author = ["-c", "user.name=a", "-c", "user.email=a@b.example"]
-    command = ["git", "-C", str(folder), *author, *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-
-@pytest.fixture(autouse=True)
-def afresh():
-    """Look the commit up in every test."""
-    commit.cache_clear()
-    yield
-    commit.cache_clear()
-
-
-@pytest.fixture
-def checkout(tmp_path, monkeypatch):
-    """Return a checkout of one commit that takes the place of this one."""
-    folder = tmp_path / "größe 日本"
-    folder.mkdir()
-    git(folder, "init", "--quiet")
-    (folder / ".gitignore").write_text("build/\n", "utf-8")
-    (folder / "code.py").write_text("1\n", "utf-8")
-    git(folder, "add", ".")
-    git(folder, "commit", "--quiet", "-m", "one")
-    monkeypatch.setattr(provenance, "PROJECT", folder)
-    return folder
-
-
-def test_the_commit_of_a_folder_is_not_that_of_a_repository_around_it(checkout, monkeypatch):
-    (checkout / "project").mkdir()
-    for folder in (checkout / "project", checkout.parent):
-        monkeypatch.setattr(provenance, "PROJECT", folder)
-        commit.cache_clear()
-        assert commit().startswith("unknown")
-
-
 @pytest.mark.parametrize(
-    ("changed", "state"),
+    ("changed", "folder", "expected"),
     [
-        (None, "clean tree"),
-        ("build/index.html", "clean tree"),
-        ("code.py", "with uncommitted changes"),
-        ("new.py", "with uncommitted changes"),
+        (None, ".", "{}, clean tree"),
+        ("build/index.html", ".", "{}, clean tree"),
+        ("code.py", ".", "{}, with uncommitted changes"),
+        ("new.py", ".", "{}, with uncommitted changes"),
+        (None, "build", "unknown (not a git checkout)"),  # a repository lies around it
+        (None, "..", "unknown (not a git checkout)"),
     ],
 )
-def test_the_commit_says_whether_the_files_are_its_own(checkout, changed, state):
+def test_the_commit_is_that_of_the_folder_and_says_whether_the_files_are_its_own(
+    tmp_path, monkeypatch, changed, folder, expected
+):
+    """Also in a checkout of another user, as in a container, which git itself refuses."""
+    checkout = tmp_path / "größe 日本"
+    (checkout / "build").mkdir(parents=True)
+    (checkout / ".gitignore").write_text("build/\n", "utf-8")
+    (checkout / "code.py").write_text("1\n", "utf-8")
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b.example", "-C", str(checkout)]
+    for words in ("init --quiet", "add .", "commit --quiet -m one", "rev-parse HEAD"):
+        head = subprocess.run([*git, *words.split()], check=True, stdout=subprocess.PIPE).stdout
     if changed:
-        (checkout / "build").mkdir()
         (checkout / changed).write_text("2\n", "utf-8")
-    assert commit() == f"{git(checkout, 'rev-parse', 'HEAD')[:12]}, {state}"
-
-
-def test_a_checkout_of_another_user_has_its_commit(checkout, monkeypatch):
-    """As where a folder is mounted into a container; git itself refuses it."""
-    head = git(checkout, "rev-parse", "HEAD")
+    monkeypatch.setattr(provenance, "PROJECT", (checkout / folder).resolve())
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
-    with pytest.raises(subprocess.CalledProcessError):
-        git(checkout, "status")
-    assert commit() == f"{head[:12]}, clean tree"
+    commit.cache_clear()
+    assert commit() == expected.format(head.decode()[:12])
+    commit.cache_clear()
 
 
 def test_the_facts_name_data_seeds_and_libraries(tiny10):

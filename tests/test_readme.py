@@ -15,12 +15,12 @@ from printed import ACCURACIES, LOSSES
 
 from kmnist_mlp import Config
 from kmnist_mlp.experiments import sweep
-from kmnist_mlp.experiments.distribution_shift import POOLED
-from kmnist_mlp.experiments.other_classifiers import measured
+from kmnist_mlp.experiments.analysis import POOLED
 from kmnist_mlp.experiments.paper import PAPER, published_gradients
 from kmnist_mlp.experiments.paper_gradients import consistent_difference
 from kmnist_mlp.experiments.reference import load_reference
 from kmnist_mlp.experiments.runs import Results
+from kmnist_mlp.experiments.sweep import measured
 from kmnist_mlp.report.readme import findings, options_page
 from kmnist_mlp.support.statistics import plus_minus
 

@@ -7,7 +7,7 @@ import scipy.stats
 
 from kmnist_mlp.experiments import sweep
 from kmnist_mlp.experiments.paper import PAPER
-from kmnist_mlp.experiments.published_runs import ABLATED
+from kmnist_mlp.experiments.readings import ABLATED
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures import sensitivity as drawn
 from kmnist_mlp.support.statistics import interval, prediction_interval

@@ -10,8 +10,7 @@ import threadpoolctl
 from options import ALL_CHANGED
 
 from kmnist_mlp.config import Config
-from kmnist_mlp.experiments import ResultCache, run, store, train_cached
-from kmnist_mlp.experiments.runs import train_missing
+from kmnist_mlp.experiments import ResultCache, run, runs, store
 from kmnist_mlp.experiments.store import PACKAGE, Table, quantities_of, source_hash
 from kmnist_mlp.training import train
 
@@ -23,146 +22,89 @@ CONFIG = Config(
 
 @pytest.fixture(autouse=True)
 def results_folder(tmp_path, monkeypatch):
-    """Give every test an empty cache of its own."""
+    """Give every test an empty cache."""
     monkeypatch.setenv("KMNIST_MLP_RESULTS", str(tmp_path / "results"))
     return tmp_path / "results"
 
 
-def same_weights(one, other):
-    a, b = one.model.parameters, other.model.parameters
-    return a.dtype == b.dtype and np.array_equal(a, b)
+# ---- the key -------------------------------------------------------------------------------------
 
 
-# ---- the numerical sources -----------------------------------------------------------------------
+def test_the_hash_follows_numerical_code_and_what_it_imports_not_comments_or_layout(tmp_path):
+    package = tmp_path / "kmnist_mlp"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("*.npz", "*.csv"))
 
+    def with_changed(name, change):
+        source = (package / name).read_text("utf-8")
+        (package / name).write_text(change(source), "utf-8")
+        found = source_hash(package)
+        (package / name).write_text(source, "utf-8")
+        return found
 
-@pytest.fixture(scope="module")
-def package(tmp_path_factory):
-    """Return a copy of the package."""
-    folder = tmp_path_factory.mktemp("copy") / "kmnist_mlp"
-    return shutil.copytree(PACKAGE, folder, ignore=shutil.ignore_patterns("*.npz", "*.csv"))
+    def longer(source):
+        return source + "\nCHANGED = 1\n"
 
-
-@pytest.fixture
-def altered(package):
-    """Return a function that gives the hash of the copy in which one file is changed."""
-    sources = {}
-
-    def hash_with(name, change):
-        path = package / name
-        sources.setdefault(path, path.read_text("utf-8"))
-        path.write_text(change(path.read_text("utf-8")), "utf-8")
-        return source_hash(package)
-
-    yield hash_with
-    for path, source in sources.items():
-        path.write_text(source, "utf-8")
-
-
-def one_more_line(source):
-    return source + "\nCHANGED = 1\n"
-
-
-@pytest.mark.parametrize(
-    ("name", "counts"),
-    [
-        ("network.py", True),
-        ("data.py", True),
-        ("extensions/augmentation.py", True),
-        ("callbacks/checkpoint.py", True),
-        ("callbacks/live.py", False),
-        ("datasets/stand_in.py", False),
-        ("experiments/runs.py", False),
-        ("support/statistics.py", False),
-    ],
-)
-def test_changed_code_has_another_hash_if_it_is_numerical(altered, name, counts):
-    assert (altered(name, one_more_line) != source_hash()) == counts
-
-
-def test_a_file_counts_as_soon_as_numerical_code_imports_it(altered):
-    line = "\nfrom kmnist_mlp.support import statistics\n"
-    importing = altered("network.py", lambda source: source + line)
-    assert altered("support/statistics.py", one_more_line) != importing
-
-
-def test_comments_docstrings_and_layout_leave_the_hash_as_it_is(altered):
     def comment(source):
         changed = source.replace('."""', '. Indeed."""').replace('    """\n', 'Indeed.\n    """\n')
         changed = changed.replace("\n\n\n", "\n\n# why\n\n\n\n")
         assert "Indeed" in changed and "# why" in changed
         return changed
 
-    assert altered("network.py", comment) == source_hash()
+    for name in ("network.py", "data.py", "extensions/augmentation.py", "callbacks/checkpoint.py"):
+        assert with_changed(name, longer) != source_hash(), name
+    for name in ("callbacks/live.py", "experiments/runs.py", "support/statistics.py"):
+        assert with_changed(name, longer) == source_hash(), name
+    assert with_changed("network.py", comment) == source_hash()
+    with open(package / "network.py", "a", encoding="utf-8") as file:
+        file.write("\nfrom kmnist_mlp.support import statistics\n")
+    assert with_changed("support/statistics.py", longer) != source_hash(package)
 
 
-# ---- the key -------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def key(tiny10):
-    """Return a function that gives the key of one run, in the present environment."""
-
+def test_another_numpy_blas_or_numerical_code_gives_another_key(monkeypatch, tiny10):
     def key():
-        store._environment_of.cache_clear()
+        store._environment.cache_clear()
         return ResultCache(tiny10).key(CONFIG)
 
-    yield key
-    store._environment_of.cache_clear()
+    keys = [key()]
+    monkeypatch.setattr(np, "__version__", "0.0.0")
+    keys.append(key())
+    monkeypatch.setattr(store, "source_hash", lambda: "other")
+    keys.append(key())
+    for library in ("/env/lib/numpy.libs/libopenblas64.so", "/conda/lib/libopenblas.so"):
+        blas = {"user_api": "blas", "internal_api": "a", "num_threads": 1, "filepath": library}
+        for kernel in (library, "SkylakeX" + library):
+            pool = [{**blas, "architecture": kernel}]
+            monkeypatch.setattr(threadpoolctl, "threadpool_info", lambda pool=pool: pool)
+            keys.append(key())
+    monkeypatch.undo()
+    assert key() == keys[0] and len({*keys}) == len(keys) == 7
 
 
-@pytest.mark.parametrize(
-    ("owner", "name", "value"),
-    [(np, "__version__", "0.0.0"), (store, "source_hash", lambda: "other")],
-)
-def test_another_numpy_or_another_numerical_code_gives_another_key(
-    key, monkeypatch, owner, name, value
-):
-    before = key()
-    monkeypatch.setattr(owner, name, value)
-    assert key() != before
-
-
-@pytest.mark.parametrize(
-    "library", ["/env/lib/numpy.libs/libopenblas64.so", "/conda/envs/report/lib/libopenblas.so"]
-)
-def test_another_blas_gives_another_key_wherever_it_is_installed(key, monkeypatch, library):
-    keys = set()
-    for kernel in ("Haswell", "SkylakeX"):
-        blas = {
-            "user_api": "blas",
-            "internal_api": "openblas",
-            "num_threads": 1,
-            "filepath": library,
-        }
-        pool = [{**blas, "architecture": kernel, "filepath": library}]
-        monkeypatch.setattr(threadpoolctl, "threadpool_info", lambda pool=pool: pool)
-        keys.add(key())
-    assert len(keys) == 2
-
-
-def test_every_hyper_parameter_and_other_data_give_a_key_of_their_own(tiny10, make_dataset):
+def test_every_hyper_parameter_and_other_data_give_another_key(tiny10, make_dataset):
     cache, names = ResultCache(tiny10), [field.name for field in dataclasses.fields(Config)]
-    base = ALL_CHANGED
     for name in names:
         default = getattr(Config(), name)
-        assert getattr(base, name) != default, name
-        changed = dataclasses.replace(base, **{name: default})
-        assert cache.path(changed) != cache.path(base), name
-    assert cache.path(Config.from_dict(base.to_dict())) == cache.path(base)
+        assert getattr(ALL_CHANGED, name) != default, name
+        changed = dataclasses.replace(ALL_CHANGED, **{name: default})
+        assert cache.path(changed) != cache.path(ALL_CHANGED), name
+    assert cache.path(Config.from_dict(ALL_CHANGED.to_dict())) == cache.path(ALL_CHANGED)
     other = make_dataset(classes=10, train=300, test=100, seed=1)
-    assert ResultCache(other).path(base) != cache.path(base)
+    assert ResultCache(other).path(ALL_CHANGED) != cache.path(ALL_CHANGED)
 
 
 # ---- what is kept --------------------------------------------------------------------------------
 
 
-def test_a_second_call_takes_everything_from_the_cache(tiny10):
+def test_a_second_call_takes_everything_from_the_cache_in_float32(tiny10):
     first = run({"a": CONFIG}, [0, 1], n_jobs=1, data=tiny10)
+    double = run({"a": CONFIG}, [0], n_jobs=1, data=tiny10, dtype=np.float64)
+    assert double.of("a")[0].model.dtype == np.float64 and not double.frame.cached.any()
     second = run({"other name": CONFIG}, [0, 1], n_jobs=1, data=tiny10)
     assert not first.frame.cached.any() and second.frame.cached.all()
     for before, after in zip(first.of("a"), second.of("other name"), strict=True):
-        assert same_weights(before, after) and before.config == after.config
+        assert before.model.parameters.dtype == after.model.parameters.dtype == np.float32
+        assert np.array_equal(before.model.parameters, after.model.parameters)
+        assert before.config == after.config
         pd.testing.assert_frame_equal(before.history, after.history, check_exact=True)
     measured = first.frame.columns.difference(["experiment", "cached"])
     pd.testing.assert_frame_equal(first.frame[measured], second.frame[measured], check_exact=True)
@@ -186,14 +128,6 @@ def test_without_the_cache_nothing_is_read_or_written(tiny10, results_folder):
     assert not run({"a": CONFIG}, [0], n_jobs=1, data=tiny10, cache=False).frame.cached.any()
 
 
-def test_float64_is_trained_in_and_not_mixed_up_with_the_kept_results(tiny10):
-    single = run({"a": CONFIG}, [0], n_jobs=1, data=tiny10)
-    double = run({"a": CONFIG}, [0], n_jobs=1, data=tiny10, dtype=np.float64)
-    assert double.of("a")[0].model.dtype == np.float64 and not double.frame.cached.any()
-    again = run({"a": CONFIG}, [0], n_jobs=1, data=tiny10)
-    assert again.frame.cached.all() and same_weights(again.of("a")[0], single.of("a")[0])
-
-
 def test_a_cache_folder_that_cannot_be_written_is_told_and_the_results_are_given(
     tiny10, results_folder
 ):
@@ -205,36 +139,30 @@ def test_a_cache_folder_that_cannot_be_written_is_told_and_the_results_are_given
     assert results_folder.read_text() == "in the way"
 
 
-# ---- one long run --------------------------------------------------------------------------------
-
-
-def test_a_run_that_a_callback_interrupts_is_not_kept_and_goes_on_from_its_checkpoint(
-    tiny10, results_folder
+def test_a_long_run_that_is_interrupted_or_not_kept_goes_on_from_its_checkpoint(
+    tiny10, results_folder, monkeypatch
 ):
-    whole = train(CONFIG, tiny10)
-    cache, seen = ResultCache(tiny10), []
-    watch = [lambda progress: seen.append(progress.epoch)]
-    stopped = train_cached(CONFIG, tiny10, cache, [*watch, lambda progress: progress.epoch == 3])
-    assert stopped.interrupted and seen == [1, 2, 3]
-    assert cache.get(CONFIG) is None
-    assert [path.suffix for path in results_folder.iterdir()] == [".checkpoint"]
-    finished = train_cached(CONFIG, tiny10, cache, watch)
-    assert seen == [1, 2, 3, 4, 5, 6, 7, 8] and same_weights(finished, whole)
-    assert [path.suffix for path in results_folder.iterdir()] == [".npz"]
-    assert same_weights(train_cached(CONFIG, tiny10, cache, watch), whole) and len(seen) == 8
+    def train_until(last):
+        watch = [lambda progress: seen.append(progress.epoch) or progress.epoch == last]
+        return runs.train_or_resume(None, CONFIG, tiny10, watch)
 
-
-def test_a_result_that_cannot_be_kept_leaves_its_checkpoint(tiny10, results_folder, monkeypatch):
     def refuse(*_):
         raise OSError(28, "No space left on device")
 
-    def fill_the_disk(progress):
-        if progress.epoch == 8:
-            monkeypatch.setattr(store, "save_arrays", refuse)
+    def suffixes():
+        return [path.suffix for path in results_folder.iterdir()]
 
-    with pytest.warns(UserWarning, match="No space left"):
-        train_cached(CONFIG, tiny10, ResultCache(tiny10), [fill_the_disk])
-    assert [path.suffix for path in results_folder.iterdir()] == [".checkpoint"]
+    seen = []
+    assert train_until(3).interrupted and seen == [1, 2, 3]
+    assert ResultCache(tiny10).get(CONFIG) is None and suffixes() == [".checkpoint"]
+    with monkeypatch.context() as patch, pytest.warns(UserWarning, match="No space left"):
+        patch.setattr(store, "save_arrays", refuse)
+        train_until(99)
+    assert suffixes() == [".checkpoint"]
+    whole = train(CONFIG, tiny10).model.parameters
+    for _ in range(2):
+        assert np.array_equal(train_until(99).model.parameters, whole)
+        assert seen == [1, 2, 3, 4, 5, 6, 7, 8] and suffixes() == [".npz"]
 
 
 # ---- numbers -------------------------------------------------------------------------------------
@@ -266,43 +194,38 @@ def test_the_share_of_small_weights_is_that_of_the_first_layer_within_a_thousand
     assert found["small_weight_share"] == 2 / (36 * 8)
 
 
-def test_only_rows_that_a_table_lacks_are_trained_and_each_is_added_at_once(tmp_path, tiny10):
-    table, trained = Table(tmp_path / "kept.csv", ["rate", "seed"], ["test_loss", "best_epoch"]), []
+def test_only_rows_that_a_table_lacks_are_trained_and_each_is_added_at_once(
+    tmp_path, tiny10, monkeypatch
+):
+    def one_by_one(todo, data, n_jobs, job):
+        for key, config in todo.items():
+            if key in trained[2:]:
+                raise KeyboardInterrupt
+            trained.append(key)
+            yield key, train(config, data)
 
-    def job(key, config, data):
-        if len(trained) == 3:
-            raise KeyboardInterrupt
-        trained.append(key)
-        return train(config, data)
-
+    monkeypatch.setattr(runs, "train_all", one_by_one)
+    table = Table(tmp_path / "kept.csv", ["rate", "seed"], ["test_loss", "best_epoch"])
     planned = {
         (rate, seed): CONFIG.replace(learning_rate=rate, seed=seed)
         for rate in (0.05, 1e-3)
         for seed in (1, 0)
     }
+    trained = [None, None, (1e-3, 1)]  # the third one is interrupted
     with pytest.raises(KeyboardInterrupt):
-        train_missing(planned, table, tiny10, n_jobs=1, job=job)
-    left = planned.keys() - table.known()
-    assert 1 <= len(left) <= 2
-    assert train_missing(planned, table, tiny10, n_jobs=1) == len(left)
+        runs.train_missing(planned, table, tiny10)
+    assert table.known() == {(0.05, 1), (0.05, 0)}
+    trained = []
+    runs.train_missing(planned, table, tiny10)
+    assert trained == [(1e-3, 1), (1e-3, 0)]
     rows = table.load()
     assert rows[["rate", "seed"]].to_numpy().tolist() == [
         [1e-3, 0],
         [1e-3, 1],
-        [0.05, 0],
-        [0.05, 1],
+        [5e-2, 0],
+        [5e-2, 1],
     ]
     result = train(planned[0.05, 1], tiny10)
     assert rows.iloc[3].tolist() == pytest.approx([0.05, 1, result.test_loss, result.best_epoch])
-    before = table.path.read_bytes()
-    assert train_missing(planned, table, tiny10, n_jobs=1, job=pytest.fail) == 0
-    assert table.path.read_bytes() == before
     table.add((1e-3, 0), dataclasses.replace(result, test_loss=7.0))  # in place of the row
     assert table.load().test_loss.tolist() == [7.0, *rows.test_loss[1:]]
-
-
-def test_a_table_with_other_columns_is_refused(tmp_path):
-    table = Table(tmp_path / "kept.csv", ["seed"], ["test_loss"])
-    pd.DataFrame({"seed": [0]}).to_csv(table.path, index=False)
-    with pytest.raises(ValueError, match=r"kept.csv.*'test_loss'.*got \['seed'\]"):
-        table.load()

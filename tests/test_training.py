@@ -1,11 +1,9 @@
 """Training follows the conventions of the report: each has a test that fails without it."""
 
 import hashlib
-import os
 import subprocess
 import sys
 import threading
-import time
 import tracemalloc
 from dataclasses import replace
 
@@ -146,7 +144,7 @@ def test_a_trained_network_carries_its_standardisation_and_takes_images_as_they_
         assert evaluate(result.model, tiny.test_images, tiny.test_labels) == measured
         predicted = result.model.predict(tiny.test_images)
         assert (predicted == tiny.test_labels).mean() == result.test_accuracy
-        x = standardise(tiny.test_images.reshape(60, -1), split.mean, split.std)
+        x = standardise(tiny.test_images.reshape(60, -1).astype(np.float32), split.mean, split.std)
         assert evaluate(result.model, x, tiny.test_labels) == measured
         loaded = MLP.load(result.model.save(tmp_path / "model.npz"))
         assert evaluate(loaded, tiny.test_images, tiny.test_labels) == measured
@@ -301,18 +299,6 @@ def test_divergence_in_the_first_epoch_gives_the_initial_weights_and_empty_curve
     measured = Training(config, tiny).measure(result.model)
     assert list(result.returned.values()) == pytest.approx(measured, nan_ok=True)
     assert np.isfinite([result.test_loss, *measured[:2]]).all()
-
-
-def test_a_result_tells_in_one_line_how_the_run_went(tiny):
-    began = time.perf_counter()
-    result = train(quick(), tiny)
-    assert 0 < result.seconds <= time.perf_counter() - began
-    assert result.config == quick() and result.diverged is False and result.interrupted is False
-    assert_finite_everywhere(result)
-    shown = repr(replace(result, best_epoch=3, stopped_epoch=14, test_accuracy=0.8765))
-    assert all(part in shown for part in ("36-8-3", "stopped", " 14,", " 3,", "87.65%"))
-    assert "diverged" in repr(replace(result, diverged=True, interrupted=True))
-    assert "interrupted" in repr(replace(result, interrupted=True))
 
 
 # ---- callbacks -----------------------------------------------------------------------------------
@@ -483,35 +469,6 @@ def test_one_blas_thread_holds_for_a_blas_that_is_loaded_later():
     assert done.returncode == 0, done.stderr
 
 
-TRAINED_ELSEWHERE = """
-import hashlib
-import numpy as np
-from kmnist_mlp import Config, Dataset, train
-
-rng = np.random.default_rng(0)
-images = rng.integers(0, 256, (1100, 28, 28)).astype(np.uint8)
-labels = np.arange(1100) % 10
-data = Dataset(images[:1000], labels[:1000], images[1000:], labels[1000:])
-result = train(Config(epochs=2), data)
-digest = hashlib.sha256(result.model.parameters).hexdigest()
-print(digest, result.test_loss, [curve.tolist() for curve in result.curves.values()])
-"""
-
-
-def test_a_seed_gives_the_same_bits_whatever_the_environment_says_about_threads():
-    one, four = (
-        subprocess.run(
-            [sys.executable, "-c", TRAINED_ELSEWHERE],
-            env=os.environ | dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), threads),
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for threads in ("1", "4")
-    )
-    assert one == four and len(one) > 200
-
-
 # ---- memory --------------------------------------------------------------------------------------
 
 
@@ -536,11 +493,3 @@ def test_an_epoch_allocates_no_array_of_a_mini_batch_or_of_the_weights(prepared)
     smallest = min(128 * 784, 784 * 128) * 4
     prepared.train_epoch()
     assert peak(prepared.train_epoch) < smallest / 2
-
-
-def test_measuring_makes_no_copy_of_the_images(prepared):
-    standardised = prepared.split.validation.nbytes * 4
-    assert peak(prepared.measure, prepared.model) < standardised * 2 / 3
-    images = np.zeros((10_000, 28, 28), np.uint8)
-    for function in (prepared.model.predict, prepared.model.predict_proba):
-        assert peak(function, images) < images.nbytes

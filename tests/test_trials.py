@@ -12,7 +12,7 @@ from kmnist_mlp.beyond.plan import identity
 from kmnist_mlp.beyond.pretrained import load_ensemble
 from kmnist_mlp.beyond.protocol import ENSEMBLE, NETWORK, accuracies, load_ledger, recorded
 from kmnist_mlp.beyond.records import Records
-from kmnist_mlp.experiments.other_classifiers import quoted
+from kmnist_mlp.experiments.sweep import quoted
 from kmnist_mlp.support.files import write_csv
 from kmnist_mlp.support.statistics import interval, mcnemar
 

@@ -10,7 +10,7 @@ import pandas as pd
 from kmnist_mlp.beyond import plan
 from kmnist_mlp.beyond.protocol import ENSEMBLE, NETWORK, accuracies
 from kmnist_mlp.beyond.records import Records, load_timing
-from kmnist_mlp.experiments.other_classifiers import quoted
+from kmnist_mlp.experiments.sweep import quoted
 from kmnist_mlp.figures.tables import ends, table_of
 from kmnist_mlp.support.statistics import (
     MISSING,

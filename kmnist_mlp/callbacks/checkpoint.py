@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 
 from kmnist_mlp.results import Callback, Progress
-from kmnist_mlp.support.files import checked_path, load_arrays, save_arrays
+from kmnist_mlp.support.files import load_arrays, save_arrays
 from kmnist_mlp.training import Training
 
 FORMAT = "kmnist_mlp checkpoint 3"
@@ -27,8 +28,8 @@ class Checkpoint(Callback):
     Raises
     ------
     ValueError
-        If ``path`` is no path; when training starts: if the file is damaged, or is that of another
-        configuration, data set or type of number.
+        When training starts: if the file is damaged, or is that of another configuration, data
+        set or type of number.
     FileNotFoundError
         When training starts: if the folder does not exist.
     OSError
@@ -52,7 +53,7 @@ class Checkpoint(Callback):
 
     def __init__(self, path: str | os.PathLike) -> None:
         super().__init__()
-        self.path = checked_path("path", path)
+        self.path = Path(path)
 
     def start(self, run: Training) -> None:
         """Take up the state in the file, if there is one."""

@@ -11,7 +11,6 @@ import pooch
 
 from kmnist_mlp.data import STAND_IN, Dataset
 from kmnist_mlp.datasets.stand_in import draw_stand_in
-from kmnist_mlp.support.files import checked_path
 
 CREDIT = (
     '"KMNIST Dataset" (created by CODH), adapted from "Kuzushiji Dataset" (created by NIJL and '
@@ -143,7 +142,7 @@ def cache_folder() -> Path:
 
 def full_path(name: str, path: str | os.PathLike) -> Path:
     """Return a path from the root on, with ``~`` as the user's home folder."""
-    found = Path(os.path.expanduser(checked_path(name, path)))
+    found = Path(os.path.expanduser(path))
     if str(found).startswith("~"):
         raise ValueError(f"{name} must be a path without '~', as no such home is known; got {path}")
     return found.absolute()

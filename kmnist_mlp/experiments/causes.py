@@ -1,8 +1,9 @@
 """Each claim as the paper's text describes it and as its code ran it, and why the two differ.
 
 The published code deviates from our algorithm, and so from the text or where the text is silent, in
-the ways that published_code.py names. Each deviation was added alone to our algorithm ("+name") and left out alone of theirs ("-name"); which of them
-moves a claim, both times, is its cause. All of this was measured on KMNIST.
+the ways that published_code.py names. Each deviation was added alone to our algorithm ("+name") and
+left out alone of theirs ("-name"); which of them moves a claim, both times, is its cause. All of
+this was measured on KMNIST.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,7 +13,7 @@ import pandas as pd
 
 from kmnist_mlp.experiments.claims import CLAIMS, Claim, judge, values_of
 from kmnist_mlp.experiments.paper import RULES
-from kmnist_mlp.experiments.published_runs import load_runs
+from kmnist_mlp.experiments.readings import load_runs
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.support.statistics import interval
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 import time
 from functools import lru_cache
@@ -38,14 +39,13 @@ def commit() -> str:
     """Return the commit that is checked out, and whether the files are exactly its own."""
     try:
         # another project's repository may lie around an unpacked archive of this one
-        top = _git("rev-parse", "--show-toplevel")
-        if Path(top).resolve() != PROJECT:
-            return "unknown (not a git checkout)"
-        changed = _git("status", "--porcelain")
-        state = "with uncommitted changes" if changed else "clean tree"
-        return f"{_git('rev-parse', 'HEAD')[:12]}, {state}"
+        top, head = _git("rev-parse", "--show-toplevel", "HEAD").splitlines()
+        if Path(top).resolve() == PROJECT:
+            changed = _git("status", "--porcelain")
+            return f"{head[:12]}, {'with uncommitted changes' if changed else 'clean tree'}"
     except (OSError, subprocess.SubprocessError):
-        return "unknown (not a git checkout)"
+        pass
+    return "unknown (not a git checkout)"
 
 
 def _git(*arguments: str) -> str:
@@ -84,10 +84,7 @@ def processor() -> str:
     """Return the processor's name and number of cores."""
     from joblib import cpu_count
 
-    name = platform.processor()
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        name = next(line.partition(":")[2].strip() for line in lines if "model name" in line)
-    except (OSError, StopIteration):
-        pass
-    return f"{name or platform.machine()}, {cpu_count()} cores"
+    file = Path("/proc/cpuinfo")
+    found = re.search(r"model name\s*:\s*(.+)", file.read_text() if file.exists() else "")
+    name = found[1] if found else platform.processor() or platform.machine()
+    return f"{name}, {cpu_count()} cores"

@@ -4,7 +4,7 @@ One of the authors published the code of the report, github.com/Ruizhang666/Mnis
 Where it differs from the report's text, and from this project, is stated here as facts; no line of
 it is used. Each difference is a name in :data:`DEVIATIONS`. Without any of them,
 :func:`train_as_published` is the algorithm of :func:`kmnist_mlp.train`; with all of them, it is
-that of the published code. published_runs.py measures which of them explains what.
+that of the published code. readings.py measures which of them explains what.
 
 Shapes are ``(images, units)``. ``x`` holds standardised images, a row each; ``y`` class indices.
 """
@@ -189,7 +189,7 @@ def train_as_published(
         if "own statistics" in names:
             found = pixel_statistics(images, np.arange(len(images)), config.standardisation)
             statistics = [array.astype(dtype) for array in found]
-        others.append(standardise(images, *statistics))
+        others.append(standardise(images.astype(dtype), *statistics))
 
     model = MLP(config.layer_specs, config.activation, config.seed, dtype)
     (for_biases,) = np.random.default_rng(config.seed).spawn(1)

@@ -15,29 +15,27 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import product
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from io import StringIO
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from kmnist_mlp.data import STAND_IN, Dataset
+from kmnist_mlp.experiments.analysis import POOLED, nearest_distances, pooled
 from kmnist_mlp.experiments.claims import CLAIMS
-from kmnist_mlp.experiments.distribution_shift import POOLED, nearest_distances, pooled
 from kmnist_mlp.experiments.paper import EXPERIMENTS
 from kmnist_mlp.experiments.paper_gradients import gradient_checks
-from kmnist_mlp.experiments.published_runs import load_runs
+from kmnist_mlp.experiments.readings import load_runs
 from kmnist_mlp.experiments.runs import Results, default_seeds, run
 from kmnist_mlp.experiments.store import FOLDER, Table
 from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import write_csv
 
 GRADIENTS, DISTANCES = "gradient check", "nearest distances"
-VALUE_KEY = ["experiment", "seed", "quantity"]
-SCATTER_KEY = ["variant", "experiment", "quantity"]
+KEY = ["experiment", "seed", "quantity"]
+LEFT_OUT = ["generalisation_gap", "seconds", "cached"]
 FILES = {"KMNIST": "kmnist", STAND_IN: "stand-in"}  # by the name of the data set
 
 
@@ -48,8 +46,8 @@ def tables_of(data_name: str) -> tuple[Table, Table]:
     """
     name = FILES.get(data_name, "other data")
     return (
-        Table(FOLDER / f"{name}.csv", VALUE_KEY, ["value", "tolerance"]),
-        Table(FOLDER / f"{name}-scatter.csv", SCATTER_KEY, ["deviation", "seeds"]),
+        Table(FOLDER / f"{name}.csv", KEY, ["value", "tolerance"]),
+        Table(FOLDER / f"{name}-scatter.csv", ["variant", *KEY[::2]], ["deviation", "seeds"]),
     )
 
 
@@ -61,57 +59,44 @@ def load_reference(data_name: str) -> pd.DataFrame:
 # ---- checking ------------------------------------------------------------------------------------
 
 
-def deviations(results: Results, reference: pd.DataFrame) -> dict[str, list[str]]:
-    """Return, for each experiment, a sentence for every value outside its tolerance.
-
-    Experiments without any reference value are left out.
-
-    Examples
-    --------
-    >>> frame = pd.DataFrame([{"experiment": "baseline", "seed": 0, "best_epoch": 18}])
-    >>> row = {"experiment": "baseline", "seed": 0, "quantity": "best_epoch"}
-    >>> reference = pd.DataFrame([{**row, "value": 19, "tolerance": 0}])
-    >>> deviations(Results.of_frame(frame), reference)
-    {'baseline': ['seed 0: best_epoch 18, reference 19, tolerance 0']}
-    """
-    found: dict[str, list[str]] = {}
-    measured = results.frame.set_index(["experiment", "seed"])
-    for row in reference.itertuples():
-        if (row.experiment, row.seed) not in measured.index:
-            continue
-        sentences = found.setdefault(row.experiment, [])
-        value = float(measured.loc[(row.experiment, row.seed), row.quantity])
-        # Written so that a NaN counts as a deviation.
-        if not abs(value - row.value) <= row.tolerance + 1e-9:
-            sentences.append(
-                f"seed {row.seed}: {row.quantity} {value:.6g}, reference {row.value:.6g}, "
-                f"tolerance {row.tolerance:.2g}"
-            )
-    return {name: found[name] for name in results.names if name in found}
+def numbers_of(frame: pd.DataFrame) -> pd.Series:
+    """Return the numbers of runs that are compared, by experiment, seed and quantity."""
+    columns = frame.set_index(KEY[:2]).drop(columns=LEFT_OUT, errors="ignore")
+    return columns.rename_axis(columns=KEY[2]).astype(float).stack().dropna()
 
 
 def check(results: Results) -> None:
-    """Print one line per experiment: the same on every machine, or which values have moved."""
-    found = deviations(results, load_reference(results.data_name))
+    """Print one line per experiment: the same on every machine, or which values have moved.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame([{"experiment": "baseline", "seed": 0, "best_epoch": 19}])
+    >>> check(Results.of_frame(frame, "my images"))
+    baseline: NO REFERENCE for these seeds
+    """
+    reference, measured = load_reference(results.data_name), numbers_of(results.frame).to_dict()
     for name in results.names:
-        if name not in found:
-            print(f"{name}: NO REFERENCE for these seeds")
-        elif found[name]:
-            print(f"{name}: MOVED; " + "; ".join(found[name]))
-        else:
-            print(f"{name}: agrees with the reference results")
+        seeds = [seed for known, seed in results.runs if known == name]
+        rows = reference[(reference.experiment == name) & reference.seed.isin(seeds)]
+        moved = []
+        for _, seed, quantity, expected, tolerance in rows.itertuples(index=False):
+            value = measured.get((name, seed, quantity), np.nan)
+            # Written so that a NaN counts as a deviation.
+            if not abs(value - expected) <= tolerance + 1e-9:
+                limits = f"reference {expected:.6g}, tolerance {tolerance:.2g}"
+                moved.append(f"seed {seed}: {quantity} {value:.6g}, {limits}")
+        text = "agrees with the reference results" if len(rows) else "NO REFERENCE for these seeds"
+        print(f"{name}: " + ("; ".join(["MOVED", *moved]) if moved else text))
 
 
 def gradient_results(checks: Mapping[int, pd.DataFrame], data_name: str) -> Results:
     """Return Tables 1 to 3 as results: sums over the six gradients of each pattern."""
-    rows = []
-    for seed, table in checks.items():
-        sums = table.assign(gradient=table.actual_gradient.abs()).groupby("pattern")
-        row: dict[str, Any] = {"experiment": GRADIENTS, "seed": seed}
-        for column in ("gradient", "difference"):
-            row |= {f"{name}_{column}": value for name, value in sums[column].sum().items()}
-        rows.append(row)
-    return Results.of_frame(pd.DataFrame(rows), data_name)
+    table = pd.concat(checks, names=["seed"])
+    table = table.assign(experiment=GRADIENTS, gradient=table.actual_gradient.abs())
+    kinds = ["gradient", "difference"]
+    sums = table.groupby(["experiment", "seed", "pattern"], sort=False)[kinds].sum().unstack()
+    columns = [f"{pattern}_{kind}" for kind, pattern in sums]
+    return Results.of_frame(sums.set_axis(columns, axis=1).reset_index(), data_name)
 
 
 def distance_results(parts: Mapping[str, np.ndarray], data_name: str) -> Results:
@@ -138,22 +123,10 @@ FLOOR = {
     "distance": 1e-3,
 }  # fmt: skip
 FOR_CLAIMS = ("late_fluctuation", "small_weight_share")  # compared where a claim uses them
-LEFT_OUT = {"experiment", "seed", "generalisation_gap", "seconds", "cached"}
 
 
-def compared(experiment: str, columns: Iterable[str]) -> list[str]:
-    """Return which columns of an experiment's results are compared."""
-    used = {c.quantity for c in CLAIMS if experiment in (c.experiment, c.minus)}
-    unused = {*FOR_CLAIMS} - used
-    return [column for column in columns if column not in LEFT_OUT | unused]
-
-
-def measure_results(
-    data: Dataset, seeds: Sequence[int], only: Sequence[str] = (), dtype: Any = np.float32
-) -> Results:
-    """Return all results that have a reference, or with ``only``, those of these experiments."""
-    if only:
-        return run(only, seeds, data=data, dtype=dtype)
+def measure_results(data: Dataset, seeds: Sequence[int], dtype: Any = np.float32) -> Results:
+    """Return all results that have a reference."""
     parts = (
         run(EXPERIMENTS, seeds, data=data, dtype=dtype),
         run({POOLED: EXPERIMENTS["baseline"]}, seeds, data=pooled(data), dtype=dtype),
@@ -166,17 +139,11 @@ def measure_results(
 
 def scatter_of(variant: str, other: pd.DataFrame, here: pd.DataFrame) -> pd.DataFrame:
     """Return how far two frames of results are apart: rows of the table of scatter."""
-    columns = [column for column in here if column in other and column not in LEFT_OUT]
-    a, b = (
-        frame.set_index(["experiment", "seed"])[columns].astype(float) for frame in (other, here)
-    )
-    apart = (a - b).abs().dropna(how="all")  # seeds that only one of them has
-    largest = apart.groupby(level="experiment").max().rename_axis(columns="quantity")
-    rows = largest.stack().dropna().rename("deviation").reset_index()
-    rows["deviation"] = [float(f"{value:.3g}") for value in rows.deviation]
+    apart = (numbers_of(other) - numbers_of(here)).abs().dropna()  # what both of them have
+    largest = apart.groupby(level=KEY[::2], sort=False).max().map(lambda value: f"{value:.3g}")
+    rows = largest.astype(float).rename("deviation").reset_index()
     rows.insert(0, "variant", variant)
-    rows["seeds"] = apart.index.get_level_values("seed").nunique()
-    return rows
+    return rows.assign(seeds=apart.index.get_level_values("seed").nunique())
 
 
 def make_reference(results: Results, scatter: pd.DataFrame) -> pd.DataFrame:
@@ -192,55 +159,43 @@ def make_reference(results: Results, scatter: pd.DataFrame) -> pd.DataFrame:
         Columns experiment, quantity, deviation, as :func:`scatter_of` returns them.
     """
     largest = scatter.groupby(["experiment", "quantity"]).deviation.max().to_dict()
+    used = {(name, c.quantity) for c in CLAIMS for name in (c.experiment, c.minus)}
     rows = []
-    for name, runs in results.frame.groupby("experiment", sort=False):
-        quantities = compared(name, runs.dropna(axis="columns", how="all"))
-        for record, quantity in product(runs.to_dict("records"), quantities):
-            floor = next(value for kind, value in FLOOR.items() if kind in quantity)
-            alike = (quantity, quantity.replace("training", "validation"))
-            tolerance = max(floor, *(FACTOR * largest.get((name, q), 0.0) for q in alike))
-            value = float(f"{float(record[quantity]):.7g}")
-            rows.append((name, record["seed"], quantity, value, float(f"{tolerance:.2g}")))
-    return pd.DataFrame(rows, columns=[*VALUE_KEY, "value", "tolerance"])
+    for (name, seed, quantity), value in numbers_of(results.frame).items():
+        if quantity in FOR_CLAIMS and (name, quantity) not in used:
+            continue
+        floor = next(limit for kind, limit in FLOOR.items() if kind in quantity)
+        alike = (quantity, quantity.replace("training", "validation"))
+        tolerance = max(floor, *(FACTOR * largest.get((name, q), 0.0) for q in alike))
+        rows.append((name, seed, quantity, float(f"{value:.7g}"), float(f"{tolerance:.2g}")))
+    return pd.DataFrame(rows, columns=[*KEY, "value", "tolerance"])
 
 
-def measured_as(variant: str, only: Sequence[str]) -> pd.DataFrame | None:
+def measured_as(variant: str) -> pd.DataFrame | None:
     """Return results of seed 0 under one of :data:`VARIANTS`; None if not executable here.
 
     In a process of its own, as BLAS looks for its kernel when it is loaded.
     """
     kernel = {} if variant == "float64" else {"OPENBLAS_CORETYPE": variant}
     code = (
-        f"import sys, {__name__} as m, numpy as np; dtype, path, *only = sys.argv[1:]; "
-        "found = m.measure_results(m.load_kmnist(), [0], only, np.dtype(dtype)); "
-        "found.frame.to_csv(path, index=False)"
+        f"import sys, {__name__} as m, numpy as np; from kmnist_mlp import load_kmnist; "
+        f"found = m.measure_results(load_kmnist(), [0], np.{'float32' if kernel else variant}); "
+        "found.frame.to_csv(sys.stdout, index=False)"
     )
-    with tempfile.TemporaryDirectory() as folder:
-        path = str(Path(folder) / "frame.csv")
-        dtype = "float32" if kernel else "float64"
-        command = [sys.executable, "-c", code, dtype, path, *only]
-        done = subprocess.run(command, env={**os.environ, **kernel})
-        return None if done.returncode else pd.read_csv(path)
+    environment, pipe = os.environ | kernel, subprocess.PIPE
+    done = subprocess.run([sys.executable, "-c", code], env=environment, stdout=pipe, text=True)
+    return None if done.returncode else pd.read_csv(StringIO(done.stdout))
 
 
-def measure(data: Dataset, only: Sequence[str] = ()) -> None:
-    """Measure reference values and their scatter again, and report what has moved.
-
-    Parameters
-    ----------
-    data : Dataset
-    only : sequence of str
-        Measure these experiments alone, and keep all other rows.
-    """
-    seeds = default_seeds()
-    tell(f"{data!r}: {', '.join(only) or 'all experiments'}, seeds {seeds}")
-    results = measure_results(data, seeds, only)
-    old, scatter = (table.load() for table in tables_of(data.name))
-    for name, sentences in deviations(results, old).items():
-        tell(f"{name}: " + ("; ".join(sentences) or "as before"))
-    others = {variant: measured_as(variant, only) for variant in VARIANTS}
+def measure(data: Dataset) -> None:
+    """Measure reference values and their tolerances again (hours), and tell what has moved."""
+    results = measure_results(data, default_seeds())
+    values, scatters = tables_of(data.name)
+    check(results)
+    others = {variant: measured_as(variant) for variant in VARIANTS}
     if data.name == "KMNIST":  # the same algorithm, in another order of operations
         others["plain loop"] = Results.of_frame(load_runs(), deviations="none").frame
+    scatter = scatters.load()
     for variant, other in others.items():
         if other is None:
             tell(f"  {variant}: not executable here, what is known of it is kept")
@@ -248,11 +203,7 @@ def measure(data: Dataset, only: Sequence[str] = ()) -> None:
         new = scatter_of(variant, other, results.frame)
         points = 100 * new[new.quantity == "test_accuracy"].deviation.max()
         tell(f"  {variant}: a test accuracy moved by {points:.2f} points at most")
-        again = (scatter.variant == variant) & (scatter.experiment.isin(only) | (not only))
-        scatter = pd.concat([scatter[~again], new], ignore_index=True)
-    reference = make_reference(results, scatter)
-    if only:
-        reference = pd.concat([old[~old.experiment.isin(only)], reference])
-    for table, path in zip((reference, scatter), tables_of(data.name), strict=True):
-        write_csv(table, path.path)
-        tell(f"{path.path}: {len(table)} rows")
+        scatter = pd.concat([scatter[scatter.variant != variant], new], ignore_index=True)
+    write_csv(make_reference(results, scatter), values.path)
+    write_csv(scatter, scatters.path)
+    tell(f"{values.path} and {scatters.path} are written")

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import itertools
 import multiprocessing
 import os
 import warnings
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError
 from dataclasses import dataclass
 from functools import partial
-from numbers import Integral
-from typing import Any, TypeVar
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -21,20 +19,21 @@ from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.backend.process import LokyProcess
 from tqdm.auto import tqdm
 
-from kmnist_mlp.activations import ACTIVATIONS, Activation
+from kmnist_mlp.activations import ACTIVATIONS
+from kmnist_mlp.callbacks.checkpoint import Checkpoint
 from kmnist_mlp.callbacks.live import someone_looks
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset, split_rows
 from kmnist_mlp.datasets.kmnist import load_kmnist
 from kmnist_mlp.experiments.paper import EXPERIMENTS
-from kmnist_mlp.experiments.store import ResultCache, Table, quantities_of, train_cached
+from kmnist_mlp.experiments.store import ResultCache, Table, quantities_of
 from kmnist_mlp.results import Progress, TrainingResult
 from kmnist_mlp.support.checks import float_type, instance, layers_for, whole_number
 from kmnist_mlp.support.console import tell
 from kmnist_mlp.training import train
 
-Key = TypeVar("Key", bound=Hashable)
-Result = TypeVar("Result")
+Job: TypeAlias = Callable[[Any, Config, Dataset], Any]
+Configs: TypeAlias = "Config | str | Iterable[Config | str] | Mapping[str, Config | str]"
 
 
 def default_seeds() -> list[int]:
@@ -96,7 +95,7 @@ class Results:
 
         Examples
         --------
-        >>> from kmnist_mlp.experiments.published_runs import load_runs
+        >>> from kmnist_mlp.experiments.readings import load_runs
         >>> as_coded = Results.of_frame(load_runs(), deviations="all")
         >>> as_coded.values("stopped_epoch", "baseline").to_dict()
         {0: 25, 1: 25, 2: 25, 3: 25, 4: 25}
@@ -113,19 +112,18 @@ class Results:
         Raises
         ------
         ValueError
-            If the name is no text, has a run of this seed, or is that of another configuration.
+            If the name has a run of this seed, or is that of another configuration.
         """
-        key = (instance("name", name, str), run.config.seed)
-        others = [other for (known, _), other in self.runs.items() if known == name]
-        if key in self.runs or any(o.config.replace(seed=key[1]) != run.config for o in others):
-            raise ValueError(f"{name!r} with seed {key[1]} must be new; there is {others[0]!r}")
-        row = {**_row(*key, run), "cached": False}
-        frame = pd.concat([self.frame, pd.DataFrame([row])], ignore_index=True)
-        return Results({**self.runs, key: run}, frame, self.data_name)
+        seed = run.config.seed
+        others = [run.config for (known, _), run in self.runs.items() if known == name]
+        if (name, seed) in self.runs or any(c.replace(seed=seed) != run.config for c in others):
+            raise ValueError(f"{name!r} with seed {seed} must be new; there is {others[0]!r}")
+        row = pd.DataFrame([_row((name, seed), run, False)])
+        frame = pd.concat([self.frame, row], ignore_index=True)
+        return Results({**self.runs, (name, seed): run}, frame, self.data_name)
 
     def without(self, name: str) -> Results:
         """Return these results without the runs of one experiment."""
-        self.of(name)
         runs = {key: run for key, run in self.runs.items() if key[0] != name}
         frame = self.frame[self.frame.experiment != name].reset_index(drop=True)
         return Results(runs, frame, self.data_name)
@@ -152,8 +150,6 @@ class Results:
         Accuracies and shares are in per cent, the generalisation gap in percentage points.
         """
         self.of(name)
-        if quantity not in self.frame:
-            raise KeyError(f"no quantity {quantity!r} here; there are {list(self.frame)}")
         rows = self.frame[self.frame.experiment == name].set_index("seed")
         is_fraction = quantity.endswith(("accuracy", "gap", "share"))
         return rows[quantity] * 100 if is_fraction else rows[quantity]
@@ -166,7 +162,7 @@ class Results:
 
 
 def run(
-    configs: Config | str | Iterable[Config | str] | Mapping[str, Config | str],
+    configs: Configs,
     seeds: Iterable[int] | int | None = None,
     n_jobs: int = -1,
     data: Dataset | None = None,
@@ -224,13 +220,10 @@ def run(
     named = named_configs(configs)
     if seeds is None:
         seeds = default_seeds()
-    elif isinstance(seeds, Integral):
-        seeds = [seeds]
-    elif not isinstance(seeds, Iterable):
-        raise ValueError(f"seeds must be a whole number >= 0, or some of them; got {seeds!r}")
-    seeds = [whole_number("seed", seed, 0) for seed in seeds]
-    if isinstance(n_jobs, bool) or not isinstance(n_jobs, Integral) or n_jobs == 0:
-        raise ValueError(f"n_jobs must be a whole number >= 1, or -1 for all cores; got {n_jobs!r}")
+    several = seeds if isinstance(seeds, Iterable) else [seeds]
+    seeds = [whole_number("seeds, each of them,", seed, 0) for seed in several]
+    if n_jobs != -1:
+        whole_number("n_jobs, if not -1 for all cores,", n_jobs, 1)
     if not named or not seeds:
         raise ValueError("nothing to run: give at least one configuration and one seed")
     dtype = float_type(dtype)
@@ -242,21 +235,17 @@ def run(
         (name, seed): config.replace(seed=seed) for name, config in named.items() for seed in seeds
     }
     store = ResultCache(data) if cache and dtype == np.float32 else None
-    known = {key: store.get(config) for key, config in wanted.items()} if store else {}
-    found = {key: result for key, result in known.items() if result is not None}
-    missing = {key: config for key, config in wanted.items() if key not in found}
+    known = {key: store.get(config) if store else None for key, config in wanted.items()}
+    missing = {key: config for key, config in wanted.items() if known[key] is None}
     for key, result in train_all(missing, data, n_jobs, partial(train_one, dtype=dtype)):
-        found[key] = result
+        known[key] = result
         if store:
             store.put(result)
-    runs = {key: found[key] for key in wanted}
-    rows = [{**_row(*key, result), "cached": key not in missing} for key, result in runs.items()]
-    return Results(runs, pd.DataFrame(rows), data.name)
+    rows = [_row(key, result, key not in missing) for key, result in known.items()]
+    return Results(known, pd.DataFrame(rows), data.name)
 
 
-def named_configs(
-    configs: Config | str | Iterable[Config | str] | Mapping[str, Config | str],
-) -> dict[str, Config]:
+def named_configs(configs: Configs) -> dict[str, Config]:
     """Return configurations, given in any of the ways that :func:`run` takes, by their names.
 
     Raises
@@ -276,33 +265,26 @@ def named_configs(
         configs = [configs]
     if not isinstance(configs, Iterable):
         raise ValueError(f"configs must be a Config, names or several of them; got {configs!r}")
-    if isinstance(configs, Mapping):
-        pairs = list(configs.items())
-    else:
+    if not isinstance(configs, Mapping):
         listed = enumerate(configs, start=1)
-        pairs = [(c if isinstance(c, str) else f"run {number}", c) for number, c in listed]
-    for name, _ in pairs:
-        instance("the name of an experiment", name, str)
-    return {name: _config(name, config) for name, config in pairs}
+        configs = {c if isinstance(c, str) else f"run {n}": c for n, c in listed}
+    found: dict[str, Config] = {}
+    for given, config in configs.items():
+        name = instance("the name of an experiment", given, str)
+        found[name] = EXPERIMENTS.get(config, config) if isinstance(config, str) else config
+        if not isinstance(found[name], Config):
+            near = difflib.get_close_matches(str(config), EXPERIMENTS, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ValueError(
+                f"{name!r} must be an experiment of the paper, which are {list(EXPERIMENTS)}, or a "
+                f"Config, such as {{{name!r}: Config(L2_penalty=0.1)}}; got {config!r}{hint}"
+            )
+    return found
 
 
-def _config(name: str, config: Any) -> Config:
-    if isinstance(config, Config):
-        return config
-    if not isinstance(config, str):
-        raise ValueError(f"{name!r} must be a Config or an experiment of the paper; got {config!r}")
-    if config in EXPERIMENTS:
-        return EXPERIMENTS[config]
-    near = difflib.get_close_matches(config, EXPERIMENTS, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise ValueError(
-        f"no experiment {config!r}: {hint}The paper's are {list(EXPERIMENTS)}; for one of your "
-        f"own, give its configuration, such as {{{name!r}: Config(L2_penalty=0.1)}}"
-    )
-
-
-def _row(name: str, seed: int, run: TrainingResult) -> dict[str, Any]:
-    return {"experiment": name, "seed": seed, **quantities_of(run), "seconds": run.seconds}
+def _row(key: tuple[str, int], run: TrainingResult, cached: bool) -> dict[str, Any]:
+    seconds = {"seconds": run.seconds, "cached": cached}
+    return {"experiment": key[0], "seed": key[1], **quantities_of(run), **seconds}
 
 
 # ---- in parallel ---------------------------------------------------------------------------------
@@ -319,16 +301,13 @@ def cost(config: Config) -> float:
     >>> cost(Config(layer_specs=(10, 4, 2), epochs=3, validation_fraction=0.25))
     108.0
     """
-    weights = sum(a * b for a, b in itertools.pairwise(config.layer_specs))
+    weights = int(np.dot(config.layer_specs[:-1], config.layer_specs[1:]))
     return weights * (1 - config.validation_fraction) * config.epochs
 
 
 def train_all(
-    todo: Mapping[Key, Config],
-    data: Dataset,
-    n_jobs: int,
-    job: Callable[[Key, Config, Dataset], Result],
-) -> Iterator[tuple[Key, Result]]:
+    todo: Mapping[Any, Config], data: Dataset, n_jobs: int, job: Job
+) -> Iterator[tuple[Any, Any]]:
     """Train every configuration; yield key and result as soon as a run is finished.
 
     The runs with the highest cost come first, so that no core waits long for the last one. If a
@@ -349,11 +328,18 @@ def train_all(
     get_reusable_executor().shutdown()  # workers of an earlier call may run edited code as it was
     arrays = (data.train_images, data.train_labels, data.test_images, data.test_labels)
     names = (data.name, data.class_names, data.romaji)
-    with progress(sum(map(cost, left.values())), f"training {len(todo)} networks") as bar:
+    context = names, dict(ACTIVATIONS)  # a worker does not know the activations of a notebook
+    bar = tqdm(
+        total=sum(map(cost, left.values())),  # as runs differ much in duration
+        desc=f"training {len(todo)} networks",
+        bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}, {remaining} to go",
+        leave=False,
+        disable=not someone_looks(),  # as in an exported page or a log
+    )
+    with bar:
         for tries_left in (2, 1, 0):
             parallel = Parallel(n_jobs=min(n_jobs, len(left)), return_as="generator_unordered")
-            activations = dict(ACTIVATIONS)  # a worker does not know those of a notebook
-            jobs = [delayed(_one)(job, *item, names, activations, *arrays) for item in left.items()]
+            jobs = [delayed(_one)(job, *item, context, *arrays) for item in left.items()]
             try:
                 for key, result in parallel(jobs):
                     bar.update(cost(left.pop(key)))
@@ -369,38 +355,57 @@ def train_all(
                 )
 
 
-def _one(
-    job: Callable[[Key, Config, Dataset], Result],
-    key: Key,
-    config: Config,
-    names: tuple,
-    activations: dict[str, Activation],
-    *arrays: np.ndarray,
-) -> tuple[Key, Result]:
+def _one(job: Job, key: Any, config: Config, context: tuple, *arrays: np.ndarray) -> tuple:
     # The four arrays are separate arguments: joblib passes large ones as memory maps, and a cluster
     # sends each to a worker once, not with every run.
+    names, activations = context
     ACTIVATIONS.update(activations)
     return key, job(key, config, Dataset(*arrays, *names))
 
 
-def train_one(key: Hashable, config: Config, data: Dataset, dtype: np.dtype) -> TrainingResult:
+def train_one(key: Any, config: Config, data: Dataset, dtype: np.dtype) -> TrainingResult:
     """Train one configuration: with a type of number, a job of :func:`train_all`."""
     return train(config, data, dtype, callbacks=[end_without_parent])
 
 
-def train_or_resume(key: Hashable, config: Config, data: Dataset) -> TrainingResult:
-    """Do :func:`train_cached`: a job of :func:`train_all` for long runs."""
-    return train_cached(config, data, ResultCache(data), [end_without_parent])
+def train_or_resume(
+    key: Any, config: Config, data: Dataset, callbacks: Sequence[Any] = ()
+) -> TrainingResult:
+    """Take a run from the cache, or train it, from its checkpoint if it has one.
+
+    A job of :func:`train_all` for long runs. The checkpoint stands beside the results and is
+    replaced after each epoch. It is deleted only when the result is in the cache: a run that was
+    interrupted, by an error or by a callback, goes on from there at the next call.
+
+    Parameters
+    ----------
+    key : Any
+    config : Config
+    data : Dataset
+    callbacks : sequence of Callback or callable
+        As for :func:`~kmnist_mlp.training.train`.
+    """
+    cache = ResultCache(data)
+    known = cache.get(config)
+    if known is not None:
+        return known
+    cache.folder.mkdir(parents=True, exist_ok=True)
+    checkpoint = cache.path(config).with_suffix(".checkpoint")
+    callbacks = [Checkpoint(checkpoint), *callbacks, end_without_parent]
+    result = train(config, data, callbacks=callbacks)
+    if cache.put(result):
+        checkpoint.unlink(missing_ok=True)
+    return result
 
 
 def train_missing(
     planned: Mapping[tuple, Config],
     table: Table,
     data: Dataset,
-    n_jobs: int = -1,
-    job: Callable[[Any, Config, Dataset], Any] = train_or_resume,
-) -> int:
-    """Train the planned runs that are not in a table, and return how many they were.
+    job: Job = train_or_resume,
+    before: Callable[[Any, Any], object] = lambda key, result: None,
+) -> None:
+    """Train the planned runs that are not in a table, on all cores.
 
     Each is added as soon as it is finished: an interrupted call is continued by the next one.
 
@@ -410,15 +415,17 @@ def train_missing(
         By their values in the table's key columns.
     table : Table
     data : Dataset
-    n_jobs, job
+    job : callable
         As for :func:`train_all`.
+    before : callable
+        Takes key and result before they are added.
     """
     known = table.known()
     todo = {key: config for key, config in planned.items() if key not in known}
-    for number, (key, result) in enumerate(train_all(todo, data, n_jobs, job), start=1):
+    for number, (key, result) in enumerate(train_all(todo, data, -1, job), start=1):
+        before(key, result)
         tell(f"{number} of {len(todo)}: {table.add(key, result)}")
     tell(f"{table.path}: {len(planned)} runs, of which {len(todo)} are new")
-    return len(todo)
 
 
 def end_without_parent(progress: Progress) -> None:
@@ -427,17 +434,3 @@ def end_without_parent(progress: Progress) -> None:
     a_worker = isinstance(multiprocessing.current_process(), LokyProcess)  # not one of a cluster
     if a_worker and started_by is not None and os.getppid() != started_by.pid:
         os._exit(1)
-
-
-def progress(total: float, what: str) -> Any:
-    """Return a progress bar: in a terminal and in JupyterLab, not in an exported page or a log.
-
-    Parameters
-    ----------
-    total : float
-        Work of all runs, as :func:`cost` measures it: runs differ much in duration.
-    what : str
-        Description beside the bar.
-    """
-    layout = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}, {remaining} to go"
-    return tqdm(total=total, desc=what, bar_format=layout, leave=False, disable=not someone_looks())

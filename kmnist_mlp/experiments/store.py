@@ -8,7 +8,6 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
@@ -18,15 +17,13 @@ import numpy as np
 import pandas as pd
 
 from kmnist_mlp.activations import ACTIVATIONS, Activation
-from kmnist_mlp.callbacks.checkpoint import Checkpoint
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.datasets.kmnist import cache_folder, full_path
 from kmnist_mlp.experiments.provenance import blas_libraries
 from kmnist_mlp.network import MLP
-from kmnist_mlp.results import CURVES, Callback, Progress, TrainingResult
+from kmnist_mlp.results import CURVES, TrainingResult
 from kmnist_mlp.support.files import load_arrays, save_arrays, write_csv
-from kmnist_mlp.training import train
 
 PACKAGE = Path(__file__).parents[1]
 FOLDER = Path(__file__).with_name("reference_results")
@@ -60,7 +57,10 @@ class ResultCache:
     """
 
     def __init__(self, data: Dataset) -> None:
-        self.decided_by = [data.fingerprint, *_environment()]
+        # The sources as they were loaded: as they are now only where a notebook reloads a change.
+        reloaded = "IPython.extensions.autoreload" in sys.modules
+        stamps = (path.stat().st_mtime_ns for path in PACKAGE.rglob("*.py") if reloaded)
+        self.decided_by = [data.fingerprint, *_environment(tuple(stamps))]
         given = os.environ.get("KMNIST_MLP_RESULTS")
         named = full_path("KMNIST_MLP_RESULTS", given) if given else None
         self.folder = named or cache_folder() / "results"
@@ -84,7 +84,8 @@ class ResultCache:
                 raise ValueError(f"{path} holds the result of another run")
             model = MLP.from_arrays(config.activation, arrays)
             curves = {name: arrays[name] for name in CURVES}
-            return TrainingResult(config, model, curves, **{name: header[name] for name in SCALARS})
+            del header["key"]
+            return TrainingResult(config, model, curves, **header)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -100,53 +101,15 @@ class ResultCache:
             return False
         header = {name: getattr(result, name) for name in SCALARS}
         header["key"] = self.key(result.config)
+        arrays = {**result.model.to_arrays(), **result.curves}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            arrays = {**result.model.to_arrays(), **result.curves}
             save_arrays(self.path(result.config), header, arrays)
+            return True
         except OSError as error:
-            warnings.warn(
-                f"results are not kept, as {self.folder} cannot be written: {error}", stacklevel=3
-            )
+            text = f"results are not kept, as {self.folder} cannot be written: {error}"
+            warnings.warn(text, stacklevel=3)
             return False
-        return True
-
-
-def train_cached(
-    config: Config,
-    data: Dataset,
-    cache: ResultCache,
-    callbacks: Sequence[Callback | Callable[[Progress], object]] = (),
-) -> TrainingResult:
-    """Take a run from the cache, or train it here, from its checkpoint if it has one.
-
-    For a long run that callbacks watch; :func:`~kmnist_mlp.experiments.run` is for many. The
-    checkpoint stands beside the results and is replaced after each epoch. It is deleted only when
-    the result is in the cache: a run that was interrupted, by an error or by a callback, goes on
-    from there at the next call.
-
-    Parameters
-    ----------
-    config : Config
-    data : Dataset
-    cache : ResultCache
-        That of ``data``.
-    callbacks : sequence of Callback or callable
-        Called by :func:`train` after each epoch, unless the result is taken from the cache.
-
-    Returns
-    -------
-    TrainingResult
-    """
-    known = cache.get(config)
-    if known is not None:
-        return known
-    cache.folder.mkdir(parents=True, exist_ok=True)
-    checkpoint = cache.path(config).with_suffix(".checkpoint")
-    result = train(config, data, callbacks=[Checkpoint(checkpoint), *callbacks])
-    if cache.put(result):
-        checkpoint.unlink(missing_ok=True)
-    return result
 
 
 # ---- numbers -------------------------------------------------------------------------------------
@@ -198,30 +161,20 @@ class Table:
     quantities: list[str]
 
     def load(self) -> pd.DataFrame:
-        """Return all rows; accuracies are fractions.
+        """Return all rows; accuracies are fractions."""
+        if self.path.exists():
+            return pd.read_csv(self.path)
+        return pd.DataFrame(columns=[*self.key, *self.quantities])
 
-        Raises
-        ------
-        ValueError
-            If the file has other columns.
-        """
-        columns = [*self.key, *self.quantities]
-        if not self.path.exists():
-            return pd.DataFrame(columns=columns)
-        table = pd.read_csv(self.path)
-        if list(table) != columns:
-            raise ValueError(f"{self.path} must have the columns {columns}; got {list(table)}")
-        return table
-
-    def known(self) -> set[Hashable]:
+    def known(self) -> set[tuple]:
         """Return the keys of all rows, each a tuple."""
         return set(self.load()[self.key].itertuples(index=False, name=None))
 
     def write(self, rows: pd.DataFrame) -> None:
         """Add or replace rows; the file is sorted, whatever the order in which runs finish."""
-        known = self.load()
-        rows = rows[list(known)]
-        table = pd.concat([known, rows]) if len(known) else rows
+        table = self.load()
+        rows = rows[list(table)]
+        table = pd.concat([table, rows]) if len(table) else rows
         write_csv(table.drop_duplicates(self.key, keep="last").sort_values(self.key), self.path)
 
     def add(self, key: tuple, run: Any) -> str:
@@ -239,16 +192,9 @@ def in_sources(activation: Activation) -> bool:
     return all(getattr(f, "__module__", "") == Activation.__module__ for f in activation)
 
 
-def _environment() -> tuple[str, ...]:
-    """Return what decides a result besides configuration and data: sources, NumPy, BLAS."""
-    # The sources as they were loaded: as they are now only where a notebook reloads what changed.
-    reloaded = "IPython.extensions.autoreload" in sys.modules
-    stamps = [path.stat().st_mtime_ns for path in sorted(PACKAGE.rglob("*.py"))] if reloaded else []
-    return _environment_of(tuple(stamps))
-
-
 @lru_cache(maxsize=1)
-def _environment_of(stamps: tuple[int, ...]) -> tuple[str, ...]:
+def _environment(stamps: tuple[int, ...]) -> tuple[str, ...]:
+    """Return what decides a result besides configuration and data: sources, NumPy, BLAS."""
     return (source_hash(), np.__version__, *sorted(blas_libraries()))
 
 

@@ -14,10 +14,9 @@ from kmnist_mlp.config import Stream
 from kmnist_mlp.extensions.method import Method
 from kmnist_mlp.support.memory import Array
 
-SHIFT = 1.5  # pixels, and below: largest at strength 1, uniformly distributed
-ROTATION = 0.15  # radians
-STRETCH = 0.15  # logarithm of the factor, of width and height independently
-SHEAR = 0.15
+# Uniformly distributed, largest at strength 1: rotation in radians, logarithm of the stretch of
+# height and of width, shear, vertical and horizontal shift in pixels
+LARGEST = np.array([0.15, 0.15, 0.15, 0.15, 1.5, 1.5])[:, None]
 ELASTIC = 1.0  # pixels, root mean square at strength 1, normally distributed
 CELLS = 4  # of the spline's grid, along each side of the image
 CHUNK = 64  # images at once: their fields stay in the cache
@@ -74,16 +73,13 @@ class Distortion:
         The first two columns are ``R(rotation) @ [[1, 0], [shear, 1]] @ diag(tall, wide)``, the
         third is the shift.
         """
-
-        def uniform(largest: float, *shape: int) -> Array:
-            return self.rng.uniform(-largest, largest, (*shape, n)) * self.strength
-
-        rotation, (tall, wide) = uniform(ROTATION), np.exp(uniform(STRETCH, 2))
-        cos, sin, shear = np.cos(rotation), np.sin(rotation), uniform(SHEAR)
+        drawn = self.rng.uniform(-LARGEST, LARGEST, (6, n)) * self.strength
+        cos, sin, shear = np.cos(drawn[0]), np.sin(drawn[0]), drawn[3]
+        tall, wide = np.exp(drawn[1:3])
         field = np.empty((2, n, len(self.basis)), np.float32)
         field[0, :, 0], field[0, :, 1] = (cos + sin * shear) * tall, sin * wide
         field[1, :, 0], field[1, :, 1] = (cos * shear - sin) * tall, cos * wide
-        field[:, :, 2] = uniform(SHIFT, 2) + self.center[:, None]
+        field[:, :, 2] = drawn[4:] + self.center[:, None]
         elastic = self.rng.standard_normal((2, n, len(self.basis) - 3), np.float32)
         field[:, :, 3:] = elastic * np.float32(ELASTIC * self.strength)
         return field

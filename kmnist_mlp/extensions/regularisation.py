@@ -39,10 +39,7 @@ class Mixup(Method):
         other = self.rng.permutation(len(x))
         share = self.rng.beta(self.value, self.value, (len(x), 1)).astype(x.dtype)
         for rows in (x, t):
-            difference = rows[other]
-            difference -= rows
-            difference *= 1 - share
-            rows += difference
+            rows += (rows[other] - rows) * (1 - share)
 
 
 class Dropout(Method):

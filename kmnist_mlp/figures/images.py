@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from kmnist_mlp.data import Dataset
-from kmnist_mlp.experiments.error_analysis import ConfidentErrors
+from kmnist_mlp.experiments.analysis import ConfidentErrors
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures.report_figure import ReportFigure, report_figure, title
 from kmnist_mlp.figures.style import PANEL, heat_map, in_two_lines, legend_above, panel
@@ -113,7 +113,7 @@ def distance_histogram(distances: Mapping[str, np.ndarray], data_name: str) -> R
     Parameters
     ----------
     distances : dict of str to ndarray
-        What :func:`kmnist_mlp.experiments.distribution_shift.nearest_distances` gives.
+        What :func:`kmnist_mlp.experiments.analysis.nearest_distances` gives.
     data_name : str
     """
     numbers = pd.DataFrame(
@@ -227,7 +227,7 @@ def most_confident_errors(errors: ConfidentErrors, data: Dataset) -> ReportFigur
     Parameters
     ----------
     errors : ConfidentErrors
-        What :func:`kmnist_mlp.experiments.error_analysis.most_confident_errors` gives.
+        What :func:`kmnist_mlp.experiments.analysis.most_confident_errors` gives.
     data : Dataset
         Gives the names of the classes.
     """

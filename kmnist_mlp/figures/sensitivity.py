@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from kmnist_mlp.experiments.paper import EXPERIMENTS, PAPER
 from kmnist_mlp.experiments.published_code import DEVIATIONS, applicable
-from kmnist_mlp.experiments.published_runs import ABLATED, MINOR
+from kmnist_mlp.experiments.readings import ABLATED, MINOR
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures.comparison import VERDICT_STYLES
 from kmnist_mlp.figures.report_figure import ReportFigure, report_figure, title

@@ -12,9 +12,9 @@ from markupsafe import Markup
 
 from kmnist_mlp.config import PAPERS, Config
 from kmnist_mlp.data import Dataset, is_stand_in
+from kmnist_mlp.experiments.analysis import recall
 from kmnist_mlp.experiments.causes import NOT_FOUND, NOT_MEASURED
 from kmnist_mlp.experiments.claims import KINDS, VERDICTS
-from kmnist_mlp.experiments.error_analysis import recall
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.runs import Results, named_configs
 from kmnist_mlp.experiments.sweep import AXES, means
@@ -254,7 +254,7 @@ def saturation(numbers: pd.DataFrame, data_name: str) -> pd.DataFrame:
     Parameters
     ----------
     numbers : DataFrame
-        What :func:`kmnist_mlp.experiments.saturation.saturation_by_seed` gives.
+        What :func:`kmnist_mlp.experiments.analysis.saturation_by_seed` gives.
     data_name : str
 
     Returns

@@ -67,7 +67,7 @@ class Backpropagation:
             known = known | {name: np.atleast_2d(values[name]) for name in step.computes}
             self.arrays.append(known)
         rate = learning_rate
-        model.set_parameters([W1 - rate * dW1, W2 - rate * dW2], [b1 - rate * db1, b2 - rate * db2])
+        model.parameters -= rate * buffers.gradient
         after = [*model.weights, *model.biases, np.array(model.loss(x, right))]
         names = ("W1", "W2", "b1", "b2", "E")
         self.arrays.append(known | dict(zip(names, map(np.atleast_2d, after), strict=True)))

@@ -59,7 +59,7 @@ def findings(results: Results) -> str:
 
     both = in_both_readings(judge(results, {}), runs)
     missed_losses = both[(both.kind == "printed loss") & (both.verdict == "not reproduced")]
-    scaled = Results.of_frame(load_readings(), **vars(SCALED)).values("test_accuracy", "baseline")
+    scaled = Results.of_frame(load_readings(), **SCALED).values("test_accuracy", "baseline")
     standardised = results.values("test_accuracy", "baseline")[scaled.index]
     filled = TEXTS.get_template("findings.md.j2").render(
         runs=runs,

@@ -13,10 +13,9 @@ from kmnist_mlp.beyond import plan
 from kmnist_mlp.beyond.evaluation import calibration_error_interval
 from kmnist_mlp.beyond.records import Records
 from kmnist_mlp.data import Dataset, split_and_standardise
+from kmnist_mlp.experiments.analysis import origin_auc
 from kmnist_mlp.experiments.causes import in_both_readings
 from kmnist_mlp.experiments.claims import KINDS, claims_of, judge
-from kmnist_mlp.experiments.distribution_shift import origin_auc
-from kmnist_mlp.experiments.other_classifiers import measured, quoted
 from kmnist_mlp.experiments.paper import (
     EXPERIMENTS,
     PAPER,
@@ -27,10 +26,15 @@ from kmnist_mlp.experiments.paper import (
 )
 from kmnist_mlp.experiments.paper_gradients import would_pass
 from kmnist_mlp.experiments.published_code import DEVIATIONS
-from kmnist_mlp.experiments.published_runs import ABLATED, load_curves
-from kmnist_mlp.experiments.readings import Reading, load_readings
+from kmnist_mlp.experiments.readings import ABLATED, OURS, load_curves, load_readings
 from kmnist_mlp.experiments.runs import Results, default_seeds
-from kmnist_mlp.experiments.sweep import printed_runs, single_run_comparisons, smallest_difference
+from kmnist_mlp.experiments.sweep import (
+    measured,
+    printed_runs,
+    quoted,
+    single_run_comparisons,
+    smallest_difference,
+)
 from kmnist_mlp.figures.gradients import relative_differences
 from kmnist_mlp.figures.report_figure import title
 from kmnist_mlp.figures.sensitivity import distance
@@ -164,7 +168,7 @@ def saturated(results: Results, units: pd.DataFrame, weights: str) -> Results:
     ----------
     results : Results
     units : DataFrame
-        What :func:`kmnist_mlp.experiments.saturation.saturation_by_seed` gives.
+        What :func:`kmnist_mlp.experiments.analysis.saturation_by_seed` gives.
     weights : str
         "initial" or "kept".
     """
@@ -237,11 +241,11 @@ def choices() -> pd.DataFrame:
 def results_by_input() -> Results:
     """Return the kept results of the baseline on :data:`INPUTS`, in place of experiments."""
     kept = load_readings()
-    readings = [Reading(kind, "unit gain", 2.0) for kind in INPUTS.values()]
     frames = [
-        Results.of_frame(kept, **vars(reading)).frame.query("experiment == 'baseline'")
-        for reading in readings
+        Results.of_frame(kept, **{**OURS, "standardisation": kind}).frame
+        for kind in INPUTS.values()
     ]
+    frames = [frame[frame.experiment == "baseline"] for frame in frames]
     results = Results({}, frames[0][:0], "KMNIST")
     for label, frame in zip(INPUTS, frames, strict=True):
         results = together(results, label, frame)

@@ -3,8 +3,7 @@
 An error names the argument, what is allowed and what was given.
 """
 
-import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import partial
 from math import inf, isfinite, nan
 from numbers import Integral, Real
@@ -51,10 +50,9 @@ def whole_number(name: str, value: Any, at_least: int, at_most: float = inf) -> 
 
 def real_number(name: str, value: Any, **limits: float) -> float:
     """Return a finite number as float, or raise ValueError; ``limits`` as in :func:`bounds`."""
-    with contextlib.suppress(OverflowError):  # a whole number too large for a float
-        number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else nan
-        if isfinite(number) and all(SIGNS[name][1](number, limits[name]) for name in limits):
-            return number
+    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else nan
+    if isfinite(number) and all(SIGNS[name][1](number, limits[name]) for name in limits):
+        return number
     raise ValueError(f"{name} must be a finite number {bounds(**limits)}; got {value!r}")
 
 
@@ -84,18 +82,9 @@ def layer_sizes(name: str, values: Any) -> tuple[int, ...]:
         ...
     ValueError: each number in layer_specs must be a whole number >= 1; got 0
     """
-    sequence = isinstance(values, (Sequence, np.ndarray))
-    if not sequence or isinstance(values, (str, bytes, bytearray)) or np.size(values) < 2:
+    if not isinstance(values, (list, tuple, np.ndarray)) or np.size(values) < 2:
         raise ValueError(f"{name} must be a sequence such as (784, 128, 10); got {values!r}")
     return tuple(whole_number(f"each number in {name}", size, 1) for size in values)
-
-
-def names(name: str, values: Any, count: int | None = None) -> tuple[str, ...]:
-    """Return a sequence of one or more names, or of ``count``, as a tuple, or raise ValueError."""
-    found = tuple(map(str, values)) if isinstance(values, (Sequence, np.ndarray)) else ()
-    if not found or len(found) != (count or len(found)):
-        raise ValueError(f"{name} must be a tuple of one name per class; got {values!r}")
-    return found
 
 
 def layers_for(layers: tuple[int, ...], pixels: int, classes: int) -> None:
@@ -106,10 +95,9 @@ def layers_for(layers: tuple[int, ...], pixels: int, classes: int) -> None:
 
 def float_type(dtype: Any) -> np.dtype:
     """Return float32 or float64 as NumPy's type, or raise ValueError."""
-    with contextlib.suppress(TypeError, ValueError):
-        found = np.dtype("None" if dtype is None else dtype)  # NumPy's None is float64
-        if found in (np.float32, np.float64):
-            return found
+    for allowed in (np.dtype(np.float32), np.dtype(np.float64)):
+        if dtype is not None and allowed == dtype:  # NumPy's None is float64
+            return allowed
     raise ValueError(f"dtype must be float32 or float64; got {dtype!r}")
 
 
@@ -123,24 +111,9 @@ def instance(name: str, value: Any, kind: type) -> Any:
 # ---- arrays --------------------------------------------------------------------------------------
 
 
-def as_array(name: str, values: Any) -> np.ndarray:
-    """Return ``np.asarray(values)``, or raise ValueError if its rows differ in length."""
-    try:
-        return np.asarray(values)
-    except ValueError as error:
-        raise ValueError(f"{name} must be an array, all rows of one length; got {error}") from error
-
-
-def arrays(name: str, values: Any) -> list[np.ndarray]:
-    """Return a list of one or more arrays, or raise ValueError."""
-    if not isinstance(values, (list, tuple)) or not values:
-        raise ValueError(f"{name} must be a list of arrays, one per layer; got {values!r}")
-    return [as_array(f"each of {name}", array) for array in values]
-
-
 def finite_array(name: str, values: Any, dtype: np.dtype) -> np.ndarray:
     """Return an array in that type of number, or raise ValueError if it holds anything else."""
-    array = as_array(name, values)
+    array = np.asarray(values)
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{name} must hold real numbers; got dtype {array.dtype}")
     with np.errstate(over="ignore"):
@@ -152,23 +125,14 @@ def finite_array(name: str, values: Any, dtype: np.dtype) -> np.ndarray:
 
 def array_list(name: str, values: Any, shapes: list[tuple[int, ...]], dtype: Any) -> list:
     """Return arrays of exactly these shapes in that type of number, or raise ValueError."""
-    found = [finite_array(f"each of {name}", array, dtype) for array in arrays(name, values)]
+    found = [finite_array(f"each of {name}", array, dtype) for array in values]
     given = [array.shape for array in found]
     if given != shapes:
         raise ValueError(f"{name} must have the shapes {shapes}; got {given}")
     return found
 
 
-def image_array(name: str, images: Any) -> np.ndarray:
-    """Return an array of one or more uint8 images (n, height, width), or raise ValueError."""
-    instance(name, images, np.ndarray)
-    if images.ndim != 3 or images.dtype != np.uint8 or images.size == 0:
-        given = f"{images.dtype} of shape {images.shape}"
-        raise ValueError(f"{name} must be images, uint8 (n, height, width); got {given}")
-    return images
-
-
-def class_indices(name: str, labels: Any, classes: int, rows: int | None = None) -> np.ndarray:
+def class_indices(name: str, labels: Any, classes: int, rows: int) -> np.ndarray:
     """Return labels from 0 to ``classes - 1`` as an array (rows,), or raise ValueError.
 
     Examples
@@ -178,14 +142,13 @@ def class_indices(name: str, labels: Any, classes: int, rows: int | None = None)
         ...
     ValueError: y must hold class indices from 0 to 9; got 3 to 12
     """
-    y = as_array(name, labels)
-    if y.ndim != 1 or len(y) != (len(y) if rows is None else rows):
+    y = np.asarray(labels)
+    if y.shape != (rows,):
         hint = f"; turn one-hot rows into indices with {name}.argmax(axis=1)" * (y.ndim == 2)
-        expected = "n" if rows is None else rows
-        raise ValueError(f"{name} must have the shape ({expected},); got {y.shape}{hint}")
+        raise ValueError(f"{name} must have the shape ({rows},); got {y.shape}{hint}")
     allowed = f"{name} must hold class indices from 0 to {classes - 1}"
     if y.dtype.kind not in "iu":
         raise ValueError(f"{allowed}; got dtype {y.dtype}")
-    if y.size and not 0 <= y.min() <= y.max() < classes:
+    if not 0 <= y.min() <= y.max() < classes:
         raise ValueError(f"{allowed}; got {y.min()} to {y.max()}")
     return y

@@ -11,14 +11,6 @@ from typing import IO, Any
 import numpy as np
 
 
-def checked_path(name: str, path: Any) -> Path:
-    """Return a path as Path, or raise ValueError naming what was given in its place."""
-    text = path if isinstance(path, str) else getattr(path, "__fspath__", lambda: None)()
-    if not isinstance(text, str) or not text or "\0" in text:
-        raise ValueError(f"{name} must be a path (str or pathlib.Path); got {path!r}")
-    return Path(text)
-
-
 @contextmanager
 def whole_file(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     """Open a file for writing that appears under its name only when all of it is on the disk.
@@ -37,8 +29,6 @@ def whole_file(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     half of it, and the rest
     """
     path = Path(path)
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} cannot be written: a folder has this name")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path} cannot be written: there is no folder {path.parent}")
     # A random name: a process id is only unique on one machine, and the folder may be shared.
@@ -73,19 +63,16 @@ def save_arrays(path: Path, header: dict[str, Any], arrays: dict[str, np.ndarray
 
 def load_arrays(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Read what :func:`save_arrays` wrote, header and arrays; ValueError if it is damaged."""
-    try:
-        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-            if any(member.compress_type for member in file.zip.infolist()):
-                raise ValueError("it is compressed, which this project's files never are")
-            arrays = {name: file[name] for name in file.files}
-        text, checksum = map(str, arrays.pop("header"))
-        if checksum != _checksum(text, arrays):
-            raise ValueError("its content does not agree with its checksum")
-        return json.loads(text), arrays
-    except (FileNotFoundError, NotADirectoryError):
-        raise
-    except Exception as error:  # zipfile, zlib, NumPy and json each raise their own
-        raise ValueError(f"{path} is damaged or no archive of arrays: {error}") from error
+    with open(path, "rb") as opened:
+        try:
+            with np.load(opened, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+            text, checksum = map(str, arrays.pop("header"))
+            if checksum != _checksum(text, arrays):
+                raise ValueError("its content does not agree with its checksum")
+            return json.loads(text), arrays
+        except Exception as error:  # zipfile, zlib, NumPy and json each raise their own
+            raise ValueError(f"{path} is damaged or no archive of arrays: {error}") from error
 
 
 def _checksum(header: str, arrays: dict[str, np.ndarray]) -> str:

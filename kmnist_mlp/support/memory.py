@@ -5,6 +5,8 @@ that are made beforehand, a mini-batch allocates nothing of its size.
 """
 
 import math
+from collections.abc import Sequence
+from copy import copy
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -19,23 +21,36 @@ class Resumable:
     Attributes
     ----------
     changing : dict of str to ndarray
+    numbers : tuple of str
+        Names of the attributes that change, too.
     rng : numpy.random.Generator or None
+    methods : sequence of Resumable
+        Parts of it, each with an ``option`` as its name.
     """
 
     changing: dict[str, Array]
+    numbers: tuple[str, ...] = ()
     rng: Any
+    methods: Sequence[Any] = ()
 
     def state(self) -> dict[str, Any]:
-        """Return copies of all that changes."""
+        """Return copies of all that changes: numbers, arrays, states of generators."""
         drawn = {"rng": self.rng.bit_generator.state} if self.rng else {}
-        return drawn | {name: array.copy() for name, array in self.changing.items()}
+        numbers = {name: copy(getattr(self, name)) for name in self.numbers}
+        arrays = {name: array.copy() for name, array in self.changing.items()}
+        methods = {method.option: method.state() for method in self.methods}
+        return drawn | numbers | arrays | {"methods": methods}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take back what :meth:`state` returned."""
+        """Go back, or on, to what :meth:`state` returned for the same configuration."""
         if self.rng:
             self.rng.bit_generator.state = state["rng"]
+        for name in self.numbers:
+            setattr(self, name, copy(state[name]))
         for name, array in self.changing.items():
             array[...] = state[name]
+        for method in self.methods:
+            method.restore(state["methods"][method.option])
 
 
 class Buffers:
@@ -70,16 +85,15 @@ class Buffers:
 
     def __init__(self, model: Any, batch: int, backward: bool = True) -> None:
         layers, dtype = model.layer_specs, model.dtype
-
-        def hidden() -> list[Array]:
-            return [aligned((batch, units), dtype) for units in layers[1:-1]]
-
+        hidden = [(batch, units) for units in layers[1:-1]]
         self.inputs: list[Array] = [np.empty(0)] * (len(layers) - 1)
         # The logits of one class lie next to each other in memory: maxima and sums over the few
         # classes then run along whole columns, twice as fast as along many short rows.
-        self.outputs = [*hidden(), aligned((layers[-1], batch), dtype).T]
+        self.outputs = [aligned(shape, dtype) for shape in hidden]
+        self.outputs += [aligned((layers[-1], batch), dtype).T]
         if backward:
-            self.deltas, self.scratch, self.ones = hidden(), hidden(), np.ones(batch, dtype)
+            self.deltas, self.scratch = ([aligned(s, dtype) for s in hidden] for _ in range(2))
+            self.ones = np.ones(batch, dtype)
             self.gradient, self.weight_gradients, self.bias_gradients = allocate(layers, dtype)
 
 
@@ -101,11 +115,7 @@ def allocate(layers: tuple[int, ...], dtype: np.dtype) -> tuple[Array, list[Arra
     """Return one array of zeros for all parameters, and views of it as weights and biases."""
     shapes = [*pairwise(layers), *((units,) for units in layers[1:])]
     ends = [0, *accumulate(map(math.prod, shapes))]
-    try:
-        memory = aligned((ends[-1],), dtype)
-    except (MemoryError, OverflowError, ValueError):
-        needed = f"{ends[-1]:,} parameters"
-        raise ValueError(f"layer_specs {layers}: no memory for so many, {needed}") from None
+    memory = aligned((ends[-1],), dtype)
     parts = zip(pairwise(ends), shapes, strict=True)
     views = [memory[start:end].reshape(shape) for (start, end), shape in parts]
     return memory, views[: len(layers) - 1], views[len(layers) - 1 :]

@@ -12,10 +12,11 @@ NUMBER = re.compile(r"([+-]?)(\d[\d.,]*)(?:e([+-]?\d+))?")
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def interval(values: Iterable[float]) -> tuple[float, float, float]:
+def interval(values: Iterable[float], one_more: bool = False) -> tuple[float, float, float]:
     """Return the mean over seeds and the ends of its 95 % confidence interval (Student's t).
 
-    One seed says nothing of the scatter: its interval is infinite.
+    With ``one_more``, it is that of :func:`prediction_interval`. One seed says nothing of the
+    scatter: its interval is infinite.
 
     Examples
     --------
@@ -24,7 +25,10 @@ def interval(values: Iterable[float]) -> tuple[float, float, float]:
     84.20, 83.95 to 84.45
     """
     values = np.asarray(list(values), dtype=float)
-    return _around_mean(values, np.sqrt(1 / len(values)))
+    mean, n, half = float(values.mean()), len(values), np.inf
+    if n > 1:
+        half = float(students_t(n) * values.std(ddof=1) * np.sqrt(1 / n + one_more))
+    return mean, mean - half, mean + half
 
 
 def prediction_interval(values: Iterable[float]) -> tuple[float, float, float]:
@@ -40,15 +44,7 @@ def prediction_interval(values: Iterable[float]) -> tuple[float, float, float]:
     >>> print(f"{mean:.2f}, {low:.2f} to {high:.2f}")
     84.20, 83.70 to 84.70
     """
-    values = np.asarray(list(values), dtype=float)
-    return _around_mean(values, np.sqrt(1 + 1 / len(values)))
-
-
-def _around_mean(values: np.ndarray, factor: float) -> tuple[float, float, float]:
-    mean, n, half = float(values.mean()), len(values), np.inf
-    if n > 1:
-        half = float(students_t(n) * values.std(ddof=1) * factor)
-    return mean, mean - half, mean + half
+    return interval(values, one_more=True)
 
 
 def students_t(n: int | np.ndarray) -> float | np.ndarray:

@@ -2,12 +2,11 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import ExitStack, contextmanager
 
 _lock = threading.Lock()
-_limits: list[Any] = []  # of all who need it now or needed it, in any thread
-_users = 0
+_users: set[object] = set()  # all who need it now, in any thread
+_before = ExitStack()  # gives back what was before the first of them came
 
 
 @contextmanager
@@ -17,23 +16,20 @@ def one_blas_thread() -> Iterator[None]:
     The limit holds for the whole process, also for a BLAS that has been loaded since the first of
     several users came (SciPy has its own). The last user gives the threads back.
     """
-    _change_users(1)
+    from threadpoolctl import OpenBLASController, threadpool_limits  # to predict needs NumPy alone
+
+    # threadpoolctl obeys one thread only, until it is told to forget that thread
+    forget, user = OpenBLASController.clear_controlling_thread, object()
+    with _lock:
+        forget(force=True)
+        _before.callback(threadpool_limits(1, user_api="blas").restore_original_limits)
+        _users.add(user)
     try:
         yield
     finally:
-        _change_users(-1)
-
-
-def _change_users(by: int) -> None:
-    global _users
-    from threadpoolctl import OpenBLASController, threadpool_limits  # to predict needs NumPy alone
-
-    with _lock:
-        _users += by
-        # threadpoolctl obeys one thread only, until it is told to forget that thread
-        OpenBLASController.clear_controlling_thread(force=True)
-        if by > 0:
-            _limits.append(threadpool_limits(1, user_api="blas"))
-        while _limits and not _users:
-            _limits.pop().restore_original_limits()
-        OpenBLASController.clear_controlling_thread(force=True)
+        with _lock:
+            _users.remove(user)
+            forget(force=True)
+            if not _users:
+                _before.close()
+            forget(force=True)

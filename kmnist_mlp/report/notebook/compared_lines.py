@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from kmnist_mlp.data import Dataset
-from kmnist_mlp.experiments.error_analysis import ErrorAnalysis
+from kmnist_mlp.experiments.analysis import ErrorAnalysis
 from kmnist_mlp.figures.gradients import bug_verdict
 from kmnist_mlp.results import TrainingResult
 

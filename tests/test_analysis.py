@@ -1,0 +1,220 @@
+"""Errors, saturation and the distribution shift, against what is computed here another way."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from options import ALL_CHANGED
+from scipy.spatial.distance import cdist
+from sklearn.metrics import confusion_matrix as sklearn_confusion_matrix
+from sklearn.metrics import roc_auc_score
+from small_runs import SMALL
+
+from kmnist_mlp import MLP, Config, Dataset, run, train
+from kmnist_mlp.activations import ACTIVATIONS
+from kmnist_mlp.config import generator
+from kmnist_mlp.data import split_rows
+from kmnist_mlp.experiments import analyse_errors, analysis
+from kmnist_mlp.experiments.analysis import CHUNK, POOLED, layer_table, nearest_distances, pooled
+from kmnist_mlp.figures import tables
+from kmnist_mlp.support.statistics import plus_minus
+from kmnist_mlp.training import Training
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(20, 6)), RNG.integers(0, 3, 20)
+
+# ---- errors --------------------------------------------------------------------------------------
+
+
+def test_matrices_and_most_confident_errors_are_those_of_the_networks_predictions(tiny10):
+    runs = run({"a": SMALL}, [0, 1], n_jobs=1, data=tiny10, cache=False).of("a")
+    found = analyse_errors(runs, tiny10)
+    for matrix, result in zip(found.matrices, runs, strict=True):
+        predictions = result.model.predict(tiny10.test_images)
+        expected = sklearn_confusion_matrix(tiny10.test_labels, predictions, labels=range(10))
+        assert np.array_equal(matrix, expected)
+    probabilities = runs[0].model.predict_proba(tiny10.test_images)
+    wrong = probabilities.argmax(axis=1) != tiny10.test_labels
+    images, labels, predictions, confidences = found.most_confident
+    assert len(images) == len(labels) == len(predictions) == len(confidences) == 24 < wrong.sum()
+    assert confidences.tolist() == sorted(probabilities[wrong].max(axis=1))[:-25:-1]
+    for image, label, prediction in zip(images, labels, predictions, strict=True):
+        (source,) = np.flatnonzero((tiny10.test_images == image).all(axis=(1, 2)))
+        assert tiny10.test_labels[source] == label != prediction
+        assert probabilities[source].argmax() == prediction
+
+
+def test_no_option_of_a_configuration_is_ignored(tiny):
+    (result,) = run(ALL_CHANGED, 7, n_jobs=1, data=tiny, cache=False).of("run 1")
+    (matrix,) = analyse_errors([result], tiny).matrices
+    assert matrix.shape == (3, 3) and matrix.sum() == len(tiny.test_labels)
+    assert np.trace(matrix) / matrix.sum() == pytest.approx(result.test_accuracy)
+
+
+def test_the_share_of_confident_errors_is_one_of_the_first_seeds_errors_alone(tiny10):
+    data = replace(tiny10, test_images=tiny10.test_images[:5], test_labels=np.arange(5))
+    probabilities = np.full((5, 10), 0.01)
+    probabilities[np.arange(5), [0, 1, 3, 4, 5]] = [0.95, 0.96, 0.901, 0.899, 0.7]
+    right = probabilities.copy()
+    right[np.arange(5), np.arange(5)] = 0.99
+    first, second = (
+        SimpleNamespace(model=SimpleNamespace(predict_proba=lambda images, p=p: p))
+        for p in (probabilities, right)
+    )
+    found = analyse_errors([first, second], data)
+    assert found.confident_share == pytest.approx(100 / 3)
+    assert found.most_confident.confidences.tolist() == [0.901, 0.899, 0.7]
+    perfect = analyse_errors([second, first], data)
+    assert perfect.confident_share == 0 and len(perfect.most_confident.images) == 0
+
+
+# ---- saturation ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("activation", "saturated", "not_saturated"),
+    [
+        ("tanh", [-2.19, 2.19, 50.0], [-2.17, 0.0, 2.17]),
+        ("sigmoid", [-4.37, 4.37, 50.0], [-4.35, 0.0, 2.19]),
+        ("ReLU", [-50.0, -0.1, 0.0], [0.001, 2.0, 50.0]),
+    ],
+)
+def test_a_unit_is_saturated_where_its_slope_is_below_a_twentieth_of_the_largest(
+    activation, saturated, not_saturated
+):
+    z = np.array([saturated, not_saturated]).T  # an image per row: one of two units is saturated
+    model = MLP.from_parameters(activation, [np.eye(2), np.eye(2)], [np.zeros(2), np.zeros(2)])
+    shares = ["saturated_share", "always_saturated_share"]
+    assert layer_table(model, z, np.zeros(3, int))[shares].loc[0].tolist() == [0.5, 0.5]
+    swapped = layer_table(model, np.vstack([z, z[:1, ::-1]]), np.zeros(4, int))
+    assert swapped[shares].loc[0].tolist() == [0.5, 0]
+
+
+@pytest.mark.parametrize("layers", [(6, 5, 4, 3), (6, 3)])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_the_gradient_norm_of_a_layer_is_the_mean_over_images_of_the_norm_of_its_gradient(
+    activation, layers
+):
+    model = MLP(layers, activation, seed=1, dtype=np.float64)
+    per_image = [model.gradients(X[i : i + 1], Y[i : i + 1])[0] for i in range(len(X))]
+    norms = [[np.linalg.norm(weights) for weights in gradients] for gradients in per_image]
+    table = layer_table(model, X, Y)
+    assert table.gradient_norm.tolist() == pytest.approx(np.mean(norms, axis=0), rel=1e-12)
+    assert table.layer.tolist() == [*range(1, len(layers))]
+    assert table.saturated_share.isna().tolist() == [False] * (len(layers) - 2) + [True]
+
+
+def test_runs_are_measured_on_2000_training_images_with_their_first_and_their_kept_weights(
+    make_dataset,
+):
+    data = make_dataset(train=2600)
+    config = SMALL.replace(layer_specs=(36, 4, 3), learning_rate=1.0, epochs=6)
+    results = run({"b": config, "a": SMALL.replace(layer_specs=(36, 3))}, [3, 1], 1, data, False)
+    groups = analysis.saturation_by_seed(results, data).groupby(["experiment", "seed"], sort=False)
+    assert list(groups.groups) == [("b", 3), ("b", 1), ("a", 3), ("a", 1)]
+    for key, found in groups:
+        result = results.runs[key]
+        start = Training(result.config, data)
+        x, y = start.split.train[:2000], start.split.train_labels[:2000]
+        for weights, epoch, model in (
+            ("initial", 0, start.model), ("kept", result.kept_epoch, result.model),
+        ):  # fmt: skip
+            part = found[found.weights == weights].reset_index(drop=True)
+            assert (part.epoch == epoch).all()
+            expected = layer_table(model, x, y)
+            assert part[expected.columns].equals(expected)
+    assert 0 < results.of("b")[0].kept_epoch < 6
+
+
+def test_the_table_of_saturation_has_means_over_seeds_in_per_cent(tiny10):
+    sigmoid = SMALL.replace(layer_specs=(36, 5, 5, 10), activation="sigmoid")
+    results = run({"baseline": SMALL, "two_hidden_layers": sigmoid}, [0, 1], 1, tiny10, False)
+    numbers = analysis.saturation_by_seed(results, tiny10)
+    table = tables.saturation(numbers, tiny10.name)
+    row = table.loc["two layers of 64 units: kept weights"]
+    kept = numbers.query("experiment == 'two_hidden_layers' and weights == 'kept' and layer == 2")
+    percent = f"{100 * kept.saturated_share.mean():.1f}".removesuffix(".0")
+    assert row["saturated units, layer 2, %"].startswith(percent)
+    assert row["gradient norm, layer 2"].startswith(f"{kept.gradient_norm.mean():.2f}")
+    missing = table.loc["baseline, early stopping: kept weights"]
+    assert missing["saturated units, layer 2, %"] == missing["gradient norm, layer 3"] == "–"
+
+
+# ---- distribution shift --------------------------------------------------------------------------
+
+
+def test_pooling_keeps_every_image_with_its_label_and_the_sizes():
+    numbers = np.arange(50, dtype=np.uint8)  # every image holds its number, its label the last bit
+    images, labels = np.repeat(numbers, 6).reshape(50, 2, 3), numbers % 2
+    parts = images[:40], labels[:40], images[40:], labels[40:]
+    data = Dataset(*parts, "stand-in data", ("even", "odd"), ("e", "o"))
+    mixed = pooled(data)
+    assert mixed.name == "stand-in data, pooled" and mixed.is_stand_in
+    assert (mixed.class_names, mixed.romaji) == (data.class_names, data.romaji)
+    assert len(mixed.train_images) == 40 and len(mixed.test_images) == 10
+    found = np.concatenate([mixed.train_images, mixed.test_images])[:, 1, 2]
+    assert found.tolist() == list(generator(0, analysis.POOLING).permutation(50))
+    assert np.array_equal(np.concatenate([mixed.train_labels, mixed.test_labels]), found % 2)
+
+
+def test_the_baseline_is_trained_again_with_the_same_configuration_and_seeds(
+    tiny10, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("KMNIST_MLP_RESULTS", str(tmp_path))
+    other = SMALL.replace(layer_specs=(36, 10))
+    results = run({"other": other, "baseline": SMALL}, [3, 1], n_jobs=1, data=tiny10)
+    mixed = analysis.pooled_runs(tiny10, results)
+    assert [r.config for r in mixed.of(POOLED)] == [SMALL.replace(seed=s) for s in (3, 1)]
+    assert mixed.data_name == tiny10.name  # whose reference results it has
+    table = analysis.pooled_comparison(results, mixed)
+    for row, these, name in ((0, results, "baseline"), (1, mixed, POOLED)):
+        validation, test = (
+            these.values(quantity, name) for quantity in ("validation_accuracy", "test_accuracy")
+        )
+        assert (analysis.gap(these, name) == validation - test).all()
+        expected = [plus_minus(values, 2) for values in (validation, test, validation - test)]
+        assert table.iloc[row].tolist() == expected
+    assert "re-split" in table.index[1]
+
+
+def test_the_nearest_distance_of_1000_images_of_each_part_is_that_of_a_full_search(make_dataset):
+    """Among more training images than are compared at once."""
+    data = make_dataset(train=6000, test=1100)
+    train_rows, validation_rows = split_rows(6000, Config())
+    test_images = data.test_images.copy()
+    test_images[:200] = data.train_images[train_rows[CHUNK - 1]]  # the last to be compared at once
+    data = replace(data, test_images=test_images)
+    train, test = (a.reshape(len(a), -1) / 255 for a in (data.train_images, data.test_images))
+    chosen = {
+        "validation": train[validation_rows[:1000]],
+        "test": test[generator(0, 7).permutation(1100)[:1000]],
+    }
+    found = nearest_distances(data)
+    assert list(found) == list(chosen)
+    for part, distances in found.items():
+        full = cdist(chosen[part], train[train_rows]).min(axis=1)
+        np.testing.assert_allclose(distances, full, atol=1e-4)
+
+
+@pytest.mark.parametrize("control", [False, True])
+def test_a_network_tells_shifted_test_images_on_a_quarter_of_the_images_but_not_two_alike(
+    make_dataset, monkeypatch, control
+):
+    data, runs = make_dataset(classes=10, train=600, test=200), []
+    data = replace(data, test_images=255 - data.test_images)
+    monkeypatch.setattr(analysis, "train", lambda *a: runs.append((*a, train(*a))) or runs[-1][2])
+    found = analysis.origin_auc(data, 3, control)
+    ((config, origins, result),) = runs
+    assert config == Config(layer_specs=(36, 128, 2), seed=3)
+    assert (len(origins.train_images), len(origins.test_images)) == (300, 100)
+    output = result.model.predict_proba(origins.test_images)[:, 1]
+    assert found == pytest.approx(roc_auc_score(origins.test_labels, output))
+    assert 0.3 < found < 0.7 if control else found > 0.95
+    rows = generator(3, analysis.ORIGINS).permutation(600)
+    others = data.train_images[rows[200:400]] if control else data.test_images
+    images = np.concatenate([origins.train_images, origins.test_images])
+    labels = np.concatenate([origins.train_labels, origins.test_labels])
+    for label, expected in enumerate((data.train_images[rows[:200]], others)):
+        taken = sorted(image.tobytes() for image in images[labels == label])
+        assert taken == sorted(image.tobytes() for image in expected)
