@@ -107,8 +107,7 @@ def _curve(strokes: str) -> tuple[np.ndarray, np.ndarray, float]:
     steps = [np.append(0, np.hypot(*np.diff(row @ control_points, axis=0).T)) for row in rows]
     way = np.cumsum(np.concatenate(steps))
     stations = (np.arange(CURVE_POINTS) + 0.5) / CURVE_POINTS * way[-1]
-    columns = np.concatenate(rows).T
-    basis = np.stack([np.interp(stations, way, column) for column in columns], axis=1)
+    basis = np.stack([np.interp(stations, way, c) for c in np.concatenate(rows).T], axis=1)
     return control_points, basis, way[-1]
 
 
