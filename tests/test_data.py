@@ -1,14 +1,11 @@
-"""The right data is found in the stated order, the stand-in is announced, the split is honest."""
+"""The data set is what the official page describes, and the split is honest."""
 
 import copy
 import pickle
-import warnings
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
-from official import NAMES, fill, small_files
 from options import ALL_CHANGED
 
 from kmnist_mlp import Config
@@ -17,111 +14,11 @@ from kmnist_mlp.data import (
     CLASS_NAMES,
     ROMAJI,
     Dataset,
-    is_stand_in,
-    one_hot,
     pixel_statistics,
     split_and_standardise,
     split_rows,
     standardise,
 )
-from kmnist_mlp.datasets.folders import cache_folder
-from kmnist_mlp.datasets.kmnist import FAILED, StandInWarning, load_kmnist
-
-NOWHERE = "http://127.0.0.1:9/kmnist/"  # nothing listens there
-
-
-@pytest.fixture(autouse=True)
-def nothing_chosen(monkeypatch, tmp_path):
-    """No variable is set, nothing is in the cache, and there is no network."""
-    for name in ("KMNIST_MLP_DATASET", "KMNIST_MLP_DATA", FAILED):
-        monkeypatch.setenv(name, "")  # and what a test sets is undone
-    monkeypatch.setenv("KMNIST_MLP_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("KMNIST_MLP_URL", NOWHERE)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-
-
-@pytest.fixture(name="fill")
-def fill_with_small_files(monkeypatch):
-    """Return a function that fills a folder with four small files, which pass for the official."""
-    return partial(fill, files=small_files(monkeypatch))
-
-
-def is_the_small_set(data):
-    return data.name == "KMNIST" and len(data.train_images) == 30 and len(data.test_images) == 20
-
-
-# ---- the search order ----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("wanted", ["", "kmnist", "stand-in"])
-def test_the_argument_is_looked_at_first_and_read_once_without_an_announcement(
-    fill, tmp_path, monkeypatch, wanted
-):
-    monkeypatch.setenv("KMNIST_MLP_DATA", str(tmp_path / "named, but empty"))
-    monkeypatch.setenv("KMNIST_MLP_DATASET", wanted)
-    folder = fill(tmp_path / "given")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        data = load_kmnist(folder)
-    assert is_the_small_set(data) and load_kmnist(str(folder)) is data
-
-
-def test_the_named_folder_comes_before_the_cache_and_may_begin_with_a_tilde(
-    fill, tmp_path, monkeypatch
-):
-    for name in ("HOME", "USERPROFILE"):
-        monkeypatch.setenv(name, str(tmp_path))
-    monkeypatch.setenv("KMNIST_MLP_DATA", "~/named")
-    fill(tmp_path / "named")
-    (tmp_path / "cache" / "data").mkdir(parents=True)
-    assert is_the_small_set(load_kmnist())
-
-
-def test_whole_files_in_the_cache_are_read_without_the_network(fill, tmp_path):
-    fill(tmp_path / "cache" / "data")
-    assert is_the_small_set(load_kmnist())
-
-
-def test_without_data_and_network_the_stand_in_is_announced_every_time_where_it_was_asked_for():
-    for _ in range(2):
-        with pytest.warns(StandInWarning, match=f"(?s){NOWHERE}.*KMNIST_MLP_DATA") as told:
-            data = load_kmnist()
-        assert data.is_stand_in and data.name == "stand-in data"
-        assert [warning.filename for warning in told] == [__file__]
-
-
-@pytest.mark.parametrize("spelling", ["stand-in", " Stand-In "])
-def test_the_stand_in_can_be_forced_although_a_folder_is_named(
-    fill, tmp_path, monkeypatch, spelling
-):
-    monkeypatch.setenv("KMNIST_MLP_DATASET", spelling)
-    monkeypatch.setenv("KMNIST_MLP_DATA", str(fill(tmp_path / "named")))
-    with pytest.warns(StandInWarning, match="KMNIST_MLP_DATASET=stand-in"):
-        assert load_kmnist().is_stand_in
-
-
-@pytest.mark.parametrize("by", ["argument", "variable"])
-@pytest.mark.parametrize("name", NAMES)
-def test_a_named_folder_with_a_lost_or_damaged_file_is_an_error_and_never_the_stand_in(
-    fill, tmp_path, monkeypatch, by, name
-):
-    path = fill(tmp_path / "named") / name
-    if by == "variable":
-        monkeypatch.setenv("KMNIST_MLP_DATA", str(path.parent))
-    path.write_bytes(path.read_bytes()[:-50])
-    for error in (ValueError, FileNotFoundError):
-        with pytest.raises(error) as caught:
-            load_kmnist(path.parent if by == "argument" else None)
-        assert str(path) in str(caught.value)
-        path.unlink(missing_ok=True)
-
-
-def test_mandatory_real_data_that_cannot_be_had_is_an_error_that_says_what_to_do(monkeypatch):
-    monkeypatch.setenv("KMNIST_MLP_DATASET", "kmnist")
-    with pytest.raises(FileNotFoundError) as caught:
-        load_kmnist()
-    assert all(part in str(caught.value) for part in (NOWHERE, "KMNIST_MLP_DATA ", *NAMES))
-
 
 # ---- what is loaded ------------------------------------------------------------------------------
 
@@ -157,29 +54,13 @@ def test_the_fingerprint_changes_with_every_array_its_type_and_its_shape(tiny10,
     assert replace(tiny10, **{name: same, "name": "b"}).fingerprint == tiny10.fingerprint
 
 
-def test_a_data_set_is_shown_by_name_and_sizes(tiny):
-    assert repr(tiny) == (
-        f"Dataset(3 patterns, 240 training and 60 test images, fingerprint {tiny.fingerprint[:12]})"
-    )
-
-
 def test_classes_without_readings_are_called_by_their_names_and_the_kana_have_theirs(tiny):
-    image, label = np.zeros((1, 1, 1), np.uint8), np.zeros(1, int)
-    least = Dataset(image, label, image, label, "least", ("a",), ("b",))
-    assert len(least.train_images) == 1 and least.class_labels == ("a b",)
     data = replace(tiny, class_names=("cat", "dog", "す"), romaji=())
     assert data.class_labels == data.romaji == ("cat", "dog", "す")
-    for kind in (list, np.array):
-        names = kind(CLASS_NAMES)
-        kana = Dataset(image, label, image, label, "small", names)
-        names[0] = "?"  # the data set does not change with it
-        assert kana.class_names == CLASS_NAMES and kana.class_labels[-1] == "を wo"
-
-
-def test_what_is_made_of_the_stand_in_is_one_too(tiny):
-    for name in ("stand-in data", "stand-in data, pooled", "KMNIST", "my data"):
-        expected = name.startswith("stand-in")
-        assert is_stand_in(name) is replace(tiny, name=name).is_stand_in is expected
+    image, label = np.zeros((1, 1, 1), np.uint8), np.zeros(1, int)
+    kana = Dataset(image, label, image, label, "small", list(CLASS_NAMES))
+    assert kana.class_names == CLASS_NAMES and kana.class_labels[-1] == "を wo"
+    assert not kana.is_stand_in and replace(kana, name="stand-in data, pooled").is_stand_in
 
 
 # ---- split ---------------------------------------------------------------------------------------
@@ -276,11 +157,6 @@ def test_statistics_are_taken_over_every_chosen_image_once(rows):
     np.testing.assert_allclose(std, [images[chosen].std()] * 3, rtol=1e-12)
 
 
-def test_one_hot_marks_the_column_of_each_label():
-    assert one_hot(np.array([2, 0]), classes=3).tolist() == [[0, 0, 1], [1, 0, 0]]
-    assert one_hot([9], 10).tolist() == [[0] * 9 + [1]] and one_hot([9], 10).dtype == np.float32
-
-
 def test_data_and_copies_of_it_do_not_change_with_the_arrays_that_they_were_made_of(make_dataset):
     """Else a result would be kept, and found, under the fingerprint of other data."""
     made = make_dataset()
@@ -298,23 +174,3 @@ def test_data_and_copies_of_it_do_not_change_with_the_arrays_that_they_were_made
         assert each.fingerprint == made.fingerprint == replace(each).fingerprint
         assert (each.name, each.class_labels) == (made.name, made.class_labels)
     assert replace(made, **arrays).fingerprint != made.fingerprint
-
-
-def test_without_a_home_folder_the_variable_that_names_one_is_said(monkeypatch, tmp_path):
-    monkeypatch.delenv("KMNIST_MLP_CACHE", raising=False)
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # as without a passwd entry
-    with pytest.raises(FileNotFoundError, match="KMNIST_MLP_CACHE"):
-        cache_folder()
-    monkeypatch.setenv("KMNIST_MLP_CACHE", str(tmp_path))
-    assert cache_folder() == tmp_path
-
-
-def test_a_read_only_view_of_an_array_that_can_still_be_changed_is_copied(tiny):
-    images = tiny.train_images.copy()
-    view = images[:]
-    view.flags.writeable = False
-    data = replace(tiny, train_images=view)
-    images[...] = 0
-    assert data.train_images.any()
-    assert replace(data, name="same").train_images is data.train_images

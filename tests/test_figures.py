@@ -320,12 +320,12 @@ def test_the_next_run_is_drawn_beside_each_printed_number(small_results):
 
 def test_claims_of_any_unit_are_drawn_in_halves_of_their_interval(small_results):
     claims = [
-        Claim("2.2a", "a bound below", "test_accuracy", "baseline", low=10),
-        Claim("2.2b", "a bound above", "test_accuracy", "l2_0.2", high=84),
-        Claim("3", "a difference", "test_loss", "baseline", high=0, minus="linear"),
-        Claim("3", "a printed number", "test_accuracy", "linear", runs=((84, 94),)),
-        Claim("4", "not of seeds", "gradient_difference", "baseline", high=1e-4),
-        *(Claim("5", f"equal {low}", "test_loss", "linear", low=low, minus="linear")
+        Claim("2.2a", "a bound below", "test_accuracy", "baseline", ((10, np.inf),)),
+        Claim("2.2b", "a bound above", "test_accuracy", "l2_0.2", ((-np.inf, 84),)),
+        Claim("3", "a difference", "test_loss", "baseline", ((-np.inf, 0),), "linear"),
+        Claim("3", "a printed number", "test_accuracy", "linear", ((84, 94),), one_run=True),
+        Claim("4", "not of seeds", "gradient_difference", "baseline", ((-np.inf, 1e-4),)),
+        *(Claim("5", f"equal {low}", "test_loss", "linear", ((low, np.inf),), "linear")
           for low in (0, -1, 1)),
     ]  # fmt: skip
     judged = judged_twice(small_results, {0: pd.DataFrame({"difference": [1e-6, 2e-6]})}, claims)

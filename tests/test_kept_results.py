@@ -11,11 +11,11 @@ from kmnist_mlp import Config
 from kmnist_mlp.experiments import CLAIMS, EXPERIMENTS, Results, readings, run, sweep
 from kmnist_mlp.experiments.claims import Claim
 from kmnist_mlp.experiments.paper import PAPER
-from kmnist_mlp.experiments.published_code import PublishedRun
 from kmnist_mlp.experiments.readings import OURS, READINGS, read_as
 from kmnist_mlp.experiments.reference import load_reference
+from kmnist_mlp.network import MLP
 from kmnist_mlp.report import measure
-from kmnist_mlp.results import CURVES
+from kmnist_mlp.results import CURVES, TrainingResult
 from kmnist_mlp.support.statistics import interval, prediction_interval
 
 
@@ -90,8 +90,8 @@ def test_each_claim_is_judged_in_each_reading():
         for seed in range(3)
     ]
     claims = [
-        Claim("4", "ReLU is perfect", "test_accuracy", "relu", low=99),
-        Claim("4", "ReLU is good", "test_accuracy", "relu", low=80),
+        Claim("4", "ReLU is perfect", "test_accuracy", "relu", ((99, np.inf),)),
+        Claim("4", "ReLU is good", "test_accuracy", "relu", ((80, np.inf),)),
     ]
     found = readings.verdicts(pd.DataFrame(rows), claims)
     no = "not reproduced"
@@ -106,7 +106,8 @@ def test_a_run_of_the_whole_published_code_is_kept_with_its_curves(tmp_path, mon
     def quick(config, data, deviations):
         values = np.full(2, config.seed + len(deviations) / 8)
         curves, kept = dict.fromkeys(CURVES, values), dict.fromkeys(CURVES, values[-1])
-        return PublishedRun(0.5, 0.0123456789, 2, 1, False, curves, kept, [np.zeros((2, 2))])
+        tested = 0.0123456789, 0.5, 0.0
+        return TrainingResult(config, MLP((2, 2)), curves, kept, 2, 1, 2, False, *tested)
 
     def one_by_one(todo, data, n_jobs, job):
         for key, config in todo.items():

@@ -13,7 +13,7 @@ from IPython.utils.capture import capture_output
 from kmnist_mlp import MLP, figures
 from kmnist_mlp.experiments import analyse_errors
 from kmnist_mlp.experiments.paper import paper_curves, published_gradients
-from kmnist_mlp.experiments.paper_gradients import CODE_DIVISOR, would_pass
+from kmnist_mlp.experiments.paper_gradients import would_pass
 from kmnist_mlp.figures import tables
 from kmnist_mlp.figures.tables import consistent
 from kmnist_mlp.report import notebook, summaries
@@ -173,7 +173,7 @@ def test_what_the_notebooks_type_follows_from_the_papers_tables():
     assert len(behind) == 9 and summaries.gradient_summary(behind).relative < 0.0705 < 1 / 8
     bias = rows[rows.weight == "output bias"].actual_gradient
     assert (bias.min(), bias.max()) == (0.000357, 0.00208)
-    assert would_pass(CODE_DIVISOR * rows.approximated_gradient, 0) == 1 and CODE_DIVISOR == 10
+    assert would_pass(10 * rows.approximated_gradient, 0) == 1
     squares, sizes = (sum((abs(W) ** k).sum() for W in MLP((784, 128, 10)).weights) for k in (2, 1))
     assert (round(0.2 * squares), round(0.001 * sizes, 1)) == (55, 4.2)
     above = (paper_curves([7]) - paper_curves([3])).training_loss.round(4)

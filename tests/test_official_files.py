@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
@@ -16,16 +17,24 @@ from kmnist_mlp.datasets import kmnist
 from kmnist_mlp.datasets.__main__ import main
 from kmnist_mlp.datasets.kmnist import (
     FAILED,
+    StandInWarning,
     download,
     load_and_announce,
     load_kmnist,
     read_verified,
 )
 
+NOWHERE = "http://127.0.0.1:9/kmnist/"  # nothing listens there
 
-@pytest.fixture
-def contents(monkeypatch):
-    """Small files that pass for the four official ones, as a dict of name to bytes."""
+
+@pytest.fixture(autouse=True)
+def contents(monkeypatch, tmp_path):
+    """Small files that pass for the official ones; no variable is set, and no network is there."""
+    for name in ("KMNIST_MLP_DATASET", "KMNIST_MLP_DATA", FAILED):
+        monkeypatch.setenv(name, "")  # and what a test sets is undone
+    monkeypatch.setenv("KMNIST_MLP_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("KMNIST_MLP_URL", NOWHERE)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     return small_files(monkeypatch)
 
 
@@ -37,6 +46,59 @@ def folder(tmp_path):
 def files_in(folder):
     """Return all of a folder, what is left of temporary files included, as name to bytes."""
     return {path.name: path.read_bytes() for path in folder.iterdir()} if folder.exists() else {}
+
+
+# ---- the search order ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wanted", ["", "kmnist", "stand-in"])
+def test_the_argument_is_looked_at_first_and_read_once_without_an_announcement(
+    contents, tmp_path, monkeypatch, wanted
+):
+    monkeypatch.setenv("KMNIST_MLP_DATA", str(tmp_path / "named, but empty"))
+    monkeypatch.setenv("KMNIST_MLP_DATASET", wanted)
+    given = fill(tmp_path / "given", contents)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        data = load_kmnist(given)
+    assert data.name == "KMNIST" and load_kmnist(str(given)) is data
+    assert (len(data.train_images), len(data.test_images)) == (30, 20)
+
+
+def test_the_named_folder_comes_before_the_cache_and_may_begin_with_a_tilde(
+    contents, folder, tmp_path, monkeypatch
+):
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setenv("KMNIST_MLP_DATA", "~/named")
+    fill(tmp_path / "named", contents)
+    folder.mkdir(parents=True)
+    assert not load_kmnist().is_stand_in
+
+
+def test_without_data_and_network_the_stand_in_is_announced_every_time_where_it_was_asked_for():
+    for _ in range(2):
+        with pytest.warns(StandInWarning, match=f"(?s){NOWHERE}.*KMNIST_MLP_DATA") as told:
+            assert load_kmnist().is_stand_in
+        assert [warning.filename for warning in told] == [__file__]
+
+
+def test_the_stand_in_can_be_forced_although_a_folder_is_named(contents, tmp_path, monkeypatch):
+    monkeypatch.setenv("KMNIST_MLP_DATASET", " Stand-In ")
+    monkeypatch.setenv("KMNIST_MLP_DATA", str(fill(tmp_path / "named", contents)))
+    with pytest.warns(StandInWarning, match="KMNIST_MLP_DATASET=stand-in"):
+        assert load_kmnist().is_stand_in
+
+
+@pytest.mark.parametrize("variable", [{"KMNIST_MLP_DATA": "{0}"}, {"KMNIST_MLP_DATASET": "kmnist"}])
+def test_named_or_mandatory_data_that_cannot_be_had_is_an_error_that_says_what_to_do(
+    tmp_path, monkeypatch, variable
+):
+    for name, value in variable.items():
+        monkeypatch.setenv(name, value.format(tmp_path))
+    with pytest.raises(FileNotFoundError, match="(?s)KMNIST_MLP_DATA ") as caught:
+        load_kmnist()
+    assert all(name in str(caught.value) for name in NAMES)
 
 
 # ---- reading -------------------------------------------------------------------------------------
@@ -80,7 +142,6 @@ def web(monkeypatch, contents):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     monkeypatch.setenv("KMNIST_MLP_URL", f"http://127.0.0.1:{server.server_port}/kmnist")
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     yield web
     server.shutdown()
     server.server_close()
@@ -98,7 +159,7 @@ def test_only_a_missing_or_damaged_file_is_fetched(contents, folder, web):
     for damaged in ([*NAMES], [TEST_IMAGES], []):
         fill(folder, dict.fromkeys(damaged, b"PK") if web.asked else {})
         web.asked.clear()
-        assert download(folder) is None
+        assert download(folder) == ""
         assert web.asked == damaged and files_in(folder) == contents
 
 
@@ -123,25 +184,14 @@ def test_what_has_no_server_or_no_folder_to_be_put_into_is_told(folder, web, mon
     (folder.parent / "a folder" / TRAIN_IMAGES).mkdir(parents=True)
     (folder.parent / "file").write_text("in the way")
     for name in ("file/data", "a long name" * 100, "a folder"):
-        assert download(folder.parent / name) is not None
+        assert download(folder.parent / name)
     for address in ("no address/", "ftp://127.0.0.1/", "http://127.0.0.1:9/"):
         monkeypatch.setenv("KMNIST_MLP_URL", address)
         assert address in download(folder) and files_in(folder) == {}
 
 
-# ---- the data set --------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def nothing_there(monkeypatch, folder):
-    """No variable is set, and nothing is in the cache."""
-    monkeypatch.setenv("KMNIST_MLP_CACHE", str(folder.parent))
-    for name in ("KMNIST_MLP_DATA", "KMNIST_MLP_DATASET", FAILED):
-        monkeypatch.setenv(name, "")  # and what a test sets is undone
-
-
 def test_a_program_and_its_children_try_once_unless_the_data_is_mandatory_or_there_by_now(
-    contents, folder, web, nothing_there, monkeypatch
+    contents, folder, web, monkeypatch
 ):
     fill(folder, {NAMES[0]: contents[NAMES[0]]})
     good, web.answer = web.answer, BAD_ANSWERS["not found"][0]
@@ -161,21 +211,23 @@ def test_a_program_and_its_children_try_once_unless_the_data_is_mandatory_or_the
 # ---- the command ---------------------------------------------------------------------------------
 
 
-def test_the_command_fetches_verifies_and_credits(contents, folder, web, nothing_there, capsys):
-    assert main() == 0 and files_in(folder) == contents
-    assert len(load_kmnist().train_images) == 30
-    told = capsys.readouterr().out
-    parts = ["created by CODH", "CC BY-SA 4.0", *(f"{folder / name}" for name in NAMES)]
-    assert all(part in told for part in parts)
-
-
-def test_the_command_asks_every_time_and_tells_what_to_do_by_hand(
-    tmp_path, web, nothing_there, monkeypatch, capsys
+def test_the_command_asks_every_time_and_tells_what_to_do_or_whom_to_credit(
+    contents, folder, tmp_path, web, monkeypatch, capsys
 ):
-    web.answer, said = BAD_ANSWERS["not found"]
-    assert main() == main() == 1 and len(web.asked) == 2
-    told = capsys.readouterr().err
-    assert all(name in told for name in [*NAMES, said, "KMNIST_MLP_DATA", "codh.rois.ac.jp"])
+    good, (web.answer, said) = web.answer, BAD_ANSWERS["not found"]
+    for asked in (1, 2):
+        with pytest.raises(SystemExit) as told:
+            main()
+        assert len(web.asked) == asked
+    parts = [*NAMES, said, "KMNIST_MLP_DATA", "codh.rois.ac.jp"]
+    assert all(part in told.value.code for part in parts)
     monkeypatch.setenv("KMNIST_MLP_DATA", str(tmp_path))  # nothing is downloaded there
-    assert main() == 1 and len(web.asked) == 2
-    assert str(tmp_path / TRAIN_IMAGES) in capsys.readouterr().err
+    with pytest.raises(SystemExit, match=re.escape(str(tmp_path / TRAIN_IMAGES))):
+        main()
+    assert len(web.asked) == 2
+    monkeypatch.setenv("KMNIST_MLP_DATA", "")
+    web.answer = good
+    main()
+    parts = ["created by CODH", "CC BY-SA 4.0", *(f"{folder / name}" for name in NAMES)]
+    told = capsys.readouterr().out
+    assert files_in(folder) == contents and all(part in told for part in parts)

@@ -14,7 +14,6 @@ from kmnist_mlp.experiments.paper import (
     PAPER,
     offset_and_rest,
     paper_curves,
-    patience_stop,
     published_gradients,
 )
 from kmnist_mlp.gradient_check import TOLERANCE
@@ -58,16 +57,6 @@ def test_three_runs_without_numbers_differ_from_the_baseline_in_one_thing_each()
         assert (entry.section, entry.figures) == ("abstract", ())
         assert entry.test_loss is None and entry.test_accuracy is None
     assert EXPERIMENTS["final"] == Config.from_dict(FINAL), "the dictionary of section 6"
-
-
-def test_every_experiment_has_a_title_of_its_own_with_the_numbers_of_its_configuration():
-    titles = [entry.title for entry in PAPER.values()]
-    assert len(set(titles)) == len(titles)
-    for name, entry in PAPER.items():
-        config = entry.config
-        own = {config.learning_rate, config.epochs, config.L1_penalty, config.L2_penalty}
-        own |= {*config.layer_specs} | ({0, 255} if name == "no_standardisation" else set())
-        assert own >= set(map(float, NUMBER.findall(entry.title))), name
 
 
 def test_the_gradients_are_those_of_tables_1_to_3():
@@ -128,23 +117,7 @@ def test_an_offset_is_the_mean_difference_of_all_curves_over_the_epochs_of_both(
     assert offset_and_rest(others, curves)[0] == pytest.approx(-9 / 5)
 
 
-@pytest.mark.parametrize(
-    ("losses", "patience", "epoch"),
-    [
-        ([5, 4, 4, 4, 1], 2, 4),  # an equal loss is no improvement
-        ([5, 4, 4, 3, 4, 2, 9, 9, 9, 0], 3, 9),
-        ([1, 2, 3], 1, 2),
-        ([1, 2, 3, 4, 5], 5, None),
-        ([3, 2, 1], 1, None),
-    ],
-)
-def test_patience_ends_a_run_so_many_epochs_after_its_lowest_loss(losses, patience, epoch):
-    assert patience_stop(pd.Series(losses, range(1, len(losses) + 1)), patience) == epoch
-
-
 def test_the_facts_that_the_notebooks_state_follow_from_the_curves():
-    stops = [patience_stop(paper_curves([figure]).validation_loss) for figure in LAST]
-    assert stops == [21, 21, 23, 15, 23, 23, None, 17, None, 21, 21]
     for figure, other in ((3, 1), (4, 2), (9, 5)):
         _, rest = offset_and_rest(paper_curves([figure]), paper_curves([other]))
         assert 4 * rest < paper_curves([figure], "uncertainty").min().min() + 1e-4

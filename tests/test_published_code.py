@@ -1,4 +1,4 @@
-"""The published algorithm: equal to ours without deviations, to a slow reference with all."""
+"""The published algorithm: equal to ours without deviations, to a plain reference with all."""
 
 import math
 
@@ -48,29 +48,25 @@ def test_without_deviations_it_is_our_own_algorithm(name, seed, make_dataset):
     assert found.test_accuracy == ours.test_accuracy
 
 
-# ---- all deviations, with a loop over images and units -------------------------------------------
+# ---- all deviations, image by image ------------------------------------------------------------
 
 
 def passed(x, weights, biases, activation):
     """Return the outputs of all layers for one image, slopes of the hidden ones, probabilities."""
-    layers, slopes = [list(x)], []
-    for W, b in zip(weights, biases, strict=True):
-        z = [
-            sum(a * W[i][j] for i, a in enumerate(layers[-1])) + b[j]  # a weighted input
-            for j in range(len(b))
-        ]
-        if W is weights[-1]:
-            powers = [math.exp(min(max(value, -20.0), 20.0)) for value in z]
-            return layers, slopes, [power / sum(powers) for power in powers]
+    layers, slopes = [x], []
+    for W, b in zip(weights[:-1], biases[:-1], strict=True):
+        z = layers[-1] @ W + b
         if activation == "tanh":
-            layers.append([1.7159 * math.tanh(2 * value / 3) for value in z])
-            slopes.append([1 - math.tanh(value) ** 2 for value in z])
+            layers.append(np.array([1.7159 * math.tanh(2 * value / 3) for value in z]))
+            slopes.append(1 - np.tanh(z) ** 2)
         elif activation == "sigmoid":
-            layers.append([1 / (1 + math.exp(-min(max(value, -20.0), 20.0))) for value in z])
-            slopes.append([a * (1 - a) for a in layers[-1]])
+            layers.append(1 / (1 + np.exp(-np.clip(z, -20, 20))))
+            slopes.append(layers[-1] * (1 - layers[-1]))
         else:
-            layers.append([min(max(value, 0.0), 200.0) for value in z])
-            slopes.append([1.0 if value >= 0 else 0.0 for value in z])
+            layers.append(np.array([min(max(value, 0.0), 200.0) for value in z]))
+            slopes.append(z >= 0)
+    powers = np.exp(np.clip(layers[-1] @ weights[-1] + biases[-1], -20, 20))
+    return layers, slopes, powers / powers.sum()
 
 
 def summed_gradient(images, labels, weights, biases, activation):
@@ -78,23 +74,18 @@ def summed_gradient(images, labels, weights, biases, activation):
     total = [np.zeros_like(W) for W in weights]
     for x, label in zip(images, labels, strict=True):
         layers, slopes, p = passed(x, weights, biases, activation)
-        delta = [value - (k == label) for k, value in enumerate(p)]
+        delta = p - (np.arange(len(p)) == label)
         for layer in range(len(weights) - 1, -1, -1):
-            W, a = weights[layer], layers[layer]
-            for i in range(len(a)):
-                for j in range(len(delta)):
-                    total[layer][i, j] += a[i] * delta[j]
+            total[layer] += np.outer(layers[layer], delta)
             if layer:
-                back = [sum(W[i, j] * d for j, d in enumerate(delta)) for i in range(len(a))]
-                delta = [one * slope for one, slope in zip(back, slopes[layer - 1], strict=True)]
+                delta = weights[layer] @ delta * slopes[layer - 1]
     return total
 
 
 def reported(images, labels, weights, biases, activation):
-    p = [passed(x, weights, biases, activation)[2] for x in images]
-    loss = -sum(math.log(own[k]) for own, k in zip(p, labels, strict=True)) / len(labels) / 10
-    right = sum(own.index(max(own)) == k for own, k in zip(p, labels, strict=True))
-    return loss, right / len(labels)
+    p = np.array([passed(x, weights, biases, activation)[2] for x in images])
+    loss = -np.log(p[np.arange(len(p)), labels]).mean() / 10
+    return loss, (p.argmax(axis=1) == labels).mean()
 
 
 def own_scale(images):
@@ -106,7 +97,7 @@ def own_scale(images):
 @pytest.mark.parametrize(
     ("activation", "L2"), [("tanh", 0.0), ("tanh", 0.3), ("sigmoid", 0.0), ("ReLU", 0.0)]
 )
-def test_with_all_deviations_it_is_a_loop_over_images_and_units(activation, L2, make_dataset):
+def test_with_all_deviations_it_is_the_plain_reference(activation, L2, make_dataset):
     data = make_dataset(classes=10, train=170, test=20)
     rate, L1, seed, sizes = 0.05, 0.02, 3, (36, 5, 4, 10)
     config = Config(
@@ -145,35 +136,25 @@ def test_with_all_deviations_it_is_a_loop_over_images_and_units(activation, L2, 
 # ---- one deviation at a time ---------------------------------------------------------------------
 
 # Each deviation changes these runs; "clipping" needs a wild one.
-CHANGED = {name: SMALL.replace(early_stop_epoch=2) for name in DEVIATIONS}
-CHANGED["clipping"] = SMALL.replace(activation="ReLU", learning_rate=0.2, early_stop=False)
-CHANGED["stored penalties"] = SMALL.replace(L1_penalty=0.1)
-CHANGED["L2 outside"] = SMALL.replace(L2_penalty=0.1)
-# ... and none of these, to which it does not apply.
+CHANGED = dict.fromkeys(DEVIATIONS, {"early_stop_epoch": 2}) | {
+    "clipping": {"activation": "ReLU", "learning_rate": 0.2, "early_stop": False},
+    "stored penalties": {"L1_penalty": 0.1}, "L2 outside": {"L2_penalty": 0.1},
+}  # fmt: skip
+# ... and does not apply to these.
 SAME = {
-    "fixed epochs": SMALL.replace(early_stop=False),
-    "scaled tanh": SMALL.replace(activation="sigmoid"),
-    "two-batch momentum": SMALL.replace(momentum=False),
-    "own statistics": SMALL.replace(standardisation="none", learning_rate=1e-5),
-    "one draw": SMALL.replace(layer_specs=(36, 10)),
-    "batch 129": SMALL.replace(batch_size=129),
-    "stored penalties": SMALL.replace(L2_penalty=0.1),
-}
+    "fixed epochs": {"early_stop": False}, "scaled tanh": {"activation": "sigmoid"},
+    "two-batch momentum": {"momentum": False}, "own statistics": {"standardisation": "none"},
+    "one draw": {"layer_specs": (36, 10)}, "batch 129": {"batch_size": 129},
+    "stored penalties": {"L2_penalty": 0.1},
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", DEVIATIONS)
 def test_each_deviation_changes_a_run_to_which_it_applies_and_no_other(name, tiny10):
-    config = CHANGED[name]
-    assert name in applicable(config)
+    config = SMALL.replace(**CHANGED[name])
     runs = [train_as_published(config, tiny10, names) for names in ((), [name])]
     assert runs[0].test_loss != runs[1].test_loss
-    if name in SAME:
-        assert name not in applicable(SAME[name])
-        runs = [train_as_published(SAME[name], tiny10, names) for names in ((), [name])]
-        assert (
-            runs[0].test_loss == runs[1].test_loss
-            and runs[0].stopped_epoch == runs[1].stopped_epoch
-        )
+    assert name not in SAME or name not in applicable(SMALL.replace(**SAME[name]))
 
 
 def test_fixed_epochs_are_those_of_the_published_dictionaries_and_keep_the_last_weights(tiny10):
@@ -187,16 +168,6 @@ def test_fixed_epochs_are_those_of_the_published_dictionaries_and_keep_the_last_
     assert train_as_published(config, tiny10, names).test_loss == last.test_loss
 
 
-def test_an_l2_penalty_outside_has_the_texts_value_or_that_of_the_printed_configurations(tiny10):
-    def loss(names, **changes):
-        config = SMALL.replace(momentum=False, **changes)
-        return train_as_published(config, tiny10, names, np.float64).test_loss
-
-    assert loss(["L2 outside"]) == pytest.approx(loss([], L2_penalty=1e-4), rel=1e-9)
-    inside = loss([], L2_penalty=0.2)  # without momentum, outside and inside are the same
-    assert loss(["L2 outside"], L2_penalty=0.2) == pytest.approx(inside, rel=1e-9)
-
-
 def test_the_coded_slopes_are_the_stated_ones():
     z = np.array([-300.0, -25.0, -0.5, 0.0, 0.5, 25.0, 300.0])
     a, slope = activate(z, "tanh", frozenset({"scaled tanh"}))
@@ -207,17 +178,3 @@ def test_the_coded_slopes_are_the_stated_ones():
     a, _ = activate(z, "sigmoid", frozenset({"clipping"}))
     assert a[0] == a[1] == pytest.approx(1 / (1 + math.exp(20))) and a[6] == a[5]
     assert activate(z, "ReLU")[1].tolist() == [0, 0, 0, 0, 1, 1, 1]
-
-
-@pytest.mark.parametrize("names", ["clipping", ["one draw", "cliping"], [3]])
-def test_names_that_are_no_deviations_are_refused_with_what_there_is(names, tiny10):
-    with pytest.raises(ValueError, match="deviation") as error:
-        train_as_published(SMALL, tiny10, names)
-    assert repr(names if isinstance(names, str) else names[-1]) in str(error.value)
-
-
-def test_options_beyond_the_paper_and_layers_that_do_not_fit_are_refused(tiny10):
-    with pytest.raises(ValueError, match="dropout"):
-        train_as_published(SMALL.replace(dropout=0.1), tiny10)
-    with pytest.raises(ValueError, match="layer_specs"):
-        train_as_published(SMALL.replace(layer_specs=(35, 10)), tiny10)

@@ -4,18 +4,16 @@ All implementations take turns within one process that is pinned to one core, so
 slows them alike. No duration makes anything fail.
 """
 
-from __future__ import annotations
-
 import importlib.util
-import itertools
 import json
 import os
-import platform
-import time
 import warnings
 from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
+from timeit import timeit
 from typing import Any
 
 import numpy as np
@@ -24,18 +22,12 @@ from kmnist_mlp.activations import ACTIVATIONS
 from kmnist_mlp.config import Config
 from kmnist_mlp.datasets.kmnist import load_kmnist
 from kmnist_mlp.experiments.provenance import blas, processor
-from kmnist_mlp.network import MLP, softmax
+from kmnist_mlp.network import softmax
 from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.threads import one_blas_thread
 from kmnist_mlp.training import Training
 
-Epoch = Callable[[], Any]
-CONFIGS = {
-    "784-128-10, tanh": Config(),
-    "784-256-256-10, ReLU": Config(layer_specs=(784, 256, 256, 10), activation="ReLU"),
-}
-FLOOR = "matrix products alone"
-ROUNDS = 7
+CONFIGS = Config(), Config(layer_specs=(784, 256, 256, 10), activation="ReLU")
 
 
 # ---- one epoch of training, by this project and by others ----------------------------------------
@@ -43,31 +35,24 @@ ROUNDS = 7
 # a function that trains one epoch, or measures one, each time it is called.
 
 
-def products(run: Training, batches: int | None = None) -> Epoch:
+def products(run: Training) -> Callable:
     """Return a function that computes the matrix products of one epoch, and nothing else.
 
-    Or those of some ``batches``. Per mini-batch and layer: ``x W`` in the forward pass;
-    ``x.T delta`` and, above the first layer, ``delta W.T`` in the backward pass.
+    Per mini-batch and layer: ``x W`` in the forward pass; ``x.T delta`` and, above the first
+    layer, ``delta W.T`` in the backward pass.
     """
     rng, size = np.random.default_rng(0), run.config.batch_size
-    batches, weights = batches or len(run.split.train) // size, MLP(run.config.layer_specs).weights
+    weights, layers = run.model.copy().weights, range(len(run.model.weights))
     x = [rng.standard_normal((size, units), np.float32) for units in run.config.layer_specs]
-    outputs, deltas = ([np.empty_like(array) for array in x] for _ in range(2))
-    gradients = [np.empty_like(array) for array in weights]
-
-    def epoch() -> None:
-        for _ in range(batches):
-            for layer, W in enumerate(weights):
-                np.matmul(x[layer], W, out=outputs[layer + 1])
-            for layer in reversed(range(len(weights))):
-                np.matmul(x[layer].T, x[layer + 1], out=gradients[layer])
-                if layer:
-                    np.matmul(x[layer + 1], weights[layer].T, out=deltas[layer])
-
-    return epoch
+    outputs, deltas, gradients = (list(map(np.empty_like, arrays)) for arrays in (x, x, weights))
+    factors = [(x[layer], weights[layer], outputs[layer + 1]) for layer in layers]
+    factors += [(x[layer].T, x[layer + 1], gradients[layer]) for layer in layers]
+    factors += [(x[layer + 1], weights[layer].T, deltas[layer]) for layer in layers[1:]]
+    batches = range(len(run.split.train) // size)
+    return lambda: [np.matmul(a, b, out=c) for _ in batches for a, b, c in factors]
 
 
-def plain_numpy(run: Training) -> Epoch:
+def plain_numpy(run: Training) -> Callable:
     """Return one epoch of a loop in plain NumPy: arrays allocated once, otherwise not optimised."""
     config, images, labels = run.config, run.split.train, run.split.train_labels
     model, size, rng = run.model.copy(), config.batch_size, np.random.default_rng(0)
@@ -77,9 +62,7 @@ def plain_numpy(run: Training) -> Epoch:
     hidden = [np.empty((size, units), np.float32) for units in config.layer_specs[1:-1]]
 
     def epoch() -> None:
-        order = rng.permutation(len(images))
-        for start in range(0, len(images) - size + 1, size):
-            rows = order[start : start + size]
+        for rows in rng.permutation(len(images))[: len(images) // size * size].reshape(-1, size):
             outputs = [images[rows]]
             for W, b, out in zip(model.weights, model.biases, hidden, strict=False):
                 np.add(np.matmul(outputs[-1], W, out=out), b, out=out)
@@ -99,44 +82,33 @@ def plain_numpy(run: Training) -> Epoch:
     return epoch
 
 
-def scikit_learn(run: Training) -> Epoch:
+def scikit_learn(run: Training) -> Callable:
     """Return one epoch of ``MLPClassifier.fit``."""
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
 
-    config = run.config
+    warnings.simplefilter("ignore", ConvergenceWarning)  # after one epoch
+    config, gamma, size = run.config, run.config.momentum_gamma, run.config.batch_size
+    rate = config.learning_rate * (1 - gamma) * size
     theirs = MLPClassifier(
-        config.layer_specs[1:-1],
-        activation=config.activation.lower(),
-        solver="sgd",
-        alpha=0,
-        batch_size=config.batch_size,
-        learning_rate_init=config.learning_rate * (1 - config.momentum_gamma) * config.batch_size,
-        momentum=config.momentum_gamma,
-        nesterovs_momentum=False,
-        max_iter=1,
-    )
-
-    def epoch() -> None:
-        with warnings.catch_warnings(action="ignore"):  # it has not converged after one epoch
-            theirs.fit(run.split.train, run.split.train_labels)
-
-    return epoch
+        config.layer_specs[1:-1], config.activation.lower(), solver="sgd", alpha=0, max_iter=1,
+        batch_size=size, learning_rate_init=rate, momentum=gamma, nesterovs_momentum=False,
+    )  # fmt: skip
+    return partial(theirs.fit, run.split.train, run.split.train_labels)
 
 
-def pytorch(run: Training) -> Epoch:
+def pytorch(run: Training) -> Callable:
     """Return one epoch of eager PyTorch."""
     import torch
 
     torch.set_num_threads(1)
-    config, gamma = run.config, run.config.momentum_gamma
-    activation = {"tanh": torch.nn.Tanh, "ReLU": torch.nn.ReLU}[config.activation]
-    pairs = itertools.pairwise(config.layer_specs)
-    layers = [layer for pair in pairs for layer in (torch.nn.Linear(*pair), activation())]
-    model = torch.nn.Sequential(*layers[:-1])
-    rate, loss = config.learning_rate, torch.nn.CrossEntropyLoss(reduction="sum")
+    nn, config, gamma = torch.nn, run.config, run.config.momentum_gamma
+    f = {"tanh": nn.Tanh, "ReLU": nn.ReLU}[config.activation]
+    layers = [layer for pair in pairwise(config.layer_specs) for layer in (nn.Linear(*pair), f())]
+    model = nn.Sequential(*layers[:-1])
+    rate, loss = config.learning_rate, nn.CrossEntropyLoss(reduction="sum")
     sgd = torch.optim.SGD(model.parameters(), lr=rate, momentum=gamma, dampening=gamma)
-    x = torch.from_numpy(run.split.train)
-    y = torch.from_numpy(run.split.train_labels.astype(np.int64))
+    x, y = torch.from_numpy(run.split.train), torch.tensor(run.split.train_labels.tolist())
 
     def epoch() -> None:
         for rows in torch.randperm(len(x)).split(config.batch_size):
@@ -147,12 +119,12 @@ def pytorch(run: Training) -> Epoch:
     return epoch
 
 
-def jax(run: Training) -> Epoch:
+def jax(run: Training) -> Callable:
     """Return one epoch of JAX: jitted as a whole, the loop over mini-batches in ``lax.scan``."""
     import jax
     import jax.numpy as jnp
 
-    config, model, rng = run.config, MLP(run.config.layer_specs), np.random.default_rng(0)
+    config, model, rng = run.config, run.model, np.random.default_rng(0)
     f = {"tanh": jnp.tanh, "ReLU": jax.nn.relu}[config.activation]
     state = jax.tree.map(jnp.array, (model.weights, model.biases))
     state = (state, jax.tree.map(jnp.zeros_like, state))
@@ -181,9 +153,9 @@ def jax(run: Training) -> Epoch:
     return epoch
 
 
-# name in the tables: (package that must be installed, maker of an epoch)
-IMPLEMENTATIONS: dict[str, tuple[str, Callable[[Training], Epoch]]] = {
-    FLOOR: ("numpy", products),
+# name in the table: (package that must be installed, maker of an epoch)
+IMPLEMENTATIONS: dict[str, tuple[str, Callable]] = {
+    "matrix products alone": ("numpy", products),
     "this project": ("numpy", lambda run: run.train_epoch),
     "its learning curves": ("numpy", lambda run: lambda: run.measure(run.plain())),
     "JAX, jitted, lax.scan": ("jax", jax),
@@ -196,46 +168,11 @@ IMPLEMENTATIONS: dict[str, tuple[str, Callable[[Training], Epoch]]] = {
 # ---- measuring -----------------------------------------------------------------------------------
 
 
-def alternate(epochs: dict[str, Epoch], rounds: int = ROUNDS) -> dict[str, list[float]]:
+def alternate(epochs: dict[str, Callable], rounds: int = 7) -> dict[str, list[float]]:
     """Return the durations of each function, in seconds, over rounds in which all take turns."""
-    durations: dict[str, list[float]] = {name: [] for name in epochs}
-    for epoch in epochs.values():
-        epoch()  # compiles, and touches its memory for the first time
-    for _ in range(rounds):
-        for name, epoch in epochs.items():
-            began = time.perf_counter()
-            epoch()
-            durations[name].append(time.perf_counter() - began)
-    return durations
-
-
-def parts(run: Training, rounds: int = 300) -> dict[str, float]:
-    """Return the microseconds of each part of one mini-batch when that part is done alone."""
-    rng, size, buffers = np.random.default_rng(0), len(run.batch), run.buffers
-    rows, f = rng.permutation(len(run.split.train)), ACTIVATIONS[run.config.activation]
-    batches = itertools.cycle(np.split(rows[: len(rows) // size * size], len(rows) // size))
-    *hidden, logits = buffers.outputs
-    logits[...] = rng.standard_normal(logits.shape)
-
-    def activate() -> None:
-        for biases, out in zip(run.model.biases, hidden, strict=False):
-            out += biases
-            f.value(out, out=out)
-
-    def derive() -> None:
-        for out, delta, memory in zip(hidden, buffers.deltas, buffers.scratch, strict=True):
-            delta *= f.derivative(out, out=memory)
-
-    measured = {
-        "matrix products": products(run, batches=1),
-        "gathering the images": lambda: run.images(next(batches)),
-        "biases and activation": activate,
-        "softmax": lambda: softmax(logits),
-        "derivative of the activation": derive,
-        "gradients of the biases": lambda: [buffers.ones @ delta for delta in buffers.deltas],
-        "momentum and update": lambda: run.optimizer.step(buffers.gradient),
-    }
-    return {name: min(t) * 1e6 for name, t in alternate(measured, rounds).items()}
+    turns = [{name: timeit(epochs[name], number=1) for name in epochs} for _ in range(rounds + 1)]
+    # in the first, each compiles, and touches its memory for the first time
+    return {name: [turn[name] for turn in turns[1:]] for name in epochs}
 
 
 def table(durations: dict[str, dict[str, list[float]]]) -> str:
@@ -249,64 +186,33 @@ def table(durations: dict[str, dict[str, list[float]]]) -> str:
     | matrix products alone | 1.00 (1.00) |
     | other | 1.50 (2.00) |
     """
-    return _markdown(
-        durations,
-        lambda own, floor: f"{min(own) / min(floor):.2f} ({median(own) / median(floor):.2f})",
-    )
-
-
-def parts_table(found: dict[str, dict[str, float]]) -> str:
-    """Return the microseconds of each part of a mini-batch, by topology."""
-    return _markdown(found, lambda microseconds, _: f"{microseconds:.0f}")
-
-
-def _markdown(columns: dict[str, dict[str, Any]], text: Callable[[Any, Any], str]) -> str:
-    """Return a table whose cells are the texts of a value and of the first one of its column."""
-    names = list(next(iter(columns.values())))
-    lines = [f"| | {' | '.join(columns)} |", f"|---|{'---:|' * len(columns)}"]
-    for name in names:
-        cells = [text(column[name], column[names[0]]) for column in columns.values()]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+    floors = [columns["matrix products alone"] for columns in durations.values()]
+    lines = [f"| | {' | '.join(durations)} |", f"|---|{'---:|' * len(durations)}"]
+    for name in next(iter(durations.values())):
+        pairs = zip((columns[name] for columns in durations.values()), floors, strict=True)
+        cells = [f"{min(t) / min(u):.2f} ({median(t) / median(u):.2f})" for t, u in pairs]
+        lines.append(f"| {' | '.join([name, *cells])} |")
     return "\n".join(lines)
 
 
-def measure() -> dict[str, Any]:
-    """Pin this process to one core and measure epochs and their parts; with the conditions."""
+def main() -> None:
+    """Pin this process to one core, measure, print the table and write ``build/benchmark.json``."""
     if hasattr(os, "sched_setaffinity"):  # before any library counts the cores
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    data = load_kmnist()
+    data, epochs = load_kmnist(), {}
     makers = {n: maker for n, (p, maker) in IMPLEMENTATIONS.items() if importlib.util.find_spec(p)}
-    epochs, of_parts = {}, {}
     with one_blas_thread():
-        for title, config in CONFIGS.items():
-            run = Training(config, data)
-            epochs[title] = alternate({n: maker(run) for n, maker in makers.items()})
-            of_parts[title] = parts(run)
-        return {
-            "data": data.name,
-            "cpu": processor(),
-            "blas": blas(),
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-            "rounds": ROUNDS,
-            "epochs": epochs,
-            "parts": of_parts,
-        }
-
-
-def main() -> None:
-    """Measure, print the tables and write ``build/benchmark.json``."""
-    result, path = measure(), Path("build", "benchmark.json")
+        for config in CONFIGS:
+            run, layers = Training(config, data), "-".join(map(str, config.layer_specs))
+            turns = alternate({name: maker(run) for name, maker in makers.items()})
+            epochs[f"{layers}, {config.activation}"] = turns
+        result = {"data": data.name, "cpu": processor(), "blas": blas(), "numpy": np.__version__}
     tell("{data}, {cpu}, {blas}, NumPy {numpy}".format(**result))
-    missing = IMPLEMENTATIONS.keys() - next(iter(result["epochs"].values())).keys()
-    if missing:
-        tell(f"Not installed: {sorted(missing)} (pip install -e '.[bench]' installs them).")
-    tell("\nOne epoch on one core; 1.00 is the matrix products alone: fastest (median)\n")
-    tell(table(result["epochs"]))
-    tell("\nOne mini-batch on one core, each part done alone, in microseconds\n")
-    tell(parts_table(result["parts"]))
+    tell("One epoch on one core; 1.00 is the matrix products alone: fastest (median)\n")
+    tell(table(epochs))
+    path = Path("build", "benchmark.json")
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+    path.write_text(json.dumps(result | {"epochs": epochs}, indent=1) + "\n", "utf-8")
     tell(f"\nWritten: {path}")
 
 

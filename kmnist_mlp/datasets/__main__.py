@@ -6,23 +6,20 @@ from kmnist_mlp.datasets import kmnist
 from kmnist_mlp.support.console import tell
 
 
-def main() -> int:
-    """Command line; the exit status is 1 if the data cannot be had, and what to do is printed."""
-    folder, named = kmnist.data_folder()
+def main() -> None:
+    """Command line; if the data cannot be had, it exits with what to do."""
+    folder, named, _ = kmnist.data_folder()
     if not named:
         tell(f"Fetching KMNIST into {folder} ...")
         if reason := kmnist.download(folder):
-            tell(f"Not fetched: {reason}.\n{kmnist.BY_HAND}", sys.stderr)
-            return 1
+            sys.exit(f"Not fetched: {reason}.\n{kmnist.BY_HAND}")
     try:
         for name in kmnist.SHA256:
             tell(f"{folder / name}: verified, shape {kmnist.read_verified(folder / name).shape}")
     except (OSError, ValueError) as error:
-        tell(f"Not usable: {error}", sys.stderr)
-        return 1
+        sys.exit(f"Not usable: {error}")
     tell(f"Credit: {kmnist.CREDIT}")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,7 +1,5 @@
 """Kuzushiji-MNIST: download, verify and read its four official files, or draw the stand-in."""
 
-from __future__ import annotations
-
 import os
 import sys
 import warnings
@@ -9,9 +7,9 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import pooch
 
 from kmnist_mlp.data import STAND_IN, Dataset
-from kmnist_mlp.datasets.folders import cache_folder, full_path
 from kmnist_mlp.datasets.stand_in import draw_stand_in
 
 CREDIT = (
@@ -28,7 +26,8 @@ SHA256 = {
 TIMEOUT = 10.0  # seconds without an answer after which a download is given up
 BY_HAND = (
     f"To place the data by hand: put the four files {', '.join(SHA256)} (from {OFFICIAL_ADDRESS}) "
-    "in one folder and set the environment variable KMNIST_MLP_DATA to that folder."
+    "in one folder and set the environment variable KMNIST_MLP_DATA to that folder. "
+    "`make data` tries to download them again."
 )
 # Why the download failed. A program tries once, and the kernels of a report's notebooks, which
 # inherit its environment, do not try again: all of them have the same data.
@@ -82,31 +81,26 @@ def load_kmnist(directory: str | os.PathLike | None = None) -> Dataset:
         ...
     FileNotFoundError: ...kmnist-train-imgs.npz is missing. To place the data by hand: ...
     """
-    wanted = _wanted()
     if directory is not None:
-        return _official(full_path("directory", directory))
-    if wanted == "stand-in":
-        reason = "KMNIST_MLP_DATASET=stand-in asks for it"
-    else:
-        folder, named = data_folder()
-        mandatory = wanted == "kmnist"
-        told = None if mandatory or _complete(folder) else os.environ.get(FAILED)
-        reason = None if named else told or download(folder)
-        if reason is None:
-            return _official(folder)
-        if mandatory:
-            raise FileNotFoundError(
-                f"KMNIST_MLP_DATASET=kmnist makes the real data mandatory, and {reason}.\n{BY_HAND}"
-            )
+        return _loaded(full_path("directory", directory))
+    folder, named, wanted = data_folder()
+    reason = "KMNIST_MLP_DATASET=stand-in asks for it"
+    if wanted != "stand-in":
+        told = "" if wanted or _complete(folder) else os.environ.get(FAILED)
+        reason = "" if named else told or download(folder)
+        if not reason:
+            return _loaded(folder)
         os.environ[FAILED] = reason
-        reason += " (`make data` tries again)"
-    warnings.warn(
+    if wanted == "kmnist":
+        raise FileNotFoundError(
+            f"KMNIST_MLP_DATASET=kmnist makes the real data mandatory, and {reason}.\n{BY_HAND}"
+        )
+    announcement = (
         f"STAND-IN DATA: this is not Kuzushiji-MNIST, because {reason}. All results are those of "
-        f"a small drawn data set. {BY_HAND}",
-        StandInWarning,
-        stacklevel=2,
+        f"a small drawn data set. {BY_HAND}"
     )
-    return _stand_in()
+    warnings.warn(announcement, StandInWarning, stacklevel=2)
+    return _loaded(None)
 
 
 def load_and_announce() -> tuple[Dataset, str]:
@@ -126,49 +120,55 @@ def load_and_announce() -> tuple[Dataset, str]:
 
 def data_at_hand() -> Dataset:
     """Return KMNIST if its files are on this machine, else the stand-in; download nothing."""
-    folder, _ = data_folder()
-    here = _wanted() != "stand-in" and _complete(folder)
-    return _official(folder) if here else _stand_in()
+    folder, _, wanted = data_folder()
+    return _loaded(folder if wanted != "stand-in" and _complete(folder) else None)
 
 
-def data_folder() -> tuple[Path, bool]:
-    """Return the folder for the files of KMNIST, and whether KMNIST_MLP_DATA names it."""
+def data_folder() -> tuple[Path, bool, str]:
+    """Return the folder of the files, whether KMNIST_MLP_DATA names it, and KMNIST_MLP_DATASET."""
+    wanted = os.environ.get("KMNIST_MLP_DATASET", "").strip().lower()
+    if wanted not in ("", "kmnist", "stand-in"):
+        raise ValueError(f"KMNIST_MLP_DATASET must be 'kmnist' or 'stand-in'; got {wanted!r}")
     named = os.environ.get("KMNIST_MLP_DATA")
     folder = full_path("KMNIST_MLP_DATA", named) if named else cache_folder() / "data"
-    return folder, bool(named)
+    return folder, bool(named), wanted
+
+
+def cache_folder() -> Path:
+    """Return the user's cache folder of this project: KMNIST_MLP_CACHE, or the system's own."""
+    given = os.environ.get("KMNIST_MLP_CACHE")
+    return full_path("KMNIST_MLP_CACHE", given or pooch.os_cache("kmnist_mlp"))
+
+
+def full_path(name: str, path: str | os.PathLike) -> Path:
+    """Return a path from the root on, with ``~`` as the user's home folder."""
+    found = Path(os.path.expanduser(path))
+    if str(found).startswith("~"):
+        raise ValueError(f"{name} must be a path without '~', as no such home is known; got {path}")
+    return found.absolute()
 
 
 def _complete(folder: Path) -> bool:
     return all(os.path.exists(folder / name) for name in SHA256)  # also where it may not be read
 
 
-def _wanted() -> str:
-    wanted = os.environ.get("KMNIST_MLP_DATASET", "").strip().lower()
-    if wanted not in ("", "kmnist", "stand-in"):
-        raise ValueError(f"KMNIST_MLP_DATASET must be 'kmnist' or 'stand-in'; got {wanted!r}")
-    return wanted
-
-
-@lru_cache(maxsize=2)  # a notebook asks more than once; the arrays are read-only
-def _official(folder: Path) -> Dataset:
+@lru_cache(maxsize=3)  # a notebook asks more than once; the arrays are read-only
+def _loaded(folder: Path | None) -> Dataset:
+    """Return the data of a folder with the official files; without one the stand-in."""
+    if folder is None:
+        return Dataset(*draw_stand_in(), name=STAND_IN)
     return Dataset(*(read_verified(folder / name) for name in SHA256))
-
-
-@lru_cache(maxsize=1)
-def _stand_in() -> Dataset:
-    return Dataset(*draw_stand_in(), name=STAND_IN)
 
 
 # ---- the official files --------------------------------------------------------------------------
 
 
-def download(folder: Path) -> str | None:
-    """Fetch what is missing or damaged in ``folder``; return None, or why that was not possible.
+def download(folder: Path) -> str:
+    """Fetch what is missing or damaged in ``folder``; return "", or why that was not possible.
 
     A file gets its final name only after its SHA-256 was right. What is there is not asked for.
     """
-    import pooch  # slow to import
-    import requests
+    import requests  # slow to import
 
     address = (os.environ.get("KMNIST_MLP_URL") or OFFICIAL_ADDRESS).rstrip("/") + "/"
     pooch.get_logger().setLevel("ERROR")
@@ -181,7 +181,7 @@ def download(folder: Path) -> str | None:
         return f"{address} cannot be reached, or did not answer within {TIMEOUT:g} seconds"
     except (OSError, ValueError) as error:
         return f"the download from {address} failed: {error}"
-    return None
+    return ""
 
 
 def read_verified(path: Path) -> np.ndarray:
@@ -199,11 +199,9 @@ def read_verified(path: Path) -> np.ndarray:
     ValueError
         If it is not the official file.
     """
-    from pooch import file_hash  # slow to import
-
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing. {BY_HAND}")
-    digest = file_hash(str(path))
+    digest = pooch.file_hash(str(path))
     if digest != SHA256[path.name]:  # nothing of it is unpacked
         raise ValueError(
             f"{path} is refused: it is not the official file, or not all of it. Expected: SHA-256 "

@@ -1,12 +1,10 @@
 """Each claim as the paper's text describes it and as its code ran it, and why the two differ.
 
 The published code deviates from our algorithm, and so from the text or where the text is silent, in
-the ways that published_code.py names. Each deviation
-was added alone to our algorithm ("+name") and left out alone of theirs ("-name"); which of them
-moves a claim, both times, is its cause. All of this was measured on KMNIST.
+the ways that published_code.py names. Each deviation was added alone to our algorithm ("+name") and
+left out alone of theirs ("-name"); which of them moves a claim, both times, is its cause. All of
+this was measured on KMNIST.
 """
-
-from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
@@ -14,38 +12,20 @@ import numpy as np
 import pandas as pd
 
 from kmnist_mlp.experiments.claims import CLAIMS, Claim, judge, values_of
+from kmnist_mlp.experiments.paper import RULES
 from kmnist_mlp.experiments.readings import load_runs
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.support.statistics import interval
 
 NOT_FOUND, NOT_MEASURED = "not found", "not measured"
-MATERIAL = 0.1  # share of the distance that a cause must explain: our choice
+MATERIAL = 0.1  # share of the distance that a cause must explain: our choice, as in CAUSE_RULE
 COLUMNS = ["cause", "cause_change", "cause_low", "cause_high", "cause_share"]
-CAUSE_RULE = (
-    "A claim that is not reproduced as the text describes it has a cause if it is reproduced as "
-    "the code ran it, and if one of the code's deviations, added alone to our algorithm, moves its "
-    "value towards the claimed range, and left out alone of the code's algorithm moves it back: "
-    "both 95 % intervals of the changes, paired by seed, exclude 0, and both changes are at least "
-    f"{100 * MATERIAL:.0f} % of the distance to the range. Of several such deviations, the one "
-    "that closes the largest share of the distance is named, with its change; the others follow. "
-    "Else the cause is not found."
-)
+CAUSE_RULE = " ".join(RULES["causes"].split())
 
 
 def published_readings() -> dict[str, Results]:
-    """Return the results of the ablation: by "none", "all", "+name" and "-name".
-
-    Raises
-    ------
-    ValueError
-        If the file of these results lacks the runs without, or with all deviations.
-    """
+    """Return the results of the ablation: by "none", "all", "+name" and "-name"."""
     table = load_runs()
-    if lacking := {"none", "all"} - {*table.deviations}:
-        raise ValueError(
-            f"reference_results/published_code.csv has no runs with deviations {sorted(lacking)}; "
-            "`make measure WHAT=published` makes them"
-        )
     return {name: Results.of_frame(table, deviations=name) for name in table.deviations.unique()}
 
 
@@ -76,21 +56,19 @@ def in_both_readings(
     """
     ablation = published_readings() if ablation is None else ablation
     stated = {claim.statement: claim for claim in claims}
-    code = judge(ablation["all"], {}, stated.values()).reindex(columns=["claim", "mean", "verdict"])
+    code = judge(ablation["all"], {}, claims)[["claim", "mean", "verdict"]]
     both = judged.merge(code, "left", on="claim", suffixes=("", "_code"))
     both["verdict_code"] = both.verdict_code.fillna("")
     alone = {name for key, runs in ablation.items() if key[0] == "+" for name in runs.names}
     rows = []
     for row in both.itertuples():
-        cause, others = {"cause": ""}, []
-        wanted = row.verdict == "not reproduced" and not row.note
-        if wanted and judged.attrs["data_name"] == "KMNIST":
-            reached = row.verdict_code == "reproduced"
-            tried = alone & {row.experiment, row.minus}
+        found, reached = [{"cause": ""}], row.verdict_code == "reproduced"
+        failed = row.verdict == "not reproduced" and not row.note
+        if failed and judged.attrs["data_name"] == "KMNIST":
+            tried = not reached or alone & {row.experiment, row.minus}
             found = causes(stated[row.claim], ablation) if reached else []
-            none = NOT_FOUND if tried or not reached else NOT_MEASURED
-            cause, *others = found or [{"cause": none}]
-        rows.append(cause | {"also": ", ".join(other["cause"] for other in others)})
+            found = found or [{"cause": NOT_FOUND if tried else NOT_MEASURED}]
+        rows.append(found[0] | {"also": ", ".join(other["cause"] for other in found[1:])})
     both = both.join(pd.DataFrame(rows, both.index, [*COLUMNS, "also"]))
     both.attrs = judged.attrs
     return both
@@ -111,22 +89,19 @@ def causes(claim: Claim, ablation: Mapping[str, Results]) -> list[dict[str, floa
     ours, theirs = (values_of(claim, ablation[name]) for name in ("none", "all"))
     if ours is None or theirs is None:
         return []
-
-    def outside(value: float, ends: tuple[float, float]) -> float:
-        return float(abs(np.clip(value, *ends) - value))
-
     mean = ours.mean()
     # of several numbers, the one that is farthest away
-    range_ = max(claim.ranges, key=lambda ends: outside(mean, ends))
-    distance, direction = outside(mean, range_), 1 if mean < range_[0] else -1
+    ends = max(claim.ranges, key=lambda ends: abs(np.clip(mean, *ends) - mean))
+    way = np.clip(mean, *ends) - mean
     found = []
     for name in (key[1:] for key in ablation if key[0] == "+" and f"-{key[1:]}" in ablation):
         added = values_of(claim, ablation[f"+{name}"], ablation["none"]) - ours
         removed = theirs - values_of(claim, ablation[f"-{name}"], ablation["all"])
         changes = interval(added.dropna())
         intervals = np.array([changes, interval(removed.dropna())])
-        clear = (direction * intervals[:, 1:] > 0).all()
-        if distance and clear and abs(intervals[:, 0]).min() >= MATERIAL * distance:
-            share = 1 - outside(mean + changes[0], range_) / distance
-            found.append(dict(zip(COLUMNS, (name, *changes, share), strict=True)))
+        clear = (np.sign(way) * intervals[:, 1:] > 0).all()
+        if clear and abs(intervals[:, 0]).min() >= MATERIAL * abs(way):
+            reached = mean + changes[0]
+            share = 1 - abs(np.clip(reached, *ends) - reached) / abs(way)
+            found.append(dict(zip(COLUMNS, (name, *changes, float(share)), strict=True)))
     return sorted(found, key=lambda each: (-each["cause_share"], -abs(each["cause_change"])))

@@ -4,16 +4,15 @@ A claim is a number that the paper prints for one run, or a range for a quantity
 for the difference of two experiments.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import inf
+from operator import attrgetter
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from kmnist_mlp.experiments.paper import PAPER, read_published
+from kmnist_mlp.experiments.paper import PAPER, RULES, read_published
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.support.statistics import (
     equivalence_p,
@@ -23,24 +22,15 @@ from kmnist_mlp.support.statistics import (
     prediction_interval,
 )
 
-NO_MATTER = 0.5  # percentage points: a smaller difference is "no difference"; our choice
-RULE = (
-    "A number that the paper prints is the result of one run. It is reproduced if it could be "
-    "one more run of ours: if it lies, within its rounding (89 % is 88.5 to 89.5; a loss may "
-    "also have been truncated), in the 95 % prediction interval of our seeds, mean ± t s √(1 + "
-    "1/n). Where the paper prints several numbers for what is one measurement here, all of them "
-    "must lie in it. Such a number is reproduced if our runs do not contradict it, and the more "
-    "they scatter, the easier that is; an interval that reaches below 0 or above 100 % decides "
-    "nothing. All other claims are a range for a mean, or for the mean difference of two "
-    "experiments with the same seeds. If its 95 % confidence interval lies inside the range, "
-    "the claim is reproduced; if it lies wholly outside, or if all seeds have the value at its "
-    "end, not reproduced; else undecided. An undecided claim that one accuracy is above another "
-    'becomes "no effect" if two one-sided t-tests, at the level of 5 %, find a difference '
-    f"within ± {NO_MATTER:g} points. A claim whose quantity cannot decide it stays undecided. "
-    "The bound on the gradient check must hold in every seed: there, the interval is the range "
-    "over seeds."
+NO_MATTER = (
+    0.5  # percentage points: a smaller difference is "no difference"; our choice, as in RULE
 )
+RULE = " ".join(RULES["claims"].split())
 VERDICTS = ("reproduced", "not reproduced", "no effect", "undecided")
+COLUMNS = (
+    "number section kind statement quantity experiment minus one_run our_threshold "
+    "low high mean ranges values inside interval_low interval_high verdict p note"
+).split()
 KINDS = ("printed accuracy", "printed loss", "comparison", "mechanism")
 
 
@@ -63,13 +53,13 @@ class Claim:
         "gradient_difference".
     experiment : str
         The experiment whose quantity it is.
-    low, high : float
-        The claim is true if the quantity lies between them.
-    minus : str or None
+    ranges : tuple of (float, float)
+        The claim is true if the quantity lies in all of them. For numbers that the paper prints as
+        results of single runs: the limits between which each of them was rounded.
+    minus : str
         If there is one, the claim is about the difference to this experiment, seed by seed.
-    runs : tuple of (float, float)
-        For numbers that the paper prints as results of single runs, instead of ``low`` and
-        ``high``: the limits between which each of them was rounded. They are compared with a
+    one_run : bool
+        Whether the claim is a number that the paper prints for one run. It is compared with a
         further run of ours, not with our mean.
     kind : str
         One of :data:`KINDS`. Verdicts are counted for each kind.
@@ -79,35 +69,27 @@ class Claim:
         of the weights for "many", 0.5 points for "no difference", 22.5 to 27.5 for "about 25".
     doubt : str
         Why the quantity cannot decide the claim; empty if it can.
+    number : int
+        Of the claim among all of the paper's, from 1; 0 for another claim.
 
     Examples
     --------
     >>> claim = CLAIMS[0]
-    >>> print(claim.statement, claim.quantity, claim.experiment, claim.minus, claim.low, sep="; ")
-    The network is better than its linear counterpart; test_accuracy; baseline; linear; 0.0
+    >>> print(claim.statement, claim.quantity, claim.experiment, claim.minus, sep="; ")
+    The network is better than its linear counterpart; test_accuracy; baseline; linear
     """
 
     section: str
     statement: str
     quantity: str
     experiment: str
-    low: float = -inf
-    high: float = inf
-    minus: str | None = None
-    runs: tuple[tuple[float, float], ...] = ()
+    ranges: tuple[tuple[float, float], ...]
+    minus: str = ""
+    one_run: bool = False
     kind: str = "mechanism"
     our_threshold: bool = False
     doubt: str = ""
-
-    @property
-    def one_run(self) -> bool:
-        """Whether the claim is a number that the paper prints for one run."""
-        return bool(self.runs)
-
-    @property
-    def ranges(self) -> tuple[tuple[float, float], ...]:
-        """The ranges that must hold, all of them."""
-        return self.runs or ((self.low, self.high),)
+    number: int = 0
 
 
 def rounding_limits(printed: float, quantity: str = "test_accuracy") -> tuple[float, float]:
@@ -129,23 +111,13 @@ def rounding_limits(printed: float, quantity: str = "test_accuracy") -> tuple[fl
     return printed - unit / 2, printed + (unit if quantity.endswith("loss") else unit / 2)
 
 
-def _claim(row: dict[str, str]) -> Claim:
-    printed = [rounding_limits(float(n), row["quantity"]) for n in row["printed"].split()]
-    low, high = float(row["low"] or -inf), float(row["high"] or inf)
-    runs = tuple(printed or [(low, high)]) if row["one_run"] == "True" else ()
-    texts = ("section", "statement", "quantity", "experiment", "kind", "doubt")
-    return Claim(
-        **{name: row[name] for name in texts},
-        low=low,
-        high=high,
-        minus=row["minus"] or None,
-        runs=runs,
-        our_threshold=row["our_threshold"] == "True",
-    )
+def _claim(number: int, row: dict[str, Any]) -> Claim:
+    printed = [rounding_limits(float(n), row["quantity"]) for n in row.pop("printed").split()]
+    range_ = row.pop("low"), row.pop("high")
+    return Claim(ranges=tuple(printed or [range_]), number=number, **row)
 
 
-CLAIMS: tuple[Claim, ...] = tuple(map(_claim, read_published("claims.csv")))
-NUMBERS = {claim: number for number, claim in enumerate(CLAIMS, start=1)}
+CLAIMS = tuple(_claim(*row) for row in enumerate(read_published("claims.csv"), start=1))
 
 
 def claims_of(*sections: str) -> list[Claim]:
@@ -178,10 +150,10 @@ def verdict(low: float, high: float, claim: Claim) -> str:
 
     Examples
     --------
-    >>> claim = Claim("2", "84 points or more", "test_accuracy", "baseline", low=84)
+    >>> claim = Claim("2", "84 points or more", "test_accuracy", "baseline", ((84, 100),))
     >>> verdict(84.1, 84.4, claim), verdict(83.0, 84.2, claim), verdict(82.0, 83.0, claim)
     ('reproduced', 'undecided', 'not reproduced')
-    >>> claim = Claim("6", "89 %", "test_accuracy", "final", runs=(rounding_limits(89.0),))
+    >>> claim = Claim("6", "89 %", "test_accuracy", "final", ((88.5, 89.5),), one_run=True)
     >>> verdict(89.4, 90.2, claim), verdict(89.6, 90.2, claim)
     ('reproduced', 'not reproduced')
     >>> verdict(-35.0, 155.0, claim)
@@ -193,7 +165,7 @@ def verdict(low: float, high: float, claim: Claim) -> str:
         possible = 0 <= low <= high <= 100 or not claim.quantity.endswith("accuracy")
         return "reproduced" if possible and np.isfinite([low, high]).all() else "undecided"
     # strictly: two experiments with equal results in all seeds are neither better nor worse
-    if claim.low < low and high < claim.high:
+    if all(lowest < low and high < highest for lowest, highest in claim.ranges):
         return "reproduced"
     return "not reproduced" if low == high else "undecided"
 
@@ -203,13 +175,13 @@ def values_of(claim: Claim, *results: Results) -> pd.Series | None:
 
     Each experiment is taken from the first of the results that has it.
     """
-    found = []
+    values = []
     for name in filter(None, (claim.experiment, claim.minus)):
         having = [each for each in results if name in each.names]
         if not having:
             return None
-        found.append(having[0].values(claim.quantity, name))
-    return (found[0] - found[1] if claim.minus else found[0]).dropna()
+        values.append(having[0].values(claim.quantity, name))
+    return values[0].sub(*values[1:]).dropna() if claim.minus else values[0].dropna()
 
 
 def judge(
@@ -242,7 +214,7 @@ def judge(
     --------
     >>> from kmnist_mlp import Config, run
     >>> results = run(Config(layer_specs=(784, 10), epochs=1), range(3), n_jobs=1, cache=False)
-    >>> better = Claim("-", "One epoch beats guessing", "test_accuracy", "run 1", low=10)
+    >>> better = Claim("-", "One epoch beats guessing", "test_accuracy", "run 1", ((10, 100),))
     >>> judge(results, {}, [better])[["claim", "verdict"]]
                           claim     verdict
     0  One epoch beats guessing  reproduced
@@ -262,45 +234,27 @@ def judge(
             mean, low, high = (prediction_interval if claim.one_run else interval)(values)
             p = min(p_value(values, *limits, claim.one_run) for limits in claim.ranges)
         lowest, highest = min(a for a, _ in claim.ranges), max(b for _, b in claim.ranges)
-        found, note = verdict(low, high, claim), claim.doubt
-        if claim.doubt:
+        is_accuracy, found = claim.quantity.endswith("accuracy"), verdict(low, high, claim)
+        note = claim.doubt
+        if note:
             found, p = "undecided", np.nan
         elif low == high and mean in (lowest, highest):
             names = filter(None, (claim.experiment, claim.minus))
-            full = claim.quantity.endswith("accuracy") and all(
-                (results.values(claim.quantity, name) == 100).all() for name in names
+            full = is_accuracy and all(
+                results.values(claim.quantity, n).eq(100).all() for n in names
             )
-            ceiling = ": both at 100 %, a ceiling" if full else ""
-            note, p = f"equal in every seed{ceiling}", np.nan
-        elif found == "undecided" and claim.minus and claim.quantity.endswith("accuracy"):
+            note, p = "equal in every seed" + ": both at 100 %, a ceiling" * full, np.nan
+        elif found == "undecided" and claim.minus and is_accuracy and 0 in (lowest, highest):
             p_equivalent = equivalence_p(values, NO_MATTER)
-            if 0 in (lowest, highest) and p_equivalent < 0.05:
+            if p_equivalent < 0.05:
                 found, p = "no effect", p_equivalent
-        rows.append(
-            {
-                "number": NUMBERS.get(claim, len(rows) + 1),
-                "section": claim.section,
-                "kind": claim.kind,
-                "claim": claim.statement,
-                "quantity": claim.quantity,
-                "experiment": claim.experiment,
-                "minus": claim.minus or "",
-                "one_run": claim.one_run,
-                "our_threshold": claim.our_threshold,
-                "low": lowest,
-                "high": highest,
-                "mean": mean,
-                "ranges": "; ".join(f"{a:.6g} to {b:.6g}" for a, b in claim.ranges),
-                "values": " ".join(f"{value:.7g}" for value in values),
-                "inside": min(min(mean - a, b - mean) for a, b in claim.ranges),
-                "interval_low": low,
-                "interval_high": high,
-                "verdict": found,
-                "p": p,
-                "note": note,
-            }
-        )
-    judged = pd.DataFrame(rows)
+        ranges = "; ".join(f"{a:.6g} to {b:.6g}" for a, b in claim.ranges)
+        shown = " ".join(f"{value:.7g}" for value in values)
+        inside = min(min(mean - a, b - mean) for a, b in claim.ranges)
+        stated = claim.number or len(rows) + 1, *attrgetter(*COLUMNS[1:9])(claim)
+        computed = lowest, highest, mean, ranges, shown, inside, low, high, found, p, note
+        rows.append(stated + computed)
+    judged = pd.DataFrame(rows, columns=COLUMNS).rename(columns={"statement": "claim"})
     if rows:
         judged["p_holm"] = holm(judged.p)
         rejected = judged.verdict == "not reproduced"
@@ -335,10 +289,7 @@ def losses_above(results: Results) -> tuple[int, int, float]:
     """
     from scipy.stats import binomtest  # only here, as it loads slowly
 
-    above = [
-        PAPER[name].test_loss > results.values("test_loss", name).mean()
-        for name in results.names
-        if name in PAPER and PAPER[name].test_loss is not None and name != "l1_1e-6"
-    ]
+    names = [n for n in results.names if n in PAPER and PAPER[n].test_loss and n != "l1_1e-6"]
+    above = [PAPER[n].test_loss > results.values("test_loss", n).mean() for n in names]
     count = int(sum(above))
     return count, len(above), float(binomtest(count, len(above)).pvalue)

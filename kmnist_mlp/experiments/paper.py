@@ -3,11 +3,9 @@
 The numbers are those of ``published/*.csv``; claims.py judges what the paper concludes from them.
 """
 
-from __future__ import annotations
-
-import csv
+import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +14,14 @@ import pandas as pd
 from kmnist_mlp.config import Config
 
 PUBLISHED = Path(__file__).with_name("published")
+RULES = tomllib.loads(Path(__file__).with_name("rules.toml").read_text("utf-8"))
 
 
-def read_published(name: str) -> list[dict[str, str]]:
-    """Return the rows of a file of ``published``, each as a dict of column to text."""
-    with open(PUBLISHED / name, encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+def read_published(name: str) -> list[dict[str, Any]]:
+    """Return the rows of a file of ``published``: numbers as such, "" for an empty field."""
+    texts = dict.fromkeys(("section", "printed", "table", "index"), str)
+    rows = pd.read_csv(PUBLISHED / name, dtype=texts)
+    return rows.astype(object).fillna("").to_dict("records")
 
 
 # ---- the experiments -----------------------------------------------------------------------------
@@ -33,8 +33,6 @@ class Published:
 
     Attributes
     ----------
-    name : str
-        Its id in ``published_results.csv``.
     title : str
         For tables, figures and captions.
     config : Config
@@ -55,7 +53,6 @@ class Published:
     (89.0, (784, 256, 256, 10), 'ReLU')
     """
 
-    name: str
     title: str
     config: Config
     section: str
@@ -64,30 +61,20 @@ class Published:
     test_accuracy: float | None = None
 
 
-def _published(row: dict[str, str]) -> Published:
-    numbers = ("learning_rate", "L1_penalty", "L2_penalty")
-    config = Config(
-        layer_specs=tuple(map(int, row["layer_specs"].split("-"))),
-        activation=row["activation"],
-        standardisation=row["standardisation"],
-        momentum=row["momentum"] == "True",
-        batch_size=int(row["batch_size"]),
-        epochs=int(row["epochs"]),
-        early_stop=row["early_stop"] == "True",
-        early_stop_epoch=int(row["patience"] or 5),
-        **{name: float(row[name]) for name in numbers},
+def _published(row: dict[str, Any]) -> Published:
+    layers, figures = (
+        tuple(int(number) for number in row[name].split("-") if number)
+        for name in ("layer_specs", "figures")
     )
-    figures = tuple(map(int, filter(None, row["figures"].split("-"))))
-    loss, accuracy = (
-        float(row[name]) if row[name] else None for name in ("test_loss", "test_accuracy_percent")
-    )
-    return Published(row["id"], row["title"], config, row["section"], figures, loss, accuracy)
+    patience = int(row["patience"] or Config.early_stop_epoch)
+    options = {field.name: row[field.name] for field in fields(Config) if field.name in row}
+    config = Config(**options | {"layer_specs": layers, "early_stop_epoch": patience})
+    printed = (row[name] or None for name in ("test_loss", "test_accuracy_percent"))
+    return Published(row["title"], config, row["section"], figures, *printed)
 
 
-PAPER: dict[str, Published] = {
-    row["id"]: _published(row) for row in read_published("published_results.csv")
-}
-EXPERIMENTS: dict[str, Config] = {name: entry.config for name, entry in PAPER.items()}
+PAPER = {row["id"]: _published(row) for row in read_published("published_results.csv")}
+EXPERIMENTS = {name: entry.config for name, entry in PAPER.items()}
 
 
 def experiments_of(*sections: str) -> list[str]:
@@ -110,11 +97,7 @@ def published_gradients() -> list[dict[str, Any]]:
     >>> len(rows), rows[0]["weight"], max(row["difference"] for row in rows) < 1e-4
     (18, 'output bias', True)
     """
-    numbers = ("approximated_gradient", "actual_gradient", "difference")
-    return [
-        {**row, **{name: float(row[name]) for name in numbers}}
-        for row in read_published("published_gradients.csv")
-    ]
+    return read_published("published_gradients.csv")
 
 
 # ---- the learning curves -------------------------------------------------------------------------
@@ -166,22 +149,3 @@ def offset_and_rest(curves: pd.DataFrame, others: pd.DataFrame) -> tuple[float, 
     """
     difference = (curves - others).stack()
     return float(difference.mean()), float(difference.std(ddof=0))
-
-
-def patience_stop(losses: pd.Series, patience: int | None = None) -> int | None:
-    """Return the epoch at which early stopping would end a run with these validation losses.
-
-    It is the first that comes ``patience`` epochs (by default the paper's) after the lowest loss so
-    far; None if there is none.
-
-    Examples
-    --------
-    >>> patience_stop(pd.Series([3.0, 2.0, 2.5, 2.0, 1.0], index=range(1, 6)), patience=2)
-    4
-    """
-    patience = patience or EXPERIMENTS["baseline"].early_stop_epoch
-    best = losses.cummin().drop_duplicates().index  # epochs that improve on all before them
-    for epoch in losses.index:
-        if epoch - best[best <= epoch][-1] >= patience:
-            return int(epoch)
-    return None

@@ -4,8 +4,6 @@ To plant bugs into backpropagation without touching :mod:`kmnist_mlp.network`, i
 once more, with its numerical slopes, in plain NumPy and for tanh (and one bug's scaled tanh).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
@@ -13,19 +11,16 @@ import pandas as pd
 
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset, split_and_standardise
-from kmnist_mlp.experiments.paper import EXPERIMENTS
+from kmnist_mlp.experiments.paper import EXPERIMENTS, RULES
 from kmnist_mlp.experiments.runs import default_seeds
 from kmnist_mlp.gradient_check import PAPER_PARAMETERS, TOLERANCE, check_gradients
-from kmnist_mlp.network import MLP
-from kmnist_mlp.support.checks import one_of
+from kmnist_mlp.network import MLP, softmax
+
+Array = np.ndarray
+Arrays = list[np.ndarray]
 
 PAPER_EPSILON = 1e-2
-# The check of the paper's published code, https://github.com/Ruizhang666/Mnist-MLP_from_scratch:
-# its step, by what it divides backpropagation's gradients, and a row of Table 2 as printed there.
-CODE_EPSILON, CODE_DIVISOR = 0.1, 10
-CODE_ROW = {
-    "approximated_gradient": 7.9605e-4, "actual_gradient": 7.9260e-4, "difference": 3.4542e-6,
-}  # fmt: skip
+CODE_EPSILON = 0.1  # of the published code, https://github.com/Ruizhang666/Mnist-MLP_from_scratch
 
 
 # ---- the paper's check ---------------------------------------------------------------------------
@@ -33,7 +28,7 @@ CODE_ROW = {
 
 def paper_patterns(
     data: Dataset, seed: int = 0, hidden: tuple[int, ...] = (128,)
-) -> Iterator[tuple[str, MLP, np.ndarray, np.ndarray]]:
+) -> Iterator[tuple[str, MLP, Array, Array]]:
     """Yield name, network, image and label of the first, sixth and last training pattern.
 
     The network is freshly initialised, with tanh, in float64: 784-128-10 unless other ``hidden``
@@ -56,7 +51,11 @@ def check_paper_patterns(data: Dataset, seed: int = 0) -> pd.DataFrame:
     """
     patterns = paper_patterns(data, seed)
     tables = {pattern: check_gradients(model, x, y) for pattern, model, x, y in patterns}
-    together = pd.concat(tables, names=["pattern"]).reset_index("pattern").reset_index(drop=True)
+    return _together(tables, "pattern", data)
+
+
+def _together(tables: Mapping[object, pd.DataFrame], name: str, data: Dataset) -> pd.DataFrame:
+    together = pd.concat(tables, names=[name]).reset_index(name).reset_index(drop=True)
     together.attrs["data_name"] = data.name
     return together
 
@@ -84,7 +83,7 @@ def differences_by_epsilon(data: Dataset, seed: int = 0) -> pd.DataFrame:
     return table.rename_axis(["weight", "index", "pattern"], axis=1)
 
 
-def relative_difference(a: np.ndarray | float, b: np.ndarray | float) -> float:
+def relative_difference(a: Array | float, b: Array | float) -> float:
     """Return ``|a - b| / max(|a|, |b|)``, of arrays with the Euclidean norm; 0 if both are 0.
 
     Source: Stanford's course CS231n, notes "Learning", section "Gradient checks",
@@ -136,29 +135,14 @@ def would_pass(gradients: Iterable[float], factor: float) -> int:
 
 # ---- planted bugs --------------------------------------------------------------------------------
 
-BUGS = {
-    "none": "no bug",
-    "sign": "sign: one_hot(y) - p in the output layer",
-    "factor": "forgotten factor: no derivative of tanh",
-    "transpose": "wrong transpose: delta.T @ a for a square weight matrix",
-    "mean": "wrong factor: bias gradients averaged over the batch, not summed",
-    "derivative": "wrong derivative: 1 - tanh(z)² for 1.7159 tanh(2z / 3)",
-    "accumulation": "no reset: gradients added to those of the mini-batch before",
-}
-CHECKS = (
-    "six parameters, absolute",
-    "six parameters, relative",
-    "all parameters, relative",
-    "all parameters, relative, mini-batch",
-    "all parameters, relative, second mini-batch",
-)
+BUGS, CHECKS = RULES["planted_bugs"], RULES["gradient_checks"]
 RELATIVE_BOUND = 1e-4  # our choice: the paper's number, but relative
 # Our choice: with the paper's 1e-2 the error of the central difference itself can exceed the
 # relative bound where a gradient is close to zero, and correct code would be rejected.
 EPSILON = 1e-4
 
 
-def scaled_tanh(z: np.ndarray) -> np.ndarray:
+def scaled_tanh(z: Array) -> Array:
     """Return ``1.7159 tanh(2z / 3)``, whose derivative is ``1.7159 · 2/3 · (1 - tanh(2z / 3)²)``.
 
     Source: LeCun, Bottou, Orr and Müller 1998, "Efficient BackProp", section 4.4. The paper's
@@ -174,12 +158,8 @@ def scaled_tanh(z: np.ndarray) -> np.ndarray:
 
 
 def backpropagation(
-    model: MLP,
-    x: np.ndarray,
-    y: np.ndarray,
-    bug: str = "none",
-    before: list[np.ndarray] | None = None,
-) -> list[np.ndarray]:
+    model: MLP, x: Array, y: Array, bug: str = "none", before: Arrays | None = None
+) -> Arrays:
     """Return the gradients of the summed cross-entropy, wrong in the way that ``bug`` names.
 
     Parameters
@@ -197,11 +177,6 @@ def backpropagation(
     list of ndarray
         Gradients of the weights, layer by layer, then of the biases.
 
-    Raises
-    ------
-    ValueError
-        If there is no such bug.
-
     Examples
     --------
     >>> model = MLP((3, 4, 4, 2), dtype=np.float64)
@@ -210,16 +185,13 @@ def backpropagation(
     >>> [bool(np.allclose(a, b)) for a, b in zip(right, wrong, strict=True)]
     [True, False, True, True, True, True]
     """
-    f = scaled_tanh if one_of("bug", bug, BUGS) == "derivative" else np.tanh
+    f = scaled_tanh if bug == "derivative" else np.tanh
     outputs, weighted = [x], []
     for W, b in zip(model.weights, model.biases, strict=True):
-        z = outputs[-1] @ W + b
-        weighted.append(z)
-        outputs.append(f(z))
-    p = np.exp(z - z.max(axis=1, keepdims=True))
-    p /= p.sum(axis=1, keepdims=True)
+        weighted.append(outputs[-1] @ W + b)
+        outputs.append(f(weighted[-1]))
+    p = softmax(weighted[-1])
     one_hot = np.eye(p.shape[1])[y]
-
     delta = one_hot - p if bug == "sign" else p - one_hot
     weights, biases = [], []
     for layer in reversed(range(len(model.weights))):
@@ -239,12 +211,8 @@ def backpropagation(
 
 
 def slopes(
-    model: MLP,
-    x: np.ndarray,
-    y: np.ndarray,
-    epsilon: float = EPSILON,
-    f: Callable[[np.ndarray], np.ndarray] = np.tanh,
-) -> list[np.ndarray]:
+    model: MLP, x: Array, y: Array, epsilon: float = EPSILON, f: Callable[[Array], Array] = np.tanh
+) -> Arrays:
     """Return the central differences of each image's cross-entropy for every parameter.
 
     A step in ``W[i, j]`` moves only the weighted input ``z_j``, by ``a_i`` times the step; a step
@@ -273,25 +241,22 @@ def slopes(
     >>> bool(np.allclose(summed, model.gradients(x, y)[0][0], atol=1e-7))
     True
     """
-
-    def losses(layer: int, z: np.ndarray) -> np.ndarray:
-        """Return (images, variants) for a layer's weighted inputs (images, variants, units)."""
-        for W, b in zip(model.weights[layer + 1 :], model.biases[layer + 1 :], strict=True):
-            z = f(z) @ W + b
-        z_y = np.take_along_axis(z, y[:, None, None], axis=2)[..., 0]
-        largest = z.max(axis=2)
-        return np.log(np.exp(z - largest[..., None]).sum(axis=2)) + largest - z_y
-
+    one_hot = np.eye(model.layer_specs[-1])[y][:, None]
     weights, biases, a = [], [], x
     for layer, (W, b) in enumerate(zip(model.weights, model.biases, strict=True)):
-        z, found = a @ W + b, []
+        weighted, found = a @ W + b, []
         for a_i in [*a.T, np.ones(len(x))]:  # a bias is a weight whose input is 1
-            moves = epsilon * a_i[:, None, None] * np.eye(z.shape[1])
-            above, below = (losses(layer, z[:, None] + m) for m in (moves, -moves))
+            moves = epsilon * a_i[:, None, None] * np.eye(weighted.shape[1])
+            # weighted inputs (2, images, variants, units): a step up, a step down
+            z = weighted[:, None] + np.stack([moves, -moves])
+            for V, c in list(zip(model.weights, model.biases, strict=True))[layer + 1 :]:
+                z = f(z) @ V + c
+            largest, z_y = z.max(axis=-1), (z * one_hot).sum(axis=-1)
+            above, below = np.log(np.exp(z - largest[..., None]).sum(axis=-1)) + largest - z_y
             found.append((above - below) / (2 * epsilon))
         weights.append(np.stack(found[:-1], axis=1))
         biases.append(found[-1])
-        a = f(z)
+        a = f(weighted)
     return weights + biases
 
 
@@ -314,12 +279,10 @@ def planted_bugs(
     for seed in default_seeds() if seeds is None else seeds:
         _, models, x, y = zip(*paper_patterns(data, seed, hidden), strict=True)
         tables[seed] = try_checks(models[0], np.concatenate(x), np.concatenate(y), epsilon)
-    together = pd.concat(tables, names=["seed"]).reset_index("seed").reset_index(drop=True)
-    together.attrs["data_name"] = data.name
-    return together
+    return _together(tables, "seed", data)
 
 
-def try_checks(model: MLP, x: np.ndarray, y: np.ndarray, epsilon: float = EPSILON) -> pd.DataFrame:
+def try_checks(model: MLP, x: Array, y: Array, epsilon: float = EPSILON) -> pd.DataFrame:
     """Return what :func:`planted_bugs` does, for one network and some images.
 
     Examples
@@ -347,12 +310,13 @@ def try_checks(model: MLP, x: np.ndarray, y: np.ndarray, epsilon: float = EPSILO
                 six.append((slope[place][n][index], computed[place][index]))
         first = backpropagation(model, x, y, bug)
         second = backpropagation(model, x, y, bug, first)
-        summed = [s.sum(axis=0) for s in slope]
-        batches = zip(summed, first, strict=True), zip(summed, second, strict=True)
+        batches = [
+            list(zip([s.sum(axis=0) for s in slope], g, strict=True)) for g in (first, second)
+        ]
         found = [[abs(a - b) for a, b in six]]
         found += [[relative_difference(*pair) for pair in p] for p in (six, every, *batches)]
-        for check, differences in zip(CHECKS, found, strict=True):
-            bound = TOLERANCE if check.endswith("absolute") else RELATIVE_BOUND
+        bounds = [TOLERANCE] + 4 * [RELATIVE_BOUND]
+        for check, differences, bound in zip(CHECKS, found, bounds, strict=True):
             exceeded = sum(difference > bound for difference in differences)
             rows.append((bug, check, len(differences), exceeded, max(differences)))
     return pd.DataFrame(rows, columns=["bug", "check", "compared", "exceeded", "largest"])

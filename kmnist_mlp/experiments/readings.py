@@ -24,12 +24,11 @@ from kmnist_mlp.experiments.claims import CLAIMS, Claim, judge
 from kmnist_mlp.experiments.paper import EXPERIMENTS, PAPER, PUBLISHED
 from kmnist_mlp.experiments.published_code import (
     DEVIATIONS,
-    PublishedRun,
     train_as_published,
 )
 from kmnist_mlp.experiments.runs import Results, train_missing
 from kmnist_mlp.experiments.store import FOLDER, Table
-from kmnist_mlp.results import CURVES
+from kmnist_mlp.results import CURVES, TrainingResult
 
 QUANTITIES = [
     "test_accuracy", "test_loss", "training_accuracy", "validation_accuracy", "generalisation_gap",
@@ -134,14 +133,14 @@ def published_plan() -> dict[tuple, Config]:
     }
 
 
-def train_published(key: tuple, config: Config, data: Dataset) -> PublishedRun:
+def train_published(key: tuple, config: Config, data: Dataset) -> TrainingResult:
     """Train one planned run of the published code."""
     every, alone = {*DEVIATIONS}, {key[1][1:]}
     deviations = {"none": set(), "all": every, "+": alone, "-": every - alone}
     return train_as_published(config, data, deviations.get(key[1], deviations.get(key[1][0])))
 
 
-def keep_curves(key: tuple, run: PublishedRun) -> None:
+def keep_curves(key: tuple, run: TrainingResult) -> None:
     """Keep the curves of a run of the whole published code, before its row."""
     name, deviations, seed = key
     if deviations == "all" and PAPER[name].figures:

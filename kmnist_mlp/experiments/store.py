@@ -19,7 +19,7 @@ import pandas as pd
 from kmnist_mlp.activations import ACTIVATIONS, Activation
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
-from kmnist_mlp.datasets.folders import cache_folder, full_path
+from kmnist_mlp.datasets.kmnist import cache_folder, full_path
 from kmnist_mlp.experiments.provenance import blas_libraries
 from kmnist_mlp.network import MLP
 from kmnist_mlp.results import CURVES, TrainingResult
@@ -120,14 +120,14 @@ def quantities_of(run: Any) -> dict[str, Any]:
 
     Parameters
     ----------
-    run : TrainingResult or PublishedRun
+    run : TrainingResult
     """
     late = run.curves["training_loss"][-10:]
     epochs = np.arange(len(late))
     line = np.polyval(np.polyfit(epochs, late, 1), epochs) if len(late) > 2 else late
     fluctuation = (late - line).std() / (late.mean() or 1) if len(late) else np.nan
     training, validation = (run.returned[f"{part}_accuracy"] for part in ("training", "validation"))
-    weights = getattr(run, "model", run).weights[0]
+    weights = run.model.weights[0]
     return {
         "test_accuracy": run.test_accuracy,
         "test_loss": run.test_loss,
