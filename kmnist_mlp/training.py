@@ -35,10 +35,10 @@ def train(
     dtype : type
         ``numpy.float32`` or ``numpy.float64``.
     callbacks : iterable of Callback or callable
-        Called after each epoch with a :class:`Progress`; if one returns true, training ends there
-        and the best model so far is kept, which is the initial one until the first epoch ends. What
-        they raise is passed on. Live learning curves and checkpoints are in
-        :mod:`kmnist_mlp.callbacks`.
+        Called after each epoch with a :class:`Progress`; if one returns true, training
+        ends there and the best model so far is kept, which is the initial one until the
+        first epoch ends. What they raise is passed on. Live learning curves and
+        checkpoints are in :mod:`kmnist_mlp.callbacks`.
 
     Returns
     -------
@@ -103,8 +103,8 @@ class Training(Resumable):
     measured : list of tuple
         The values of :data:`CURVES` after each epoch that did not diverge.
     epoch, best_epoch : int
-        The last epoch, and that of the lowest validation loss (without validation images the
-        last one that did not diverge); 0 before the first.
+        The last epoch, and that of the lowest validation loss (without validation
+        images the last one that did not diverge); 0 before the first.
     best_loss : float
     diverged : bool
         Whether a loss of the last epoch was infinite or NaN.
@@ -130,8 +130,8 @@ class Training(Resumable):
         self.methods: list[Method] = []
         self.methods += (kind(self) for kind in METHODS if getattr(config, kind.option))
         self.rng = generator(config.seed, Stream.BATCHES)
-        # To measure the whole training split after each epoch would cost half an epoch: the curve
-        # is that of a fixed tenth of it.
+        # To measure the whole training split after each epoch would cost half an epoch:
+        # the curve is that of a fixed tenth of it.
         order = generator(config.seed, Stream.CURVES).permutation(len(split.train))
         part = np.sort(order[: (len(order) + 9) // 10])
         self.curve_x, self.curve_y = split.train[part], split.train_labels[part]
@@ -232,9 +232,9 @@ class Training(Resumable):
 def evaluate(model: MLP, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     """Return the reported loss and the accuracy of a model.
 
-    The reported loss is the paper's: mean cross-entropy per example divided by the number of
-    classes, without penalty. The accuracy is the fraction of rows whose most probable class is
-    the right one.
+    The reported loss is the paper's: mean cross-entropy per example divided by the
+    number of classes, without penalty. The accuracy is the fraction of rows whose most
+    probable class is the right one.
 
     Parameters
     ----------

@@ -16,9 +16,10 @@ MEMORY = 0.95  # share of the running mean and variance that a mini-batch leaves
 class BatchNormalisation(Method):
     """Replaces the weighted inputs z of hidden units by ``gain * (z - m) / sqrt(v + epsilon)``.
 
-    m and v are mean and variance of z over the mini-batch. The bias that follows takes the place
-    of the usual shift. When training ends, running means and variances take the place of m and v:
-    a fixed scale and shift of each unit, which :meth:`folded` puts into weights and biases.
+    m and v are mean and variance of z over the mini-batch. The bias that follows takes
+    the place of the usual shift. When training ends, running means and variances take
+    the place of m and v: a fixed scale and shift of each unit, which :meth:`folded`
+    puts into weights and biases.
     (Source: Ioffe and Szegedy 2015, arXiv:1502.03167, algorithms 1 and 2.)
 
     Attributes
@@ -60,8 +61,9 @@ class BatchNormalisation(Method):
     def weighted_inputs_backward(self, layer: int, delta: np.ndarray) -> None:
         """Turn the gradient with respect to the normalised inputs into that of z, in place.
 
-        With n images and normalised inputs z', ``delta <- gain / deviation *
-        (delta - sum(delta) / n - z' * sum(delta * z') / n)``; the last sum is the gain's gradient.
+        With n images and normalised inputs z',
+        ``delta <- gain / deviation * (delta - sum(delta) / n - z' * sum(delta * z') / n)``;
+        the last sum is the gain's gradient.
         """
         (normalised, inverse_deviation), gradient = self.kept[layer], self.gradients[layer]
         np.einsum("ij,ij->j", delta, normalised, out=gradient)
