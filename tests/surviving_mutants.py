@@ -44,18 +44,11 @@ def main():
     listed = {mutant for group in groups for mutant in group["mutants"]}
     words = {mutant for group in groups if group.get("words") for mutant in group["mutants"]}
     unknown = [survivor for survivor in survivors if survivor[0] not in listed]
-    caught = sum(found[status] for status in CAUGHT)
-    total = found.total()
-    print(", ".join(f"{count} {status}" for status, count in found.most_common()))
-    print(f"{caught} of {total} mutants caught: {100 * caught / max(total, 1):.1f} %")
+    caught, total = sum(found[status] for status in CAUGHT), found.total()
     same = sum(description in listed - words for description, *_ in survivors)
-    print(
-        f"{same} mutants are equivalent; {caught} of the other {total - same} are caught: "
-        f"{100 * caught / max(total - same, 1):.1f} %"
-    )
-    print(
-        f"{len(survivors)} survivors, {len(survivors) - len(unknown)} of them listed as equivalent"
-    )
+    print(", ".join(f"{count} {status}" for status, count in found.most_common()))
+    print(f"{caught} of {total} mutants are caught; {same} are equivalent")
+    print(f"of the others, {100 * caught / max(total - same, 1):.1f} % are caught")
     for description, name, status in unknown:
         print(f"\n{status}, not listed: {name}\n  {description}")
     for mutant in sorted(listed - {description for description, *_ in survivors}):

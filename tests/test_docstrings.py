@@ -47,3 +47,7 @@ def test_every_public_function_class_and_method_has_a_docstring_in_numpydoc_form
             for full, subject in with_methods(own, member):
                 errors = validate(f"{subject.__module__}.{subject.__qualname__}")["errors"]
                 assert [error for error in errors if error[0] in EVERYWHERE] == [], full
+
+
+def test_every_name_that_the_package_exports_shows_an_example():
+    assert [n for n in kmnist_mlp.__all__ if ">>> " not in getattr(kmnist_mlp, n).__doc__] == []

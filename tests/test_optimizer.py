@@ -1,35 +1,14 @@
 """Each step of the optimiser is the formula, with penalties and schedule."""
 
-import math
-
 import numpy as np
 import pytest
 from small_runs import descend
 from textbook import FUNCTIONS
 
 from kmnist_mlp import MLP, Config
-from kmnist_mlp.optimizer import SGD, learning_rate
+from kmnist_mlp.optimizer import SGD
 
 LAYERS = (7, 6, 5, 4)
-
-
-@pytest.mark.parametrize(
-    ("changes", "epochs_done", "expected"),
-    [
-        ({}, 0, 1),
-        ({}, 99, 1),
-        ({"warm_up": 2}, 0.5, 0.25),
-        ({"warm_up": 2}, 3, 1),
-        ({"schedule": "cosine"}, 0, 1),
-        ({"schedule": "cosine"}, 5, 0.5),
-        ({"schedule": "cosine"}, 2.5, (1 + math.sqrt(0.5)) / 2),
-        ({"schedule": "cosine"}, 10, 0),
-        ({"schedule": "cosine", "warm_up": 10}, 5, 0.25),
-    ],
-)
-def test_the_learning_rate_follows_its_schedule(changes, epochs_done, expected):
-    config = Config(learning_rate=0.3, epochs=10, **changes)
-    assert learning_rate(config, epochs_done) == pytest.approx(0.3 * expected, abs=1e-12)
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 1e-5), (np.float64, 1e-12)])

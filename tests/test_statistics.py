@@ -8,7 +8,6 @@ from kmnist_mlp.support.statistics import (
     equivalence_p,
     holm,
     interval,
-    mean_curve,
     p_text,
     p_value,
     plus_minus,
@@ -80,12 +79,3 @@ def test_holms_method_multiplies_by_what_is_left_and_keeps_the_order():
         holm([0.04, np.nan, 0.001, 0.03, 0.5]), [0.09, np.nan, 0.004, 0.09, 0.5]
     )
     assert holm([0.6, 0.7]).tolist() == [1, 1] and len(holm([])) == 0
-
-
-def test_the_mean_curve_ends_with_the_first_of_its_curves():
-    curves = [np.array([1.0, 2.0, 6.0, 7.0]), np.array([3.0, 6.0, 7.0]), np.array([2.0, 4.0, 2.0])]
-    mean, deviation = mean_curve(curves)
-    assert mean.tolist() == [2, 4, 5]
-    np.testing.assert_allclose(deviation, [1, 2, 7**0.5])
-    assert [part.tolist() for part in mean_curve([curves[0]])] == [[1, 2, 6, 7], [0, 0, 0, 0]]
-    assert [len(part) for part in mean_curve([curves[0], np.array([])])] == [0, 0]

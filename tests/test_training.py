@@ -1,6 +1,5 @@
 """Training follows the conventions of the report: each has a test that fails without it."""
 
-import hashlib
 import threading
 import tracemalloc
 from dataclasses import replace
@@ -31,17 +30,14 @@ def assert_same_parameters(a, b):
 
 
 class Batches(Callback):
-    """Keeps the numbers of the images of every mini-batch, and the pixels that were trained on."""
+    """Keeps the numbers of the images of every mini-batch."""
 
     def start(self, run):
-        self.rows, self.x = [], []
-        images = run.images
+        self.rows, images = [], run.images
 
         def record(rows):
-            x = images(rows)
             self.rows.append(run.split.rows[rows])
-            self.x.append(x.copy())
-            return x
+            return images(rows)
 
         run.images = record
 
@@ -63,23 +59,11 @@ class Losses(Callback):
         run.measure = measure
 
 
-class Diary(Callback):
-    """Writes down which of its methods are called, and with what."""
-
-    def __init__(self, name, calls, stops_at=None):
-        super().__init__()
-        self.name, self.calls, self.stops_at = name, calls, stops_at
-
-    def start(self, run):
-        assert isinstance(run, Training) and run.epoch == 0
-        self.calls.append((self.name, "start"))
-
-    def epoch(self, progress):
-        self.calls.append((self.name, progress.epoch))
-        return progress.epoch == self.stops_at
-
-    def end(self, result):
-        self.calls.append((self.name, result))
+def diary(calls):
+    """Return a callback that writes down what its methods are called with."""
+    watch = Callback(lambda progress: calls.append(progress.epoch))
+    watch.start = watch.end = calls.append
+    return watch
 
 
 def plain_loss_and_accuracy(model, x, y):
@@ -140,8 +124,6 @@ def test_a_trained_network_carries_its_standardisation_and_takes_images_as_they_
         assert evaluate(result.model, split.validation, split.validation_labels) == validated
         measured = result.test_loss, result.test_accuracy
         assert evaluate(result.model, tiny.test_images, tiny.test_labels) == measured
-        predicted = result.model.predict(tiny.test_images)
-        assert (predicted == tiny.test_labels).mean() == result.test_accuracy
         x = standardise(tiny.test_images.reshape(60, -1).astype(np.float32), split.mean, split.std)
         assert evaluate(result.model, x, tiny.test_labels) == measured
         loaded = MLP.load(result.model.save(tmp_path / "model.npz"))
@@ -195,9 +177,6 @@ def test_the_curves_are_measured_without_penalty_on_the_same_images_every_epoch(
     assert epochs == [1, 2, 3, 4] == result.history["epoch"].tolist()
     assert list(result.history.columns) == ["epoch", *CURVES]
     assert np.isfinite(result.history).all(axis=None) == bool(fraction)
-    assert (result.test_loss, result.test_accuracy) == pytest.approx(
-        plain_loss_and_accuracy(result.model, data.test_images, data.test_labels)
-    )
     assert result.returned == pytest.approx(
         {name: curve[-1] for name, curve in result.curves.items()}, nan_ok=True
     )
@@ -259,12 +238,6 @@ def test_without_early_stopping_all_epochs_run_and_the_last_weights_are_returned
 # ---- divergence ----------------------------------------------------------------------------------
 
 
-def assert_finite_everywhere(result):
-    assert np.isfinite(result.model.parameters).all()
-    assert np.isfinite(result.history.to_numpy()).all()
-    assert np.isfinite([result.test_loss, result.test_accuracy, *result.returned.values()]).all()
-
-
 @pytest.mark.parametrize("early_stop", [True, False])
 @pytest.mark.parametrize("broken", [np.nan, np.inf])
 @pytest.mark.parametrize("where", ["training", "validation"])
@@ -280,7 +253,8 @@ def test_divergence_ends_training_with_the_best_weights_before_it(tiny, early_st
     assert result.curves[f"{where}_loss"].tolist() == [3, 1, 2]
     assert_same_parameters(result.model, let.networks[result.best_epoch - 1])
     assert result.returned["validation_loss"] == 1
-    assert_finite_everywhere(result)
+    assert np.isfinite(result.model.parameters).all() and np.isfinite(result.test_loss)
+    assert np.isfinite([*result.returned.values(), *result.history.min()]).all()
 
 
 @pytest.mark.parametrize("fraction", [0.2, 0])
@@ -305,163 +279,115 @@ def test_divergence_in_the_first_epoch_gives_the_initial_weights_and_empty_curve
 
 def test_a_callback_that_returns_true_ends_the_run_with_the_best_network_and_all_are_called(tiny):
     calls, let = [], Losses([3, 1, 2, 4, 5])
-    callbacks = [let, Diary("a", calls, stops_at=3), Diary("b", calls)]
+    callbacks = [let, lambda progress: progress.epoch == 3, diary(calls)]
     result = train(quick(epochs=5, early_stop=False), tiny, callbacks=callbacks)
-    assert [call for call in calls if call[1] == 3] == [("a", 3), ("b", 3)]
+    assert calls[1:] == [1, 2, 3, result]
     assert result.interrupted is True and not result.diverged
     assert (result.stopped_epoch, result.best_epoch, result.kept_epoch) == (3, 2, 2)
     assert result.returned["validation_loss"] == 1
     assert_same_parameters(result.model, let.networks[1])
 
 
-class Ending(Callback):
-    """Ends a run after a number of mini-batches."""
-
-    def __init__(self, last):
-        super().__init__()
-        self.last, self.epochs_done = last, []
-
-    def batch(self, epochs_done):
-        self.epochs_done.append(epochs_done)
-        return len(self.epochs_done) == self.last
-
-
 @pytest.mark.parametrize("epochs", [0, 2])
 def test_a_callback_can_end_the_run_after_any_mini_batch_with_the_best_network_so_far(tiny, epochs):
     config = quick(early_stop=False)  # 192 images: six mini-batches an epoch
-    ending, calls = Ending(last=6 * epochs + 4), []
-    result = train(config, tiny, callbacks=[ending, Diary("a", calls)])
-    expected = [n // 6 + (n % 6 + 0.5) / 6 for n in range(ending.last)]
-    assert ending.epochs_done == pytest.approx(expected)
-    assert calls[1:] == [*(("a", epoch + 1) for epoch in range(epochs)), ("a", result)]
+    ending, done, last, calls = Callback(), [], 6 * epochs + 4, []
+    ending.batch = lambda epochs_done: done.append(epochs_done) or len(done) == last
+    result = train(config, tiny, callbacks=[ending, diary(calls)])
+    assert done == pytest.approx([n // 6 + (n % 6 + 0.5) / 6 for n in range(last)])
+    assert calls[1:] == [*range(1, epochs + 1), result]
     assert result.interrupted and not result.diverged
-    assert (result.stopped_epoch, result.kept_epoch, len(result.history)) == (
-        epochs,
-        epochs,
-        epochs,
-    )
+    assert result.stopped_epoch == result.kept_epoch == len(result.history) == epochs
     shorter = train(quick(epochs=2), tiny).model if epochs else Training(config, tiny).model
     assert_same_parameters(result.model, shorter)
     assert all(np.isfinite(value) for value in result.returned.values())
     assert all(part in repr(result) for part in ("interrupted", f"epoch {epochs},"))
 
 
-class OwnError(Exception):
-    pass
-
-
-def failing(*_):
-    raise OwnError
-
-
 @pytest.mark.parametrize("method", ["start", "batch", "epoch", "end"])
 def test_an_exception_of_a_callback_passes_through_and_the_others_hear_of_the_end(tiny, method):
     calls, broken = [], Callback()
-    setattr(broken, method, failing)
-    with pytest.raises(OwnError):
-        train(quick(epochs=1), tiny, callbacks=[Diary("a", calls), broken])
-    last = calls.pop()
-    assert last[0] == "a" and (last[1] is None) == (method != "end")
-    assert calls == [("a", "start")] + [("a", 1)] * (method in ("epoch", "end"))
+    setattr(broken, method, lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        train(quick(epochs=1), tiny, callbacks=[diary(calls), broken])
+    run, *epochs, last = calls
+    assert isinstance(run, Training) and epochs == [1] * (method in ("epoch", "end"))
+    assert (last is None) == (method != "end")
 
 
 def test_a_run_can_be_trained_by_hand_and_goes_back_to_a_state_that_was_kept(tiny):
     """state() is a copy: what is trained later does not change it."""
     for config in (quick(early_stop=False), ALL_CHANGED):
         run, whole = Training(config, tiny), train(config, tiny)
-        for epoch in range(config.epochs):
-            run.train_epoch()
-            run.measure_epoch()
-            if epoch == 0:
-                state, best = run.state(), run.best_model.copy()
-        assert_same_parameters(run.result().model, whole.model)
-        run.restore(state)
-        assert run.epoch == 1 and len(run.curves()["training_loss"]) == 1
-        assert_same_parameters(run.best_model, best)
-        while not run.ended:
-            run.train_epoch()
-            run.measure_epoch()
-        result = run.result()
-        assert_same_parameters(result.model, whole.model)
-        assert result.returned == whole.returned and result.best_epoch == whole.best_epoch
-        run.restore(state)
-        assert run.epoch == 1 and len(run.curves()["training_loss"]) == 1
+        run.train_epoch()
+        run.measure_epoch()
+        state, best = run.state(), run.best_model.copy()
+        for _ in range(3):
+            assert run.epoch == 1 and len(run.curves()["training_loss"]) == 1
+            assert_same_parameters(run.best_model, best)
+            while not run.ended:
+                run.train_epoch()
+                run.measure_epoch()
+            result = run.result()
+            assert_same_parameters(result.model, whole.model)
+            assert result.returned == whole.returned and result.best_epoch == whole.best_epoch
+            run.restore(state)
 
 
 # ---- seeds and threads ---------------------------------------------------------------------------
 
 
-def fingerprint(result):
-    numbers = [*result.curves.values(), result.model.parameters]
-    return hashlib.sha256(b"".join(array.tobytes() for array in numbers)).hexdigest()
-
-
 @pytest.mark.parametrize("config", [quick(), ALL_CHANGED], ids=["defaults", "all options changed"])
 def test_a_seed_gives_the_same_bits_twice_and_another_seed_others(tiny, config):
     one, again, other = (train(config.replace(seed=seed), tiny) for seed in (4, 4, 5))
-    assert fingerprint(one) == fingerprint(again)
-    assert repr((one.test_loss, one.test_accuracy)) == repr((again.test_loss, again.test_accuracy))
+    assert_same_parameters(one.model, again.model)
+    assert one.history.equals(again.history) and one.test_loss == again.test_loss
     assert all((a != b).any() for a, b in zip(one.model.weights, other.model.weights, strict=True))
     assert one.test_loss != other.test_loss
 
 
-def test_training_uses_one_blas_thread_and_gives_the_others_back(tiny):
-    def threads(*_):
-        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+def blas_threads(*_):
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
 
-    during, watching = [], Callback(lambda _: during.append(threads()))
+
+def test_training_uses_one_blas_thread_and_gives_the_others_back(tiny):
+    during, watching = [], Callback(lambda _: during.append(blas_threads()))
     watching.start = watching.end = watching.epoch
     with threadpool_limits(2, user_api="blas"):
-        before = threads()
+        before = blas_threads()
         train(quick(epochs=1), tiny, callbacks=[watching])
-        assert threads() == before
+        assert blas_threads() == before
     assert during == [[1] * len(before)] * 3
 
 
 def test_of_two_trainings_at_once_the_one_that_ends_first_leaves_the_other_at_one_thread(tiny):
-    def threads():
-        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
-
     seen, begun, ended = [], threading.Event(), threading.Event()
 
     def wait(_):
         begun.set()
         ended.wait(60)
-        seen.append(threads())
+        seen.extend(blas_threads())
 
     with threadpool_limits(2, user_api="blas"):
-        before = threads()
-        arguments = (quick(epochs=1), tiny)
-        other = threading.Thread(target=train, args=arguments, kwargs={"callbacks": [wait]})
+        before, config = blas_threads(), quick(epochs=1)
+        other = threading.Thread(target=lambda: train(config, tiny, callbacks=[wait]))
         other.start()
         begun.wait(60)
-        train(quick(epochs=1), tiny)
+        train(config, tiny)
         ended.set()
         other.join(60)
-        assert seen == [{1}] and threads() == before
+        assert seen == [1] * len(before) and blas_threads() == before
 
 
 # ---- memory --------------------------------------------------------------------------------------
 
 
-def peak(function, *arguments):
-    """Return the number of bytes that a call holds at most beyond those held before it."""
-    tracemalloc.start()
-    try:
-        function(*arguments)
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-
-@pytest.fixture(scope="module")
-def prepared(make_dataset):
-    """Return the baseline's run, prepared for 3,200 images of 28 x 28."""
+def test_an_epoch_allocates_no_array_of_a_mini_batch_or_of_the_weights(make_dataset):
     data = make_dataset(classes=10, train=3200, test=10, side=28)  # 20 whole mini-batches
-    return Training(Config(L2_penalty=1e-4), data)
-
-
-def test_an_epoch_allocates_no_array_of_a_mini_batch_or_of_the_weights(prepared):
-    smallest = min(128 * 784, 784 * 128) * 4
-    prepared.train_epoch()
-    assert peak(prepared.train_epoch) < smallest / 2
+    run = Training(Config(L2_penalty=1e-4), data)
+    run.train_epoch()
+    tracemalloc.start()
+    run.train_epoch()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < min(128 * 784, 784 * 128) * 4 / 2
