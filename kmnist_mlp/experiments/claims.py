@@ -14,17 +14,10 @@ import pandas as pd
 
 from kmnist_mlp.experiments.paper import PAPER, RULES, read_published
 from kmnist_mlp.experiments.runs import Results
-from kmnist_mlp.support.statistics import (
-    equivalence_p,
-    holm,
-    interval,
-    p_value,
-    prediction_interval,
-)
+from kmnist_mlp.support import statistics
 
-NO_MATTER = (
-    0.5  # percentage points: a smaller difference is "no difference"; our choice, as in RULE
-)
+# percentage points: a smaller difference is "no difference"; our choice, as in RULE
+NO_MATTER = 0.5
 RULE = " ".join(RULES["claims"].split())
 VERDICTS = ("reproduced", "not reproduced", "no effect", "undecided")
 COLUMNS = (
@@ -231,8 +224,9 @@ def judge(
             values = values_of(claim, results)
             if values is None:
                 continue
-            mean, low, high = (prediction_interval if claim.one_run else interval)(values)
-            p = min(p_value(values, *limits, claim.one_run) for limits in claim.ranges)
+            kind = statistics.prediction_interval if claim.one_run else statistics.interval
+            mean, low, high = kind(values)
+            p = min(statistics.p_value(values, *ends, claim.one_run) for ends in claim.ranges)
         lowest, highest = min(a for a, _ in claim.ranges), max(b for _, b in claim.ranges)
         is_accuracy, found = claim.quantity.endswith("accuracy"), verdict(low, high, claim)
         note = claim.doubt
@@ -245,7 +239,7 @@ def judge(
             )
             note, p = "equal in every seed" + ": both at 100 %, a ceiling" * full, np.nan
         elif found == "undecided" and claim.minus and is_accuracy and 0 in (lowest, highest):
-            p_equivalent = equivalence_p(values, NO_MATTER)
+            p_equivalent = statistics.equivalence_p(values, NO_MATTER)
             if p_equivalent < 0.05:
                 found, p = "no effect", p_equivalent
         ranges = "; ".join(f"{a:.6g} to {b:.6g}" for a, b in claim.ranges)
@@ -255,12 +249,11 @@ def judge(
         computed = lowest, highest, mean, ranges, shown, inside, low, high, found, p, note
         rows.append(stated + computed)
     judged = pd.DataFrame(rows, columns=COLUMNS).rename(columns={"statement": "claim"})
-    if rows:
-        judged["p_holm"] = holm(judged.p)
-        rejected = judged.verdict == "not reproduced"
-        instead = np.where(rejected, "no longer rejected", "undecided")
-        falls = (judged.p < 0.05) & (judged.p_holm >= 0.05)
-        judged["corrected"] = judged.verdict.where(~falls, instead)
+    judged["p_holm"] = statistics.holm(judged.p)
+    rejected = judged.verdict == "not reproduced"
+    instead = np.where(rejected, "no longer rejected", "undecided")
+    falls = (judged.p < 0.05) & (judged.p_holm >= 0.05)
+    judged["corrected"] = judged.verdict.where(~falls, instead)
     judged.attrs["data_name"] = results.data_name
     return judged
 

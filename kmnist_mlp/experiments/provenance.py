@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 import subprocess
@@ -37,22 +36,17 @@ def facts(data: Dataset, seeds: list[int]) -> dict[str, str]:
 @lru_cache(maxsize=1)
 def commit() -> str:
     """Return the commit that is checked out, and whether the files are exactly its own."""
+    # With its folder named, git takes no repository that lies around an unpacked archive of this
+    # project, and does not refuse a checkout of another user; its code is running already.
+    command = "git --git-dir=.git --work-tree=. status --porcelain=v2 --branch".split()
     try:
-        # another project's repository may lie around an unpacked archive of this one
-        top, head = _git("rev-parse", "--show-toplevel", "HEAD").splitlines()
-        if Path(top).resolve() == PROJECT:
-            changed = _git("status", "--porcelain")
-            return f"{head[:12]}, {'with uncommitted changes' if changed else 'clean tree'}"
+        done = subprocess.run(command, cwd=PROJECT, capture_output=True, check=True, timeout=20)
     except (OSError, subprocess.SubprocessError):
-        pass
-    return "unknown (not a git checkout)"
-
-
-def _git(*arguments: str) -> str:
-    # `safe`: git would refuse a checkout of another user; its code is running already
-    command = ["git", "-c", f"safe.directory={PROJECT}", "-C", str(PROJECT), *arguments]
-    done = subprocess.run(command, capture_output=True, check=True, timeout=20)
-    return os.fsdecode(done.stdout).strip()  # a path, in the file system's encoding
+        return "unknown (not a git checkout)"
+    lines = done.stdout.splitlines()
+    head = lines[0].split()[-1].decode()
+    changed = any(not line.startswith(b"#") for line in lines)
+    return f"{head[:12]}, {'with uncommitted changes' if changed else 'clean tree'}"
 
 
 def blas_libraries() -> dict[str, int]:

@@ -25,7 +25,7 @@ import pandas as pd
 from kmnist_mlp.data import STAND_IN, Dataset
 from kmnist_mlp.experiments.analysis import POOLED, nearest_distances, pooled
 from kmnist_mlp.experiments.claims import CLAIMS
-from kmnist_mlp.experiments.paper import EXPERIMENTS
+from kmnist_mlp.experiments.paper import EXPERIMENTS, RULES
 from kmnist_mlp.experiments.paper_gradients import gradient_checks
 from kmnist_mlp.experiments.readings import load_runs
 from kmnist_mlp.experiments.runs import Results, default_seeds, run
@@ -45,10 +45,8 @@ def tables_of(data_name: str) -> tuple[Table, Table]:
     The deviation of a variant is its largest in any of its seeds.
     """
     name = FILES.get(data_name, "other data")
-    return (
-        Table(FOLDER / f"{name}.csv", KEY, ["value", "tolerance"]),
-        Table(FOLDER / f"{name}-scatter.csv", ["variant", *KEY[::2]], ["deviation", "seeds"]),
-    )
+    scatter = Table(FOLDER / f"{name}-scatter.csv", ["variant", *KEY[::2]])
+    return Table(FOLDER / f"{name}.csv", KEY), scatter
 
 
 def load_reference(data_name: str) -> pd.DataFrame:
@@ -117,11 +115,7 @@ VARIANTS = ("Haswell", "SkylakeX", "Zen", "Sandybridge", "Prescott", "float64")
 # and at least FLOOR: two images of KMNIST, of 10,000 or of a tenth of the training split; the
 # rounding of a loss; a thousandth of a fluctuation's mean, or of the weights.
 FACTOR = 2
-FLOOR = {
-    "training_accuracy": 4.2e-4, "accuracy": 2e-4, "loss": 2e-6, "fluctuation": 1e-3,
-    "share": 1e-3, "epoch": 0.0, "diverged": 0.0, "gradient": 1e-6, "difference": 1e-9,
-    "distance": 1e-3,
-}  # fmt: skip
+FLOOR = RULES["smallest_tolerances"]
 FOR_CLAIMS = ("late_fluctuation", "small_weight_share")  # compared where a claim uses them
 
 

@@ -152,30 +152,30 @@ class Table:
     path : Path
     key : list of str
         Columns that tell the runs apart.
-    quantities : list of str
-        Columns of what was measured: see :func:`quantities_of`.
     """
 
     path: Path
     key: list[str]
-    quantities: list[str]
 
     def load(self) -> pd.DataFrame:
         """Return all rows; accuracies are fractions."""
         if self.path.exists():
             return pd.read_csv(self.path)
-        return pd.DataFrame(columns=[*self.key, *self.quantities])
+        return pd.DataFrame(columns=self.key)
 
     def known(self) -> set[tuple]:
         """Return the keys of all rows, each a tuple."""
         return set(self.load()[self.key].itertuples(index=False, name=None))
 
     def write(self, rows: pd.DataFrame) -> None:
-        """Add or replace rows; the file is sorted, whatever the order in which runs finish."""
-        table = self.load()
-        rows = rows[list(table)]
-        table = pd.concat([table, rows]) if len(table) else rows
-        write_csv(table.drop_duplicates(self.key, keep="last").sort_values(self.key), self.path)
+        """Add or replace rows, of the columns that the file has; keep it sorted by the key."""
+        kept = self.load()
+        if self.path.exists():
+            rows = rows[list(kept)]
+        if len(kept):
+            rows = pd.concat([kept, rows])
+        rows = rows.drop_duplicates(self.key, keep="last")
+        write_csv(rows.sort_values(self.key), self.path)
 
     def add(self, key: tuple, run: Any) -> str:
         """Add the row of a run, and return what a command says of it."""

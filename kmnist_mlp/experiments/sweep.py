@@ -36,11 +36,10 @@ LEARNING_RATES = (5e-4, 2e-3, 4e-3, 8e-3)
 MOMENTA = (0.0, 0.9, 0.99)
 L2_PENALTIES = (0.00625, 0.0125, 0.025, 0.05, 0.2)
 AXES = ["learning_rate", "momentum_gamma", "L2_penalty"]
-QUANTITIES = ["validation_accuracy", "test_accuracy", "best_epoch", "diverged"]
 TABLES = {
-    "grid": Table(FOLDER / "grid.csv", [*AXES, "seed"], QUANTITIES),
-    "tuned": Table(FOLDER / "tuned.csv", [*AXES, "seed"], QUANTITIES),
-    "seeds": Table(FOLDER / "seeds.csv", ["seed"], ["test_accuracy"]),
+    "grid": Table(FOLDER / "grid.csv", [*AXES, "seed"]),
+    "tuned": Table(FOLDER / "tuned.csv", [*AXES, "seed"]),
+    "seeds": Table(FOLDER / "seeds.csv", ["seed"]),
 }
 NEIGHBOURS = FOLDER / "other_classifiers.csv"
 COMPARISONS = pd.read_csv(PUBLISHED / "comparisons.csv")  # of the paper, in its own order
