@@ -1,7 +1,8 @@
 """The gradient check of the paper's three patterns, other epsilons, and which check finds a bug.
 
-Bugs are planted into the backpropagation of published_code.py, so that :mod:`kmnist_mlp.network`
-is not touched; its numerical slopes are written here, for tanh (and one bug's scaled tanh).
+Bugs are planted into the backpropagation of published_code.py, so that
+:mod:`kmnist_mlp.network` is not touched; its numerical slopes are written here,
+for tanh (and one bug's scaled tanh).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -29,8 +30,8 @@ def paper_patterns(
 ) -> Iterator[tuple[str, MLP, Array, Array]]:
     """Yield name, network, image and label of the first, sixth and last training pattern.
 
-    The network is freshly initialised, with tanh, in float64: 784-128-10 unless other ``hidden``
-    layers are given. The shapes are (1, pixels) and (1,).
+    The network is freshly initialised, with tanh, in float64: 784-128-10 unless
+    other ``hidden`` layers are given. The shapes are (1, pixels) and (1,).
     """
     split = split_and_standardise(data, Config(seed=seed), np.float64)
     model = MLP((split.train.shape[1], *hidden, len(data.class_names)), "tanh", seed, np.float64)
@@ -84,8 +85,8 @@ def differences_by_epsilon(data: Dataset, seed: int = 0) -> pd.DataFrame:
 def relative_difference(a: Array | float, b: Array | float) -> float:
     """Return ``|a - b| / max(|a|, |b|)``, of arrays with the Euclidean norm; 0 if both are 0.
 
-    Source: Stanford's course CS231n, notes "Learning", section "Gradient checks",
-    https://cs231n.github.io/neural-networks-3/#gradcheck
+    Source: Stanford's course CS231n, notes "Learning", section "Gradient
+    checks", https://cs231n.github.io/neural-networks-3/#gradcheck
 
     Examples
     --------
@@ -101,9 +102,10 @@ def relative_difference(a: Array | float, b: Array | float) -> float:
 def consistent_difference(row: Mapping[str, float]) -> float:
     """Return a printed difference with the exponent that fits the gradients of its row, or NaN.
 
-    It is the printed one wherever that fits, else the nearest power of ten with the same digits. A
-    gradient printed with digit d in its last place is known to d / 2; the paper prints three to
-    five significant digits, so half a unit in the third one is allowed for each gradient.
+    It is the printed one wherever that fits, else the nearest power of ten with
+    the same digits. A gradient printed with digit d in its last place is known
+    to d / 2; the paper prints three to five significant digits, so half a unit
+    in the third one is allowed for each gradient.
 
     Examples
     --------
@@ -135,8 +137,9 @@ def would_pass(gradients: Iterable[float], factor: float) -> int:
 
 BUGS, CHECKS = RULES["planted_bugs"], RULES["gradient_checks"]
 RELATIVE_BOUND = 1e-4  # our choice: the paper's number, but relative
-# Our choice: with the paper's 1e-2 the error of the central difference itself can exceed the
-# relative bound where a gradient is close to zero, and correct code would be rejected.
+# Our choice: with the paper's 1e-2 the error of the central difference itself
+# can exceed the relative bound where a gradient is close to zero, and correct
+# code would be rejected.
 EPSILON = 1e-4
 
 
@@ -189,8 +192,9 @@ def slopes(
 ) -> Arrays:
     """Return the central differences of each image's cross-entropy for every parameter.
 
-    A step in ``W[i, j]`` moves only the weighted input ``z_j``, by ``a_i`` times the step; a step
-    in ``b[j]`` moves it by the step. So the layers before need not be computed again.
+    A step in ``W[i, j]`` moves only the weighted input ``z_j``, by ``a_i``
+    times the step; a step in ``b[j]`` moves it by the step. So the layers
+    before need not be computed again.
 
     Parameters
     ----------
@@ -204,8 +208,8 @@ def slopes(
     Returns
     -------
     list of ndarray
-        For the weights, layer by layer, (images, inputs of the layer, units); then for the biases,
-        (images, units).
+        For the weights, layer by layer, (images, inputs of the layer, units);
+        then for the biases, (images, units).
 
     Examples
     --------
@@ -221,7 +225,8 @@ def slopes(
         weighted, found = a @ W + b, []
         for a_i in [*a.T, np.ones(len(x))]:  # a bias is a weight whose input is 1
             moves = epsilon * a_i[:, None, None] * np.eye(weighted.shape[1])
-            # weighted inputs (2, images, variants, units): a step up, a step down
+            # weighted inputs (2, images, variants, units): a step up, a step
+            # down
             z = weighted[:, None] + np.stack([moves, -moves])
             for V, c in list(zip(model.weights, model.biases, strict=True))[layer + 1 :]:
                 z = f(z) @ V + c
@@ -239,15 +244,16 @@ def planted_bugs(
 ) -> pd.DataFrame:
     """Try every check on every bug, on the paper's network with two hidden layers (section 5.2).
 
-    It is freshly initialised, in float64, and checked on the paper's three images: one by one, each
-    with a copy of the network that has seen no other image; together, as a mini-batch; and as two
-    mini-batches of the same images, one after the other.
+    It is freshly initialised, in float64, and checked on the paper's three
+    images: one by one, each with a copy of the network that has seen no other
+    image; together, as a mini-batch; and as two mini-batches of the same
+    images, one after the other.
 
     Returns
     -------
     DataFrame
-        A row per seed, bug and check: how many differences were compared, how many exceeded the
-        bound, and the largest one.
+        A row per seed, bug and check: how many differences were compared, how
+        many exceeded the bound, and the largest one.
     """
     hidden, tables = EXPERIMENTS["two_hidden_layers"].layer_specs[1:-1], {}
     for seed in default_seeds() if seeds is None else seeds:

@@ -53,13 +53,14 @@ class Results:
     runs : dict of (name, seed) to TrainingResult
         None where only numbers are kept.
     frame : DataFrame
-        One row per run: experiment, seed, test_accuracy and test_loss, the training and validation
-        loss and accuracy of the epoch whose weights the run returned, generalisation_gap
-        (training minus validation accuracy), late_fluctuation (of the training loss over the
-        last ten epochs: standard deviation from a straight line, over the mean; 1 for a run that
-        diverged), small_weight_share (of the first layer's weights, those between -0.001 and
-        0.001), best_epoch, stopped_epoch, diverged, seconds, cached.
-        Accuracies, their gap and shares are fractions.
+        One row per run: experiment, seed, test_accuracy and test_loss, the
+        training and validation loss and accuracy of the epoch whose weights the
+        run returned, generalisation_gap (training minus validation accuracy),
+        late_fluctuation (of the training loss over the last ten epochs:
+        standard deviation from a straight line, over the mean; 1 for a run that
+        diverged), small_weight_share (of the first layer's weights, those
+        between -0.001 and 0.001), best_epoch, stopped_epoch, diverged, seconds,
+        cached. Accuracies, their gap and shares are fractions.
     data_name : str
         Name of the data set.
 
@@ -112,7 +113,8 @@ class Results:
         Raises
         ------
         ValueError
-            If the name has a run of this seed, or is that of another configuration.
+            If the name has a run of this seed, or is that of another
+            configuration.
         """
         seed = run.config.seed
         others = [run.config for (known, _), run in self.runs.items() if known == name]
@@ -147,7 +149,8 @@ class Results:
     def values(self, quantity: str, name: str) -> pd.Series:
         """Return one quantity of one experiment, indexed by seed.
 
-        Accuracies and shares are in per cent, the generalisation gap in percentage points.
+        Accuracies and shares are in per cent, the generalisation gap in
+        percentage points.
         """
         self.of(name)
         rows = self.frame[self.frame.experiment == name].set_index("seed")
@@ -174,36 +177,40 @@ def run(
     Parameters
     ----------
     configs : Config, str, several of them, or a dict of name to Config or str
-        What to run; a text is the name of an experiment of the paper. A configuration without a
-        name is named "run 1", "run 2", ...
+        What to run; a text is the name of an experiment of the paper. A
+        configuration without a name is named "run 1", "run 2", ...
     seeds : iterable of int
-        Replace those of the configurations; by default those of the report (0 to 4).
+        Replace those of the configurations; by default those of the report (0
+        to 4).
     n_jobs : int
-        Number of processes; -1 is one for each core. Results do not depend on it. Under
-        ``joblib.parallel_config(backend="dask")`` the runs go to that cluster.
+        Number of processes; -1 is one for each core. Results do not depend on
+        it. Under ``joblib.parallel_config(backend="dask")`` the runs go to that
+        cluster.
     data : Dataset
         By default what :func:`load_kmnist` returns.
     cache : bool
         Whether results are looked up and kept on disk.
     dtype : type
-        ``numpy.float32`` or ``numpy.float64``. Only results in float32 are looked up and kept.
+        ``numpy.float32`` or ``numpy.float64``. Only results in float32 are
+        looked up and kept.
 
     Returns
     -------
     Results
-        With a table, ``.frame``, of one row per run, and every :class:`TrainingResult`.
+        With a table, ``.frame``, of one row per run, and every
+        :class:`TrainingResult`.
 
     Raises
     ------
     ValueError
-        For an unknown name, an empty list, or a configuration that does not fit the data; before
-        anything is trained.
+        For an unknown name, an empty list, or a configuration that does not fit
+        the data; before anything is trained.
 
     Notes
     -----
-    Each run is kept as soon as it is finished, so that an interrupted call is continued by the
-    next one. If a worker process dies (killed, out of memory), only the unfinished runs are
-    repeated, up to twice.
+    Each run is kept as soon as it is finished, so that an interrupted call is
+    continued by the next one. If a worker process dies (killed, out of memory),
+    only the unfinished runs are repeated, up to twice.
 
     Examples
     --------
@@ -293,8 +300,9 @@ def _row(key: tuple[str, int], run: TrainingResult, cached: bool) -> dict[str, A
 def cost(config: Config) -> float:
     """Return the work of a run per training image of the data set, in multiplications.
 
-    That is weights x share of the images that is trained on x epochs: a measure of duration, for
-    the order of runs and their progress. A run that stops early does less.
+    That is weights x share of the images that is trained on x epochs: a measure
+    of duration, for the order of runs and their progress. A run that stops
+    early does less.
 
     Examples
     --------
@@ -310,8 +318,9 @@ def train_all(
 ) -> Iterator[tuple[Any, Any]]:
     """Train every configuration; yield key and result as soon as a run is finished.
 
-    The runs with the highest cost come first, so that no core waits long for the last one. If a
-    worker process dies, the runs that are not finished are tried again, up to twice.
+    The runs with the highest cost come first, so that no core waits long for
+    the last one. If a worker process dies, the runs that are not finished are
+    tried again, up to twice.
 
     Parameters
     ----------
@@ -320,7 +329,8 @@ def train_all(
     n_jobs : int
         Number of processes; -1 is one for each core.
     job : callable
-        Takes key, configuration and data, in a process of its own; returns the result.
+        Takes key, configuration and data, in a process of its own; returns the
+        result.
     """
     if not todo:
         return
@@ -356,8 +366,8 @@ def train_all(
 
 
 def _one(job: Job, key: Any, config: Config, context: tuple, *arrays: np.ndarray) -> tuple:
-    # The four arrays are separate arguments: joblib passes large ones as memory maps, and a cluster
-    # sends each to a worker once, not with every run.
+    # The four arrays are separate arguments: joblib passes large ones as memory
+    # maps, and a cluster sends each to a worker once, not with every run.
     names, activations = context
     ACTIVATIONS.update(activations)
     return key, job(key, config, Dataset(*arrays, *names))
@@ -373,9 +383,10 @@ def train_or_resume(
 ) -> TrainingResult:
     """Take a run from the cache, or train it, from its checkpoint if it has one.
 
-    A job of :func:`train_all` for long runs. The checkpoint stands beside the results and is
-    replaced after each epoch. It is deleted only when the result is in the cache: a run that was
-    interrupted, by an error or by a callback, goes on from there at the next call.
+    A job of :func:`train_all` for long runs. The checkpoint stands beside the
+    results and is replaced after each epoch. It is deleted only when the result
+    is in the cache: a run that was interrupted, by an error or by a callback,
+    goes on from there at the next call.
 
     Parameters
     ----------
@@ -407,7 +418,8 @@ def train_missing(
 ) -> None:
     """Train the planned runs that are not in a table, on all cores.
 
-    Each is added as soon as it is finished: an interrupted call is continued by the next one.
+    Each is added as soon as it is finished: an interrupted call is continued by
+    the next one.
 
     Parameters
     ----------
@@ -420,7 +432,7 @@ def train_missing(
     before : callable
         Takes key and result before they are added.
     """
-    known = table.known()
+    known = set(table.load()[table.key].itertuples(index=False, name=None))
     todo = {key: config for key, config in planned.items() if key not in known}
     for number, (key, result) in enumerate(train_all(todo, data, -1, job), start=1):
         before(key, result)
