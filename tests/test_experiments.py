@@ -105,7 +105,7 @@ def test_configurations_have_the_names_given_those_of_the_paper_or_numbers(tiny1
     [
         ("my L2", r"\{'my L2': Config\(.*'my L2'"),
         ({"mine": "my L2"}, r"\{'mine': Config\(.*'my L2'"),
-        (["baselin"], "'baselin'.*did you mean 'baseline'"),
+        (["baselin"], "'baselin'.*'baseline'"),
         ({"mine": 0.1}, "'mine'.*Config.*0.1"),
         ({1: Config()}, "name.*1"),
         (Config(layer_specs=(35, 10)), "layer_specs"),

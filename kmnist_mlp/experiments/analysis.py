@@ -28,7 +28,8 @@ from kmnist_mlp.support.statistics import plus_minus
 from kmnist_mlp.training import Training, train
 
 CONFIDENT = 0.9  # above this probability, a prediction counts as confident
-SATURATED = 0.05  # a unit is saturated where its slope is below this fraction of the largest slope
+# a unit is saturated where its slope is below this fraction of the largest slope
+SATURATED = 0.05
 IMAGES = 2000  # of the training split, on which saturation is measured
 POOLED = "pooled baseline"  # its name among the experiments
 POOLING, DISTANCES, ORIGINS = 2, 7, 8  # random numbers that no Stream of a run uses
@@ -350,7 +351,8 @@ def nearest_distances(data: Dataset) -> dict[str, np.ndarray]:
         partial = (chunk**2).sum(axis=1) - 2 * images @ chunk.T
         np.minimum(nearest, partial.min(axis=1), out=nearest)
     distances = np.sqrt(np.maximum(nearest + (images**2).sum(axis=1), 0))
-    return dict(zip(("validation", "test"), np.split(distances, [len(chosen[0])]), strict=True))
+    validation, test = np.split(distances, [len(chosen[0])])
+    return {"validation": validation, "test": test}
 
 
 def origin_auc(data: Dataset, seed: int = 0, control: bool = False) -> float:
@@ -383,7 +385,8 @@ def origin_auc(data: Dataset, seed: int = 0, control: bool = False) -> float:
     count = min(len(data.test_images), len(data.train_images) // 2)
     rows = rng.permutation(len(data.train_images))
     others = data.train_images[rows[count : 2 * count]] if control else data.test_images
-    images = np.concatenate([data.train_images[rows[:count]], others[rng.permutation(count)]])
+    known, others = data.train_images[rows[:count]], others[rng.permutation(count)]
+    images = np.concatenate([known, others])
     labels = np.repeat([0, 1], count)
     seen, unseen = np.split(rng.permutation(2 * count), [3 * count // 2])
     origins = Dataset(
@@ -392,6 +395,7 @@ def origin_auc(data: Dataset, seed: int = 0, control: bool = False) -> float:
     )  # fmt: skip
     layers = (images[0].size, 128, 2)
     model = train(Config(layer_specs=layers, seed=seed), origins).model
-    output, is_test = model.predict_proba(origins.test_images)[:, 1], origins.test_labels == 1
+    output = model.predict_proba(origins.test_images)[:, 1]
+    is_test = origins.test_labels == 1
     statistic = mannwhitneyu(output[is_test], output[~is_test]).statistic
     return float(statistic / int(is_test.sum() * (~is_test).sum()))

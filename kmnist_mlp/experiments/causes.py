@@ -19,7 +19,8 @@ from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.support.statistics import interval
 
 NOT_FOUND, NOT_MEASURED = "not found", "not measured"
-MATERIAL = 0.1  # share of the distance that a cause must explain: our choice, as in CAUSE_RULE
+# share of the distance that a cause must explain: our choice, as in CAUSE_RULE
+MATERIAL = 0.1
 COLUMNS = ["cause", "cause_change", "cause_low", "cause_high", "cause_share"]
 CAUSE_RULE = " ".join(RULES["causes"].split())
 
@@ -27,7 +28,8 @@ CAUSE_RULE = " ".join(RULES["causes"].split())
 def published_readings() -> dict[str, Results]:
     """Return the results of the ablation: by "none", "all", "+name" and "-name"."""
     table = load_runs()
-    return {name: Results.of_frame(table, deviations=name) for name in table.deviations.unique()}
+    names = table.deviations.unique()
+    return {name: Results.of_frame(table, deviations=name) for name in names}
 
 
 def in_both_readings(
@@ -97,7 +99,9 @@ def causes(claim: Claim, ablation: Mapping[str, Results]) -> list[dict[str, floa
     ends = max(claim.ranges, key=lambda ends: abs(np.clip(mean, *ends) - mean))
     way = np.clip(mean, *ends) - mean
     found = []
-    for name in (key[1:] for key in ablation if key[0] == "+" and f"-{key[1:]}" in ablation):
+    for name in (key[1:] for key in ablation if key[0] == "+"):
+        if f"-{name}" not in ablation:
+            continue
         added = values_of(claim, ablation[f"+{name}"], ablation["none"]) - ours
         removed = theirs - values_of(claim, ablation[f"-{name}"], ablation["all"])
         changes = interval(added.dropna())

@@ -111,9 +111,10 @@ def rounding_limits(printed: float, quantity: str = "test_accuracy") -> tuple[fl
 
 
 def _claim(number: int, row: dict[str, Any]) -> Claim:
-    printed = [rounding_limits(float(n), row["quantity"]) for n in row.pop("printed").split()]
-    range_ = row.pop("low"), row.pop("high")
-    return Claim(ranges=tuple(printed or [range_]), number=number, **row)
+    numbers = map(float, row.pop("printed").split())
+    printed = [rounding_limits(number, row["quantity"]) for number in numbers]
+    ends = row.pop("low"), row.pop("high")
+    return Claim(ranges=tuple(printed or [ends]), number=number, **row)
 
 
 CLAIMS = tuple(_claim(*row) for row in enumerate(read_published("claims.csv"), start=1))
@@ -245,13 +246,12 @@ def judge(
             found, p = "undecided", np.nan
         elif low == high and mean in (lowest, highest):
             names = filter(None, (claim.experiment, claim.minus))
-            full = is_accuracy and all(
-                results.values(claim.quantity, n).eq(100).all() for n in names
-            )
-            note, p = "equal in every seed" + ": both at 100 %, a ceiling" * full, np.nan
-        elif found == "undecided" and claim.minus and is_accuracy and 0 in (lowest, highest):
+            note, p = "equal in every seed", np.nan
+            if is_accuracy and all((results.values(claim.quantity, n) == 100).all() for n in names):
+                note += ": both at 100 %, a ceiling"
+        elif found == "undecided" and is_accuracy and claim.minus:
             p_equivalent = statistics.equivalence_p(values, NO_MATTER)
-            if p_equivalent < 0.05:
+            if p_equivalent < 0.05 and 0 in (lowest, highest):
                 found, p = "no effect", p_equivalent
         ranges = "; ".join(f"{a:.6g} to {b:.6g}" for a, b in claim.ranges)
         shown = " ".join(f"{value:.7g}" for value in values)
@@ -294,7 +294,7 @@ def losses_above(results: Results) -> tuple[int, int, float]:
     """
     from scipy.stats import binomtest  # only here, as it loads slowly
 
-    names = [n for n in results.names if n in PAPER and PAPER[n].test_loss and n != "l1_1e-6"]
-    above = [PAPER[n].test_loss > results.values("test_loss", n).mean() for n in names]
-    count = int(sum(above))
-    return count, len(above), float(binomtest(count, len(above)).pvalue)
+    printed = {n: entry.test_loss for n, entry in PAPER.items() if entry.test_loss}
+    names = [n for n in results.names if n in printed and n != "l1_1e-6"]
+    count = sum(bool(printed[n] > results.values("test_loss", n).mean()) for n in names)
+    return count, len(names), float(binomtest(count, len(names)).pvalue)

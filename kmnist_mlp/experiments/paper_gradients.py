@@ -19,7 +19,8 @@ from kmnist_mlp.gradient_check import PAPER_PARAMETERS, TOLERANCE, check_gradien
 from kmnist_mlp.network import MLP
 
 PAPER_EPSILON = 1e-2
-CODE_EPSILON = 0.1  # of the published code, https://github.com/Ruizhang666/Mnist-MLP_from_scratch
+# of the published code, https://github.com/Ruizhang666/Mnist-MLP_from_scratch
+CODE_EPSILON = 0.1
 
 
 # ---- the paper's check ---------------------------------------------------------------------------
@@ -34,7 +35,8 @@ def paper_patterns(
     other ``hidden`` layers are given. The shapes are (1, pixels) and (1,).
     """
     split = split_and_standardise(data, Config(seed=seed), np.float64)
-    model = MLP((split.train.shape[1], *hidden, len(data.class_names)), "tanh", seed, np.float64)
+    layers = (split.train.shape[1], *hidden, len(data.class_names))
+    model = MLP(layers, "tanh", seed, np.float64)
     for pattern, row in (("first", 0), ("sixth", 5), ("last", len(split.train) - 1)):
         one = slice(row, row + 1)
         yield pattern, model, split.train[one], split.train_labels[one]
@@ -77,7 +79,8 @@ def differences_by_epsilon(data: Dataset, seed: int = 0) -> pd.DataFrame:
     for step in 10.0 ** -np.arange(1, 9):
         for pattern, model, x, y in patterns:
             for row in check_gradients(model, x, y, step).itertuples():
-                columns.setdefault((row.weight, row.index, pattern), {})[step] = row.difference
+                key = row.weight, row.index, pattern
+                columns.setdefault(key, {})[step] = row.difference
     table = pd.DataFrame(columns).rename_axis("epsilon")
     return table.rename_axis(["weight", "index", "pattern"], axis=1)
 
@@ -290,11 +293,11 @@ def try_checks(model: MLP, x: Array, y: Array, epsilon: float = EPSILON) -> pd.D
                 six.append((slope[place][n][index], computed[place][index]))
         first = backpropagation(model, x, y, bug)
         second = backpropagation(model, x, y, bug, first)
-        batches = [
-            list(zip([s.sum(axis=0) for s in slope], g, strict=True)) for g in (first, second)
-        ]
+        summed = [s.sum(axis=0) for s in slope]
+        batches = [list(zip(summed, g, strict=True)) for g in (first, second)]
         found = [[abs(a - b) for a, b in six]]
-        found += [[relative_difference(*pair) for pair in p] for p in (six, every, *batches)]
+        for pairs in (six, every, *batches):
+            found.append([relative_difference(*pair) for pair in pairs])
         bounds = [TOLERANCE] + 4 * [RELATIVE_BOUND]
         for check, differences, bound in zip(CHECKS, found, bounds, strict=True):
             exceeded = sum(difference > bound for difference in differences)

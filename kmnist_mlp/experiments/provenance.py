@@ -39,12 +39,14 @@ def commit() -> str:
     # With its folder named, git takes no repository that lies around an
     # unpacked archive of this project, and does not refuse a checkout of
     # another user; its code is running already.
-    command = "git --git-dir=.git --work-tree=. status --porcelain=v2 --branch".split()
+    git = "git --git-dir=.git --work-tree=. status --porcelain=v2 --branch"
     try:
-        done = subprocess.run(command, cwd=PROJECT, capture_output=True, check=True, timeout=20)
+        told = subprocess.check_output(
+            git.split(), cwd=PROJECT, stderr=subprocess.DEVNULL, timeout=20
+        )
     except (OSError, subprocess.SubprocessError):
         return "unknown (not a git checkout)"
-    lines = done.stdout.splitlines()
+    lines = told.splitlines()
     head = lines[0].split()[-1].decode()
     changed = any(not line.startswith(b"#") for line in lines)
     return f"{head[:12]}, {'with uncommitted changes' if changed else 'clean tree'}"
@@ -62,16 +64,17 @@ def blas_libraries() -> dict[str, int]:
     # numpy.libs beside it; else the one that all of conda shares
     folder = str(Path(np.__file__).resolve().parent)
     brought = [pool for pool in pools if pool.get("filepath", "").startswith(folder)]
-    keys = ("internal_api", "version", "architecture")
-    return {
-        " ".join(str(pool[key]) for key in keys if pool.get(key) is not None): pool["num_threads"]
-        for pool in brought or pools
-    }
+    found = {}
+    for pool in brought or pools:
+        words = (pool.get(key) for key in ("internal_api", "version", "architecture"))
+        found[" ".join(str(word) for word in words if word)] = pool["num_threads"]
+    return found
 
 
 def blas() -> str:
     """Return library, kernel and threads of the BLAS that NumPy multiplies matrices with."""
-    found = [f"{name}, {threads} threads" for name, threads in sorted(blas_libraries().items())]
+    pools = sorted(blas_libraries().items())
+    found = [f"{name}, {threads} threads" for name, threads in pools]
     return ("; ".join(found) or "unknown") + " (one per training run)"
 
 

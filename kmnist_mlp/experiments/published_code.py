@@ -208,11 +208,12 @@ def train_as_published(
     test_images = data.test_images.reshape(len(data.test_images), -1)
     others = []
     for images in (split.validation, test_images):
-        statistics = split.mean, split.std
+        mean, std = split.mean, split.std
         if "own statistics" in names:
-            found = pixel_statistics(images, np.arange(len(images)), config.standardisation)
-            statistics = [array.astype(dtype) for array in found]
-        others.append(standardise(images.astype(dtype), *statistics))
+            rows = np.arange(len(images))
+            mean, std = pixel_statistics(images, rows, config.standardisation)
+        x_other = images.astype(dtype)
+        others.append(standardise(x_other, mean.astype(dtype), std.astype(dtype)))
 
     model = MLP(config.layer_specs, config.activation, config.seed, dtype)
     (for_biases,) = np.random.default_rng(config.seed).spawn(1)

@@ -71,12 +71,13 @@ def read_as(reading: dict[str, Any], config: Config) -> Config:
 def plan() -> dict[tuple, Config]:
     """Return all runs: configurations by standardisation, momentum, variance, experiment, seed."""
     pairs = [*product(READINGS, EXPERIMENTS), (SCALED, "baseline"), (RAW, "baseline")]
-    return {
-        (*reading.values(), name, seed): read_as(reading, EXPERIMENTS[name]).replace(seed=seed)
-        for reading, name in pairs
-        for seed in range(3)
-        if name != "no_standardisation"
-    }
+    planned = {}
+    for reading, name in pairs:
+        if name != "no_standardisation":
+            config = read_as(reading, EXPERIMENTS[name])
+            for seed in range(3):
+                planned[*reading.values(), name, seed] = config.replace(seed=seed)
+    return planned
 
 
 def verdicts(table: pd.DataFrame, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:
@@ -125,8 +126,9 @@ def published_plan() -> dict[tuple, Config]:
 def train_published(key: tuple, config: Config, data: Dataset) -> TrainingResult:
     """Train one planned run of the published code."""
     every, alone = {*DEVIATIONS}, {key[1][1:]}
-    deviations = {"none": set(), "all": every, "+": alone, "-": every - alone}
-    return train_as_published(config, data, deviations.get(key[1], deviations.get(key[1][0])))
+    names = {"none": set(), "all": every, "+": alone, "-": every - alone}
+    kind = key[1] if key[1] in names else key[1][0]
+    return train_as_published(config, data, names[kind])
 
 
 def keep_curves(key: tuple, run: TrainingResult) -> None:
@@ -134,8 +136,8 @@ def keep_curves(key: tuple, run: TrainingResult) -> None:
     name, deviations, seed = key
     if deviations == "all" and PAPER[name].figures:
         epochs = range(1, run.stopped_epoch + 1)
-        rows = pd.DataFrame({"experiment": name, "seed": seed, "epoch": epochs, **run.curves})
-        CURVE_TABLE.write(rows.round(6))
+        rows = {"experiment": name, "seed": seed, "epoch": epochs} | run.curves
+        CURVE_TABLE.write(pd.DataFrame(rows).round(6))
 
 
 def measure_published(data: Dataset) -> None:

@@ -74,7 +74,8 @@ def check(results: Results) -> None:
     >>> check(Results.of_frame(frame, "my images"))
     baseline: NO REFERENCE for these seeds
     """
-    reference, measured = load_reference(results.data_name), numbers_of(results.frame).to_dict()
+    reference = load_reference(results.data_name)
+    measured = numbers_of(results.frame).to_dict()
     for name in results.names:
         seeds = [seed for known, seed in results.runs if known == name]
         rows = reference[(reference.experiment == name) & reference.seed.isin(seeds)]
@@ -85,24 +86,28 @@ def check(results: Results) -> None:
             if not abs(value - expected) <= tolerance + 1e-9:
                 limits = f"reference {expected:.6g}, tolerance {tolerance:.2g}"
                 moved.append(f"seed {seed}: {quantity} {value:.6g}, {limits}")
-        text = "agrees with the reference results" if len(rows) else "NO REFERENCE for these seeds"
-        print(f"{name}: " + ("; ".join(["MOVED", *moved]) if moved else text))
+        text = "agrees with the reference results"
+        if moved:
+            text = "; ".join(["MOVED", *moved])
+        elif rows.empty:
+            text = "NO REFERENCE for these seeds"
+        print(f"{name}: {text}")
 
 
 def gradient_results(checks: Mapping[int, pd.DataFrame], data_name: str) -> Results:
     """Return Tables 1 to 3 as results: sums over the six gradients of each pattern."""
     table = pd.concat(checks, names=["seed"])
     table = table.assign(experiment=GRADIENTS, gradient=table.actual_gradient.abs())
-    kinds = ["gradient", "difference"]
-    sums = table.groupby(["experiment", "seed", "pattern"], sort=False)[kinds].sum().unstack()
+    groups = table.groupby(["experiment", "seed", "pattern"], sort=False)
+    sums = groups[["gradient", "difference"]].sum().unstack()
     columns = [f"{pattern}_{kind}" for kind, pattern in sums]
     return Results.of_frame(sums.set_axis(columns, axis=1).reset_index(), data_name)
 
 
 def distance_results(parts: Mapping[str, np.ndarray], data_name: str) -> Results:
     """Return the medians of what :func:`nearest_distances` returns (seed 0), as results."""
-    medians = {f"{part}_distance": float(np.median(values)) for part, values in parts.items()}
-    row = {"experiment": DISTANCES, "seed": 0, **medians}
+    row = {"experiment": DISTANCES, "seed": 0}
+    row |= {f"{part}_distance": float(np.median(values)) for part, values in parts.items()}
     return Results.of_frame(pd.DataFrame([row]), data_name)
 
 
@@ -138,8 +143,8 @@ def measure_results(data: Dataset, seeds: Sequence[int], dtype: Any = np.float32
 def scatter_of(variant: str, other: pd.DataFrame, here: pd.DataFrame) -> pd.DataFrame:
     """Return how far two frames of results are apart: rows of the table of scatter."""
     apart = (numbers_of(other) - numbers_of(here)).abs().dropna()  # what both of them have
-    largest = apart.groupby(level=KEY[::2], sort=False).max().map(lambda value: f"{value:.3g}")
-    rows = largest.astype(float).rename("deviation").reset_index()
+    largest = apart.groupby(level=KEY[::2], sort=False).max()
+    rows = largest.map(lambda value: float(f"{value:.3g}")).rename("deviation").reset_index()
     rows.insert(0, "variant", variant)
     return rows.assign(seeds=apart.index.get_level_values("seed").nunique())
 
@@ -166,7 +171,8 @@ def make_reference(results: Results, scatter: pd.DataFrame) -> pd.DataFrame:
         floor = next(limit for kind, limit in FLOOR.items() if kind in quantity)
         alike = (quantity, quantity.replace("training", "validation"))
         tolerance = max(floor, *(FACTOR * largest.get((name, q), 0.0) for q in alike))
-        rows.append((name, seed, quantity, float(f"{value:.7g}"), float(f"{tolerance:.2g}")))
+        rounded = float(f"{value:.7g}"), float(f"{tolerance:.2g}")
+        rows.append((name, seed, quantity, *rounded))
     return pd.DataFrame(rows, columns=[*KEY, "value", "tolerance"])
 
 
@@ -176,13 +182,16 @@ def measured_as(variant: str) -> pd.DataFrame | None:
     In a process of its own, as BLAS looks for its kernel when it is loaded.
     """
     kernel = {} if variant == "float64" else {"OPENBLAS_CORETYPE": variant}
-    code = (
-        f"import sys, {__name__} as m, numpy as np; from kmnist_mlp import load_kmnist; "
-        f"found = m.measure_results(load_kmnist(), [0], np.{'float32' if kernel else variant}); "
-        "found.frame.to_csv(sys.stdout, index=False)"
-    )
-    environment, pipe = os.environ | kernel, subprocess.PIPE
-    done = subprocess.run([sys.executable, "-c", code], env=environment, stdout=pipe, text=True)
+    dtype = "float32" if kernel else variant
+    code = f"""
+import sys
+from kmnist_mlp import load_kmnist
+from {__name__} import measure_results
+results = measure_results(load_kmnist(), [0], {dtype!r})
+results.frame.to_csv(sys.stdout, index=False)
+"""
+    command, environment = [sys.executable, "-c", code], os.environ | kernel
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True)
     return None if done.returncode else pd.read_csv(StringIO(done.stdout))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import multiprocessing
 import os
 import warnings
@@ -117,9 +116,11 @@ class Results:
             configuration.
         """
         seed = run.config.seed
-        others = [run.config for (known, _), run in self.runs.items() if known == name]
-        if (name, seed) in self.runs or any(c.replace(seed=seed) != run.config for c in others):
-            raise ValueError(f"{name!r} with seed {seed} must be new; there is {others[0]!r}")
+        for (known, known_seed), other in self.runs.items():
+            if known != name:
+                continue
+            if seed == known_seed or other.config.replace(seed=seed) != run.config:
+                raise ValueError(f"{name!r}, seed {seed}, must be new; there is {other.config!r}")
         row = pd.DataFrame([_row((name, seed), run, False)])
         frame = pd.concat([self.frame, row], ignore_index=True)
         return Results({**self.runs, (name, seed): run}, frame, self.data_name)
@@ -238,9 +239,9 @@ def run(
     for config in named.values():  # before the first of them trains for hours
         layers_for(config.layer_specs, data.train_images[0].size, len(data.class_names))
         split_rows(len(data.train_images), config)
-    wanted = {
-        (name, seed): config.replace(seed=seed) for name, config in named.items() for seed in seeds
-    }
+    wanted = {}
+    for name, config in named.items():
+        wanted |= {(name, seed): config.replace(seed=seed) for seed in seeds}
     store = ResultCache(data) if cache and dtype == np.float32 else None
     known = {key: store.get(config) if store else None for key, config in wanted.items()}
     missing = {key: config for key, config in wanted.items() if known[key] is None}
@@ -280,18 +281,16 @@ def named_configs(configs: Configs) -> dict[str, Config]:
         name = instance("the name of an experiment", given, str)
         found[name] = EXPERIMENTS.get(config, config) if isinstance(config, str) else config
         if not isinstance(found[name], Config):
-            near = difflib.get_close_matches(str(config), EXPERIMENTS, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
             raise ValueError(
-                f"{name!r} must be an experiment of the paper, which are {list(EXPERIMENTS)}, or a "
-                f"Config, such as {{{name!r}: Config(L2_penalty=0.1)}}; got {config!r}{hint}"
+                f"{name!r} must be one of the paper's experiments, {[*EXPERIMENTS]}, or a Config, "
+                f"such as {{{name!r}: Config(L2_penalty=0.1)}}; got {config!r}"
             )
     return found
 
 
 def _row(key: tuple[str, int], run: TrainingResult, cached: bool) -> dict[str, Any]:
-    seconds = {"seconds": run.seconds, "cached": cached}
-    return {"experiment": key[0], "seed": key[1], **quantities_of(run), **seconds}
+    row = {"experiment": key[0], "seed": key[1]} | quantities_of(run)
+    return row | {"seconds": run.seconds, "cached": cached}
 
 
 # ---- in parallel ---------------------------------------------------------------------------------
@@ -335,10 +334,12 @@ def train_all(
     if not todo:
         return
     left = dict(sorted(todo.items(), key=lambda item: -cost(item[1])))
-    get_reusable_executor().shutdown()  # workers of an earlier call may run edited code as it was
+    # workers of an earlier call may run edited code as it was
+    get_reusable_executor().shutdown()
     arrays = (data.train_images, data.train_labels, data.test_images, data.test_labels)
     names = (data.name, data.class_names, data.romaji)
-    context = names, dict(ACTIVATIONS)  # a worker does not know the activations of a notebook
+    # a worker does not know the activations of a notebook
+    context = names, dict(ACTIVATIONS)
     bar = tqdm(
         total=sum(map(cost, left.values())),  # as runs differ much in duration
         desc=f"training {len(todo)} networks",
@@ -348,7 +349,8 @@ def train_all(
     )
     with bar:
         for tries_left in (2, 1, 0):
-            parallel = Parallel(n_jobs=min(n_jobs, len(left)), return_as="generator_unordered")
+            processes = min(n_jobs, len(left))
+            parallel = Parallel(processes, return_as="generator_unordered")
             jobs = [delayed(_one)(job, *item, context, *arrays) for item in left.items()]
             try:
                 for key, result in parallel(jobs):
@@ -358,11 +360,9 @@ def train_all(
             except (BrokenExecutor, CancelledError, OSError) as error:
                 if not tries_left:
                     raise
-                warnings.warn(
-                    f"a worker was lost ({type(error).__name__}); {len(left)} of {len(todo)} runs "
-                    "are not finished and are tried again",
-                    stacklevel=3,
-                )
+                kind, count = type(error).__name__, f"{len(left)} of {len(todo)}"
+                text = f"a worker was lost ({kind}); {count} runs are tried again"
+                warnings.warn(text, stacklevel=3)
 
 
 def _one(job: Job, key: Any, config: Config, context: tuple, *arrays: np.ndarray) -> tuple:
@@ -442,7 +442,7 @@ def train_missing(
 
 def end_without_parent(progress: Progress) -> None:
     """End a worker whose parent was killed, such as the kernel of a notebook that is restarted."""
-    started_by = multiprocessing.parent_process()  # whether or not it is still there
-    a_worker = isinstance(multiprocessing.current_process(), LokyProcess)  # not one of a cluster
-    if a_worker and started_by is not None and os.getppid() != started_by.pid:
-        os._exit(1)
+    worker, started_by = multiprocessing.current_process(), multiprocessing.parent_process()
+    if isinstance(worker, LokyProcess) and started_by:  # not one of a cluster
+        if os.getppid() != started_by.pid:
+            os._exit(1)

@@ -130,13 +130,12 @@ def quantities_of(run: Any) -> dict[str, Any]:
     epochs = np.arange(len(late))
     line = np.polyval(np.polyfit(epochs, late, 1), epochs) if len(late) > 2 else late
     fluctuation = (late - line).std() / (late.mean() or 1) if len(late) else np.nan
-    training, validation = (run.returned[f"{part}_accuracy"] for part in ("training", "validation"))
-    weights = run.model.weights[0]
+    returned, weights = run.returned, run.model.weights[0]
     return {
         "test_accuracy": run.test_accuracy,
         "test_loss": run.test_loss,
-        **run.returned,
-        "generalisation_gap": training - validation,
+        **returned,
+        "generalisation_gap": returned["training_accuracy"] - returned["validation_accuracy"],
         "late_fluctuation": 1.0 if run.diverged else fluctuation,
         "small_weight_share": (abs(weights) < 1e-3).mean(),
         "best_epoch": run.best_epoch,
