@@ -4,16 +4,8 @@ import numpy as np
 import pytest
 from textbook import central_differences, some_batch, some_model
 
-from kmnist_mlp.experiments import published_code
-from kmnist_mlp.experiments.paper_gradients import (
-    BUGS,
-    CHECKS,
-    EPSILON,
-    backpropagation,
-    planted_bugs,
-    slopes,
-    try_checks,
-)
+from kmnist_mlp.experiments import paper_gradients, published_code
+from kmnist_mlp.experiments.paper_gradients import BUGS, CHECKS, backpropagation, slopes, try_checks
 from kmnist_mlp.figures.tables import bug_verdict
 
 LAYERS = (8, 6, 6, 7)
@@ -40,7 +32,7 @@ def test_without_a_bug_it_gives_the_gradients_of_the_module(layers):
     assert_all_equal(backpropagation(model, x, y), weights + biases)
 
 
-@pytest.mark.parametrize("epsilon", [EPSILON, 0.1])
+@pytest.mark.parametrize("epsilon", [paper_gradients.EPSILON, 0.1])
 def test_the_slopes_are_the_central_differences_of_every_image_and_parameter(batch, epsilon):
     model, x, y = batch
     for array, slope in zip(
@@ -124,13 +116,13 @@ def test_the_checks_count_and_measure_the_differences_that_they_name(batch):
 
 def test_each_bug_is_detected_by_the_same_checks_whatever_the_seed(tiny10, monkeypatch):
     monkeypatch.setenv("KMNIST_MLP_SEEDS", "3")
-    tried = planted_bugs(tiny10)
+    tried = paper_gradients.planted_bugs(tiny10)
     assert tried.attrs["data_name"] == tiny10.name
     assert tried.seed.unique().tolist() == [0, 1, 2] and len(tried) == 3 * len(BUGS) * len(CHECKS)
     assert tried.compared.unique().tolist() == [18, 6]
     for (bug, check), own in tried.groupby(["bug", "check"]):
         detected = CHECKS.index(check) >= FIRST.get(bug, len(CHECKS))
         assert bug_verdict(own) == ("detected" if detected else "passes"), (bug, check)
-    large = planted_bugs(tiny10, [0], 100 * EPSILON)
+    large = paper_gradients.planted_bugs(tiny10, [0], 100 * paper_gradients.EPSILON)
     small = tried[tried.seed == 0].reset_index(drop=True)
     assert (large.largest > 1000 * small.largest)[large.bug == "none"].all(), "less exact"
