@@ -9,13 +9,8 @@ from printed import EXPERIMENTS as PRINTED
 from printed import FINAL, GRADIENTS
 
 from kmnist_mlp.config import Config
-from kmnist_mlp.experiments.paper import (
-    EXPERIMENTS,
-    PAPER,
-    offset_and_rest,
-    paper_curves,
-    published_gradients,
-)
+from kmnist_mlp.experiments import EXPERIMENTS
+from kmnist_mlp.experiments.paper import PAPER, offset_and_rest, paper_curves, published_gradients
 from kmnist_mlp.gradient_check import TOLERANCE
 from kmnist_mlp.laboratory.loss_surface import RATES
 

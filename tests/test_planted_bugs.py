@@ -4,16 +4,8 @@ import numpy as np
 import pytest
 from textbook import central_differences, some_batch, some_model
 
-from kmnist_mlp.experiments.paper_gradients import (
-    BUGS,
-    CHECKS,
-    EPSILON,
-    backpropagation,
-    planted_bugs,
-    scaled_tanh,
-    slopes,
-    try_checks,
-)
+from kmnist_mlp.experiments import paper_gradients, published_code
+from kmnist_mlp.experiments.paper_gradients import BUGS, CHECKS, backpropagation, slopes, try_checks
 from kmnist_mlp.figures.tables import bug_verdict
 
 LAYERS = (8, 6, 6, 7)
@@ -40,7 +32,7 @@ def test_without_a_bug_it_gives_the_gradients_of_the_module(layers):
     assert_all_equal(backpropagation(model, x, y), weights + biases)
 
 
-@pytest.mark.parametrize("epsilon", [EPSILON, 0.1])
+@pytest.mark.parametrize("epsilon", [paper_gradients.EPSILON, 0.1])
 def test_the_slopes_are_the_central_differences_of_every_image_and_parameter(batch, epsilon):
     model, x, y = batch
     for array, slope in zip(
@@ -79,26 +71,25 @@ def test_the_forgotten_factor_is_the_derivative_of_tanh_in_each_hidden_layer():
     assert_all_equal(right, [g * factor for g, factor in zip(wrong, factors, strict=True)])
 
 
-def test_the_wrong_derivative_is_that_of_tanh_in_a_network_with_the_scaled_tanh():
-    """Forward pass and chain rule are written out once more: a 6-4-5 network, three images."""
-    model, (x, y) = some_model((6, 4, 5), seed=2), some_batch((6, 4, 5), size=3)
-    (V, W), (b, c) = model.weights, model.biases
+def test_the_wrong_derivative_is_that_of_tanh_in_a_network_with_the_scaled_tanh(batch):
+    model, x, y = batch
+    names = frozenset({"scaled tanh"})
 
     def loss():
-        z = 1.7159 * np.tanh(2 * (x @ V + b) / 3) @ W + c
-        return (np.log(np.exp(z).sum(axis=1)) - z[np.arange(3), y]).sum()
+        log_p = published_code.forward(model, x, names)[2]
+        return -log_p[np.arange(5), y].sum()
 
-    found = backpropagation(model, x, y, "derivative")
-    numerical = slopes(model, x, y, f=scaled_tanh)
-    expected = [central_differences(loss, array, 1e-5) for array in (V, W, b, c)]
-    for slope, one in zip(numerical, expected, strict=True):
-        np.testing.assert_allclose(slope.sum(axis=0), one, atol=1e-7)
-    u = x @ V + b
-    factor = np.cosh(2 * u / 3) ** 2 / np.cosh(u) ** 2 / (1.7159 * 2 / 3)
-    of_images = numerical[2] * factor
-    expected[0], expected[2] = x.T @ of_images, of_images.sum(axis=0)
-    for gradient, one in zip(found, expected, strict=True):
-        np.testing.assert_allclose(gradient, one, atol=1e-7)
+    numerical = slopes(model, x, y, f=published_code.scaled_tanh)
+    for slope, array in zip(numerical, model.weights + model.biases, strict=True):
+        expected = central_differences(loss, array, 1e-5)
+        np.testing.assert_allclose(slope.sum(axis=0), expected, atol=1e-7)
+    found = backpropagation(*batch, "derivative")
+    numerical = [slope.sum(axis=0) for slope in numerical]
+    right = [np.allclose(a, b, atol=1e-7) for a, b in zip(found, numerical, strict=True)]
+    assert right == [False, False, True, False, False, True], "all but those of the output layer"
+    u = x @ model.weights[0] + model.biases[0]
+    slope = published_code.activate(u, "tanh", names)[1]
+    np.testing.assert_allclose(slope, 1 / np.cosh(u) ** 2)
 
 
 def test_the_checks_count_and_measure_the_differences_that_they_name(batch):
@@ -125,13 +116,13 @@ def test_the_checks_count_and_measure_the_differences_that_they_name(batch):
 
 def test_each_bug_is_detected_by_the_same_checks_whatever_the_seed(tiny10, monkeypatch):
     monkeypatch.setenv("KMNIST_MLP_SEEDS", "3")
-    tried = planted_bugs(tiny10)
+    tried = paper_gradients.planted_bugs(tiny10)
     assert tried.attrs["data_name"] == tiny10.name
     assert tried.seed.unique().tolist() == [0, 1, 2] and len(tried) == 3 * len(BUGS) * len(CHECKS)
     assert tried.compared.unique().tolist() == [18, 6]
     for (bug, check), own in tried.groupby(["bug", "check"]):
         detected = CHECKS.index(check) >= FIRST.get(bug, len(CHECKS))
         assert bug_verdict(own) == ("detected" if detected else "passes"), (bug, check)
-    large = planted_bugs(tiny10, [0], 100 * EPSILON)
+    large = paper_gradients.planted_bugs(tiny10, [0], 100 * paper_gradients.EPSILON)
     small = tried[tried.seed == 0].reset_index(drop=True)
     assert (large.largest > 1000 * small.largest)[large.bug == "none"].all(), "less exact"

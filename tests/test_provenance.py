@@ -9,7 +9,7 @@ import threadpoolctl
 
 from kmnist_mlp import __version__
 from kmnist_mlp.experiments import provenance
-from kmnist_mlp.experiments.provenance import PROJECT, blas, commit, facts
+from kmnist_mlp.experiments.provenance import PROJECT, commit
 
 
 def test_the_version_is_the_same_in_the_package_the_citation_and_the_changelog():
@@ -51,13 +51,6 @@ def test_the_commit_is_that_of_the_folder_and_says_whether_the_files_are_its_own
     commit.cache_clear()
     assert commit() == expected.format(head.decode()[:12])
     commit.cache_clear()
-
-
-def test_the_facts_name_data_seeds_and_libraries(tiny10):
-    found = facts(tiny10, [0, 3])
-    assert (found["data"], found["fingerprint"]) == (tiny10.name, tiny10.fingerprint)
-    assert (found["seeds"], found["NumPy"]) == ("0, 3", np.__version__)
-    assert found["BLAS"] == blas() and all(found.values())
 
 
 def test_numpys_own_blas_is_told_from_scipys_in_a_folder_of_any_name(tmp_path, monkeypatch):

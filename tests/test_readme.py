@@ -19,7 +19,7 @@ from kmnist_mlp.experiments.paper import PAPER, published_gradients
 from kmnist_mlp.experiments.paper_gradients import consistent_difference
 from kmnist_mlp.experiments.reference import load_reference
 from kmnist_mlp.experiments.runs import Results
-from kmnist_mlp.experiments.sweep import measured
+from kmnist_mlp.experiments.sweep import load
 from kmnist_mlp.report.readme import findings, options_page
 from kmnist_mlp.support.statistics import plus_minus
 
@@ -58,7 +58,7 @@ def test_the_findings_in_words_are_those_of_the_reference_results():
     text = " ".join(README.split())
     tuned = plus_minus(100 * sweep.load("tuned").test_accuracy, 2)
     assert f"on the validation split brings {' '.join(tuned.split())} %" in text
-    nearest_neighbours = measured().test_accuracy_percent[0]
+    nearest_neighbours = load("other classifiers").test_accuracy_percent[0]
     assert f"neighbours, without any training, reach {nearest_neighbours:.2f} %" in text
     means = load_reference("KMNIST").groupby(["quantity", "experiment"]).value.mean()
     gap = 100 * (means.validation_accuracy - means.test_accuracy)

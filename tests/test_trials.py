@@ -10,7 +10,7 @@ from kmnist_mlp.beyond.evaluation import calibration_table
 from kmnist_mlp.beyond.plan import GROUPS
 from kmnist_mlp.beyond.protocol import ENSEMBLE, NETWORK, accuracies, load_ledger, recorded
 from kmnist_mlp.beyond.records import Records, load_timing
-from kmnist_mlp.experiments.sweep import quoted
+from kmnist_mlp.experiments.sweep import QUOTED
 from kmnist_mlp.figures.style import use_style
 from kmnist_mlp.support.statistics import interval, mcnemar, p_text, wilson_interval
 
@@ -120,7 +120,7 @@ def test_final_networks_stand_beside_all_other_classifiers_in_order():
     assert percent.is_monotonic_increasing and percent.index.str.endswith("*").sum() == 6
     assert percent[NETWORK] == pytest.approx(100 * accuracies(lines).mean(), abs=0.005)
     assert percent[ENSEMBLE] == pytest.approx(100 * accuracies(lines, ENSEMBLE).iloc[0], abs=0.005)
-    assert len(table) == 2 + len(quoted())
+    assert len(table) == 2 + len(QUOTED)
     counted = trials.ledger_table(ledger)
     assert counted.evaluations.to_dict() == ledger.kind.value_counts(sort=False).to_dict()
     worst, best = 100 * accuracies(lines).min(), 100 * accuracies(lines).max()

@@ -1,9 +1,11 @@
 """A sweep over worker processes gives the same bits as one process, also when one is killed."""
 
+import multiprocessing
 import os
 import signal
 import threading
 import time
+from concurrent.futures import ProcessPoolExecutor
 
 import joblib
 import numpy as np
@@ -68,6 +70,23 @@ def assert_complete_and_the_same(results, expected, folder):
 def test_two_processes_give_the_bits_of_one(data, expected, results_folder):
     results = run(CONFIGS, SEEDS, n_jobs=2, data=data)
     assert_complete_and_the_same(results, expected, results_folder)
+
+
+def test_processes_that_share_a_cache_and_differ_in_threads_give_the_same_bits(
+    data, expected, monkeypatch
+):
+    jobs, spawn = [], multiprocessing.get_context("spawn")
+    for threads, cache in (("1", True), ("2", True), ("4", False)):
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+            monkeypatch.setenv(name, threads)
+        pool = ProcessPoolExecutor(1, spawn)
+        jobs.append(pool.submit(run, CONFIGS, SEEDS, 1, data, cache))
+        pool.shutdown(wait=False)
+    for results in [job.result() for job in jobs] + [run(CONFIGS, SEEDS, 1, data)]:
+        for key, result in expected.runs.items():
+            assert np.array_equal(results.runs[key].model.parameters, result.model.parameters)
+            assert results.runs[key].test_loss == result.test_loss
+    assert results.frame.cached.all()
 
 
 def test_a_killed_process_costs_no_result_and_is_reported(data, expected, results_folder):

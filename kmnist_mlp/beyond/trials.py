@@ -11,7 +11,7 @@ from kmnist_mlp.beyond.plan import GROUPS, IMAGES_SEEN, LONG, SHORT
 from kmnist_mlp.beyond.protocol import ENSEMBLE, NETWORK, accuracies
 from kmnist_mlp.beyond.records import HELD_OUT, Records, load_timing
 from kmnist_mlp.data import Dataset
-from kmnist_mlp.experiments.sweep import quoted
+from kmnist_mlp.experiments.sweep import QUOTED
 from kmnist_mlp.extensions.augmentation import Distortion
 from kmnist_mlp.figures.images import first_of_each_class, image_grid
 from kmnist_mlp.figures.report_figure import ReportFigure, report_figure
@@ -140,7 +140,7 @@ def others_table(lines: pd.DataFrame) -> pd.DataFrame:
         (NETWORK, networks.mean(), False, f"measured here, mean of {len(networks)} seeds"),
         (ENSEMBLE, 100 * accuracies(lines, ENSEMBLE).iloc[0], False, "measured here"),
     ]
-    numbers = pd.concat([quoted(), pd.DataFrame(ours, columns=quoted().columns)])
+    numbers = pd.concat([QUOTED, pd.DataFrame(ours, columns=QUOTED.columns)])
     numbers = numbers.sort_values("test_accuracy_percent", kind="stable")
     percent = numbers.test_accuracy_percent.map("{:.2f}".format)
     table = pd.DataFrame({"test accuracy, %": percent, "source": numbers.source})

@@ -7,18 +7,3 @@ from kmnist_mlp.experiments.paper_gradients import gradient_checks
 from kmnist_mlp.experiments.reference import check
 from kmnist_mlp.experiments.runs import Results, run
 from kmnist_mlp.experiments.store import ResultCache
-
-__all__ = [
-    "CLAIMS",
-    "EXPERIMENTS",
-    "RULE",
-    "Claim",
-    "ResultCache",
-    "Results",
-    "analyse_errors",
-    "check",
-    "claims_of",
-    "gradient_checks",
-    "judge",
-    "run",
-]

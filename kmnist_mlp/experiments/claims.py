@@ -1,7 +1,7 @@
 """The paper's claims, of ``published/claims.csv``, and the verdict on each by :data:`RULE`.
 
-A claim is a number that the paper prints for one run, or a range for a quantity of an experiment or
-for the difference of two experiments.
+A claim is a number that the paper prints for one run, or a range for a quantity
+of an experiment or for the difference of two experiments.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,17 +14,11 @@ import pandas as pd
 
 from kmnist_mlp.experiments.paper import PAPER, RULES, read_published
 from kmnist_mlp.experiments.runs import Results
-from kmnist_mlp.support.statistics import (
-    equivalence_p,
-    holm,
-    interval,
-    p_value,
-    prediction_interval,
-)
+from kmnist_mlp.support import statistics
 
-NO_MATTER = (
-    0.5  # percentage points: a smaller difference is "no difference"; our choice, as in RULE
-)
+# percentage points: a smaller difference is "no difference"; our choice, as in
+# RULE
+NO_MATTER = 0.5
 RULE = " ".join(RULES["claims"].split())
 VERDICTS = ("reproduced", "not reproduced", "no effect", "undecided")
 COLUMNS = (
@@ -48,25 +42,29 @@ class Claim:
     statement : str
         The claim in our words.
     quantity : str
-        A column of the results: "test_accuracy" or another accuracy (in percentage points here),
-        "generalisation_gap" (training minus validation), "test_loss", "stopped_epoch", ...; or
+        A column of the results: "test_accuracy" or another accuracy (in
+        percentage points here), "generalisation_gap" (training minus
+        validation), "test_loss", "stopped_epoch", ...; or
         "gradient_difference".
     experiment : str
         The experiment whose quantity it is.
     ranges : tuple of (float, float)
-        The claim is true if the quantity lies in all of them. For numbers that the paper prints as
-        results of single runs: the limits between which each of them was rounded.
+        The claim is true if the quantity lies in all of them. For numbers that
+        the paper prints as results of single runs: the limits between which
+        each of them was rounded.
     minus : str
-        If there is one, the claim is about the difference to this experiment, seed by seed.
+        If there is one, the claim is about the difference to this experiment,
+        seed by seed.
     one_run : bool
-        Whether the claim is a number that the paper prints for one run. It is compared with a
-        further run of ours, not with our mean.
+        Whether the claim is a number that the paper prints for one run. It is
+        compared with a further run of ours, not with our mean.
     kind : str
         One of :data:`KINDS`. Verdicts are counted for each kind.
     our_threshold : bool
-        Whether an end of the range is a number that we chose for a word of the paper: 1 point for
-        "much better", 5 points for "no satisfying accuracy", 5 % of the loss for "fluctuates", half
-        of the weights for "many", 0.5 points for "no difference", 22.5 to 27.5 for "about 25".
+        Whether an end of the range is a number that we chose for a word of the
+        paper: 1 point for "much better", 5 points for "no satisfying accuracy",
+        5 % of the loss for "fluctuates", half of the weights for "many", 0.5
+        points for "no difference", 22.5 to 27.5 for "about 25".
     doubt : str
         Why the quantity cannot decide the claim; empty if it can.
     number : int
@@ -95,9 +93,10 @@ class Claim:
 def rounding_limits(printed: float, quantity: str = "test_accuracy") -> tuple[float, float]:
     """Return the limits of what may stand behind a printed number.
 
-    An accuracy is rounded to nearest. A loss may have been rounded or truncated, and its limits
-    hold both: the notebook of the paper's authors shows the digits behind five of them, and .05737
-    is printed as .0573, .06985 as .0698. (.06159 is printed as .0618, which is neither.) Source:
+    An accuracy is rounded to nearest. A loss may have been rounded or
+    truncated, and its limits hold both: the notebook of the paper's authors
+    shows the digits behind five of them, and .05737 is printed as .0573, .06985
+    as .0698. (.06159 is printed as .0618, which is neither.) Source:
     https://github.com/Ruizhang666/Mnist-MLP_from_scratch
 
     Examples
@@ -112,9 +111,10 @@ def rounding_limits(printed: float, quantity: str = "test_accuracy") -> tuple[fl
 
 
 def _claim(number: int, row: dict[str, Any]) -> Claim:
-    printed = [rounding_limits(float(n), row["quantity"]) for n in row.pop("printed").split()]
-    range_ = row.pop("low"), row.pop("high")
-    return Claim(ranges=tuple(printed or [range_]), number=number, **row)
+    numbers = map(float, row.pop("printed").split())
+    printed = [rounding_limits(number, row["quantity"]) for number in numbers]
+    ends = row.pop("low"), row.pop("high")
+    return Claim(ranges=tuple(printed or [ends]), number=number, **row)
 
 
 CLAIMS = tuple(_claim(*row) for row in enumerate(read_published("claims.csv"), start=1))
@@ -140,13 +140,15 @@ def verdict(low: float, high: float, claim: Claim) -> str:
     Parameters
     ----------
     low, high : float
-        Ends of the interval: of the next run for a claim about one run, else of the mean.
+        Ends of the interval: of the next run for a claim about one run, else of
+        the mean.
     claim : Claim
 
     Returns
     -------
     str
-        "reproduced", "not reproduced" or "undecided"; :func:`judge` knows when it is "no effect".
+        "reproduced", "not reproduced" or "undecided"; :func:`judge` knows when
+        it is "no effect".
 
     Examples
     --------
@@ -164,7 +166,8 @@ def verdict(low: float, high: float, claim: Claim) -> str:
     if claim.one_run:
         possible = 0 <= low <= high <= 100 or not claim.quantity.endswith("accuracy")
         return "reproduced" if possible and np.isfinite([low, high]).all() else "undecided"
-    # strictly: two experiments with equal results in all seeds are neither better nor worse
+    # strictly: two experiments with equal results in all seeds are neither
+    # better nor worse
     if all(lowest < low and high < highest for lowest, highest in claim.ranges):
         return "reproduced"
     return "not reproduced" if low == high else "undecided"
@@ -193,22 +196,24 @@ def judge(
     ----------
     results : Results
     gradients : dict of seed to DataFrame
-        What :func:`gradient_checks` returned; the quantity is the largest difference. It may be
-        empty.
+        What :func:`gradient_checks` returned; the quantity is the largest
+        difference. It may be empty.
     claims : iterable of Claim
 
     Returns
     -------
     DataFrame
-        Columns number (of the claim among all of the paper's), section, kind, claim, quantity,
-        experiment, minus, one_run, our_threshold, low, high (the claimed range), mean, ranges (all
-        that must hold) and values (one per seed), both as text, inside (how far the mean lies
-        inside the range, negative outside; of several the smallest), interval_low, interval_high,
-        verdict, p (of the t-test against the nearest end of the range; for "no effect" that of
-        equivalence; NaN without a test), note (why there is no test), p_holm (corrected for the
-        number of these tests; source: Holm 1979, Scand. J. Statist. 6, 65) and corrected (the
-        verdict by these: a claim that is rejected no more is "no longer rejected", another one
-        that was decided "undecided").
+        Columns number (of the claim among all of the paper's), section, kind,
+        claim, quantity, experiment, minus, one_run, our_threshold, low, high
+        (the claimed range), mean, ranges (all that must hold) and values (one
+        per seed), both as text, inside (how far the mean lies inside the range,
+        negative outside; of several the smallest), interval_low, interval_high,
+        verdict, p (of the t-test against the nearest end of the range; for "no
+        effect" that of equivalence; NaN without a test), note (why there is no
+        test), p_holm (corrected for the number of these tests; source: Holm
+        1979, Scand. J. Statist. 6, 65) and corrected (the verdict by these: a
+        claim that is rejected no more is "no longer rejected", another one that
+        was decided "undecided").
 
     Examples
     --------
@@ -231,8 +236,9 @@ def judge(
             values = values_of(claim, results)
             if values is None:
                 continue
-            mean, low, high = (prediction_interval if claim.one_run else interval)(values)
-            p = min(p_value(values, *limits, claim.one_run) for limits in claim.ranges)
+            kind = statistics.prediction_interval if claim.one_run else statistics.interval
+            mean, low, high = kind(values)
+            p = min(statistics.p_value(values, *ends, claim.one_run) for ends in claim.ranges)
         lowest, highest = min(a for a, _ in claim.ranges), max(b for _, b in claim.ranges)
         is_accuracy, found = claim.quantity.endswith("accuracy"), verdict(low, high, claim)
         note = claim.doubt
@@ -240,13 +246,12 @@ def judge(
             found, p = "undecided", np.nan
         elif low == high and mean in (lowest, highest):
             names = filter(None, (claim.experiment, claim.minus))
-            full = is_accuracy and all(
-                results.values(claim.quantity, n).eq(100).all() for n in names
-            )
-            note, p = "equal in every seed" + ": both at 100 %, a ceiling" * full, np.nan
-        elif found == "undecided" and claim.minus and is_accuracy and 0 in (lowest, highest):
-            p_equivalent = equivalence_p(values, NO_MATTER)
-            if p_equivalent < 0.05:
+            note, p = "equal in every seed", np.nan
+            if is_accuracy and all((results.values(claim.quantity, n) == 100).all() for n in names):
+                note += ": both at 100 %, a ceiling"
+        elif found == "undecided" and is_accuracy and claim.minus:
+            p_equivalent = statistics.equivalence_p(values, NO_MATTER)
+            if p_equivalent < 0.05 and 0 in (lowest, highest):
                 found, p = "no effect", p_equivalent
         ranges = "; ".join(f"{a:.6g} to {b:.6g}" for a, b in claim.ranges)
         shown = " ".join(f"{value:.7g}" for value in values)
@@ -255,12 +260,11 @@ def judge(
         computed = lowest, highest, mean, ranges, shown, inside, low, high, found, p, note
         rows.append(stated + computed)
     judged = pd.DataFrame(rows, columns=COLUMNS).rename(columns={"statement": "claim"})
-    if rows:
-        judged["p_holm"] = holm(judged.p)
-        rejected = judged.verdict == "not reproduced"
-        instead = np.where(rejected, "no longer rejected", "undecided")
-        falls = (judged.p < 0.05) & (judged.p_holm >= 0.05)
-        judged["corrected"] = judged.verdict.where(~falls, instead)
+    judged["p_holm"] = statistics.holm(judged.p)
+    rejected = judged.verdict == "not reproduced"
+    instead = np.where(rejected, "no longer rejected", "undecided")
+    falls = (judged.p < 0.05) & (judged.p_holm >= 0.05)
+    judged["corrected"] = judged.verdict.where(~falls, instead)
     judged.attrs["data_name"] = results.data_name
     return judged
 
@@ -268,8 +272,8 @@ def judge(
 def printed_outside(judged: pd.DataFrame) -> tuple[int, int, float]:
     """Return how many of the numbers printed for one run are contradicted, of how many decided.
 
-    The third number is how many would be by chance if all were true: 5 %. Several numbers for one
-    measurement count as one.
+    The third number is how many would be by chance if all were true: 5 %.
+    Several numbers for one measurement count as one.
 
     Examples
     --------
@@ -284,12 +288,13 @@ def printed_outside(judged: pd.DataFrame) -> tuple[int, int, float]:
 def losses_above(results: Results) -> tuple[int, int, float]:
     """Return how many printed losses lie above our mean, of how many, and the sign test's p-value.
 
-    The p-value is that of a fair coin, two-sided. Experiments that were not run do not count, and
-    L1 of 0.000001, the same measurement as the baseline, not a second time.
+    The p-value is that of a fair coin, two-sided. Experiments that were not run
+    do not count, and L1 of 0.000001, the same measurement as the baseline, not
+    a second time.
     """
     from scipy.stats import binomtest  # only here, as it loads slowly
 
-    names = [n for n in results.names if n in PAPER and PAPER[n].test_loss and n != "l1_1e-6"]
-    above = [PAPER[n].test_loss > results.values("test_loss", n).mean() for n in names]
-    count = int(sum(above))
-    return count, len(above), float(binomtest(count, len(above)).pvalue)
+    printed = {n: entry.test_loss for n, entry in PAPER.items() if entry.test_loss}
+    names = [n for n in results.names if n in printed and n != "l1_1e-6"]
+    count = sum(bool(printed[n] > results.values("test_loss", n).mean()) for n in names)
+    return count, len(names), float(binomtest(count, len(names)).pvalue)

@@ -1,7 +1,8 @@
 """The gradient check of the paper's three patterns, other epsilons, and which check finds a bug.
 
-To plant bugs into backpropagation without touching :mod:`kmnist_mlp.network`, it is written here
-once more, with its numerical slopes, in plain NumPy and for tanh (and one bug's scaled tanh).
+Bugs are planted into the backpropagation of published_code.py, so that
+:mod:`kmnist_mlp.network` is not touched; its numerical slopes are written here,
+for tanh (and one bug's scaled tanh).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,15 +13,14 @@ import pandas as pd
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset, split_and_standardise
 from kmnist_mlp.experiments.paper import EXPERIMENTS, RULES
+from kmnist_mlp.experiments.published_code import Array, Arrays, backward, forward, scaled_tanh
 from kmnist_mlp.experiments.runs import default_seeds
 from kmnist_mlp.gradient_check import PAPER_PARAMETERS, TOLERANCE, check_gradients
-from kmnist_mlp.network import MLP, softmax
-
-Array = np.ndarray
-Arrays = list[np.ndarray]
+from kmnist_mlp.network import MLP
 
 PAPER_EPSILON = 1e-2
-CODE_EPSILON = 0.1  # of the published code, https://github.com/Ruizhang666/Mnist-MLP_from_scratch
+# of the published code, https://github.com/Ruizhang666/Mnist-MLP_from_scratch
+CODE_EPSILON = 0.1
 
 
 # ---- the paper's check ---------------------------------------------------------------------------
@@ -31,11 +31,12 @@ def paper_patterns(
 ) -> Iterator[tuple[str, MLP, Array, Array]]:
     """Yield name, network, image and label of the first, sixth and last training pattern.
 
-    The network is freshly initialised, with tanh, in float64: 784-128-10 unless other ``hidden``
-    layers are given. The shapes are (1, pixels) and (1,).
+    The network is freshly initialised, with tanh, in float64: 784-128-10 unless
+    other ``hidden`` layers are given. The shapes are (1, pixels) and (1,).
     """
     split = split_and_standardise(data, Config(seed=seed), np.float64)
-    model = MLP((split.train.shape[1], *hidden, len(data.class_names)), "tanh", seed, np.float64)
+    layers = (split.train.shape[1], *hidden, len(data.class_names))
+    model = MLP(layers, "tanh", seed, np.float64)
     for pattern, row in (("first", 0), ("sixth", 5), ("last", len(split.train) - 1)):
         one = slice(row, row + 1)
         yield pattern, model, split.train[one], split.train_labels[one]
@@ -78,7 +79,8 @@ def differences_by_epsilon(data: Dataset, seed: int = 0) -> pd.DataFrame:
     for step in 10.0 ** -np.arange(1, 9):
         for pattern, model, x, y in patterns:
             for row in check_gradients(model, x, y, step).itertuples():
-                columns.setdefault((row.weight, row.index, pattern), {})[step] = row.difference
+                key = row.weight, row.index, pattern
+                columns.setdefault(key, {})[step] = row.difference
     table = pd.DataFrame(columns).rename_axis("epsilon")
     return table.rename_axis(["weight", "index", "pattern"], axis=1)
 
@@ -86,8 +88,8 @@ def differences_by_epsilon(data: Dataset, seed: int = 0) -> pd.DataFrame:
 def relative_difference(a: Array | float, b: Array | float) -> float:
     """Return ``|a - b| / max(|a|, |b|)``, of arrays with the Euclidean norm; 0 if both are 0.
 
-    Source: Stanford's course CS231n, notes "Learning", section "Gradient checks",
-    https://cs231n.github.io/neural-networks-3/#gradcheck
+    Source: Stanford's course CS231n, notes "Learning", section "Gradient
+    checks", https://cs231n.github.io/neural-networks-3/#gradcheck
 
     Examples
     --------
@@ -103,9 +105,10 @@ def relative_difference(a: Array | float, b: Array | float) -> float:
 def consistent_difference(row: Mapping[str, float]) -> float:
     """Return a printed difference with the exponent that fits the gradients of its row, or NaN.
 
-    It is the printed one wherever that fits, else the nearest power of ten with the same digits. A
-    gradient printed with digit d in its last place is known to d / 2; the paper prints three to
-    five significant digits, so half a unit in the third one is allowed for each gradient.
+    It is the printed one wherever that fits, else the nearest power of ten with
+    the same digits. A gradient printed with digit d in its last place is known
+    to d / 2; the paper prints three to five significant digits, so half a unit
+    in the third one is allowed for each gradient.
 
     Examples
     --------
@@ -137,24 +140,10 @@ def would_pass(gradients: Iterable[float], factor: float) -> int:
 
 BUGS, CHECKS = RULES["planted_bugs"], RULES["gradient_checks"]
 RELATIVE_BOUND = 1e-4  # our choice: the paper's number, but relative
-# Our choice: with the paper's 1e-2 the error of the central difference itself can exceed the
-# relative bound where a gradient is close to zero, and correct code would be rejected.
+# Our choice: with the paper's 1e-2 the error of the central difference itself
+# can exceed the relative bound where a gradient is close to zero, and correct
+# code would be rejected.
 EPSILON = 1e-4
-
-
-def scaled_tanh(z: Array) -> Array:
-    """Return ``1.7159 tanh(2z / 3)``, whose derivative is ``1.7159 · 2/3 · (1 - tanh(2z / 3)²)``.
-
-    Source: LeCun, Bottou, Orr and Müller 1998, "Efficient BackProp", section 4.4. The paper's
-    published code has it with the derivative of tanh(z),
-    https://github.com/Ruizhang666/Mnist-MLP_from_scratch
-
-    Examples
-    --------
-    >>> scaled_tanh(np.array([-1.0, 0.0, 1.0])).round(4)
-    array([-1.,  0.,  1.])
-    """
-    return 1.7159 * np.tanh(2 / 3 * z)
 
 
 def backpropagation(
@@ -185,28 +174,19 @@ def backpropagation(
     >>> [bool(np.allclose(a, b)) for a, b in zip(right, wrong, strict=True)]
     [True, False, True, True, True, True]
     """
-    f = scaled_tanh if bug == "derivative" else np.tanh
-    outputs, weighted = [x], []
-    for W, b in zip(model.weights, model.biases, strict=True):
-        weighted.append(outputs[-1] @ W + b)
-        outputs.append(f(weighted[-1]))
-    p = softmax(weighted[-1])
-    one_hot = np.eye(p.shape[1])[y]
-    delta = one_hot - p if bug == "sign" else p - one_hot
-    weights, biases = [], []
-    for layer in reversed(range(len(model.weights))):
-        a, W = outputs[layer], model.weights[layer]
-        # where a weight matrix is not square, the shapes would clash
-        swapped = bug == "transpose" and W.shape[0] == W.shape[1]
-        weights.insert(0, delta.T @ a if swapped else a.T @ delta)
-        biases.insert(0, delta.mean(axis=0) if bug == "mean" else delta.sum(axis=0))
-        if layer > 0:
-            delta = delta @ W.T
-            if bug != "factor":
-                delta = delta * (1 - np.tanh(weighted[layer - 1]) ** 2)
-    gradients = weights + biases
+    names = frozenset({"scaled tanh"} if bug == "derivative" else ())
+    inputs, slopes, log_p = forward(model, x, names)
+    if bug == "factor":
+        slopes = [np.ones_like(slope) for slope in slopes]
+    gradients = backward(model, inputs, slopes, log_p, y)
+    if bug == "sign":  # delta, on which all gradients depend linearly
+        return [-g for g in gradients]
+    if bug == "transpose":  # where a weight matrix is not square, the shapes would clash
+        return [g.T if g.shape == g.shape[::-1] else g for g in gradients]
+    if bug == "mean":
+        return [g / len(y) if g.ndim == 1 else g for g in gradients]
     if bug == "accumulation" and before is not None:
-        gradients = [g + b for g, b in zip(gradients, before, strict=True)]
+        return [g + b for g, b in zip(gradients, before, strict=True)]
     return gradients
 
 
@@ -215,8 +195,9 @@ def slopes(
 ) -> Arrays:
     """Return the central differences of each image's cross-entropy for every parameter.
 
-    A step in ``W[i, j]`` moves only the weighted input ``z_j``, by ``a_i`` times the step; a step
-    in ``b[j]`` moves it by the step. So the layers before need not be computed again.
+    A step in ``W[i, j]`` moves only the weighted input ``z_j``, by ``a_i``
+    times the step; a step in ``b[j]`` moves it by the step. So the layers
+    before need not be computed again.
 
     Parameters
     ----------
@@ -230,8 +211,8 @@ def slopes(
     Returns
     -------
     list of ndarray
-        For the weights, layer by layer, (images, inputs of the layer, units); then for the biases,
-        (images, units).
+        For the weights, layer by layer, (images, inputs of the layer, units);
+        then for the biases, (images, units).
 
     Examples
     --------
@@ -247,7 +228,8 @@ def slopes(
         weighted, found = a @ W + b, []
         for a_i in [*a.T, np.ones(len(x))]:  # a bias is a weight whose input is 1
             moves = epsilon * a_i[:, None, None] * np.eye(weighted.shape[1])
-            # weighted inputs (2, images, variants, units): a step up, a step down
+            # weighted inputs (2, images, variants, units): a step up, a step
+            # down
             z = weighted[:, None] + np.stack([moves, -moves])
             for V, c in list(zip(model.weights, model.biases, strict=True))[layer + 1 :]:
                 z = f(z) @ V + c
@@ -265,15 +247,16 @@ def planted_bugs(
 ) -> pd.DataFrame:
     """Try every check on every bug, on the paper's network with two hidden layers (section 5.2).
 
-    It is freshly initialised, in float64, and checked on the paper's three images: one by one, each
-    with a copy of the network that has seen no other image; together, as a mini-batch; and as two
-    mini-batches of the same images, one after the other.
+    It is freshly initialised, in float64, and checked on the paper's three
+    images: one by one, each with a copy of the network that has seen no other
+    image; together, as a mini-batch; and as two mini-batches of the same
+    images, one after the other.
 
     Returns
     -------
     DataFrame
-        A row per seed, bug and check: how many differences were compared, how many exceeded the
-        bound, and the largest one.
+        A row per seed, bug and check: how many differences were compared, how
+        many exceeded the bound, and the largest one.
     """
     hidden, tables = EXPERIMENTS["two_hidden_layers"].layer_specs[1:-1], {}
     for seed in default_seeds() if seeds is None else seeds:
@@ -310,11 +293,11 @@ def try_checks(model: MLP, x: Array, y: Array, epsilon: float = EPSILON) -> pd.D
                 six.append((slope[place][n][index], computed[place][index]))
         first = backpropagation(model, x, y, bug)
         second = backpropagation(model, x, y, bug, first)
-        batches = [
-            list(zip([s.sum(axis=0) for s in slope], g, strict=True)) for g in (first, second)
-        ]
+        summed = [s.sum(axis=0) for s in slope]
+        batches = [list(zip(summed, g, strict=True)) for g in (first, second)]
         found = [[abs(a - b) for a, b in six]]
-        found += [[relative_difference(*pair) for pair in p] for p in (six, every, *batches)]
+        for pairs in (six, every, *batches):
+            found.append([relative_difference(*pair) for pair in pairs])
         bounds = [TOLERANCE] + 4 * [RELATIVE_BOUND]
         for check, differences, bound in zip(CHECKS, found, bounds, strict=True):
             exceeded = sum(difference > bound for difference in differences)

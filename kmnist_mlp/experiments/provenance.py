@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 import subprocess
@@ -37,22 +36,20 @@ def facts(data: Dataset, seeds: list[int]) -> dict[str, str]:
 @lru_cache(maxsize=1)
 def commit() -> str:
     """Return the commit that is checked out, and whether the files are exactly its own."""
+    # With its folder named, git takes no repository that lies around an
+    # unpacked archive of this project, and does not refuse a checkout of
+    # another user; its code is running already.
+    git = "git --git-dir=.git --work-tree=. status --porcelain=v2 --branch"
     try:
-        # another project's repository may lie around an unpacked archive of this one
-        top, head = _git("rev-parse", "--show-toplevel", "HEAD").splitlines()
-        if Path(top).resolve() == PROJECT:
-            changed = _git("status", "--porcelain")
-            return f"{head[:12]}, {'with uncommitted changes' if changed else 'clean tree'}"
+        told = subprocess.check_output(
+            git.split(), cwd=PROJECT, stderr=subprocess.DEVNULL, timeout=20
+        )
     except (OSError, subprocess.SubprocessError):
-        pass
-    return "unknown (not a git checkout)"
-
-
-def _git(*arguments: str) -> str:
-    # `safe`: git would refuse a checkout of another user; its code is running already
-    command = ["git", "-c", f"safe.directory={PROJECT}", "-C", str(PROJECT), *arguments]
-    done = subprocess.run(command, capture_output=True, check=True, timeout=20)
-    return os.fsdecode(done.stdout).strip()  # a path, in the file system's encoding
+        return "unknown (not a git checkout)"
+    lines = told.splitlines()
+    head = lines[0].split()[-1].decode()
+    changed = any(not line.startswith(b"#") for line in lines)
+    return f"{head[:12]}, {'with uncommitted changes' if changed else 'clean tree'}"
 
 
 def blas_libraries() -> dict[str, int]:
@@ -63,20 +60,21 @@ def blas_libraries() -> dict[str, int]:
     from threadpoolctl import threadpool_info
 
     pools = [pool for pool in threadpool_info() if pool.get("user_api") == "blas"]
-    # NumPy's own, if it brought one (SciPy brings another), in its folder or in numpy.libs beside
-    # it; else the one that all of conda shares
+    # NumPy's own, if it brought one (SciPy brings another), in its folder or in
+    # numpy.libs beside it; else the one that all of conda shares
     folder = str(Path(np.__file__).resolve().parent)
     brought = [pool for pool in pools if pool.get("filepath", "").startswith(folder)]
-    keys = ("internal_api", "version", "architecture")
-    return {
-        " ".join(str(pool[key]) for key in keys if pool.get(key) is not None): pool["num_threads"]
-        for pool in brought or pools
-    }
+    found = {}
+    for pool in brought or pools:
+        words = (pool.get(key) for key in ("internal_api", "version", "architecture"))
+        found[" ".join(str(word) for word in words if word)] = pool["num_threads"]
+    return found
 
 
 def blas() -> str:
     """Return library, kernel and threads of the BLAS that NumPy multiplies matrices with."""
-    found = [f"{name}, {threads} threads" for name, threads in sorted(blas_libraries().items())]
+    pools = sorted(blas_libraries().items())
+    found = [f"{name}, {threads} threads" for name, threads in pools]
     return ("; ".join(found) or "unknown") + " (one per training run)"
 
 

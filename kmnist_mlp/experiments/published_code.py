@@ -1,12 +1,15 @@
 """The algorithm that the paper's published code runs, written anew beside this project's own.
 
-One of the authors published the code of the report, github.com/Ruizhang666/Mnist-MLP_from_scratch.
-Where it differs from the report's text, and from this project, is stated here as facts; no line of
-it is used. Each difference is a name in :data:`DEVIATIONS`. Without any of them,
-:func:`train_as_published` is the algorithm of :func:`kmnist_mlp.train`; with all of them, it is
-that of the published code. readings.py measures which of them explains what.
+One of the authors published the code of the report,
+github.com/Ruizhang666/Mnist-MLP_from_scratch. Where it differs from the
+report's text, and from this project, is stated here as facts; no line of it is
+used. Each difference is a name in :data:`DEVIATIONS`. Without any of them,
+:func:`train_as_published` is the algorithm of :func:`kmnist_mlp.train`; with
+all of them, it is that of the published code. readings.py measures which of
+them explains what.
 
-Shapes are ``(images, units)``. ``x`` holds standardised images, a row each; ``y`` class indices.
+Shapes are ``(images, units)``. ``x`` holds standardised images, a row each;
+``y`` class indices.
 """
 
 from collections.abc import Iterable
@@ -30,8 +33,9 @@ DEVIATIONS = {
     for row in read_published("choices.csv")
     if row["status"] == "deviation"
 }
-# The published dictionaries' early_stop_epoch is the number of epochs. All configurations that
-# the notebook prints have 25 where the text has a patience of 5; the final model's has 30.
+# The published dictionaries' early_stop_epoch is the number of epochs. All
+# configurations that the notebook prints have 25 where the text has a patience
+# of 5; the final model's has 30.
 EPOCHS_FOR_PATIENCE = {5: 25}
 STORED_L2 = 1e-4  # in every printed configuration, also where the text has no penalty
 
@@ -64,6 +68,20 @@ def applicable(config: Config) -> frozenset[str]:
 # ---- the network ---------------------------------------------------------------------------------
 
 
+def scaled_tanh(z: Array) -> Array:
+    """Return ``1.7159 tanh(2z / 3)``, whose derivative is ``1.7159 · 2/3 · (1 - tanh(2z / 3)²)``.
+
+    The published code has it with the derivative of tanh(z). Source: LeCun,
+    Bottou, Orr and Müller 1998, "Efficient BackProp", section 4.4.
+
+    Examples
+    --------
+    >>> scaled_tanh(np.array([-1.0, 0.0, 1.0])).round(4)
+    array([-1.,  0.,  1.])
+    """
+    return 1.7159 * np.tanh(2 / 3 * z)
+
+
 def activate(z: Array, activation: str, names: frozenset[str] = frozenset()) -> tuple[Array, Array]:
     """Return a = f(z), and its derivative as it is coded, in the shape of ``z``.
 
@@ -82,7 +100,7 @@ def activate(z: Array, activation: str, names: frozenset[str] = frozenset()) -> 
     if activation == "ReLU":
         return (np.clip(z, 0, 200), z >= 0) if clips else (np.maximum(z, 0), z > 0)
     if "scaled tanh" in names:
-        return 1.7159 * np.tanh(2 / 3 * z), 1 - np.tanh(z) ** 2
+        return scaled_tanh(z), 1 - np.tanh(z) ** 2
     a = np.tanh(z)
     return a, 1 - a**2
 
@@ -104,7 +122,8 @@ def forward(model: MLP, x: Array, names: frozenset[str]) -> tuple[Arrays, Arrays
 def backward(model: MLP, inputs: Arrays, slopes: Arrays, log_p: Array, y: Array) -> Arrays:
     """Return dW of each layer, then each db, for the cross-entropy summed over a batch.
 
-    Delta is ``p - one_hot(y)``, then ``(delta @ W.T) * f'``; ``dW = a.T @ delta``.
+    Delta is ``p - one_hot(y)``, then ``(delta @ W.T) * f'``;
+    ``dW = a.T @ delta``.
     """
     deltas = [np.exp(log_p)]
     deltas[0][np.arange(len(y)), y] -= 1
@@ -117,12 +136,13 @@ def backward(model: MLP, inputs: Arrays, slopes: Arrays, log_p: Array, y: Array)
 def step(w: Array, g: Array, before: Array, config: Config, names: frozenset[str]) -> Array:
     """Change one array of parameters, given its gradient g; return what the next step needs.
 
-    Momentum: ``v <- 0.9 v + 0.1 g`` and ``w <- w - rate * v``. Over two mini-batches, v is
-    ``0.9 g_before + 0.1 g`` instead, and g_before is 0 at first. The gradient g has the penalties'
-    part, ``L1 * sign(w) + 2 * L2 * w``, unless they act outside the momentum:
-    ``w <- w - rate * (v + 2 * L2 * w)``, and for the L1 of the stored cell, which has no sign,
-    ``w <- w - rate * (v + L1)``. The factors L1 and L2 are those of the experiment's caption;
-    biases have no penalty.
+    Momentum: ``v <- 0.9 v + 0.1 g`` and ``w <- w - rate * v``. Over two
+    mini-batches, v is ``0.9 g_before + 0.1 g`` instead, and g_before is 0 at
+    first. The gradient g has the penalties' part,
+    ``L1 * sign(w) + 2 * L2 * w``, unless they act outside the momentum:
+    ``w <- w - rate * (v + 2 * L2 * w)``, and for the L1 of the stored cell,
+    which has no sign, ``w <- w - rate * (v + L1)``. The factors L1 and L2 are
+    those of the experiment's caption; biases have no penalty.
     """
     L1, L2, outside = config.L1_penalty, config.L2_penalty, 0.0
     if w.ndim == 2:
@@ -150,9 +170,10 @@ def train_as_published(
 ) -> TrainingResult:
     """Train a network with some of the published code's deviations.
 
-    The random numbers are those of :func:`kmnist_mlp.train` with the same seed, so that runs with
-    and without a deviation have the same split, first layer and mini-batches. The number of epochs
-    under "fixed epochs" is ``early_stop_epoch``, and 25 where that is 5, the patience of the text.
+    The random numbers are those of :func:`kmnist_mlp.train` with the same seed,
+    so that runs with and without a deviation have the same split, first layer
+    and mini-batches. The number of epochs under "fixed epochs" is
+    ``early_stop_epoch``, and 25 where that is 5, the patience of the text.
 
     Parameters
     ----------
@@ -160,15 +181,17 @@ def train_as_published(
         Without the options that go beyond the paper; tanh, sigmoid or ReLU.
     data : Dataset
     deviations : iterable of str
-        Names in :data:`DEVIATIONS`; what is not :func:`applicable` has no effect.
+        Names in :data:`DEVIATIONS`; what is not :func:`applicable` has no
+        effect.
     dtype : type
         ``numpy.float32`` or ``numpy.float64``.
 
     Returns
     -------
     TrainingResult
-        Its duration is not measured (0). Its model has the weights that are kept, and not the
-        deviations: what it predicts is not what was measured here.
+        Its duration is not measured (0). Its model has the weights that are
+        kept, and not the deviations: what it predicts is not what was measured
+        here.
 
     Examples
     --------
@@ -185,11 +208,12 @@ def train_as_published(
     test_images = data.test_images.reshape(len(data.test_images), -1)
     others = []
     for images in (split.validation, test_images):
-        statistics = split.mean, split.std
+        mean, std = split.mean, split.std
         if "own statistics" in names:
-            found = pixel_statistics(images, np.arange(len(images)), config.standardisation)
-            statistics = [array.astype(dtype) for array in found]
-        others.append(standardise(images.astype(dtype), *statistics))
+            rows = np.arange(len(images))
+            mean, std = pixel_statistics(images, rows, config.standardisation)
+        x_other = images.astype(dtype)
+        others.append(standardise(x_other, mean.astype(dtype), std.astype(dtype)))
 
     model = MLP(config.layer_specs, config.activation, config.seed, dtype)
     (for_biases,) = np.random.default_rng(config.seed).spawn(1)

@@ -1,13 +1,15 @@
 """Check results against committed reference results, to notice when a change moves one.
 
-``reference_results/kmnist.csv`` and ``stand-in.csv`` hold a value and a tolerance for each
-experiment, seed and quantity; on every machine the result must lie within that tolerance. A
-tolerance follows from how far results move under other BLAS kernels, in another type of number or
-on another processor: ``kmnist-scatter.csv`` and ``stand-in-scatter.csv``.
+``reference_results/kmnist.csv`` and ``stand-in.csv`` hold a value and a
+tolerance for each experiment, seed and quantity; on every machine the result
+must lie within that tolerance. A tolerance follows from how far results move
+under other BLAS kernels, in another type of number or on another processor:
+``kmnist-scatter.csv`` and ``stand-in-scatter.csv``.
 
-Three results that are not runs of the experiments are checked in the same form: the baseline on
-pooled data, the gradient check of Tables 1 to 3 (sums over the six gradients of a pattern), and the
-distances of validation and test images to the training images.
+Three results that are not runs of the experiments are checked in the same form:
+the baseline on pooled data, the gradient check of Tables 1 to 3 (sums over the
+six gradients of a pattern), and the distances of validation and test images to
+the training images.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ import pandas as pd
 from kmnist_mlp.data import STAND_IN, Dataset
 from kmnist_mlp.experiments.analysis import POOLED, nearest_distances, pooled
 from kmnist_mlp.experiments.claims import CLAIMS
-from kmnist_mlp.experiments.paper import EXPERIMENTS
+from kmnist_mlp.experiments.paper import EXPERIMENTS, RULES
 from kmnist_mlp.experiments.paper_gradients import gradient_checks
 from kmnist_mlp.experiments.readings import load_runs
 from kmnist_mlp.experiments.runs import Results, default_seeds, run
@@ -45,10 +47,8 @@ def tables_of(data_name: str) -> tuple[Table, Table]:
     The deviation of a variant is its largest in any of its seeds.
     """
     name = FILES.get(data_name, "other data")
-    return (
-        Table(FOLDER / f"{name}.csv", KEY, ["value", "tolerance"]),
-        Table(FOLDER / f"{name}-scatter.csv", ["variant", *KEY[::2]], ["deviation", "seeds"]),
-    )
+    scatter = Table(FOLDER / f"{name}-scatter.csv", ["variant", *KEY[::2]])
+    return Table(FOLDER / f"{name}.csv", KEY), scatter
 
 
 def load_reference(data_name: str) -> pd.DataFrame:
@@ -74,7 +74,8 @@ def check(results: Results) -> None:
     >>> check(Results.of_frame(frame, "my images"))
     baseline: NO REFERENCE for these seeds
     """
-    reference, measured = load_reference(results.data_name), numbers_of(results.frame).to_dict()
+    reference = load_reference(results.data_name)
+    measured = numbers_of(results.frame).to_dict()
     for name in results.names:
         seeds = [seed for known, seed in results.runs if known == name]
         rows = reference[(reference.experiment == name) & reference.seed.isin(seeds)]
@@ -85,43 +86,45 @@ def check(results: Results) -> None:
             if not abs(value - expected) <= tolerance + 1e-9:
                 limits = f"reference {expected:.6g}, tolerance {tolerance:.2g}"
                 moved.append(f"seed {seed}: {quantity} {value:.6g}, {limits}")
-        text = "agrees with the reference results" if len(rows) else "NO REFERENCE for these seeds"
-        print(f"{name}: " + ("; ".join(["MOVED", *moved]) if moved else text))
+        text = "agrees with the reference results"
+        if moved:
+            text = "; ".join(["MOVED", *moved])
+        elif rows.empty:
+            text = "NO REFERENCE for these seeds"
+        print(f"{name}: {text}")
 
 
 def gradient_results(checks: Mapping[int, pd.DataFrame], data_name: str) -> Results:
     """Return Tables 1 to 3 as results: sums over the six gradients of each pattern."""
     table = pd.concat(checks, names=["seed"])
     table = table.assign(experiment=GRADIENTS, gradient=table.actual_gradient.abs())
-    kinds = ["gradient", "difference"]
-    sums = table.groupby(["experiment", "seed", "pattern"], sort=False)[kinds].sum().unstack()
+    groups = table.groupby(["experiment", "seed", "pattern"], sort=False)
+    sums = groups[["gradient", "difference"]].sum().unstack()
     columns = [f"{pattern}_{kind}" for kind, pattern in sums]
     return Results.of_frame(sums.set_axis(columns, axis=1).reset_index(), data_name)
 
 
 def distance_results(parts: Mapping[str, np.ndarray], data_name: str) -> Results:
     """Return the medians of what :func:`nearest_distances` returns (seed 0), as results."""
-    medians = {f"{part}_distance": float(np.median(values)) for part, values in parts.items()}
-    row = {"experiment": DISTANCES, "seed": 0, **medians}
+    row = {"experiment": DISTANCES, "seed": 0}
+    row |= {f"{part}_distance": float(np.median(values)) for part, values in parts.items()}
     return Results.of_frame(pd.DataFrame([row]), data_name)
 
 
 # ---- measuring -----------------------------------------------------------------------------------
 
-# OpenBLAS's kernels for older and other processors add in another order and with other
-# instructions; float64 rounds differently throughout. The number of BLAS threads is no variant: a
-# training run always uses one (tests/test_training.py). A kernel that this processor cannot execute
-# is left out.
+# OpenBLAS's kernels for older and other processors add in another order and
+# with other instructions; float64 rounds differently throughout. The number of
+# BLAS threads is no variant: a training run always uses one
+# (tests/test_training.py). A kernel that this processor cannot execute is left
+# out.
 VARIANTS = ("Haswell", "SkylakeX", "Zen", "Sandybridge", "Prescott", "float64")
-# A tolerance is FACTOR times the largest deviation of any variant in any seed of the experiment,
-# and at least FLOOR: two images of KMNIST, of 10,000 or of a tenth of the training split; the
-# rounding of a loss; a thousandth of a fluctuation's mean, or of the weights.
+# A tolerance is FACTOR times the largest deviation of any variant in any seed
+# of the experiment, and at least FLOOR: two images of KMNIST, of 10,000 or of a
+# tenth of the training split; the rounding of a loss; a thousandth of a
+# fluctuation's mean, or of the weights.
 FACTOR = 2
-FLOOR = {
-    "training_accuracy": 4.2e-4, "accuracy": 2e-4, "loss": 2e-6, "fluctuation": 1e-3,
-    "share": 1e-3, "epoch": 0.0, "diverged": 0.0, "gradient": 1e-6, "difference": 1e-9,
-    "distance": 1e-3,
-}  # fmt: skip
+FLOOR = RULES["smallest_tolerances"]
 FOR_CLAIMS = ("late_fluctuation", "small_weight_share")  # compared where a claim uses them
 
 
@@ -140,8 +143,8 @@ def measure_results(data: Dataset, seeds: Sequence[int], dtype: Any = np.float32
 def scatter_of(variant: str, other: pd.DataFrame, here: pd.DataFrame) -> pd.DataFrame:
     """Return how far two frames of results are apart: rows of the table of scatter."""
     apart = (numbers_of(other) - numbers_of(here)).abs().dropna()  # what both of them have
-    largest = apart.groupby(level=KEY[::2], sort=False).max().map(lambda value: f"{value:.3g}")
-    rows = largest.astype(float).rename("deviation").reset_index()
+    largest = apart.groupby(level=KEY[::2], sort=False).max()
+    rows = largest.map(lambda value: float(f"{value:.3g}")).rename("deviation").reset_index()
     rows.insert(0, "variant", variant)
     return rows.assign(seeds=apart.index.get_level_values("seed").nunique())
 
@@ -149,14 +152,15 @@ def scatter_of(variant: str, other: pd.DataFrame, here: pd.DataFrame) -> pd.Data
 def make_reference(results: Results, scatter: pd.DataFrame) -> pd.DataFrame:
     """Return the table of reference values, with tolerances by the rule above.
 
-    A training quantity is measured like its validation quantity, on other images of the same
-    network, so the scatter of the latter counts for it, too.
+    A training quantity is measured like its validation quantity, on other
+    images of the same network, so the scatter of the latter counts for it, too.
 
     Parameters
     ----------
     results : Results
     scatter : DataFrame
-        Columns experiment, quantity, deviation, as :func:`scatter_of` returns them.
+        Columns experiment, quantity, deviation, as :func:`scatter_of` returns
+        them.
     """
     largest = scatter.groupby(["experiment", "quantity"]).deviation.max().to_dict()
     used = {(name, c.quantity) for c in CLAIMS for name in (c.experiment, c.minus)}
@@ -167,7 +171,8 @@ def make_reference(results: Results, scatter: pd.DataFrame) -> pd.DataFrame:
         floor = next(limit for kind, limit in FLOOR.items() if kind in quantity)
         alike = (quantity, quantity.replace("training", "validation"))
         tolerance = max(floor, *(FACTOR * largest.get((name, q), 0.0) for q in alike))
-        rows.append((name, seed, quantity, float(f"{value:.7g}"), float(f"{tolerance:.2g}")))
+        rounded = float(f"{value:.7g}"), float(f"{tolerance:.2g}")
+        rows.append((name, seed, quantity, *rounded))
     return pd.DataFrame(rows, columns=[*KEY, "value", "tolerance"])
 
 
@@ -177,13 +182,16 @@ def measured_as(variant: str) -> pd.DataFrame | None:
     In a process of its own, as BLAS looks for its kernel when it is loaded.
     """
     kernel = {} if variant == "float64" else {"OPENBLAS_CORETYPE": variant}
-    code = (
-        f"import sys, {__name__} as m, numpy as np; from kmnist_mlp import load_kmnist; "
-        f"found = m.measure_results(load_kmnist(), [0], np.{'float32' if kernel else variant}); "
-        "found.frame.to_csv(sys.stdout, index=False)"
-    )
-    environment, pipe = os.environ | kernel, subprocess.PIPE
-    done = subprocess.run([sys.executable, "-c", code], env=environment, stdout=pipe, text=True)
+    dtype = "float32" if kernel else variant
+    code = f"""
+import sys
+from kmnist_mlp import load_kmnist
+from {__name__} import measure_results
+results = measure_results(load_kmnist(), [0], {dtype!r})
+results.frame.to_csv(sys.stdout, index=False)
+"""
+    command, environment = [sys.executable, "-c", code], os.environ | kernel
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True)
     return None if done.returncode else pd.read_csv(StringIO(done.stdout))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import multiprocessing
 import os
 import warnings
@@ -53,13 +52,14 @@ class Results:
     runs : dict of (name, seed) to TrainingResult
         None where only numbers are kept.
     frame : DataFrame
-        One row per run: experiment, seed, test_accuracy and test_loss, the training and validation
-        loss and accuracy of the epoch whose weights the run returned, generalisation_gap
-        (training minus validation accuracy), late_fluctuation (of the training loss over the
-        last ten epochs: standard deviation from a straight line, over the mean; 1 for a run that
-        diverged), small_weight_share (of the first layer's weights, those between -0.001 and
-        0.001), best_epoch, stopped_epoch, diverged, seconds, cached.
-        Accuracies, their gap and shares are fractions.
+        One row per run: experiment, seed, test_accuracy and test_loss, the
+        training and validation loss and accuracy of the epoch whose weights the
+        run returned, generalisation_gap (training minus validation accuracy),
+        late_fluctuation (of the training loss over the last ten epochs:
+        standard deviation from a straight line, over the mean; 1 for a run that
+        diverged), small_weight_share (of the first layer's weights, those
+        between -0.001 and 0.001), best_epoch, stopped_epoch, diverged, seconds,
+        cached. Accuracies, their gap and shares are fractions.
     data_name : str
         Name of the data set.
 
@@ -112,12 +112,15 @@ class Results:
         Raises
         ------
         ValueError
-            If the name has a run of this seed, or is that of another configuration.
+            If the name has a run of this seed, or is that of another
+            configuration.
         """
         seed = run.config.seed
-        others = [run.config for (known, _), run in self.runs.items() if known == name]
-        if (name, seed) in self.runs or any(c.replace(seed=seed) != run.config for c in others):
-            raise ValueError(f"{name!r} with seed {seed} must be new; there is {others[0]!r}")
+        for (known, known_seed), other in self.runs.items():
+            if known != name:
+                continue
+            if seed == known_seed or other.config.replace(seed=seed) != run.config:
+                raise ValueError(f"{name!r}, seed {seed}, must be new; there is {other.config!r}")
         row = pd.DataFrame([_row((name, seed), run, False)])
         frame = pd.concat([self.frame, row], ignore_index=True)
         return Results({**self.runs, (name, seed): run}, frame, self.data_name)
@@ -147,7 +150,8 @@ class Results:
     def values(self, quantity: str, name: str) -> pd.Series:
         """Return one quantity of one experiment, indexed by seed.
 
-        Accuracies and shares are in per cent, the generalisation gap in percentage points.
+        Accuracies and shares are in per cent, the generalisation gap in
+        percentage points.
         """
         self.of(name)
         rows = self.frame[self.frame.experiment == name].set_index("seed")
@@ -174,36 +178,40 @@ def run(
     Parameters
     ----------
     configs : Config, str, several of them, or a dict of name to Config or str
-        What to run; a text is the name of an experiment of the paper. A configuration without a
-        name is named "run 1", "run 2", ...
+        What to run; a text is the name of an experiment of the paper. A
+        configuration without a name is named "run 1", "run 2", ...
     seeds : iterable of int
-        Replace those of the configurations; by default those of the report (0 to 4).
+        Replace those of the configurations; by default those of the report (0
+        to 4).
     n_jobs : int
-        Number of processes; -1 is one for each core. Results do not depend on it. Under
-        ``joblib.parallel_config(backend="dask")`` the runs go to that cluster.
+        Number of processes; -1 is one for each core. Results do not depend on
+        it. Under ``joblib.parallel_config(backend="dask")`` the runs go to that
+        cluster.
     data : Dataset
         By default what :func:`load_kmnist` returns.
     cache : bool
         Whether results are looked up and kept on disk.
     dtype : type
-        ``numpy.float32`` or ``numpy.float64``. Only results in float32 are looked up and kept.
+        ``numpy.float32`` or ``numpy.float64``. Only results in float32 are
+        looked up and kept.
 
     Returns
     -------
     Results
-        With a table, ``.frame``, of one row per run, and every :class:`TrainingResult`.
+        With a table, ``.frame``, of one row per run, and every
+        :class:`TrainingResult`.
 
     Raises
     ------
     ValueError
-        For an unknown name, an empty list, or a configuration that does not fit the data; before
-        anything is trained.
+        For an unknown name, an empty list, or a configuration that does not fit
+        the data; before anything is trained.
 
     Notes
     -----
-    Each run is kept as soon as it is finished, so that an interrupted call is continued by the
-    next one. If a worker process dies (killed, out of memory), only the unfinished runs are
-    repeated, up to twice.
+    Each run is kept as soon as it is finished, so that an interrupted call is
+    continued by the next one. If a worker process dies (killed, out of memory),
+    only the unfinished runs are repeated, up to twice.
 
     Examples
     --------
@@ -231,9 +239,9 @@ def run(
     for config in named.values():  # before the first of them trains for hours
         layers_for(config.layer_specs, data.train_images[0].size, len(data.class_names))
         split_rows(len(data.train_images), config)
-    wanted = {
-        (name, seed): config.replace(seed=seed) for name, config in named.items() for seed in seeds
-    }
+    wanted = {}
+    for name, config in named.items():
+        wanted |= {(name, seed): config.replace(seed=seed) for seed in seeds}
     store = ResultCache(data) if cache and dtype == np.float32 else None
     known = {key: store.get(config) if store else None for key, config in wanted.items()}
     missing = {key: config for key, config in wanted.items() if known[key] is None}
@@ -273,18 +281,16 @@ def named_configs(configs: Configs) -> dict[str, Config]:
         name = instance("the name of an experiment", given, str)
         found[name] = EXPERIMENTS.get(config, config) if isinstance(config, str) else config
         if not isinstance(found[name], Config):
-            near = difflib.get_close_matches(str(config), EXPERIMENTS, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
             raise ValueError(
-                f"{name!r} must be an experiment of the paper, which are {list(EXPERIMENTS)}, or a "
-                f"Config, such as {{{name!r}: Config(L2_penalty=0.1)}}; got {config!r}{hint}"
+                f"{name!r} must be one of the paper's experiments, {[*EXPERIMENTS]}, or a Config, "
+                f"such as {{{name!r}: Config(L2_penalty=0.1)}}; got {config!r}"
             )
     return found
 
 
 def _row(key: tuple[str, int], run: TrainingResult, cached: bool) -> dict[str, Any]:
-    seconds = {"seconds": run.seconds, "cached": cached}
-    return {"experiment": key[0], "seed": key[1], **quantities_of(run), **seconds}
+    row = {"experiment": key[0], "seed": key[1]} | quantities_of(run)
+    return row | {"seconds": run.seconds, "cached": cached}
 
 
 # ---- in parallel ---------------------------------------------------------------------------------
@@ -293,8 +299,9 @@ def _row(key: tuple[str, int], run: TrainingResult, cached: bool) -> dict[str, A
 def cost(config: Config) -> float:
     """Return the work of a run per training image of the data set, in multiplications.
 
-    That is weights x share of the images that is trained on x epochs: a measure of duration, for
-    the order of runs and their progress. A run that stops early does less.
+    That is weights x share of the images that is trained on x epochs: a measure
+    of duration, for the order of runs and their progress. A run that stops
+    early does less.
 
     Examples
     --------
@@ -310,8 +317,9 @@ def train_all(
 ) -> Iterator[tuple[Any, Any]]:
     """Train every configuration; yield key and result as soon as a run is finished.
 
-    The runs with the highest cost come first, so that no core waits long for the last one. If a
-    worker process dies, the runs that are not finished are tried again, up to twice.
+    The runs with the highest cost come first, so that no core waits long for
+    the last one. If a worker process dies, the runs that are not finished are
+    tried again, up to twice.
 
     Parameters
     ----------
@@ -320,15 +328,18 @@ def train_all(
     n_jobs : int
         Number of processes; -1 is one for each core.
     job : callable
-        Takes key, configuration and data, in a process of its own; returns the result.
+        Takes key, configuration and data, in a process of its own; returns the
+        result.
     """
     if not todo:
         return
     left = dict(sorted(todo.items(), key=lambda item: -cost(item[1])))
-    get_reusable_executor().shutdown()  # workers of an earlier call may run edited code as it was
+    # workers of an earlier call may run edited code as it was
+    get_reusable_executor().shutdown()
     arrays = (data.train_images, data.train_labels, data.test_images, data.test_labels)
     names = (data.name, data.class_names, data.romaji)
-    context = names, dict(ACTIVATIONS)  # a worker does not know the activations of a notebook
+    # a worker does not know the activations of a notebook
+    context = names, dict(ACTIVATIONS)
     bar = tqdm(
         total=sum(map(cost, left.values())),  # as runs differ much in duration
         desc=f"training {len(todo)} networks",
@@ -338,7 +349,8 @@ def train_all(
     )
     with bar:
         for tries_left in (2, 1, 0):
-            parallel = Parallel(n_jobs=min(n_jobs, len(left)), return_as="generator_unordered")
+            processes = min(n_jobs, len(left))
+            parallel = Parallel(processes, return_as="generator_unordered")
             jobs = [delayed(_one)(job, *item, context, *arrays) for item in left.items()]
             try:
                 for key, result in parallel(jobs):
@@ -348,16 +360,14 @@ def train_all(
             except (BrokenExecutor, CancelledError, OSError) as error:
                 if not tries_left:
                     raise
-                warnings.warn(
-                    f"a worker was lost ({type(error).__name__}); {len(left)} of {len(todo)} runs "
-                    "are not finished and are tried again",
-                    stacklevel=3,
-                )
+                kind, count = type(error).__name__, f"{len(left)} of {len(todo)}"
+                text = f"a worker was lost ({kind}); {count} runs are tried again"
+                warnings.warn(text, stacklevel=3)
 
 
 def _one(job: Job, key: Any, config: Config, context: tuple, *arrays: np.ndarray) -> tuple:
-    # The four arrays are separate arguments: joblib passes large ones as memory maps, and a cluster
-    # sends each to a worker once, not with every run.
+    # The four arrays are separate arguments: joblib passes large ones as memory
+    # maps, and a cluster sends each to a worker once, not with every run.
     names, activations = context
     ACTIVATIONS.update(activations)
     return key, job(key, config, Dataset(*arrays, *names))
@@ -373,9 +383,10 @@ def train_or_resume(
 ) -> TrainingResult:
     """Take a run from the cache, or train it, from its checkpoint if it has one.
 
-    A job of :func:`train_all` for long runs. The checkpoint stands beside the results and is
-    replaced after each epoch. It is deleted only when the result is in the cache: a run that was
-    interrupted, by an error or by a callback, goes on from there at the next call.
+    A job of :func:`train_all` for long runs. The checkpoint stands beside the
+    results and is replaced after each epoch. It is deleted only when the result
+    is in the cache: a run that was interrupted, by an error or by a callback,
+    goes on from there at the next call.
 
     Parameters
     ----------
@@ -407,7 +418,8 @@ def train_missing(
 ) -> None:
     """Train the planned runs that are not in a table, on all cores.
 
-    Each is added as soon as it is finished: an interrupted call is continued by the next one.
+    Each is added as soon as it is finished: an interrupted call is continued by
+    the next one.
 
     Parameters
     ----------
@@ -420,7 +432,7 @@ def train_missing(
     before : callable
         Takes key and result before they are added.
     """
-    known = table.known()
+    known = set(table.load()[table.key].itertuples(index=False, name=None))
     todo = {key: config for key, config in planned.items() if key not in known}
     for number, (key, result) in enumerate(train_all(todo, data, -1, job), start=1):
         before(key, result)
@@ -430,7 +442,7 @@ def train_missing(
 
 def end_without_parent(progress: Progress) -> None:
     """End a worker whose parent was killed, such as the kernel of a notebook that is restarted."""
-    started_by = multiprocessing.parent_process()  # whether or not it is still there
-    a_worker = isinstance(multiprocessing.current_process(), LokyProcess)  # not one of a cluster
-    if a_worker and started_by is not None and os.getppid() != started_by.pid:
-        os._exit(1)
+    worker, started_by = multiprocessing.current_process(), multiprocessing.parent_process()
+    if isinstance(worker, LokyProcess) and started_by:  # not one of a cluster
+        if os.getppid() != started_by.pid:
+            os._exit(1)

@@ -27,7 +27,8 @@ from kmnist_mlp.support.files import load_arrays, save_arrays, write_csv
 
 PACKAGE = Path(__file__).parents[1]
 FOLDER = Path(__file__).with_name("reference_results")
-# A result is decided by these files and by all that they import from this package.
+# A result is decided by these files and by all that they import from this
+# package.
 NUMERICAL_SOURCES = ("training.py", "callbacks/checkpoint.py")
 OTHERS = ("config", "model", "curves", "interrupted")  # all else of a result is a plain value
 SCALARS = [field.name for field in fields(TrainingResult) if field.name not in OTHERS]
@@ -44,11 +45,12 @@ def key_of(values: Any) -> str:
 class ResultCache:
     """Finished runs on disk, each one file under a key of everything that decides it.
 
-    The key is a hash of configuration (with seed), data, NumPy, BLAS and the numerical code. The
-    folder is KMNIST_MLP_RESULTS, else ``results`` in the cache folder. A file appears whole or not
-    at all. A damaged file is recomputed, with a warning. If the folder cannot be written, results
-    are not kept, with a warning. A run with an activation that is not in activations.py is neither
-    looked up nor kept, as the key would not change with it.
+    The key is a hash of configuration (with seed), data, NumPy, BLAS and the
+    numerical code. The folder is KMNIST_MLP_RESULTS, else ``results`` in the
+    cache folder. A file appears whole or not at all. A damaged file is
+    recomputed, with a warning. If the folder cannot be written, results are not
+    kept, with a warning. A run with an activation that is not in activations.py
+    is neither looked up nor kept, as the key would not change with it.
 
     Parameters
     ----------
@@ -57,7 +59,8 @@ class ResultCache:
     """
 
     def __init__(self, data: Dataset) -> None:
-        # The sources as they were loaded: as they are now only where a notebook reloads a change.
+        # The sources as they were loaded: as they are now only where a notebook
+        # reloads a change.
         reloaded = "IPython.extensions.autoreload" in sys.modules
         stamps = (path.stat().st_mtime_ns for path in PACKAGE.rglob("*.py") if reloaded)
         self.decided_by = [data.fingerprint, *_environment(tuple(stamps))]
@@ -95,7 +98,8 @@ class ResultCache:
     def put(self, result: TrainingResult) -> bool:
         """Keep the result of a run that ended by itself; return whether it is kept.
 
-        A run that a callback interrupted is not the result of its configuration.
+        A run that a callback interrupted is not the result of its
+        configuration.
         """
         if result.interrupted or not in_sources(ACTIVATIONS[result.config.activation]):
             return False
@@ -126,13 +130,12 @@ def quantities_of(run: Any) -> dict[str, Any]:
     epochs = np.arange(len(late))
     line = np.polyval(np.polyfit(epochs, late, 1), epochs) if len(late) > 2 else late
     fluctuation = (late - line).std() / (late.mean() or 1) if len(late) else np.nan
-    training, validation = (run.returned[f"{part}_accuracy"] for part in ("training", "validation"))
-    weights = run.model.weights[0]
+    returned, weights = run.returned, run.model.weights[0]
     return {
         "test_accuracy": run.test_accuracy,
         "test_loss": run.test_loss,
-        **run.returned,
-        "generalisation_gap": training - validation,
+        **returned,
+        "generalisation_gap": returned["training_accuracy"] - returned["validation_accuracy"],
         "late_fluctuation": 1.0 if run.diverged else fluctuation,
         "small_weight_share": (abs(weights) < 1e-3).mean(),
         "best_epoch": run.best_epoch,
@@ -152,30 +155,26 @@ class Table:
     path : Path
     key : list of str
         Columns that tell the runs apart.
-    quantities : list of str
-        Columns of what was measured: see :func:`quantities_of`.
     """
 
     path: Path
     key: list[str]
-    quantities: list[str]
 
     def load(self) -> pd.DataFrame:
         """Return all rows; accuracies are fractions."""
         if self.path.exists():
             return pd.read_csv(self.path)
-        return pd.DataFrame(columns=[*self.key, *self.quantities])
-
-    def known(self) -> set[tuple]:
-        """Return the keys of all rows, each a tuple."""
-        return set(self.load()[self.key].itertuples(index=False, name=None))
+        return pd.DataFrame(columns=self.key)
 
     def write(self, rows: pd.DataFrame) -> None:
-        """Add or replace rows; the file is sorted, whatever the order in which runs finish."""
-        table = self.load()
-        rows = rows[list(table)]
-        table = pd.concat([table, rows]) if len(table) else rows
-        write_csv(table.drop_duplicates(self.key, keep="last").sort_values(self.key), self.path)
+        """Add or replace rows, of the columns that the file has; keep it sorted by the key."""
+        kept = self.load()
+        if self.path.exists():
+            rows = rows[list(kept)]
+        if len(kept):
+            rows = pd.concat([kept, rows])
+        rows = rows.drop_duplicates(self.key, keep="last")
+        write_csv(rows.sort_values(self.key), self.path)
 
     def add(self, key: tuple, run: Any) -> str:
         """Add the row of a run, and return what a command says of it."""
@@ -204,8 +203,8 @@ def source_hash(package: Path = PACKAGE) -> str:
     Parameters
     ----------
     package : Path
-        Folder of the package; the files are :data:`NUMERICAL_SOURCES` and what they import, also
-        inside functions.
+        Folder of the package; the files are :data:`NUMERICAL_SOURCES` and what
+        they import, also inside functions.
     """
     codes: dict[str, str] = {}
     waiting = [package / name for name in NUMERICAL_SOURCES]

@@ -1,16 +1,19 @@
 """Two sweeps: hyper-parameters around the paper's final model, and seeds of the baseline.
 
-The paper supposes that more time and tuning would have brought more than 90 %. ``make measure``
-tests this: it trains every combination of learning rate, momentum and L2 penalty for a few epochs,
-takes the one that is best on the validation split, and trains it for as long as the paper trained
-its final model (notebook 6). Twenty runs of the baseline that differ in the seed only say how many
-seeds a comparison needs (notebook 2).
+The paper supposes that more time and tuning would have brought more than 90 %.
+``make measure`` tests this: it trains every combination of learning rate,
+momentum and L2 penalty for a few epochs, takes the one that is best on the
+validation split, and trains it for as long as the paper trained its final model
+(notebook 6). Twenty runs of the baseline that differ in the seed only say how
+many seeds a comparison needs (notebook 2).
 
-Beside them stand other classifiers. ``published/other_classifiers.csv`` quotes the table of results
-in the README of https://github.com/rois-codh/kmnist. The multilayer perceptron is the one of the
-highest accuracy that we found, https://github.com/Ying-Kai-Liao/kmnist-fc-classifier; its epoch was
-chosen on test. Of those marked as ``old_version`` the table says that they were obtained with the
-data as they were before February 2019, which gave slightly lower accuracies.
+Beside them stand other classifiers. ``published/other_classifiers.csv`` quotes
+the table of results in the README of https://github.com/rois-codh/kmnist. The
+multilayer perceptron is the one of the highest accuracy that we found,
+https://github.com/Ying-Kai-Liao/kmnist-fc-classifier; its epoch was chosen on
+test. Of those marked as ``old_version`` the table says that they were obtained
+with the data as they were before February 2019, which gave slightly lower
+accuracies.
 """
 
 from __future__ import annotations
@@ -28,26 +31,27 @@ from kmnist_mlp.experiments.reference import load_reference
 from kmnist_mlp.experiments.runs import train_missing
 from kmnist_mlp.experiments.store import FOLDER, Table
 from kmnist_mlp.support.console import tell
-from kmnist_mlp.support.files import write_csv
 from kmnist_mlp.support.statistics import pooled_deviation, students_t
 
-# Extended, by validation accuracy, until the best combination lay at no edge of the grid.
+# Extended, by validation accuracy, until the best combination lay at no edge of
+# the grid.
 LEARNING_RATES = (5e-4, 2e-3, 4e-3, 8e-3)
 MOMENTA = (0.0, 0.9, 0.99)
 L2_PENALTIES = (0.00625, 0.0125, 0.025, 0.05, 0.2)
 AXES = ["learning_rate", "momentum_gamma", "L2_penalty"]
-QUANTITIES = ["validation_accuracy", "test_accuracy", "best_epoch", "diverged"]
 TABLES = {
-    "grid": Table(FOLDER / "grid.csv", [*AXES, "seed"], QUANTITIES),
-    "tuned": Table(FOLDER / "tuned.csv", [*AXES, "seed"], QUANTITIES),
-    "seeds": Table(FOLDER / "seeds.csv", ["seed"], ["test_accuracy"]),
+    "grid": Table(FOLDER / "grid.csv", [*AXES, "seed"]),
+    "tuned": Table(FOLDER / "tuned.csv", [*AXES, "seed"]),
+    "seeds": Table(FOLDER / "seeds.csv", ["seed"]),
+    "other classifiers": Table(FOLDER / "other_classifiers.csv", ["model"]),
 }
-NEIGHBOURS = FOLDER / "other_classifiers.csv"
+# model, test_accuracy_percent, old_version and source (an address)
+QUOTED = pd.read_csv(PUBLISHED / "other_classifiers.csv")
 COMPARISONS = pd.read_csv(PUBLISHED / "comparisons.csv")  # of the paper, in its own order
 
 
 def load(name: str) -> pd.DataFrame:
-    """Return "grid", "tuned" or "seeds": a row per run on KMNIST; accuracies are fractions."""
+    """Return one of TABLES: "grid", "tuned" or "seeds" have a row per run on KMNIST."""
     return TABLES[name].load()
 
 
@@ -90,8 +94,9 @@ def chosen_by(grid: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row per seed: test_accuracy (in per cent) of the combination that is best on this seed's
-        "validation" images, and of that which is best on the "test" images themselves.
+        A row per seed: test_accuracy (in per cent) of the combination that is
+        best on this seed's "validation" images, and of that which is best on
+        the "test" images themselves.
     """
     runs = grid[~grid.diverged.astype(bool)].set_index("seed", append=True)
     best = {
@@ -130,8 +135,9 @@ def widths(values: Iterable[float]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns seeds, mean (half the width of the confidence interval, ``t s / sqrt n``)
-        and next_run (that of the prediction interval, ``t s sqrt(1 + 1/n)``).
+        Columns seeds, mean (half the width of the confidence interval,
+        ``t s / sqrt n``) and next_run (that of the prediction interval,
+        ``t s sqrt(1 + 1/n)``).
 
     Examples
     --------
@@ -160,13 +166,15 @@ def printed_runs() -> list[np.ndarray]:
 def smallest_difference(groups: Iterable[Iterable[float]]) -> tuple[float, float, float]:
     """Return the smallest difference of two single runs that chance does not explain.
 
-    Two runs of one configuration differ by less in 95 of 100 cases: ``t s sqrt(2)``, in the unit of
-    the values, with s pooled over groups of runs that differ in their seed only.
+    Two runs of one configuration differ by less in 95 of 100 cases:
+    ``t s sqrt(2)``, in the unit of the values, with s pooled over groups of
+    runs that differ in their seed only.
 
     Returns
     -------
     difference, low, high : float
-        With its 95 % confidence interval, by the distribution of s (chi-squared).
+        With its 95 % confidence interval, by the distribution of s
+        (chi-squared).
 
     Examples
     --------
@@ -192,9 +200,10 @@ def single_run_comparisons(groups: Iterable[Iterable[float]]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns experiment, minus, difference (percentage points, of the paper's two printed test
-        accuracies) and beyond_chance: "yes" or "no" if it lies beyond or below the interval of
-        :func:`smallest_difference`, else "borderline".
+        Columns experiment, minus, difference (percentage points, of the paper's
+        two printed test accuracies) and beyond_chance: "yes" or "no" if it lies
+        beyond or below the interval of :func:`smallest_difference`, else
+        "borderline".
     """
     _, low, high = smallest_difference(groups)
     accuracies = {name: numbers.test_accuracy for name, numbers in PAPER.items()}
@@ -207,26 +216,11 @@ def single_run_comparisons(groups: Iterable[Iterable[float]]) -> pd.DataFrame:
 # ---- other classifiers ---------------------------------------------------------------------------
 
 
-def quoted() -> pd.DataFrame:
-    """Return model, test_accuracy_percent, old_version and source (an address).
-
-    Examples
-    --------
-    >>> quoted().test_accuracy_percent.max()
-    np.float64(99.34)
-    """
-    return pd.read_csv(PUBLISHED / "other_classifiers.csv")
-
-
-def measured() -> pd.DataFrame:
-    """Return model and test_accuracy_percent of what was measured here, on KMNIST."""
-    return pd.read_csv(NEIGHBOURS)
-
-
 def measure_neighbours(data: Dataset) -> None:
     """Measure 4 nearest neighbours with scikit-learn, and write their accuracy (a minute).
 
-    A vote weighs one over the Euclidean distance of the pixels, as in the data set's own benchmark.
+    A vote weighs one over the Euclidean distance of the pixels, as in the data
+    set's own benchmark.
     """
     from sklearn.neighbors import KNeighborsClassifier  # not needed for anything else
 
@@ -237,5 +231,5 @@ def measure_neighbours(data: Dataset) -> None:
     model = KNeighborsClassifier(4, weights="distance", algorithm="brute", n_jobs=-1)
     accuracy = 100 * model.fit(train, data.train_labels).score(test, data.test_labels)
     row = {"model": "4 nearest neighbours", "test_accuracy_percent": accuracy}
-    write_csv(pd.DataFrame([row]), NEIGHBOURS)
-    tell(f"{NEIGHBOURS}: {accuracy:.2f} %")
+    TABLES["other classifiers"].write(pd.DataFrame([row]))
+    tell(f"4 nearest neighbours: {accuracy:.2f} %")

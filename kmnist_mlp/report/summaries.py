@@ -25,9 +25,9 @@ from kmnist_mlp.experiments.published_code import DEVIATIONS
 from kmnist_mlp.experiments.readings import ABLATED, OURS, load_curves, load_readings
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.experiments.sweep import (
-    measured,
+    QUOTED,
+    load,
     printed_runs,
-    quoted,
     single_run_comparisons,
     smallest_difference,
 )
@@ -121,7 +121,7 @@ def single_runs() -> tuple[pd.DataFrame, float, float, float]:
 
 def classifiers(results: Results) -> pd.DataFrame:
     """Return published test accuracies on KMNIST, and those that were measured here."""
-    table = quoted().merge(measured(), "left", "model", suffixes=("", "_here"))
+    table = QUOTED.merge(load("other classifiers"), "left", "model", suffixes=("", "_here"))
     table = table.sort_values("test_accuracy_percent")
     cells = table[["test_accuracy_percent", "test_accuracy_percent_here"]]
     cells = cells.map("{:.2f}".format).replace("nan", MISSING).to_numpy().tolist()
