@@ -154,8 +154,8 @@ def test_a_notebook_of_the_class_runs_from_the_unpacked_folder_with_the_package_
     here = unpacked / CLASS
     script = (
         "from pathlib import Path; from kmnist_mlp.report.execution import execute_all; "
-        "first, last = execute_all(sorted(Path('notebooks').glob('*.ipynb'))); "
-        "print(first.cells, last.cells[-1].outputs)"
+        "paths = sorted(Path('notebooks').glob('*.ipynb')); found = execute_all(paths); "
+        "print(found[paths[0]].cells, found[paths[1]].cells[-1].outputs)"
     )
     environment = os.environ | {
         "PYTHONPATH": str(here), "KMNIST_MLP_DATASET": "stand-in", "KMNIST_MLP_SEEDS": "1",

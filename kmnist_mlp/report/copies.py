@@ -1,11 +1,10 @@
-"""Copies of the notebooks: to play with (`make lab`), and a zip for a class (`make course`).
+"""Copies of the notebooks to play with (`make lab`) or for a class (`make course`).
 
-A copy to play with is never overwritten. It carries the hash of the cells that it was made from, so
-that a later call can tell that the original has changed since. The zip holds two folders:
-``kmnist_course`` is handed to the class, ``kmnist_course_solutions`` is the teacher's.
+A copy to play with is never overwritten. It carries the hash of the cells that it was
+made from, so that a later call can tell that the original has changed since. The zip
+holds two folders: ``kmnist_course`` is handed to the class, ``kmnist_course_solutions``
+is the teacher's.
 """
-
-from __future__ import annotations
 
 import hashlib
 import json
@@ -34,7 +33,7 @@ SOLUTION = "solution"  # tag of a cell: the solution of the exercise in the cell
 
 
 def copy_to_play(originals: Path, play: Path) -> None:
-    """Copy the numbered notebooks of a folder that have no copy yet; leave all others alone.
+    """Copy the notebooks of a folder that have no copy yet; leave all others alone.
 
     A copy whose original has other cells than when it was made is named on the console.
     """
@@ -43,19 +42,18 @@ def copy_to_play(originals: Path, play: Path) -> None:
     for original, notebook in notebooks.items():
         # what a reader types: new outputs alone make no copy outdated
         typed = [(cell.cell_type, cell.source) for cell in notebook.cells]
-        key, copy = hashlib.sha256(repr(typed).encode()).hexdigest(), play / original.name
+        key = hashlib.sha256(repr(typed).encode()).hexdigest()
+        copy = play / original.name
         notebook.metadata["copied_from"] = key
         if not copy.exists():
             write(notebook, copy)
         elif json.dumps(key) not in copy.read_text(encoding="utf-8"):
-            tell(
-                f"play/{copy.name} is kept, but its original has changed since it was copied: "
-                "rename or delete it, and `make lab` copies the new one."
-            )
+            tell(f"play/{copy.name} is kept, but its original has changed since it was copied:")
+            tell("rename or delete it, and `make lab` copies the new one.")
 
 
 def split_solutions(notebook: nbformat.NotebookNode) -> tuple[nbformat.NotebookNode, str]:
-    r"""Return a notebook without its solutions, and its exercises with their solutions, unfolded.
+    r"""Return a notebook without solutions, and its exercises with theirs, unfolded.
 
     Examples
     --------
@@ -87,8 +85,8 @@ def split_solutions(notebook: nbformat.NotebookNode) -> tuple[nbformat.NotebookN
 def pack_course(project: Path, output: Path) -> None:
     """Write the zip of a project's committed notebooks, whole or not at all.
 
-    The same project gives the same bytes. The pages keep the outputs of the committed notebooks,
-    without the solutions; the notebooks have neither.
+    The same project gives the same bytes. The pages keep the outputs of the committed
+    notebooks, without the solutions; the notebooks have neither.
 
     Raises
     ------
