@@ -1,7 +1,6 @@
 """The command executes what changed and writes a whole report; a failure leaves the old one."""
 
 import re
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -128,35 +127,33 @@ def test_only_what_changed_is_executed_again_and_the_report_holds_nothing_old(ma
 def test_all_that_decides_the_outputs_of_a_notebook_is_in_the_key_of_their_execution(
     tmp_path, monkeypatch, tiny10
 ):
-    package = shutil.copytree(ROOT / "kmnist_mlp", tmp_path / "kmnist_mlp")
     monkeypatch.setattr(execution, "PROJECT", tmp_path)
-    cell = new_markdown_cell("# 1 One")
 
     def key(data=tiny10, **change):
-        return outputs_key(nbformat.from_dict({"cells": [{**cell, **change}]}), data)
+        cell = {**new_markdown_cell("# 1 One"), **change}
+        return outputs_key(nbformat.from_dict({"cells": [cell]}), data)
 
-    before, other_images = key(), replace(tiny10, test_images=tiny10.test_images[::-1])
-    assert key() == before
-    others = [key(data=data) for data in (other_images, replace(tiny10, name="other"))]
-    others += [key(source="# 2"), key(cell_type="raw"), key(metadata={"tags": ["a"]})]
-    for owner, name, value in (
-        ("numpy", "__version__", "0"),
-        ("pandas", "__version__", "0"),
-        ("kmnist_mlp.experiments.provenance", "commit", lambda: "another"),
-        ("kmnist_mlp.report.execution", "default_seeds", lambda: [7]),
+    def key_with(file):
+        path = tmp_path / "kmnist_mlp" / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("changed")
+        return key()
+
+    keys = [key(), key(replace(tiny10, test_images=tiny10.test_images[::-1]))]
+    keys += [key(source="# 2"), key(cell_type="raw"), key(metadata={"tags": ["a"]})]
+    for name, value in (
+        ("numpy.__version__", "0"),
+        ("pandas.__version__", "0"),
+        ("kmnist_mlp.experiments.provenance.commit", lambda: "another"),
+        ("kmnist_mlp.report.execution.default_seeds", lambda: [7]),
     ):
         with monkeypatch.context() as context:
-            context.setattr(f"{owner}.{name}", value)
-            others.append(key())
-    for name in ("network.py", "figures/style.py", "experiments/paper.py"):
-        content = (package / name).read_bytes()
-        (package / name).write_bytes(content + b" ")
-        others.append(key())
-        (package / name).write_bytes(content)
-    assert len({before, *others}) == 1 + len(others)
-    for name in ("network.pyc", "report/pages/page.py", "report/pages/templates/style.css"):
-        (package / name).write_bytes(b"other")
-    assert key() == before
+            context.setattr(name, value)
+            keys.append(key())
+    keys += map(key_with, ("network.py", "figures/style.mplstyle", "experiments/paper.csv"))
+    assert len({*keys}) == len(keys)
+    for file in ("network.pyc", "report/pages/page.py", "report/pages/templates/style.css"):
+        assert key_with(file) == keys[-1]
 
 
 # ---- what goes wrong -----------------------------------------------------------------------------

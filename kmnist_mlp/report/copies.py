@@ -15,6 +15,7 @@ from pathlib import Path
 
 import nbformat
 from nbconvert.preprocessors import ClearOutputPreprocessor, TagRemovePreprocessor
+from nbformat import NotebookNode
 
 from kmnist_mlp.datasets.kmnist import data_at_hand
 from kmnist_mlp.report.execution import read_all, write
@@ -29,7 +30,7 @@ RUNS_WITH = (  # what `make lab` needs
 # what goes with the solutions: the teacher's page, and what it refers to
 TEACHING = ("teaching.md", "data.md", "benchmark.md", "benchmark.json")  # docs/
 README = Path(__file__).parent / "texts" / "course.md"
-SOLUTION = "solution"  # tag of a cell: the solution of the exercise in the cell above it
+SOLUTION = "solution"  # tag of a cell: solves the exercise in the cell above it
 
 
 def copy_to_play(originals: Path, play: Path) -> None:
@@ -52,7 +53,7 @@ def copy_to_play(originals: Path, play: Path) -> None:
             tell("rename or delete it, and `make lab` copies the new one.")
 
 
-def split_solutions(notebook: nbformat.NotebookNode) -> tuple[nbformat.NotebookNode, str]:
+def split_solutions(notebook: NotebookNode) -> tuple[NotebookNode, str]:
     r"""Return a notebook without solutions, and its exercises with theirs, unfolded.
 
     Examples
@@ -94,18 +95,20 @@ def pack_course(project: Path, output: Path) -> None:
         If a notebook has no outputs.
     """
     notebooks = read_all(project / "notebooks")
-    files = {f"{SOLUTIONS}/{name}": (project / "docs" / name).read_bytes() for name in TEACHING}
-    files[f"{CLASS}/README.md"] = README.read_bytes()
+    files = {f"{CLASS}/README.md": README.read_bytes()}
+    for name in TEACHING:
+        files[f"{SOLUTIONS}/{name}"] = (project / "docs" / name).read_bytes()
     for place in (project / name for name in RUNS_WITH):
         for path in (place, *place.rglob("*")):
             if path.is_file() and path.suffix != ".pyc":
-                files[f"{CLASS}/{path.relative_to(project).as_posix()}"] = path.read_bytes()
+                name = path.relative_to(project).as_posix()
+                files[f"{CLASS}/{name}"] = path.read_bytes()
     for path, notebook in notebooks.items():
         notebooks[path], solutions = split_solutions(notebook)
         if solutions:
             files[f"{SOLUTIONS}/{path.stem}.md"] = solutions.encode()
         cleared, _ = ClearOutputPreprocessor().preprocess(deepcopy(notebooks[path]), {})
-        for name in ("kmnist_mlp", "widgets"):  # when and how the outputs were made, their state
+        for name in ("kmnist_mlp", "widgets"):  # how outputs were made, their state
             cleared.metadata.pop(name, None)
         files[f"{CLASS}/notebooks/{path.name}"] = nbformat.writes(cleared).encode() + b"\n"
     for stem, html in render(notebooks, data_at_hand()).items():
@@ -117,4 +120,4 @@ def pack_course(project: Path, output: Path) -> None:
             entry.create_system, entry.external_attr = 3, 0o644 << 16
             archive.writestr(entry, content, zipfile.ZIP_DEFLATED)
     tell(f"The course is ready: {output}")
-    tell(f"{CLASS}/ is for the class, {SOLUTIONS}/ for the teacher; see docs/teaching.md.")
+    tell(f"{CLASS}/ is for the class, {SOLUTIONS}/ for the teacher (docs/teaching.md).")

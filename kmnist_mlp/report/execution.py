@@ -54,10 +54,9 @@ def executed(folder: Path, store: Path) -> dict[Path, NotebookNode]:
     """
     notebooks = read_all(folder)
     data = _load()
-    kept = {
-        path: store / f"{path.stem}-{outputs_key(notebook, data)}.ipynb"
-        for path, notebook in notebooks.items()
-    }
+    kept = {}
+    for path, notebook in notebooks.items():
+        kept[path] = store / f"{path.stem}-{outputs_key(notebook, data)}.ipynb"
     stale = [path for path, file in kept.items() if not file.exists()]
     if stale:
         store.mkdir(parents=True, exist_ok=True)
@@ -91,7 +90,7 @@ def _load() -> Dataset:
     return data
 
 
-def _executed_on(data: Dataset, paths: list[Path]) -> tuple[dict[Path, NotebookNode], Results]:
+def _executed_on(data: Dataset, paths: list[Path]) -> tuple[dict, Results]:
     """Run all experiments, then the notebooks, which find them in the cache."""
     tell(f"Training on {data!r} ...")
     began = time.perf_counter()
@@ -162,7 +161,8 @@ def outputs_key(notebook: NotebookNode, data: Dataset) -> str:
     package: all files but those that make pages.
     """
     cells = [(cell.cell_type, cell.source, cell.metadata) for cell in notebook.cells]
-    made_with = facts(data, default_seeds()) | {"made": [pd.__version__, mpl.__version__]}
+    made_with = facts(data, default_seeds())
+    made_with["made"] = [pd.__version__, mpl.__version__]
     digest = hashlib.sha256(repr([cells, made_with]).encode())
     # no list of kinds: a module, a table or saved weights can all decide an output
     package = PROJECT / "kmnist_mlp"

@@ -117,10 +117,11 @@ def show(
     looks = widget is not None and someone_looks()  # it takes the place of all panels
     for place, panel in enumerate(content.panels[: 1 if looks else None]):
         axis = panel.axes[0]
-        name = axis.get_title(loc="left") or axis.get_title() or axis.get_ylabel() or number
+        name = axis.get_title(loc="left") or axis.get_title() or axis.get_ylabel()
         shown = picture(panel)
-        facts = {"alt": name if place else full, "width": int(100 * panel.get_figwidth())}
-        metadata = dict.fromkeys(shown, facts)
+        about = {"alt": (name or number) if place else full}
+        about["width"] = int(100 * panel.get_figwidth())
+        metadata = dict.fromkeys(shown, about)
         metadata["kmnist_mlp"] = {"role": "panel"} if place else mark
         if looks:
             view = widget._repr_mimebundle_().items()
@@ -148,8 +149,8 @@ def show_curves(results: Results, name: str, caption: str = "") -> None:
             text += ", early stopping"
         caption = TEXTS["papers_curves"].format(*entry.figures, text)
     elif not caption:
-        changed = setting(results.of(name)[0].config)
-        caption = f"Learning curves of {title(name)}. Loss and accuracy by epoch; {changed}."
+        config = results.of(name)[0].config
+        caption = TEXTS["curves"].format(title(name), setting(config))
     show(learning_curves(results, name), caption)
 
 
@@ -215,7 +216,8 @@ def number(results: Results, name: str, quantity: str = "test_accuracy") -> str:
 def named(results: Results, *names: str, of: str = "test_accuracy") -> str:
     """Return experiments with a quantity: "sigmoid (85.75 ± 0.34 %) and ..."."""
     brackets = str.maketrans("()", "[]")
-    return listed(f"{called(n)} ({number(results, n, of).translate(brackets)})" for n in names)
+    texts = {name: number(results, name, of).translate(brackets) for name in names}
+    return listed(f"{called(name)} ({text})" for name, text in texts.items())
 
 
 def printed(*names: str) -> str:

@@ -64,8 +64,9 @@ def error_factors(results: Results, name: str, other: str) -> pd.Series:
     """
     parts = ["training", "validation", "test"]
     right = results.frame.groupby("experiment").mean(numeric_only=True)
-    errors = 1 - right[[f"{part}_accuracy" for part in parts]].set_axis(parts, axis=1)
-    return (errors.loc[name] / errors.loc[other]).clip(upper=10)
+    errors = 1 - right[[f"{part}_accuracy" for part in parts]]
+    factors = (errors.loc[name] / errors.loc[other]).clip(upper=10)
+    return factors.set_axis(parts)
 
 
 def single_runs() -> tuple[pd.DataFrame, float, float, float]:
@@ -110,17 +111,19 @@ def saturated(results: Results, units: pd.DataFrame, weights: str) -> Results:
     weights : str
         "initial" or "kept".
     """
-    return replace(results, frame=units[(units.weights == weights) & (units.layer == 1)])
+    first = units.query("weights == @weights and layer == 1")
+    return replace(results, frame=first)
 
 
 def judged(results: Results, *sections: str) -> pd.DataFrame:
     """Return the claims of sections, judged by the text and by the code."""
-    return causes.in_both_readings(claims.judge(results, {}, claims.claims_of(*sections)))
+    chosen = claims.claims_of(*sections)
+    return causes.in_both_readings(claims.judge(results, {}, chosen))
 
 
 def together(results: Results, name: str, frame: pd.DataFrame) -> Results:
     """Return results with the runs of a table, under a name."""
-    frame = pd.concat([results.frame, frame.assign(experiment=name)], ignore_index=True)
+    frame = pd.concat([results.frame, frame.assign(experiment=name)])
     return Results.of_frame(frame, results.data_name)
 
 

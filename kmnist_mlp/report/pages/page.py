@@ -26,12 +26,12 @@ from kmnist_mlp.report.pages.text import slug
 from kmnist_mlp.support.statistics import interval
 
 TEMPLATES = Path(__file__).parent / "templates"
-CHECK = "## Check"  # begins the last section of a notebook, which is for maintainers
-LONGEST = 24  # characters of a title in the menu; else the name of the file stands there
+CHECK = "## Check"  # begins the last section, which is for maintainers
+LONGEST = 24  # characters of a title in the menu, else the name of the file
 FAILED_FIRST = ("not reproduced", "no effect", "undecided", "reproduced")
 WIDTH, EDGE = 160, 8  # of the drawing of a claim, in pixels
 DRAWN = ["low", "high", "interval_low", "interval_high", "mean"]
-# Columns of the scoreboard in which an empty cell is an empty text, not a missing number
+# Columns of the scoreboard in which an empty cell is an empty text
 NAMES = dict.fromkeys(("minus", "note", "verdict_code", "cause", "also"), "")
 
 
@@ -72,7 +72,7 @@ def make_pages(notebooks: dict[Path, NotebookNode]) -> list[SimpleNamespace]:
             raise ValueError(f"{path.name} has no outputs; `make report` executes it")
         gather_panels(code)
         first = cells[0].source if cells else ""
-        title, summary, *_ = [*filter(None, map(str.strip, first.splitlines())), "", ""]
+        title, summary, *_ = [*filter(None, first.splitlines()), "", ""]
         title = title.lstrip("# ") or path.stem
         number, _, name = path.stem.partition("_")
         name = f"{number.lstrip('0')} {name.replace('_', ' ').capitalize()}"
@@ -107,7 +107,8 @@ def make_pages(notebooks: dict[Path, NotebookNode]) -> list[SimpleNamespace]:
 
 class _Renderer(IPythonRenderer):
     def block_math(self, body: str) -> str:
-        return f'<div class="formula" tabindex="0">{mathml(body.strip(), display="block")}</div>'
+        formula = mathml(body.strip(), display="block")
+        return f'<div class="formula" tabindex="0">{formula}</div>'
 
     def inline_math(self, body: str) -> str:
         return mathml(body.strip())
@@ -155,7 +156,7 @@ def index_content(pages: list[SimpleNamespace]) -> dict[str, Any]:
         judged.attrs["data_name"] = facts.get("data", "")
         content |= {
             "board": board(judged, pages),
-            "counts": {verdict: (judged.verdict == verdict).sum() for verdict in claims.VERDICTS},
+            "counts": {each: (judged.verdict == each).sum() for each in claims.VERDICTS},
             "kinds": html(tables.verdicts_by_kind(judged)),
             "rules": (claims.RULE, causes.CAUSE_RULE),
         }
@@ -220,7 +221,7 @@ def showing(items: list[NotebookNode], quantity: str, *names: str) -> list[Noteb
     return [item for name in wanted for item in showing(items, quantity, name)]
 
 
-def board(judged: pd.DataFrame, pages: list[SimpleNamespace]) -> dict[str, list[dict[str, Any]]]:
+def board(judged: pd.DataFrame, pages: list[SimpleNamespace]) -> dict[str, list[dict]]:
     """Return the claims by the title of their section, those that failed first.
 
     Parameters
@@ -244,7 +245,10 @@ def board(judged: pd.DataFrame, pages: list[SimpleNamespace]) -> dict[str, list[
         rank=judged.verdict.map(FAILED_FIRST.index),
         remark=[*map(tables.remark, judged.itertuples())],
         places=places(judged),
-        shown=[showing(items, c.quantity, c.experiment, c.minus) for c in judged.itertuples()],
+        shown=[
+            showing(items, *claim)
+            for claim in judged[["quantity", "experiment", "minus"]].to_numpy()
+        ],
     )
     sections = rows.groupby("title", sort=False)
     return {
@@ -263,4 +267,5 @@ def places(judged: pd.DataFrame) -> list[list[float]]:
     lowest = finite.min(axis=1)
     span = (finite.max(axis=1) - lowest).replace(0, 1)
     inner = (WIDTH - 2 * EDGE) * judged[DRAWN].sub(lowest, axis=0)
-    return (EDGE + inner.div(span, axis=0)).clip(0, WIDTH).round(1).to_numpy().tolist()
+    drawn = EDGE + inner.div(span, axis=0)
+    return drawn.clip(0, WIDTH).round(1).to_numpy().tolist()

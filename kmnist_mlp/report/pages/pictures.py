@@ -64,7 +64,7 @@ def figure_html(output: NotebookNode, number: str, place: str = "") -> Markup:
     return html
 
 
-def picture_html(content: str, prefix: str, alt: str, width: float = 0, **_: float) -> Markup:
+def picture_html(content: str, prefix: str, alt: str, width: float = 0, **_) -> Markup:
     """Return a picture as HTML: a PNG as an image, an SVG as a part of the page.
 
     The SVG takes its colours and font from the page, and has identifiers of its own. An

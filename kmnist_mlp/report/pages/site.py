@@ -12,7 +12,6 @@ from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 
 import jinja2
-import nbformat
 from bs4 import BeautifulSoup
 from markupsafe import Markup
 
@@ -27,17 +26,15 @@ from kmnist_mlp.report.pages.text import GLOSSARY, finish
 from kmnist_mlp.support.files import whole_file
 
 # The pages that are no notebooks
-EXTRAS = tomllib.loads(Path(__file__).with_name("extras.toml").read_text("utf-8"))
-INDEX, *EXTRAS = (SimpleNamespace(stem=stem, **page) for stem, page in EXTRAS.items())
+PAGES = tomllib.loads(Path(__file__).with_name("extras.toml").read_text("utf-8"))
+INDEX, *EXTRAS = (SimpleNamespace(stem=stem, **PAGES[stem]) for stem in PAGES)
 PAD_BITS, PAD_IMAGES = 5, 250  # of a weight, and of the test set: less than 2.5 MB
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PRINT = """--headless --disable-gpu --no-pdf-header-footer --export-tagged-pdf
 --generate-pdf-document-outline""".split()
 
 
-def render(
-    notebooks: dict[Path, nbformat.NotebookNode], data: Dataset, single: bool = False
-) -> dict[str, str]:
+def render(notebooks: dict, data: Dataset, single: bool = False) -> dict[str, str]:
     """Return the HTML of every page by its stem; of a single file, "index" alone.
 
     A script that a notebook's output brings along may run in its page: pages are made
@@ -84,12 +81,12 @@ def render(
         "pad": drawing_pad(load_best(), data, bits=PAD_BITS, images=PAD_IMAGES).data,
         "playground": playground_html(data),
     }
-    shown = {"index": pages} if single else {page.stem: [page] for page in pages}
-    files = {
-        stem: BeautifulSoup(frame.render(content, shown=articles), "html.parser")
-        for stem, articles in shown.items()
-    }
-    searched = [section for page in files.values() for section in finish(page, address)]
+    files = {}
+    searched = []
+    for page in [INDEX] if single else pages:
+        html = frame.render(content, shown=pages if single else [page])
+        files[page.stem] = BeautifulSoup(html, "html.parser")
+        searched += finish(files[page.stem], address)
     packed = deflated(json.dumps(searched, ensure_ascii=False).encode())
     for page in files.values():
         page.find(id="sections").string = packed
@@ -100,9 +97,7 @@ def render(
     return {stem: str(page) for stem, page in files.items()}
 
 
-def export(
-    notebooks: dict[Path, nbformat.NotebookNode], data: Dataset, output: Path, single: bool
-) -> None:
+def export(notebooks: dict, data: Dataset, output: Path, single: bool) -> None:
     """Write the report, a folder or one file, whole or not at all."""
     files = render(notebooks, data, single)
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -127,7 +122,8 @@ def export(
 
 def find_browser() -> str | None:
     """Return the program named by CHROMIUM, else the first of the usual ones."""
-    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    found = (shutil.which(name) for name in BROWSERS)
+    return os.environ.get("CHROMIUM") or next(filter(None, found), None)
 
 
 def print_pdf(browser: str, page: Path) -> Path:
@@ -157,10 +153,10 @@ def print_pdf(browser: str, page: Path) -> Path:
         # a figure is its picture, which has a text of its own, and not the box around it
         text = page.read_text("utf-8").replace("<figure ", '<figure role="group" ')
         copy.write_text(text, "utf-8")
-        options = [*PRINT, f"--user-data-dir={folder}/profile", f"--print-to-pdf={printed}"]
+        command = [browser, *PRINT, f"--user-data-dir={folder}/profile"]
         if hasattr(os, "geteuid") and os.geteuid() == 0:  # its sandbox is not for root
-            options.append("--no-sandbox")
-        command = [browser, *options, copy.as_uri()]
+            command.append("--no-sandbox")
+        command += [f"--print-to-pdf={printed}", copy.as_uri()]
         done = subprocess.run(command, capture_output=True, text=True)
         if not printed.exists():
             raise OSError(f"{browser} printed nothing: {done.stderr[-500:]}")

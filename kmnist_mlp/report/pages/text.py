@@ -14,8 +14,8 @@ FORMS = (entry.get("forms", term) for term, entry in GLOSSARY.items())
 TERM = re.compile(rf"\b(?:{'|'.join(f'({form})' for form in FORMS)})\b", re.IGNORECASE)
 KANA = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]+")
 HEADINGS = {"h1", "h2", "h3", "dt"}
-NOT_SEARCHED = HEADINGS | {"figure", "svg", "math", "table", "pre", "summary", "button"}
-NOT_LINKED = HEADINGS | {"a", "button", "code", "dl", "math", "pre", "summary", "svg", "td", "th"}
+NOT_SEARCHED = HEADINGS | {*"figure svg math table pre summary button".split()}
+NOT_LINKED = HEADINGS | {*"a button code dl math pre summary svg td th".split()}
 
 
 def slug(text: str) -> str:
@@ -23,7 +23,7 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
-def finish(page: BeautifulSoup, address: Callable) -> list[dict[str, str]]:
+def finish(page: BeautifulSoup, address: Callable) -> list[dict]:
     """Give headings anchors, fill the contents, mark the text of a page, in place.
 
     In an article of class "notebook", each term of the glossary is linked where it
@@ -73,7 +73,7 @@ def finish(page: BeautifulSoup, address: Callable) -> list[dict[str, str]]:
     return found
 
 
-def _sections(article: BeautifulSoup, stem: str, address: Callable) -> list[dict[str, str]]:
+def _sections(article: BeautifulSoup, stem: str, address: Callable) -> list[dict]:
     found = []
     current = {"text": ""}
     for node in article.descendants:
