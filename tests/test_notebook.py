@@ -149,7 +149,7 @@ def test_values_at_an_epoch_are_those_of_the_curves_or_of_their_ends(small_resul
 
 def test_summaries_of_gradients_and_errors(kana, small_results):
     paper = summaries.gradient_summary()
-    assert (paper.rows, paper.zero_passes) == (18, 4)
+    assert (paper.rows, paper.zero_passes, paper.above_1_percent) == (18, 4, 9)
     assert paper.relative == pytest.approx(0.0702, abs=1e-4)
     results = with_values(small_results, "test_accuracy", linear=[0.7, 0.5], baseline=[0.9, 0.7])
     assert summaries.error_factors(results, "linear", "baseline").test == pytest.approx(2)

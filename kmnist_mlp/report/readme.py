@@ -68,9 +68,13 @@ def update_readme(readme: Path, results: Results) -> None:
         if not found:
             raise ValueError(f"{readme} must have the marks `{begin} ... -->` and `{end}`")
     use_style()
-    panels = comparison.difference_to_paper(results).panels
+    drawn = comparison.difference_to_paper(results).panels
+    panels = [imread(io.BytesIO(png(panel))) for panel in drawn]
+    tallest = max(map(len, panels))
+    below = [((0, tallest - len(panel)), (0, 0), (0, 0)) for panel in panels]
+    panels = [np.pad(*each, constant_values=1) for each in zip(panels, below, strict=True)]
     picture = io.BytesIO()
-    imsave(picture, np.hstack([imread(io.BytesIO(png(panel))) for panel in panels]))
+    imsave(picture, np.hstack(panels))
     docs = readme.parent / "docs"
     for path, content in (
         (readme, text.encode()),

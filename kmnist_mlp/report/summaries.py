@@ -32,9 +32,11 @@ def gradient_summary(gradients: pd.DataFrame | None = None) -> SimpleNamespace:
     relative = np.array(relative_differences(gradients))
     return SimpleNamespace(
         rows=len(gradients),
+        size=gradients.actual_gradient.abs().median(),
         largest=gradients.difference.max(),
         relative=relative.max(),
         median_relative=np.median(relative),
+        above_1_percent=(relative > 0.01).sum(),
         zero_passes=would_pass(gradients.approximated_gradient, 0),
     )
 
