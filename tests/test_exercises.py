@@ -6,6 +6,7 @@ notebook's ``data``. Here that is a small part of the stand-in, so that all of t
 
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import joblib
@@ -59,60 +60,7 @@ def solve(few_images):
 
 
 # What the text of each solution says, in the names of its code
-SAID = {
-    "1.2": [  # the error on one side falls with the step, that of the other with its square
-        "9 < one_sided[3] / one_sided[4] < 11 and 90 < central[1] / central[2] < 110",
-        "1e-9 < steps[one_sided.argmin()] < 1e-6",
-        "steps[one_sided.argmin()] < steps[central.argmin()]",
-        "central.min() < one_sided.min() / 10",
-    ],
-    "2.1": [  # one epoch with 0.005 does what several with 0.0005 do, in every seed
-        "1 + distance.argmin() >= 4",
-        "len(gains) == 5 and min(gains) > 0 and interval(gains)[1] > 0",
-    ],
-    "3.1": [  # shuffled labels are learnt by heart, and test images are guessed
-        "result.returned['training_accuracy'] > 0.95",
-        "result.returned['validation_accuracy'] < 0.2 and result.test_accuracy < 0.2",
-    ],
-    "3.2": [  # a quarter of the penalty has the same effect in mini-batches of a quarter
-        "abs(norms['32, 0.05'] / norms['128, 0.2'] - 1) < 0.02",
-        "norms['32, 0.2'] < 0.95 * norms['128, 0.2']",
-    ],
-    "4.1": [  # leaky ReLU passes the gradient check and trains like ReLU
-        "checked.within_tolerance.all()",
-        "result.returned['validation_accuracy'] > 0.8",
-        "abs(ACTIVATIONS['leaky ReLU'].value(np.array([-2.0, 3.0])) - [-0.02, 3]).max() < 1e-9",
-    ],
-    "4.2": [  # without activation, a hidden layer is no better than none
-        "abs(accuracy['identity'] - accuracy['linear']) < 0.03",
-        "accuracy['tanh'] > max(accuracy['identity'], accuracy['linear']) + 0.02",
-    ],
-    "4.3": [  # sigmoid needs a fraction of the epochs with ten times the learning rate
-        "results.frame.best_epoch[1] < results.frame.best_epoch[0] / 3",
-        "abs(results.frame.validation_accuracy.diff()[1]) < 0.02",
-    ],
-    "5.1": [  # the network is small enough, and chosen by validation accuracy
-        "max(sizes.values()) < 100_000",
-        "best == results.frame.experiment[results.frame.validation_accuracy.idxmax()]",
-        "results.values('test_accuracy', best).mean() > 75",
-    ],
-    "5.2": [  # a few units learn 100 images by heart, and one does not
-        "training[1] < 0.6 and training[16] == training[32] == 1",
-        "all(training[units] > test[units] + 0.1 for units in training)",
-    ],
-    "6.1": [  # the choice is made on validation, and augmentation wins
-        "best == 'tuned, augmented' and results.values('test_accuracy', best).mean() > 90",
-    ],
-    "7.1": [  # the best network loses accuracy outside the shifts of its augmentation
-        "abs(accuracy[0] - accuracy[1]) < 0.05",
-        "accuracy[0] > accuracy[4] + 0.05 and accuracy[4] > accuracy[8] + 0.2",
-    ],
-    "7.2": [  # augmentation helps where images are few
-        "augmented.returned['training_accuracy'] <= plain.returned['training_accuracy'] == 1",
-        "augmented.test_accuracy > plain.test_accuracy + 0.03",
-    ],
-    "7.3": ["ensemble > members.mean() + 1"],  # better than the mean of its members
-}
+SAID = tomllib.loads(Path(__file__).with_name("solutions.toml").read_text("utf-8"))
 
 
 @pytest.mark.parametrize("number", SAID)

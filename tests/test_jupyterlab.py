@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from browser import browser_page, look, needs_browser
@@ -33,7 +32,7 @@ SETTINGS = {  # nothing pops up, and every cell is in the page, whether it is in
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """A JupyterLab on copies, as `make lab` opens it; gives its address, token and folder."""
+    """A JupyterLab on copies, as `make lab` opens it; gives the address of a notebook."""
     here = tmp_path_factory.mktemp("lab")
     folder = here / "play"
     copy_to_play(ROOT / "notebooks", folder)
@@ -41,13 +40,8 @@ def lab(tmp_path_factory):
         file = here / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True)
         file.write_text(json.dumps(values), "utf-8")
-    folders = (
-        "JUPYTER_CONFIG_DIR",
-        "JUPYTER_DATA_DIR",
-        "JUPYTER_RUNTIME_DIR",
-        "IPYTHONDIR",
-        "JUPYTERLAB_WORKSPACES_DIR",
-    )
+    folders = """JUPYTER_CONFIG_DIR JUPYTER_DATA_DIR JUPYTER_RUNTIME_DIR IPYTHONDIR
+        JUPYTERLAB_WORKSPACES_DIR""".split()
     environment = os.environ | {name: str(here / name) for name in folders}
     environment |= {"JUPYTERLAB_SETTINGS_DIR": str(here / "settings"), "PYTHONPATH": str(ROOT)}
     environment |= {"KMNIST_MLP_DATASET": "stand-in", "KMNIST_MLP_SEEDS": "1"}
@@ -63,7 +57,7 @@ def lab(tmp_path_factory):
             for file in (here / "JUPYTER_RUNTIME_DIR").glob("jpserver-*.json"):
                 with contextlib.suppress(ValueError):  # not yet whole
                     info = json.loads(file.read_text())
-        yield SimpleNamespace(address=info["url"], token=info["token"])
+        yield f"{info['url']}lab/tree/{{}}.ipynb?reset&token={info['token']}".format
     finally:
         server.terminate()
         server.wait(60)
@@ -93,7 +87,7 @@ def wait_for(page, expression, seconds):
 
 def opened(page, lab, name):
     """Open a notebook in JupyterLab and wait for its kernel."""
-    page.goto(f"{lab.address}lab/tree/{name}.ipynb?reset&token={lab.token}")
+    page.goto(lab(name))
     page.locator(CELLS).nth(1).wait_for()
     page.locator(IDLE).wait_for(state="attached")
     page.locator(f"{HERE} .jp-KernelName", has_text="Python 3").wait_for()

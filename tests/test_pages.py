@@ -253,9 +253,8 @@ def test_the_index_has_findings_where_they_are_shown_contents_citation_and_credi
     assert f"note = {{commit {commit()}}}" in bibtex and "author = {{The kmnist_mlp" in bibtex
 
 
-def item(number, csv="", experiments=(), quantities=("test_accuracy",)):
-    experiments = dict.fromkeys(experiments)
-    return SimpleNamespace(number=number, csv=csv, experiments=experiments, quantities=quantities)
+def item(number, experiments, quantities=("test_accuracy",)):
+    return SimpleNamespace(number=number, experiments=experiments, quantities=quantities)
 
 
 @pytest.mark.parametrize(
@@ -277,16 +276,16 @@ def test_findings_are_the_numbers_behind_tables_and_stated_only_if_their_interva
     judged = judged.assign(kind="comparison", one_run=False, verdict_code="")
     shown = {"results": pd.DataFrame(rows, columns=columns), "beyond": networks}
     shown["scoreboard"] = judged
-    found = findings({name: item("T", table.to_csv(index=False)) for name, table in shown.items()})
+    found = findings(shown)
     assert found["fixed"] and (found["verdict"], found["members"]) == (verdict, 2)
     numbers = [found[name] for name in ("final", "gap", "best", "sigmoid")]
     assert numbers == pytest.approx([90.1, 10, 91.5, stated])
 
 
 def test_a_claim_is_shown_by_the_figure_with_the_fewest_experiments_that_has_all_of_it(index):
-    first, other = item("Figure 1", experiments="a"), item("Figure 2", experiments="b")
-    both, all_three = item("Figure 3", experiments="ab"), item("Figure 4", experiments="abc")
-    table, loss = item("Table 1", "", "a"), item("Figure 5", "", "ab", ["test_loss"])
+    first, other, both = item("Figure 1", "a"), item("Figure 2", "b"), item("Figure 3", "ab")
+    all_three, table = item("Figure 4", "abc"), item("Table 1", "a")
+    loss = item("Figure 5", "ab", ["test_loss"])
     shelf = [table, loss, all_three, both, other, first]
     for names, expected in (("a", [first]), ("ab", [both]), ("bc", [all_three]), ("d", [])):
         assert showing(shelf, "test_accuracy", *names, "") == expected

@@ -4,8 +4,6 @@ import ast
 import io
 import re
 import tokenize
-import tomllib
-from itertools import chain
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -120,14 +118,6 @@ def test_a_page_links_to_files_that_exist_and_is_linked_from_readme(page):
     local = [target for target in targets if not target.startswith("http")]
     assert [target for target in local if not (page.parent / target).is_file()] == []
     assert page.name == "README.md" or f"(docs/{page.name})" in README
-
-
-def test_the_page_on_structure_lists_the_layers_in_the_order_of_the_contract():
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    contract = settings["tool"]["importlinter"]["contracts"][0]
-    layers = list(chain.from_iterable(layer.split(" | ") for layer in contract["layers"]))
-    page = PAGES[ROOT / "docs" / "structure.md"]
-    assert re.findall(r"^\| `(\w+)(?:/|\.py)` \|", page, re.MULTILINE) == layers
 
 
 PYTHON = [

@@ -1,7 +1,6 @@
 """The command executes what changed and writes a whole report; a failure leaves the old one."""
 
 import re
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from kmnist_mlp import Config
 from kmnist_mlp.report import execution
 from kmnist_mlp.report.__main__ import main
 from kmnist_mlp.report.execution import outputs_key
+from kmnist_mlp.report.pages import site
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMITTED = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
@@ -48,7 +48,8 @@ def write(path, *cells):
 
 
 def good(project, name="01_first_steps"):
-    cells = new_markdown_cell(INTRODUCTION), new_code_cell(DRAW.strip())
+    introduction = INTRODUCTION.replace("# 1", f"# {int(name[:2])}")
+    cells = new_markdown_cell(introduction), new_code_cell(DRAW.strip())
     return write(project / "notebooks" / f"{name}.ipynb", *cells)
 
 
@@ -87,9 +88,11 @@ def test_a_report_has_a_page_for_each_notebook_with_its_formulas_outputs_and_fol
     assert {path.name for path in build.iterdir()} == {"executed", "report"}
     stems = {path.stem for path in (build / "report").iterdir()}
     assert stems == PAGES | {"01_first_steps", "02_second_steps"}
-    text = (build / "report" / "01_first_steps.html").read_text("utf-8")
-    page = BeautifulSoup(text, "html.parser").main
-    assert page.h1.get_text().startswith("1 Is the loss < 1 & finite?") and "< 1 &" not in text
+    for number, stem in ((2, "02_second_steps"), (1, "01_first_steps")):
+        text = (build / "report" / f"{stem}.html").read_text("utf-8")
+        page = BeautifulSoup(text, "html.parser").main
+        assert page.h1.get_text().startswith(f"{number} Is the loss < 1 & finite?")
+    assert "< 1 &" not in text
     (code,) = page.select("details.code")
     assert code.summary.text == "Code" and not code.has_attr("open") and code.select("span")
     code.decompose()
@@ -124,35 +127,33 @@ def test_only_what_changed_is_executed_again_and_the_report_holds_nothing_old(ma
 def test_all_that_decides_the_outputs_of_a_notebook_is_in_the_key_of_their_execution(
     tmp_path, monkeypatch, tiny10
 ):
-    package = shutil.copytree(ROOT / "kmnist_mlp", tmp_path / "kmnist_mlp")
     monkeypatch.setattr(execution, "PROJECT", tmp_path)
-    cell = new_markdown_cell("# 1 One")
 
     def key(data=tiny10, **change):
-        return outputs_key(nbformat.from_dict({"cells": [{**cell, **change}]}), data)
+        cell = {**new_markdown_cell("# 1 One"), **change}
+        return outputs_key(nbformat.from_dict({"cells": [cell]}), data)
 
-    before, other_images = key(), replace(tiny10, test_images=tiny10.test_images[::-1])
-    assert key() == before
-    others = [key(data=data) for data in (other_images, replace(tiny10, name="other"))]
-    others += [key(source="# 2"), key(cell_type="raw"), key(metadata={"tags": ["a"]})]
-    for owner, name, value in (
-        ("numpy", "__version__", "0"),
-        ("pandas", "__version__", "0"),
-        ("kmnist_mlp.experiments.provenance", "commit", lambda: "another"),
-        ("kmnist_mlp.report.execution", "default_seeds", lambda: [7]),
+    def key_with(file):
+        path = tmp_path / "kmnist_mlp" / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("changed")
+        return key()
+
+    keys = [key(), key(replace(tiny10, test_images=tiny10.test_images[::-1]))]
+    keys += [key(source="# 2"), key(cell_type="raw"), key(metadata={"tags": ["a"]})]
+    for name, value in (
+        ("numpy.__version__", "0"),
+        ("pandas.__version__", "0"),
+        ("kmnist_mlp.experiments.provenance.commit", lambda: "another"),
+        ("kmnist_mlp.report.execution.default_seeds", lambda: [7]),
     ):
         with monkeypatch.context() as context:
-            context.setattr(f"{owner}.{name}", value)
-            others.append(key())
-    for name in ("network.py", "figures/style.py", "experiments/paper.py"):
-        content = (package / name).read_bytes()
-        (package / name).write_bytes(content + b" ")
-        others.append(key())
-        (package / name).write_bytes(content)
-    assert len({before, *others}) == 1 + len(others)
-    for name in ("network.pyc", "report/pages/page.py", "report/pages/templates/style.css"):
-        (package / name).write_bytes(b"other")
-    assert key() == before
+            context.setattr(name, value)
+            keys.append(key())
+    keys += map(key_with, ("network.py", "figures/style.mplstyle", "experiments/paper.csv"))
+    assert len({*keys}) == len(keys)
+    for file in ("network.pyc", "report/pages/page.py", "report/pages/templates/style.css"):
+        assert key_with(file) == keys[-1]
 
 
 # ---- what goes wrong -----------------------------------------------------------------------------
@@ -176,7 +177,7 @@ def test_failing_notebooks_are_named_with_their_cells_and_leave_the_previous_rep
     write(tmp_path / "notebooks" / "01_one.ipynb", new_code_cell("int('x')"))
     assert main([], tmp_path) == 1
     told = capsys.readouterr().err
-    for part in ("01_one.ipynb: ", "ValueError", "02_fails.ipynb: ", "accuracy / 0", "NameError"):
+    for part in ("01_one.ipynb, cell [1]", "ValueError", "02_fails.ipynb, cell [2]", "NameError"):
         assert part in told
     assert "ZeroDivisionError" not in told, "an expected error is not blamed"
 
@@ -189,7 +190,7 @@ def test_failing_notebooks_are_named_with_their_cells_and_leave_the_previous_rep
         ("good", {}, ["--committed"], "01_broken.ipynb has no outputs"),
         ("good", {"KMNIST_MLP_SEEDS": "many"}, [], "many"),
         ("good", {"KMNIST_MLP_DATASET": "mnist"}, [], "mnist"),
-        ("good", {"KMNIST_MLP_RESULTS": "{file}"}, [], "cannot be written"),
+        ("good", {"KMNIST_MLP_RESULTS": "{file}"}, [], "KMNIST_MLP_RESULTS"),
     ],
 )
 def test_what_cannot_be_a_report_is_named_and_leaves_the_previous_one(
@@ -203,6 +204,25 @@ def test_what_cannot_be_a_report_is_named_and_leaves_the_previous_one(
         monkeypatch.setenv(name, value.format(file=tmp_path / "file"))
     assert main([*options, "--output", str(previous)], tmp_path) == 1
     assert named in capsys.readouterr().err and not (tmp_path / "notebooks" / "log").exists()
+
+
+@pytest.mark.parametrize("method", ["write_text", "rename"])
+def test_an_interrupted_report_leaves_the_previous_one_and_ends_in_a_line(
+    tmp_path, previous, capsys, monkeypatch, method
+):
+    good(tmp_path)
+    called, original = [], getattr(Path, method)
+
+    def interrupted(path, *given):
+        called.append(path)
+        if len(called) == 2:
+            raise KeyboardInterrupt
+        return original(path, *given)
+
+    monkeypatch.setattr(site, "render", lambda *given: {"index": "new", "other": "new"})
+    monkeypatch.setattr(Path, method, interrupted)
+    assert main(["--committed", "--output", str(previous)], tmp_path) == 130
+    assert capsys.readouterr().err.count("\n") == 1 < len(called)
 
 
 # ---- notebooks in place, and README --------------------------------------------------------------

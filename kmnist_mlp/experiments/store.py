@@ -111,7 +111,7 @@ class ResultCache:
             save_arrays(self.path(result.config), header, arrays)
             return True
         except OSError as error:
-            text = f"results are not kept, as {self.folder} cannot be written: {error}"
+            text = f"results are not kept, KMNIST_MLP_RESULTS cannot be written: {error}"
             warnings.warn(text, stacklevel=3)
             return False
 

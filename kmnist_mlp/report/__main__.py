@@ -1,13 +1,12 @@
 """Make the report: execute the notebooks, export each as a page, write the index page.
 
-`python -m kmnist_mlp.report` writes ``build/report``; with ``--committed`` it exports the notebooks
-as they are, to ``build/html``; with ``--single`` it writes one file instead of a folder, and with
-``--pdf`` it prints that file, too. With ``--in-place`` it executes the notebooks of the project
-themselves, with ``--play`` it copies them to ``play``, and with ``--course`` it packs
-``build/kmnist_course.zip`` for a class. What is written appears whole or not at all.
+`python -m kmnist_mlp.report` writes ``build/report``; with ``--committed`` it exports
+the notebooks as they are, to ``build/html``; with ``--single`` it writes one file
+instead of a folder, and with ``--pdf`` it prints that file, too. With ``--in-place`` it
+executes the notebooks of the project themselves, with ``--play`` it copies them to
+``play``, and with ``--course`` it packs ``build/kmnist_course.zip`` for a class. What
+is written appears whole or not at all.
 """
-
-from __future__ import annotations
 
 import argparse
 import sys
@@ -21,21 +20,14 @@ from kmnist_mlp.report.execution import execute_in_place, executed, read_all
 from kmnist_mlp.report.pages.site import export, find_browser, print_pdf
 from kmnist_mlp.support.console import tell
 
-OPTIONS = {
-    "committed": "export the notebooks as they are",
-    "single": "write one file, not a folder",
-    "pdf": "print that file as PDF, too",
-    "in-place": "execute the notebooks themselves",
-    "play": "copy the notebooks to play with",
-    "course": "pack the notebooks for a class",
-}
+OPTIONS = ("committed", "single", "pdf", "in-place", "play", "course")
 
 
 def main(given: Sequence[str] | None = None, project: Path = PROJECT) -> int:
     """Command line; the exit status is 1 if that failed, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m kmnist_mlp.report", description=__doc__)
-    for name, text in OPTIONS.items():
-        parser.add_argument(f"--{name}", action="store_true", help=text)
+    for name in OPTIONS:
+        parser.add_argument(f"--{name}", action="store_true")
     parser.add_argument("--output", type=Path, help="folder or file to write")
     try:
         _make(parser.parse_args(given), project / "notebooks", project / "build")
@@ -55,12 +47,13 @@ def _make(options: argparse.Namespace, folder: Path, build: Path) -> None:
         return pack_course(folder.parent, options.output or build / "kmnist_course.zip")
     if options.in_place:
         return tell("\n".join(map(str, execute_in_place(folder))))
-    browser, single = find_browser(), options.single or options.pdf
+    browser = find_browser()
     if options.pdf and not browser:
         hint = "Debian: apt-get install chromium; or set CHROMIUM to the program"
         raise FileNotFoundError(f"There is no Chromium to print a PDF ({hint}).")
-    name = ("html" if options.committed else "report") + ".html" * single
-    output = options.output or build / (f"kmnist_{name}" if single else name)
+    single = options.single or options.pdf
+    name = "html" if options.committed else "report"
+    output = options.output or build / (f"kmnist_{name}.html" if single else name)
     store = output.parent / "executed"
     notebooks = read_all(folder) if options.committed else executed(folder, store)
     export(notebooks, data_at_hand(), output, single)

@@ -1,11 +1,10 @@
-"""Copies of the notebooks: to play with (`make lab`), and a zip for a class (`make course`).
+"""Copies of the notebooks to play with (`make lab`) or for a class (`make course`).
 
-A copy to play with is never overwritten. It carries the hash of the cells that it was made from, so
-that a later call can tell that the original has changed since. The zip holds two folders:
-``kmnist_course`` is handed to the class, ``kmnist_course_solutions`` is the teacher's.
+A copy to play with is never overwritten. It carries the hash of the cells that it was
+made from, so that a later call can tell that the original has changed since. The zip
+holds two folders: ``kmnist_course`` is handed to the class, ``kmnist_course_solutions``
+is the teacher's.
 """
-
-from __future__ import annotations
 
 import hashlib
 import json
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import nbformat
 from nbconvert.preprocessors import ClearOutputPreprocessor, TagRemovePreprocessor
+from nbformat import NotebookNode
 
 from kmnist_mlp.datasets.kmnist import data_at_hand
 from kmnist_mlp.report.execution import read_all, write
@@ -30,11 +30,11 @@ RUNS_WITH = (  # what `make lab` needs
 # what goes with the solutions: the teacher's page, and what it refers to
 TEACHING = ("teaching.md", "data.md", "benchmark.md", "benchmark.json")  # docs/
 README = Path(__file__).parent / "texts" / "course.md"
-SOLUTION = "solution"  # tag of a cell: the solution of the exercise in the cell above it
+SOLUTION = "solution"  # tag of a cell: solves the exercise in the cell above it
 
 
 def copy_to_play(originals: Path, play: Path) -> None:
-    """Copy the numbered notebooks of a folder that have no copy yet; leave all others alone.
+    """Copy the notebooks of a folder that have no copy yet; leave all others alone.
 
     A copy whose original has other cells than when it was made is named on the console.
     """
@@ -43,19 +43,18 @@ def copy_to_play(originals: Path, play: Path) -> None:
     for original, notebook in notebooks.items():
         # what a reader types: new outputs alone make no copy outdated
         typed = [(cell.cell_type, cell.source) for cell in notebook.cells]
-        key, copy = hashlib.sha256(repr(typed).encode()).hexdigest(), play / original.name
+        key = hashlib.sha256(repr(typed).encode()).hexdigest()
+        copy = play / original.name
         notebook.metadata["copied_from"] = key
         if not copy.exists():
             write(notebook, copy)
         elif json.dumps(key) not in copy.read_text(encoding="utf-8"):
-            tell(
-                f"play/{copy.name} is kept, but its original has changed since it was copied: "
-                "rename or delete it, and `make lab` copies the new one."
-            )
+            tell(f"play/{copy.name} is kept, but its original has changed since it was copied:")
+            tell("rename or delete it, and `make lab` copies the new one.")
 
 
-def split_solutions(notebook: nbformat.NotebookNode) -> tuple[nbformat.NotebookNode, str]:
-    r"""Return a notebook without its solutions, and its exercises with their solutions, unfolded.
+def split_solutions(notebook: NotebookNode) -> tuple[NotebookNode, str]:
+    r"""Return a notebook without solutions, and its exercises with theirs, unfolded.
 
     Examples
     --------
@@ -87,8 +86,8 @@ def split_solutions(notebook: nbformat.NotebookNode) -> tuple[nbformat.NotebookN
 def pack_course(project: Path, output: Path) -> None:
     """Write the zip of a project's committed notebooks, whole or not at all.
 
-    The same project gives the same bytes. The pages keep the outputs of the committed notebooks,
-    without the solutions; the notebooks have neither.
+    The same project gives the same bytes. The pages keep the outputs of the committed
+    notebooks, without the solutions; the notebooks have neither.
 
     Raises
     ------
@@ -96,18 +95,20 @@ def pack_course(project: Path, output: Path) -> None:
         If a notebook has no outputs.
     """
     notebooks = read_all(project / "notebooks")
-    files = {f"{SOLUTIONS}/{name}": (project / "docs" / name).read_bytes() for name in TEACHING}
-    files[f"{CLASS}/README.md"] = README.read_bytes()
+    files = {f"{CLASS}/README.md": README.read_bytes()}
+    for name in TEACHING:
+        files[f"{SOLUTIONS}/{name}"] = (project / "docs" / name).read_bytes()
     for place in (project / name for name in RUNS_WITH):
         for path in (place, *place.rglob("*")):
             if path.is_file() and path.suffix != ".pyc":
-                files[f"{CLASS}/{path.relative_to(project).as_posix()}"] = path.read_bytes()
+                name = path.relative_to(project).as_posix()
+                files[f"{CLASS}/{name}"] = path.read_bytes()
     for path, notebook in notebooks.items():
         notebooks[path], solutions = split_solutions(notebook)
         if solutions:
             files[f"{SOLUTIONS}/{path.stem}.md"] = solutions.encode()
         cleared, _ = ClearOutputPreprocessor().preprocess(deepcopy(notebooks[path]), {})
-        for name in ("kmnist_mlp", "widgets"):  # when and how the outputs were made, their state
+        for name in ("kmnist_mlp", "widgets"):  # how outputs were made, their state
             cleared.metadata.pop(name, None)
         files[f"{CLASS}/notebooks/{path.name}"] = nbformat.writes(cleared).encode() + b"\n"
     for stem, html in render(notebooks, data_at_hand()).items():
@@ -119,4 +120,4 @@ def pack_course(project: Path, output: Path) -> None:
             entry.create_system, entry.external_attr = 3, 0o644 << 16
             archive.writestr(entry, content, zipfile.ZIP_DEFLATED)
     tell(f"The course is ready: {output}")
-    tell(f"{CLASS}/ is for the class, {SOLUTIONS}/ for the teacher; see docs/teaching.md.")
+    tell(f"{CLASS}/ is for the class, {SOLUTIONS}/ for the teacher (docs/teaching.md).")

@@ -1,6 +1,4 @@
-"""Execute notebooks side by side, each in a fresh kernel, and keep them while they are valid."""
-
-from __future__ import annotations
+"""Execute notebooks, each in a fresh kernel, and keep them while they are valid."""
 
 import asyncio
 import hashlib
@@ -14,6 +12,7 @@ import matplotlib as mpl
 import nbformat
 import pandas as pd
 from nbclient import NotebookClient
+from nbformat import NotebookNode
 
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.datasets.kmnist import load_and_announce
@@ -24,16 +23,16 @@ from kmnist_mlp.report.readme import update_readme
 from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import whole_file
 
-# It makes pages of executed notebooks. All other files of the package can decide their outputs.
+# Makes pages of executed notebooks; all other files can decide their outputs
 PAGES = "report/pages/"
 
 
-def read_all(folder: Path) -> dict[Path, nbformat.NotebookNode]:
-    """Read the numbered notebooks of a folder as they are, at least one; else raise ValueError."""
+def read_all(folder: Path) -> dict[Path, NotebookNode]:
+    """Read the numbered notebooks of a folder; ValueError if there is none."""
     notebooks = {}
     for path in sorted(folder.glob("[0-9]*.ipynb")):
         try:
-            notebooks[path] = nbformat.read(path, as_version=4)
+            notebooks[path] = nbformat.read(path, 4)
         except Exception as error:  # nbformat raises whatever it stumbles over
             raise ValueError(f"{path.name} is no notebook: {error}") from None
     if not notebooks:
@@ -41,22 +40,23 @@ def read_all(folder: Path) -> dict[Path, nbformat.NotebookNode]:
     return notebooks
 
 
-def write(notebook: nbformat.NotebookNode, path: Path) -> None:
+def write(notebook: NotebookNode, path: Path) -> None:
     """Write a notebook whole or not at all."""
     with whole_file(path) as file:
         file.write((nbformat.writes(notebook) + "\n").encode())
 
 
-def executed(folder: Path, store: Path) -> dict[Path, nbformat.NotebookNode]:
+def executed(folder: Path, store: Path) -> dict[Path, NotebookNode]:
     """Execute the notebooks of a folder, or take what is left of their last execution.
 
-    ``store`` keeps an execution under the key of all that decides it (:func:`outputs_key`).
+    ``store`` keeps an execution under the key of all that decides it
+    (:func:`outputs_key`).
     """
-    notebooks, data = read_all(folder), _load()
-    kept = {
-        path: store / f"{path.stem}-{outputs_key(notebook, data)}.ipynb"
-        for path, notebook in notebooks.items()
-    }
+    notebooks = read_all(folder)
+    data = _load()
+    kept = {}
+    for path, notebook in notebooks.items():
+        kept[path] = store / f"{path.stem}-{outputs_key(notebook, data)}.ipynb"
     stale = [path for path, file in kept.items() if not file.exists()]
     if stale:
         store.mkdir(parents=True, exist_ok=True)
@@ -64,14 +64,15 @@ def executed(folder: Path, store: Path) -> dict[Path, nbformat.NotebookNode]:
             for old in store.glob(f"{path.stem}-*"):
                 old.unlink()
             write(notebook, kept[path])
-    return {path: nbformat.read(file, as_version=4) for path, file in kept.items()}
+    return {path: nbformat.read(file, 4) for path, file in kept.items()}
 
 
 def execute_in_place(folder: Path) -> list[Path]:
-    """Execute the project's notebooks themselves; each is replaced only if all succeed."""
-    paths, data = list(read_all(folder)), _load()
+    """Execute the project's notebooks; they are replaced only if all succeed."""
+    paths = [*read_all(folder)]
+    data = _load()
     if data.is_stand_in:
-        raise ValueError("committed notebooks carry results of real KMNIST, not the stand-in's")
+        raise ValueError("committed notebooks carry results of KMNIST, not the stand-in's")
     notebooks, results = _executed_on(data, paths)
     update_readme(folder.parent / "README.md", results)  # refuses before it writes
     for path, notebook in notebooks.items():
@@ -85,37 +86,36 @@ def _load() -> Dataset:
     data, announcement = load_and_announce()
     if announcement:
         tell(announcement)
-        tell("`make html` exports the committed notebooks, with their results of real KMNIST.")
+        tell("`make html` exports the committed notebooks, with results of KMNIST.")
     return data
 
 
-def _executed_on(
-    data: Dataset, paths: list[Path]
-) -> tuple[dict[Path, nbformat.NotebookNode], Results]:
-    """Run all experiments in one sweep; then the notebooks, which find them in the cache."""
+def _executed_on(data: Dataset, paths: list[Path]) -> tuple[dict, Results]:
+    """Run all experiments, then the notebooks, which find them in the cache."""
     tell(f"Training on {data!r} ...")
     began = time.perf_counter()
     with warnings.catch_warnings():  # else each notebook would train again what it needs
         warnings.filterwarnings("error", "results are not kept")
         results = run(EXPERIMENTS, data=data)
-    computed, seconds = (~results.frame.cached).sum(), time.perf_counter() - began
+    seconds = time.perf_counter() - began
+    computed = (~results.frame.cached).sum()
     origin = f"{len(results.frame)} runs, {computed} of them trained in {seconds:.0f} s"
     tell(f"{origin}. Executing {len(paths)} notebooks ...")
-    notebooks = dict(zip(paths, execute_all(paths), strict=True))
+    notebooks = execute_all(paths)
     for notebook in notebooks.values():
         notebook.metadata["kmnist_mlp"]["facts"].append(("experiments", origin))
     return notebooks, results
 
 
-def execute_all(paths: list[Path]) -> list[nbformat.NotebookNode]:
+def execute_all(paths: list[Path]) -> dict[Path, NotebookNode]:
     """Run notebooks side by side, each from top to bottom in a fresh kernel.
 
-    As many as there are cores, the last one first: later notebooks take longer, and none should be
-    left for one core alone.
+    As many as there are cores, the last one first: later notebooks take longer, and
+    none should be left for one core alone.
 
     Returns
     -------
-    list of NotebookNode
+    dict of Path to NotebookNode
         With their outputs, without the times of their cells.
 
     Raises
@@ -123,44 +123,46 @@ def execute_all(paths: list[Path]) -> list[nbformat.NotebookNode]:
     ValueError
         Naming notebook, cell and error of each that failed, when all have ended.
     """
-    # In the main thread, nbclient's handler of Ctrl-C would end one kernel, and the loop would go
-    # on; the threads of a pool leave it to the main thread. nbclient ends its kernels at exit.
+    # In the main thread, nbclient's handler of Ctrl-C would end one kernel, and the loop
+    # would go on; the threads of a pool leave it to the main thread. nbclient ends its
+    # kernels at exit.
     with ThreadPool(os.cpu_count()) as pool:
-        outcomes = pool.map(_execute, paths[::-1], chunksize=1)[::-1]
-    if failures := [outcome for outcome in outcomes if isinstance(outcome, str)]:
+        found = dict(pool.map(_execute, paths[::-1], chunksize=1))
+    if failures := sorted(text for text in found.values() if isinstance(text, str)):
         raise ValueError("\n".join(failures))
-    return outcomes
+    return found
 
 
-def _execute(path: Path) -> nbformat.NotebookNode | str:
-    """Return an executed notebook, or what failed in it."""
-    notebook, began = nbformat.read(path, as_version=4), time.perf_counter()
+def _execute(path: Path) -> tuple[Path, NotebookNode | str]:
+    """Return a notebook's path with its execution, or with what failed in it."""
+    notebook = nbformat.read(path, 4)
+    began = time.perf_counter()
     client = NotebookClient(
         notebook,
         kernel_name="python3",
+        record_timing=False,
         resources={"metadata": {"path": str(path.parent)}},
         extra_arguments=["--log-level=ERROR"],  # not a warning per kernel on the console
     )
     try:
         asyncio.run(client.async_execute())
     except Exception as error:  # of a cell, which it quotes; or a kernel that dies
-        return f"{path.name}: {error}"
-    for cell in notebook.cells:
-        cell.metadata.pop("execution", None)  # times
+        return path, f"{path.name}, cell [{client.code_cells_executed}]: {error}"
     took = f"executed in {time.perf_counter() - began:.0f} s"
     notebook.metadata["kmnist_mlp"] = {"facts": [("this page", took)]}
     notebook.metadata["language_info"] = {"name": "python"}
-    return notebook
+    return path, notebook
 
 
-def outputs_key(notebook: nbformat.NotebookNode, data: Dataset) -> str:
+def outputs_key(notebook: NotebookNode, data: Dataset) -> str:
     """Return a hash of all that decides a notebook's outputs.
 
-    Its cells, its provenance (data, seeds, versions, commit, processor), and the package: all files
-    but those that make pages.
+    Its cells, its provenance (data, seeds, versions, commit, processor), and the
+    package: all files but those that make pages.
     """
     cells = [(cell.cell_type, cell.source, cell.metadata) for cell in notebook.cells]
-    made_with = facts(data, default_seeds()) | {"made": [pd.__version__, mpl.__version__]}
+    made_with = facts(data, default_seeds())
+    made_with["made"] = [pd.__version__, mpl.__version__]
     digest = hashlib.sha256(repr([cells, made_with]).encode())
     # no list of kinds: a module, a table or saved weights can all decide an output
     package = PROJECT / "kmnist_mlp"

@@ -1,19 +1,17 @@
-"""What notebooks call: begin, show figures and tables, put numbers into sentences, print verdicts.
+"""What notebooks call: show figures and tables, put numbers into sentences.
 
-A notebook reads well by itself in any viewer. What the exported pages need besides (captions that
-belong to their figure, numbers to download, provenance) lies in the metadata of its outputs, under
-"kmnist_mlp". Figures and tables have the paper's numbers; this project's own are numbered within
-their section: "Figure S2.1" is the first of section 2.
+A notebook reads well by itself in any viewer. What the exported pages need besides
+(captions that belong to their figure, numbers to download, provenance) lies in the
+metadata of its outputs, under "kmnist_mlp". Figures and tables have the paper's
+numbers; this project's own are numbered within their section: "Figure S2.1" is the
+first of section 2.
 """
 
-from __future__ import annotations
-
-import textwrap
 import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import numpy as np
@@ -36,13 +34,16 @@ from kmnist_mlp.figures.tables import bug_verdict
 from kmnist_mlp.results import TrainingResult
 from kmnist_mlp.support.statistics import interval, median_and_range, plus_minus, signed
 
-TEXTS = tomllib.loads((Path(__file__).parent / "texts" / "notebook.toml").read_text("utf-8"))
+TEXTS = tomllib.loads(
+    Path(__file__).with_name("texts").joinpath("notebook.toml").read_text("utf-8")
+)
 
 
 def begin(seeds: Sequence[int] | None = None) -> Dataset:
     """Set the style of figures, load the data, and show data, seeds and provenance.
 
-    From here on, the notebook reloads what is changed in the module (IPython's autoreload).
+    From here on, the notebook reloads what is changed in the module (IPython's
+    autoreload).
 
     Parameters
     ----------
@@ -58,20 +59,17 @@ def begin(seeds: Sequence[int] | None = None) -> Dataset:
     seeds = default_seeds() if seeds is None else list(seeds)
     if announcement:
         say(TEXTS["banner"].format(announcement), role="banner")
-    say(
-        f"**Data:** {data.name}, {len(data.train_images):,} training and {len(data.test_images):,} "
-        f"test images (fingerprint `{data.fingerprint[:12]}`). "
-        f"**Seeds:** {', '.join(map(str, seeds))}. " + TEXTS["spread"] * (len(seeds) > 1),
-        role="provenance",
-        facts=list(facts(data, seeds).items()),  # notebooks would sort the names of a dict
-    )
+    text = TEXTS["provenance"].format(data=data, seeds=str(seeds).strip("[]"))
+    text += TEXTS["spread"] * (len(seeds) > 1)
+    # notebooks would sort the names of a dict
+    say(text, role="provenance", facts=[*facts(data, seeds).items()])
     return data
 
 
 def say(text: str, **marks: object) -> None:
     """Show text as Markdown: a discussion whose numbers come from the results."""
     metadata = {"kmnist_mlp": marks} if marks else None
-    display(Markdown(textwrap.dedent(text).strip()), metadata=metadata)
+    display(Markdown(dedent(text).strip()), metadata=metadata)
 
 
 def show(
@@ -88,23 +86,23 @@ def show(
     content : ReportFigure or DataFrame
         A table without ``attrs["shown_data"]`` is itself the numbers for download.
     caption : str
-        "Figure S2.1. What is seen." Up to the first full stop and space it is the number, which is
-        followed by the finding of a figure.
+        "Figure S2.1. What is seen." Up to the first full stop and space it is the
+        number, which is followed by the finding of a figure.
     role : str
-        "results", "scoreboard", "picture", "characters", "shift" or "beyond": what the index page
-        uses the figure or table for.
+        "results", "scoreboard", "picture", "characters", "shift" or "beyond": what the
+        index page uses the figure or table for.
     widget : Widget
-        Takes the place of a figure where it works: in JupyterLab, with its kernel. Pages, and
-        viewers of notebooks, show the figure.
+        Takes the place of a figure where it works: in JupyterLab, with its kernel.
+        Pages, and viewers of notebooks, show the figure.
     frames : iterable of ReportFigure
         On pages, a reader goes through these, forwards and back.
     """
-    number, _, text = " ".join(textwrap.dedent(caption).split()).partition(". ")
+    number, _, text = " ".join(caption.split()).partition(". ")
     is_table = isinstance(content, pd.DataFrame)
     data = content.attrs.get("shown_data") if is_table else content.data
-    data = vars(data or ShownData.of(content.reset_index()))
-    mark = data | {"number": number, "caption": text, "index": role}
-    mark["experiments"] = [*mark["experiments"].items()]  # notebooks would sort the names of a dict
+    mark = vars(data or ShownData.of(content.reset_index()))
+    mark = mark | {"number": number, "caption": text, "index": role}
+    mark["experiments"] = [*mark["experiments"].items()]  # notebooks would sort the names
     if is_table:
         say(f"**{number}.** {text}", role="caption")
         shown = {"text/html": html(content), "text/plain": str(content)}
@@ -112,21 +110,22 @@ def show(
         return
     full = f"{content.finding} {text}".strip()
     mark |= {"role": "figure", "finding": content.finding, "strip": content.strip}
-    mark["frames"] = [
-        {"panels": [*chain(*map(dict.values, map(picture, f.panels)))], "text": f.finding}
-        for f in frames
-    ]
-    looks = widget is not None and someone_looks()  # the widget takes the place of all panels
-    for place, panel in enumerate(content.panels[:1] if looks else content.panels):
+    mark["frames"] = []
+    for frame in frames:
+        drawn = [kind for panel in frame.panels for kind in picture(panel).values()]
+        mark["frames"].append({"panels": drawn, "text": frame.finding})
+    looks = widget is not None and someone_looks()  # it takes the place of all panels
+    for place, panel in enumerate(content.panels[: 1 if looks else None]):
         axis = panel.axes[0]
-        name = axis.get_title(loc="left") or axis.get_title() or axis.get_ylabel() or number
-        shown, metadata = picture(panel), {"alt": name if place else full}
-        metadata["width"] = int(100 * panel.get_figwidth())
-        metadata = dict.fromkeys(shown, metadata)
+        name = axis.get_title(loc="left") or axis.get_title() or axis.get_ylabel()
+        shown = picture(panel)
+        about = {"alt": (name or number) if place else full}
+        about["width"] = int(100 * panel.get_figwidth())
+        metadata = dict.fromkeys(shown, about)
+        metadata["kmnist_mlp"] = {"role": "panel"} if place else mark
         if looks:
             view = widget._repr_mimebundle_().items()
             shown |= {kind: value for kind, value in view if "widget" in kind}
-        metadata["kmnist_mlp"] = {"role": "panel"} if place else mark
         display({"text/plain": repr(panel), **shown}, raw=True, metadata=metadata)
     say(f"**{number}.** {full}", role="caption")
 
@@ -140,30 +139,28 @@ def show_curves(results: Results, name: str, caption: str = "") -> None:
     name : str
         Of any experiment in ``results``.
     caption : str
-        As in :func:`show`. By default it names the experiment: one of one's own, which has no
-        figure in the paper, with what of its configuration is not the default.
+        As in :func:`show`. By default it names the experiment: one of one's own, which
+        has no figure in the paper, with what of its configuration is not the default.
     """
-    figure, entry = learning_curves(results, name), PAPER.get(name)
+    entry = PAPER.get(name)
     if not caption and entry and entry.figures:
-        first, second = entry.figures
         text = entry.title[0].upper() + entry.title[1:]
-        if entry.config.early_stop and "early stopping" not in entry.title:
+        if entry.config.early_stop and "early stopping" not in text:
             text += ", early stopping"
-        caption = f"""Figures {first} and {second}. {text}: learning curves, loss
-        (Figure {first}) and accuracy (Figure {second}). Grey: the paper's curves, single runs
-        on KMNIST, read from its figures; validation has the higher loss and the lower accuracy."""
+        caption = TEXTS["papers_curves"].format(*entry.figures, text)
     elif not caption:
-        changed = setting(results.of(name)[0].config)
-        caption = f"Learning curves of {title(name)}. Loss and accuracy by epoch; {changed}."
-    show(figure, caption)
+        config = results.of(name)[0].config
+        caption = TEXTS["curves"].format(title(name), setting(config))
+    show(learning_curves(results, name), caption)
 
 
 def try_out(
     results: Results, data: Dataset, name: str, number: str, epochs: int = 10, **changes: Any
 ) -> None:
-    """Train a changed experiment with one seed; show its validation curves beside the report's.
+    """Train a changed experiment with one seed; show its curves beside the report's.
 
-    ``results`` stays as it is, so that nothing tried out here can change what the report states.
+    ``results`` stays as it is, so that nothing tried out here can change what the
+    report states.
 
     Parameters
     ----------
@@ -176,17 +173,14 @@ def try_out(
     epochs : int
         At most; few, so that it takes seconds.
     **changes
-        Other values of fields of :class:`~kmnist_mlp.Config`, such as ``learning_rate=0.002``.
+        Other values of fields of :class:`~kmnist_mlp.Config`, such as
+        ``learning_rate=0.002``.
     """
     config = results.of(name)[0].config.replace(epochs=epochs, **changes)
     mine = run({"your run": config}, data=data, seeds=config.seed)
     both = results.plus("your run", mine.of("your run")[0])
-    show(
-        overlay(both, [name, "your run"], "validation_loss", "validation_accuracy"),
-        f"""{number}. Your run: validation loss and accuracy by epoch of the report's experiment
-        (thick: mean over seeds; thin: each seed) and of one run with seed {config.seed} and
-        {setting(config)}.""",
-    )
+    figure = overlay(both, [name, "your run"], "validation_loss", "validation_accuracy")
+    show(figure, TEXTS["your_run"].format(number, config.seed, setting(config)))
 
 
 # ---- numbers in sentences ------------------------------------------------------------------------
@@ -211,7 +205,8 @@ def listed(items: Iterable[str], nothing: str = "none") -> str:
 
 def number(results: Results, name: str, quantity: str = "test_accuracy") -> str:
     """Return a quantity, such as "83.84 ± 0.21 %", or "24 (23–26)" for an epoch."""
-    values, kind = results.values(quantity, name), quantity.split("_")[-1]
+    values = results.values(quantity, name)
+    kind = quantity.split("_")[-1]
     if kind == "epoch":
         return median_and_range(values)
     factor, digits, unit = TEXTS["formats"][kind]
@@ -219,9 +214,10 @@ def number(results: Results, name: str, quantity: str = "test_accuracy") -> str:
 
 
 def named(results: Results, *names: str, of: str = "test_accuracy") -> str:
-    """Return experiments with a quantity: "sigmoid (85.75 ± 0.34 %) and ReLU (86.76 ± 0.28 %)"."""
+    """Return experiments with a quantity: "sigmoid (85.75 ± 0.34 %) and ..."."""
     brackets = str.maketrans("()", "[]")
-    return listed(f"{called(n)} ({number(results, n, of).translate(brackets)})" for n in names)
+    texts = {name: number(results, name, of).translate(brackets) for name in names}
+    return listed(f"{called(name)} ({text})" for name, text in texts.items())
 
 
 def printed(*names: str) -> str:
@@ -232,16 +228,19 @@ def printed(*names: str) -> str:
     >>> printed("sigmoid", "final")
     'sigmoid (83.05 %) and the final model (89 %)'
     """
-    accuracies = {name: PAPER[name].test_accuracy for name in names}
-    digits = {name: 0 if value == round(value) else 2 for name, value in accuracies.items()}
-    return listed(f"{called(n)} ({accuracies[n]:.{digits[n]}f} %)" for n in names)
+    listing = []
+    for name in names:
+        text = f"{PAPER[name].test_accuracy:.2f}".removesuffix(".00")
+        listing.append(f"{called(name)} ({text} %)")
+    return listed(listing)
 
 
 def compared(results: Results, name: str, minus: str, of: str = "test_accuracy") -> str:
-    """Return how two experiments differ, in words that follow the 95 % interval over seeds.
+    """Return how two experiments differ, in words that follow the 95 % interval.
 
-    For example "ReLU had a test accuracy 2.68 points higher than sigmoid (95 % interval 2.3 to
-    3.1)"; or "not measurably different from that of sigmoid", or "the same ... in every seed".
+    For example "ReLU had a test accuracy 2.68 points higher than sigmoid (95 % interval
+    2.3 to 3.1)"; or "not measurably different from that of sigmoid", or "the same ...
+    in every seed".
 
     Parameters
     ----------
@@ -255,7 +254,7 @@ def compared(results: Results, name: str, minus: str, of: str = "test_accuracy")
     difference = results.values(of, name) - results.values(of, minus)
     if (difference == 0).all():
         return f"{one} had the same {what} as {other} in every seed"
-    mean, low, high = interval(difference.dropna())  # without seeds that only one of them has
+    mean, low, high = interval(difference.dropna())  # without seeds of one of them alone
     if low > 0 or high < 0:
         way, ends = ("higher", (low, high)) if low > 0 else ("lower", (-high, -low))
         known = "95 % interval {:.2f} to {:.2f}".format(*ends)
@@ -268,15 +267,17 @@ def compared(results: Results, name: str, minus: str, of: str = "test_accuracy")
 
 
 def at_epoch(results: Results, epoch: int) -> Results:
-    """Return the results that learning curves show at an epoch, or at the last one before it."""
+    """Return what learning curves show at an epoch, or at the last one before it."""
     rows = []
     for (name, seed), result in results.runs.items():
-        values = {what: [np.nan, *curve[:epoch]][-1] for what, curve in result.curves.items()}
-        rows.append({"experiment": name, "seed": seed, **values})
+        row = {"experiment": name, "seed": seed}
+        for what, curve in result.curves.items():
+            row[what] = [np.nan, *curve[:epoch]][-1]
+        rows.append(row)
     return replace(results, frame=pd.DataFrame(rows))
 
 
-# ---- lines that are the same on every machine and data set when all is well: nbval compares them -
+# ---- lines to compare: the same on every machine and data set when all is well -------------------
 
 
 def structure(*frames: pd.DataFrame) -> None:
@@ -289,15 +290,16 @@ def structure(*frames: pd.DataFrame) -> None:
 def confusion_matrices_add_up(
     analysis: ErrorAnalysis, runs: list[TrainingResult], data: Dataset
 ) -> None:
-    """Print whether the confusion matrices hold every test image, and the accuracies of the runs.
+    """Print whether confusion matrices hold every test image and the accuracies.
 
-    Two images of difference are allowed: in chunks of another size, BLAS rounds differently.
+    Two images of difference are allowed: in chunks of another size, BLAS rounds
+    differently.
     """
     counts = np.bincount(data.test_labels, minlength=len(data.class_names))
     for seed, (matrix, result) in enumerate(zip(analysis.matrices, runs, strict=True)):
         apart = np.trace(matrix) - result.test_accuracy * counts.sum()
         if (matrix.sum(axis=1) != counts).any() or abs(apart) > 2.5:
-            print(f"confusion matrix {seed}: WRONG; {matrix.sum(axis=1)}, not {counts}; {apart=}")
+            print(f"confusion matrix {seed}: WRONG; not {counts}, {apart=}")
     print("confusion matrices: compared with the test labels and the test accuracy")
 
 
@@ -306,12 +308,14 @@ def gradient_verdicts(checks: dict[int, pd.DataFrame]) -> None:
     together = pd.concat(checks.values())
     for key, rows in together.groupby(["pattern", "weight", "index"], sort=False):
         worst = rows.difference.max()
-        verdict = "within 0.0001" if rows.within_tolerance.all() else f"TOO LARGE: {worst:.1e}"
+        verdict = f"TOO LARGE: {worst:.1e}"
+        if rows.within_tolerance.all():
+            verdict = "within 0.0001"
         print(f"{key[0]} image, {key[1]} [{key[2]}]: {verdict}")
 
 
 def planted_bug_verdicts(tried: pd.DataFrame) -> None:
-    """Print for every planted bug which checks detect it; a seed that disagrees shows."""
+    """Print for every planted bug which checks detect it, in how many seeds."""
     for bug, of_bug in tried.groupby("bug", sort=False):
         print(f"planted bug: {bug}")
         for check, rows in of_bug.groupby("check", sort=False):

@@ -1,6 +1,4 @@
-"""What README and docs/ show of results and of code: findings, their table, the options."""
-
-from __future__ import annotations
+"""What README and docs/ show of results and code: findings, a table, the options."""
 
 import io
 import re
@@ -12,18 +10,15 @@ import numpy as np
 from matplotlib.image import imread, imsave
 
 from kmnist_mlp.config import Config
-from kmnist_mlp.experiments import causes, claims
-from kmnist_mlp.experiments.paper import PAPER
-from kmnist_mlp.experiments.readings import SCALED, load_readings
-from kmnist_mlp.experiments.runs import Results
-from kmnist_mlp.figures import tables
-from kmnist_mlp.figures.comparison import difference_to_paper
-from kmnist_mlp.figures.sensitivity import distance
+from kmnist_mlp.experiments import Results, causes, claims, paper, readings, runs
+from kmnist_mlp.figures import comparison, sensitivity, tables
 from kmnist_mlp.figures.style import png, use_style
-from kmnist_mlp.report.notebook import number
+from kmnist_mlp.report import notebook
 from kmnist_mlp.support import statistics
 from kmnist_mlp.support.files import whole_file
 
+# What the template of the findings computes with
+MODULES = causes, claims, notebook, paper, readings, runs, sensitivity, statistics, tables
 TEXTS = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).with_name("texts")),
     trim_blocks=True,
@@ -34,7 +29,7 @@ LINES = TextWrapper(120, "- ", "  ", break_on_hyphens=False, break_long_words=Fa
 
 
 def options_page() -> str:
-    """Return docs/options.md: a table of the options of :class:`Config`, made of its fields."""
+    """Return docs/options.md: a table of the options of :class:`Config`."""
     return TEXTS.get_template("options.md.j2").render(options=Config.options())
 
 
@@ -46,26 +41,14 @@ def findings(results: Results) -> str:
     results : Results
         Of all experiments, on KMNIST.
     """
-    runs = causes.published_readings()
-    filled = TEXTS.get_template("findings.md.j2").render(
-        runs=runs,
-        ours=results,
-        both=causes.in_both_readings(claims.judge(results, {}), runs),
-        scaled=Results.of_frame(load_readings(), **SCALED),
-        paper=PAPER,
-        causes=causes,
-        claims=claims,
-        tables=tables,
-        statistics=statistics,
-        distance=distance,
-        number=number,
-    )
+    names = {module.__name__.rpartition(".")[2]: module for module in MODULES}
+    filled = TEXTS.get_template("findings.md.j2").render(names, ours=results)
     bullets = (" ".join(bullet.split()) for bullet in filled.split("\n\n"))
     return "\n".join(map(LINES.fill, bullets))
 
 
 def update_readme(readme: Path, results: Results) -> None:
-    """Write findings and their table between README's marks, their picture, and the options.
+    """Write findings and table between README's marks, their picture, and the options.
 
     Raises
     ------
@@ -84,11 +67,19 @@ def update_readme(readme: Path, results: Results) -> None:
         text, found = between.subn(rf"\g<1>{body}\n{end}", text)
         if not found:
             raise ValueError(f"{readme} must have the marks `{begin} ... -->` and `{end}`")
-    docs = readme.parent / "docs"
-    for path, page in ((readme, text), (docs / "options.md", options_page())):
-        with whole_file(path) as file:
-            file.write(page.encode())
     use_style()
-    panels = [imread(io.BytesIO(png(panel))) for panel in difference_to_paper(results).panels]
-    with whole_file(docs / "difference_to_paper.png") as file:
-        imsave(file, np.hstack(panels), format="png")
+    drawn = comparison.difference_to_paper(results).panels
+    panels = [imread(io.BytesIO(png(panel))) for panel in drawn]
+    tallest = max(map(len, panels))
+    below = [((0, tallest - len(panel)), (0, 0), (0, 0)) for panel in panels]
+    panels = [np.pad(*each, constant_values=1) for each in zip(panels, below, strict=True)]
+    picture = io.BytesIO()
+    imsave(picture, np.hstack(panels))
+    docs = readme.parent / "docs"
+    for path, content in (
+        (readme, text.encode()),
+        (docs / "options.md", options_page().encode()),
+        (docs / "difference_to_paper.png", picture.getvalue()),
+    ):
+        with whole_file(path) as file:
+            file.write(content)

@@ -1,7 +1,5 @@
 """What notebooks state in sentences and small tables, computed: a function each."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from types import SimpleNamespace
@@ -11,37 +9,18 @@ import pandas as pd
 
 from kmnist_mlp.beyond.evaluation import calibration_error_interval
 from kmnist_mlp.beyond.records import Records
-from kmnist_mlp.experiments.causes import in_both_readings
-from kmnist_mlp.experiments.claims import KINDS, claims_of, judge
-from kmnist_mlp.experiments.paper import (
-    PAPER,
-    PUBLISHED,
-    offset_and_rest,
-    paper_curves,
-    published_gradients,
-)
+from kmnist_mlp.experiments import Results, causes, claims, paper, readings, sweep
 from kmnist_mlp.experiments.paper_gradients import would_pass
 from kmnist_mlp.experiments.published_code import DEVIATIONS
-from kmnist_mlp.experiments.readings import ABLATED, OURS, load_curves, load_readings
-from kmnist_mlp.experiments.runs import Results
-from kmnist_mlp.experiments.sweep import (
-    QUOTED,
-    load,
-    printed_runs,
-    single_run_comparisons,
-    smallest_difference,
-)
 from kmnist_mlp.figures.report_figure import title
 from kmnist_mlp.figures.sensitivity import distance
 from kmnist_mlp.figures.tables import relative_differences
 from kmnist_mlp.report.notebook import TEXTS, number
 from kmnist_mlp.support.statistics import MISSING, holm, mcnemar, signed
 
-# ---- gradients -----------------------------------------------------------------------------------
-
 
 def gradient_summary(gradients: pd.DataFrame | None = None) -> SimpleNamespace:
-    """Return how large gradients are, how far theirs differ, and how many zeros would pass.
+    """Return how far gradients differ, and how many zeros would pass.
 
     Parameters
     ----------
@@ -49,7 +28,7 @@ def gradient_summary(gradients: pd.DataFrame | None = None) -> SimpleNamespace:
         Rows of gradient checks; by default the paper's.
     """
     if gradients is None:
-        gradients = pd.DataFrame(published_gradients())
+        gradients = pd.DataFrame(paper.published_gradients())
     relative = np.array(relative_differences(gradients))
     return SimpleNamespace(
         rows=len(gradients),
@@ -62,80 +41,69 @@ def gradient_summary(gradients: pd.DataFrame | None = None) -> SimpleNamespace:
     )
 
 
-# ---- the paper's curves --------------------------------------------------------------------------
-
-
 def distances_to_curves(*names: str) -> list[str]:
-    """Return how far the published algorithm's mean losses are from the paper's figures."""
-    means, found = load_curves().groupby(["experiment", "epoch"]).mean(), []
+    """Return the distance of the published algorithm's losses to figures."""
+    means = readings.load_curves().groupby(["experiment", "epoch"]).mean()
+    found = []
     for name in names:
-        figure = PAPER[name].figures[0]
-        apart = np.hypot(*offset_and_rest(paper_curves([figure]), means.loc[name]))
-        read_to = paper_curves([figure], "uncertainty").stack().median()
+        figure = paper.PAPER[name].figures[0]
+        curves = paper.paper_curves([figure])
+        apart = np.hypot(*paper.offset_and_rest(curves, means.loc[name]))
+        read_to = paper.paper_curves([figure], "uncertainty").stack().median()
         found.append(f"{apart:.4f} (Figure {figure}; read to ± {read_to:.4f})")
     return found
 
 
-# ---- results -------------------------------------------------------------------------------------
-
-
-def inputs_table(results: Results) -> pd.DataFrame:
-    """Return :func:`results_by_input` as a table."""
-    quantities = ["test_accuracy", "test_loss", "validation_accuracy", "best_epoch"]
-    headings = ["test accuracy", "test loss", "validation accuracy", "weights of epoch"]
-    cells = [[number(results, label, of) for of in quantities] for label in results.names]
-    return pd.DataFrame(cells, results.names, headings).rename_axis(columns="pixels")
-
-
-def lowest(results: Results, name: str, curve: str = "training_loss") -> float:
-    """Return the lowest value of a learning curve in all runs of an experiment."""
-    return min(run.curves[curve].min() for run in results.of(name))
+def lowest(results: Results, name: str) -> float:
+    """Return the lowest training loss in all runs of an experiment."""
+    return min(run.curves["training_loss"].min() for run in results.of(name))
 
 
 def error_factors(results: Results, name: str, other: str) -> pd.Series:
-    """Return by which factor the mean error of ``name`` exceeds that of ``other``, by part.
+    """Return the mean error of ``name`` as a multiple of that of ``other``.
 
     At most 10: a quotient whose divisor is almost zero has no exact value.
     """
-    columns = ["training_accuracy", "validation_accuracy", "test_accuracy"]
-    means = 1 - results.frame.groupby("experiment")[columns].mean()
-    factors = (means.loc[name] / means.loc[other]).clip(upper=10)
-    return factors.rename(lambda column: column.split("_")[0])
+    parts = ["training", "validation", "test"]
+    right = results.frame.groupby("experiment").mean(numeric_only=True)
+    errors = 1 - right[[f"{part}_accuracy" for part in parts]]
+    factors = (errors.loc[name] / errors.loc[other]).clip(upper=10)
+    return factors.set_axis(parts)
 
 
 def single_runs() -> tuple[pd.DataFrame, float, float, float]:
-    """Return the paper's comparisons of two single runs, and the limit that chance explains.
+    """Return the paper's comparisons of single runs, and the limit of chance.
 
     The limit is in points, with the ends of its 95 % interval.
     """
-    groups = printed_runs()
-    pairs = single_run_comparisons(groups)
+    groups = sweep.printed_runs()
+    pairs = sweep.single_run_comparisons(groups)
     columns = {
         "in the paper, points": [signed(d, 2) for d in pairs.difference],
-        "larger than by chance": list(pairs.beyond_chance),
+        "larger than by chance": [*pairs.beyond_chance],
     }
     index = pairs.experiment.map(title) + " − " + pairs.minus.map(title)
-    table = pd.DataFrame(columns, list(index)).rename_axis(columns="test accuracy")
-    return (table, *smallest_difference(groups))
+    table = pd.DataFrame(columns, [*index]).rename_axis(columns="test accuracy")
+    return table, *sweep.smallest_difference(groups)
 
 
 def classifiers(results: Results) -> pd.DataFrame:
     """Return published test accuracies on KMNIST, and those that were measured here."""
-    table = QUOTED.merge(load("other classifiers"), "left", "model", suffixes=("", "_here"))
-    table = table.sort_values("test_accuracy_percent")
-    cells = table[["test_accuracy_percent", "test_accuracy_percent_here"]]
-    cells = cells.map("{:.2f}".format).replace("nan", MISSING).to_numpy().tolist()
-    ours = ["89", number(results, "final").removesuffix(" %")]
+    here = sweep.load("other classifiers").set_index("model").add_suffix("_here")
+    table = sweep.QUOTED.join(here, "model").sort_values("test_accuracy_percent")
     names = table.model + table.old_version.map({True: " *", False: ""})
-    return pd.DataFrame(
-        [ours, *cells],
-        index=["multilayer perceptron, the paper's final model", *names],
-        columns=["test accuracy, %", "measured here, %"],
-    ).rename_axis(columns="classifier")
+    cells = table.filter(like="percent").map("{:.2f}".format).replace("nan", MISSING)
+    cells = cells.set_axis(["test accuracy, %", "measured here, %"], axis=1)
+    ours = pd.DataFrame(
+        [["89", number(results, "final").removesuffix(" %")]],
+        index=["multilayer perceptron, the paper's final model"],
+        columns=cells.columns,
+    )
+    return pd.concat([ours, cells.set_axis(names)]).rename_axis(columns="classifier")
 
 
 def saturated(results: Results, units: pd.DataFrame, weights: str) -> Results:
-    """Return saturation and gradient norm of the first layer, as quantities of the experiments.
+    """Return saturation and gradient norm of the first layer as quantities.
 
     Parameters
     ----------
@@ -145,21 +113,20 @@ def saturated(results: Results, units: pd.DataFrame, weights: str) -> Results:
     weights : str
         "initial" or "kept".
     """
-    return replace(results, frame=units[(units.weights == weights) & (units.layer == 1)])
+    first = units.query("weights == @weights and layer == 1")
+    return replace(results, frame=first)
 
 
 def judged(results: Results, *sections: str) -> pd.DataFrame:
-    """Return the claims of sections, judged as the text has them and as the code ran them."""
-    return in_both_readings(judge(results, {}, claims_of(*sections)))
+    """Return the claims of sections, judged by the text and by the code."""
+    chosen = claims.claims_of(*sections)
+    return causes.in_both_readings(claims.judge(results, {}, chosen))
 
 
 def together(results: Results, name: str, frame: pd.DataFrame) -> Results:
-    """Return results with further runs, of which only a table is known, under a name."""
-    frame = pd.concat([results.frame, frame.assign(experiment=name)], ignore_index=True)
+    """Return results with the runs of a table, under a name."""
+    frame = pd.concat([results.frame, frame.assign(experiment=name)])
     return Results.of_frame(frame, results.data_name)
-
-
-# ---- networks beyond the paper -------------------------------------------------------------------
 
 
 def sampling_error(right: np.ndarray) -> float:
@@ -175,7 +142,9 @@ def sampling_error(right: np.ndarray) -> float:
 
 
 def against_ensemble(right: np.ndarray, ensemble: np.ndarray) -> pd.DataFrame:
-    """Return per network how many errors an ensemble corrects, how many it makes, and Holm's p.
+    """Return the errors of each network that an ensemble corrects and adds.
+
+    With McNemar's p, corrected by Holm.
 
     Parameters
     ----------
@@ -188,55 +157,56 @@ def against_ensemble(right: np.ndarray, ensemble: np.ndarray) -> pd.DataFrame:
 
 
 def higher(records: Records, group: str) -> list[str]:
-    """Return which changes of a trial raise the accuracy on held-out clusters, with one seed."""
+    """Return the changes that raise the accuracy on held-out clusters (seed 0)."""
     points = records.changes([group])["held-out clusters"].xs(0, level="seed")
     return points.index[points > 0].tolist()
 
 
 def calibration_errors(shown: Mapping[str, np.ndarray], labels: np.ndarray) -> list[str]:
-    """Return the 95 % interval of the calibration error of probabilities, by their names."""
-    intervals = {name: calibration_error_interval(p, labels) for name, p in shown.items()}
-    return [f"{name} ({low:.3f} to {high:.3f})" for name, (low, high) in intervals.items()]
-
-
-# ---- the published code --------------------------------------------------------------------------
+    """Return 95 % intervals of calibration errors, as text."""
+    found = []
+    for name, probabilities in shown.items():
+        low, high = calibration_error_interval(probabilities, labels)
+        found.append(f"{name} ({low:.3f} to {high:.3f})")
+    return found
 
 
 def choices() -> pd.DataFrame:
-    """Return the choices of an experiment: in the paper's text, and in its published code."""
-    table = pd.read_csv(PUBLISHED / "choices.csv", index_col=0)
-    code = table["the published code"].fillna(pd.Series(DEVIATIONS))
-    table["the published code"] = code
+    """Return the choices of an experiment: in text and published code."""
+    table = pd.read_csv(paper.PUBLISHED / "choices.csv", index_col=0)
+    kept = pd.Series(DEVIATIONS, name="the published code")
+    table = table.fillna(kept.to_frame())
     return table.rename_axis(index=None, columns="choice")
 
 
-def results_by_input() -> Results:
-    """Return the kept results of the baseline on other inputs, in place of experiments."""
-    kept = load_readings().query("experiment == 'baseline'")
-    others = {what: value for what, value in OURS.items() if what != "standardisation"}
-    frame = Results.of_frame(kept, **others).frame.set_index("standardisation")
-    frame = frame.loc[list(TEXTS["inputs"])].reset_index()
-    return Results.of_frame(frame.assign(experiment=frame.standardisation.map(TEXTS["inputs"])))
+def results_by_input() -> tuple[Results, pd.DataFrame]:
+    """Return the kept results of the baseline on other inputs, and a table of them."""
+    inputs = TEXTS["inputs"]
+    frame = readings.load_readings().query("experiment == 'baseline'")
+    kept = {"experiment": frame.standardisation.map(inputs), "standardisation": "pixel"}
+    results = Results.of_frame(frame.assign(**kept), **readings.OURS)
+    quantities = ["test_accuracy", "test_loss", "validation_accuracy", "best_epoch"]
+    headings = ["test accuracy", "test loss", "validation accuracy", "weights of epoch"]
+    names = [*inputs.values()]
+    cells = [[number(results, name, of) for of in quantities] for name in names]
+    return results, pd.DataFrame(cells, names, headings).rename_axis(columns="pixels")
 
 
-def claim_list(claims: pd.DataFrame) -> str:
+def claim_list(rows: pd.DataFrame) -> str:
     """Return the numbers and statements of claims as text."""
-    return "; ".join(f"{row.number} {row.claim}" for row in claims.itertuples()) or "none"
+    return "; ".join(f"{row.number} {row.claim}" for row in rows.itertuples()) or "none"
 
 
 def claims_by_cause(judged: pd.DataFrame) -> str:
-    """Return as Markdown which claims one of the two readings does not reproduce, and why."""
-    failed = judged[(judged.verdict == "not reproduced") & (judged.note == "")]
+    """Return as Markdown which claims a reading does not reproduce, and why."""
+    failed = judged.query("verdict == 'not reproduced' and note == ''")
     coded = failed.verdict_code.replace("", "not run")
-    causes = "\n".join(
-        f"- *{cause}* ({verdict} as coded): {claim_list(claims)}."
-        for (cause, verdict), claims in failed.groupby([failed.cause, coded])
+    lines = "\n".join(
+        f"- *{cause}* ({verdict} as coded): {claim_list(rows)}."
+        for (cause, verdict), rows in failed.groupby([failed.cause, coded])
     )
-    lost = judged[(judged.verdict == "reproduced") & (judged.verdict_code == "not reproduced")]
-    return (
-        f"**Claims that are not reproduced as described, by their cause:**\n\n{causes}\n\n"
-        f"**Reproduced as described, but not as coded:** {claim_list(lost)}."
-    )
+    lost = judged.query("verdict == 'reproduced' and verdict_code == 'not reproduced'")
+    return TEXTS["by_cause"].format(lines, claim_list(lost))
 
 
 def distance_to_paper(results: Results) -> str:
@@ -247,23 +217,19 @@ def distance_to_paper(results: Results) -> str:
 
 def of_ablated(results: Results) -> Results:
     """Return the results of the experiments of which each deviation was measured."""
-    frame = results.frame[results.frame.experiment.isin(ABLATED)]
+    frame = results.frame[results.frame.experiment.isin(readings.ABLATED)]
     return Results.of_frame(frame, results.data_name)
 
 
 def distances_to_printed(judged: pd.DataFrame) -> str:
-    """Return the median distance of our means to the paper's printed accuracies and losses."""
+    """Return the median distance of our means to what the paper prints."""
     printed = judged[judged.one_run & (judged.verdict_code != "")].set_index("kind")
     apart = printed[["mean", "mean_code"]].sub((printed.low + printed.high) / 2, axis=0)
-    medians = apart.abs().groupby("kind").median()
-    (text, code), (loss, loss_code) = medians.loc[list(KINDS[:2])].to_numpy()
-    return (
-        f"{text:.2f} points of accuracy ({code:.2f} as the code ran it), "
-        f"{loss:.4f} of loss ({loss_code:.4f})"
-    )
+    medians = apart.abs().groupby("kind").median().loc[[*claims.KINDS[:2]]]
+    return TEXTS["distances"].format(*medians.to_numpy().flat)
 
 
 def cause_meanings(judged: pd.DataFrame) -> str:
     """Return what the deviations mean that are causes of claims."""
-    names = {*judged.cause}
-    return " ".join(f"{n.capitalize()}: {DEVIATIONS[n]}" for n in DEVIATIONS if n in names)
+    names = [name for name in DEVIATIONS if name in {*judged.cause}]
+    return " ".join(f"{name.capitalize()}: {DEVIATIONS[name]}" for name in names)

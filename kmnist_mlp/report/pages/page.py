@@ -1,13 +1,11 @@
-"""Notebooks as pages, and what the index page shows of them: findings, scoreboard, figures."""
-
-from __future__ import annotations
+"""Notebooks as pages, and what the index page shows of them."""
 
 import io
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
@@ -20,70 +18,41 @@ from nbformat import NotebookNode
 
 from kmnist_mlp.beyond.protocol import accuracies
 from kmnist_mlp.config import Config
-from kmnist_mlp.experiments.causes import CAUSE_RULE
-from kmnist_mlp.experiments.claims import RULE, VERDICTS, printed_outside
-from kmnist_mlp.experiments.paper import PAPER
+from kmnist_mlp.experiments import causes, claims, paper
 from kmnist_mlp.figures import tables
 from kmnist_mlp.figures.report_figure import html
-from kmnist_mlp.report.pages.pictures import figure_html, with_gathered_panels
+from kmnist_mlp.report.pages.pictures import figure_html, gather_panels
 from kmnist_mlp.report.pages.text import slug
 from kmnist_mlp.support.statistics import interval
 
 TEMPLATES = Path(__file__).parent / "templates"
-CHECK = "## Check"  # begins the last section of a notebook, which is for maintainers
-LONGEST = 24  # characters of a title in the menu; else the name of the file stands there
-AGREES = ("agrees with the reference results", "as recorded")
+CHECK = "## Check"  # begins the last section, which is for maintainers
+LONGEST = 24  # characters of a title in the menu, else the name of the file
 FAILED_FIRST = ("not reproduced", "no effect", "undecided", "reproduced")
 WIDTH, EDGE = 160, 8  # of the drawing of a claim, in pixels
 DRAWN = ["low", "high", "interval_low", "interval_high", "mean"]
-# Columns of the scoreboard in which an empty cell is an empty text, not a missing number
+# Columns of the scoreboard in which an empty cell is an empty text
 NAMES = dict.fromkeys(("minus", "note", "verdict_code", "cause", "also"), "")
 
 
-@dataclass
-class Page:
-    """One page of the report.
+def make_pages(notebooks: dict[Path, NotebookNode]) -> list[SimpleNamespace]:
+    """Return a page for each notebook.
 
-    Attributes
-    ----------
-    stem, title, short, summary : str
-        Its address, and how the menu and the index page name it.
-    content, check : str
-        HTML; ``check`` compares the results with the reference, for maintainers.
-    agree, moved : int
-        How many of these comparisons agree, and how many do not.
-    items : list of NotebookNode
-        The numbered figures and tables: what :func:`kmnist_mlp.report.notebook.show` has written
-        into the metadata of an output, with the page, the output, an anchor (id) and the first
-        sentence of the caption (short).
-    facts : dict of str to str
-        What the page was made with.
-    """
-
-    stem: str
-    title: str
-    short: str
-    summary: str = ""
-    content: str = ""
-    check: str = ""
-    agree: int = 0
-    moved: int = 0
-    items: list[NotebookNode] = field(default_factory=list)
-    facts: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def configurations(self) -> str:
-        """Table of the configurations of all experiments on the page."""
-        configs = {}
-        for name, values in (pair for item in self.items for pair in item.experiments.items()):
-            configs[name] = Config.from_dict({**values, "activation": Config.activation})
-            # one that a notebook has added is only a name here
-            object.__setattr__(configs[name], "activation", values["activation"])
-        return html(tables.configurations(configs)) if configs else ""
-
-
-def make_pages(notebooks: dict[Path, NotebookNode]) -> list[Page]:
-    """Return a page for each notebook, with its content.
+    Returns
+    -------
+    list of SimpleNamespace
+        stem, title, short, summary : str
+            Its address, and how the menu and the index page name it.
+        content, check : str
+            HTML; ``check`` compares the results with the reference, for maintainers.
+        items : list of NotebookNode
+            The numbered figures and tables: what :func:`kmnist_mlp.report.notebook.show`
+            has written into the metadata of an output, with the page, the output, an
+            anchor (id) and the first sentence of the caption (short).
+        configurations : str
+            HTML table of the configurations of all their experiments.
+        facts : dict of str to str
+            What the page was made with.
 
     Raises
     ------
@@ -96,20 +65,22 @@ def make_pages(notebooks: dict[Path, NotebookNode]) -> list[Page]:
         filters={"markdown2html": render_markdown, **FILTERS},
     )
     pages = []
-    for path, original in notebooks.items():
-        notebook = with_gathered_panels(original)
+    for path, notebook in deepcopy(notebooks).items():
         cells = notebook.cells
-        code = [cell for cell in cells if cell.cell_type == "code" and cell.source]
-        if code and not any(cell.execution_count for cell in code):
+        code = [cell for cell in cells if cell.cell_type == "code"]
+        if any(c.source for c in code) and not any(c.execution_count for c in code):
             raise ValueError(f"{path.name} has no outputs; `make report` executes it")
+        gather_panels(code)
         first = cells[0].source if cells else ""
-        title, summary, *_ = [*filter(None, map(str.strip, first.splitlines())), "", ""]
+        title, summary, *_ = [*filter(None, first.splitlines()), "", ""]
         title = title.lstrip("# ") or path.stem
         number, _, name = path.stem.partition("_")
         name = f"{number.lstrip('0')} {name.replace('_', ' ').capitalize()}"
         short = title if len(title) <= LONGEST else name
-        page = Page(path.stem, title, short, re.sub("[*`]", "", summary))
-        for output in (output for cell in cells for output in cell.get("outputs", [])):
+        page = SimpleNamespace(stem=path.stem, title=title, short=short, items=[], facts={})
+        page.summary = re.sub("[*`]", "", summary)
+        configs = {}
+        for output in (output for cell in code for output in cell.outputs):
             marks = output.get("metadata", {}).get("kmnist_mlp") or {}
             page.facts.update(marks.get("facts", ()))
             if "number" in marks:
@@ -117,31 +88,34 @@ def make_pages(notebooks: dict[Path, NotebookNode]) -> list[Page]:
                 item = NotebookNode(marks, page=page.stem, output=output, short=short)
                 item |= {"id": slug(item.number), "experiments": dict(item.experiments)}
                 page.items.append(item)
+                configs |= item.experiments
         page.facts.update(notebook.metadata.get("kmnist_mlp", {}).get("facts", ()))
+        for name, values in configs.items():
+            configs[name] = Config.from_dict({**values, "activation": Config.activation})
+            # one that a notebook has added is only a name here
+            object.__setattr__(configs[name], "activation", values["activation"])
+        page.configurations = html(tables.configurations(configs)) if configs else ""
         starts = [n for n, cell in enumerate(cells) if cell.source.startswith(CHECK)]
         end = starts[-1] if starts else len(cells)
         page.content, page.check = (
             exporter.from_notebook_node(NotebookNode({**notebook, "cells": part}))[0]
             for part in (cells[:end], cells[end:])
         )
-        printed = (o.get("text", "") for cell in cells[end:] for o in cell.get("outputs", []))
-        lines = "".join(printed).splitlines()
-        page.agree = sum(line.endswith(AGREES) for line in lines)
-        page.moved = sum("MOVED" in line for line in lines)
         pages.append(page)
     return pages
 
 
 class _Renderer(IPythonRenderer):
     def block_math(self, body: str) -> str:
-        return f'<div class="formula" tabindex="0">{mathml(body.strip(), display="block")}</div>'
+        formula = mathml(body.strip(), display="block")
+        return f'<div class="formula" tabindex="0">{formula}</div>'
 
     def inline_math(self, body: str) -> str:
         return mathml(body.strip())
 
 
 def render_markdown(source: str) -> str:
-    """Return HTML of a Markdown text; its formulas become MathML, which needs no script."""
+    """Return HTML of a Markdown text; its formulas become MathML."""
     renderer = _Renderer(escape=False, exclude_anchor_links=True)
     text = MarkdownWithMath(renderer=renderer).render(source)
     # a table may be wider than a phone
@@ -150,7 +124,7 @@ def render_markdown(source: str) -> str:
 
 
 def data_address(text: str, kind: str = "text/csv") -> str:
-    """Return an address that holds the text itself, so that a link to it needs no file."""
+    """Return an address that holds the text itself: a link to it needs no file."""
     return f"data:{kind};charset=utf-8,{quote(text, safe='/:,;=@+()[]*!$-._~')}"
 
 
@@ -160,76 +134,78 @@ FILTERS = {"slug": slug, "data_address": data_address, "figure_html": figure_htm
 # ---- the index page ------------------------------------------------------------------------------
 
 
-def index_content(pages: list[Page]) -> dict[str, Any]:
-    """Return what the template of the index page shows; a part that no notebook has is empty."""
+def index_content(pages: list[SimpleNamespace]) -> dict[str, Any]:
+    """Return what the index page shows; a part that no notebook has is empty."""
     items = [item for page in pages for item in page.items]
     found = {item.index: item for item in items if item.index}
+    kept = {}
+    for role, item in found.items():
+        table = pd.read_csv(io.StringIO(item.csv), dtype=dict.fromkeys(NAMES, str))
+        kept[role] = table.fillna(NAMES)
     known = [page.facts for page in pages if "version" in page.facts]
     facts = max(known, key=lambda facts: facts.get("seeds", "").count(","), default={})
     content = {
         "facts": facts,
         "found": found,
-        "findings": findings(found),
-        "paper": PAPER,
+        "findings": findings(kept),
+        "paper": paper.PAPER,
         "showing": partial(showing, items),
     }
     if "scoreboard" in found:
-        judged = table_of(found["scoreboard"])
+        judged = kept["scoreboard"]
         judged.attrs["data_name"] = facts.get("data", "")
         content |= {
             "board": board(judged, pages),
-            "counts": judged.verdict.value_counts().reindex(VERDICTS, fill_value=0).to_dict(),
+            "counts": {each: (judged.verdict == each).sum() for each in claims.VERDICTS},
             "kinds": html(tables.verdicts_by_kind(judged)),
-            "rules": (RULE, CAUSE_RULE),
+            "rules": (claims.RULE, causes.CAUSE_RULE),
         }
     return content
 
 
-def table_of(item: NotebookNode) -> pd.DataFrame:
-    """Return the numbers behind a figure or table."""
-    table = pd.read_csv(io.StringIO(item.csv), dtype=dict.fromkeys(NAMES, str))
-    return table.fillna(NAMES)
-
-
-def findings(found: Mapping[str, NotebookNode]) -> dict[str, Any]:
+def findings(kept: dict[str, pd.DataFrame]) -> dict[str, Any]:
     """Return the numbers of the findings that the notebooks at hand support.
 
     Parameters
     ----------
-    found : dict of str to NotebookNode
-        The figures and tables that are marked for the index page.
+    kept : dict of str to DataFrame
+        The numbers of what is marked for the index page.
 
     Returns
     -------
     dict
-        outside (results that the paper prints outside the range of one more run, of how many, how
-        many by chance), verdict on the final model, fixed (whether the fixed number of epochs is a
-        cause of what the paper says of sigmoid), final and best accuracy, gap (validation minus
-        test accuracy), in per cent, and sigmoid (minus tanh, in points, if the interval of the
-        difference lies above 0), and members (networks that the best accuracy is the mean of).
+        outside (results that the paper prints outside the range of one more run, of how
+        many, how many by chance), verdict on the final model, fixed (whether the fixed
+        number of epochs is a cause of what the paper says of sigmoid), final and best
+        accuracy, gap (validation minus test accuracy), in per cent, and sigmoid (minus
+        tanh, in points, if the interval of the difference lies above 0), and members
+        (networks that the best accuracy is the mean of).
     """
     numbers: dict[str, Any] = {}
-    if "scoreboard" in found:
-        judged = table_of(found["scoreboard"])
-        numbers["outside"] = printed_outside(judged)
+    if "scoreboard" in kept:
+        judged = kept["scoreboard"]
         final = "experiment == 'final' and quantity == 'test_accuracy' and minus == ''"
+        numbers["outside"] = claims.printed_outside(judged)
         numbers["verdict"] = next(iter(judged.query(final).verdict), None)
-        numbers["fixed"] = "fixed epochs" in {*judged.cause[judged.experiment == "sigmoid"]}
-    if "results" in found:
-        results = table_of(found["results"]).pivot(index="seed", columns="experiment")
-        test = 100 * results.test_accuracy.reindex(columns=["baseline", "final", "sigmoid"])
+        of_sigmoid = judged.query("experiment == 'sigmoid'")
+        numbers["fixed"] = "fixed epochs" in {*of_sigmoid.cause}
+    if "results" in kept:
+        results = kept["results"].pivot(index="seed", columns="experiment")
+        names = ["baseline", "final", "sigmoid"]
+        test = 100 * results.test_accuracy.reindex(columns=names)
+        validation = 100 * results.validation_accuracy.baseline
         numbers["final"] = test.final.mean()
-        numbers["gap"] = (100 * results.validation_accuracy.baseline - test.baseline).mean()
+        numbers["gap"] = (validation - test.baseline).mean()
         difference, low, _ = interval(test.sigmoid - test.baseline)
         numbers["sigmoid"] = difference if low > 0 else 0
-    if "beyond" in found:
-        networks = accuracies(table_of(found["beyond"]))
+    if "beyond" in kept:
+        networks = accuracies(kept["beyond"])
         numbers |= {"best": 100 * networks.mean(), "members": len(networks)}
     return {name: number for name, number in numbers.items() if number == number}
 
 
 def showing(items: list[NotebookNode], quantity: str, *names: str) -> list[NotebookNode]:
-    """Return the figure that shows a quantity of all these experiments, else one for each.
+    """Return the figure that shows a quantity of all experiments, else one for each.
 
     Of several, the one with the fewest experiments: there, the claim stands out most.
     """
@@ -245,48 +221,51 @@ def showing(items: list[NotebookNode], quantity: str, *names: str) -> list[Noteb
     return [item for name in wanted for item in showing(items, quantity, name)]
 
 
-def board(judged: pd.DataFrame, pages: list[Page]) -> dict[str, list[dict[str, Any]]]:
-    """Return the claims by the title of their section; in each section, those that failed first.
+def board(judged: pd.DataFrame, pages: list[SimpleNamespace]) -> dict[str, list[dict]]:
+    """Return the claims by the title of their section, those that failed first.
 
     Parameters
     ----------
     judged : DataFrame
         What :func:`kmnist_mlp.experiments.causes.in_both_readings` gives.
-    pages : list of Page
+    pages : list of SimpleNamespace
         Their figures show the claims.
 
     Returns
     -------
     dict of str to list of dict
-        The columns of ``judged``; ours, claimed and between as text, remark, shown (figures) and
-        places (in its drawing).
+        The columns of ``judged``; ours, claimed and "95 % interval" as text, remark,
+        shown (figures) and places (in its drawing).
     """
     titles = {page.stem[:2].lstrip("0"): page.short for page in pages}
     items = [item for page in pages for item in page.items]
-    texts = tables.scoreboard(judged)
-    rows = judged.assign(
+    texts = tables.scoreboard(judged)[["claimed", "ours", "95 % interval"]]
+    rows = judged.join(texts, "number").assign(
         title=judged.section.str[0].map(titles).fillna(judged.section.str.capitalize()),
         rank=judged.verdict.map(FAILED_FIRST.index),
-        claimed=texts.claimed.tolist(),
-        ours=texts.ours.tolist(),
-        between=texts["95 % interval"].tolist(),
-        remark=[tables.remark(claim) for claim in judged.itertuples()],
+        remark=[*map(tables.remark, judged.itertuples())],
         places=places(judged),
-        shown=[showing(items, c.quantity, c.experiment, c.minus) for c in judged.itertuples()],
+        shown=[
+            showing(items, *claim)
+            for claim in judged[["quantity", "experiment", "minus"]].to_numpy()
+        ],
     )
+    sections = rows.groupby("title", sort=False)
     return {
-        title: claims.sort_values("rank", kind="stable").to_dict("records")
-        for title, claims in rows.groupby("title", sort=False)
+        title: section.sort_values("rank", kind="stable").to_dict("records")
+        for title, section in sections
     }
 
 
-def places(claims: pd.DataFrame) -> list[list[float]]:
-    """Return where the drawing of a claim has its range, our interval and our mean, in pixels.
+def places(judged: pd.DataFrame) -> list[list[float]]:
+    """Return where the drawing of a claim has range, interval and mean, in pixels.
 
-    The scale is the claim's own: it holds all five. An end that is infinite lies at the edge.
+    The scale is the claim's own: it holds all five. An end that is infinite lies at the
+    edge.
     """
-    finite = claims[DRAWN].where(np.isfinite(claims[DRAWN]))
+    finite = judged[DRAWN].where(np.isfinite(judged[DRAWN]))
     lowest = finite.min(axis=1)
     span = (finite.max(axis=1) - lowest).replace(0, 1)
-    inner = (WIDTH - 2 * EDGE) * claims[DRAWN].sub(lowest, axis=0)
-    return (EDGE + inner.div(span, axis=0)).clip(0, WIDTH).round(1).to_numpy().tolist()
+    inner = (WIDTH - 2 * EDGE) * judged[DRAWN].sub(lowest, axis=0)
+    drawn = EDGE + inner.div(span, axis=0)
+    return drawn.clip(0, WIDTH).round(1).to_numpy().tolist()

@@ -1,10 +1,9 @@
 """Figures on a page: panels side by side, charts in the page's own colours and font."""
 
-import copy
 import re
 
-import nbformat
 from markupsafe import Markup
+from nbformat import NotebookNode
 
 from kmnist_mlp.report.pages.text import KANA
 from kmnist_mlp.support import colours
@@ -24,22 +23,19 @@ REPLACED = {
 WIDE = 500  # pixels: what is wider than a panel takes a row of its own
 
 
-def with_gathered_panels(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Return a copy of a notebook in which the first panel of a figure holds the further ones."""
-    notebook = copy.deepcopy(notebook)
-    for cell in notebook.cells:
-        kept: list[nbformat.NotebookNode] = []
-        for output in cell.get("outputs", []):
+def gather_panels(cells: list[NotebookNode]) -> None:
+    """Give the first panel of each figure those that follow it, in place."""
+    for cell in cells:
+        kept: list[NotebookNode] = []
+        for output in cell.outputs:
             if output.get("metadata", {}).get("kmnist_mlp", {}).get("role") == "panel":
                 kept[-1].setdefault("panels", []).append(output)
             else:
                 kept.append(output)
-        if "outputs" in cell:
-            cell.outputs = kept
-    return notebook
+        cell.outputs = kept
 
 
-def figure_html(output: nbformat.NotebookNode, number: str, place: str = "") -> Markup:
+def figure_html(output: NotebookNode, number: str, place: str = "") -> Markup:
     """Return the panels of a figure, or its frames, as HTML.
 
     Parameters
@@ -51,34 +47,36 @@ def figure_html(output: nbformat.NotebookNode, number: str, place: str = "") -> 
     place : str
         Begins the identifiers inside of it: a figure may stand on more than one page.
     """
-    own = output.metadata.get("kmnist_mlp") or {}
+    marks = output.metadata.get("kmnist_mlp") or {}
     box = Markup('<div class="panels{}" data-text="{}"{}>{}</div>').format
     pictures = Markup()
     for n, panel in enumerate([output, *output.get("panels", ())]):
         kind = "image/svg+xml" if "image/svg+xml" in panel.data else "image/png"
-        facts = {"alt": number, "width": 0} | (panel.metadata.get(kind) or {})
-        pictures += picture_html(panel.data[kind], f"{place}-{n}", facts["alt"], facts["width"])
-    html = box("", own.get("finding", ""), "", pictures)
-    for n, frame in enumerate(own.get("frames") or ()):  # without scripts, only the still is shown
-        text, pictures = frame["text"], Markup()
+        facts = {"alt": number} | (panel.metadata.get(kind) or {})
+        pictures += picture_html(panel.data[kind], f"{place}-{n}", **facts)
+    html = box("", marks.get("finding", ""), "", pictures)
+    for n, frame in enumerate(marks.get("frames") or ()):  # hidden without scripts
+        text = frame["text"]
+        pictures = Markup()
         for m, content in enumerate(frame["panels"]):
             pictures += picture_html(content, f"{place}-frame{n}-{m}", number if m else text)
         html += box(" frame", text, " hidden", pictures)
     return html
 
 
-def picture_html(content: str, prefix: str, alt: str, width: float = 0) -> Markup:
+def picture_html(content: str, prefix: str, alt: str, width: float = 0, **_) -> Markup:
     """Return a picture as HTML: a PNG as an image, an SVG as a part of the page.
 
-    The SVG takes its colours and font from the page, and has identifiers of its own.
+    The SVG takes its colours and font from the page, and has identifiers of its own. An
+    alternative text has one language: Japanese characters before their reading are left
+    out.
 
-    Examples
-    --------
-    >>> print(picture_html('<svg width="9pt"><path id="a" style="fill: #0072b2"/></svg>', "p", "A"))
-    <svg class="figure" role="img" aria-label="A"><path id="p-a" style="fill: var(--blue)"/></svg>
+    Examples -------- >>> print(picture_html('<svg><path id="a" style="fill:
+    #0072b2"/></svg>', "p", "す su")) <svg class="figure" role="img"
+    aria-label="su"><path id="p-a" style="fill: var(--blue)"/></svg>
     """
     kind = "figure wide" if width > WIDE else "figure"
-    alt = without_kana(alt)
+    alt = " ".join(re.sub(rf"{KANA.pattern}\s*", "", alt).split())
     if not content.startswith("<svg"):
         tag = '<img class="{}" alt="{}" src="data:image/png;base64,{}">'
         return Markup(tag).format(kind, alt, content.replace("\n", ""))
@@ -86,20 +84,7 @@ def picture_html(content: str, prefix: str, alt: str, width: float = 0) -> Marku
         content = content.replace(drawn, shown)
     for reference in ('id="', "url(#", 'href="#'):
         content = content.replace(reference, f"{reference}{prefix}-")
-    size = re.search(r'viewBox="[^"]*"', content)
+    start, _, inside = content.partition(">")
+    size = "".join(re.findall(r' viewBox="[^"]*"', start))
     opening = Markup('<svg class="{}" role="img" aria-label="{}"').format(kind, alt)
-    inside = Markup(content.partition(">")[2])
-    return opening + Markup(f" {size[0]}>" if size else ">") + inside
-
-
-def without_kana(text: str) -> str:
-    """Return a text in which Japanese characters that stand before their reading are left out.
-
-    An alternative text has one language; a voice for English cannot read them.
-
-    Examples
-    --------
-    >>> without_kana("す su is taken for つ tsu (す su)")
-    'su is taken for tsu (su)'
-    """
-    return " ".join(re.sub(rf"{KANA.pattern}\s*", "", text).split())
+    return opening + Markup(f"{size}>{inside}")
