@@ -1,9 +1,10 @@
 """Beyond the paper: more accurate fully connected networks.
 
-``load_best()`` returns the final network of seed 0, ``load_ensemble()`` those of all seeds. They
-ship in ``results/``, trained on KMNIST by ``make measure``; their weights are rounded to
-eight bits, and are measured and used so. Both functions need NumPy alone: the modules of this
-subpackage, which need pandas and the experiments, are imported by their own names.
+``load_best()`` returns the final network of seed 0, ``load_ensemble()`` those of all
+seeds. They ship in ``results/``, trained on KMNIST by ``make measure``; their weights
+are rounded to eight bits, and are measured and used so. Both functions need NumPy
+alone: the modules of this subpackage, which need pandas and the experiments, are
+imported by their own names.
 """
 
 from pathlib import Path
@@ -26,7 +27,8 @@ def load_best(folder: Path = FOLDER) -> MLP:
     Returns
     -------
     MLP
-        It carries its standardisation and takes uint8 images, shape (n, 28, 28) or (28, 28).
+        It carries its standardisation and takes uint8 images, shape (n, 28, 28) or (28,
+        28).
 
     Examples
     --------

@@ -26,7 +26,8 @@ def calibration_table(probabilities: np.ndarray, labels: np.ndarray) -> pd.DataF
     Returns
     -------
     DataFrame
-        One row per bin that is not empty: from, to, images, confidence (mean), accuracy.
+        One row per bin that is not empty: from, to, images, confidence (mean),
+        accuracy.
     """
     confidence, right, bins = _binned(probabilities, labels)
     predictions = pd.DataFrame({"confidence": confidence, "accuracy": right})
@@ -60,9 +61,9 @@ def calibration_error_interval(
 
     The images are drawn again with replacement; the 2.5 % and 97.5 % quantiles of the
     errors are reflected at the error of the images themselves ("basic" bootstrap), as
-    drawing again adds scatter, which raises a mean distance. An end below 0 is 0: near 0,
-    the lower end says little. Source: Davison and Hinkley 1997, Bootstrap Methods and their
-    Application, section 5.2.
+    drawing again adds scatter, which raises a mean distance. An end below 0 is 0: near
+    0, the lower end says little. Source: Davison and Hinkley 1997, Bootstrap Methods
+    and their Application, section 5.2.
 
     Parameters
     ----------
@@ -81,9 +82,9 @@ def calibration_error_interval(
 
 # ---- robustness ----------------------------------------------------------------------------------
 
-# Accuracy by the severity of a corruption. Source of the method: Hendrycks and Dietterich
-# 2019, "Benchmarking Neural Network Robustness to Common Corruptions and Perturbations",
-# ICLR, arXiv:1903.12261.
+# Accuracy by the severity of a corruption. Source of the method: Hendrycks and
+# Dietterich 2019, "Benchmarking Neural Network Robustness to Common Corruptions and
+# Perturbations", ICLR, arXiv:1903.12261.
 NOISE_SEED = 0
 
 # images, shape (n, height, width), and degrees, counter-clockwise

@@ -64,10 +64,10 @@ TOLERANCE = 0.00025  # two images: another BLAS may round the odd probability ot
 def held_out_clusters(data: Dataset) -> Dataset:
     """Return the training images, those of held-out clusters in place of the test images.
 
-    The images of each character are divided by k-means (k-means++ start, Euclidean distance
-    of the pixels); which clusters are held out is drawn at random, once and for all.
-    Source: Arthur and Vassilvitskii 2007, "k-means++: The Advantages of Careful Seeding",
-    SODA.
+    The images of each character are divided by k-means (k-means++ start, Euclidean
+    distance of the pixels); which clusters are held out is drawn at random, once and
+    for all. Source: Arthur and Vassilvitskii 2007, "k-means++: The Advantages of
+    Careful Seeding", SODA.
 
     Examples
     --------
@@ -191,7 +191,8 @@ def load_ledger(ledger: Path = LEDGER) -> pd.DataFrame:
 def recorded(networks: Sequence[MLP], ledger: pd.DataFrame) -> pd.DataFrame:
     """Return the lines of a ledger that are about networks, one by one and all together.
 
-    Lines of networks that were trained another time, or of changed images, are left out.
+    Lines of networks that were trained another time, or of changed images, are left
+    out.
 
     Parameters
     ----------
