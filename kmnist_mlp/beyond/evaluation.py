@@ -30,12 +30,10 @@ def calibration_table(probabilities: np.ndarray, labels: np.ndarray) -> pd.DataF
         accuracy.
     """
     confidence, right, bins = _binned(probabilities, labels)
-    predictions = pd.DataFrame({"confidence": confidence, "accuracy": right})
-    table = predictions.groupby(bins).mean()
-    table.insert(0, "from", table.index / BINS)
-    table.insert(1, "to", (table.index + 1) / BINS)
-    table.insert(2, "images", np.bincount(bins)[table.index])
-    return table.reset_index(drop=True)
+    values = pd.DataFrame({"confidence": confidence, "accuracy": right}).groupby(bins)
+    low = np.unique(bins)
+    places = {"from": low / BINS, "to": (low + 1) / BINS, "images": values.size()}
+    return pd.DataFrame(places).join(values.mean()).reset_index(drop=True)
 
 
 def _binned(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -93,8 +93,5 @@ def plan() -> dict[tuple[str, str], tuple[Run, int]]:
 
 def planned() -> list[Run]:
     """Return every run once."""
-    runs = {}
-    for run, seeds in plan().values():
-        for seed in range(seeds):
-            runs.setdefault(run.with_seed(seed).identity, run.with_seed(seed))
-    return [*runs.values()]
+    runs = [run.with_seed(seed) for run, seeds in plan().values() for seed in range(seeds)]
+    return list({run.identity: run for run in runs[::-1]}.values())[::-1]

@@ -87,14 +87,9 @@ def held_out_clusters(data: Dataset) -> Dataset:
         _, cluster = kmeans2(pixels, CLUSTERS, ITERATIONS, minit="++", seed=rng)
         held_out = rng.choice(CLUSTERS, HELD_OUT, replace=False)
         out[rows] = np.isin(cluster, held_out)
-    return replace(
-        data,
-        name=f"{data.name}, clusters held out",
-        train_images=images[~out],
-        train_labels=labels[~out],
-        test_images=images[out],
-        test_labels=labels[out],
-    )
+    arrays = images[~out], labels[~out], images[out], labels[out]
+    name = f"{data.name}, clusters held out"
+    return Dataset(*arrays, name, data.class_names, data.romaji)
 
 
 def without_test_images(data: Dataset) -> Dataset:
@@ -129,23 +124,15 @@ def measure(measurements: Iterable[tuple], data: Dataset, ledger: Path) -> None:
         images = data.test_images
         predictors = [network.predict_proba for network in networks]
         if changed:
-            corruption, severity = changed
-            images = CORRUPTIONS[corruption][0](images, severity)
+            images = CORRUPTIONS[changed[0]][0](images, changed[1])
         if kind.endswith(SHIFTS):
             predictors = [partial(average_over_shifts, each) for each in predictors]
         probabilities = sum(predictor(images) for predictor in predictors)
         accuracy = (probabilities.argmax(axis=1) == data.test_labels).mean()
-        line = {
-            "date": datetime.date.today().isoformat(),
-            "kind": kind,
-            "what": ": ".join(map(str, changed)),
-            "configuration": config_digest(config),
-            "seed": seeds,
-            "network": weights_digest(networks),
-            "images": len(images),
-            "accuracy": round(float(accuracy), 6),
-        }
-        lines = pd.concat([load_ledger(ledger), pd.DataFrame([line])])
+        today, what = datetime.date.today().isoformat(), ": ".join(map(str, changed))
+        about = config_digest(config), seeds, weights_digest(networks), len(images)
+        lines = load_ledger(ledger).reset_index(drop=True)
+        lines.loc[len(lines)] = today, kind, what, *about, round(float(accuracy), 6)
         if not lines.drop(columns="date").duplicated().iloc[-1]:
             write_csv(lines, ledger)
 

@@ -147,8 +147,7 @@ def add(folder: Path, run: Run, result: TrainingResult, trials: Dataset) -> None
         row["changed_by_rounding"] = changed_by_rounding(model, trials)
         save_arrays(folder / f"final_{run.config.seed}.npz", *rounded(model))
     else:
-        row["held_out_loss"] = result.test_loss
-        row["held_out_accuracy"] = result.test_accuracy
+        row |= {"held_out_loss": result.test_loss, "held_out_accuracy": result.test_accuracy}
         right = model.predict(trials.test_images) == trials.test_labels
         records.right[run.identity] = np.packbits(right)
     save_arrays(folder / "runs.npz", here, records.right)
@@ -216,7 +215,8 @@ def train_missing(runs: list[Run], data: Dataset, folder: Path, n_jobs: int = -1
     if not missing:
         return
     trials = protocol.held_out_clusters(data)
-    for final, images in ((True, protocol.without_test_images(data)), (False, trials)):
+    whole = protocol.without_test_images(data)
+    for final, images in ((True, whole), (False, trials)):
         todo = {run: run.config for run in missing if (run.data == "all") == final}
         for run, result in experiments.train_all(todo, images, n_jobs, train_run):
             add(folder, run, result, trials)

@@ -30,9 +30,7 @@ on_kmnist = partial(report_figure, data_name="KMNIST")  # what ships was measure
 # ---- tables of trials ----------------------------------------------------------------------------
 
 
-def changes_table(
-    records: Records, groups: list[str], corner: str, base: str = "trial"
-) -> pd.DataFrame:
+def changes_table(records: Records, groups: list, corner: str, base: str = "trial") -> pd.DataFrame:
     """Return how much each change of a trial changes its accuracy.
 
     Per part of the images: the mean difference over seeds, seed by seed, with its 95 %
@@ -69,8 +67,7 @@ def changes_table(
 
 
 def _accuracies(percent: pd.DataFrame) -> dict[str, str]:
-    columns = percent.items()
-    return {f"{part}, %": statistics.plus_minus(own, 2) for part, own in columns}
+    return {f"{part}, %": statistics.plus_minus(p, 2) for part, p in percent.items()}
 
 
 def clear_changes(records: Records) -> tuple[list[str], list[str]]:
@@ -145,10 +142,9 @@ def final_table(lines: pd.DataFrame) -> pd.DataFrame:
 def others_table(lines: pd.DataFrame) -> pd.DataFrame:
     """Return other classifiers as quoted, and ours, by accuracy."""
     networks, together = (100 * accuracies(lines, kind) for kind in (NETWORK, ENSEMBLE))
-    here = "measured here"
-    seeds = f"{here}, mean of {len(networks)} seeds"
+    seeds = f"measured here, mean of {len(networks)} seeds"
     ours = [(NETWORK, networks.mean(), False, seeds)]
-    ours += [(ENSEMBLE, together.iloc[0], False, here)]
+    ours += [(ENSEMBLE, together.iloc[0], False, "measured here")]
     numbers = pd.concat([quoted(), pd.DataFrame(ours, columns=quoted().columns)])
     numbers = numbers.sort_values("test_accuracy_percent", kind="stable")
     percent = numbers.test_accuracy_percent.map("{:.2f}".format)
@@ -184,8 +180,7 @@ def draw_rows(numbers: pd.DataFrame, names: str, series: str, y: str, xlabel: st
         means = group[y].groupby(places).mean()
         axis.plot(means, means.index, marker="os"[number], ms=5, label=label, **look)
     for name, row in rows.items():
-        place = axis.get_yaxis_transform()
-        axis.text(0.02, row - 0.2, name, transform=place, fontsize=9)
+        axis.text(0.02, row - 0.2, name, transform=axis.get_yaxis_transform(), fontsize=9)
     axis.set(yticks=[], ylim=(len(rows) - 0.5, -0.7), xlabel=xlabel)
     style.legend_above(axis)
     return figure
@@ -195,9 +190,8 @@ def draw_series(numbers: pd.DataFrame, x: str, y: str, series: str, **axes: obje
     """Draw the means of y by x, a line per series, with the standard deviation as bars."""
     figure, axis = style.panel()
     for number, (label, group) in enumerate(numbers.groupby(series, sort=False)):
-        colour, dashes = style.COLOURS[number], style.DASHES[number]
-        look = {"color": colour, "ls": dashes, "fmt": "o", "ms": 4, "capsize": 3}
-        style.draw_means(axis, group.groupby(x)[y], label=label, **look)
+        look = {"color": style.COLOURS[number], "ls": style.DASHES[number], "label": label}
+        style.draw_means(axis, group.groupby(x)[y], fmt="o", ms=4, capsize=3, **look)
     axis.set(**axes)
     style.legend_above(axis, 3)
     return figure
@@ -303,8 +297,7 @@ def sizes_figure(records: Records) -> ReportFigure:
     means = numbers.groupby([whole, "augmented", "training_images"])[PERCENT].mean()
     for augmented in (False, True):
         half = means[False, augmented]
-        colour = style.COLOURS[augmented]
-        figure.axes[0].plot(half.index, half, "x", ms=6, color=colour)
+        figure.axes[0].plot(half.index, half, "x", ms=6, color=style.COLOURS[augmented])
     gains = (means[True, True] - means[True, False]).items()
     texts = [f"{signed(gain, 1)} points with {images:,}" for images, gain in gains]
     finding = f"Augmentation changes accuracy by {', '.join(texts)} images."
@@ -353,8 +346,7 @@ def calibration_figure(tables: dict[str, pd.DataFrame], data_name: str) -> Repor
         axis.bar(table["from"], share, width, align="edge", color=PALE, label=label)
         axis.plot([0, 1], [0, 1], color=GREY, ls="--", lw=1, label="perfect calibration")
         axis.vlines(table.confidence, low, high, color=BLUE, lw=1)
-        points = table.confidence, table.accuracy
-        axis.plot(*points, "o-", color=BLUE, ms=5, label="accuracy")
+        axis.plot(table.confidence, table.accuracy, "o-", color=BLUE, ms=5, label="accuracy")
         axis.set(title=f"{model}: ECE {error}", xlim=(0, 1), ylim=(0, 1))
         axis.set(xlabel="confidence", ylabel="accuracy, and share")
         style.legend_above(axis)
