@@ -32,7 +32,7 @@ from kmnist_mlp.beyond.protocol import (
     weights_digest,
     without_test_images,
 )
-from kmnist_mlp.beyond.records import Records, Teachers, train_missing
+from kmnist_mlp.beyond.records import Records, Teachers, add, train_missing
 from kmnist_mlp.experiments import EXPERIMENTS, ResultCache
 from kmnist_mlp.support.files import save_arrays, write_csv
 from kmnist_mlp.support.statistics import interval, wilson_interval
@@ -141,10 +141,10 @@ def test_every_run_is_planned_once_with_its_images_and_its_labels():
 
 
 def empty(folder):
-    """Return a folder's records: none yet."""
+    """Return a folder, with no records yet."""
     write_csv(Records().table.iloc[:0].reset_index(), folder / "runs.csv")
     save_arrays(folder / "runs.npz", {}, {})
-    return Records(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -204,10 +204,10 @@ def test_what_has_a_record_is_not_trained_again_and_what_is_new_is(made, tmp_pat
     folder, data = made
     monkeypatch.setenv("KMNIST_MLP_RESULTS", str(tmp_path))
     before = (folder / "runs.csv").read_bytes()
-    train_missing(RUNS, data, Records(folder), n_jobs=1)
+    train_missing(RUNS, data, folder, n_jobs=1)
     assert (folder / "runs.csv").read_bytes() == before and not [*tmp_path.iterdir()]
     new = Run("trial", "another seed", TINY.replace(seed=1))
-    train_missing([*RUNS, new], data, Records(folder), n_jobs=1)
+    train_missing([*RUNS, new], data, folder, n_jobs=1)
     assert (folder / "runs.csv").read_bytes().startswith(before)
     assert new.identity == Records(folder).table.index[-1]
 
@@ -217,20 +217,20 @@ def test_an_interruption_leaves_no_row_without_what_belongs_to_it(made, tmp_path
         raise OSError("the disk is full")
 
     trials = held_out_clusters(made[1])
-    records, result = empty(tmp_path), train(TINY, trials)
-    records.add(RUNS[2], result, trials)
+    folder, result = empty(tmp_path), train(TINY, trials)
+    add(folder, RUNS[2], result, trials)
     for number, stage in enumerate(("save_arrays", "write_csv"), start=1):
         with monkeypatch.context() as patched, pytest.raises(OSError, match="full"):
             patched.setattr(f"kmnist_mlp.beyond.records.{stage}", full)
             run = Run("final", "x", TINY.replace(seed=number))
-            records.add(run, result, trials)
-        assert Records(tmp_path).table.title.tolist() == ["nothing"]
+            add(folder, run, result, trials)
+        assert Records(folder).table.title.tolist() == ["nothing"]
 
 
 def test_records_of_other_held_out_clusters_are_not_mixed(made, make_dataset):
     other = held_out_clusters(make_dataset(classes=10, train=610, test=50, seed=1))
     with pytest.raises(ValueError, match=other.fingerprint[:12]):
-        Records(made[0]).add(RUNS[2], train(TINY, other), other)
+        add(made[0], RUNS[2], train(TINY, other), other)
 
 
 def test_a_student_learns_the_mean_of_its_teachers_probabilities():
@@ -298,13 +298,12 @@ def measured(made, kana):
     baseline = MLP((36, 10), seed=9)
     baseline.standardisation = np.zeros(36, np.float32), np.full(36, 99, np.float32)
     result = SimpleNamespace(of=lambda name: [SimpleNamespace(model=baseline)])
-    steps = {"3 epochs": final, "7 epochs": final.replace(epochs=7)}
-    runs = {("step", title): (Run("step", title, config), 1) for title, config in steps.items()}
+    runs = {("step", "3 epochs"): (Run("step", "3 epochs", final), 1)}
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("kmnist_mlp.beyond.protocol.FINAL", final)
         patched.setattr(records, "FINAL", final)
         patched.setattr(records, "planned", lambda: RUNS)
-        patched.setattr(records, "run_experiments", lambda *names, data: result)
+        patched.setattr(records.experiments, "run", lambda *names, data: result)
         patched.setattr(records, "plan", lambda: runs)
         records.measure(kana, folder, ledger)
         before = ledger.read_bytes()
@@ -359,10 +358,9 @@ def test_robustness_is_measured_on_all_test_images_and_through_the_ledger(measur
     assert row.accuracy.tolist() == pytest.approx([right])
 
 
-def test_an_epoch_of_each_step_is_timed_once_for_all_lengths(measured):
+def test_an_epoch_of_each_step_is_timed(measured):
     timing = records.load_timing(measured[0])
-    assert timing.index.tolist() == ["3 epochs", "7 epochs", NETWORK]
-    assert timing["3 epochs"] == timing["7 epochs"] > 0
+    assert timing.index.tolist() == ["3 epochs", NETWORK] and (timing > 0).all()
 
 
 def python_in(card):
@@ -422,7 +420,8 @@ def test_each_final_network_ships_is_small_and_is_in_the_ledger_as_planned():
         assert path.stat().st_size < 10e6 and network.layer_specs == FINAL.layer_specs
     lines = recorded(networks, ledger)
     assert accuracies(lines).index.is_unique and (accuracies(lines) > 0.9).all()
-    assert lines[lines.kind == NETWORK].seed.tolist() == ["0", "1", "2", "3", "4"]
+    seeds = lines[lines.kind == NETWORK].set_index("network").seed
+    assert [seeds[weights_digest([network])] for network in networks] == [*"01234"]
     assert set(lines.configuration) == {config_digest(FINAL)}
     assert (ledger.kind == "first attempt").sum() == 54
     assert ledger.accuracy.between(0, 1).all() and (ledger.images == 10_000).all()

@@ -81,15 +81,15 @@ def test_the_least_difference_is_that_of_a_t_test_with_the_pooled_deviation(reco
 
 
 def test_a_change_is_clear_if_its_test_is_after_correction_for_their_number(records):
-    base = records.runs.held_out_accuracy.loc["trial"].loc["nothing"]
+    base = records.accuracy["held-out clusters"].loc["trial"].loc["nothing"]
     nothing, all_seeds = (0.01, -0.01, 0.0), slice(None)
     clear = {"batch normalisation": (0.5, 0.51, 0.49), "cosine schedule": (-0.5, -0.51, -0.49)}
     clear |= {"L2 penalty": (-0.5, -0.55, -0.45)}  # p = 0.003
     shifts = dict.fromkeys(LEFT_OUT, nothing) | clear
     shifts["label smoothing"] = (-0.5, -0.6, -0.4)  # p = 0.013
     for title, shift in shifts.items():
-        place = ("left out", title, all_seeds), "held_out_accuracy"
-        records.runs.loc[place] = (base + np.array(shift) / 100).to_numpy()
+        place = ("left out", title, all_seeds), "held-out clusters"
+        records.accuracy.loc[place] = (base + np.array(shift) / 100).to_numpy()
     expected = ["cosine schedule", "L2 penalty"], ["batch normalisation"]
     assert trials.clear_changes(records) == expected
 

@@ -1,12 +1,11 @@
 """Beyond the paper: more accurate fully connected networks.
 
-``load_best()`` returns the final network of seed 0, ``load_ensemble()`` those of all seeds. They
-ship in ``results/``, trained on KMNIST by ``make measure``; their weights are rounded to eight
-bits, and are measured and used so. Both functions need NumPy alone: the modules of this subpackage,
-which need pandas and the experiments, are imported by their own names.
+``load_best()`` returns the final network of seed 0, ``load_ensemble()`` those of all
+seeds. They ship in ``results/``, trained on KMNIST by ``make measure``; their weights
+are rounded to eight bits, and are measured and used so. Both functions need NumPy
+alone: the modules of this subpackage, which need pandas and the experiments, are
+imported by their own names.
 """
-
-from __future__ import annotations
 
 from pathlib import Path
 
@@ -28,7 +27,8 @@ def load_best(folder: Path = FOLDER) -> MLP:
     Returns
     -------
     MLP
-        It carries its standardisation and takes uint8 images, shape (n, 28, 28) or (28, 28).
+        It carries its standardisation and takes uint8 images, shape (n, 28, 28) or (28,
+        28).
 
     Examples
     --------
@@ -52,14 +52,15 @@ def load_ensemble(folder: Path = FOLDER) -> list[MLP]:
     >>> sum(model.predict_proba(image) for model in load_ensemble()).shape
     (1, 10)
     """
-    return [from_rounded(*load_arrays(path)) for path in sorted(folder.glob("final_?.npz"))]
+    paths = sorted(folder.glob("final_?.npz"))
+    return [from_rounded(*load_arrays(path)) for path in paths]
 
 
 def rounded(model: MLP) -> tuple[dict[str, str], dict[str, np.ndarray]]:
-    """Return what a file holds: weights are multiples, -127 to 127, of one number per unit."""
-    arrays = model.to_arrays()
+    """Return a file's content: weights are multiples, -127 to 127, of a number per unit."""
+    arrays, tiny = model.to_arrays(), np.finfo(np.float32).tiny
     for layer, W in enumerate(model.weights):
-        scale = np.maximum(np.abs(W).max(axis=0), np.finfo(np.float32).tiny) / 127
+        scale = np.maximum(np.abs(W).max(axis=0), tiny) / 127
         arrays[f"weights_{layer}"] = np.rint(W / scale).astype(np.int8)
         arrays[f"scales_{layer}"] = scale.astype(np.float32)
     return {"activation": model.activation}, arrays
@@ -67,6 +68,7 @@ def rounded(model: MLP) -> tuple[dict[str, str], dict[str, np.ndarray]]:
 
 def from_rounded(header: dict[str, str], arrays: dict[str, np.ndarray]) -> MLP:
     """Return the network of what :func:`rounded` returned."""
-    layers = range(sum(name.startswith("scales_") for name in arrays))
-    weights = {f"weights_{i}": arrays[f"weights_{i}"] * arrays[f"scales_{i}"] for i in layers}
-    return MLP.from_arrays(header["activation"], arrays | weights)
+    layers = sum(name.startswith("scales_") for name in arrays)
+    for name in (f"weights_{layer}" for layer in range(layers)):
+        arrays[name] = arrays[name] * arrays[name.replace("weights", "scales")]
+    return MLP.from_arrays(header["activation"], arrays)

@@ -1,9 +1,7 @@
 """Beyond accuracy: calibration, robustness to corruptions, test-time augmentation."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from itertools import product
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -28,13 +26,14 @@ def calibration_table(probabilities: np.ndarray, labels: np.ndarray) -> pd.DataF
     Returns
     -------
     DataFrame
-        One row per bin that is not empty: from, to, images, confidence (mean), accuracy.
+        One row per bin that is not empty: from, to, images, confidence (mean),
+        accuracy.
     """
     confidence, right, bins = _binned(probabilities, labels)
     values = pd.DataFrame({"confidence": confidence, "accuracy": right}).groupby(bins)
-    table = values.mean()
-    places = {"from": table.index / BINS, "to": (table.index + 1) / BINS, "images": values.size()}
-    return pd.DataFrame(places).join(table).reset_index(drop=True)
+    low = np.unique(bins)
+    places = {"from": low / BINS, "to": (low + 1) / BINS, "images": values.size()}
+    return pd.DataFrame(places).join(values.mean()).reset_index(drop=True)
 
 
 def _binned(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -56,12 +55,13 @@ def expected_calibration_error(table: pd.DataFrame) -> float:
 def calibration_error_interval(
     probabilities: np.ndarray, labels: np.ndarray
 ) -> tuple[float, float]:
-    """Return an approximate 95 % interval of the expected calibration error over other images.
+    """Return an approximate 95 % interval of the calibration error over other images.
 
-    The images are drawn again with replacement; the 2.5 % and 97.5 % quantiles of the errors are
-    reflected at the error of the images themselves ("basic" bootstrap), as drawing again adds
-    scatter, which raises a mean distance. An end below 0 is 0: near 0, the lower end says little.
-    Source: Davison and Hinkley 1997, Bootstrap Methods and their Application, section 5.2.
+    The images are drawn again with replacement; the 2.5 % and 97.5 % quantiles of the
+    errors are reflected at the error of the images themselves ("basic" bootstrap), as
+    drawing again adds scatter, which raises a mean distance. An end below 0 is 0: near
+    0, the lower end says little. Source: Davison and Hinkley 1997, Bootstrap Methods
+    and their Application, section 5.2.
 
     Parameters
     ----------
@@ -69,44 +69,43 @@ def calibration_error_interval(
     labels : ndarray of int, shape (n,)
     """
     confidence, right, bins = _binned(probabilities, labels)
-    sums = np.zeros((len(labels), BINS))
-    sums[np.arange(len(labels)), bins] = confidence - right
-    share = np.full(len(labels), 1 / len(labels))
-    drawn = np.random.default_rng(0).multinomial(len(labels), share, RESAMPLES)
-    found, *errors = np.abs(np.vstack([np.ones(len(labels)), drawn]) @ sums).sum(axis=1)
-    low, high = (2 * found - np.quantile(errors, [0.975, 0.025])) / len(labels)
+    n = len(labels)
+    sums = np.zeros((n, BINS))
+    sums[np.arange(n), bins] = confidence - right
+    drawn = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), RESAMPLES)
+    found, *errors = np.abs(np.vstack([np.ones(n), drawn]) @ sums).sum(axis=1)
+    low, high = (2 * found - np.quantile(errors, [0.975, 0.025])) / n
     return max(float(low), 0.0), max(float(high), 0.0)
 
 
 # ---- robustness ----------------------------------------------------------------------------------
 
-# Accuracy by the severity of a corruption. Source of the method: Hendrycks and Dietterich 2019,
-# "Benchmarking Neural Network Robustness to Common Corruptions and Perturbations", ICLR,
-# arXiv:1903.12261.
+# Accuracy by the severity of a corruption. Source of the method: Hendrycks and
+# Dietterich 2019, "Benchmarking Neural Network Robustness to Common Corruptions and
+# Perturbations", ICLR, arXiv:1903.12261.
 NOISE_SEED = 0
 
-
-def shift_right(images: np.ndarray, severity: float) -> np.ndarray:
-    """Return images, shape (n, height, width), shifted by pixels to the right; empty ones are 0."""
-    return ndimage.shift(images, (0, 0, severity), order=1, cval=0)
+# images, shape (n, height, width), and degrees, counter-clockwise
+rotate = partial(ndimage.rotate, axes=(1, 2), reshape=False, order=1)
 
 
-def rotate(images: np.ndarray, severity: float) -> np.ndarray:
-    """Return images, shape (n, height, width), rotated by degrees, counter-clockwise."""
-    return ndimage.rotate(images, severity, axes=(1, 2), reshape=False, order=1, cval=0)
+def shift_right(images: np.ndarray, pixels: float) -> np.ndarray:
+    """Return images, shape (n, height, width), shifted to the right; empty pixels are 0."""
+    return ndimage.shift(images, (0, 0, pixels), order=1)
 
 
-def add_noise(images: np.ndarray, severity: float) -> np.ndarray:
+def add_noise(images: np.ndarray, deviation: float) -> np.ndarray:
     """Return images with normal noise of a standard deviation in grey levels (0 to 255)."""
-    noise = np.random.default_rng(NOISE_SEED).standard_normal(images.shape, np.float32)
-    return np.clip(np.rint(images + severity * noise), 0, 255).astype(np.uint8)
+    rng = np.random.default_rng(NOISE_SEED)
+    noise = deviation * rng.standard_normal(images.shape, np.float32)
+    return np.rint(images + noise).clip(0, 255).astype(np.uint8)
 
 
 # function (images, severity) -> images, and the severities measured
 CORRUPTIONS = {
-    "shift to the right, pixels": (shift_right, (-4, -3, -2, -1, 0, 1, 2, 3, 4)),
-    "rotation, degrees": (rotate, (-40, -30, -20, -10, 0, 10, 20, 30, 40)),
-    "noise, grey levels of 255": (add_noise, (0, 20, 40, 60, 80, 100)),
+    "shift to the right, pixels": (shift_right, range(-4, 5)),
+    "rotation, degrees": (rotate, range(-40, 41, 10)),
+    "noise, grey levels of 255": (add_noise, range(0, 101, 20)),
 }
 
 
@@ -124,7 +123,7 @@ def average_over_shifts(
     Parameters
     ----------
     predict_proba : callable
-        Takes images of uint8, shape (n, height, width); returns probabilities, (n, classes).
+        Takes images of uint8, shape (n, height, width); returns (n, classes).
     images : ndarray of uint8, shape (n, height, width)
 
     Returns
@@ -133,5 +132,7 @@ def average_over_shifts(
     """
     height, width = images.shape[1:]
     padded = np.pad(images, ((0, 0), (1, 1), (1, 1)))
-    windows = [padded[:, y : y + height, x : x + width] for y, x in product(range(3), repeat=2)]
-    return sum(map(predict_proba, windows)) / len(windows)
+    total = 0
+    for y, x in np.ndindex(3, 3):
+        total += predict_proba(padded[:, y : y + height, x : x + width])
+    return total / 9

@@ -1,8 +1,9 @@
 """Every network beyond the paper that is trained: the final ones, and trials that vary them.
 
-A trial is trained on the images that :func:`~kmnist_mlp.beyond.protocol.held_out_clusters` leaves,
-and measured on the clusters that it holds out and on a validation split. ``plan.toml`` says what
-each network changes in the configuration of another.
+A trial is trained on the images that
+:func:`~kmnist_mlp.beyond.protocol.held_out_clusters` leaves, and measured on the
+clusters that it holds out and on a validation split. ``plan.toml`` says what each
+network changes in the configuration of another.
 """
 
 from __future__ import annotations
@@ -32,8 +33,9 @@ class Run(NamedTuple):
     Attributes
     ----------
     group, title : str
-        Where it stands in the plan; a run of two groups stands with the first. The runs of the
-        group "final" are trained on all training images, those of the held-out clusters included.
+        Where it stands in the plan; a run of two groups stands with the first. The runs
+        of the group "final" are trained on all training images, the held-out clusters
+        included.
     config : Config
     first : int or None
         Train on so many of the trials' training images; None is all of them.
@@ -52,7 +54,9 @@ class Run(NamedTuple):
         """What it is trained on, as the records name it."""
         if self.group == "final":
             return "all"
-        return "distilled" if self.teachers else f"first {self.first}" if self.first else "trials"
+        if self.first:
+            return f"first {self.first}"
+        return "distilled" if self.teachers else "trials"
 
     @property
     def identity(self) -> str:
@@ -69,19 +73,21 @@ def plan() -> dict[tuple[str, str], tuple[Run, int]]:
     runs = {}
     for group, about in GROUPS.items():
         config = BASES[about["base"]]
-        teachers = tuple(TRIAL.replace(seed=seed) for seed in range(about.get("teachers", 0)))
-        for title, changes in GROUPS[about.get("runs_of", group)]["runs"].items():
-            options = {name: changes[name] for name in changes.keys() - {"first", "seeds"}}
-            first, changed = changes.get("first"), config.replace(**options)
+        teachers = [TRIAL.replace(seed=seed) for seed in range(about.get("teachers", 0))]
+        for title, options in GROUPS[about.get("runs_of", group)]["runs"].items():
+            changes = dict(options)
+            first = changes.pop("first", None)
+            seeds = changes.pop("seeds", about["seeds"])
+            changed = config.replace(**changes)
+            epochs = about.get("lengthened", 1) * changed.epochs
             if "images_seen" in about:
                 seen_once = (1 - config.validation_fraction) * first
-                changed = changed.replace(epochs=round(about["images_seen"] / seen_once))
-            changed = changed.replace(epochs=about.get("lengthened", 1) * changed.epochs)
+                epochs = round(about["images_seen"] / seen_once)
+            changed = changed.replace(epochs=epochs)
             if about.get("cumulative"):
                 config = changed
             name = about.get("recorded_as", group), title + about.get("suffix", "")
-            run = Run(*name, changed, first, teachers)
-            runs[group, title] = run, changes.get("seeds", about["seeds"])
+            runs[group, title] = Run(*name, changed, first, tuple(teachers)), seeds
     return runs
 
 

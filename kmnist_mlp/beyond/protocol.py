@@ -29,12 +29,10 @@ Besides, it has a network of the final configuration after two epochs, whose tes
 printed when the speed of training was measured.
 """
 
-from __future__ import annotations
-
-import dataclasses
 import datetime
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -55,21 +53,21 @@ CLUSTERS, HELD_OUT = 12, 2  # of the training images of each character
 STREAM = 10  # of random numbers that no Stream of a run uses
 ITERATIONS = 20  # of k-means
 LEDGER = Path(__file__).with_name("ledger.csv")
-COLUMNS = ["date", "kind", "what", "configuration", "seed", "network", "images", "accuracy"]
 NETWORK, ENSEMBLE, BASELINE = "final network", "ensemble", "the paper's baseline"
 SHIFTS, CORRUPTED = ", mean over nine shifts", ", corrupted images"
-TOLERANCE = 0.00025  # two images: another BLAS may round the odd probability to the other side
+TOLERANCE = 0.00025  # two images: another BLAS may round the odd probability otherwise
 
 
 # ---- choosing ------------------------------------------------------------------------------------
 
 
 def held_out_clusters(data: Dataset) -> Dataset:
-    """Return the training images alone: those of the held-out clusters take the test images' place.
+    """Return the training images, those of held-out clusters in place of the test images.
 
-    The images of each character are divided by k-means (k-means++ start, Euclidean distance of
-    the pixels); which clusters are held out is drawn at random, once and for all.
-    Source: Arthur and Vassilvitskii 2007, "k-means++: The Advantages of Careful Seeding", SODA.
+    The images of each character are divided by k-means (k-means++ start, Euclidean
+    distance of the pixels); which clusters are held out is drawn at random, once and
+    for all. Source: Arthur and Vassilvitskii 2007, "k-means++: The Advantages of
+    Careful Seeding", SODA.
 
     Examples
     --------
@@ -87,23 +85,21 @@ def held_out_clusters(data: Dataset) -> Dataset:
         rows = np.flatnonzero(labels == label)
         pixels = images[rows].reshape(len(rows), -1) / 255
         _, cluster = kmeans2(pixels, CLUSTERS, ITERATIONS, minit="++", seed=rng)
-        out[rows] = np.isin(cluster, rng.choice(CLUSTERS, HELD_OUT, replace=False))
-    trials = _tested_on(data, out, f"{data.name}, clusters held out")
-    return dataclasses.replace(trials, train_images=images[~out], train_labels=labels[~out])
+        held_out = rng.choice(CLUSTERS, HELD_OUT, replace=False)
+        out[rows] = np.isin(cluster, held_out)
+    arrays = images[~out], labels[~out], images[out], labels[out]
+    name = f"{data.name}, clusters held out"
+    return Dataset(*arrays, name, data.class_names, data.romaji)
 
 
 def without_test_images(data: Dataset) -> Dataset:
-    """Return all training images; a thousand of them stand in the place of the test images.
+    """Return all training images; a thousand of them are in the place of the test images.
 
     The accuracy that training reports in the end is then one of training images.
     """
-    return _tested_on(data, slice(1000), f"{data.name} without test images")
-
-
-def _tested_on(data: Dataset, rows: np.ndarray | slice, name: str) -> Dataset:
-    """Return a data set whose test images are training images."""
-    images, labels = data.train_images[rows], data.train_labels[rows]
-    return dataclasses.replace(data, test_images=images, test_labels=labels, name=name)
+    images, labels = data.train_images[:1000], data.train_labels[:1000]
+    name = f"{data.name} without test images"
+    return replace(data, test_images=images, test_labels=labels, name=name)
 
 
 # ---- measuring on test images --------------------------------------------------------------------
@@ -115,48 +111,52 @@ def measure(measurements: Iterable[tuple], data: Dataset, ledger: Path) -> None:
     Parameters
     ----------
     measurements : iterable of tuple
-        Each has the kind of what is measured, such as "final network"; the networks, of several of
-        which the mean of their probabilities decides; what they were trained with, but for the
-        seed; their seeds, as a text; and, if images are changed, corruption and severity. If the
-        kind ends with :data:`SHIFTS`, probabilities are averaged over shifts of each image.
+        Each has the kind of what is measured, such as "final network"; the networks, of
+        several of which the mean of their probabilities decides; what they were trained
+        with, but for the seed; their seeds, as a text; and, if images are changed,
+        corruption and severity. If the kind ends with :data:`SHIFTS`, probabilities are
+        averaged over shifts of each image.
     data : Dataset
     ledger : Path
         A line that is there already, the same but for its date, is not added again.
     """
     for kind, networks, config, seeds, *changed in measurements:
-        images, predictors = data.test_images, [network.predict_proba for network in networks]
+        images = data.test_images
+        predictors = [network.predict_proba for network in networks]
         if changed:
             images = CORRUPTIONS[changed[0]][0](images, changed[1])
         if kind.endswith(SHIFTS):
-            predictors = [partial(average_over_shifts, predictor) for predictor in predictors]
+            predictors = [partial(average_over_shifts, each) for each in predictors]
         probabilities = sum(predictor(images) for predictor in predictors)
-        accuracy = float((probabilities.argmax(axis=1) == data.test_labels).mean())
+        accuracy = (probabilities.argmax(axis=1) == data.test_labels).mean()
         today, what = datetime.date.today().isoformat(), ": ".join(map(str, changed))
         about = config_digest(config), seeds, weights_digest(networks), len(images)
-        line = [today, kind, what, *about, round(accuracy, 6)]
-        lines = load_ledger(ledger).to_numpy().tolist()
-        if line[1:] not in [known[1:] for known in lines]:
-            write_csv(pd.DataFrame([*lines, line], columns=COLUMNS), ledger)
+        lines = load_ledger(ledger).reset_index(drop=True)
+        lines.loc[len(lines)] = today, kind, what, *about, round(float(accuracy), 6)
+        if not lines.drop(columns="date").duplicated().iloc[-1]:
+            write_csv(lines, ledger)
 
 
 def final_measurements(networks: list[MLP], baseline: MLP) -> Iterator[tuple]:
-    """Yield what is measured of the final networks, sorted by seed, and of the paper's baseline."""
+    """Yield what is measured of the final networks, by seed, and of the paper's baseline."""
     for seed, network in enumerate(networks):
         yield NETWORK, [network], FINAL, str(seed)
-    first, together = (networks[:1], FINAL, "0"), (networks, FINAL, f"0 to {len(networks) - 1}")
-    yield ENSEMBLE, *together
-    yield NETWORK + SHIFTS, *first
-    yield ENSEMBLE + SHIFTS, *together
+    first, together = networks[:1], f"0 to {len(networks) - 1}"
+    yield ENSEMBLE, networks, FINAL, together
+    yield NETWORK + SHIFTS, first, FINAL, "0"
+    yield ENSEMBLE + SHIFTS, networks, FINAL, together
+    paper = EXPERIMENTS["baseline"]
     for corruption, (_, severities) in CORRUPTIONS.items():
         for severity in severities:
-            paper = [baseline], EXPERIMENTS["baseline"], "0"
-            yield BASELINE + CORRUPTED, *paper, corruption, severity
-            yield NETWORK + CORRUPTED, *first, corruption, severity
+            yield BASELINE + CORRUPTED, [baseline], paper, "0", corruption, severity
+            yield NETWORK + CORRUPTED, first, FINAL, "0", corruption, severity
 
 
 def config_digest(config: Config) -> str:
     """Return a hash of a configuration without its seed, as the ledger names it."""
-    return key_of({n: value for n, value in config.to_dict().items() if n != "seed"})[:12]
+    options = config.to_dict()
+    del options["seed"]
+    return key_of(options)[:12]
 
 
 def weights_digest(networks: Sequence[MLP]) -> str:
@@ -168,9 +168,9 @@ def weights_digest(networks: Sequence[MLP]) -> str:
 def load_ledger(ledger: Path = LEDGER) -> pd.DataFrame:
     """Return every evaluation on test images, a line each.
 
-    Columns: date, kind, what (how the images are changed; of the first attempt, which network),
-    configuration (see :func:`config_digest`), seed, network (see :func:`weights_digest`), images,
-    accuracy (a fraction).
+    Columns: date, kind, what (how the images are changed; of the first attempt, which
+    network), configuration (see :func:`config_digest`), seed, network (see
+    :func:`weights_digest`), images, accuracy (a fraction).
     """
     return pd.read_csv(ledger, dtype={"seed": str}, keep_default_na=False)
 
@@ -178,7 +178,8 @@ def load_ledger(ledger: Path = LEDGER) -> pd.DataFrame:
 def recorded(networks: Sequence[MLP], ledger: pd.DataFrame) -> pd.DataFrame:
     """Return the lines of a ledger that are about networks, one by one and all together.
 
-    Lines of networks that were trained another time are left out, as are those of changed images.
+    Lines of networks that were trained another time, or of changed images, are left
+    out.
 
     Parameters
     ----------
@@ -191,33 +192,33 @@ def recorded(networks: Sequence[MLP], ledger: pd.DataFrame) -> pd.DataFrame:
     ValueError
         If one of the networks is not in the ledger.
     """
-    names = [weights_digest([network]) for network in networks]
+    names = {weights_digest([network]) for network in networks}
     kinds = [NETWORK, ENSEMBLE, NETWORK + SHIFTS, ENSEMBLE + SHIFTS]
-    theirs = ledger.network.isin([*names, weights_digest(networks)])
-    lines = ledger[ledger.kind.isin(kinds) & theirs]
-    if missing := set(names) - set(lines.network):
-        raise ValueError(
-            f"networks {sorted(missing)} are not in the ledger; `make measure` (beyond) adds them"
-        )
+    lines = ledger[ledger.kind.isin(kinds)]
+    lines = lines[lines.network.isin({*names, weights_digest(networks)})]
+    if missing := sorted(names - {*lines.network}):
+        add = "`make measure` (beyond) adds them"
+        raise ValueError(f"networks {missing} are not in the ledger; {add}")
     return lines.drop_duplicates(["kind", "network"], keep="last")
 
 
 def accuracies(lines: pd.DataFrame, kind: str = NETWORK) -> pd.Series:
-    """Return the accuracies (fractions) of one kind among what :func:`recorded` returned."""
+    """Return the accuracies (fractions) of one kind among those of :func:`recorded`."""
     return lines[lines.kind == kind].accuracy
 
 
 def robustness(ledger: pd.DataFrame) -> pd.DataFrame:
-    """Return corruption, severity, model and accuracy on corrupted images, as measured last."""
+    """Return corruption, severity, model and accuracy, as measured last."""
     lines = ledger[ledger.kind.str.endswith(CORRUPTED)]
     lines = lines.drop_duplicates(["kind", "what"], keep="last")
     table = lines.what.str.extract(r"(?P<corruption>.*): (?P<severity>.*)")
+    table["severity"] = table.severity.astype(int)
     model = lines.kind.str.removesuffix(CORRUPTED)
-    return table.astype({"severity": int}).assign(model=model, accuracy=lines.accuracy)
+    return table.assign(model=model, accuracy=lines.accuracy)
 
 
 def check(data: Dataset, folder: Path = FOLDER, ledger: Path = LEDGER) -> None:
-    """Compare the shipped networks with the ledger: their weights; on KMNIST, their accuracies.
+    """Compare the shipped networks with the ledger: weights and, on KMNIST, accuracies.
 
     Raises
     ------
@@ -225,18 +226,19 @@ def check(data: Dataset, folder: Path = FOLDER, ledger: Path = LEDGER) -> None:
         If weights are not in the ledger, or an accuracy is not the one there.
     """
     networks = load_ensemble(folder)
-    lines = recorded(networks, load_ledger(ledger))
+    lines = recorded(networks, load_ledger(ledger)).set_index("network")
     print(f"weights of {len(networks)} x {networks[0]}: as recorded")
     if data.is_stand_in:
         return  # the accuracies are KMNIST's
-    probabilities = [network.predict_proba(data.test_images) for network in networks]
-    probabilities.append(sum(probabilities))
     lines = lines[lines.kind.isin([NETWORK, ENSEMBLE])]
-    lines = lines.sort_values(["kind", "seed"], ascending=[False, True])  # the ensemble is last
-    for line, found in zip(lines.itertuples(), probabilities, strict=True):
-        accuracy = float((found.argmax(axis=1) == data.test_labels).mean())
+    probabilities = [network.predict_proba(data.test_images) for network in networks]
+    found = [*probabilities, sum(probabilities)]
+    members = [[network] for network in networks]
+    for group, p in zip([*members, networks], found, strict=True):
+        line = lines.loc[weights_digest(group)]
+        accuracy = (p.argmax(axis=1) == data.test_labels).mean()
         if abs(accuracy - line.accuracy) > TOLERANCE:
             raise ValueError(
-                f"{line.kind}, seed {line.seed}: its accuracy is {accuracy:.2%}, in the ledger "
-                f"{line.accuracy:.2%}"
+                f"{line.kind}, seed {line.seed}: its accuracy is {accuracy:.2%}, in the "
+                f"ledger {line.accuracy:.2%}"
             )

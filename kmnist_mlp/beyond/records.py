@@ -1,18 +1,17 @@
-"""What each run of the plan gave, in ``results/``, and the command that makes all that is there.
+"""What each run of the plan gave, in ``results/``, and the command that makes all of it.
 
-``runs.csv`` has a row for each run, ``runs.npz`` which images of the held-out clusters it
-classifies correctly, ``timing.csv`` the time of an epoch. A final network's weights are in a file
-of its own, rounded to eight bits, and ``MODEL_CARD.md`` describes them.
+``runs.csv`` has a row for each run, ``runs.npz`` which images of the held-out clusters
+it classifies correctly, ``timing.csv`` the time of an epoch. A final network's weights
+are in a file of its own, rounded to eight bits, and ``MODEL_CARD.md`` describes them.
 """
-
-from __future__ import annotations
 
 import datetime
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
+from timeit import repeat
 
 import numpy as np
 import pandas as pd
@@ -22,8 +21,8 @@ from kmnist_mlp.beyond import FOLDER, from_rounded, load_ensemble, protocol, rou
 from kmnist_mlp.beyond.plan import FINAL, SEEDS, Run, plan, planned
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
-from kmnist_mlp.experiments.runs import end_without_parent, train_all, train_or_resume
-from kmnist_mlp.experiments.runs import run as run_experiments
+from kmnist_mlp.experiments import runs as experiments
+from kmnist_mlp.experiments.runs import train_or_resume
 from kmnist_mlp.experiments.store import source_hash
 from kmnist_mlp.extensions.augmentation import Distortion
 from kmnist_mlp.network import MLP
@@ -36,126 +35,130 @@ from kmnist_mlp.training import Training, train
 HELD_OUT = "held-out clusters"
 PARTS = {"held_out_accuracy": HELD_OUT, "validation_accuracy": "validation"}
 TEMPLATE = Path(__file__).with_name("model_card.md")
-EPOCHS = 3  # whose median is an epoch's time, alone on one core
 
 
 class Records:
-    """The records in a folder, and the way to add one.
+    """The records in a folder, as they are when it is made.
 
     Parameters
     ----------
     folder : Path
-        With ``runs.csv`` and ``runs.npz``; without a record, they have a heading and no array.
+        With ``runs.csv`` and ``runs.npz``; without a record, they have a heading and no
+        array.
 
     Attributes
     ----------
     table : DataFrame
-        A row per run, its :attr:`~kmnist_mlp.beyond.plan.Run.identity` as index: group and title as
-        planned, seed, data (:attr:`~kmnist_mlp.beyond.plan.Run.data`), parameters, epochs,
-        diverged, seconds (beside other work, with pauses), losses and accuracies (fractions) on
-        training images (a tenth of them), validation images and held-out clusters, date, code (hash
-        of the numerical sources) and configuration (JSON); of a final network changed_by_rounding,
-        the share of augmented training images that it classifies otherwise afterwards.
+        A row per run, its :attr:`~kmnist_mlp.beyond.plan.Run.identity` as index: group
+        and title as planned, seed, data (:attr:`~kmnist_mlp.beyond.plan.Run.data`),
+        parameters, epochs, diverged, seconds (beside other work, with pauses), losses
+        and accuracies (fractions) on training images (a tenth of them), validation
+        images and held-out clusters, date, code (hash of the numerical sources) and
+        configuration (JSON); of a final network changed_by_rounding, the share of
+        augmented training images that it classifies otherwise afterwards.
     right : dict of str to ndarray
-        By identity, which images of the held-out clusters are classified correctly: packed bits.
+        By identity, which images of the held-out clusters are classified correctly:
+        packed bits.
     clusters : dict
-        "trials", the fingerprint of the trials' data, and "held_out_images", their number in the
-        held-out clusters.
+        "trials", the fingerprint of the trials' data, and "held_out_images", their
+        number in the held-out clusters.
     runs : DataFrame
-        The rows of the table by group and title of the plan (a run may have several) and seed, the
-        identity as column "run".
-    percent : DataFrame
-        Their accuracies on both parts of the held-out images, in per cent.
+        The rows of the table by group and title of the plan (a run may have several)
+        and seed, the identity as column "run".
+    accuracy, percent : DataFrame
+        Their accuracies on both parts of the held-out images, as fractions and in per
+        cent.
     """
 
     def __init__(self, folder: Path = FOLDER) -> None:
         self.folder = folder
-        self.load()
-
-    def load(self) -> None:
-        """Read what is in the folder."""
-        self.clusters, self.right = load_arrays(self.folder / "runs.npz")
-        self.table = pd.read_csv(self.folder / "runs.csv", index_col="run")
-        places = {
-            (*place, seed): run.with_seed(seed).identity
-            for place, (run, _) in plan().items()
-            for seed in SEEDS
-        }
-        known = {place: run for place, run in places.items() if run in self.table.index}
+        self.clusters, self.right = load_arrays(folder / "runs.npz")
+        self.table = pd.read_csv(folder / "runs.csv", index_col="run")
+        known = {}
+        for place, (run, _) in plan().items():
+            for seed in SEEDS:
+                name = run.with_seed(seed).identity
+                if name in self.table.index:
+                    known[*place, seed] = name
         index = pd.MultiIndex.from_tuples(known, names=["group", "title", "seed"])
         table = self.table.loc[[*known.values()]].drop(columns=index.names)
         self.runs = table.reset_index(names="run").set_index(index)
         # the teachers of a distilled network have seen its validation images
-        self.runs.loc[self.runs.data == "distilled", "validation_accuracy"] = np.nan
-        self.percent = 100 * self.runs[[*PARTS]].rename(columns=PARTS)
+        distilled = self.runs.data == "distilled"
+        self.runs.loc[distilled, "validation_accuracy"] = np.nan
+        self.accuracy = self.runs[[*PARTS]].rename(columns=PARTS)
+        self.percent = 100 * self.accuracy
 
     def changes(self, groups: list[str], base: str = "trial") -> pd.DataFrame:
-        """Return by how many points accuracies of groups differ from those of "nothing" in another.
+        """Return by how many points accuracies of groups differ from those of "nothing".
 
-        That is a trial without a change, of the same seed. A row per title and seed, a column per
-        part: held-out clusters and validation.
+        That is a trial without a change, in the group ``base``, of the same seed. A row
+        per title and seed, a column per part: held-out clusters and validation.
         """
-        accuracy = self.runs[[*PARTS]].rename(columns=PARTS)
-        runs, unchanged = accuracy.loc[groups].droplevel("group"), accuracy.loc[base].loc["nothing"]
+        runs = self.accuracy.loc[groups].droplevel("group")
+        unchanged = self.accuracy.loc[base].loc["nothing"]
         return 100 * (runs - unchanged.reindex(runs.index, level="seed"))
 
     def correct(self, run: str) -> np.ndarray:
         """Return which images of the held-out clusters a run classifies correctly, (n,)."""
-        return np.unpackbits(self.right[run])[: self.clusters["held_out_images"]].astype(bool)
+        bits = np.unpackbits(self.right[run])
+        return bits[: self.clusters["held_out_images"]].astype(bool)
 
-    def add(self, run: Run, result: TrainingResult, trials: Dataset) -> None:
-        """Write the record of a run.
 
-        Parameters
-        ----------
-        run : Run
-        result : TrainingResult
-        trials : Dataset
-            See :func:`~kmnist_mlp.beyond.protocol.held_out_clusters`.
+def add(folder: Path, run: Run, result: TrainingResult, trials: Dataset) -> None:
+    """Write the record of a run.
 
-        Raises
-        ------
-        ValueError
-            If the folder's records are of other held-out clusters.
-        """
-        here = {"trials": trials.fingerprint, "held_out_images": len(trials.test_labels)}
-        if self.clusters not in ({}, here):
-            raise ValueError(
-                f"{self.folder} holds records of other data or held-out clusters: its fingerprint "
-                f"is {self.clusters['trials'][:12]}, here {trials.fingerprint[:12]}"
-            )
-        row = {
-            "run": run.identity,
-            "group": run.group,
-            "title": run.title,
-            "seed": run.config.seed,
-            "data": run.data,
-            "parameters": result.model.parameters.size,
-            "epochs": result.stopped_epoch,
-            "diverged": result.diverged,
-            "seconds": round(result.seconds),
-            **result.returned,
-            "date": datetime.date.today().isoformat(),
-            "code": source_hash()[:12],
-            "configuration": json.dumps(run.config.to_dict(), sort_keys=True),
-        }
-        if run.data == "all":  # trained on the held-out clusters, too: they measure nothing
-            row["changed_by_rounding"] = changed_by_rounding(result.model, trials)
-            weights = self.folder / f"final_{run.config.seed}.npz"
-            save_arrays(weights, *rounded(result.model))
-        else:
-            row |= {"held_out_loss": result.test_loss, "held_out_accuracy": result.test_accuracy}
-            right = result.model.predict(trials.test_images) == trials.test_labels
-            self.right[run.identity] = np.packbits(right)
-        save_arrays(self.folder / "runs.npz", here, self.right)
-        rows = [*self.table.reset_index().to_dict("records"), row]
-        # last: a row has what belongs to it, also after an interruption
-        write_csv(pd.DataFrame(rows, columns=["run", *self.table]), self.folder / "runs.csv")
-        self.load()
+    Parameters
+    ----------
+    folder : Path
+    run : Run
+    result : TrainingResult
+    trials : Dataset
+        See :func:`~kmnist_mlp.beyond.protocol.held_out_clusters`.
+
+    Raises
+    ------
+    ValueError
+        If the folder's records are of other held-out clusters.
+    """
+    records, model = Records(folder), result.model
+    here = {"trials": trials.fingerprint, "held_out_images": len(trials.test_labels)}
+    if records.clusters not in ({}, here):
+        raise ValueError(
+            f"{folder} holds records of other data or held-out clusters: its fingerprint "
+            f"is {records.clusters['trials'][:12]}, here {trials.fingerprint[:12]}"
+        )
+    row = {
+        "run": run.identity,
+        "group": run.group,
+        "title": run.title,
+        "seed": run.config.seed,
+        "data": run.data,
+        "parameters": model.parameters.size,
+        "epochs": result.stopped_epoch,
+        "diverged": result.diverged,
+        "seconds": round(result.seconds),
+        **result.returned,
+        "date": datetime.date.today().isoformat(),
+        "code": source_hash()[:12],
+        "configuration": json.dumps(run.config.to_dict(), sort_keys=True),
+    }
+    if run.data == "all":  # trained on the held-out clusters, too: they measure nothing
+        row["changed_by_rounding"] = changed_by_rounding(model, trials)
+        save_arrays(folder / f"final_{run.config.seed}.npz", *rounded(model))
+    else:
+        row |= {"held_out_loss": result.test_loss, "held_out_accuracy": result.test_accuracy}
+        right = model.predict(trials.test_images) == trials.test_labels
+        records.right[run.identity] = np.packbits(right)
+    save_arrays(folder / "runs.npz", here, records.right)
+    rows = [*records.table.reset_index().to_dict("records"), row]
+    # last: a row has what belongs to it, also after an interruption
+    table = pd.DataFrame(rows, columns=["run", *records.table])
+    write_csv(table, folder / "runs.csv")
 
 
 def changed_by_rounding(model: MLP, data: Dataset) -> float:
-    """Return the share of training images, once augmented, that rounding classifies otherwise."""
+    """Return the share of augmented training images that rounding classifies otherwise."""
     images = data.train_images.reshape(len(data.train_images), -1)
     augmented = np.empty(images.shape, np.float32)
     Distortion(data.train_images.shape[1:], 1.0, 0)(augmented, images)
@@ -171,8 +174,8 @@ class Teachers(Callback):
     """Distillation: each image, as it was augmented, gets the teachers' mean probabilities.
 
     A callback of :func:`~kmnist_mlp.training.train`; the labels are only measured with.
-    Source: Hinton, Vinyals and Dean 2015, arXiv:1503.02531, section 2, at temperature 1 and
-    without the labels.
+    Source: Hinton, Vinyals and Dean 2015, arXiv:1503.02531, section 2, at temperature 1
+    and without the labels.
 
     Parameters
     ----------
@@ -189,30 +192,34 @@ class Teachers(Callback):
         t[...] = sum(model.predict_proba(x) for model in self.models) / len(self.models)
 
 
-def train_missing(runs: list[Run], data: Dataset, records: Records, n_jobs: int = -1) -> None:
+def train_missing(runs: list[Run], data: Dataset, folder: Path, n_jobs: int = -1) -> None:
     """Train the runs that have no record, one on each core, and write a record of each.
 
-    An interrupted call is continued by the next one: from the records, from the result cache, and
-    within a run from the checkpoint of its last epoch (a distilled network begins again).
+    An interrupted call is continued by the next one: from the records, from the result
+    cache, and within a run from the checkpoint of its last epoch (a distilled network
+    begins again).
 
     Parameters
     ----------
     runs : list of Run
     data : Dataset
         With test images; nothing that trains sees them.
-    records : Records
+    folder : Path
+        Of the records.
     n_jobs : int
         Number of processes; -1 is one for each core.
     """
-    missing = [run for run in runs if run.identity not in records.table.index]
+    known = Records(folder).table.index
+    missing = [run for run in runs if run.identity not in known]
     tell(f"{len(runs)} runs, {len(missing)} to train")
     if not missing:
         return
     trials = protocol.held_out_clusters(data)
-    for final, images in ((True, protocol.without_test_images(data)), (False, trials)):
+    whole = protocol.without_test_images(data)
+    for final, images in ((True, whole), (False, trials)):
         todo = {run: run.config for run in missing if (run.data == "all") == final}
-        for run, result in train_all(todo, images, n_jobs, train_run):
-            records.add(run, result, trials)
+        for run, result in experiments.train_all(todo, images, n_jobs, train_run):
+            add(folder, run, result, trials)
             tell(f"{run.group}, {run.title}, seed {run.config.seed}: {result}")
 
 
@@ -222,15 +229,16 @@ def train_run(run: Run, config: Config, data: Dataset) -> TrainingResult:
     data = replace(data, train_images=images, train_labels=labels)
     if not run.teachers:
         return train_or_resume(run, config, data)
-    teachers = [train_or_resume(run, teacher, data).model for teacher in run.teachers]
-    return train(config, data, callbacks=[Teachers(teachers), end_without_parent])
+    models = [train_or_resume(run, teacher, data).model for teacher in run.teachers]
+    callbacks = [Teachers(models), experiments.end_without_parent]
+    return train(config, data, callbacks=callbacks)
 
 
 # ---- all that ships ------------------------------------------------------------------------------
 
 
 def measure(data: Dataset, folder: Path = FOLDER, ledger: Path = protocol.LEDGER) -> None:
-    """Train what has no record (hours), then time, measure and describe the final networks.
+    """Train what has no record (hours), then time, measure and describe final networks.
 
     Parameters
     ----------
@@ -238,39 +246,32 @@ def measure(data: Dataset, folder: Path = FOLDER, ledger: Path = protocol.LEDGER
     folder, ledger : Path
         Where the records are; and what the accuracies on test images are added to.
     """
-    train_missing(planned(), data, Records(folder))
-    steps = {title: run.config for (group, title), (run, _) in plan().items() if group == "step"}
-    timing = epoch_seconds(steps, protocol.held_out_clusters(data))
-    timing |= epoch_seconds({protocol.NETWORK: FINAL}, protocol.without_test_images(data))
+    train_missing(planned(), data, folder)
+    trials, timing = protocol.held_out_clusters(data), {}
+    for (group, title), (run, _) in plan().items():
+        if group == "step":
+            timing[title] = epoch_seconds(run.config, trials)
+    whole = protocol.without_test_images(data)
+    timing[protocol.NETWORK] = epoch_seconds(FINAL, whole)
     table = pd.DataFrame(timing.items(), columns=["step", "seconds_per_epoch"])
     write_csv(table, folder / "timing.csv")
-    baseline = run_experiments(["baseline"], [0], data=data).of("baseline")[0].model
-    protocol.measure(protocol.final_measurements(load_ensemble(folder), baseline), data, ledger)
+    baseline = experiments.run(["baseline"], [0], data=data).of("baseline")[0].model
+    todo = protocol.final_measurements(load_ensemble(folder), baseline)
+    protocol.measure(todo, data, ledger)
     with whole_file(folder / "MODEL_CARD.md") as file:
         file.write(model_card(folder, protocol.load_ledger(ledger), data).encode())
 
 
-def epoch_seconds(configs: dict[str, Config], data: Dataset) -> dict[str, float]:
-    """Return how long an epoch of each takes, with its measurement, on one core.
-
-    The median of three epochs. Configurations that differ only in their number of epochs are timed
-    once.
-    """
-    alike = {title: config.replace(epochs=EPOCHS) for title, config in configs.items()}
-    timed = {}
-    for config in set(alike.values()):
-        training, times = Training(config, data), [time.perf_counter()]
-        with threadpool_limits(1, user_api="blas"):
-            for _ in range(EPOCHS):
-                training.train_epoch()
-                training.measure_epoch()
-                times.append(time.perf_counter())
-        timed[config] = float(np.median(np.diff(times)))
-    return {title: timed[config] for title, config in alike.items()}
+def epoch_seconds(config: Config, data: Dataset) -> float:
+    """Return how long an epoch takes, with its measurement, on one core: a median of three."""
+    run = Training(config, data)
+    with threadpool_limits(1, user_api="blas"):
+        times = repeat(lambda: (run.train_epoch(), run.measure_epoch()), number=1, repeat=3)
+    return median(times)
 
 
 def load_timing(folder: Path) -> pd.Series:
-    """Return the seconds per epoch of each step and of a final network, when they were measured."""
+    """Return the seconds per epoch of each step and of a final network, as measured."""
     return pd.read_csv(folder / "timing.csv", index_col="step").seconds_per_epoch
 
 
@@ -286,25 +287,24 @@ def model_card(folder: Path, ledger: pd.DataFrame, data: Dataset) -> str:
     """
     models = load_ensemble(folder)
     lines = protocol.recorded(models, ledger)
-    networks, together = (
-        100 * protocol.accuracies(lines, kind) for kind in (protocol.NETWORK, protocol.ENSEMBLE)
-    )
+    networks = 100 * protocol.accuracies(lines)
     right = models[0].predict(data.test_images) == data.test_labels
     by_class = pd.Series(right).groupby(data.test_labels).mean()
-    settings = [f"    {name}={value!r}," for name, value in FINAL.to_dict().items()]
     rows = zip(data.class_labels, by_class, strict=True)
+    settings = [f"    {name}={value!r}," for name, value in FINAL.to_dict().items()]
     table = Records(folder).table
+    seconds = table[table.group == "final"].seconds
     return TEMPLATE.read_text("utf-8").format(
         data=data,
         model=models[0],
         epochs=FINAL.epochs,
         minutes=FINAL.epochs * load_timing(folder)[protocol.NETWORK] / 60,
-        spent=(table[table.group == "final"].seconds / 60).agg(["min", "max"]),
+        spent=(seconds / 60).agg(["min", "max"]),
         config="\n".join(["Config(", *settings, ")"]).replace("'", '"'),
         accuracy=100 * right.mean(),
         of_images=wilson_interval(int(right.sum()), len(right)),
         count=len(networks),
         of_seeds=interval(networks),
-        ensemble=together.iloc[0],
+        ensemble=100 * protocol.accuracies(lines, protocol.ENSEMBLE).iloc[0],
         classes="\n".join(f"| {label} | {in_percent(share, 1)} |" for label, share in rows),
     )

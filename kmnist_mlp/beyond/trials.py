@@ -1,6 +1,6 @@
-"""Tables and figures beyond the paper: trials, final networks, other classifiers, the ledger."""
+"""Tables and figures beyond the paper: trials, final networks, other classifiers, ledger."""
 
-from __future__ import annotations
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -13,18 +13,18 @@ from kmnist_mlp.beyond.records import HELD_OUT, Records, load_timing
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.sweep import QUOTED
 from kmnist_mlp.extensions.augmentation import Distortion
+from kmnist_mlp.figures import style
 from kmnist_mlp.figures.images import first_of_each_class, image_grid
 from kmnist_mlp.figures.report_figure import ReportFigure, report_figure
-from kmnist_mlp.figures.style import COLOURS, DASHES, draw_means, in_two_lines, legend_above, panel
 from kmnist_mlp.figures.tables import ends, table_of
 from kmnist_mlp.support import statistics
 from kmnist_mlp.support.colours import BLUE, GREY, PALE
-from kmnist_mlp.support.statistics import MISSING, interval, plus_minus, signed, wilson_interval
+from kmnist_mlp.support.statistics import MISSING, signed, wilson_interval
 
-ACCURACY = "accuracy, %"
-KMNIST = "KMNIST"  # what the shipped results were measured on
-CHANGE = "change of accuracy, points"
+ACCURACY, PERCENT = "accuracy, %", "accuracy_percent"
+CHANGE, POINTS = "change of accuracy, points", "difference_points"
 COPIES = 7  # of each image in the figure of data augmentation
+on_kmnist = partial(report_figure, data_name="KMNIST")  # what ships was measured on it
 
 
 # ---- tables of trials ----------------------------------------------------------------------------
@@ -33,9 +33,9 @@ COPIES = 7  # of each image in the figure of data augmentation
 def changes_table(records: Records, groups: list, corner: str, base: str = "trial") -> pd.DataFrame:
     """Return how much each change of a trial changes its accuracy.
 
-    Per part of the images: the mean difference over seeds, seed by seed, with its 95 % interval.
-    Then the largest p-value of McNemar's test among the seeds, on the images of the held-out
-    clusters.
+    Per part of the images: the mean difference over seeds, seed by seed, with its 95 %
+    interval. Then the largest p-value of McNemar's test among the seeds, on the images
+    of the held-out clusters.
 
     Parameters
     ----------
@@ -47,45 +47,46 @@ def changes_table(records: Records, groups: list, corner: str, base: str = "tria
     base : str
         Group of the run without a change.
     """
+    points = records.changes(groups, base)
     unchanged = records.runs.loc[base].loc["nothing"].run
     rows = {"nothing": _accuracies(records.percent.loc[base].loc["nothing"])}
-    points = records.changes(groups, base)
-    changed = records.runs.loc[groups].query("title != 'nothing'")
+    changed = records.runs.run.loc[groups].drop("nothing", level="title")
     for title, runs in changed.groupby("title", sort=False):
         row = rows[title] = _accuracies(records.percent.loc[runs.index])
         for part, change in points.loc[title].dropna(axis=1).items():
-            mean, *between = interval(change)
+            mean, *between = statistics.interval(change)
             row[f"change ({part})"] = signed(mean, 2)
             row[f"95 % interval ({part})"] = ends(*between, 2)
-        same = unchanged[runs.index.get_level_values("seed")]
-        pairs = map(records.correct, runs.run), map(records.correct, same)
-        row["McNemar's p"] = statistics.p_text(max(p for *_, p in map(statistics.mcnemar, *pairs)))
+        p = []
+        for (*_, seed), run in runs.items():
+            pair = records.correct(run), records.correct(unchanged[seed])
+            p.append(statistics.mcnemar(*pair)[2])
+        row["McNemar's p"] = statistics.p_text(max(p))
     table = table_of(rows, corner, numbers=records.table).fillna(MISSING)
     return table.loc[:, (table != MISSING).any()]  # one seed has no interval
 
 
 def _accuracies(percent: pd.DataFrame) -> dict[str, str]:
-    return {f"{part}, %": plus_minus(values, 2) for part, values in percent.items()}
+    return {f"{part}, %": statistics.plus_minus(p, 2) for part, p in percent.items()}
 
 
 def clear_changes(records: Records) -> tuple[list[str], list[str]]:
-    """Return what lowers, and what raises, the accuracy on held-out clusters if it is left out.
+    """Return what lowers, and what raises, the accuracy on held-out clusters if left out.
 
-    Those whose difference over seeds is significant by the t-test at the level of 5 %, corrected
-    for their number by Holm's method.
+    Those whose difference over seeds is significant by the t-test at the level of 5 %,
+    corrected for their number by Holm's method.
     """
     changes = records.changes(["left out"])[HELD_OUT].groupby("title", sort=False)
-    corrected = statistics.holm(statistics.p_value(points, 0, 0) for _, points in changes)
-    means = changes.mean()
-    clear = means[[title for (title, _), p in zip(changes, corrected, strict=True) if p < 0.05]]
-    return clear.index[clear < 0].tolist(), clear.index[clear >= 0].tolist()
+    p = statistics.holm(statistics.p_value(points, 0, 0) for _, points in changes)
+    clear = changes.mean()[p < 0.05]
+    return [*clear.index[clear < 0]], [*clear.index[clear >= 0]]
 
 
 def least_difference(records: Records) -> float:
-    """Return how many points two runs of equal expected accuracy and one seed differ by, in 95 %.
+    """Return how many points two runs of equal expected accuracy differ by, in 95 %.
 
-    From the standard deviation of a change on held-out clusters over seeds, pooled over all that
-    is left out.
+    They have one seed. From the standard deviation of a change on held-out clusters
+    over seeds, pooled over all that is left out.
     """
     changes = records.changes(["left out"])[HELD_OUT].groupby("title")
     deviation, free = statistics.pooled_deviation(points for _, points in changes)
@@ -95,15 +96,18 @@ def least_difference(records: Records) -> float:
 def steps_table(records: Records) -> pd.DataFrame:
     """Return one row per step from the paper's baseline to the final network.
 
-    Changes are differences to the step before, seed by seed: mean and standard deviation.
+    Changes are differences to the step before, seed by seed: mean and standard
+    deviation.
     """
     percent, seconds = records.percent.loc["step"], load_timing(records.folder)
-    by_seed = percent[HELD_OUT].unstack("seed")
-    changes, rows = by_seed.loc[percent.index.unique("title")].diff(), {}
+    changes = percent[HELD_OUT].unstack("seed", sort=False).diff()
+    rows = {}
     for title, runs in records.runs.loc["step"].groupby("title", sort=False):
-        change = changes.loc[title].dropna()
-        spread = f" ± {change.std():.2f}" * (len(change) > 1)
-        text = signed(change.mean(), 2) + spread if len(change) else MISSING
+        change, text = changes.loc[title].dropna(), MISSING
+        if len(change):
+            text = signed(change.mean(), 2)
+        if len(change) > 1:
+            text += f" ± {change.std():.2f}"
         rows[title] = _accuracies(percent.loc[title]) | {
             f"change ({HELD_OUT})": text,
             "seeds": len(runs),
@@ -125,21 +129,22 @@ def final_table(lines: pd.DataFrame) -> pd.DataFrame:
     """
     rows = {}
     for line in lines.itertuples():
-        low, high = wilson_interval(round(line.accuracy * line.images), line.images)
-        seeds = f"seed{'s' * (not line.seed.isdigit())} {line.seed}"
-        rows[f"{line.kind}, {seeds}"] = f"{100 * line.accuracy:.2f}", f"{low:.2f} to {high:.2f}"
-    columns = ["test accuracy, %", "95 % interval (images)"]
-    table = pd.DataFrame.from_dict(rows, "index", columns=columns)
-    return table_of(table, "network", numbers=lines)
+        right = round(line.accuracy * line.images)
+        low, high = wilson_interval(right, line.images)
+        seed = "seed" if line.seed.isdigit() else "seeds"
+        rows[f"{line.kind}, {seed} {line.seed}"] = {
+            "test accuracy, %": f"{100 * line.accuracy:.2f}",
+            "95 % interval (images)": f"{low:.2f} to {high:.2f}",
+        }
+    return table_of(rows, "network", numbers=lines)
 
 
 def others_table(lines: pd.DataFrame) -> pd.DataFrame:
     """Return other classifiers as quoted, and ours, by accuracy."""
-    networks = 100 * accuracies(lines)
-    ours = [
-        (NETWORK, networks.mean(), False, f"measured here, mean of {len(networks)} seeds"),
-        (ENSEMBLE, 100 * accuracies(lines, ENSEMBLE).iloc[0], False, "measured here"),
-    ]
+    networks, together = (100 * accuracies(lines, kind) for kind in (NETWORK, ENSEMBLE))
+    seeds = f"measured here, mean of {len(networks)} seeds"
+    ours = [(NETWORK, networks.mean(), False, seeds)]
+    ours += [(ENSEMBLE, together.iloc[0], False, "measured here")]
     numbers = pd.concat([QUOTED, pd.DataFrame(ours, columns=QUOTED.columns)])
     numbers = numbers.sort_values("test_accuracy_percent", kind="stable")
     percent = numbers.test_accuracy_percent.map("{:.2f}".format)
@@ -150,17 +155,15 @@ def others_table(lines: pd.DataFrame) -> pd.DataFrame:
 
 def ledger_table(ledger: pd.DataFrame) -> pd.DataFrame:
     """Return how many evaluations on test images there were, by their kind."""
-    kinds, percent = ledger.groupby("kind", sort=False), 100 * ledger.accuracy
-    table = {
-        "evaluations": kinds.size(),
-        "dates": kinds.date.agg(_range, "{}"),
-        "accuracy, %": percent.groupby(ledger.kind, sort=False).agg(_range, "{:.2f}"),
-    }
-    return table_of(pd.DataFrame(table), "evaluated", numbers=ledger)
-
-
-def _range(values: pd.Series, text: str) -> str:
-    return " to ".join(dict.fromkeys(map(text.format, (values.min(), values.max()))))
+    rows = {}
+    for kind, own in ledger.groupby("kind", sort=False):
+        percent = (100 * own.accuracy).agg(["min", "max"]).map("{:.2f}".format)
+        rows[kind] = {
+            "evaluations": len(own),
+            "dates": " to ".join(dict.fromkeys([own.date.min(), own.date.max()])),
+            "accuracy, %": " to ".join(percent.unique()),
+        }
+    return table_of(rows, "evaluated", numbers=ledger)
 
 
 # ---- figures of trials ---------------------------------------------------------------------------
@@ -168,34 +171,34 @@ def _range(values: pd.Series, text: str) -> str:
 
 def draw_rows(numbers: pd.DataFrame, names: str, series: str, y: str, xlabel: str) -> Figure:
     """Draw y by names, a row each: strokes are seeds, marks are the mean of a series."""
-    rows = {name: row for row, name in enumerate(dict.fromkeys(numbers[names]))}
-    figure, axis = panel(0.5 * len(rows) + 1.2)
+    rows = {name: row for row, name in enumerate(numbers[names].unique())}
+    figure, axis = style.panel(0.5 * len(rows) + 1.2)
     for number, (label, group) in enumerate(numbers.groupby(series, sort=False)):
         places = group[names].map(rows) + 0.2 * number
-        style = {"color": COLOURS[number], "ls": ""}
-        axis.plot(group[y], places, marker="|", ms=9, alpha=0.6, **style)
+        look = {"color": style.COLOURS[number], "ls": ""}
+        axis.plot(group[y], places, marker="|", ms=9, alpha=0.6, **look)
         means = group[y].groupby(places).mean()
-        axis.plot(means, means.index, marker="os"[number], ms=5, label=label, **style)
+        axis.plot(means, means.index, marker="os"[number], ms=5, label=label, **look)
     for name, row in rows.items():
         axis.text(0.02, row - 0.2, name, transform=axis.get_yaxis_transform(), fontsize=9)
     axis.set(yticks=[], ylim=(len(rows) - 0.5, -0.7), xlabel=xlabel)
-    legend_above(axis)
+    style.legend_above(axis)
     return figure
 
 
 def draw_series(numbers: pd.DataFrame, x: str, y: str, series: str, **axes: object) -> Figure:
     """Draw the means of y by x, a line per series, with the standard deviation as bars."""
-    figure, axis = panel()
+    figure, axis = style.panel()
     for number, (label, group) in enumerate(numbers.groupby(series, sort=False)):
-        style = {"color": COLOURS[number], "ls": DASHES[number], "label": label}
-        draw_means(axis, group.groupby(x)[y], fmt="o", ms=4, capsize=3, **style)
-    axis.set(xlabel=x, ylabel=y, **axes)
-    legend_above(axis, 3)
+        look = {"color": style.COLOURS[number], "ls": style.DASHES[number], "label": label}
+        style.draw_means(axis, group.groupby(x)[y], fmt="o", ms=4, capsize=3, **look)
+    axis.set(**axes)
+    style.legend_above(axis, 3)
     return figure
 
 
 def by_part(values: pd.DataFrame, name: str, of: str) -> pd.DataFrame:
-    """Return a row per title, seed and part, the titles in column ``name``, values in ``of``."""
+    """Return a row per title (as ``name``), seed and part, with the value as ``of``."""
     long = values.rename_axis(columns="part").stack()
     return long.reset_index(name=of).rename(columns={"title": name})
 
@@ -204,18 +207,19 @@ def steps_figure(records: Records) -> ReportFigure:
     """Show each step from the paper's baseline: accuracy on both held-out parts, by seed."""
     percent = records.percent.loc["step"]
     accuracy = percent[HELD_OUT].xs(0, level="seed")  # it has all steps
+    gain = accuracy.diff()
     finding = (
-        f"With the first seed, accuracy on held-out clusters rises from {accuracy.iloc[0]:.1f} % "
-        f"to {accuracy.iloc[-1]:.1f} %, most by the step {accuracy.diff().idxmax()} "
-        f"({signed(accuracy.diff().max(), 2)} points)."
+        "With the first seed, accuracy on held-out clusters rises from "
+        f"{accuracy.iloc[0]:.1f} % to {accuracy.iloc[-1]:.1f} %, most by the step "
+        f"{gain.idxmax()} ({signed(gain.max(), 2)} points)."
     )
-    numbers = by_part(percent, "step", "accuracy_percent")
-    figure = draw_rows(numbers, "step", "part", "accuracy_percent", ACCURACY)
-    return report_figure([figure], numbers, finding, data_name=KMNIST)
+    numbers = by_part(percent, "step", PERCENT)
+    figure = draw_rows(numbers, "step", "part", PERCENT, ACCURACY)
+    return on_kmnist([figure], numbers, finding)
 
 
 def changes_figure(records: Records) -> ReportFigure:
-    """Show how accuracy on both held-out parts changes if one thing is left out of a trial."""
+    """Show how accuracy on both parts changes if one thing is left out of a trial."""
     points = records.changes(["left out"])
     means = points[HELD_OUT].groupby("title").mean()
     finding = (
@@ -223,70 +227,81 @@ def changes_figure(records: Records) -> ReportFigure:
         f"({signed(means.min(), 2)} points), the highest that of {means.idxmax()} "
         f"({signed(means.max(), 2)})."
     )
-    numbers = by_part(points, "change", "difference_points")
-    figure = draw_rows(numbers, "change", "part", "difference_points", CHANGE)
+    numbers = by_part(points, "change", POINTS)
+    figure = draw_rows(numbers, "change", "part", POINTS, CHANGE)
     figure.axes[0].axvline(0, color=GREY, lw=1)
-    return report_figure([figure], numbers, finding, data_name=KMNIST)
+    return on_kmnist([figure], numbers, finding)
 
 
 def ranking_figure(records: Records) -> ReportFigure:
     """Compare what is lost without each part in runs of two lengths, with the first seed."""
-    short = records.changes(["left out"])[HELD_OUT].xs(0, level="seed")
-    long = records.changes(["left out, long"], "long")[HELD_OUT].xs(0, level="seed")
-    numbers = pd.DataFrame({"short": short, "long": long}).rename_axis("left_out").reset_index()
-    correlation = short.rank().corr(long.rank())
-    alike = (np.sign(short) == np.sign(long)).sum()
+    short = records.changes(["left out"])
+    long = records.changes(["left out, long"], "long")
+    changes = pd.DataFrame({"short": short[HELD_OUT], "long": long[HELD_OUT]})
+    numbers = changes.xs(0, level="seed").loc[short.index.unique("title")]
+    correlation = numbers.short.rank().corr(numbers.long.rank())
+    alike = (np.sign(numbers.short) == np.sign(numbers.long)).sum()
     finding = (
         f"The order at {SHORT} epochs and at {LONG} has a rank correlation of "
-        f"{correlation:.2f} (Spearman); {alike} of {len(numbers)} differences have the same sign."
+        f"{correlation:.2f} (Spearman); {alike} of {len(numbers)} differences have the "
+        "same sign."
     )
-    names = {"short": f"{SHORT} epochs", "long": f"{LONG} epochs"}
-    drawn = numbers.sort_values("short").rename(columns=names)
-    figure = draw_rows(drawn.melt("left_out"), "left_out", "variable", "value", CHANGE)
-    return report_figure([figure], numbers, finding, data_name=KMNIST)
+    numbers = numbers.rename_axis("left_out").reset_index()
+    lengths = {"short": f"{SHORT} epochs", "long": f"{LONG} epochs"}
+    drawn = numbers.sort_values("short").rename(columns=lengths).melt("left_out")
+    figure = draw_rows(drawn, "left_out", "variable", "value", CHANGE)
+    return on_kmnist([figure], numbers, finding)
 
 
 def strength_figure(records: Records) -> ReportFigure:
     """Show accuracy by the strength of the augmentation, a line per length of training."""
-    numbers = by_part(records.percent.loc["strength"], "title", "accuracy_percent")
-    of_title = numbers.pop("title").str.extract(r"strength (?P<strength>.*), (?P<epochs>.*) epochs")
-    numbers = of_title.astype({"strength": float, "epochs": int}).join(numbers)
-    means = numbers.groupby(["part", "epochs", "strength"]).accuracy_percent.mean()[HELD_OUT]
-    best = [f"{own.idxmax()[1]:g} at {epochs} epochs" for epochs, own in means.groupby("epochs")]
-    drawn = numbers.assign(epochs=numbers.epochs.map("{} epochs".format))
-    x, y = "strength of the augmentation", ACCURACY
-    drawn = drawn.rename(columns={"strength": x, "accuracy_percent": y}).groupby("part")
-    panels = [draw_series(own, x, y, "epochs", title=part) for part, own in drawn]
+    numbers = by_part(records.percent.loc["strength"], "title", PERCENT)
+    words = numbers.pop("title").str.split("[ ,]+", expand=True)
+    numbers.insert(0, "strength", words[1].astype(float))
+    numbers.insert(1, "epochs", words[2].astype(int))
+    means = numbers.groupby(["part", "epochs", "strength"])[PERCENT].mean()[HELD_OUT]
+    highest = means.groupby("epochs").idxmax()
+    best = (f"{strength:g} at {epochs} epochs" for epochs, strength in highest)
     finding = f"Highest on held-out clusters at strength {', '.join(best)}."
-    return report_figure(panels, numbers, finding, data_name=KMNIST)
+    drawn = numbers.assign(length=numbers.epochs.map("{} epochs".format))
+    labels = {"xlabel": "strength of the augmentation", "ylabel": ACCURACY}
+    panels = [
+        draw_series(own, "strength", PERCENT, "length", title=part, **labels)
+        for part, own in drawn.groupby("part")
+    ]
+    return on_kmnist(panels, numbers, finding)
 
 
 def sizes_figure(records: Records) -> ReportFigure:
-    """Show accuracy on held-out clusters by the number of training images, augmented and not.
+    """Show accuracy on held-out clusters by the number of images, augmented and not.
 
     Runs half as long are crosses.
     """
-    runs = records.percent[HELD_OUT].loc[["size", "size, half as long"]].reset_index()
+    groups = ["size", "size, half as long"]
+    runs = records.percent[HELD_OUT].loc[groups].reset_index(name=PERCENT)
+    seen = {group: GROUPS[group]["images_seen"] for group in groups}
     sizes = {
-        "training_images": runs.title.str.extract(r"(\d+)", expand=False).astype(int),
+        "training_images": runs.title.str.split().str[0].astype(int),
         "augmented": ~runs.title.str.contains("not"),
-        "images_seen": [GROUPS[group]["images_seen"] for group in runs.group],
+        "images_seen": runs.group.map(seen),
     }
-    numbers = pd.DataFrame(sizes | {"seed": runs.seed, "accuracy_percent": runs[HELD_OUT]})
+    numbers = pd.DataFrame(sizes).join(runs[["seed", PERCENT]])
     numbers = numbers.sort_values([*sizes, "seed"])
     whole = numbers.images_seen == IMAGES_SEEN
-    x, y = "training images (a fifth of them for validation)", f"accuracy on {HELD_OUT}, %"
-    drawn = numbers[whole].rename(columns={"training_images": x, "accuracy_percent": y})
-    kinds = drawn.augmented.map({False: "not augmented", True: "augmented"})
-    figure = draw_series(drawn.assign(kind=kinds), x, y, "kind", xscale="log")
-    means = numbers.groupby([whole, "augmented", "training_images"]).accuracy_percent.mean()
+    kinds = numbers.augmented.map({False: "not augmented", True: "augmented"})
+    figure = draw_series(
+        numbers[whole].assign(kind=kinds), "training_images", PERCENT, "kind", xscale="log",
+        xlabel="training images (a fifth of them for validation)",
+        ylabel=f"accuracy on {HELD_OUT}, %",
+    )  # fmt: skip
+    means = numbers.groupby([whole, "augmented", "training_images"])[PERCENT].mean()
     for augmented in (False, True):
         half = means[False, augmented]
-        figure.axes[0].plot(half.index, half, "x", ms=6, color=COLOURS[augmented])
+        figure.axes[0].plot(half.index, half, "x", ms=6, color=style.COLOURS[augmented])
     gains = (means[True, True] - means[True, False]).items()
     texts = [f"{signed(gain, 1)} points with {images:,}" for images, gain in gains]
     finding = f"Augmentation changes accuracy by {', '.join(texts)} images."
-    return report_figure([figure], numbers, finding, data_name=KMNIST)
+    return on_kmnist([figure], numbers, finding)
 
 
 # ---- figures of augmentation, calibration, robustness --------------------------------------------
@@ -294,47 +309,47 @@ def sizes_figure(records: Records) -> ReportFigure:
 
 def augmentation_figure(data: Dataset) -> ReportFigure:
     """Show the first training image of each class, and augmented copies of it."""
-    images = data.train_images[first_of_each_class(data.train_labels).ravel()]
-    augment, flat = Distortion(images.shape[1:], 1.0, 0), images.reshape(len(images), -1)
-    copies = np.empty((1 + COPIES, *flat.shape), np.float32)
-    copies[0] = flat
-    for copy in copies[1:]:
-        augment(copy, copies[0])
-    change = np.abs(copies[1:] - copies[0]).mean(axis=(1, 2)) / 255
+    first = first_of_each_class(data.train_labels).ravel()
+    images = data.train_images[first].astype(np.float32)
+    flat = images.reshape(len(images), -1)
+    copies = np.empty((COPIES, *flat.shape), np.float32)
+    augment = Distortion(images.shape[1:], 1.0, 0)
+    for copy in copies:
+        augment(copy, flat)
+    change = np.abs(copies - flat).mean(axis=(1, 2)) / 255
     numbers = pd.DataFrame({"copy": range(1, COPIES + 1), "mean_change_of_a_pixel": change})
-    figure = image_grid(
-        copies.reshape(-1, *images.shape[1:]), len(images),
-        rows=["original", *numbers["copy"].map("copy {}".format)],
-        columns=in_two_lines(data.class_labels),
-    )  # fmt: skip
-    finding = f"Augmentation changes a pixel by {100 * change.mean():.1f} % of full ink on average."
+    rows = np.concatenate([images, *copies.reshape(COPIES, *images.shape)])
+    names = ["original", *numbers["copy"].map("copy {}".format)]
+    columns = style.in_two_lines(data.class_labels)
+    figure = image_grid(rows, len(images), rows=names, columns=columns)
+    percent = 100 * change.mean()
+    finding = f"Augmentation changes a pixel by {percent:.1f} % of full ink on average."
     return report_figure([figure], numbers, finding, data_name=data.name)
 
 
 def calibration_figure(tables: dict[str, pd.DataFrame], data_name: str) -> ReportFigure:
     """Show accuracy by confidence, one panel per model: a reliability diagram.
 
-    ``tables`` holds a :func:`~kmnist_mlp.beyond.evaluation.calibration_table` per model. Vertical
-    lines are 95 % intervals of the accuracy.
+    ``tables`` holds a :func:`~kmnist_mlp.beyond.evaluation.calibration_table` per
+    model. Vertical lines are 95 % intervals of the accuracy.
     """
     panels, numbers, errors = [], [], []
     for model, table in tables.items():
-        counts = (table.accuracy * table.images).round().astype(int), table.images
-        low, high = np.array([*map(wilson_interval, *counts)]).T / 100
+        right = (table.accuracy * table.images).round().astype(int)
+        low, high = np.array([*map(wilson_interval, right, table.images)]).T / 100
         numbers.append(table.assign(model=model, low=low, high=high))
         error = f"{expected_calibration_error(table):.3f}"
         errors.append(f"{model} {error}")
-        figure, axis = panel(3.6)
-        axis.bar(
-            table["from"], table.images / table.images.sum(), table.to - table["from"],
-            align="edge", color=PALE, label="share of the predictions",
-        )  # fmt: skip
+        figure, axis = style.panel(3.6)
+        share, label = table.images / table.images.sum(), "share of the predictions"
+        width = table.to - table["from"]
+        axis.bar(table["from"], share, width, align="edge", color=PALE, label=label)
         axis.plot([0, 1], [0, 1], color=GREY, ls="--", lw=1, label="perfect calibration")
         axis.vlines(table.confidence, low, high, color=BLUE, lw=1)
         axis.plot(table.confidence, table.accuracy, "o-", color=BLUE, ms=5, label="accuracy")
         axis.set(title=f"{model}: ECE {error}", xlim=(0, 1), ylim=(0, 1))
         axis.set(xlabel="confidence", ylabel="accuracy, and share")
-        legend_above(axis)
+        style.legend_above(axis)
         panels.append(figure)
     finding = f"Expected calibration error: {', '.join(errors)}."
     return report_figure(panels, pd.concat(numbers), finding, data_name=data_name)
@@ -346,14 +361,14 @@ def robustness_figure(numbers: pd.DataFrame) -> ReportFigure:
     ``numbers`` is that of :func:`~kmnist_mlp.beyond.protocol.robustness`.
     """
     percent = numbers.assign(accuracy=100 * numbers.accuracy)
-    limits = percent.accuracy.min() - 3, 100
-    panels = []
-    for corruption, own in percent.groupby("corruption", sort=False):
-        drawn = own.rename(columns={"severity": corruption, "accuracy": ACCURACY})
-        panels.append(draw_series(drawn, corruption, ACCURACY, "model", ylim=limits))
+    axes = {"ylabel": ACCURACY, "ylim": (percent.accuracy.min() - 3, 100)}
+    panels = [
+        draw_series(own, "severity", "accuracy", "model", xlabel=corruption, **axes)
+        for corruption, own in percent.groupby("corruption", sort=False)
+    ]
     worst = percent.loc[percent.accuracy.idxmin()]
     finding = (
-        f"The lowest accuracy is {worst.accuracy:.0f} % ({worst.model}, {worst.corruption}: "
-        f"{worst.severity:g})."
+        f"The lowest accuracy is {worst.accuracy:.0f} % ({worst.model}, "
+        f"{worst.corruption}: {worst.severity:g})."
     )
-    return report_figure(panels, numbers, finding, data_name=KMNIST)
+    return on_kmnist(panels, numbers, finding)

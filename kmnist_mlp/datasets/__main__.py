@@ -15,7 +15,8 @@ def main() -> None:
             sys.exit(f"Not fetched: {reason}.\n{kmnist.BY_HAND}")
     try:
         for name in kmnist.SHA256:
-            tell(f"{folder / name}: verified, shape {kmnist.read_verified(folder / name).shape}")
+            shape = kmnist.read_verified(folder / name).shape
+            tell(f"{folder / name}: verified, shape {shape}")
     except (OSError, ValueError) as error:
         sys.exit(f"Not usable: {error}")
     tell(f"Credit: {kmnist.CREDIT}")

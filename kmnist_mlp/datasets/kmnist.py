@@ -29,8 +29,9 @@ BY_HAND = (
     "in one folder and set the environment variable KMNIST_MLP_DATA to that folder. "
     "`make data` tries to download them again."
 )
-# Why the download failed. A program tries once, and the kernels of a report's notebooks, which
-# inherit its environment, do not try again: all of them have the same data.
+# Why the download failed. A program tries once, and the kernels of a report's
+# notebooks, which inherit its environment, do not try again: all of them have the same
+# data.
 FAILED = "KMNIST_MLP_DOWNLOAD_FAILED"
 
 
@@ -42,9 +43,9 @@ def load_kmnist(directory: str | os.PathLike | None = None) -> Dataset:
     """Load Kuzushiji-MNIST, verified; without data and network the announced stand-in.
 
     The four official files are looked for in ``directory``, else in the folder that the
-    environment variable KMNIST_MLP_DATA names, else in the user's cache folder, where they are
-    downloaded to. KMNIST_MLP_DATASET=kmnist makes the real data mandatory, =stand-in forces the
-    stand-in, unless a ``directory`` is given.
+    environment variable KMNIST_MLP_DATA names, else in the user's cache folder, where
+    they are downloaded to. KMNIST_MLP_DATASET=kmnist makes the real data mandatory,
+    =stand-in forces the stand-in, unless a ``directory`` is given.
 
     Parameters
     ----------
@@ -54,13 +55,14 @@ def load_kmnist(directory: str | os.PathLike | None = None) -> Dataset:
     Returns
     -------
     Dataset
-        ``train_images (60000, 28, 28) uint8``, ``train_labels (60000,)``, ``test_images``,
-        ``test_labels``, ``class_names``, ``name``, ``fingerprint``.
+        ``train_images (60000, 28, 28) uint8``, ``train_labels (60000,)``,
+        ``test_images``, ``test_labels``, ``class_names``, ``name``, ``fingerprint``.
 
     Raises
     ------
     FileNotFoundError
-        If the named folder lacks a file, or the real data is mandatory and cannot be had.
+        If the named folder lacks a file, or the real data is mandatory and cannot be
+        had.
     ValueError
         If a file is not the official one, naming the file and what was expected.
 
@@ -92,12 +94,11 @@ def load_kmnist(directory: str | os.PathLike | None = None) -> Dataset:
             return _loaded(folder)
         os.environ[FAILED] = reason
     if wanted == "kmnist":
-        raise FileNotFoundError(
-            f"KMNIST_MLP_DATASET=kmnist makes the real data mandatory, and {reason}.\n{BY_HAND}"
-        )
+        mandatory = "KMNIST_MLP_DATASET=kmnist makes the real data mandatory"
+        raise FileNotFoundError(f"{mandatory}, and {reason}.\n{BY_HAND}")
     announcement = (
-        f"STAND-IN DATA: this is not Kuzushiji-MNIST, because {reason}. All results are those of "
-        f"a small drawn data set. {BY_HAND}"
+        f"STAND-IN DATA: this is not Kuzushiji-MNIST, because {reason}. "
+        f"All results are those of a small drawn data set. {BY_HAND}"
     )
     warnings.warn(announcement, StandInWarning, stacklevel=2)
     return _loaded(None)
@@ -125,7 +126,7 @@ def data_at_hand() -> Dataset:
 
 
 def data_folder() -> tuple[Path, bool, str]:
-    """Return the folder of the files, whether KMNIST_MLP_DATA names it, and KMNIST_MLP_DATASET."""
+    """Return the folder, whether KMNIST_MLP_DATA names it, and KMNIST_MLP_DATASET."""
     wanted = os.environ.get("KMNIST_MLP_DATASET", "").strip().lower()
     if wanted not in ("", "kmnist", "stand-in"):
         raise ValueError(f"KMNIST_MLP_DATASET must be 'kmnist' or 'stand-in'; got {wanted!r}")
@@ -135,7 +136,7 @@ def data_folder() -> tuple[Path, bool, str]:
 
 
 def cache_folder() -> Path:
-    """Return the user's cache folder of this project: KMNIST_MLP_CACHE, or the system's own."""
+    """Return this project's cache folder: KMNIST_MLP_CACHE, or the system's own."""
     given = os.environ.get("KMNIST_MLP_CACHE")
     return full_path("KMNIST_MLP_CACHE", given or pooch.os_cache("kmnist_mlp"))
 
@@ -144,12 +145,14 @@ def full_path(name: str, path: str | os.PathLike) -> Path:
     """Return a path from the root on, with ``~`` as the user's home folder."""
     found = Path(os.path.expanduser(path))
     if str(found).startswith("~"):
-        raise ValueError(f"{name} must be a path without '~', as no such home is known; got {path}")
+        known = "a path without '~', as no such home is known"
+        raise ValueError(f"{name} must be {known}; got {path}")
     return found.absolute()
 
 
 def _complete(folder: Path) -> bool:
-    return all(os.path.exists(folder / name) for name in SHA256)  # also where it may not be read
+    # os.path: also where it may not be read
+    return all(os.path.exists(folder / name) for name in SHA256)
 
 
 @lru_cache(maxsize=3)  # a notebook asks more than once; the arrays are read-only
@@ -166,7 +169,8 @@ def _loaded(folder: Path | None) -> Dataset:
 def download(folder: Path) -> str:
     """Fetch what is missing or damaged in ``folder``; return "", or why that was not possible.
 
-    A file gets its final name only after its SHA-256 was right. What is there is not asked for.
+    A file gets its final name only after its SHA-256 was right. What is there is not
+    asked for.
     """
     import requests  # slow to import
 
@@ -178,7 +182,8 @@ def download(folder: Path) -> str:
         for name in SHA256:
             files.fetch(name, downloader=get)
     except (requests.ConnectionError, requests.Timeout):
-        return f"{address} cannot be reached, or did not answer within {TIMEOUT:g} seconds"
+        within = f"did not answer within {TIMEOUT:g} seconds"
+        return f"{address} cannot be reached, or {within}"
     except (OSError, ValueError) as error:
         return f"the download from {address} failed: {error}"
     return ""
@@ -203,9 +208,11 @@ def read_verified(path: Path) -> np.ndarray:
         raise FileNotFoundError(f"{path} is missing. {BY_HAND}")
     digest = pooch.file_hash(str(path))
     if digest != SHA256[path.name]:  # nothing of it is unpacked
+        size = path.stat().st_size
         raise ValueError(
-            f"{path} is refused: it is not the official file, or not all of it. Expected: SHA-256 "
-            f"{SHA256[path.name]}; got {path.stat().st_size:,} bytes with SHA-256 {digest}. "
+            f"{path} is refused: it is not the official file, or not all of it. "
+            f"Expected: SHA-256 {SHA256[path.name]}; "
+            f"got {size:,} bytes with SHA-256 {digest}. "
             "`make data` replaces a damaged file in the cache folder."
         )
     array = np.load(path)["arr_0"]
