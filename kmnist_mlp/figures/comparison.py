@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Mapping
-from itertools import chain
+from itertools import chain, product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -40,15 +41,12 @@ def against_paper(results: Results, names: str | Iterable[str] | None = None) ->
     The paper's value stands a little below ours, as it would vanish beneath a mean that agrees.
     """
     names = results.chosen(names)
-    rows = [
-        (name, seed, value, PAPER[name].test_accuracy if name in PAPER else None)
-        for name in names
-        for seed, value in results.values("test_accuracy", name).items()
-    ]
-    columns = ["experiment", "seed", "test_accuracy_percent", "paper_test_accuracy_percent"]
-    numbers = pd.DataFrame(rows, columns=columns).astype({columns[3]: float})
+    values = {name: results.values("test_accuracy", name) for name in names}
+    numbers = _by_seed(values, ["experiment"], "test_accuracy_percent")
+    printed = [getattr(PAPER.get(name), "test_accuracy", None) for name in numbers.experiment]
+    numbers["paper_test_accuracy_percent"] = np.array(printed, dtype=float)
     place = numbers.experiment.map(names.index)
-    means, papers = (numbers.groupby(place)[column].mean() for column in columns[2:])
+    means, papers = (numbers.groupby(place)[column].mean() for column in numbers.columns[2:])
     far = means < means.quantile(interpolation="lower") - FAR
     figure, axis = _panel_of_rows(map(title, names))
     near = ~place.map(far)
@@ -74,17 +72,15 @@ def difference_to_paper(results: Results) -> ReportFigure:
     The numbers are a row per printed number and seed; low and high are the ends of the 95 %
     prediction interval, paper_low and paper_high those of the paper's rounding.
     """
-    rows = []
-    for quantity in UNITS:
-        for name in filter(PAPER.__contains__, results.names):
-            if paper := getattr(PAPER[name], quantity):
-                values = results.values(quantity, name)
-                ends = *prediction_interval(values)[1:], *rounding_limits(paper, quantity)
-                rows += [(name, quantity, s, v, paper, *ends) for s, v in values.items()]
-    columns = ["experiment", "quantity", "seed", "ours", "paper"]
-    ends = ["low", "high", "paper_low", "paper_high"]
-    numbers = pd.DataFrame(rows, columns=columns + ends)
-    names = list(dict.fromkeys(numbers.experiment))
+    values, ends = {}, ["low", "high", "paper_low", "paper_high"]
+    for quantity, name in product(UNITS, results.names):
+        if paper := getattr(PAPER.get(name), quantity, None):
+            ours = values[name, quantity] = results.values(quantity, name).to_frame("ours")
+            ours["paper"] = paper
+            ours[ends[:2]] = prediction_interval(ours.ours)[1:]
+            ours[ends[2:]] = rounding_limits(paper, quantity)
+    numbers = pd.concat(values, names=["experiment", "quantity"]).reset_index()
+    names = numbers.experiment.unique()
     panels = []
     for quantity, seeds in numbers.groupby("quantity", sort=False):
         printed = seeds.drop_duplicates("experiment")
@@ -96,11 +92,16 @@ def difference_to_paper(results: Results) -> ReportFigure:
         axis.hlines(places, low, high, color=BLUE, lw=2, alpha=0.5, label="95 % for the next run")
         _draw_seeds(axis, seeds.ours - seeds.paper, pd.factorize(seeds.experiment)[0])
         axis.xaxis.set_major_locator(MaxNLocator(4, min_n_ticks=3))
-        axis.set_xlabel(f"ours − paper, {UNITS[quantity]}")
-        axis.set_title(quantity.replace("_", " ").capitalize())
+        heading = quantity.replace("_", " ").capitalize()
+        axis.set(xlabel=f"ours − paper, {UNITS[quantity]}", title=heading)
         legend_above(axis)
         panels.append(figure)
     return report_figure(panels, numbers, results=results, names=names, quantities=UNITS)
+
+
+def _by_seed(values: Mapping[Any, pd.Series], keys: list[str], column: str) -> pd.DataFrame:
+    """Return a row per key and seed; the columns are those of the key, seed and the value's."""
+    return pd.concat(values, names=keys).rename(column).reset_index()
 
 
 def _panel_of_rows(labels: Iterable[str]) -> tuple[Figure, Axes]:
@@ -247,15 +248,12 @@ def accuracy_by_penalty(results: Results, paths: Mapping[str, Iterable[str]]) ->
         distances.
     """
     colours = {"validation_accuracy": ORANGE, "test_accuracy": GREEN}
-    rows = [
-        (kind, getattr(results.of(name)[0].config, f"{kind}_penalty"), quantity, seed, value)
-        for kind, names in paths.items()
-        for name in names
-        for quantity in colours
-        for seed, value in results.values(quantity, name).items()
-    ]
-    numbers = pd.DataFrame(rows, columns=["kind", "penalty", "quantity", "seed", "percent"])
-    panels, best = [], []
+    values, panels, best = {}, [], []
+    for kind, names in paths.items():
+        for name, quantity in product(names, colours):
+            penalty = getattr(results.of(name)[0].config, f"{kind}_penalty")
+            values[kind, penalty, quantity] = results.values(quantity, name)
+    numbers = _by_seed(values, ["kind", "penalty", "quantity"], "percent")
     for kind, of_kind in numbers.groupby("kind", sort=False):
         figure, axis = panel(3.3)
         for quantity, colour in colours.items():
@@ -263,8 +261,7 @@ def accuracy_by_penalty(results: Results, paths: Mapping[str, Iterable[str]]) ->
             style = {"color": colour, "fmt": "o-", "capsize": 4, "label": quantity.split("_")[0]}
             mean = draw_means(axis, values, evenly=True, **style)
         axis.set_xticks(range(len(mean)), [typeset(f"{penalty:g}") for penalty in mean.index])
-        axis.set(xlabel="penalty λ (0: none)", ylabel="accuracy, %")
-        axis.set_title(kind)
+        axis.set(xlabel="penalty λ (0: none)", ylabel="accuracy, %", title=kind)
         legend_above(axis)
         panels.append(figure)
         best.append(f"{kind}, λ = {typeset(f'{mean.idxmax():g}')} ({mean.max():.1f} %)")
@@ -279,24 +276,23 @@ def accuracy_by_parameters(results: Results, names: str | Iterable[str]) -> Repo
     Beside the mean of each stand its layers: on the right; on the left, if the next larger model
     is near or if there is none.
     """
-    names, rows = results.chosen(names), []
+    names, values = results.chosen(names), {}
     for name in names:
         model = results.of(name)[0].model
-        layers, size = "-".join(map(str, model.layer_specs)), model.parameters.size
-        values = results.values("test_accuracy", name)
-        rows += [(name, layers, size, seed, value) for seed, value in values.items()]
-    columns = ["experiment", "layers", "parameters", "seed", "test_accuracy_percent"]
-    numbers = pd.DataFrame(rows, columns=columns)
+        layers = "-".join(map(str, model.layer_specs))
+        values[name, layers, model.parameters.size] = results.values("test_accuracy", name)
+    keys = ["experiment", "layers", "parameters"]
+    numbers = _by_seed(values, keys, "test_accuracy_percent")
     means = numbers.groupby(["parameters", "layers"]).test_accuracy_percent.mean()
     sizes = means.index.get_level_values("parameters")
     figure, axis = panel(3.6)
-    axis.plot(numbers.parameters, numbers[columns[-1]], "_", color=BLUE, ms=11, alpha=0.7)
+    style = {"color": BLUE, "ms": 11, "alpha": 0.7}
+    axis.plot(numbers.parameters, numbers.test_accuracy_percent, "_", **style)
     axis.plot(sizes, means, "o", color=BLUE, ms=4)
     for ((size, layers), mean), larger in zip(means.items(), [*sizes[1:], 0], strict=True):
         place, side = (-11, "right") if larger < 1.5 * size else (11, "left")
-        axis.annotate(
-            layers, (size, mean), (place, 0), textcoords="offset points", ha=side, va="center"
-        )
+        style = {"textcoords": "offset points", "ha": side, "va": "center"}
+        axis.annotate(layers, (size, mean), (place, 0), **style)
     axis.set(xscale="log", xlabel="number of parameters", ylabel="test accuracy, %")
     axis.set_xlim(sizes[0] / 2.5, sizes[-1] * 1.15)  # with room for a text on the left
     axis.margins(y=0.1)
@@ -332,11 +328,10 @@ def heat_maps(sweep: pd.DataFrame, quantity: str) -> ReportFigure:
         cells = rows.pivot(index="momentum_gamma", columns="learning_rate", values="percent")
         labelled = cells.rename("{:g}".format).rename(columns="{:g}".format)
         heat_map(axis, labelled, missing="–", cmap="cividis", **limits)
-        for row, column in np.argwhere(cells.to_numpy() == best.percent):
-            place = (column + 0.04, row + 0.04)
+        for place in np.argwhere(cells.to_numpy() == best.percent)[:, ::-1] + 0.04:
             axis.add_patch(Rectangle(place, 0.92, 0.92, fill=False, edgecolor=ORANGE, lw=3))
         axis.tick_params(axis="x", rotation=40)
-        axis.set(xlabel="learning rate", ylabel="momentum")
-        axis.set_title(f"Accuracy, %; L2 penalty {penalty:g}")
+        heading = f"Accuracy, %; L2 penalty {penalty:g}"
+        axis.set(xlabel="learning rate", ylabel="momentum", title=heading)
         panels.append(figure)
     return report_figure(panels, numbers, data_name="KMNIST")  # kept for KMNIST alone

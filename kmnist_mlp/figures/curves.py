@@ -70,8 +70,9 @@ def learning_curves(results: Results, name: str) -> ReportFigure:
     classes = results.of(name)[0].config.layer_specs[-1]
     headings = [f"Figure {number}. " for number in shown] or ["", ""]
     labels = {"loss": f"cross-entropy / {classes}", "accuracy": "accuracy, %"}
+    percent = numbers.assign(**100 * numbers.filter(regex="accuracy$"))
     panels = [
-        _draw_curves(_in_percent(numbers), heading + kind.capitalize(), kind, label)
+        _draw_curves(percent, heading + kind.capitalize(), kind, label)
         for heading, (kind, label) in zip(headings, labels.items(), strict=True)
     ]
     kept = numbers[numbers.stopped_epoch.notna()]
@@ -130,13 +131,14 @@ def overlay(results: Results, names: str | Iterable[str], *quantities: str) -> R
     """
     names, quantities = results.chosen(names), quantities or ("validation_accuracy",)
     numbers = histories(results, names)[["experiment", "seed", "epoch", *quantities]]
+    percent = numbers.assign(**100 * numbers.filter(regex="accuracy$"))
     panels = []
     for quantity in quantities:
         is_accuracy, label = quantity.endswith("accuracy"), quantity.replace("_", " ")
         figure, axis = panel(3.5)
         best = []
         for name, (colour, dashes) in zip(names, cycle(zip(COLOURS, DASHES, strict=True))):
-            rows = _in_percent(numbers[numbers.experiment == name])
+            rows = percent[percent.experiment == name]
             style = {"color": colour, "ls": dashes}
             curves = _draw_seeds_and_mean(axis, rows, quantity, title(name), **style)
             if len(mean := curves.dropna().mean(axis=1)):
@@ -153,12 +155,6 @@ def overlay(results: Results, names: str | Iterable[str], *quantities: str) -> R
 
 
 # ---- both ----------------------------------------------------------------------------------------
-
-
-def _in_percent(numbers: pd.DataFrame) -> pd.DataFrame:
-    """Return numbers with accuracies in per cent."""
-    accuracies = [column for column in numbers if column.endswith("accuracy")]
-    return numbers.assign(**100 * numbers[accuracies])
 
 
 def _draw_seeds_and_mean(

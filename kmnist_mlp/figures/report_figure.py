@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -23,18 +24,10 @@ from kmnist_mlp.support.files import csv_text
 from kmnist_mlp.support.statistics import MISSING, typeset
 
 LONG = 40  # characters of a cell of a table that may break its lines
+WORDS = tomllib.loads((Path(__file__).parent / "words.toml").read_text("utf-8"))
 HTML = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
     (Path(__file__).parent / "table.html.j2").read_text("utf-8")
 )
-
-# Of the options whose names in figures and tables are not just those of Config
-LABELS = {
-    "layer_specs": "layers",
-    "epochs": "epochs at most",
-    "early_stop": "early stopping",
-    "early_stop_epoch": "patience",
-    "momentum_gamma": "momentum",
-}
 
 
 @dataclass(frozen=True)
@@ -190,7 +183,7 @@ def title(name: str) -> str:
 
 def label(option: str) -> str:
     """Return the name of an option of :class:`Config` in figures and tables."""
-    return LABELS.get(option, option.replace("_", " "))
+    return WORDS["labels"].get(option, option.replace("_", " "))
 
 
 def shown(value: Any) -> str:

@@ -17,7 +17,7 @@ from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures.comparison import VERDICT_STYLES
 from kmnist_mlp.figures.report_figure import ReportFigure, report_figure, title
 from kmnist_mlp.figures.style import legend_above, panel
-from kmnist_mlp.figures.tables import in_words, table_of
+from kmnist_mlp.figures.tables import ends, table_of
 from kmnist_mlp.gradient_check import TOLERANCE
 from kmnist_mlp.support.colours import BLUE, COMPUTED, GREY, ORANGE, PALE, SKY
 from kmnist_mlp.support.statistics import (
@@ -104,9 +104,10 @@ def distance(results: Results, quantity: str) -> float:
     The notebook of the published code prints the digits of five of these, all but the baseline
     and the L2 penalty.
     """
-    printed = [getattr(PAPER[name], quantity) for name in ABLATED]
-    ours = [results.values(quantity, name).mean() for name in ABLATED]
-    return float(np.sqrt(np.mean(np.subtract(ours, printed) ** 2)))
+    apart = [
+        results.values(quantity, name).mean() - getattr(PAPER[name], quantity) for name in ABLATED
+    ]
+    return float(np.sqrt(np.mean(np.square(apart))))
 
 
 def agreement(ablation: Ablation) -> pd.DataFrame:
@@ -163,9 +164,9 @@ def changes_table(numbers: pd.DataFrame) -> pd.DataFrame:
     for (deviation, name, quantity), *values, _ in shown.itertuples():
         unit, factor = units[quantity]
         row = rows.setdefault(f"{deviation}: {title(name)}", {})
-        values = factor * np.array(values)
-        row[f"{unit}, added to ours"] = in_words(*values[:3], 1)
-        row[f"{unit}, within theirs"] = in_words(*values[3:], 1)
+        ways = factor * np.reshape(values, (2, 3))
+        for way, (mean, *between) in zip(("added to ours", "within theirs"), ways, strict=True):
+            row[f"{unit}, {way}"] = f"{signed(mean, 1)} ({ends(*between, 1)})"
     return table_of(rows, "deviation: experiment", numbers=numbers.reset_index())
 
 

@@ -25,7 +25,7 @@ from kmnist_mlp.experiments.paper_gradients import (
 )
 from kmnist_mlp.experiments.runs import Results, named_configs
 from kmnist_mlp.experiments.sweep import AXES, means
-from kmnist_mlp.figures.report_figure import ShownData, label, shown, title
+from kmnist_mlp.figures.report_figure import WORDS, ShownData, label, shown, title
 from kmnist_mlp.support.statistics import (
     MISSING,
     interval,
@@ -39,21 +39,7 @@ from kmnist_mlp.support.statistics import (
 )
 
 READINGS = {"text": "verdict", "code": "verdict_code"}  # the column of the verdict by each
-OPTIONS = (
-    "layer_specs", "activation", "learning_rate", "batch_size", "momentum_gamma", "L1_penalty",
-    "L2_penalty", "epochs", "early_stop_epoch",
-)  # fmt: skip
-PRINTED = {  # digits of ours, and its column, the paper's and that of the difference
-    "test_accuracy": (2, "test accuracy, %", "paper, %", "difference"),
-    "test_loss": (4, "test loss", "paper loss", "loss difference"),
-}
-GRADIENTS = {  # quantity, format of ours and of the paper's
-    "approximated": ("approximated_gradient", "{:.4g}", "{:.5g}"),
-    "actual": ("actual_gradient", "{:.4g}", "{:.5g}"),
-    "difference": ("difference", "{:.1e}", "{:.5g}"),
-    "relative": ("relative_difference", "{:.0e}", "{:.0e}"),
-}
-WRONG_FACTORS = {"zero": 0.0, "wrong sign": -1.0, "half as large": 0.5, "10 % too small": 0.9}
+PRINTED, GRADIENTS = WORDS["printed"], WORDS["gradients"]
 
 
 def table_of(
@@ -99,11 +85,6 @@ def ends(low: float, high: float, digits: int) -> str:
     return f"{signed(low, digits)} to {signed(high, digits)}" if np.isfinite(low) else MISSING
 
 
-def in_words(mean: float, low: float, high: float, digits: int) -> str:
-    """Return a change with its interval, such as "−3.01 (−3.25 to −2.77)"."""
-    return f"{signed(mean, digits)} ({ends(low, high, digits)})"
-
-
 # ---- experiments ---------------------------------------------------------------------------------
 
 
@@ -133,11 +114,14 @@ def configurations(
         if any(getattr(config, f.name) != f.default for config in named.values())
     ]
     for name, config in named.items():
-        row = {label(o): shown(getattr(config, o)) for o in (*OPTIONS, *beyond)}
-        row |= {} if config.momentum else {"momentum": "none"}
-        row |= {} if config.early_stop else {"patience": "none"}
-        row |= {} if config.layer_specs[2:] else {"activation": MISSING}
-        rows[name] = row
+        options = [*WORDS["options"], *beyond]
+        row = rows[name] = {label(o): shown(getattr(config, o)) for o in options}
+        if not config.momentum:
+            row["momentum"] = "none"
+        if not config.early_stop:
+            row["patience"] = "none"
+        if len(config.layer_specs) == 2:
+            row["activation"] = MISSING
     return table_of(rows, "experiment")
 
 
@@ -150,12 +134,12 @@ def comparison(results: Results, names: str | Iterable[str] | None = None) -> pd
     for name in names:
         row = rows[name] = {}
         for quantity, (digits, *columns) in PRINTED.items():
-            ours, paper = results.values(quantity, name), None
-            if name in PAPER:
-                paper = getattr(PAPER[name], quantity)
-            difference = signed(ours.mean() - paper, digits) if paper else MISSING
-            cells = plus_minus(ours, digits), f"{paper:g}" if paper else MISSING, difference
-            row |= zip(columns, cells, strict=True)
+            ours = results.values(quantity, name)
+            row |= dict.fromkeys(columns, MISSING)
+            row[columns[0]] = plus_minus(ours, digits)
+            if paper := getattr(PAPER.get(name), quantity, None):
+                row[columns[1]] = f"{paper:g}"
+                row[columns[2]] = signed(ours.mean() - paper, digits)
         row["validation accuracy, %"] = plus_minus(results.values("validation_accuracy", name), 2)
         row["weights of epoch"] = median_and_range(run.kept_epoch for run in results.of(name))
         row["stopped at epoch"] = median_and_range(results.values("stopped_epoch", name))
@@ -168,9 +152,13 @@ def _measured(results: Results, names: list[str], quantities: Iterable[str]) -> 
     """Return what was measured in the runs of experiments, as :func:`table_of` takes it."""
     frame = results.frame.drop(columns="cached")
     frame["kept_epoch"] = [run.kept_epoch for run in results.runs.values()]
-    shown = {"results": results, "names": names, "quantities": quantities}
-    numbers = frame[frame.experiment.isin(names)]
-    return {"data_name": results.data_name, "numbers": numbers, **shown}
+    return {
+        "data_name": results.data_name,
+        "numbers": frame[frame.experiment.isin(names)],
+        "results": results,
+        "names": names,
+        "quantities": quantities,
+    }
 
 
 def changes(results: Results, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
@@ -241,9 +229,7 @@ def sweep_table(sweep: pd.DataFrame, count: int = 5) -> pd.DataFrame:
     is_papers = (table[AXES] == paper).all(axis=1)
     table[AXES] = table[AXES].map("{:g}".format)
     table.loc[is_papers, "L2_penalty"] += " (paper)"
-    table.columns = [
-        "learning rate", "momentum", "L2 penalty", "validation accuracy, %", "test accuracy, %",
-    ]  # fmt: skip
+    table.columns = WORDS["sweep"]
     return table_of(table[(table.index <= count) | is_papers], "place")
 
 
@@ -307,7 +293,8 @@ def gradient_table(ours: pd.DataFrame, pattern: str) -> pd.DataFrame:
     for column, (quantity, _, form) in GRADIENTS.items():
         table[f"paper: {column}"] = [*papers[quantity].map(form.format)]
     table["paper: row consistent"] = [consistent(row) for row in papers.to_dict("records")]
-    numbers = ours.join(papers[[spec[0] for spec in GRADIENTS.values()]].add_prefix("paper_"))
+    printed = papers[[quantity for quantity, *_ in GRADIENTS.values()]]
+    numbers = ours.join(printed.add_prefix("paper_"))
     return table_of(table, "weight", ours.attrs.get("data_name", ""), numbers)
 
 
@@ -334,10 +321,11 @@ def passing_table(checks: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
         What :func:`kmnist_mlp.experiments.paper_gradients.gradient_checks` gives.
     """
     papers, ours = pd.DataFrame(published_gradients()), pd.concat(checks.values())
-    table = pd.DataFrame(index=[*WRONG_FACTORS])
+    factors = WORDS["wrong_gradients"]
+    table = pd.DataFrame(index=[*factors])
     for whose, rows in (("paper", papers), ("ours", ours)):
         gradients = rows.approximated_gradient
-        passing = [would_pass(gradients, factor) for factor in WRONG_FACTORS.values()]
+        passing = [would_pass(gradients, factor) for factor in factors.values()]
         table[f"{whose}, of {len(rows)}"] = passing
     return table_of(table, "wrong gradient", ours.attrs.get("data_name", ""))
 
@@ -383,9 +371,9 @@ def detected_bugs(tried: pd.DataFrame) -> dict[str, list[str]]:
     >>> detected_bugs(pd.DataFrame(rows))
     {'absolute': ['sign']}
     """
-    planted = tried[tried.bug != "none"].groupby(["check", "bug"], sort=False)
-    found = planted.exceeded.min().gt(0).rename("found").reset_index()
-    return {check: [*bugs.bug[bugs.found]] for check, bugs in found.groupby("check", sort=False)}
+    planted = tried[tried.bug != "none"].groupby(["bug", "check"], sort=False)
+    found = planted.exceeded.min().unstack(sort=False) > 0
+    return {check: [*found.index[found[check]]] for check in found}
 
 
 # ---- claims --------------------------------------------------------------------------------------
@@ -412,9 +400,7 @@ def scoreboard(judged: pd.DataFrame) -> pd.DataFrame:
         text = rounded
         if row.quantity == "gradient_difference":
             text, digits = scientific, 1
-        ours, low, high = (
-            text(value, digits) for value in (row.mean, row.interval_low, row.interval_high)
-        )
+        low, high = (text(end, digits) for end in (row.interval_low, row.interval_high))
         between = f"{low} to {high}" + ", next run" * bool(row.one_run)
         if not np.isfinite(row.interval_low):
             between = "one seed: unknown" if np.isinf(row.interval_low) else MISSING
@@ -422,7 +408,7 @@ def scoreboard(judged: pd.DataFrame) -> pd.DataFrame:
             "section": row.section,
             "claim": row.claim,
             "claimed": _range(row, unit) + " (our threshold)" * bool(row.our_threshold),
-            "ours": ours + unit,
+            "ours": text(row.mean, digits) + unit,
             "95 % interval": between,
             "p": MISSING if np.isnan(row.p) else p_text(row.p),
             "verdict (text)" if twice else "verdict": row.verdict,
@@ -473,8 +459,10 @@ def _range(row: Any, unit: str) -> str:
     low, high = (typeset(f"{value:.6g}") for value in (row.low, row.high))
     if np.isfinite([row.low, row.high]).all():
         return f"{low} to {high}{unit}"
-    text = f"at most {high}" if np.isinf(row.low) else f"at least {low}"
-    return text + (" point" if unit == " points" and text.split()[-1] in ("1", "−1") else unit)
+    number = high if np.isinf(row.low) else low
+    if unit == " points" and number in ("1", "−1"):
+        unit = " point"
+    return f"at {'most' if number == high else 'least'} {number}{unit}"
 
 
 def verdicts_by_kind(judged: pd.DataFrame) -> pd.DataFrame:
@@ -494,40 +482,32 @@ def verdicts_by_kind(judged: pd.DataFrame) -> pd.DataFrame:
     return table.astype(str)
 
 
-def reproduced_by_kind(judged: pd.DataFrame, column: str = "verdict") -> str:
-    """Return in words how many of the judged claims of each kind are reproduced.
-
-    Parameters
-    ----------
-    judged : DataFrame
-    column : str
-        "verdict" for the text, "verdict_code" for the code.
-
-    Examples
-    --------
-    >>> judged = pd.DataFrame({"kind": ["comparison"] * 2, "verdict": ["reproduced", "no effect"]})
-    >>> reproduced_by_kind(judged)
-    '1 of 2 comparisons'
-    """
-    plural = {"printed accuracy": "printed accuracies", "printed loss": "printed losses"}
-    kinds = {kind: judged[column][judged.kind == kind] for kind in KINDS}
-    return ", ".join(
-        f"{_reproduced(verdicts)} {plural.get(kind, kind + 's')}"
-        for kind, verdicts in kinds.items()
-        if any(verdicts)
-    )
-
-
 def _reproduced(verdicts: pd.Series) -> str:
     return f"{(verdicts == 'reproduced').sum()} of {(verdicts != '').sum()}"
 
 
 def reproduced_in_both(judged: pd.DataFrame) -> str:
-    """Return two sentences: what is reproduced of each kind, by the text and as the code ran it."""
+    """Return in two sentences how many claims of each kind are reproduced in each reading.
+
+    Examples
+    --------
+    >>> verdicts = {"verdict": ["reproduced", "no effect"], "verdict_code": ["", "reproduced"]}
+    >>> reproduced_in_both(pd.DataFrame({"kind": ["comparison"] * 2, **verdicts})).split(": ")[1:]
+    ['1 of 2 comparisons. Reproduced as the published code ran them (measured on KMNIST)',
+    '1 of 1 comparisons.']
+    """
+    said = []
+    for column in READINGS.values():
+        judgeable = judged[judged[column] != ""]
+        counts = [
+            f"{_reproduced(verdicts)} {plural}"
+            for kind, plural in WORDS["kinds"].items()
+            if len(verdicts := judgeable[column][judgeable.kind == kind])
+        ]
+        said.append(", ".join(counts))
     return (
-        f"Reproduced as the text describes the experiments: {reproduced_by_kind(judged)}. "
-        "Reproduced as the published code ran them (measured on KMNIST): "
-        f"{reproduced_by_kind(judged, 'verdict_code')}."
+        f"Reproduced as the text describes the experiments: {said[0]}. "
+        f"Reproduced as the published code ran them (measured on KMNIST): {said[1]}."
     )
 
 
@@ -572,10 +552,9 @@ def per_class(matrices: list[np.ndarray], data: Dataset) -> pd.DataFrame:
         Gives the names of the classes.
     """
     table = pd.DataFrame({"romaji": data.romaji}, data.class_names)
-    accuracies = [100 * recall(matrix) for matrix in matrices]
-    precisions = [100 * recall(matrix.T) for matrix in matrices]
-    for name, shares in (("accuracy", accuracies), ("precision", precisions)):
-        table[f"{name}, %"] = [plus_minus(seeds, 1) for seeds in zip(*shares, strict=True)]
+    for name, way in (("accuracy", np.asarray), ("precision", np.transpose)):
+        shares = np.transpose([100 * recall(way(matrix)) for matrix in matrices])
+        table[f"{name}, %"] = [plus_minus(seeds, 1) for seeds in shares]
     return table_of(table, "character")
 
 
@@ -587,8 +566,7 @@ def most_confused(matrices: list[np.ndarray], data: Dataset, count: int = 8) -> 
     order = np.argsort(-errors, axis=None)[: min(count, (errors > 0).sum())]
     true, predicted = np.unravel_index(order, mean.shape)
     table = pd.DataFrame({"character": labels[true], "taken for": labels[predicted]})
-    numbers = {"images per seed": mean, "share of the character, %": share}
-    for column, cells in numbers.items():
+    for column, cells in (("images per seed", mean), ("share of the character, %", share)):
         table[column] = [f"{cell:.1f}" for cell in cells[true, predicted]]
     table.index += 1
     return table_of(table, "rank")
