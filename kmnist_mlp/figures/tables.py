@@ -1,6 +1,4 @@
-"""Tables of results and gradients: ours beside the paper's, with the uncertainty of each value."""
-
-from __future__ import annotations
+"""Tables of results and gradients: ours beside the paper's, with uncertainties."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
@@ -49,7 +47,7 @@ def table_of(
     numbers: pd.DataFrame | None = None,
     **shown: Any,
 ) -> pd.DataFrame:
-    """Return a table with a heading over its row labels, and the numbers that it was made of.
+    """Return a table with a heading over its row labels, and its numbers.
 
     A row with the name of an experiment of the paper gets its title.
 
@@ -85,15 +83,13 @@ def ends(low: float, high: float, digits: int) -> str:
     return f"{signed(low, digits)} to {signed(high, digits)}" if np.isfinite(low) else MISSING
 
 
-# ---- experiments ---------------------------------------------------------------------------------
-
-
 def configurations(
     configs: Config | str | Iterable[Config | str] | Mapping[str, Config | str],
 ) -> pd.DataFrame:
     """Return the configurations: a row per experiment, a column per hyper-parameter.
 
-    The seed, and an option beyond the paper, has a column if it is not the default in every row.
+    The seed, and an option beyond the paper, has a column if it is not the default in
+    every row.
 
     Parameters
     ----------
@@ -126,9 +122,10 @@ def configurations(
 
 
 def comparison(results: Results, names: str | Iterable[str] | None = None) -> pd.DataFrame:
-    """Return our test results (mean ± standard deviation over seeds) beside the paper's.
+    """Return our test results, mean ± standard deviation, beside the paper's.
 
-    The weights of which epoch are tested: of the best one with early stopping, else of the last.
+    The weights of which epoch are tested: of the best one with early stopping, else of
+    the last.
     """
     names, rows = results.chosen(names), {}
     for name in names:
@@ -140,7 +137,8 @@ def comparison(results: Results, names: str | Iterable[str] | None = None) -> pd
             if paper := getattr(PAPER.get(name), quantity, None):
                 row[columns[1]] = f"{paper:g}"
                 row[columns[2]] = signed(ours.mean() - paper, digits)
-        row["validation accuracy, %"] = plus_minus(results.values("validation_accuracy", name), 2)
+        validation = results.values("validation_accuracy", name)
+        row["validation accuracy, %"] = plus_minus(validation, 2)
         row["weights of epoch"] = median_and_range(run.kept_epoch for run in results.of(name))
         row["stopped at epoch"] = median_and_range(results.values("stopped_epoch", name))
         if diverged := int(results.values("diverged", name).sum()):
@@ -149,7 +147,7 @@ def comparison(results: Results, names: str | Iterable[str] | None = None) -> pd
 
 
 def _measured(results: Results, names: list[str], quantities: Iterable[str]) -> dict[str, Any]:
-    """Return what was measured in the runs of experiments, as :func:`table_of` takes it."""
+    """Return what runs have measured, as :func:`table_of` takes it."""
     frame = results.frame.drop(columns="cached")
     frame["kept_epoch"] = [run.kept_epoch for run in results.runs.values()]
     return {
@@ -184,7 +182,7 @@ def changes(results: Results, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
 
 
 def loss_and_weights(results: Results, names: Iterable[str]) -> pd.DataFrame:
-    """Return how much the training loss fluctuates at the end, and how many weights are near zero.
+    """Return the late fluctuation of the training loss, and the weights near zero.
 
     Parameters
     ----------
@@ -195,9 +193,9 @@ def loss_and_weights(results: Results, names: Iterable[str]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per experiment, in per cent: the standard deviation of the training loss from a
-        straight line over the last ten epochs, as a share of its mean; and the share of the first
-        layer's weights between -0.001 and 0.001.
+        One row per experiment, in per cent: the standard deviation of the training loss
+        from a straight line over the last ten epochs, as a share of its mean; and the
+        share of the first layer's weights between -0.001 and 0.001.
     """
     names, rows = results.chosen(names), {}
     for name in names:
@@ -212,7 +210,7 @@ def loss_and_weights(results: Results, names: Iterable[str]) -> pd.DataFrame:
 
 
 def sweep_table(sweep: pd.DataFrame, count: int = 5) -> pd.DataFrame:
-    """Return the best combinations on the validation split, and the paper's, with their accuracies.
+    """Return the best combinations on the validation split, and the paper's.
 
     Parameters
     ----------
@@ -234,7 +232,7 @@ def sweep_table(sweep: pd.DataFrame, count: int = 5) -> pd.DataFrame:
 
 
 def saturation(numbers: pd.DataFrame, data_name: str) -> pd.DataFrame:
-    """Return saturated units and gradients per layer, mean ± standard deviation over seeds.
+    """Return saturated units and gradients by layer, mean ± standard deviation.
 
     Parameters
     ----------
@@ -245,8 +243,8 @@ def saturation(numbers: pd.DataFrame, data_name: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row per experiment and weights (initial, kept). A column per hidden layer for the
-        saturated units, and one per layer of weights for the norm of its gradient.
+        A row per experiment and weights (initial, kept). A column per hidden layer for
+        the saturated units, and one per layer of weights for the norm of its gradient.
     """
     rows = {}
     for (name, weights), runs in numbers.groupby(["experiment", "weights"], sort=False):
@@ -261,17 +259,15 @@ def saturation(numbers: pd.DataFrame, data_name: str) -> pd.DataFrame:
     return table_of(rows, "experiment", data_name, numbers).fillna(MISSING)
 
 
-# ---- gradient check ------------------------------------------------------------------------------
-
-
 def gradient_table(ours: pd.DataFrame, pattern: str) -> pd.DataFrame:
     """Return the gradients of one image beside the paper's: its Table 1, 2 or 3.
 
     Relative differences are those of
-    :func:`kmnist_mlp.experiments.paper_gradients.relative_difference`; the paper's are computed
-    from its printed gradients. The last column compares these two gradients with the difference
-    that the paper prints beside them: in five of the eighteen rows they do not agree within the
-    rounding of the printed digits, in four of these only because of the exponent.
+    :func:`kmnist_mlp.experiments.paper_gradients.relative_difference`; the paper's are
+    computed from its printed gradients. The last column compares these two gradients
+    with the difference that the paper prints beside them: in five of the eighteen rows
+    they do not agree within the rounding of the printed digits, in four of these only
+    because of the exponent.
 
     Parameters
     ----------
@@ -299,13 +295,13 @@ def gradient_table(ours: pd.DataFrame, pattern: str) -> pd.DataFrame:
 
 
 def relative_differences(gradients: pd.DataFrame) -> list[float]:
-    """Return the relative difference of the approximated and the actual gradient of each row."""
+    """Return the relative difference of both gradients of each row."""
     pairs = gradients[["approximated_gradient", "actual_gradient"]].to_numpy()
     return [relative_difference(*pair) for pair in pairs]
 
 
 def consistent(row: Mapping[str, float]) -> str:
-    """Return "yes", the difference that a row would have to print, or "no": no exponent fits."""
+    """Return "yes", the difference that a row should print, or "no": none fits."""
     difference = consistent_difference(row)
     if difference == row["difference"]:
         return "yes"
@@ -313,7 +309,7 @@ def consistent(row: Mapping[str, float]) -> str:
 
 
 def passing_table(checks: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
-    """Return how many gradients could be wrong in a given way and still keep the paper's bound.
+    """Return how many gradients would keep the paper's bound if they were wrong.
 
     Parameters
     ----------
@@ -333,8 +329,8 @@ def passing_table(checks: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
 def planted_bug_table(tried: pd.DataFrame) -> pd.DataFrame:
     """Return which check finds which planted bug.
 
-    A cell has the verdict of :func:`bug_verdict` and, in brackets, how many of the compared
-    differences exceed the bound, over all seeds.
+    A cell has the verdict of :func:`bug_verdict` and, in brackets, how many of the
+    compared differences exceed the bound, over all seeds.
 
     Parameters
     ----------
@@ -363,7 +359,7 @@ def bug_verdict(tried: pd.DataFrame) -> str:
 
 
 def detected_bugs(tried: pd.DataFrame) -> dict[str, list[str]]:
-    """Return for each check the names of the planted bugs that it detects with every seed.
+    """Return by check the planted bugs that it detects with every seed.
 
     Examples
     --------
@@ -376,21 +372,18 @@ def detected_bugs(tried: pd.DataFrame) -> dict[str, list[str]]:
     return {check: [*found.index[found[check]]] for check in found}
 
 
-# ---- claims --------------------------------------------------------------------------------------
-
-
 def scoreboard(judged: pd.DataFrame) -> pd.DataFrame:
-    """Return every claim with our mean, its 95 % interval, the claimed range and the verdict.
+    """Return every claim with the claimed range, our interval and the verdict.
 
-    The interval is that of the next run where the claim is a number that the paper prints, else
-    that of the mean.
+    The interval is that of the next run where the claim is a number that the paper
+    prints, else that of the mean.
 
     Parameters
     ----------
     judged : DataFrame
         What :func:`kmnist_mlp.experiments.causes.in_both_readings` gives; or only what
-        :func:`kmnist_mlp.experiments.judge` gives, for claims that the code's runs do not
-        concern.
+        :func:`kmnist_mlp.experiments.judge` gives, for claims that the code's runs do
+        not concern.
     """
     data_name, rows = judged.attrs.get("data_name", ""), {}
     twice = "verdict_code" in judged
@@ -440,14 +433,14 @@ def remark(row: Any) -> str:
 
 
 def _change(row: Any) -> tuple[str, str]:
-    """Return by how much a cause changes a claim's value, and the interval of this, as text."""
+    """Return a cause's change of a claim's value, and its interval, as text."""
     unit, digits = _unit(row)
     unit = " points" if unit == " %" else unit  # a change is a difference
     return signed(row.cause_change, digits) + unit, ends(row.cause_low, row.cause_high, digits)
 
 
 def _unit(row: Any) -> tuple[str, int]:
-    """Return the unit and the number of digits that the quantity of a claim is shown with."""
+    """Return the unit and the number of digits of a claim's quantity."""
     if row.quantity.endswith(("accuracy", "share", "gap")):
         is_difference = row.minus or row.quantity == "generalisation_gap"
         return (" points" if is_difference else " %"), 2
@@ -466,7 +459,7 @@ def _range(row: Any, unit: str) -> str:
 
 
 def verdicts_by_kind(judged: pd.DataFrame) -> pd.DataFrame:
-    """Return how many claims of each kind have each verdict: by the text, and as the code ran.
+    """Return how many claims of each kind have each verdict in each reading.
 
     Parameters
     ----------
@@ -487,7 +480,7 @@ def _reproduced(verdicts: pd.Series) -> str:
 
 
 def reproduced_in_both(judged: pd.DataFrame) -> str:
-    """Return in two sentences how many claims of each kind are reproduced in each reading.
+    """Return in words how many claims of each kind either reading reproduces.
 
     Examples
     --------
@@ -512,10 +505,10 @@ def reproduced_in_both(judged: pd.DataFrame) -> str:
 
 
 def differences_and_causes(judged: pd.DataFrame) -> pd.DataFrame:
-    """Return by kind how many claims are reproduced in both readings, and why the others are not.
+    """Return by kind how many claims are reproduced, and why the others are not.
 
-    In the last column, the claims that the text does not reproduce stand by their cause, each with
-    the change of its value that this cause alone brings.
+    In the last column, the claims that the text does not reproduce stand by their
+    cause, each with the change of its value that this cause alone brings.
 
     Parameters
     ----------
@@ -526,23 +519,22 @@ def differences_and_causes(judged: pd.DataFrame) -> pd.DataFrame:
     for kind in KINDS:
         of_kind, by_cause = judged[judged.kind == kind], {}
         failed = of_kind[of_kind.verdict == "not reproduced"]
-        for row in failed.sort_values("cause_share", ascending=False, kind="stable").itertuples():
+        failed = failed.sort_values("cause_share", ascending=False, kind="stable")
+        for row in failed.itertuples():
             claim = title(row.experiment) if row.one_run else row.claim
             cause = remark(row) or "no cause was sought"
             if np.isfinite(row.cause_share):
                 cause, claim = row.cause, "{} {} ({})".format(claim, *_change(row))
             by_cause.setdefault(cause, []).append(claim)
         parts = [Markup("<b>{}:</b> {}").format(c, "; ".join(by_cause[c])) for c in by_cause]
+        causes = Markup("<br>").join(parts) or MISSING
         row = rows[kind] = {name: _reproduced(of_kind[c]) for name, c in READINGS.items()}
-        row["cause of what the text does not reproduce"] = Markup("<br>").join(parts) or MISSING
+        row["cause of what the text does not reproduce"] = causes
     return table_of(rows, "reproduced by", judged.attrs.get("data_name", ""), judged)
 
 
-# ---- errors --------------------------------------------------------------------------------------
-
-
 def per_class(matrices: list[np.ndarray], data: Dataset) -> pd.DataFrame:
-    """Return accuracy (recall) and precision of each class, mean ± standard deviation over seeds.
+    """Return accuracy (recall) and precision by class, mean ± standard deviation.
 
     Parameters
     ----------
@@ -559,7 +551,7 @@ def per_class(matrices: list[np.ndarray], data: Dataset) -> pd.DataFrame:
 
 
 def most_confused(matrices: list[np.ndarray], data: Dataset, count: int = 8) -> pd.DataFrame:
-    """Return the most frequent errors: mean number of test images per seed, and their share."""
+    """Return the most frequent errors: mean number per seed, and their share."""
     mean, labels = np.mean(matrices, axis=0), np.array(data.class_labels)
     share = 100 * mean / mean.sum(axis=1, keepdims=True).clip(1)
     errors = mean - np.diag(np.diag(mean))
