@@ -1,7 +1,7 @@
 """Many runs, and what they say about the paper: claims, reference results, error analysis."""
 
 from kmnist_mlp.experiments.analysis import analyse_errors
-from kmnist_mlp.experiments.claims import CLAIMS, RULE, claims_of, judge
+from kmnist_mlp.experiments.claims import CLAIMS, RULE, Claim, claims_of, judge
 from kmnist_mlp.experiments.paper import EXPERIMENTS
 from kmnist_mlp.experiments.paper_gradients import gradient_checks
 from kmnist_mlp.experiments.reference import check
@@ -12,6 +12,7 @@ __all__ = [
     "CLAIMS",
     "EXPERIMENTS",
     "RULE",
+    "Claim",
     "ResultCache",
     "Results",
     "analyse_errors",

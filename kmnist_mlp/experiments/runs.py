@@ -221,7 +221,7 @@ def run(
     if seeds is None:
         seeds = default_seeds()
     several = seeds if isinstance(seeds, Iterable) else [seeds]
-    seeds = [whole_number("seeds, each of them,", seed, 0) for seed in several]
+    seeds = [whole_number("seeds: each seed", seed, 0) for seed in several]
     if n_jobs != -1:
         whole_number("n_jobs, if not -1 for all cores,", n_jobs, 1)
     if not named or not seeds:
