@@ -23,7 +23,7 @@ from kmnist_mlp.support.statistics import interval, prediction_interval, signed,
 FAR = 6.0  # points below the median: such an accuracy is written at the edge, not drawn
 LIMIT = 8.0  # half intervals: a claim farther from its range has a triangle at the edge
 UNITS = {"test_accuracy": "points", "test_loss": "cross-entropy / 10"}
-VERDICT_STYLES = {  # green and red, as in the tables of the pages; the marks tell them apart
+VERDICT_STYLES = {  # green and red, as in the tables of the pages
     "reproduced": ("o", GREEN),
     "not reproduced": ("X", RED),
     "no effect": ("s", GREY),
@@ -40,7 +40,7 @@ def against_paper(results: Results, names: str | Iterable[str] | None = None) ->
     names = results.chosen(names)
     values = {name: results.values("test_accuracy", name) for name in names}
     numbers = _by_seed(values, ["experiment"], "test_accuracy_percent")
-    printed = pd.Series({name: entry.test_accuracy for name, entry in PAPER.items()}, dtype=float)
+    printed = pd.Series({name: PAPER[name].test_accuracy for name in PAPER}, dtype=float)
     numbers["paper_test_accuracy_percent"] = numbers.experiment.map(printed)
     place = numbers.experiment.map(names.index)
     means = numbers.groupby(place).test_accuracy_percent.mean()
@@ -127,9 +127,10 @@ def contributions(results: Results, start: str, changes: Iterable[str], end: str
     measured ``end`` is drawn as the rest. Black: 95 % intervals. The numbers are a row
     per seed: test accuracy at start and end in per cent, changes and rest in points.
     """
-    names, accuracy = [start, *changes, end], lambda name: results.values("test_accuracy", name)
-    first, last = accuracy(start), accuracy(end)
-    gains = {f"+ {title(name)}": accuracy(name) - first for name in names[1:-1]}
+    names = [start, *changes, end]
+    values = {name: results.values("test_accuracy", name) for name in names}
+    first, last = values[start], values[end]
+    gains = {f"+ {title(name)}": values[name] - first for name in names[1:-1]}
     rest = last - first - sum(gains.values())
     gains[f"rest: overlap, and what only the {title(end)} has"] = rest
     numbers = pd.DataFrame({title(start): first, **gains, title(end): last})
@@ -140,10 +141,11 @@ def contributions(results: Results, start: str, changes: Iterable[str], end: str
     figure, axis = _panel_of_rows(numbers)
     axis.vlines(levels, [0, *rows], [*rows, rows[-1] + 1], color=RULE, lw=1, zorder=1)
     axis.barh(rows, means, left=levels[:-1], height=0.5, color=colours)
-    axis.hlines(rows, levels[:-1] + low, levels[:-1] + high, color="black", lw=1.2, zorder=4)
-    reach = np.fmax(np.fmax(high, means), 0)
-    for row, mean, right in zip(rows, means, levels[:-1] + reach, strict=True):
-        axis.text(right + 0.12, row, signed(mean, 2), va="center")
+    before = levels[:-1]
+    axis.hlines(rows, before + low, before + high, color="black", lw=1.2, zorder=4)
+    right = before + np.fmax(np.fmax(high, means), 0) + 0.12
+    for row, mean, place in zip(rows, means, right, strict=True):
+        axis.text(place, row, signed(mean, 2), va="center")
     for row, level in ((0, levels[0]), (rows[-1] + 1, levels[-1])):
         axis.plot(level, row, "D", color=GREEN, ms=8)
         axis.text(level, row - 0.38, f"{level:.1f} %", ha="center")
@@ -264,7 +266,8 @@ def accuracy_by_penalty(results: Results, paths: Mapping[str, Iterable[str]]) ->
         best.append(f"{kind}, λ = {mean.idxmax()} ({mean.max():.1f} %)")
     names = dict.fromkeys(chain(*paths.values()))
     finding = f"Test accuracy is highest with {' and '.join(best)}."
-    return report_figure(panels, numbers, finding, results=results, names=names, quantities=colours)
+    shown = {"results": results, "names": names, "quantities": colours}
+    return report_figure(panels, numbers, finding, **shown)
 
 
 def accuracy_by_parameters(results: Results, names: str | Iterable[str]) -> ReportFigure:

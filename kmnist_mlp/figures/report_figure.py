@@ -209,6 +209,8 @@ def setting(config: Config) -> str:
     for f in fields(Config):
         value, name = getattr(config, f.name), label(f.name)
         if value != f.default and f.name != "seed":
-            is_off = "no " if value is False else ""
-            words.append(is_off + name if isinstance(value, bool) else f"{name} {shown(value)}")
+            if isinstance(value, bool):
+                words.append(name if value else f"no {name}")
+            else:
+                words.append(f"{name} {shown(value)}")
     return ", ".join(words) or "the default configuration"

@@ -30,6 +30,7 @@ from kmnist_mlp.support.statistics import (
 
 Ablation = Mapping[str, Results]  # by "none", "all", "+name" and "-name"
 
+WAYS = ("added to ours", "within theirs")
 DIGITS = {"test_accuracy": 2, "test_loss": 4}
 WORTH_A_ROW = {"test_accuracy": 0.5, "test_loss": 0.002}  # our choice
 # The quantity of each panel, and the experiments that it sums, by their weights
@@ -162,7 +163,7 @@ def changes_table(numbers: pd.DataFrame) -> pd.DataFrame:
         unit, factor = units[quantity]
         row = rows.setdefault(f"{deviation}: {title(name)}", {})
         ways = factor * np.reshape(values, (2, 3))
-        for way, (mean, *between) in zip(("added to ours", "within theirs"), ways, strict=True):
+        for way, (mean, *between) in zip(WAYS, ways, strict=True):
             row[f"{unit}, {way}"] = f"{signed(mean, 1)} ({ends(*between, 1)})"
     return table_of(rows, "deviation: experiment", numbers=numbers.reset_index())
 
@@ -186,8 +187,8 @@ def walk_figure(ablation: Ablation) -> ReportFigure:
                 colour = {REST: PALE, UNEXPLAINED: COMPUTED}.get(row.step, SKY)
                 axis.barh(place, row.value, 0.62, row.start, color=colour)
                 text = "" if np.isnan(row.value) else signed(row.value, digits)
-            ends = row.start + row.low, row.start + row.high
-            axis.hlines(place, *ends, color="black", lw=1.2)
+            between = row.start + row.low, row.start + row.high
+            axis.hlines(place, *between, color="black", lw=1.2)
             axis.text(1.02, place, text, **beside)
         axis.set_yticks(range(len(steps)), steps.step, fontsize=8.5)
         axis.set(xlabel=label, ylim=(len(steps) - 0.5, -0.5))
