@@ -1,10 +1,9 @@
-"""Our results beside the paper's and by hyper-parameters: numbers, claims, single changes."""
-
-from __future__ import annotations
+"""Our results beside the paper's and by hyper-parameters: numbers and claims."""
 
 import textwrap
 from collections.abc import Iterable, Mapping
-from itertools import chain
+from itertools import chain, product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,67 +23,61 @@ from kmnist_mlp.support.statistics import interval, prediction_interval, signed,
 FAR = 6.0  # points below the median: such an accuracy is written at the edge, not drawn
 LIMIT = 8.0  # half intervals: a claim farther from its range has a triangle at the edge
 UNITS = {"test_accuracy": "points", "test_loss": "cross-entropy / 10"}
-VERDICT_STYLES = {  # green and red, as in the tables of the pages; the marks tell them apart
+VERDICT_STYLES = {  # green and red, as in the tables of the pages
     "reproduced": ("o", GREEN),
     "not reproduced": ("X", RED),
     "no effect": ("s", GREY),
     "undecided": ("D", GREY),
 }
 
-# ---- ours and the paper's ------------------------------------------------------------------------
-
 
 def against_paper(results: Results, names: str | Iterable[str] | None = None) -> ReportFigure:
-    """Draw the test accuracy of every experiment: seeds, their mean, and the paper's value.
+    """Draw the test accuracy of experiments: seeds, mean, and the paper's value.
 
-    The paper's value stands a little below ours, as it would vanish beneath a mean that agrees.
+    The paper's value stands a little below ours, as it would vanish beneath a mean that
+    agrees.
     """
     names = results.chosen(names)
-    rows = [
-        (name, seed, value, PAPER[name].test_accuracy if name in PAPER else None)
-        for name in names
-        for seed, value in results.values("test_accuracy", name).items()
-    ]
-    columns = ["experiment", "seed", "test_accuracy_percent", "paper_test_accuracy_percent"]
-    numbers = pd.DataFrame(rows, columns=columns).astype({columns[3]: float})
+    values = {name: results.values("test_accuracy", name) for name in names}
+    numbers = _by_seed(values, ["experiment"], "test_accuracy_percent")
+    printed = pd.Series({name: PAPER[name].test_accuracy for name in PAPER}, dtype=float)
+    numbers["paper_test_accuracy_percent"] = numbers.experiment.map(printed)
     place = numbers.experiment.map(names.index)
-    means, papers = (numbers.groupby(place)[column].mean() for column in columns[2:])
+    means = numbers.groupby(place).test_accuracy_percent.mean()
     far = means < means.quantile(interpolation="lower") - FAR
     figure, axis = _panel_of_rows(map(title, names))
     near = ~place.map(far)
     _draw_seeds(axis, numbers.test_accuracy_percent[near], place[near])
-    papers = papers[~far].dropna()
+    papers = printed.reindex(names).reset_index(drop=True)[~far].dropna()
     if len(papers):
-        axis.plot(papers, papers.index + 0.2, "s", color=ORANGE, ms=5.5, label="paper, one run")
+        style = {"color": ORANGE, "ms": 5.5, "label": "paper, one run"}
+        axis.plot(papers, papers.index + 0.2, "s", **style)
+    edge = {"transform": axis.get_yaxis_transform(), "va": "center", "color": BLUE}
     for row, mean in means[far].items():
-        edge = {"transform": axis.get_yaxis_transform(), "va": "center", "color": BLUE}
         axis.text(0.012, row, f"◂ {mean:.1f} %", **edge)
     axis.margins(x=0.08)
     axis.set_xlabel("test accuracy, %")
     legend_above(axis)
     finding = f"Test accuracy lies between {means.min():.1f} % and {means.max():.1f} %."
-    return report_figure(
-        [figure], numbers, finding, results=results, names=names, quantities=["test_accuracy"]
-    )
+    shown = {"results": results, "names": names, "quantities": ["test_accuracy"]}
+    return report_figure([figure], numbers, finding, **shown)
 
 
 def difference_to_paper(results: Results) -> ReportFigure:
-    """Draw, for each number that the paper prints, how far the next run of ours may be from it.
+    """Draw how far our next run may be from each number that the paper prints.
 
-    The numbers are a row per printed number and seed; low and high are the ends of the 95 %
-    prediction interval, paper_low and paper_high those of the paper's rounding.
+    The numbers are a row per printed number and seed; low and high are the ends of the
+    95 % prediction interval, paper_low and paper_high those of the paper's rounding.
     """
-    rows = []
-    for quantity in UNITS:
-        for name in filter(PAPER.__contains__, results.names):
-            if paper := getattr(PAPER[name], quantity):
-                values = results.values(quantity, name)
-                ends = *prediction_interval(values)[1:], *rounding_limits(paper, quantity)
-                rows += [(name, quantity, s, v, paper, *ends) for s, v in values.items()]
-    columns = ["experiment", "quantity", "seed", "ours", "paper"]
-    ends = ["low", "high", "paper_low", "paper_high"]
-    numbers = pd.DataFrame(rows, columns=columns + ends)
-    names = list(dict.fromkeys(numbers.experiment))
+    values, ends = {}, ["low", "high", "paper_low", "paper_high"]
+    for quantity, name in product(UNITS, results.names):
+        if paper := getattr(PAPER.get(name), quantity, None):
+            ours = results.values(quantity, name).to_frame("ours").assign(paper=paper)
+            values[name, quantity] = ours
+            ours[ends[:2]] = prediction_interval(ours.ours)[1:]
+            ours[ends[2:]] = rounding_limits(paper, quantity)
+    numbers = pd.concat(values, names=["experiment", "quantity"]).reset_index()
+    names = numbers.experiment.unique()
     panels = []
     for quantity, seeds in numbers.groupby("quantity", sort=False):
         printed = seeds.drop_duplicates("experiment")
@@ -93,14 +86,20 @@ def difference_to_paper(results: Results) -> ReportFigure:
         figure, axis = _panel_of_rows(map(title, printed.experiment))
         axis.axvline(0, color=ORANGE, lw=1.5, label="paper, one run")
         axis.hlines(places, least, most, color=ORANGE, lw=5, alpha=0.5)
-        axis.hlines(places, low, high, color=BLUE, lw=2, alpha=0.5, label="95 % for the next run")
+        style = {"color": BLUE, "lw": 2, "alpha": 0.5}
+        axis.hlines(places, low, high, label="95 % for the next run", **style)
         _draw_seeds(axis, seeds.ours - seeds.paper, pd.factorize(seeds.experiment)[0])
         axis.xaxis.set_major_locator(MaxNLocator(4, min_n_ticks=3))
-        axis.set_xlabel(f"ours − paper, {UNITS[quantity]}")
-        axis.set_title(quantity.replace("_", " ").capitalize())
+        heading = quantity.replace("_", " ").capitalize()
+        axis.set(xlabel=f"ours − paper, {UNITS[quantity]}", title=heading)
         legend_above(axis)
         panels.append(figure)
     return report_figure(panels, numbers, results=results, names=names, quantities=UNITS)
+
+
+def _by_seed(values: dict[Any, pd.Series], keys: list[str], column: str) -> pd.DataFrame:
+    """Return a row per key and seed: columns are the keys, seed and the given one."""
+    return pd.concat(values, names=keys).rename(column).reset_index()
 
 
 def _panel_of_rows(labels: Iterable[str]) -> tuple[Figure, Axes]:
@@ -120,31 +119,33 @@ def _draw_seeds(axis: Axes, values: pd.Series, rows: Iterable[int]) -> None:
     axis.plot(means, means.index, "o", color=BLUE, ms=5.5, label="our mean", zorder=3)
 
 
-# ---- contributions of single changes -------------------------------------------------------------
-
-
 def contributions(results: Results, start: str, changes: Iterable[str], end: str) -> ReportFigure:
     """Draw what each change contributes to the difference between two experiments.
 
-    Each of ``changes`` is measured alone, against ``start`` with the same seed. The changes are
-    stacked as if they added up; what is then missing or left over to the measured ``end`` is drawn
-    as the rest. Black: 95 % intervals. The numbers are a row per seed: test accuracy at start and
-    end in per cent, changes and rest in points.
+    Each of ``changes`` is measured alone, against ``start`` with the same seed. The
+    changes are stacked as if they added up; what is then missing or left over to the
+    measured ``end`` is drawn as the rest. Black: 95 % intervals. The numbers are a row
+    per seed: test accuracy at start and end in per cent, changes and rest in points.
     """
     names = [start, *changes, end]
-    first, *changed, last = (results.values("test_accuracy", name) for name in names)
-    gains = {f"+ {title(n)}": v - first for n, v in zip(names[1:-1], changed, strict=True)}
-    gains[f"rest: overlap, and what only the {title(end)} has"] = last - first - sum(gains.values())
+    values = {name: results.values("test_accuracy", name) for name in names}
+    first, last = values[start], values[end]
+    gains = {f"+ {title(name)}": values[name] - first for name in names[1:-1]}
+    rest = last - first - sum(gains.values())
+    gains[f"rest: overlap, and what only the {title(end)} has"] = rest
     numbers = pd.DataFrame({title(start): first, **gains, title(end): last})
     means, low, high = np.transpose([interval(points) for points in gains.values()])
     levels = first.mean() + np.cumsum([0, *means])
     rows = np.arange(1, len(gains) + 1)
+    colours = [BLUE] * (len(gains) - 1) + [ORANGE]
     figure, axis = _panel_of_rows(numbers)
     axis.vlines(levels, [0, *rows], [*rows, rows[-1] + 1], color=RULE, lw=1, zorder=1)
-    axis.barh(rows, means, left=levels[:-1], height=0.5, color=[BLUE] * len(changed) + [ORANGE])
-    axis.hlines(rows, levels[:-1] + low, levels[:-1] + high, color="black", lw=1.2, zorder=4)
-    for row, mean, right in zip(rows, means, levels[:-1] + np.fmax(high, means), strict=True):
-        axis.text(max(right, levels[row - 1]) + 0.12, row, signed(mean, 2), va="center")
+    axis.barh(rows, means, left=levels[:-1], height=0.5, color=colours)
+    before = levels[:-1]
+    axis.hlines(rows, before + low, before + high, color="black", lw=1.2, zorder=4)
+    right = before + np.fmax(np.fmax(high, means), 0) + 0.12
+    for row, mean, place in zip(rows, means, right, strict=True):
+        axis.text(place, row, signed(mean, 2), va="center")
     for row, level in ((0, levels[0]), (rows[-1] + 1, levels[-1])):
         axis.plot(level, row, "D", color=GREEN, ms=8)
         axis.text(level, row - 0.38, f"{level:.1f} %", ha="center")
@@ -152,25 +153,20 @@ def contributions(results: Results, start: str, changes: Iterable[str], end: str
     axis.use_sticky_edges = False  # a bar would end the axis, and cut the diamond in two
     axis.margins(x=0.2)
     axis.set_xlabel("test accuracy, %")
-    whole, alone = (signed(levels[end] - levels[0], 1) for end in (-1, -2))
+    alone, whole = (signed(change, 1) for change in levels[-2:] - levels[0])
     finding = f"Test accuracy changes by {whole} points; alone, the changes add up to {alone}."
-    return report_figure(
-        [figure], numbers.rename_axis("seed").reset_index(), finding,
-        results=results, names=names, quantities=["test_accuracy"],
-    )  # fmt: skip
-
-
-# ---- scoreboard of claims ------------------------------------------------------------------------
+    shown = {"results": results, "names": names, "quantities": ["test_accuracy"]}
+    return report_figure([figure], numbers.reset_index(names="seed"), finding, **shown)
 
 
 def scoreboard_figure(judged: pd.DataFrame) -> ReportFigure:
     """Draw our interval for each claim beside the claimed range, a panel per section.
 
-    Claims have different units, but all can be compared in this one: how far our mean lies inside
-    the nearest end of the claimed range (negative: outside), over half the width of our 95 %
-    interval. Its ends, low and high, are 1 from inside, or 0 if all seeds agree. Claims without
-    such an interval (one seed, the bound of the gradient check) are left out, and claims whose
-    quantity cannot decide them.
+    Claims have different units, but all can be compared in this one: how far our mean
+    lies inside the nearest end of the claimed range (negative: outside), over half the
+    width of our 95 % interval. Its ends, low and high, are 1 from inside, or 0 if all
+    seeds agree. Claims without such an interval (one seed, the bound of the gradient
+    check) are left out, and claims whose quantity cannot decide them.
 
     Parameters
     ----------
@@ -178,10 +174,10 @@ def scoreboard_figure(judged: pd.DataFrame) -> ReportFigure:
         What :func:`kmnist_mlp.experiments.causes.in_both_readings` gives.
     """
     half = (judged.interval_high - judged.interval_low) / 2
-    inside = (judged.inside / half).where(judged.inside != 0, 0.0)  # seeds may agree in every digit
-    numbers = judged[["number", "section", "claim", "one_run", "verdict", "verdict_code"]].assign(
-        inside=inside, low=inside - (half > 0), high=inside + (half > 0)
-    )
+    inside = judged.inside / half
+    inside[judged.inside == 0] = 0.0  # seeds may agree in every digit
+    numbers = judged[["number", "section", "claim", "one_run", "verdict", "verdict_code"]]
+    numbers = numbers.assign(inside=inside, low=inside - (half > 0), high=inside + (half > 0))
     kept = np.isfinite(half) & (judged.p.notna() | (half == 0))
     numbers = numbers[kept & (judged.quantity != "gradient_difference")]
     sections = numbers.section.str.split(".").str[0].str.capitalize()
@@ -189,13 +185,15 @@ def scoreboard_figure(judged: pd.DataFrame) -> ReportFigure:
         _draw_claims(rows, f"Section {section}" if section.isdigit() else section)
         for section, rows in numbers.groupby(sections, sort=False)
     ]
-    counts = ", ".join(f"{n} {verdict}" for verdict, n in numbers.verdict.value_counts().items())
+    verdicts = numbers.verdict.value_counts()
+    counts = ", ".join(f"{n} {verdict}" for verdict, n in verdicts.items())
     finding = f"{len(numbers)} claims with an interval over seeds: {counts}."
-    return report_figure(panels, numbers, finding, data_name=judged.attrs.get("data_name", ""))
+    data_name = judged.attrs.get("data_name", "")
+    return report_figure(panels, numbers, finding, data_name=data_name)
 
 
 def _draw_claims(numbers: pd.DataFrame, heading: str) -> Figure:
-    """Draw claims, each as its text and below it the interval; vertical places are inches."""
+    """Draw each claim's text and below it the interval; vertical places are inches."""
     claims = (numbers.number.astype(str) + "  " + numbers.claim).str.replace(" %", "\u00a0%")
     texts = [textwrap.fill(claim, 54) for claim in claims]
     heights = 0.17 * np.array([text.count("\n") for text in texts]) + 0.47
@@ -213,25 +211,27 @@ def _draw_claims(numbers: pd.DataFrame, heading: str) -> Figure:
         axis.plot(ends, [place, place], color=colour, lw=1.6)
         if abs(row.inside) > LIMIT:
             marker = ">" if row.inside > 0 else "<"
-        middle, face = np.clip(row.inside, -LIMIT, LIMIT), "white" if row.one_run else colour
+        face = "white" if row.one_run else colour
+        middle = np.clip(row.inside, -LIMIT, LIMIT)
         axis.plot(middle, place, marker, color=colour, ms=5.5, mfc=face)
         if row.verdict_code:
             marker, colour = VERDICT_STYLES[row.verdict_code]
             axis.plot(LIMIT + 2.5, place, marker, color=colour, ms=5.5)
     for text, top in zip(texts, bottoms - heights, strict=True):
         axis.text(-LIMIT - 1, top, text, va="top")
-    axis.set(xlim=(-LIMIT - 1, LIMIT + 4), ylim=(bottoms[-1], -0.1), yticks=[])
-    axis.set_xticks(np.linspace(-LIMIT, LIMIT, 5))
+    axis.set(
+        xlim=(-LIMIT - 1, LIMIT + 4),
+        ylim=(bottoms[-1], -0.1),
+        xticks=np.linspace(-LIMIT, LIMIT, 5),
+        yticks=[],
+        xlabel="outside   |   inside the claimed range\n(unit: half our 95 % interval)",
+        title=heading,
+    )
     axis.spines["left"].set_visible(False)
     axis.grid(visible=False)
-    axis.set_xlabel("outside   |   inside the claimed range\n(unit: half our 95 % interval)")
-    axis.set_title(heading)
     axis.set_title("as coded", loc="right", weight="normal", fontsize=10)
     legend_above(axis)
     return figure
-
-
-# ---- accuracy by hyper-parameters ----------------------------------------------------------------
 
 
 def accuracy_by_penalty(results: Results, paths: Mapping[str, Iterable[str]]) -> ReportFigure:
@@ -243,68 +243,64 @@ def accuracy_by_penalty(results: Results, paths: Mapping[str, Iterable[str]]) ->
     ----------
     results : Results
     paths : dict of str to list of str
-        Of "L1" and "L2", experiments in rising order of this penalty. They are drawn at equal
-        distances.
+        Of "L1" and "L2", experiments in rising order of this penalty. They are drawn at
+        equal distances.
     """
     colours = {"validation_accuracy": ORANGE, "test_accuracy": GREEN}
-    rows = [
-        (kind, getattr(results.of(name)[0].config, f"{kind}_penalty"), quantity, seed, value)
-        for kind, names in paths.items()
-        for name in names
-        for quantity in colours
-        for seed, value in results.values(quantity, name).items()
-    ]
-    numbers = pd.DataFrame(rows, columns=["kind", "penalty", "quantity", "seed", "percent"])
-    panels, best = [], []
-    for kind, of_kind in numbers.groupby("kind", sort=False):
+    values, panels, best = {}, [], []
+    for kind, names in paths.items():
+        for name, quantity in product(names, colours):
+            penalty = getattr(results.of(name)[0].config, f"{kind}_penalty")
+            values[kind, penalty, quantity] = results.values(quantity, name)
+    numbers = _by_seed(values, ["kind", "penalty", "quantity"], "percent")
+    drawn = numbers.assign(penalty=numbers.penalty.map("{:g}".format).map(typeset))
+    for kind, of_kind in drawn.groupby("kind", sort=False):
         figure, axis = panel(3.3)
         for quantity, colour in colours.items():
-            values = of_kind[of_kind.quantity == quantity].groupby("penalty", sort=False).percent
-            style = {"color": colour, "fmt": "o-", "capsize": 4, "label": quantity.split("_")[0]}
-            mean = draw_means(axis, values, evenly=True, **style)
-        axis.set_xticks(range(len(mean)), [typeset(f"{penalty:g}") for penalty in mean.index])
-        axis.set(xlabel="penalty λ (0: none)", ylabel="accuracy, %")
-        axis.set_title(kind)
+            rows = of_kind[of_kind.quantity == quantity].groupby("penalty", sort=False)
+            style = {"color": colour, "label": quantity.split("_")[0]}
+            mean = draw_means(axis, rows.percent, fmt="o-", capsize=4, **style)
+        axis.set(xlabel="penalty λ (0: none)", ylabel="accuracy, %", title=kind)
         legend_above(axis)
         panels.append(figure)
-        best.append(f"{kind}, λ = {typeset(f'{mean.idxmax():g}')} ({mean.max():.1f} %)")
+        best.append(f"{kind}, λ = {mean.idxmax()} ({mean.max():.1f} %)")
     names = dict.fromkeys(chain(*paths.values()))
     finding = f"Test accuracy is highest with {' and '.join(best)}."
-    return report_figure(panels, numbers, finding, results=results, names=names, quantities=colours)
+    shown = {"results": results, "names": names, "quantities": colours}
+    return report_figure(panels, numbers, finding, **shown)
 
 
 def accuracy_by_parameters(results: Results, names: str | Iterable[str]) -> ReportFigure:
     """Draw test accuracy by the number of parameters, for several topologies.
 
-    Beside the mean of each stand its layers: on the right; on the left, if the next larger model
-    is near or if there is none.
+    Beside the mean of each stand its layers: on the right; on the left, if the next
+    larger model is near or if there is none.
     """
-    names, rows = results.chosen(names), []
+    names, values = results.chosen(names), {}
     for name in names:
         model = results.of(name)[0].model
-        layers, size = "-".join(map(str, model.layer_specs)), model.parameters.size
-        values = results.values("test_accuracy", name)
-        rows += [(name, layers, size, seed, value) for seed, value in values.items()]
-    columns = ["experiment", "layers", "parameters", "seed", "test_accuracy_percent"]
-    numbers = pd.DataFrame(rows, columns=columns)
+        layers = "-".join(map(str, model.layer_specs))
+        values[name, layers, model.parameters.size] = results.values("test_accuracy", name)
+    keys = ["experiment", "layers", "parameters"]
+    numbers = _by_seed(values, keys, "test_accuracy_percent")
     means = numbers.groupby(["parameters", "layers"]).test_accuracy_percent.mean()
     sizes = means.index.get_level_values("parameters")
     figure, axis = panel(3.6)
-    axis.plot(numbers.parameters, numbers[columns[-1]], "_", color=BLUE, ms=11, alpha=0.7)
+    style = {"color": BLUE, "ms": 11, "alpha": 0.7}
+    axis.plot(numbers.parameters, numbers.test_accuracy_percent, "_", **style)
     axis.plot(sizes, means, "o", color=BLUE, ms=4)
+    style = {"textcoords": "offset points", "va": "center"}
     for ((size, layers), mean), larger in zip(means.items(), [*sizes[1:], 0], strict=True):
         place, side = (-11, "right") if larger < 1.5 * size else (11, "left")
-        axis.annotate(
-            layers, (size, mean), (place, 0), textcoords="offset points", ha=side, va="center"
-        )
+        axis.annotate(layers, (size, mean), (place, 0), ha=side, **style)
     axis.set(xscale="log", xlabel="number of parameters", ylabel="test accuracy, %")
     axis.set_xlim(sizes[0] / 2.5, sizes[-1] * 1.15)  # with room for a text on the left
     axis.margins(y=0.1)
     size, layers = means.idxmax()
-    finding = f"Test accuracy is highest with {layers} ({means.max():.1f} %, {size:,} parameters)."
-    return report_figure(
-        [figure], numbers, finding, results=results, names=names, quantities=["test_accuracy"]
-    )
+    best = f"{means.max():.1f} %, {size:,} parameters"
+    finding = f"Test accuracy is highest with {layers} ({best})."
+    shown = {"results": results, "names": names, "quantities": ["test_accuracy"]}
+    return report_figure([figure], numbers, finding, **shown)
 
 
 def heat_maps(sweep: pd.DataFrame, quantity: str) -> ReportFigure:
@@ -329,14 +325,13 @@ def heat_maps(sweep: pd.DataFrame, quantity: str) -> ReportFigure:
     panels = []
     for penalty, rows in numbers.groupby("L2_penalty"):
         figure, axis = panel(2.8)
-        cells = rows.pivot(index="momentum_gamma", columns="learning_rate", values="percent")
+        cells = rows.set_index(["momentum_gamma", "learning_rate"]).percent.unstack()
         labelled = cells.rename("{:g}".format).rename(columns="{:g}".format)
         heat_map(axis, labelled, missing="–", cmap="cividis", **limits)
-        for row, column in np.argwhere(cells.to_numpy() == best.percent):
-            place = (column + 0.04, row + 0.04)
+        for place in np.argwhere(cells.to_numpy() == best.percent)[:, ::-1] + 0.04:
             axis.add_patch(Rectangle(place, 0.92, 0.92, fill=False, edgecolor=ORANGE, lw=3))
         axis.tick_params(axis="x", rotation=40)
-        axis.set(xlabel="learning rate", ylabel="momentum")
-        axis.set_title(f"Accuracy, %; L2 penalty {penalty:g}")
+        heading = f"Accuracy, %; L2 penalty {penalty:g}"
+        axis.set(xlabel="learning rate", ylabel="momentum", title=heading)
         panels.append(figure)
     return report_figure(panels, numbers, data_name="KMNIST")  # kept for KMNIST alone

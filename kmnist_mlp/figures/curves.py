@@ -1,6 +1,4 @@
-"""Learning curves: loss and accuracy by epoch, of one experiment or of several in one panel."""
-
-from __future__ import annotations
+"""Learning curves: loss and accuracy by epoch, of one experiment or several."""
 
 from collections.abc import Iterable
 from itertools import cycle
@@ -28,10 +26,10 @@ def histories(results: Results, names: Iterable[str]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns experiment, seed, epoch, and loss and accuracy (a fraction) on training and
-        validation split; test_loss, test_accuracy, best_epoch and stopped_epoch in the row of the
-        epoch whose weights are kept. That row is epoch 0, the initial weights, if the first epoch
-        diverged.
+        Columns experiment, seed, epoch, and loss and accuracy (a fraction) on training
+        and validation split; test_loss, test_accuracy, best_epoch and stopped_epoch in
+        the row of the epoch whose weights are kept. That row is epoch 0, the initial
+        weights, if the first epoch diverged.
     """
     tables = {}
     for key, run in results.runs.items():
@@ -40,56 +38,54 @@ def histories(results: Results, names: Iterable[str]) -> pd.DataFrame:
             if run.kept_epoch == 0:
                 initial = pd.DataFrame({"epoch": [0], **run.returned})
                 history = pd.concat([initial, history]) if len(history) else initial
+            kept = history.epoch == run.kept_epoch
             for quantity in AT_KEPT_EPOCH:
-                value = getattr(run, quantity)
-                history[quantity] = np.where(history.epoch == run.kept_epoch, value, np.nan)
+                history[quantity] = np.where(kept, getattr(run, quantity), np.nan)
             tables[key] = history
     return pd.concat(tables, names=["experiment", "seed"]).reset_index(level=[0, 1])
-
-
-# ---- one experiment ------------------------------------------------------------------------------
 
 
 def learning_curves(results: Results, name: str) -> ReportFigure:
     """Draw loss and accuracy by epoch, training and validation, a panel each.
 
-    Thin lines are the seeds; the thick line is their mean and the band one standard deviation,
-    until the first seed stops. Dashed: the epoch whose weights are kept, with the test result as a
-    diamond; dotted: the epoch at which training stopped (medians of the seeds). Grey and thin: the
-    curves of the paper's figures, one run on KMNIST.
+    Thin lines are the seeds; the thick line is their mean and the band one standard
+    deviation, until the first seed stops. Dashed: the epoch whose weights are kept,
+    with the test result as a diamond; dotted: the epoch at which training stopped
+    (medians of the seeds). Grey and thin: the curves of the paper's figures, one run on
+    KMNIST.
 
-    The numbers are those of :func:`histories` and, as source "paper", the paper's curves, which
-    have no seed, but uncertainties.
+    The numbers are those of :func:`histories` and, as source "paper", the paper's
+    curves, which have no seed, but uncertainties.
     """
     numbers = histories(results, [name]).assign(experiment="ours")
     numbers = numbers.rename(columns={"experiment": "source"})
-    if shown := PAPER[name].figures if name in PAPER else ():
-        uncertainty = paper_curves(shown, "uncertainty").add_suffix("_uncertainty")
-        paper = paper_curves(shown).join(uncertainty).reset_index().assign(source="paper")
+    if papers := getattr(PAPER.get(name), "figures", ()):
+        uncertainty = paper_curves(papers, "uncertainty").add_suffix("_uncertainty")
+        paper = paper_curves(papers).join(uncertainty).reset_index().assign(source="paper")
         numbers = pd.concat([numbers.astype({"seed": "Int64"}), paper])  # it stays whole
     classes = results.of(name)[0].config.layer_specs[-1]
-    headings = [f"Figure {number}. " for number in shown] or ["", ""]
+    headings = [f"Figure {number}. " for number in papers] or ["", ""]
     labels = {"loss": f"cross-entropy / {classes}", "accuracy": "accuracy, %"}
+    percent = numbers.assign(**100 * numbers.filter(regex="accuracy$"))
     panels = [
-        _draw_curves(_in_percent(numbers), heading + kind.capitalize(), kind, label)
+        _draw_curves(percent, heading + kind.capitalize(), kind, label)
         for heading, (kind, label) in zip(headings, labels.items(), strict=True)
     ]
-    kept = numbers[numbers.stopped_epoch.notna()]
-    epochs = kept[["epoch", "stopped_epoch"]].median()
+    accuracy = percent.test_accuracy.mean()
+    epoch, stopped = _kept_and_stopped(numbers)
     finding = (
-        f"Test accuracy is {100 * kept.test_accuracy.mean():.1f} % with the weights of epoch "
-        f"{epochs.epoch:g}; training stops at epoch {epochs.stopped_epoch:g}."
+        f"Test accuracy is {accuracy:.1f} % with the weights of epoch {epoch:g}; "
+        f"training stops at epoch {stopped:g}."
     )
     quantities = [*CURVES, *AT_KEPT_EPOCH, "generalisation_gap"]
-    return report_figure(
-        panels, numbers, finding, results=results, names=[name], quantities=quantities
-    )
+    shown = {"results": results, "names": [name], "quantities": quantities}
+    return report_figure(panels, numbers, finding, **shown)
 
 
 def _draw_curves(numbers: pd.DataFrame, heading: str, kind: str, label: str) -> Figure:
     """Draw loss or accuracy; without validation images there is no validation curve."""
     ours, paper = (numbers[numbers.source == source] for source in ("ours", "paper"))
-    kept, stopped = ours[ours.stopped_epoch.notna()][["epoch", "stopped_epoch"]].median()
+    kept, stopped = _kept_and_stopped(ours)
     figure, axis = panel(3.6)
     for part, colour in (("training", BLUE), ("validation", ORANGE)):
         column = f"{part}_{kind}"
@@ -119,57 +115,53 @@ def _draw_curves(numbers: pd.DataFrame, heading: str, kind: str, label: str) -> 
     return figure
 
 
-# ---- several experiments -------------------------------------------------------------------------
-
-
 def overlay(results: Results, names: str | Iterable[str], *quantities: str) -> ReportFigure:
     """Draw the learning curves of several experiments together, a panel per quantity.
 
-    Thin lines are the seeds; the thick line is their mean, until the first seed stops. Without a
-    quantity, the validation accuracy is drawn.
+    Thin lines are the seeds; the thick line is their mean, until the first seed stops.
+    Without a quantity, the validation accuracy is drawn.
     """
     names, quantities = results.chosen(names), quantities or ("validation_accuracy",)
     numbers = histories(results, names)[["experiment", "seed", "epoch", *quantities]]
+    percent = numbers.assign(**100 * numbers.filter(regex="accuracy$"))
     panels = []
     for quantity in quantities:
         is_accuracy, label = quantity.endswith("accuracy"), quantity.replace("_", " ")
         figure, axis = panel(3.5)
         best = []
         for name, (colour, dashes) in zip(names, cycle(zip(COLOURS, DASHES, strict=True))):
-            rows = _in_percent(numbers[numbers.experiment == name])
+            rows = percent[percent.experiment == name]
             style = {"color": colour, "ls": dashes}
             curves = _draw_seeds_and_mean(axis, rows, quantity, title(name), **style)
             if len(mean := curves.dropna().mean(axis=1)):
-                epoch = mean.idxmax() if is_accuracy else mean.idxmin()
-                value = f"{mean[epoch]:.1f} %" if is_accuracy else typeset(f"{mean[epoch]:.3g}")
+                if is_accuracy:
+                    epoch, value = mean.idxmax(), f"{mean.max():.1f} %"
+                else:
+                    epoch, value = mean.idxmin(), typeset(f"{mean.min():.3g}")
                 best.append(f"{title(name)} {value} (epoch {epoch})")
         _label_epochs(axis, label + ", %" * is_accuracy)
         legend_above(axis, 2 if max(len(title(name)) for name in names) < 22 else 1)
         panels.append(figure)
-    finding = f"{'Highest' if is_accuracy else 'Lowest'} mean {label}: {', '.join(best)}."
-    return report_figure(
-        panels, numbers, finding * bool(best), results=results, names=names, quantities=quantities
-    )
-
-
-# ---- both ----------------------------------------------------------------------------------------
-
-
-def _in_percent(numbers: pd.DataFrame) -> pd.DataFrame:
-    """Return numbers with accuracies in per cent."""
-    accuracies = [column for column in numbers if column.endswith("accuracy")]
-    return numbers.assign(**100 * numbers[accuracies])
+    extreme = "Highest" if is_accuracy else "Lowest"
+    finding = f"{extreme} mean {label}: {', '.join(best)}." if best else ""
+    shown = {"results": results, "names": names, "quantities": quantities}
+    return report_figure(panels, numbers, finding, **shown)
 
 
 def _draw_seeds_and_mean(
     axis: Axes, rows: pd.DataFrame, column: str, label: str, **style: object
 ) -> pd.DataFrame:
-    """Draw each seed thin and their mean thick; return the curves, a column per seed."""
+    """Draw seeds thin and their mean thick; return the curves, a column per seed."""
     curves = rows.pivot(index="epoch", columns="seed", values=column).loc[1:]
     axis.plot(curves.index, curves, lw=0.6, alpha=0.45, **style)
     mean = curves.dropna().mean(axis=1)  # until the first seed stops
     axis.plot(mean.index, mean, lw=2, label=label, **style)
     return curves
+
+
+def _kept_and_stopped(numbers: pd.DataFrame) -> pd.Series:
+    """Return the medians of the epochs whose weights are kept, and at which training stopped."""
+    return numbers.dropna(subset="stopped_epoch")[["epoch", "stopped_epoch"]].median()
 
 
 def _label_epochs(axis: Axes, label: str) -> None:

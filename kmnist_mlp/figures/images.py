@@ -1,6 +1,4 @@
-"""Images: examples of the data, its distances, weights of the first layer, and errors."""
-
-from __future__ import annotations
+"""Images: examples, distances, weights of the first layer, and errors."""
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
@@ -53,7 +51,8 @@ def image_grid(
     gaps = ((0, blank), (above, GAP), (0, GAP))
     framed = np.pad(images.astype(float), gaps, constant_values=np.nan)
     _, height, wide = framed.shape
-    canvas = framed.reshape(-1, across, height, wide).swapaxes(1, 2).reshape(-1, across * wide)
+    canvas = framed.reshape(-1, across, height, wide).swapaxes(1, 2)
+    canvas = canvas.reshape(-1, across * wide)
     figure, axis = panel(0.5 + 0.9 * PANEL * len(canvas) / (across * wide))
     cmap, least, most = ("RdBu_r", -1, 1) if signed else ("gray_r", 0, 255)
     axis.imshow(canvas, cmap, vmin=least, vmax=most)
@@ -69,9 +68,6 @@ def image_grid(
     return figure
 
 
-# ---- the data ------------------------------------------------------------------------------------
-
-
 def first_of_each_class(labels: np.ndarray, count: int = 1) -> np.ndarray:
     """Return the places of the first images of each class: (classes, count) or less."""
     count = min(count, np.bincount(labels).min())
@@ -79,21 +75,22 @@ def first_of_each_class(labels: np.ndarray, count: int = 1) -> np.ndarray:
 
 
 def example_images(data: Dataset, per_class: int = 10) -> ReportFigure:
-    """Draw the first images of each class: of the training images, and of the test images."""
+    """Draw the first training images of each class, and the first test images."""
     panels, parts = [], []
     for part, images, labels in (
         ("training", data.train_images, data.train_labels),
         ("test", data.test_images, data.test_labels),
     ):
         places = first_of_each_class(labels, per_class)
-        rows, across = places.ravel(), places.shape[1]
-        panels.append(image_grid(images[rows], across, f"{part} images", data.class_labels))
-        names = np.array(data.romaji)[labels[rows]]
-        table = pd.DataFrame({"label": labels[rows], "character": names})
+        rows, names = places.ravel(), data.class_labels
+        panels.append(image_grid(images[rows], places.shape[1], f"{part} images", names))
+        table = pd.DataFrame({"label": labels[rows]})
+        table["character"] = np.array(data.romaji)[table.label]
         parts.append(table.assign(part=part, index_in_data_set=rows))
-    first = 255 - data.train_images[first_of_each_class(data.train_labels).ravel()]
-    strip, content = np.pad(first, ((0, 0), (GAP, GAP), (GAP, GAP)), constant_values=255), BytesIO()
-    plt.imsave(content, np.hstack(strip), cmap="gray", vmin=0, vmax=255, format="png")
+    first = data.train_images[first_of_each_class(data.train_labels).ravel()]
+    strip = np.pad(first, ((0, 0), (GAP, GAP), (GAP, GAP)))
+    content = BytesIO()
+    plt.imsave(content, 255 - np.hstack(strip), cmap="gray", vmin=0, vmax=255, format="png")
     figure = report_figure(panels, pd.concat(parts), data_name=data.name)
     return replace(figure, strip=base64.b64encode(content.getvalue()).decode())
 
@@ -107,14 +104,15 @@ def distance_histogram(distances: Mapping[str, np.ndarray], data_name: str) -> R
         What :func:`kmnist_mlp.experiments.analysis.nearest_distances` gives.
     data_name : str
     """
-    series = {part: pd.Series(values, name="distance") for part, values in distances.items()}
-    numbers = pd.concat(series, names=["part"]).reset_index("part")
+    parts = [pd.DataFrame({"part": part, "distance": d}) for part, d in distances.items()]
+    numbers = pd.concat(parts)
     figure, axis = panel()
     bins, said = np.linspace(0, numbers.distance.max(), 50), []
-    for (part, values), colour in zip(series.items(), (ORANGE, GREEN, GREY), strict=False):
-        axis.hist(values, bins, density=True, histtype="step", color=colour, lw=2, label=part)
-        axis.axvline(values.median(), color=colour, ls="--", lw=1)
-        said.append(f"{part} {values.median():.2f}")
+    style = {"density": True, "histtype": "step", "lw": 2}
+    for (part, values), colour in zip(distances.items(), (ORANGE, GREEN, GREY), strict=False):
+        axis.hist(values, bins, color=colour, label=part, **style)
+        axis.axvline(np.median(values), color=colour, ls="--", lw=1)
+        said.append(f"{part} {np.median(values):.2f}")
     axis.set_xlabel("distance to the most similar training image\n(grey levels from 0 to 1)")
     axis.set_ylabel("density")
     legend_above(axis)
@@ -122,16 +120,13 @@ def distance_histogram(distances: Mapping[str, np.ndarray], data_name: str) -> R
     return report_figure([figure], numbers, finding, data_name=data_name)
 
 
-# ---- weights of the first layer ------------------------------------------------------------------
-
-
 def first_layer_weights(
     results: Results, names: str | Iterable[str], data: Dataset, units: int = 10
 ) -> ReportFigure:
-    """Draw the incoming weights of hidden units as images, a panel per experiment (first seed).
+    """Draw the incoming weights of hidden units as images, a panel per experiment.
 
-    The units with the largest weights (Euclidean norm) are shown, each on its symmetric scale; red
-    is positive, blue negative.
+    Of the first seed, the units with the largest weights (Euclidean norm) are shown,
+    each on its symmetric scale; red is positive, blue negative.
 
     Parameters
     ----------
@@ -155,25 +150,24 @@ def first_layer_weights(
         table.insert(1, "unit", largest)
         tables.append(table)
         images = weights.T.reshape(-1, *shape)
-        correlation = np.corrcoef(images[:, :, :-1].ravel(), images[:, :, 1:].ravel())[0, 1]
-        alike.append(f"{title(name)} {correlation:.2f}")
+        neighbours = images[:, :, :-1].ravel(), images[:, :, 1:].ravel()
+        alike.append(f"{title(name)} {np.corrcoef(*neighbours)[0, 1]:.2f}")
     finding = f"Correlation of the weights of neighbouring pixels: {', '.join(alike)}."
-    return report_figure(panels, pd.concat(tables), finding, results=results, names=names)
-
-
-# ---- errors --------------------------------------------------------------------------------------
+    shown = {"results": results, "names": names}
+    return report_figure(panels, pd.concat(tables), finding, **shown)
 
 
 def confusion_matrix(matrix: np.ndarray, data: Dataset) -> ReportFigure:
     """Draw a confusion matrix in per cent of each class.
 
-    Only the errors are coloured: the diagonal would hide their differences. The row of a class
-    without images is NaN.
+    Only the errors are coloured: the diagonal would hide their differences. The row of
+    a class without images is NaN.
 
     Parameters
     ----------
     matrix : ndarray, shape (classes, classes)
-        Counts, or their mean over seeds: rows the true class, columns the predicted one.
+        Counts, or their mean over seeds: rows the true class, columns the predicted
+        one.
     data : Dataset
         Gives the names of the classes.
     """
@@ -196,7 +190,7 @@ def confusion_matrix(matrix: np.ndarray, data: Dataset) -> ReportFigure:
 
 
 def most_confident_errors(errors: ConfidentErrors, data: Dataset) -> ReportFigure:
-    """Draw images with their true and predicted class and the probability of the latter.
+    """Draw images with their true and predicted class and its probability.
 
     Parameters
     ----------
@@ -205,9 +199,9 @@ def most_confident_errors(errors: ConfidentErrors, data: Dataset) -> ReportFigur
     data : Dataset
         Gives the names of the classes.
     """
-    romaji = np.array(data.romaji)
-    true, predicted = romaji[errors.labels], romaji[errors.predictions]
-    numbers = pd.DataFrame({"true_character": true, "predicted_character": predicted})
+    romaji, numbers = np.array(data.romaji), pd.DataFrame()
+    numbers["true_character"] = romaji[errors.labels]
+    numbers["predicted_character"] = romaji[errors.predictions]
     numbers["probability"] = errors.confidences
     names = data.class_names
     captions = [

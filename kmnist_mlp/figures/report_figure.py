@@ -1,7 +1,8 @@
-"""Figures and tables as the report shows them, with their numbers and the runs behind them."""
+"""Figures and tables with their numbers and the runs behind them."""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -23,18 +24,10 @@ from kmnist_mlp.support.files import csv_text
 from kmnist_mlp.support.statistics import MISSING, typeset
 
 LONG = 40  # characters of a cell of a table that may break its lines
+WORDS = tomllib.loads((Path(__file__).parent / "words.toml").read_text("utf-8"))
 HTML = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
     (Path(__file__).parent / "table.html.j2").read_text("utf-8")
 )
-
-# Of the options whose names in figures and tables are not just those of Config
-LABELS = {
-    "layer_specs": "layers",
-    "epochs": "epochs at most",
-    "early_stop": "early stopping",
-    "early_stop_epoch": "patience",
-    "momentum_gamma": "momentum",
-}
 
 
 @dataclass(frozen=True)
@@ -76,7 +69,8 @@ class ShownData:
     ) -> ShownData:
         """Return the data of what shows ``numbers``, without their index.
 
-        ``results`` are what the numbers come from, ``names`` those of the experiments shown.
+        ``results`` are what the numbers come from, ``names`` those of the experiments
+        shown.
         """
         names, seeds = list(names), ()
         configs = {name: results.of(name)[0].config.to_dict() for name in names}
@@ -90,7 +84,7 @@ class ShownData:
 
 @dataclass(frozen=True)
 class ReportFigure:
-    """A figure of one or more panels, each drawn once: pages set them side by side or stacked.
+    """A figure of one or more panels, which pages set side by side or stacked.
 
     Attributes
     ----------
@@ -121,31 +115,29 @@ def report_figure(
 ) -> ReportFigure:
     """Return a figure of the report; each panel is marked if it shows the stand-in.
 
-    The parameters are those of :class:`ReportFigure` and :meth:`ShownData.of`; without ``results``,
-    ``data_name`` is that of the data set.
+    The parameters are those of :class:`ReportFigure` and :meth:`ShownData.of`; without
+    ``results``, ``data_name`` is that of the data set.
     """
-    data_name = shown["results"].data_name if "results" in shown else shown.pop("data_name")
+    results = shown.get("results")
+    data_name = results.data_name if results else shown.pop("data_name")
     for figure in panels:
         if is_stand_in(data_name):
-            figure.supxlabel(
-                "STAND-IN DATA, not KMNIST", x=0.99, ha="right", fontsize=9, color="white",
-                weight="bold", bbox={"facecolor": RED, "edgecolor": "none", "pad": 2},
-            )  # fmt: skip
+            style = {"x": 0.99, "ha": "right", "fontsize": 9, "color": "white", "weight": "bold"}
+            box = {"facecolor": RED, "edgecolor": "none", "pad": 2}
+            figure.supxlabel("STAND-IN DATA, not KMNIST", bbox=box, **style)
         plt.close(figure)  # else a notebook would show it a second time
     return ReportFigure(tuple(panels), numbers, finding, ShownData.of(numbers, **shown))
 
 
-# ---- tables as HTML ------------------------------------------------------------------------------
-
-
 def html(table: pd.DataFrame) -> str:
-    """Return a table as HTML; text is escaped, a cell that is ``Markup`` stays as it is.
+    """Return a table as HTML; text is escaped, but not a cell that is ``Markup``.
 
-    A number that Python has written, such as "-1e-06", is printed with a minus and a power of ten.
+    A number that Python has written, such as "-1e-06", is printed with a minus and a
+    power of ten.
 
-    Class "number" aligns a column of numbers, "wrap" lets a column of long text break its lines. A
-    table with such a column has class "cards": on a narrow screen, each row is a card. The roles
-    keep it a table for screen readers.
+    Class "number" aligns a column of numbers, "wrap" lets a column of long text break
+    its lines. A table with such a column has class "cards": on a narrow screen, each
+    row is a card. The roles keep it a table for screen readers.
 
     Examples
     --------
@@ -159,26 +151,21 @@ def html(table: pd.DataFrame) -> str:
     """
     kinds = [_kind(table[column]) for column in table.columns]
     cells = table.map(lambda cell: typeset(cell) if type(cell) is str else cell)
-    rows, corner = cells.itertuples(name=None), table.columns.name
-    return HTML.render(
-        corner=corner, names=table.columns, kinds=kinds, rows=rows, verdicts=VERDICTS
-    )
+    rows = cells.itertuples(name=None)
+    return HTML.render(columns=table.columns, kinds=kinds, rows=rows, verdicts=VERDICTS)
 
 
 def _kind(cells: pd.Series) -> str:
-    """Return the class of a column of numbers, ranges or spreads of numbers, or of long text."""
+    """Return the class of a column of numbers, ranges or spreads, or of long text."""
     texts = cells.astype(str)
-    if all(texts.isin([MISSING, "none"]) | texts.str.startswith(tuple("0123456789+−-"))):
+    if texts.str.match(rf"[\d+−-]|({MISSING}|none)$").all():
         return "number"
-    lengths = [len(cell.striptags() if isinstance(cell, Markup) else str(cell)) for cell in cells]
-    return "wrap" if max(lengths) > LONG else ""
-
-
-# ---- words for options and experiments -----------------------------------------------------------
+    read = [cell.striptags() if isinstance(cell, Markup) else str(cell) for cell in cells]
+    return "wrap" if max(map(len, read)) > LONG else ""
 
 
 def title(name: str) -> str:
-    """Return the title of an experiment in tables and figures; its name if it is not the paper's.
+    """Return the title of an experiment; its name if it is not the paper's.
 
     Examples
     --------
@@ -190,11 +177,11 @@ def title(name: str) -> str:
 
 def label(option: str) -> str:
     """Return the name of an option of :class:`Config` in figures and tables."""
-    return LABELS.get(option, option.replace("_", " "))
+    return WORDS["labels"].get(option, option.replace("_", " "))
 
 
 def shown(value: Any) -> str:
-    """Return the value of an option in figures and tables: two that differ do not look alike.
+    """Return the value of an option: two that differ do not look alike.
 
     Examples
     --------
@@ -220,11 +207,10 @@ def setting(config: Config) -> str:
     """
     words = []
     for f in fields(Config):
-        value = getattr(config, f.name)
-        if value == f.default or f.name == "seed":
-            continue
-        if isinstance(value, bool):
-            words.append("no " * (not value) + label(f.name))
-        else:
-            words.append(f"{label(f.name)} {shown(value)}")
+        value, name = getattr(config, f.name), label(f.name)
+        if value != f.default and f.name != "seed":
+            if isinstance(value, bool):
+                words.append(name if value else f"no {name}")
+            else:
+                words.append(f"{name} {shown(value)}")
     return ", ".join(words) or "the default configuration"

@@ -1,6 +1,4 @@
-"""How results depend on the step of a slope, the code's deviations, readings, number of seeds."""
-
-from __future__ import annotations
+"""How results depend on a step, the code's deviations, readings and seeds."""
 
 import textwrap
 from collections.abc import Mapping
@@ -17,7 +15,7 @@ from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures.comparison import VERDICT_STYLES
 from kmnist_mlp.figures.report_figure import ReportFigure, report_figure, title
 from kmnist_mlp.figures.style import legend_above, panel
-from kmnist_mlp.figures.tables import in_words, table_of
+from kmnist_mlp.figures.tables import ends, table_of
 from kmnist_mlp.gradient_check import TOLERANCE
 from kmnist_mlp.support.colours import BLUE, COMPUTED, GREY, ORANGE, PALE, SKY
 from kmnist_mlp.support.statistics import (
@@ -32,6 +30,7 @@ from kmnist_mlp.support.statistics import (
 
 Ablation = Mapping[str, Results]  # by "none", "all", "+name" and "-name"
 
+WAYS = ("added to ours", "within theirs")
 DIGITS = {"test_accuracy": 2, "test_loss": 4}
 WORTH_A_ROW = {"test_accuracy": 0.5, "test_loss": 0.002}  # our choice
 # The quantity of each panel, and the experiments that it sums, by their weights
@@ -47,29 +46,29 @@ OURS, REST, CODE, UNEXPLAINED, THE_PAPER = (
 )  # fmt: skip
 LEVELS = {OURS: ("o", BLUE), CODE: ("o", BLUE), THE_PAPER: ("s", ORANGE)}
 
-# ---- the step of a gradient check ----------------------------------------------------------------
-
 
 def difference_by_epsilon(differences: pd.DataFrame, data_name: str) -> ReportFigure:
-    """Draw the differences of a gradient check against the step epsilon, both logarithmic.
+    """Draw the differences of a gradient check against its step, both logarithmic.
 
-    A panel per kind of parameter: its gradients thin, their median thick. Grey guides have the
-    slope of epsilon squared and of one over epsilon.
+    A panel per kind of parameter: its gradients thin, their median thick. Grey guides
+    have the slope of epsilon squared and of one over epsilon.
 
     Parameters
     ----------
     differences : DataFrame
-        What :func:`kmnist_mlp.experiments.paper_gradients.differences_by_epsilon` gives.
+        What :func:`kmnist_mlp.experiments.paper_gradients.differences_by_epsilon`
+        gives.
     data_name : str
         What the gradients were computed on.
     """
     numbers = differences.reset_index()
-    numbers.columns = ["epsilon", *("{} [{}], {} image".format(*c) for c in differences.columns)]
+    gradients = ["{} [{}], {} image".format(*column) for column in differences]
+    numbers.columns = ["epsilon", *gradients]
     values = differences.clip(lower=1e-17)  # an exact agreement has no logarithm
-    most, epsilon, panels = values.max().max(), values.index.to_numpy(), []
+    most, epsilon, panels = values.max(axis=None), values.index.to_numpy(), []
     rounding = 30 * np.finfo(float).eps / epsilon[-3:]
     truncation = 8 * most * (epsilon[:3] / epsilon[0]) ** 2
-    low, high = values.min().min() / 5, 20 * max(TOLERANCE, most)
+    low, high = values.min(axis=None) / 5, 20 * max(TOLERANCE, most)
     grey = {"color": GREY, "fontsize": 9}
     for kind in dict.fromkeys(values.columns.get_level_values("weight")):
         of_kind, (figure, axis) = values[kind], panel(3.6)
@@ -78,10 +77,9 @@ def difference_by_epsilon(differences: pd.DataFrame, data_name: str) -> ReportFi
         axis.plot(epsilon[-3:], rounding, epsilon[:3], truncation, color=GREY, lw=1)
         axis.axvline(PAPER_EPSILON, color=GREY, ls="--", lw=1)
         axis.axhline(TOLERANCE, color=ORANGE, ls=":", lw=1.5)
-        axis.set(
-            xscale="log", yscale="log", ylim=(low, high), title=f"{kind} ({of_kind.shape[1]})",
-            xlabel="step epsilon", ylabel="difference of the gradients",
-        )  # fmt: skip
+        axis.set(xscale="log", yscale="log", ylim=(low, high))
+        axis.set(xlabel="step epsilon", ylabel="difference of the gradients")
+        axis.set_title(f"{kind} ({of_kind.shape[1]})")
         axis.text(epsilon[-2], 2 * rounding[1], " ∝ 1/ε", **grey)
         axis.text(epsilon[1], 2 * truncation[1], "∝ ε² ", ha="right", **grey)
         axis.text(epsilon[-1], 1.6 * TOLERANCE, "paper's bound", color=ORANGE, fontsize=9)
@@ -90,41 +88,41 @@ def difference_by_epsilon(differences: pd.DataFrame, data_name: str) -> ReportFi
         panels.append(figure)
     finest = scientific(differences.max(axis=1).idxmin())
     finding = f"The largest difference is smallest with a step of {finest}."
-    return report_figure(
-        panels, numbers, finding, data_name=data_name, quantities=["gradient_difference"]
-    )
-
-
-# ---- the published code --------------------------------------------------------------------------
+    shown = {"data_name": data_name, "quantities": ["gradient_difference"]}
+    return report_figure(panels, numbers, finding, **shown)
 
 
 def distance(results: Results, quantity: str) -> float:
     """Return the root mean square, over the seven, of our mean minus the printed value.
 
-    The notebook of the published code prints the digits of five of these, all but the baseline
-    and the L2 penalty.
+    The notebook of the published code prints the digits of five of these, all but the
+    baseline and the L2 penalty.
     """
-    printed = [getattr(PAPER[name], quantity) for name in ABLATED]
-    ours = [results.values(quantity, name).mean() for name in ABLATED]
-    return float(np.sqrt(np.mean(np.subtract(ours, printed) ** 2)))
+    apart = [
+        results.values(quantity, name).mean() - getattr(PAPER[name], quantity) for name in ABLATED
+    ]
+    return float(np.sqrt(np.mean(np.square(apart))))
 
 
 def agreement(ablation: Ablation) -> pd.DataFrame:
-    """Return the printed results beside those of both algorithms, the seven of ABLATED first."""
-    known = [name for name in PAPER if name in ablation["all"].names and PAPER[name].test_accuracy]
+    """Return the printed results beside both algorithms', those of ABLATED first."""
+    others = [name for name in PAPER if name in ablation["all"].names]
     rows = {}
-    for name in sorted(known, key=lambda name: name not in ABLATED):
+    for name in dict.fromkeys([*filter(ABLATED.__contains__, PAPER), *others]):
+        if PAPER[name].test_accuracy is None:
+            continue
         row = rows[name] = {}
         for (quantity, digits), unit in zip(DIGITS.items(), ("%", "loss"), strict=True):
             paper = getattr(PAPER[name], quantity)
             row[f"{THE_PAPER}, {unit}"] = f"{paper:.{digits}f}" if paper else MISSING
             for label, key in ((OURS, "none"), (CODE, "all")):
-                row[f"{label}, {unit}"] = plus_minus(ablation[key].values(quantity, name), digits)
+                values = ablation[key].values(quantity, name)
+                row[f"{label}, {unit}"] = plus_minus(values, digits)
     return table_of(rows, "experiment")
 
 
 def _runs(ablation: Ablation, name: str, quantity: str) -> pd.DataFrame:
-    """Return a quantity of an experiment: a row per seed, a column per key that has it."""
+    """Return a quantity: a row per seed, a column per key with the experiment."""
     keys = [key for key in ablation if name in ablation[key].names]
     return pd.DataFrame({key: ablation[key].values(quantity, name) for key in keys})
 
@@ -135,10 +133,11 @@ def changes(ablation: Ablation) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Indexed by deviation, experiment and quantity. Columns added, added_low, added_high (paired
-        change when it alone is added to our algorithm), kept, kept_low, kept_high (the published
-        algorithm minus the same without it) and clear: both have one sign, intervals that exclude
-        0, and at least the size in :data:`WORTH_A_ROW`. Accuracies are in points.
+        Indexed by deviation, experiment and quantity. Columns added, added_low,
+        added_high (paired change when it alone is added to our algorithm), kept,
+        kept_low, kept_high (the published algorithm minus the same without it) and
+        clear: both have one sign, intervals that exclude 0, and at least the size in
+        :data:`WORTH_A_ROW`. Accuracies are in points.
     """
     rows = []
     for deviation, name, quantity in product(DEVIATIONS, ABLATED, WORTH_A_ROW):
@@ -156,16 +155,16 @@ def changes(ablation: Ablation) -> pd.DataFrame:
 
 
 def changes_table(numbers: pd.DataFrame) -> pd.DataFrame:
-    """Return the clear ones of :func:`changes`, as a table; all of them are behind it."""
+    """Return the clear ones of :func:`changes`; all of them are behind the table."""
     rows = {}
     units = {"test_accuracy": ("points", 1), "test_loss": ("loss × 1000", 1000)}
     shown = numbers[numbers.clear.groupby(level=[0, 1]).transform("any")]
     for (deviation, name, quantity), *values, _ in shown.itertuples():
         unit, factor = units[quantity]
         row = rows.setdefault(f"{deviation}: {title(name)}", {})
-        values = factor * np.array(values)
-        row[f"{unit}, added to ours"] = in_words(*values[:3], 1)
-        row[f"{unit}, within theirs"] = in_words(*values[3:], 1)
+        ways = factor * np.reshape(values, (2, 3))
+        for way, (mean, *between) in zip(WAYS, ways, strict=True):
+            row[f"{unit}, {way}"] = f"{signed(mean, 1)} ({ends(*between, 1)})"
     return table_of(rows, "deviation: experiment", numbers=numbers.reset_index())
 
 
@@ -188,7 +187,8 @@ def walk_figure(ablation: Ablation) -> ReportFigure:
                 colour = {REST: PALE, UNEXPLAINED: COMPUTED}.get(row.step, SKY)
                 axis.barh(place, row.value, 0.62, row.start, color=colour)
                 text = "" if np.isnan(row.value) else signed(row.value, digits)
-            axis.hlines(place, row.start + row.low, row.start + row.high, color="black", lw=1.2)
+            between = row.start + row.low, row.start + row.high
+            axis.hlines(place, *between, color="black", lw=1.2)
             axis.text(1.02, place, text, **beside)
         axis.set_yticks(range(len(steps)), steps.step, fontsize=8.5)
         axis.set(xlabel=label, ylim=(len(steps) - 0.5, -0.5))
@@ -201,16 +201,17 @@ def walk_figure(ablation: Ablation) -> ReportFigure:
 def walk(ablation: Ablation, label: str) -> pd.DataFrame:
     """Return the steps from our number to the paper's, for one of :data:`WALKS`.
 
-    Each deviation's step is its paired change when it alone is added to our algorithm. What they
-    add up to is not the published algorithm, as they interact and others are left out: that is a
-    step, too. Intervals are those of means, at 95 %; that of what is not explained is that of one
-    more run, as the paper's is one.
+    Each deviation's step is its paired change when it alone is added to our algorithm.
+    What they add up to is not the published algorithm, as they interact and others are
+    left out: that is a step, too. Intervals are those of means, at 95 %; that of what
+    is not explained is that of one more run, as the paper's is one.
 
     Returns
     -------
     DataFrame
-        Columns quantity (the label), step, start (where a step begins; NaN for a level), value (of
-        a level, or the change), low and high. A step that was not measured is NaN.
+        Columns quantity (the label), step, start (where a step begins; NaN for a
+        level), value (of a level, or the change), low and high. A step that was not
+        measured is NaN.
     """
     quantity, weights = WALKS[label]
     paper = sum(weight * getattr(PAPER[name], quantity) for name, weight in weights.items())
@@ -237,11 +238,8 @@ def walk(ablation: Ablation, label: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["quantity", "step", "start", "value", "low", "high"])
 
 
-# ---- readings of the paper, seeds ----------------------------------------------------------------
-
-
 def verdicts_figure(verdicts: pd.DataFrame) -> ReportFigure:
-    """Draw in how many readings each claim has which verdict: a mark per reading, sorted.
+    """Draw each claim's verdicts: a mark per reading, sorted.
 
     Parameters
     ----------
@@ -277,15 +275,16 @@ def seeds_figure(widths: pd.DataFrame) -> ReportFigure:
         What :func:`kmnist_mlp.experiments.sweep.widths` gives.
     """
     figure, axis = panel(3.6)
-    axis.plot(widths.seeds, widths.next_run, "-s", color=ORANGE, ms=4.5, label="one more run")
-    axis.plot(widths.seeds, widths["mean"], "-o", color=BLUE, ms=4.5, label="mean")
+    n, style = widths.seeds, {"ms": 4.5}
+    axis.plot(n, widths.next_run, "-s", color=ORANGE, label="one more run", **style)
+    axis.plot(n, widths["mean"], "-o", color=BLUE, label="mean", **style)
     axis.set(yscale="log", xlabel="seeds", ylabel="± points of test accuracy (95 %)")
     ticks = [0.1, 0.2, 0.5, 1, 2, 5, 10]
     axis.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axis.minorticks_off()
     axis.set_xticks([2, 3, 5, 10, 15, 20])
     legend_above(axis)
-    few = widths[widths.seeds.isin([2, 5, 20])]
-    each = [f"± {row[2]:.2f} points with {row[1]} seeds" for row in few.itertuples()]
+    mean = widths.set_index("seeds")["mean"]
+    each = [f"± {mean[seeds]:.2f} points with {seeds} seeds" for seeds in (2, 5, 20)]
     finding = f"The 95 % interval of the mean test accuracy is {', '.join(each)}."
     return report_figure([figure], widths, finding, data_name="KMNIST")

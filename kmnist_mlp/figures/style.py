@@ -1,6 +1,4 @@
-"""One style for all figures: panels of one width, colour-blind safe, kana in a Japanese font."""
-
-from __future__ import annotations
+"""One style for all figures: panels of one width, safe colours, a font with kana."""
 
 import base64
 import io
@@ -30,9 +28,6 @@ JAPANESE = Path(find_spec("matplotlib_fontja").origin).parent / "fonts" / "ipaex
 PANEL = 4.2  # inches: two side by side fill a page, one a telephone or a column of print
 
 
-# ---- making a panel ------------------------------------------------------------------------------
-
-
 def use_style() -> None:
     """Set fonts (with kana), colours and resolution for every figure of the process.
 
@@ -53,7 +48,7 @@ def panel(height: float = 3.2, width: float = PANEL) -> tuple[Figure, Axes]:
 
 
 def legend_above(axis: Axes, columns: int = 2) -> None:
-    """Put a legend above the axes, an entry per label: inside, it would hide one mark or another.
+    """Put a legend above the axes, an entry per label: inside, it would hide marks.
 
     Examples
     --------
@@ -67,22 +62,17 @@ def legend_above(axis: Axes, columns: int = 2) -> None:
     """
     handles, labels = axis.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
-    axis.figure.legend(
-        unique.values(), unique.keys(), loc="outside upper left", ncols=columns, columnspacing=1.2
-    )
+    style = {"loc": "outside upper left", "columnspacing": 1.2, "ncols": columns}
+    axis.figure.legend(unique.values(), unique.keys(), **style)
 
 
-def draw_means(
-    axis: Axes, values: pd.core.groupby.SeriesGroupBy, evenly: bool = False, **style: Any
-) -> pd.Series:
-    """Draw the mean of each group, with the standard deviation (of one value: none) as a bar.
+def draw_means(axis: Axes, values: pd.core.groupby.SeriesGroupBy, **style: Any) -> pd.Series:
+    """Draw the mean of each group, its standard deviation (of one: none) as a bar.
 
     Parameters
     ----------
     axis : Axes
     values : SeriesGroupBy
-    evenly : bool
-        Whether groups stand at 0, 1, 2 and so on, not at what they are grouped by.
     **style
         As :meth:`~matplotlib.axes.Axes.errorbar` takes it.
 
@@ -92,14 +82,14 @@ def draw_means(
         The means.
     """
     means, deviations = values.mean(), values.std().fillna(0)
-    axis.errorbar(range(len(means)) if evenly else means.index, means, deviations, **style)
+    axis.errorbar(means.index, means, deviations, **style)
     return means
 
 
 def heat_map(
     axis: Axes, cells: pd.DataFrame, missing: str = "", fontsize: float = 10, **style: Any
 ) -> QuadMesh:
-    """Draw a table as coloured cells with their numbers, its first row on top; return the cells.
+    """Draw a table as coloured cells with their numbers, its first row on top.
 
     Parameters
     ----------
@@ -113,13 +103,13 @@ def heat_map(
         As :meth:`~matplotlib.axes.Axes.pcolormesh` takes it.
     """
     mesh = axis.pcolormesh(cells, edgecolor="none", **style)
+    centred = {"ha": "center", "va": "center", "fontsize": fontsize}
     for (row, column), value in np.ndenumerate(cells.to_numpy()):
         text, colour = missing, "black"
         if np.isfinite(value):
             pale = np.dot(mesh.to_rgba(value)[:3], (0.3, 0.6, 0.1)) > 0.5
             text, colour = f"{value:.1f}", ON_PALE if pale else ON_DARK
-        style = {"ha": "center", "va": "center", "fontsize": fontsize, "color": colour}
-        axis.text(column + 0.5, row + 0.5, text, **style)
+        axis.text(column + 0.5, row + 0.5, text, color=colour, **centred)
     axis.set_xticks(np.arange(cells.shape[1]) + 0.5, cells.columns)
     axis.set_yticks(np.arange(cells.shape[0]) + 0.5, cells.index)
     axis.invert_yaxis()
@@ -132,11 +122,8 @@ def in_two_lines(labels: Iterable[str]) -> list[str]:
     return [label.replace(" ", "\n") for label in labels]
 
 
-# ---- pictures and fonts as bytes -----------------------------------------------------------------
-
-
 def png(figure: Figure, dpi: int | None = None) -> bytes:
-    """Return a figure as PNG, the same bytes every time; in the style's resolution by default."""
+    """Return a figure as PNG, the same bytes every time."""
     content, small = io.BytesIO(), io.BytesIO()
     figure.savefig(content, format="png", dpi=dpi, metadata={"Software": None})
     image = Image.open(content).convert("RGB")
@@ -145,7 +132,7 @@ def png(figure: Figure, dpi: int | None = None) -> bytes:
 
 
 def picture(figure: Figure) -> dict[str, Any]:
-    """Return a figure by its type of medium, as a notebook keeps it, the same every time.
+    """Return a figure by its type of medium, the same every time.
 
     Images are PNG in base64, charts SVG with coordinates in two decimals.
     """
@@ -155,9 +142,8 @@ def picture(figure: Figure) -> dict[str, Any]:
     nothing = dict.fromkeys(("Date", "Format", "Type", "Creator"))
     figure.savefig(content, format="svg", metadata=nothing)
     text = content.getvalue().partition("<svg")[2]
-    return {
-        "image/svg+xml": "<svg" + re.sub(r"(\.\d\d)\d+(?=[^<>]*>)", r"\1", text)
-    }  # in tags only
+    shorter = re.sub(r"(\.\d\d)\d+(?=[^<>]*>)", r"\1", text)  # in tags only
+    return {"image/svg+xml": "<svg" + shorter}
 
 
 def png_address(figure: Figure, dpi: int | None = None) -> str:
@@ -167,7 +153,7 @@ def png_address(figure: Figure, dpi: int | None = None) -> str:
 
 @lru_cache(maxsize=4)
 def web_font(text: str) -> str:
-    """Return the characters of a text in that font as an address for web pages: WOFF in base64."""
+    """Return the font of a text's characters as an address: WOFF in base64."""
     from fontTools import subset
     from fontTools.ttLib import TTFont
 
@@ -182,7 +168,7 @@ def web_font(text: str) -> str:
 
 
 def deflated(content: bytes) -> str:
-    """Return bytes, compressed, in base64: a page's script gets them with DecompressionStream.
+    """Return bytes compressed in base64, for DecompressionStream in a page's script.
 
     Examples
     --------

@@ -1,6 +1,4 @@
-"""Tables of results and gradients: ours beside the paper's, with the uncertainty of each value."""
-
-from __future__ import annotations
+"""Tables of results and gradients: ours beside the paper's, with uncertainties."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
@@ -25,7 +23,7 @@ from kmnist_mlp.experiments.paper_gradients import (
 )
 from kmnist_mlp.experiments.runs import Results, named_configs
 from kmnist_mlp.experiments.sweep import AXES, means
-from kmnist_mlp.figures.report_figure import ShownData, label, shown, title
+from kmnist_mlp.figures.report_figure import WORDS, ShownData, label, shown, title
 from kmnist_mlp.support.statistics import (
     MISSING,
     interval,
@@ -39,21 +37,7 @@ from kmnist_mlp.support.statistics import (
 )
 
 READINGS = {"text": "verdict", "code": "verdict_code"}  # the column of the verdict by each
-OPTIONS = (
-    "layer_specs", "activation", "learning_rate", "batch_size", "momentum_gamma", "L1_penalty",
-    "L2_penalty", "epochs", "early_stop_epoch",
-)  # fmt: skip
-PRINTED = {  # digits of ours, and its column, the paper's and that of the difference
-    "test_accuracy": (2, "test accuracy, %", "paper, %", "difference"),
-    "test_loss": (4, "test loss", "paper loss", "loss difference"),
-}
-GRADIENTS = {  # quantity, format of ours and of the paper's
-    "approximated": ("approximated_gradient", "{:.4g}", "{:.5g}"),
-    "actual": ("actual_gradient", "{:.4g}", "{:.5g}"),
-    "difference": ("difference", "{:.1e}", "{:.5g}"),
-    "relative": ("relative_difference", "{:.0e}", "{:.0e}"),
-}
-WRONG_FACTORS = {"zero": 0.0, "wrong sign": -1.0, "half as large": 0.5, "10 % too small": 0.9}
+PRINTED, GRADIENTS = WORDS["printed"], WORDS["gradients"]
 
 
 def table_of(
@@ -63,7 +47,7 @@ def table_of(
     numbers: pd.DataFrame | None = None,
     **shown: Any,
 ) -> pd.DataFrame:
-    """Return a table with a heading over its row labels, and the numbers that it was made of.
+    """Return a table with a heading over its row labels, and its numbers.
 
     A row with the name of an experiment of the paper gets its title.
 
@@ -99,20 +83,13 @@ def ends(low: float, high: float, digits: int) -> str:
     return f"{signed(low, digits)} to {signed(high, digits)}" if np.isfinite(low) else MISSING
 
 
-def in_words(mean: float, low: float, high: float, digits: int) -> str:
-    """Return a change with its interval, such as "−3.01 (−3.25 to −2.77)"."""
-    return f"{signed(mean, digits)} ({ends(low, high, digits)})"
-
-
-# ---- experiments ---------------------------------------------------------------------------------
-
-
 def configurations(
     configs: Config | str | Iterable[Config | str] | Mapping[str, Config | str],
 ) -> pd.DataFrame:
     """Return the configurations: a row per experiment, a column per hyper-parameter.
 
-    The seed, and an option beyond the paper, has a column if it is not the default in every row.
+    The seed, and an option beyond the paper, has a column if it is not the default in
+    every row.
 
     Parameters
     ----------
@@ -133,30 +110,35 @@ def configurations(
         if any(getattr(config, f.name) != f.default for config in named.values())
     ]
     for name, config in named.items():
-        row = {label(o): shown(getattr(config, o)) for o in (*OPTIONS, *beyond)}
-        row |= {} if config.momentum else {"momentum": "none"}
-        row |= {} if config.early_stop else {"patience": "none"}
-        row |= {} if config.layer_specs[2:] else {"activation": MISSING}
-        rows[name] = row
+        options = [*WORDS["options"], *beyond]
+        row = rows[name] = {label(o): shown(getattr(config, o)) for o in options}
+        if not config.momentum:
+            row["momentum"] = "none"
+        if not config.early_stop:
+            row["patience"] = "none"
+        if len(config.layer_specs) == 2:
+            row["activation"] = MISSING
     return table_of(rows, "experiment")
 
 
 def comparison(results: Results, names: str | Iterable[str] | None = None) -> pd.DataFrame:
-    """Return our test results (mean ± standard deviation over seeds) beside the paper's.
+    """Return our test results, mean ± standard deviation, beside the paper's.
 
-    The weights of which epoch are tested: of the best one with early stopping, else of the last.
+    The weights of which epoch are tested: of the best one with early stopping, else of
+    the last.
     """
     names, rows = results.chosen(names), {}
     for name in names:
         row = rows[name] = {}
         for quantity, (digits, *columns) in PRINTED.items():
-            ours, paper = results.values(quantity, name), None
-            if name in PAPER:
-                paper = getattr(PAPER[name], quantity)
-            difference = signed(ours.mean() - paper, digits) if paper else MISSING
-            cells = plus_minus(ours, digits), f"{paper:g}" if paper else MISSING, difference
-            row |= zip(columns, cells, strict=True)
-        row["validation accuracy, %"] = plus_minus(results.values("validation_accuracy", name), 2)
+            ours = results.values(quantity, name)
+            row |= dict.fromkeys(columns, MISSING)
+            row[columns[0]] = plus_minus(ours, digits)
+            if paper := getattr(PAPER.get(name), quantity, None):
+                row[columns[1]] = f"{paper:g}"
+                row[columns[2]] = signed(ours.mean() - paper, digits)
+        validation = results.values("validation_accuracy", name)
+        row["validation accuracy, %"] = plus_minus(validation, 2)
         row["weights of epoch"] = median_and_range(run.kept_epoch for run in results.of(name))
         row["stopped at epoch"] = median_and_range(results.values("stopped_epoch", name))
         if diverged := int(results.values("diverged", name).sum()):
@@ -165,12 +147,16 @@ def comparison(results: Results, names: str | Iterable[str] | None = None) -> pd
 
 
 def _measured(results: Results, names: list[str], quantities: Iterable[str]) -> dict[str, Any]:
-    """Return what was measured in the runs of experiments, as :func:`table_of` takes it."""
+    """Return what runs have measured, as :func:`table_of` takes it."""
     frame = results.frame.drop(columns="cached")
     frame["kept_epoch"] = [run.kept_epoch for run in results.runs.values()]
-    shown = {"results": results, "names": names, "quantities": quantities}
-    numbers = frame[frame.experiment.isin(names)]
-    return {"data_name": results.data_name, "numbers": numbers, **shown}
+    return {
+        "data_name": results.data_name,
+        "numbers": frame[frame.experiment.isin(names)],
+        "results": results,
+        "names": names,
+        "quantities": quantities,
+    }
 
 
 def changes(results: Results, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
@@ -196,7 +182,7 @@ def changes(results: Results, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
 
 
 def loss_and_weights(results: Results, names: Iterable[str]) -> pd.DataFrame:
-    """Return how much the training loss fluctuates at the end, and how many weights are near zero.
+    """Return the late fluctuation of the training loss, and the weights near zero.
 
     Parameters
     ----------
@@ -207,9 +193,9 @@ def loss_and_weights(results: Results, names: Iterable[str]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per experiment, in per cent: the standard deviation of the training loss from a
-        straight line over the last ten epochs, as a share of its mean; and the share of the first
-        layer's weights between -0.001 and 0.001.
+        One row per experiment, in per cent: the standard deviation of the training loss
+        from a straight line over the last ten epochs, as a share of its mean; and the
+        share of the first layer's weights between -0.001 and 0.001.
     """
     names, rows = results.chosen(names), {}
     for name in names:
@@ -224,7 +210,7 @@ def loss_and_weights(results: Results, names: Iterable[str]) -> pd.DataFrame:
 
 
 def sweep_table(sweep: pd.DataFrame, count: int = 5) -> pd.DataFrame:
-    """Return the best combinations on the validation split, and the paper's, with their accuracies.
+    """Return the best combinations on the validation split, and the paper's.
 
     Parameters
     ----------
@@ -241,14 +227,12 @@ def sweep_table(sweep: pd.DataFrame, count: int = 5) -> pd.DataFrame:
     is_papers = (table[AXES] == paper).all(axis=1)
     table[AXES] = table[AXES].map("{:g}".format)
     table.loc[is_papers, "L2_penalty"] += " (paper)"
-    table.columns = [
-        "learning rate", "momentum", "L2 penalty", "validation accuracy, %", "test accuracy, %",
-    ]  # fmt: skip
+    table.columns = WORDS["sweep"]
     return table_of(table[(table.index <= count) | is_papers], "place")
 
 
 def saturation(numbers: pd.DataFrame, data_name: str) -> pd.DataFrame:
-    """Return saturated units and gradients per layer, mean ± standard deviation over seeds.
+    """Return saturated units and gradients by layer, mean ± standard deviation.
 
     Parameters
     ----------
@@ -259,8 +243,8 @@ def saturation(numbers: pd.DataFrame, data_name: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row per experiment and weights (initial, kept). A column per hidden layer for the
-        saturated units, and one per layer of weights for the norm of its gradient.
+        A row per experiment and weights (initial, kept). A column per hidden layer for
+        the saturated units, and one per layer of weights for the norm of its gradient.
     """
     rows = {}
     for (name, weights), runs in numbers.groupby(["experiment", "weights"], sort=False):
@@ -275,17 +259,15 @@ def saturation(numbers: pd.DataFrame, data_name: str) -> pd.DataFrame:
     return table_of(rows, "experiment", data_name, numbers).fillna(MISSING)
 
 
-# ---- gradient check ------------------------------------------------------------------------------
-
-
 def gradient_table(ours: pd.DataFrame, pattern: str) -> pd.DataFrame:
     """Return the gradients of one image beside the paper's: its Table 1, 2 or 3.
 
     Relative differences are those of
-    :func:`kmnist_mlp.experiments.paper_gradients.relative_difference`; the paper's are computed
-    from its printed gradients. The last column compares these two gradients with the difference
-    that the paper prints beside them: in five of the eighteen rows they do not agree within the
-    rounding of the printed digits, in four of these only because of the exponent.
+    :func:`kmnist_mlp.experiments.paper_gradients.relative_difference`; the paper's are
+    computed from its printed gradients. The last column compares these two gradients
+    with the difference that the paper prints beside them: in five of the eighteen rows
+    they do not agree within the rounding of the printed digits, in four of these only
+    because of the exponent.
 
     Parameters
     ----------
@@ -307,18 +289,19 @@ def gradient_table(ours: pd.DataFrame, pattern: str) -> pd.DataFrame:
     for column, (quantity, _, form) in GRADIENTS.items():
         table[f"paper: {column}"] = [*papers[quantity].map(form.format)]
     table["paper: row consistent"] = [consistent(row) for row in papers.to_dict("records")]
-    numbers = ours.join(papers[[spec[0] for spec in GRADIENTS.values()]].add_prefix("paper_"))
+    printed = papers[[quantity for quantity, *_ in GRADIENTS.values()]]
+    numbers = ours.join(printed.add_prefix("paper_"))
     return table_of(table, "weight", ours.attrs.get("data_name", ""), numbers)
 
 
 def relative_differences(gradients: pd.DataFrame) -> list[float]:
-    """Return the relative difference of the approximated and the actual gradient of each row."""
+    """Return the relative difference of both gradients of each row."""
     pairs = gradients[["approximated_gradient", "actual_gradient"]].to_numpy()
     return [relative_difference(*pair) for pair in pairs]
 
 
 def consistent(row: Mapping[str, float]) -> str:
-    """Return "yes", the difference that a row would have to print, or "no": no exponent fits."""
+    """Return "yes", the difference that a row should print, or "no": none fits."""
     difference = consistent_difference(row)
     if difference == row["difference"]:
         return "yes"
@@ -326,7 +309,7 @@ def consistent(row: Mapping[str, float]) -> str:
 
 
 def passing_table(checks: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
-    """Return how many gradients could be wrong in a given way and still keep the paper's bound.
+    """Return how many gradients would keep the paper's bound if they were wrong.
 
     Parameters
     ----------
@@ -334,10 +317,11 @@ def passing_table(checks: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
         What :func:`kmnist_mlp.experiments.paper_gradients.gradient_checks` gives.
     """
     papers, ours = pd.DataFrame(published_gradients()), pd.concat(checks.values())
-    table = pd.DataFrame(index=[*WRONG_FACTORS])
+    factors = WORDS["wrong_gradients"]
+    table = pd.DataFrame(index=[*factors])
     for whose, rows in (("paper", papers), ("ours", ours)):
         gradients = rows.approximated_gradient
-        passing = [would_pass(gradients, factor) for factor in WRONG_FACTORS.values()]
+        passing = [would_pass(gradients, factor) for factor in factors.values()]
         table[f"{whose}, of {len(rows)}"] = passing
     return table_of(table, "wrong gradient", ours.attrs.get("data_name", ""))
 
@@ -345,8 +329,8 @@ def passing_table(checks: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
 def planted_bug_table(tried: pd.DataFrame) -> pd.DataFrame:
     """Return which check finds which planted bug.
 
-    A cell has the verdict of :func:`bug_verdict` and, in brackets, how many of the compared
-    differences exceed the bound, over all seeds.
+    A cell has the verdict of :func:`bug_verdict` and, in brackets, how many of the
+    compared differences exceed the bound, over all seeds.
 
     Parameters
     ----------
@@ -375,7 +359,7 @@ def bug_verdict(tried: pd.DataFrame) -> str:
 
 
 def detected_bugs(tried: pd.DataFrame) -> dict[str, list[str]]:
-    """Return for each check the names of the planted bugs that it detects with every seed.
+    """Return by check the planted bugs that it detects with every seed.
 
     Examples
     --------
@@ -383,26 +367,23 @@ def detected_bugs(tried: pd.DataFrame) -> dict[str, list[str]]:
     >>> detected_bugs(pd.DataFrame(rows))
     {'absolute': ['sign']}
     """
-    planted = tried[tried.bug != "none"].groupby(["check", "bug"], sort=False)
-    found = planted.exceeded.min().gt(0).rename("found").reset_index()
-    return {check: [*bugs.bug[bugs.found]] for check, bugs in found.groupby("check", sort=False)}
-
-
-# ---- claims --------------------------------------------------------------------------------------
+    planted = tried[tried.bug != "none"].groupby(["bug", "check"], sort=False)
+    found = planted.exceeded.min().unstack(sort=False) > 0
+    return {check: [*found.index[found[check]]] for check in found}
 
 
 def scoreboard(judged: pd.DataFrame) -> pd.DataFrame:
-    """Return every claim with our mean, its 95 % interval, the claimed range and the verdict.
+    """Return every claim with the claimed range, our interval and the verdict.
 
-    The interval is that of the next run where the claim is a number that the paper prints, else
-    that of the mean.
+    The interval is that of the next run where the claim is a number that the paper
+    prints, else that of the mean.
 
     Parameters
     ----------
     judged : DataFrame
         What :func:`kmnist_mlp.experiments.causes.in_both_readings` gives; or only what
-        :func:`kmnist_mlp.experiments.judge` gives, for claims that the code's runs do not
-        concern.
+        :func:`kmnist_mlp.experiments.judge` gives, for claims that the code's runs do
+        not concern.
     """
     data_name, rows = judged.attrs.get("data_name", ""), {}
     twice = "verdict_code" in judged
@@ -412,9 +393,7 @@ def scoreboard(judged: pd.DataFrame) -> pd.DataFrame:
         text = rounded
         if row.quantity == "gradient_difference":
             text, digits = scientific, 1
-        ours, low, high = (
-            text(value, digits) for value in (row.mean, row.interval_low, row.interval_high)
-        )
+        low, high = (text(end, digits) for end in (row.interval_low, row.interval_high))
         between = f"{low} to {high}" + ", next run" * bool(row.one_run)
         if not np.isfinite(row.interval_low):
             between = "one seed: unknown" if np.isinf(row.interval_low) else MISSING
@@ -422,7 +401,7 @@ def scoreboard(judged: pd.DataFrame) -> pd.DataFrame:
             "section": row.section,
             "claim": row.claim,
             "claimed": _range(row, unit) + " (our threshold)" * bool(row.our_threshold),
-            "ours": ours + unit,
+            "ours": text(row.mean, digits) + unit,
             "95 % interval": between,
             "p": MISSING if np.isnan(row.p) else p_text(row.p),
             "verdict (text)" if twice else "verdict": row.verdict,
@@ -454,14 +433,14 @@ def remark(row: Any) -> str:
 
 
 def _change(row: Any) -> tuple[str, str]:
-    """Return by how much a cause changes a claim's value, and the interval of this, as text."""
+    """Return a cause's change of a claim's value, and its interval, as text."""
     unit, digits = _unit(row)
     unit = " points" if unit == " %" else unit  # a change is a difference
     return signed(row.cause_change, digits) + unit, ends(row.cause_low, row.cause_high, digits)
 
 
 def _unit(row: Any) -> tuple[str, int]:
-    """Return the unit and the number of digits that the quantity of a claim is shown with."""
+    """Return the unit and the number of digits of a claim's quantity."""
     if row.quantity.endswith(("accuracy", "share", "gap")):
         is_difference = row.minus or row.quantity == "generalisation_gap"
         return (" points" if is_difference else " %"), 2
@@ -473,12 +452,14 @@ def _range(row: Any, unit: str) -> str:
     low, high = (typeset(f"{value:.6g}") for value in (row.low, row.high))
     if np.isfinite([row.low, row.high]).all():
         return f"{low} to {high}{unit}"
-    text = f"at most {high}" if np.isinf(row.low) else f"at least {low}"
-    return text + (" point" if unit == " points" and text.split()[-1] in ("1", "−1") else unit)
+    number = high if np.isinf(row.low) else low
+    if unit == " points" and number in ("1", "−1"):
+        unit = " point"
+    return f"at {'most' if number == high else 'least'} {number}{unit}"
 
 
 def verdicts_by_kind(judged: pd.DataFrame) -> pd.DataFrame:
-    """Return how many claims of each kind have each verdict: by the text, and as the code ran.
+    """Return how many claims of each kind have each verdict in each reading.
 
     Parameters
     ----------
@@ -494,48 +475,40 @@ def verdicts_by_kind(judged: pd.DataFrame) -> pd.DataFrame:
     return table.astype(str)
 
 
-def reproduced_by_kind(judged: pd.DataFrame, column: str = "verdict") -> str:
-    """Return in words how many of the judged claims of each kind are reproduced.
-
-    Parameters
-    ----------
-    judged : DataFrame
-    column : str
-        "verdict" for the text, "verdict_code" for the code.
-
-    Examples
-    --------
-    >>> judged = pd.DataFrame({"kind": ["comparison"] * 2, "verdict": ["reproduced", "no effect"]})
-    >>> reproduced_by_kind(judged)
-    '1 of 2 comparisons'
-    """
-    plural = {"printed accuracy": "printed accuracies", "printed loss": "printed losses"}
-    kinds = {kind: judged[column][judged.kind == kind] for kind in KINDS}
-    return ", ".join(
-        f"{_reproduced(verdicts)} {plural.get(kind, kind + 's')}"
-        for kind, verdicts in kinds.items()
-        if any(verdicts)
-    )
-
-
 def _reproduced(verdicts: pd.Series) -> str:
     return f"{(verdicts == 'reproduced').sum()} of {(verdicts != '').sum()}"
 
 
 def reproduced_in_both(judged: pd.DataFrame) -> str:
-    """Return two sentences: what is reproduced of each kind, by the text and as the code ran it."""
+    """Return in words how many claims of each kind either reading reproduces.
+
+    Examples
+    --------
+    >>> verdicts = {"verdict": ["reproduced", "no effect"], "verdict_code": ["", ""]}
+    >>> judged = pd.DataFrame({"kind": ["comparison"] * 2, **verdicts})
+    >>> reproduced_in_both(judged).split(". ")[0]
+    'Reproduced as the text describes the experiments: 1 of 2 comparisons'
+    """
+    said = []
+    for column in READINGS.values():
+        judgeable = judged[judged[column] != ""]
+        counts = [
+            f"{_reproduced(verdicts)} {plural}"
+            for kind, plural in WORDS["kinds"].items()
+            if len(verdicts := judgeable[column][judgeable.kind == kind])
+        ]
+        said.append(", ".join(counts))
     return (
-        f"Reproduced as the text describes the experiments: {reproduced_by_kind(judged)}. "
-        "Reproduced as the published code ran them (measured on KMNIST): "
-        f"{reproduced_by_kind(judged, 'verdict_code')}."
+        f"Reproduced as the text describes the experiments: {said[0]}. "
+        f"Reproduced as the published code ran them (measured on KMNIST): {said[1]}."
     )
 
 
 def differences_and_causes(judged: pd.DataFrame) -> pd.DataFrame:
-    """Return by kind how many claims are reproduced in both readings, and why the others are not.
+    """Return by kind how many claims are reproduced, and why the others are not.
 
-    In the last column, the claims that the text does not reproduce stand by their cause, each with
-    the change of its value that this cause alone brings.
+    In the last column, the claims that the text does not reproduce stand by their
+    cause, each with the change of its value that this cause alone brings.
 
     Parameters
     ----------
@@ -546,23 +519,22 @@ def differences_and_causes(judged: pd.DataFrame) -> pd.DataFrame:
     for kind in KINDS:
         of_kind, by_cause = judged[judged.kind == kind], {}
         failed = of_kind[of_kind.verdict == "not reproduced"]
-        for row in failed.sort_values("cause_share", ascending=False, kind="stable").itertuples():
+        failed = failed.sort_values("cause_share", ascending=False, kind="stable")
+        for row in failed.itertuples():
             claim = title(row.experiment) if row.one_run else row.claim
             cause = remark(row) or "no cause was sought"
             if np.isfinite(row.cause_share):
                 cause, claim = row.cause, "{} {} ({})".format(claim, *_change(row))
             by_cause.setdefault(cause, []).append(claim)
         parts = [Markup("<b>{}:</b> {}").format(c, "; ".join(by_cause[c])) for c in by_cause]
+        causes = Markup("<br>").join(parts) or MISSING
         row = rows[kind] = {name: _reproduced(of_kind[c]) for name, c in READINGS.items()}
-        row["cause of what the text does not reproduce"] = Markup("<br>").join(parts) or MISSING
+        row["cause of what the text does not reproduce"] = causes
     return table_of(rows, "reproduced by", judged.attrs.get("data_name", ""), judged)
 
 
-# ---- errors --------------------------------------------------------------------------------------
-
-
 def per_class(matrices: list[np.ndarray], data: Dataset) -> pd.DataFrame:
-    """Return accuracy (recall) and precision of each class, mean ± standard deviation over seeds.
+    """Return accuracy (recall) and precision by class, mean ± standard deviation.
 
     Parameters
     ----------
@@ -572,23 +544,21 @@ def per_class(matrices: list[np.ndarray], data: Dataset) -> pd.DataFrame:
         Gives the names of the classes.
     """
     table = pd.DataFrame({"romaji": data.romaji}, data.class_names)
-    accuracies = [100 * recall(matrix) for matrix in matrices]
-    precisions = [100 * recall(matrix.T) for matrix in matrices]
-    for name, shares in (("accuracy", accuracies), ("precision", precisions)):
-        table[f"{name}, %"] = [plus_minus(seeds, 1) for seeds in zip(*shares, strict=True)]
+    for name, way in (("accuracy", np.asarray), ("precision", np.transpose)):
+        shares = np.transpose([100 * recall(way(matrix)) for matrix in matrices])
+        table[f"{name}, %"] = [plus_minus(seeds, 1) for seeds in shares]
     return table_of(table, "character")
 
 
 def most_confused(matrices: list[np.ndarray], data: Dataset, count: int = 8) -> pd.DataFrame:
-    """Return the most frequent errors: mean number of test images per seed, and their share."""
+    """Return the most frequent errors: mean number per seed, and their share."""
     mean, labels = np.mean(matrices, axis=0), np.array(data.class_labels)
     share = 100 * mean / mean.sum(axis=1, keepdims=True).clip(1)
     errors = mean - np.diag(np.diag(mean))
     order = np.argsort(-errors, axis=None)[: min(count, (errors > 0).sum())]
     true, predicted = np.unravel_index(order, mean.shape)
     table = pd.DataFrame({"character": labels[true], "taken for": labels[predicted]})
-    numbers = {"images per seed": mean, "share of the character, %": share}
-    for column, cells in numbers.items():
+    for column, cells in (("images per seed", mean), ("share of the character, %", share)):
         table[column] = [f"{cell:.1f}" for cell in cells[true, predicted]]
     table.index += 1
     return table_of(table, "rank")
