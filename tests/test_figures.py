@@ -80,9 +80,15 @@ def of_seeds(results, name, quantity="test_accuracy"):
 
 
 def small_sweep():
-    """Return the sweep as if one run of its best combination had diverged."""
-    frame = sweep.load("grid")
-    frame.loc[frame.validation_accuracy.idxmax(), "diverged"] = True
+    """Two rates by three momenta by two penalties; one run of the best combination diverged."""
+    cells = [(rate, gamma, penalty) for penalty in (0.2, 0.4) for gamma in (0.5, 0.9, 0.99)
+             for rate in (5e-4, 1e-3)]  # fmt: skip
+    frame = pd.DataFrame(
+        [(*cell, seed, 0.95 + place / 200 + seed**2 / 1000, 0.90 - place / 300 + seed**2 / 500)
+         for place, cell in enumerate(cells) for seed in (0, 1, 2)],
+        columns=[*sweep.AXES, "seed", "validation_accuracy", "test_accuracy"],
+    ).assign(diverged=False)  # fmt: skip
+    frame.loc[frame.index[-1], "diverged"] = True
     return frame
 
 
@@ -110,6 +116,9 @@ ALL = OF_SEEDS | {
     figures.difference_by_epsilon: lambda r, d: [differences_by_epsilon(d), d.name],
     figures.heat_maps: lambda r, d: [small_sweep(), "validation_accuracy"],
 }
+
+
+# ---- every figure --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("make", ALL, ids=lambda make: make.__name__)
@@ -152,7 +161,7 @@ def test_charts_are_svg_with_text_the_same_every_time_and_images_are_png(small_r
     charts = [figures.learning_curves(small_results, "baseline").panels[0] for _ in range(2)]
     (text, again) = (picture(chart)["image/svg+xml"] for chart in charts)
     assert text == again and ">epoch</text>" in text and "metadata" not in text
-    written = "".join(CLASS_NAMES) + " 0.0123456"
+    written = "".join(CLASS_NAMES) + " 0.0005, not 0.0123456 (0.25)"
     figure = plt.figure(figsize=(3, 1))
     figure.text(0.123456, 0.5, written)
     assert f">{written}</text>" in picture(figure)["image/svg+xml"], "numbers to read stay"
@@ -169,6 +178,9 @@ def test_the_data_of_a_figure_name_configurations_and_seeds(small_results):
     assert data.quantities == ("validation_accuracy",)
     with pytest.raises(KeyError):  # else a figure of the stand-in might not be marked
         report_figure([plt.figure()], pd.DataFrame({"a": [1]}))
+
+
+# ---- curves --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["baseline", "two_hidden_layers", "mine"])
@@ -215,7 +227,11 @@ def test_learning_curves_are_the_seeds_their_mean_and_spread_beside_the_papers(s
     assert figure.finding.endswith(f"is {test:.1f} % with {epochs} {np.median(stopped):g}.")
 
 
-def test_curves_without_validation_show_what_was_measured(tiny):
+def test_curves_of_diverged_runs_or_without_validation_show_what_was_measured(kana, tiny):
+    diverging = SMALL_RUNS["learning_rate_0.5"].replace(early_stop=False)
+    diverged = run({"diverges": diverging}, [0, 1], n_jobs=1, data=kana, cache=False)
+    kept = figures.learning_curves(diverged, "diverges").numbers.dropna(subset="test_loss")
+    assert kept.epoch.tolist() == [run.best_epoch for run in diverged.of("diverges")]
     config = ALL_CHANGED.replace(validation_fraction=0.0)
     without = run({"mine": config}, [7], n_jobs=1, data=tiny, cache=False)
     axes = [panel.axes[0] for panel in figures.learning_curves(without, "mine").panels]
@@ -229,6 +245,7 @@ def test_an_overlay_holds_the_curves_of_all_experiments_told_apart_without_colou
              "linear": "linear softmax", "mine": "mine"}  # fmt: skip
     quantities = {"validation_loss": "validation loss", "training_accuracy": "training accuracy, %"}
     figure = figures.overlay(small_results, names, *quantities)
+    numbers = figure.numbers.query("epoch > 0").groupby("experiment")
     for panel, (quantity, label) in zip(figure.panels, quantities.items(), strict=True):
         (axis,), thick = panel.axes, lines(panel.axes[0], linewidth=2)
         assert axis.get_ylabel() == label
@@ -243,9 +260,14 @@ def test_an_overlay_holds_the_curves_of_all_experiments_told_apart_without_colou
             shared = min(map(len, curves))
             mean = sum(curve[:shared] for curve in curves) / 3
             close(points([line]), np.transpose([np.arange(shared) + 1, mean]))
+            if len(together):
+                close(factor * numbers.get_group(name)[quantity], together)
             if shared and "accuracy" in quantity:
                 best = f"{shown} {mean.max():.1f} % (epoch {mean.argmax() + 1})"
                 assert best in figure.finding
+
+
+# ---- comparison ----------------------------------------------------------------------------------
 
 
 def test_our_means_and_the_papers_values_are_drawn_for_every_experiment(small_results):
@@ -364,6 +386,9 @@ def test_contributions_and_the_rest_add_up_to_the_measured_difference(small_resu
     assert f"by {whole} points" in figure.finding and f"add up to {alone}." in figure.finding
 
 
+# ---- sweeps --------------------------------------------------------------------------------------
+
+
 def test_accuracy_by_penalty_is_drawn_as_means_with_standard_deviations(small_results):
     figure = figures.accuracy_by_penalty(small_results, PATHS)
     for panel, (kind, names) in zip(figure.panels, PATHS.items(), strict=True):
@@ -395,8 +420,12 @@ def test_accuracy_is_drawn_at_the_number_of_parameters_beside_its_layers(small_r
     close(at(axis, marker="o"), np.transpose([sizes, means]))
     close(at(axis, marker="_"), each)
     close(figure.numbers[["parameters", "test_accuracy_percent"]], each)
-    places = {text.get_text(): text.xy[0] for text in axis.texts}
-    assert places == {"36-5-5-10": sizes[0], "36-10": sizes[1]}
+    assert {text.get_text(): text.xy[0] for text in axis.texts} == dict(
+        zip(("36-5-5-10", "36-10"), sizes, strict=True)
+    )
+    boxes = [text.get_window_extent() for text in axis.texts]
+    assert not boxes[0].overlaps(boxes[1])
+    assert all(axis.bbox.x0 <= box.x0 and box.x1 <= axis.bbox.x1 for box in boxes)
     best = int(np.argmax(means))
     layers = ("36-5-5-10", "36-10")[best]
     assert f"{layers} ({means[best]:.1f} %, {sizes[best]} parameters)" in figure.finding
@@ -407,7 +436,7 @@ def test_a_heat_map_frames_the_best_combination_and_shows_none_that_diverged(qua
     runs = small_sweep()
     figure = figures.heat_maps(runs, quantity)
     cells = {
-        key: np.nan if rows.diverged.any() else 100 * rows[quantity].mean()
+        key: np.nan if rows.diverged.any() else 100 * rows[quantity].sum() / 3
         for key, rows in runs.groupby(["L2_penalty", "momentum_gamma", "learning_rate"])
     }
     best = max((key for key in cells if cells[key] == cells[key]), key=cells.get)
@@ -416,12 +445,12 @@ def test_a_heat_map_frames_the_best_combination_and_shows_none_that_diverged(qua
     assert [*numbers[["L2_penalty", *sweep.AXES[1::-1]]].itertuples(index=False, name=None)] == [
         *cells
     ]
-    for panel, penalty in zip(figure.panels, sorted({*runs.L2_penalty}), strict=True):
+    for panel, penalty in zip(figure.panels, (0.2, 0.4), strict=True):
         (axis,) = panel.axes
-        assert axis.get_title(loc="left").endswith(f"L2 penalty {penalty:g}")
+        assert axis.get_title(loc="left").endswith(f"L2 penalty {penalty}")
         coloured, rates = axis.collections[0].get_array(), ticks(axis, "x")
         momenta, written = ticks(axis, "y"), texts(axis)
-        assert axis.yaxis_inverted() and len(written) == coloured.size
+        assert axis.yaxis_inverted() and len(written) == coloured.size == len(cells) / 2
         for (x, y), text in written.items():
             key = (penalty, float(momenta[y]), float(rates[x]))
             assert text == (f"{cells[key]:.1f}" if np.isfinite(cells[key]) else "–")

@@ -101,8 +101,13 @@ def test_errors_are_drawn_with_true_and_predicted_character_and_probability(oblo
     assert captions == ["a → c  99\xa0%", "b → c  90\xa0%", "a → c  80\xa0%"]
     drawn = np.concatenate([cells(panel, 1, 4)[0] for panel in figure.panels])
     np.testing.assert_array_equal(drawn[[0, 4, 5]], errors.images)
-    rows = [["a", "c", 0.99], ["b", "c", 0.9], ["a", "c", 0.8]]
-    assert figure.numbers.to_numpy().tolist() == rows
+    assert figure.numbers.to_numpy().tolist() == [
+        ["a", "c", 0.99],
+        ["b", "c", 0.9],
+        ["a", "c", 0.8],
+    ]
+    none = figures.most_confident_errors(ConfidentErrors(*(own[:0] for own in errors)), oblong)
+    assert len(none.panels) == 1 and none.numbers.empty
 
 
 def test_augmented_copies_stand_below_their_image(oblong):

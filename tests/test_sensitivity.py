@@ -55,11 +55,14 @@ def test_the_differences_of_the_gradients_are_drawn_against_the_step_a_panel_per
     for line, own in zip(bias.lines, expected, strict=False):
         np.testing.assert_allclose(line.get_xydata(), np.transpose([[0.1, 0.01, 1e-5], own]))
     np.testing.assert_allclose(weight.lines[0].get_ydata(), [1e-3, 3e-5, 1e-9])
-    rounding, truncation, step, bound = bias.lines[-4:]
-    for line, slope in ((rounding, -1), (truncation, 2)):
-        x, y = np.log(line.get_xydata().T)
-        np.testing.assert_allclose(np.diff(y) / np.diff(x), slope)
-    assert step.get_xdata()[0] == 1e-2 and bound.get_ydata()[0] == 1e-4
+    for axis in (bias, weight):
+        rounding, truncation, step, bound = axis.lines[-4:]
+        for line, slope in ((rounding, -1), (truncation, 2)):
+            x, y = np.log(line.get_xydata().T)
+            np.testing.assert_allclose(np.diff(y) / np.diff(x), slope)
+        assert step.get_xdata()[0] == 1e-2 and bound.get_ydata()[0] == 1e-4
+        low, high = axis.get_ylim()
+        assert low < 1e-17 and high > truncation.get_ydata().max()
     names = ["bias [0], first image", "weight [0,2], first image", "bias [0], last image"]
     assert list(figure.numbers) == ["epsilon", *names]
     np.testing.assert_allclose(figure.numbers[names], values)
@@ -112,8 +115,9 @@ def test_changes_are_clear_if_both_ways_agree_and_are_large(ablation):
     assert len(numbers) == 2 * (7 + 7 + 3)
     by = numbers.clear.groupby(["deviation", "quantity"]).agg(["all", "any"])
     assert by.loc["fixed epochs", "all"].all(), "both quantities, in every experiment"
-    unclear = by.loc[["own statistics", "clipping"], "any"]
-    assert not unclear.any(), "one has two signs, one is small within theirs"
+    assert not by.loc[["own statistics", "clipping"], "any"].any(), (
+        "one has two signs, one is small within theirs"
+    )
     row = numbers.loc[("fixed epochs", "relu", "test_accuracy")]
     for column, keys in (("added", ("+fixed epochs", "none")), ("kept", ("all", "-fixed epochs"))):
         a, b = (ablation[key].values("test_accuracy", "relu") for key in keys)
@@ -121,6 +125,7 @@ def test_changes_are_clear_if_both_ways_agree_and_are_large(ablation):
             interval(a - b)
         )
     table = drawn.changes_table(numbers)
+    assert len(table) == 7 and all(row.startswith("fixed epochs: ") for row in table.index)
     assert table.attrs["shown_data"].csv.count("\n") == 1 + len(numbers), "all are behind it"
     mean, low, high = 1000 * numbers.loc[("fixed epochs", "relu", "test_loss")].iloc[3:6]
     shown = table.loc["fixed epochs: ReLU", "loss × 1000, within theirs"].replace("−", "-")

@@ -10,7 +10,7 @@ from bs4 import BeautifulSoup
 from markupsafe import Markup
 from options import ALL_CHANGED
 from sklearn.metrics import precision_score, recall_score
-from small_runs import SMALL_RUNS, judged_twice
+from small_runs import SMALL, SMALL_RUNS, judged_twice
 
 from kmnist_mlp import Config, run
 from kmnist_mlp.config import PAPERS
@@ -45,6 +45,9 @@ def data_of(table):
     return pd.read_csv(io.StringIO(table.attrs["shown_data"].csv))
 
 
+# ---- experiments ---------------------------------------------------------------------------------
+
+
 def test_the_comparison_puts_the_papers_numbers_beside_ours(small_results):
     table = tables.comparison(small_results)
     row = table.loc["baseline, early stopping"].map(plain)
@@ -56,6 +59,7 @@ def test_the_comparison_puts_the_papers_numbers_beside_ours(small_results):
         spread(100 * runs.validation_accuracy, 2),
     ]  # fmt: skip
     columns = ["paper, %", "difference", "paper loss", "loss difference"]
+    assert [*table][1:6:4] == ["paper, %", "loss difference"] and {*columns} < {*table}
     for shown, epochs in zip(row.iloc[7:], (runs.best_epoch, runs.stopped_epoch), strict=True):
         assert shown == f"{epochs.median():g} ({epochs.min()}–{epochs.max()})"
     assert runs.best_epoch.mean() != runs.stopped_epoch.mean()
@@ -79,6 +83,9 @@ def test_the_comparison_holds_no_nan_and_counts_the_runs_that_diverged(kana, see
     stopped = table["stopped at epoch"]
     diverged = stopped[stopped.str.endswith(f", {len(seeds)} diverged")]
     assert diverged.index.tolist() == ["learning rate 0.5"]
+    longer = {"long": SMALL_RUNS["baseline"].replace(early_stop=False)}
+    last = tables.comparison(run(longer, seeds, n_jobs=1, data=kana, cache=False))
+    assert last.loc["long", "weights of epoch"] == "9", "that of the last, not of the best"
 
 
 def test_fluctuation_and_small_weights_are_shown_in_per_cent(small_results):
@@ -117,6 +124,8 @@ def test_the_table_of_configurations_has_options_beyond_the_paper_where_they_are
     table = tables.configurations(EXPERIMENTS)
     assert len(table) == len(EXPERIMENTS)
     assert not table.isna().any(axis=None) and not table.duplicated().any()
+    final = table.loc["final model"]
+    assert final["layers"] == "784-256-256-10" and final["patience"] == "30"
     chosen = ["linear softmax", "without momentum", "baseline, 100 epochs"]
     off = [table.loc[row, c] for row, c in zip(chosen, table.columns[[1, 4, 8]], strict=True)]
     assert off == [MISSING, "none", "none"]
@@ -124,7 +133,10 @@ def test_the_table_of_configurations_has_options_beyond_the_paper_where_they_are
     beyond = {f.name.replace("_", " ") for f in fields(Config)[PAPERS:]}
     plain = tables.configurations(["baseline"])
     assert {*more} - {*plain} == {*beyond, "seed"}
+    twice = {"relu": SMALL, "ReLU": SMALL.replace(epochs=2)}  # with one title
+    assert tables.configurations(twice)["epochs at most"].tolist() == ["4", "2"]
     assert more.dropout.tolist() == ["0", "0.1"]
+    assert more["batch normalisation"].tolist() == ["no", "yes"]
 
 
 @pytest.mark.parametrize("name", [f.name for f in fields(Config)])
@@ -146,6 +158,9 @@ def test_the_table_of_the_sweep_has_the_best_and_the_papers_own_place():
     expected = ranked.iloc[[0, 1, papers]].reset_index().to_numpy()
     np.testing.assert_allclose(shown, expected, atol=0.0051)
     assert len(tables.sweep_table(grid, count=99)) == len(means)
+
+
+# ---- gradient check ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("pattern", ["first", "sixth", "last"])
@@ -171,6 +186,8 @@ def test_each_gradient_table_has_our_six_rows_beside_the_papers(checks, pattern)
     wrong = ["output bias [0]"] * (pattern == "last")
     assert consistent.index[consistent == "no"].tolist() == wrong
     assert {*table["at most 10⁻⁴"]} == {"yes"}
+    bad = tables.gradient_table(apart.assign(within_tolerance=False), pattern)
+    assert {*bad["at most 10⁻⁴"]} == {"NO"}
 
 
 def test_the_table_of_passing_gradients_counts_the_papers_rows_and_ours(checks):
@@ -191,9 +208,12 @@ def test_the_table_of_planted_bugs_has_a_verdict_and_the_counts_of_all_seeds():
     assert table.loc["sign: one_hot(y) - p in the output layer"].to_dict() == {
         "a": "detected (10 of 12)", "b": "passes (0 of 12)"
     }  # fmt: skip
+    assert table.loc["no bug", "a"] == "passes (0 of 12)"
     tried.loc[tried.seed == 1, "exceeded"] = 1
     assert tables.detected_bugs(tried) == {"a": ["sign"], "b": []}, "none is no bug"
 
+
+# ---- claims --------------------------------------------------------------------------------------
 
 CAUSED = {"note": "", "cause": "fixed epochs", "cause_change": -3.1, "cause_low": -3.5,
           "cause_high": -2.75, "cause_share": 0.846, "also": "own statistics",
@@ -211,6 +231,7 @@ def test_the_scoreboard_shows_every_claim_that_was_judged(small_results, checks)
     failed = board[board["verdict (text)"] == "not reproduced"]
     assert len(failed) and not failed["cause or note"].eq("–").any()
     assert not any(bad in text_of(board) for bad in ("nan", "inf", "none"))
+    np.testing.assert_allclose(data_of(board)["mean"], judged["mean"], 1e-6)
     known = board[np.isfinite(judged.interval_low).tolist()].merge(judged, on="claim")
     assert known.one_run.nunique() == 2
     assert known["95 % interval"].str.endswith("next run").tolist() == known.one_run.tolist()
@@ -253,6 +274,7 @@ def test_the_scoreboard_of_one_seed_of_the_stand_in_knows_no_interval(kana):
          "−2.7500), 85 % of the distance"),
         ({"cause": "not found"}, "cause not found"),
         ({"cause": "", "note": "a ceiling"}, "a ceiling"),
+        ({"cause": ""}, ""),
     ],
 )  # fmt: skip
 def test_a_cause_is_stated_with_its_change_its_interval_and_its_share(changed, text):
@@ -268,7 +290,9 @@ def test_verdicts_are_counted_by_kind_of_claim_in_both_readings():
     table = tables.verdicts_by_kind(judged).astype(int)
     assert table.loc["printed loss, text"].tolist() == [1, 2, 0, 0, 0, 3]
     assert table.loc["printed loss, code"].tolist() == [2, 1, 0, 0, 0, 3]
+    assert table.loc["comparison, text"].tolist() == [0, 0, 1, 0, 0, 1]
     assert table.loc["comparison, code"].tolist() == [0, 0, 0, 0, 1, 1]
+    assert table.loc["mechanism, code"].eq(0).all()
     text, code = tables.reproduced_in_both(judged).split(". ")
     assert text.endswith(": 1 of 3 printed losses, 0 of 1 comparisons")
     assert code.endswith(": 2 of 3 printed losses.")
@@ -299,6 +323,10 @@ def test_each_claim_that_the_text_does_not_reproduce_stands_by_its_cause_with_th
         "0 of 2", "1 of 1", "<b>fixed epochs:</b> worse −3.10 points (−3.50 to −2.75)<br>"
         "<b>a ceiling:</b> worse",
     ]  # fmt: skip
+    assert table.loc["mechanism"].tolist() == ["0 of 0", "0 of 0", "–"]
+
+
+# ---- errors --------------------------------------------------------------------------------------
 
 
 def test_accuracy_and_precision_of_each_character_are_those_of_scikit_learn(kana):
@@ -312,8 +340,9 @@ def test_accuracy_and_precision_of_each_character_are_those_of_scikit_learn(kana
         expected = 100 * score(labels, predictions, average=None)
         np.testing.assert_allclose(table[column].astype(float), expected, atol=0.051)
     perfect = np.diag(matrix.sum(axis=1))
-    shown = plain(tables.per_class([matrix, perfect], kana)["accuracy, %"].iloc[3])
-    assert shown == spread([100 * matrix[3, 3] / matrix[3].sum(), 100], 1)
+    spread = plain(tables.per_class([matrix, perfect], kana)["accuracy, %"].iloc[3])
+    values = [100 * matrix[3, 3] / matrix[3].sum(), 100]
+    assert spread == f"{np.mean(values):.1f} ± {np.std(values, ddof=1):.1f}"
 
 
 def test_the_most_confused_pairs_come_first_and_no_right_answer_is_among_them(kana):
@@ -327,6 +356,9 @@ def test_the_most_confused_pairs_come_first_and_no_right_answer_is_among_them(ka
     without = np.diag([10] * 9 + [0])  # no test image of the last class, and no error
     assert tables.most_confused([without], kana).empty
     assert "nan" not in text_of(tables.per_class([without], kana))
+
+
+# ---- HTML ----------------------------------------------------------------------------------------
 
 
 def test_html_escapes_text_but_not_markup_and_aligns_columns_of_numbers():

@@ -83,6 +83,11 @@ def ends(low: float, high: float, digits: int) -> str:
     return f"{signed(low, digits)} to {signed(high, digits)}" if np.isfinite(low) else MISSING
 
 
+def in_words(mean: float, low: float, high: float, digits: int) -> str:
+    """Return a change with its interval, such as "−3.01 (−3.25 to −2.77)"."""
+    return f"{signed(mean, digits)} ({ends(low, high, digits)})"
+
+
 def configurations(
     configs: Config | str | Iterable[Config | str] | Mapping[str, Config | str],
 ) -> pd.DataFrame:
@@ -479,28 +484,35 @@ def _reproduced(verdicts: pd.Series) -> str:
     return f"{(verdicts == 'reproduced').sum()} of {(verdicts != '').sum()}"
 
 
-def reproduced_in_both(judged: pd.DataFrame) -> str:
-    """Return in words how many claims of each kind either reading reproduces.
+def reproduced_by_kind(judged: pd.DataFrame, column: str = "verdict") -> str:
+    """Return in words how many claims of each kind are reproduced.
+
+    Parameters
+    ----------
+    judged : DataFrame
+    column : str
+        "verdict" for the text, "verdict_code" for the code.
 
     Examples
     --------
-    >>> verdicts = {"verdict": ["reproduced", "no effect"], "verdict_code": ["", ""]}
-    >>> judged = pd.DataFrame({"kind": ["comparison"] * 2, **verdicts})
-    >>> reproduced_in_both(judged).split(". ")[0]
-    'Reproduced as the text describes the experiments: 1 of 2 comparisons'
+    >>> verdicts = ["reproduced", "no effect"]
+    >>> reproduced_by_kind(pd.DataFrame({"kind": ["comparison"] * 2, "verdict": verdicts}))
+    '1 of 2 comparisons'
     """
-    said = []
-    for column in READINGS.values():
-        judgeable = judged[judged[column] != ""]
-        counts = [
-            f"{_reproduced(verdicts)} {plural}"
-            for kind, plural in WORDS["kinds"].items()
-            if len(verdicts := judgeable[column][judgeable.kind == kind])
-        ]
-        said.append(", ".join(counts))
+    judgeable = judged[judged[column] != ""]
+    return ", ".join(
+        f"{_reproduced(verdicts)} {plural}"
+        for kind, plural in WORDS["kinds"].items()
+        if len(verdicts := judgeable[column][judgeable.kind == kind])
+    )
+
+
+def reproduced_in_both(judged: pd.DataFrame) -> str:
+    """Return in words how many claims of each kind either reading reproduces."""
     return (
-        f"Reproduced as the text describes the experiments: {said[0]}. "
-        f"Reproduced as the published code ran them (measured on KMNIST): {said[1]}."
+        f"Reproduced as the text describes the experiments: {reproduced_by_kind(judged)}. "
+        "Reproduced as the published code ran them (measured on KMNIST): "
+        f"{reproduced_by_kind(judged, 'verdict_code')}."
     )
 
 
