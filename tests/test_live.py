@@ -218,6 +218,9 @@ def test_a_terminal_gets_one_line_and_a_log_nothing(tiny, monkeypatch, config, p
     *_, before, last = text.rstrip().split("\r")
     accuracy = 100 * result.curves[f"{part}_accuracy"][-1]
     assert f"{part} accuracy {accuracy:.2f}\xa0%" in before and last == ended(result)
+    with pytest.raises(ZeroDivisionError):
+        train(config, tiny, callbacks=[lambda progress: 1 / 0, Live()])
+    assert written.getvalue().count("\n") == 2, "an error stands below the line"
 
 
 # ---- what it costs, what it says -----------------------------------------------------------------

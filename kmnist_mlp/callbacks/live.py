@@ -113,6 +113,8 @@ class Live(Callback):
         if result is not None:
             self.result = result
             self.show(ended(result), result.stopped_epoch / result.config.epochs, result.curves)
+        elif not in_notebook() and someone_looks():
+            print(file=sys.stderr)  # the error is written below the line
 
     def _stop_pressed(self, *_: object) -> None:
         now = time.perf_counter()
