@@ -134,6 +134,7 @@ async function startPad(host, { markup, font, classes, about, warning, shape, ne
   const row = $(".bars li");
   const bars = classes.map(({ name, reading, examples }) => {
     const bar = row.parentNode.appendChild(row.cloneNode(true));
+    bar.hidden = false;
     const button = bar.querySelector(".kana");
     const label = Object.assign(document.createElement("b"), { textContent: name });
     button.append(label, reading);
