@@ -199,7 +199,7 @@ def one_hot(labels: np.ndarray, classes: int = 10) -> np.ndarray:
     array([[0., 0., 1.],
            [1., 0., 0.]], dtype=float32)
     """
-    return np.float32(np.eye(classes)[checks.class_indices("labels", labels, classes, len(labels))])
+    return np.eye(classes, dtype="f")[checks.class_indices("labels", labels, classes, len(labels))]
 
 
 @dataclass(frozen=True, eq=False)
