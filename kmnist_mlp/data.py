@@ -179,10 +179,9 @@ def split_and_standardise(data: Dataset, config: Config, dtype: Any = np.float32
     train = aligned((len(training), images.shape[1]), dtype)
     train[...] = images[training]
     standardise(train, mean, std)
-    return Split(
-        train, data.train_labels[training], images[validation], data.train_labels[validation],
-        training, mean, std,
-    )  # fmt: skip
+    labels = data.train_labels
+    held_out = images[validation], labels[validation]
+    return Split(train, labels[training], *held_out, training, mean, std)
 
 
 def one_hot(labels: np.ndarray, classes: int = 10) -> np.ndarray:

@@ -81,16 +81,17 @@ class WeightAverage(Method):
     def __init__(self, run: Any) -> None:
         super().__init__(run)
         arrays = [run.model.parameters, *chain(*hooks(run.methods, "averaged"))]
-        self.pairs = [(array.copy(), array) for array in arrays]
-        self.changing = {f"mean {i}": mean for i, (mean, _) in enumerate(self.pairs)}
+        self.averages = [(array.copy(), array, np.empty_like(array)) for array in arrays]
+        self.changing = {f"mean {i}": mean for i, (mean, *_) in enumerate(self.averages)}
 
     def batch(self, epochs_done: float) -> None:
         """Take the present values into the means."""
-        for mean, array in self.pairs:
-            mean += (array - mean) * (1 - self.value)
+        for mean, array, change in self.averages:
+            np.subtract(array, mean, out=change)
+            mean += np.multiply(change, 1 - self.value, out=change)
 
     def exchange(self, model: MLP) -> MLP:
         """Exchange values and means, and return a copy of the network."""
-        for mean, array in self.pairs:
+        for mean, array, _ in self.averages:
             mean[...], array[...] = array.copy(), mean.copy()
         return model.copy()

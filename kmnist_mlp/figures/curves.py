@@ -13,11 +13,11 @@ from kmnist_mlp.experiments.paper import PAPER, paper_curves
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures.report_figure import ReportFigure, report_figure, title
 from kmnist_mlp.figures.style import COLOURS, DASHES, legend_above, panel
+from kmnist_mlp.results import CURVES
 from kmnist_mlp.support.colours import BLUE, GREEN, GREY, ORANGE
 from kmnist_mlp.support.statistics import typeset
 
 AT_KEPT_EPOCH = ("test_loss", "test_accuracy", "best_epoch", "stopped_epoch")
-CURVES = ("training_loss", "training_accuracy", "validation_loss", "validation_accuracy")
 
 
 def histories(results: Results, names: Iterable[str]) -> pd.DataFrame:
