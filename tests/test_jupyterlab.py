@@ -143,7 +143,7 @@ PANEL = "[...document.querySelectorAll('.widget-html svg title')].at(-1)?.textCo
 def control(page, name):
     """Return the control with this label."""
     label = page.locator(":scope > .widget-label").get_by_text(name, exact=True)
-    return page.locator(".jupyter-widgets", has=label)
+    return page.locator(".widget-inline-hbox", has=label)
 
 
 def button(page, name):
@@ -167,12 +167,15 @@ def test_the_laboratory_trains_in_the_background_and_all_its_panels_answer(page,
     widgets = page.locator(OUTPUTS, has=page.locator(".jupyter-widgets"))
     assert widgets.count() == 4, "one in the place of each figure"
     layers = control(page, "hidden layers").locator("input")
-    layers.fill("1024, 1024")
+    layers.fill("512, 512")
     layers.press("Tab")
+    handle = control(page, "epochs at most").locator(".noUi-handle")
+    handle.click()
+    handle.press("End")
     button(page, "Train").click()
     wait_for(page, f"/^epoch ([2-9]|\\d\\d) /.test({PANEL})", 60)
     before = page.evaluate(PANEL)
-    assert " of 20" in before
+    assert " of 100" in before
     turn(page, "ArrowRight", 1)  # another panel answers meanwhile
     wait_for(page, f"{PANEL} != {json.dumps(before)}", 60)
     assert page.evaluate(PANEL).startswith("epoch "), "it is still training"
@@ -180,7 +183,7 @@ def test_the_laboratory_trains_in_the_background_and_all_its_panels_answer(page,
     wait_for(page, f"{PANEL}.includes('stopped by hand after')", 60)
     runs = page.locator(".lab-runs")
     runs.get_by_text("lab run 2").wait_for()
-    assert "784-1024-1024-10" in runs.inner_text() and "stopped by hand" in runs.inner_text()
+    assert "784-512-512-10" in runs.inner_text() and "stopped by hand" in runs.inner_text()
     assert button(page, "Train").is_enabled() and button(page, "Stop").is_disabled()
     checked_text(page)
     shut_down(page)
