@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from browser import browser_page, look, needs_browser
+from playwright.sync_api import expect
 
 from kmnist_mlp.report.copies import copy_to_play
 
@@ -184,6 +185,7 @@ def test_the_laboratory_trains_in_the_background_and_all_its_panels_answer(page,
     runs = page.locator(".lab-runs")
     runs.get_by_text("lab run 2").wait_for()
     assert "784-512-512-10" in runs.inner_text() and "stopped by hand" in runs.inner_text()
-    assert button(page, "Train").is_enabled() and button(page, "Stop").is_disabled()
+    expect(button(page, "Train")).to_be_enabled()
+    expect(button(page, "Stop")).to_be_disabled()
     checked_text(page)
     shut_down(page)
