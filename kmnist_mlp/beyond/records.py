@@ -22,7 +22,6 @@ from kmnist_mlp.beyond.plan import FINAL, SEEDS, Run, plan, planned
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments import runs as experiments
-from kmnist_mlp.experiments.runs import train_or_resume
 from kmnist_mlp.experiments.store import source_hash
 from kmnist_mlp.extensions.augmentation import Distortion
 from kmnist_mlp.network import MLP
@@ -76,13 +75,10 @@ class Records:
         self.table = pd.read_csv(folder / "runs.csv", index_col="run")
         known = {}
         for place, (run, _) in plan().items():
-            for seed in SEEDS:
-                name = run.with_seed(seed).identity
-                if name in self.table.index:
-                    known[*place, seed] = name
-        index = pd.MultiIndex.from_tuples(known, names=["group", "title", "seed"])
-        table = self.table.loc[[*known.values()]].drop(columns=index.names)
-        self.runs = table.reset_index(names="run").set_index(index)
+            known |= {(*place, seed): run.with_seed(seed).identity for seed in SEEDS}
+        runs = pd.Series(known, name="run").rename_axis(["group", "title", "seed"])
+        table = self.table.drop(columns=runs.index.names)
+        self.runs = runs.to_frame().join(table, "run", "inner")
         # the teachers of a distilled network have seen its validation images
         distilled = self.runs.data == "distilled"
         self.runs.loc[distilled, "validation_accuracy"] = np.nan
@@ -212,8 +208,6 @@ def train_missing(runs: list[Run], data: Dataset, folder: Path, n_jobs: int = -1
     known = Records(folder).table.index
     missing = [run for run in runs if run.identity not in known]
     tell(f"{len(runs)} runs, {len(missing)} to train")
-    if not missing:
-        return
     trials = protocol.held_out_clusters(data)
     whole = protocol.without_test_images(data)
     for final, images in ((True, whole), (False, trials)):
@@ -228,9 +222,9 @@ def train_run(run: Run, config: Config, data: Dataset) -> TrainingResult:
     images, labels = data.train_images[: run.first], data.train_labels[: run.first]
     data = replace(data, train_images=images, train_labels=labels)
     if not run.teachers:
-        return train_or_resume(run, config, data)
-    models = [train_or_resume(run, teacher, data).model for teacher in run.teachers]
-    callbacks = [Teachers(models), experiments.end_without_parent]
+        return experiments.train_or_resume(run, config, data)
+    trained = [experiments.train_or_resume(run, teacher, data) for teacher in run.teachers]
+    callbacks = [Teachers([each.model for each in trained]), experiments.end_without_parent]
     return train(config, data, callbacks=callbacks)
 
 
