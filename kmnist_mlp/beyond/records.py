@@ -9,6 +9,7 @@ import datetime
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from timeit import repeat
@@ -26,7 +27,6 @@ from kmnist_mlp.experiments.store import source_hash
 from kmnist_mlp.extensions.augmentation import Distortion
 from kmnist_mlp.network import MLP
 from kmnist_mlp.results import Callback, TrainingResult
-from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import load_arrays, save_arrays, whole_file, write_csv
 from kmnist_mlp.support.statistics import in_percent, interval, wilson_interval
 from kmnist_mlp.training import Training, train
@@ -101,16 +101,16 @@ class Records:
         return bits[: self.clusters["held_out_images"]].astype(bool)
 
 
-def add(folder: Path, run: Run, result: TrainingResult, trials: Dataset) -> None:
-    """Write the record of a run.
+def add(folder: Path, trials: Dataset, run: Run, result: TrainingResult) -> str:
+    """Write the record of a run, and return what a command says of it.
 
     Parameters
     ----------
     folder : Path
-    run : Run
-    result : TrainingResult
     trials : Dataset
         See :func:`~kmnist_mlp.beyond.protocol.held_out_clusters`.
+    run : Run
+    result : TrainingResult
 
     Raises
     ------
@@ -151,6 +151,7 @@ def add(folder: Path, run: Run, result: TrainingResult, trials: Dataset) -> None
     # last: a row has what belongs to it, also after an interruption
     table = pd.DataFrame(rows, columns=["run", *records.table])
     write_csv(table, folder / "runs.csv")
+    return f"{run.group}, {run.title}, seed {run.config.seed}: {result}"
 
 
 def changed_by_rounding(model: MLP, data: Dataset) -> float:
@@ -205,20 +206,17 @@ def train_missing(runs: list[Run], data: Dataset, folder: Path, n_jobs: int = -1
     n_jobs : int
         Number of processes; -1 is one for each core.
     """
-    known = Records(folder).table.index
-    missing = [run for run in runs if run.identity not in known]
-    tell(f"{len(runs)} runs, {len(missing)} to train")
+    table = Records(folder).table
+    missing = [run for run in runs if run.identity not in table.index]
     trials = protocol.held_out_clusters(data)
-    whole = protocol.without_test_images(data)
-    for final, images in ((True, whole), (False, trials)):
+    keep = partial(add, folder, trials)
+    for final, images in ((True, protocol.without_test_images(data)), (False, trials)):
         todo = {run: run.config for run in missing if (run.data == "all") == final}
-        for run, result in experiments.train_all(todo, images, n_jobs, train_run):
-            add(folder, run, result, trials)
-            tell(f"{run.group}, {run.title}, seed {run.config.seed}: {result}")
+        experiments.train_missing(todo, keep, images, train_run, n_jobs)
 
 
 def train_run(run: Run, config: Config, data: Dataset) -> TrainingResult:
-    """Train one run: a job of :func:`~kmnist_mlp.experiments.runs.train_all`."""
+    """Train one run: a job of :func:`~kmnist_mlp.experiments.runs.train_missing`."""
     images, labels = data.train_images[: run.first], data.train_labels[: run.first]
     data = replace(data, train_images=images, train_labels=labels)
     if not run.teachers:
