@@ -23,6 +23,7 @@ from kmnist_mlp.beyond.plan import FINAL, SEEDS, Run, plan, planned
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments import runs as experiments
+from kmnist_mlp.experiments.runs import end_without_parent, train_or_resume
 from kmnist_mlp.experiments.store import source_hash
 from kmnist_mlp.extensions.augmentation import Distortion
 from kmnist_mlp.network import MLP
@@ -143,7 +144,8 @@ def add(folder: Path, trials: Dataset, run: Run, result: TrainingResult) -> str:
         row["changed_by_rounding"] = changed_by_rounding(model, trials)
         save_arrays(folder / f"final_{run.config.seed}.npz", *rounded(model))
     else:
-        row |= {"held_out_loss": result.test_loss, "held_out_accuracy": result.test_accuracy}
+        row["held_out_loss"] = result.test_loss
+        row["held_out_accuracy"] = result.test_accuracy
         right = model.predict(trials.test_images) == trials.test_labels
         records.right[run.identity] = np.packbits(right)
     save_arrays(folder / "runs.npz", here, records.right)
@@ -209,8 +211,9 @@ def train_missing(runs: list[Run], data: Dataset, folder: Path, n_jobs: int = -1
     table = Records(folder).table
     missing = [run for run in runs if run.identity not in table.index]
     trials = protocol.held_out_clusters(data)
+    whole = protocol.without_test_images(data)
     keep = partial(add, folder, trials)
-    for final, images in ((True, protocol.without_test_images(data)), (False, trials)):
+    for final, images in ((True, whole), (False, trials)):
         todo = {run: run.config for run in missing if (run.data == "all") == final}
         experiments.train_missing(todo, keep, images, train_run, n_jobs)
 
@@ -220,9 +223,9 @@ def train_run(run: Run, config: Config, data: Dataset) -> TrainingResult:
     images, labels = data.train_images[: run.first], data.train_labels[: run.first]
     data = replace(data, train_images=images, train_labels=labels)
     if not run.teachers:
-        return experiments.train_or_resume(run, config, data)
-    trained = [experiments.train_or_resume(run, teacher, data) for teacher in run.teachers]
-    callbacks = [Teachers([each.model for each in trained]), experiments.end_without_parent]
+        return train_or_resume(run, config, data)
+    models = [train_or_resume(run, teacher, data).model for teacher in run.teachers]
+    callbacks = [Teachers(models), end_without_parent]
     return train(config, data, callbacks=callbacks)
 
 

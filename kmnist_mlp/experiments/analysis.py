@@ -114,7 +114,8 @@ def most_confident_errors(probabilities: np.ndarray, data: Dataset) -> pd.DataFr
         A row per error, the row of the image as index: label (true class), prediction,
         and confidence (probability of the predicted class).
     """
-    table = pd.DataFrame({"label": data.test_labels, "prediction": probabilities.argmax(axis=1)})
+    table = pd.DataFrame({"label": data.test_labels})
+    table["prediction"] = probabilities.argmax(axis=1)
     table["confidence"] = probabilities.max(axis=1)
     wrong = table[table.prediction != table.label]
     return wrong.sort_values("confidence", ascending=False, kind="stable")

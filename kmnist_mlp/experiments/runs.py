@@ -435,7 +435,8 @@ def train_missing(
 
 def end_without_parent(progress: Progress) -> None:
     """End a worker whose parent was killed, such as the kernel of a notebook that is restarted."""
-    worker, started_by = multiprocessing.current_process(), multiprocessing.parent_process()
+    worker = multiprocessing.current_process()
+    started_by = multiprocessing.parent_process()
     if isinstance(worker, LokyProcess) and started_by:  # not one of a cluster
         if os.getppid() != started_by.pid:
             os._exit(1)
