@@ -35,11 +35,9 @@ def test_matrices_and_most_confident_errors_are_those_of_the_networks_prediction
         assert np.array_equal(matrix, expected)
     probabilities = runs[0].model.predict_proba(tiny10.test_images)
     wrong = probabilities.argmax(axis=1) != tiny10.test_labels
-    images, labels, predictions, confidences = found.most_confident
-    assert len(images) == len(labels) == len(predictions) == len(confidences) == 24 < wrong.sum()
-    assert confidences.tolist() == sorted(probabilities[wrong].max(axis=1))[:-25:-1]
-    for image, label, prediction in zip(images, labels, predictions, strict=True):
-        (source,) = np.flatnonzero((tiny10.test_images == image).all(axis=(1, 2)))
+    errors = found.most_confident
+    assert errors.confidence.tolist() == sorted(probabilities[wrong].max(axis=1))[::-1]
+    for source, label, prediction, _ in errors.itertuples():
         assert tiny10.test_labels[source] == label != prediction
         assert probabilities[source].argmax() == prediction
 
@@ -56,9 +54,9 @@ def test_the_share_of_confident_errors_is_one_of_the_first_seeds_errors_alone(ti
     )
     found = analyse_errors([first, second], data)
     assert found.confident_share == pytest.approx(100 / 3)
-    assert found.most_confident.confidences.tolist() == [0.901, 0.899, 0.7]
+    assert found.most_confident.confidence.tolist() == [0.901, 0.899, 0.7]
     perfect = analyse_errors([second, first], data)
-    assert perfect.confident_share == 0 and len(perfect.most_confident.images) == 0
+    assert perfect.confident_share == 0 and len(perfect.most_confident) == 0
 
 
 # ---- saturation ----------------------------------------------------------------------------------

@@ -218,19 +218,19 @@ def test_an_interruption_leaves_no_row_without_what_belongs_to_it(made, tmp_path
 
     trials = held_out_clusters(made[1])
     folder, result = empty(tmp_path), train(TINY, trials)
-    add(folder, RUNS[2], result, trials)
+    add(folder, trials, RUNS[2], result)
     for number, stage in enumerate(("save_arrays", "write_csv"), start=1):
         with monkeypatch.context() as patched, pytest.raises(OSError, match="full"):
             patched.setattr(f"kmnist_mlp.beyond.records.{stage}", full)
             run = Run("final", "x", TINY.replace(seed=number))
-            add(folder, run, result, trials)
+            add(folder, trials, run, result)
         assert Records(folder).table.title.tolist() == ["nothing"]
 
 
 def test_records_of_other_held_out_clusters_are_not_mixed(made, make_dataset):
     other = held_out_clusters(make_dataset(classes=10, train=610, test=50, seed=1))
     with pytest.raises(ValueError, match=other.fingerprint[:12]):
-        add(made[0], RUNS[2], train(TINY, other), other)
+        add(made[0], other, RUNS[2], train(TINY, other))
 
 
 def test_a_student_learns_the_mean_of_its_teachers_probabilities():

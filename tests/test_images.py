@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
 from kmnist_mlp import Config, figures, run
 from kmnist_mlp.beyond.trials import augmentation_figure
-from kmnist_mlp.experiments.analysis import ConfidentErrors
 from kmnist_mlp.figures.images import GAP
 
 
@@ -95,18 +95,19 @@ def test_a_confusion_matrix_is_drawn_in_per_cent_with_the_errors_coloured(oblong
 
 def test_errors_are_drawn_with_true_and_predicted_character_and_probability(oblong):
     labels, probabilities = np.array([0, 1, 0]), np.array([0.99, 0.9, 0.8])
-    errors = ConfidentErrors(oblong.test_images[:3], labels, labels * 0 + 2, probabilities)
+    columns = {"label": labels, "prediction": labels * 0 + 2, "confidence": probabilities}
+    errors = pd.DataFrame(columns, [1, 0, 2])
     figure = figures.most_confident_errors(errors, oblong)
     captions = [text.get_text() for panel in figure.panels for text in panel.axes[0].texts]
     assert captions == ["a → c  99\xa0%", "b → c  90\xa0%", "a → c  80\xa0%"]
     drawn = np.concatenate([cells(panel, 1, 4)[0] for panel in figure.panels])
-    np.testing.assert_array_equal(drawn[[0, 4, 5]], errors.images)
+    np.testing.assert_array_equal(drawn[[0, 4, 5]], oblong.test_images[[1, 0, 2]])
     assert figure.numbers.to_numpy().tolist() == [
         ["a", "c", 0.99],
         ["b", "c", 0.9],
         ["a", "c", 0.8],
     ]
-    none = figures.most_confident_errors(ConfidentErrors(*(own[:0] for own in errors)), oblong)
+    none = figures.most_confident_errors(errors[:0], oblong)
     assert len(none.panels) == 1 and none.numbers.empty
 
 

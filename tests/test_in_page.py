@@ -13,16 +13,10 @@ from browser import axe_violations, browser_page, load, look, needs_browser, wri
 from nbformat.v4 import new_markdown_cell, new_notebook
 
 from kmnist_mlp import MLP, Config, train
+from kmnist_mlp.beyond import from_rounded, rounded
 from kmnist_mlp.extensions.augmentation import Distortion
 from kmnist_mlp.laboratory import drawing_pad
-from kmnist_mlp.laboratory.in_page import (
-    BROWSER,
-    SIDE,
-    examples,
-    image_of,
-    playground_html,
-    quantised,
-)
+from kmnist_mlp.laboratory.in_page import BROWSER, SIDE, examples, image_of, playground_html
 from kmnist_mlp.network import forward
 from kmnist_mlp.optimizer import SGD
 from kmnist_mlp.report.pages.site import render
@@ -242,9 +236,10 @@ def pad(tab, page):
 
 
 def test_weights_in_few_bits_are_whole_multiples_and_the_nearest_ones(run):
-    model, levels, scales = quantised(run.model, 5)
-    assert abs(levels).max() == 15 and levels.size == sum(W.size for W in model.weights)
-    W, exact, scale = model.weights[0], run.model.weights[0], scales[: run.model.layer_specs[1]]
+    header, arrays = rounded(run.model, 5)
+    assert all(abs(arrays[f"weights_{layer}"]).max() == 15 for layer in range(3))
+    W, scale = from_rounded(header, arrays).weights[0], arrays["scales_0"]
+    exact = run.model.weights[0]
     assert np.abs(W - exact).max(axis=0) == pytest.approx(scale / 2, rel=0.2)
     np.testing.assert_allclose(abs(W).max(axis=0), abs(exact).max(axis=0), rtol=1e-6)
 
@@ -283,7 +278,7 @@ def test_two_pads_on_a_page_read_200_test_images_as_python_does(
         there = Pad(tab, number).js(f"{pixels}.map(pixels => pad.probabilities(pixels))")
         here = model.predict_proba(images)
         assert np.abs(there - here).max() <= 0.03  # weights of 8 bits
-        assert np.abs(there - quantised(model, 8)[0].predict_proba(images)).max() <= 1e-4
+        assert np.abs(there - from_rounded(*rounded(model)).predict_proba(images)).max() <= 1e-4
     first, second = Pad(tab, 0), Pad(tab, 1)
     first.stroke((20, 20), (80, 60))
     assert first.bars.any() and not second.bars.any()

@@ -139,8 +139,11 @@ def test_a_long_run_that_is_interrupted_or_not_kept_goes_on_from_its_checkpoint(
     tiny10, results_folder, monkeypatch
 ):
     def train_until(last):
-        watch = [lambda progress: seen.append(progress.epoch) or progress.epoch == last]
-        return runs.train_or_resume(None, CONFIG, tiny10, watch)
+        def watch(progress):
+            return seen.append(progress.epoch) or progress.epoch == last
+
+        monkeypatch.setattr(runs, "end_without_parent", watch)
+        return runs.train_or_resume(None, CONFIG, tiny10)
 
     def refuse(*_):
         raise OSError(28, "No space left on device")
@@ -210,10 +213,10 @@ def test_only_rows_that_a_table_lacks_are_trained_and_each_is_added_at_once(
     }
     trained = [None, None, (1e-3, 1)]  # the third one is interrupted
     with pytest.raises(KeyboardInterrupt):
-        runs.train_missing(planned, table, tiny10)
+        runs.train_missing(table.missing(planned), table.add, tiny10)
     assert table.load()[table.key].to_numpy().tolist() == [[0.05, 0], [0.05, 1]]
     trained = []
-    runs.train_missing(planned, table, tiny10)
+    runs.train_missing(table.missing(planned), table.add, tiny10)
     assert trained == [(1e-3, 1), (1e-3, 0)]
     rows = table.load()
     assert rows.rate.tolist() == [1e-3, 1e-3, 0.05, 0.05] and rows.seed.tolist() == [0, 1] * 2

@@ -56,11 +56,28 @@ def load_ensemble(folder: Path = FOLDER) -> list[MLP]:
     return [from_rounded(*load_arrays(path)) for path in paths]
 
 
-def rounded(model: MLP) -> tuple[dict[str, str], dict[str, np.ndarray]]:
-    """Return a file's content: weights are multiples, -127 to 127, of a number per unit."""
-    arrays, tiny = model.to_arrays(), np.finfo(np.float32).tiny
+def rounded(model: MLP, bits: int = 8) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+    """Return a file's content: weights in few bits, whole multiples of a number per unit.
+
+    The largest weight of a unit is its largest multiple, ``2 ** (bits - 1) - 1``.
+
+    Parameters
+    ----------
+    model : MLP
+    bits : int
+        2 to 8.
+
+    Returns
+    -------
+    header : dict of str to str
+    arrays : dict of str to ndarray
+        Those of :meth:`kmnist_mlp.MLP.to_arrays`, but weights_0, ... hold the multiples
+        (int8), and scales_0, ... what they are multiples of, (units,).
+    """
+    arrays = model.to_arrays()
     for layer, W in enumerate(model.weights):
-        scale = np.maximum(np.abs(W).max(axis=0), tiny) / 127
+        scale = np.abs(W).max(axis=0) / (2 ** (bits - 1) - 1)
+        scale[scale == 0] = 1
         arrays[f"weights_{layer}"] = np.rint(W / scale).astype(np.int8)
         arrays[f"scales_{layer}"] = scale.astype(np.float32)
     return {"activation": model.activation}, arrays

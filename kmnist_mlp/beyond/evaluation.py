@@ -70,8 +70,7 @@ def calibration_error_interval(
     """
     confidence, right, bins = _binned(probabilities, labels)
     n = len(labels)
-    sums = np.zeros((n, BINS))
-    sums[np.arange(n), bins] = confidence - right
+    sums = np.eye(BINS)[bins] * (confidence - right)[:, None]
     drawn = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), RESAMPLES)
     found, *errors = np.abs(np.vstack([np.ones(n), drawn]) @ sums).sum(axis=1)
     low, high = (2 * found - np.quantile(errors, [0.975, 0.025])) / n

@@ -9,6 +9,7 @@ import datetime
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from timeit import repeat
@@ -22,12 +23,11 @@ from kmnist_mlp.beyond.plan import FINAL, SEEDS, Run, plan, planned
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments import runs as experiments
-from kmnist_mlp.experiments.runs import train_or_resume
+from kmnist_mlp.experiments.runs import end_without_parent, train_or_resume
 from kmnist_mlp.experiments.store import source_hash
 from kmnist_mlp.extensions.augmentation import Distortion
 from kmnist_mlp.network import MLP
 from kmnist_mlp.results import Callback, TrainingResult
-from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import load_arrays, save_arrays, whole_file, write_csv
 from kmnist_mlp.support.statistics import in_percent, interval, wilson_interval
 from kmnist_mlp.training import Training, train
@@ -76,13 +76,10 @@ class Records:
         self.table = pd.read_csv(folder / "runs.csv", index_col="run")
         known = {}
         for place, (run, _) in plan().items():
-            for seed in SEEDS:
-                name = run.with_seed(seed).identity
-                if name in self.table.index:
-                    known[*place, seed] = name
-        index = pd.MultiIndex.from_tuples(known, names=["group", "title", "seed"])
-        table = self.table.loc[[*known.values()]].drop(columns=index.names)
-        self.runs = table.reset_index(names="run").set_index(index)
+            known |= {(*place, seed): run.with_seed(seed).identity for seed in SEEDS}
+        runs = pd.Series(known, name="run").rename_axis(["group", "title", "seed"])
+        table = self.table.drop(columns=runs.index.names)
+        self.runs = runs.to_frame().join(table, "run", "inner")
         # the teachers of a distilled network have seen its validation images
         distilled = self.runs.data == "distilled"
         self.runs.loc[distilled, "validation_accuracy"] = np.nan
@@ -105,16 +102,16 @@ class Records:
         return bits[: self.clusters["held_out_images"]].astype(bool)
 
 
-def add(folder: Path, run: Run, result: TrainingResult, trials: Dataset) -> None:
-    """Write the record of a run.
+def add(folder: Path, trials: Dataset, run: Run, result: TrainingResult) -> str:
+    """Write the record of a run, and return what a command says of it.
 
     Parameters
     ----------
     folder : Path
-    run : Run
-    result : TrainingResult
     trials : Dataset
         See :func:`~kmnist_mlp.beyond.protocol.held_out_clusters`.
+    run : Run
+    result : TrainingResult
 
     Raises
     ------
@@ -147,7 +144,8 @@ def add(folder: Path, run: Run, result: TrainingResult, trials: Dataset) -> None
         row["changed_by_rounding"] = changed_by_rounding(model, trials)
         save_arrays(folder / f"final_{run.config.seed}.npz", *rounded(model))
     else:
-        row |= {"held_out_loss": result.test_loss, "held_out_accuracy": result.test_accuracy}
+        row["held_out_loss"] = result.test_loss
+        row["held_out_accuracy"] = result.test_accuracy
         right = model.predict(trials.test_images) == trials.test_labels
         records.right[run.identity] = np.packbits(right)
     save_arrays(folder / "runs.npz", here, records.right)
@@ -155,6 +153,7 @@ def add(folder: Path, run: Run, result: TrainingResult, trials: Dataset) -> None
     # last: a row has what belongs to it, also after an interruption
     table = pd.DataFrame(rows, columns=["run", *records.table])
     write_csv(table, folder / "runs.csv")
+    return f"{run.group}, {run.title}, seed {run.config.seed}: {result}"
 
 
 def changed_by_rounding(model: MLP, data: Dataset) -> float:
@@ -209,28 +208,24 @@ def train_missing(runs: list[Run], data: Dataset, folder: Path, n_jobs: int = -1
     n_jobs : int
         Number of processes; -1 is one for each core.
     """
-    known = Records(folder).table.index
-    missing = [run for run in runs if run.identity not in known]
-    tell(f"{len(runs)} runs, {len(missing)} to train")
-    if not missing:
-        return
+    table = Records(folder).table
+    missing = [run for run in runs if run.identity not in table.index]
     trials = protocol.held_out_clusters(data)
     whole = protocol.without_test_images(data)
+    keep = partial(add, folder, trials)
     for final, images in ((True, whole), (False, trials)):
         todo = {run: run.config for run in missing if (run.data == "all") == final}
-        for run, result in experiments.train_all(todo, images, n_jobs, train_run):
-            add(folder, run, result, trials)
-            tell(f"{run.group}, {run.title}, seed {run.config.seed}: {result}")
+        experiments.train_missing(todo, keep, images, train_run, n_jobs)
 
 
 def train_run(run: Run, config: Config, data: Dataset) -> TrainingResult:
-    """Train one run: a job of :func:`~kmnist_mlp.experiments.runs.train_all`."""
+    """Train one run: a job of :func:`~kmnist_mlp.experiments.runs.train_missing`."""
     images, labels = data.train_images[: run.first], data.train_labels[: run.first]
     data = replace(data, train_images=images, train_labels=labels)
     if not run.teachers:
         return train_or_resume(run, config, data)
     models = [train_or_resume(run, teacher, data).model for teacher in run.teachers]
-    callbacks = [Teachers(models), experiments.end_without_parent]
+    callbacks = [Teachers(models), end_without_parent]
     return train(config, data, callbacks=callbacks)
 
 

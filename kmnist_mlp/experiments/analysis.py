@@ -40,24 +40,6 @@ CHUNK = 4000  # training images at once
 # ---- errors --------------------------------------------------------------------------------------
 
 
-class ConfidentErrors(NamedTuple):
-    """Test images that a network classifies wrongly, the most confident first.
-
-    Attributes
-    ----------
-    images : ndarray of uint8, shape (n, height, width)
-    labels, predictions : ndarray of int, shape (n,)
-        True and predicted classes.
-    confidences : ndarray, shape (n,)
-        Probabilities of the predicted classes.
-    """
-
-    images: np.ndarray
-    labels: np.ndarray
-    predictions: np.ndarray
-    confidences: np.ndarray
-
-
 class ErrorAnalysis(NamedTuple):
     """Predictions of networks of several seeds for the test images.
 
@@ -65,15 +47,15 @@ class ErrorAnalysis(NamedTuple):
     ----------
     matrices : list of ndarray, shape (classes, classes)
         Confusion matrix of each seed.
-    most_confident : ConfidentErrors
-        Of the first seed.
+    most_confident : DataFrame
+        What :func:`most_confident_errors` gives, of the first seed.
     confident_share : float
         Share of the first seed's errors with a probability above 0.9, in per
         cent.
     """
 
     matrices: list[np.ndarray]
-    most_confident: ConfidentErrors
+    most_confident: pd.DataFrame
     confident_share: float
 
 
@@ -117,24 +99,26 @@ def recall(matrix: np.ndarray) -> np.ndarray:
         return np.diag(matrix) / matrix.sum(axis=1)
 
 
-def most_confident_errors(
-    probabilities: np.ndarray, data: Dataset, count: int | None = 24
-) -> ConfidentErrors:
-    """Return the errors to which a network gives the highest probabilities.
+def most_confident_errors(probabilities: np.ndarray, data: Dataset) -> pd.DataFrame:
+    """Return the test images that a network classifies wrongly, the most confident first.
 
     Parameters
     ----------
     probabilities : ndarray, shape (test images, classes)
         Of all test images of ``data``, in their order.
     data : Dataset
-    count : int, optional
-        Number of errors, if there are as many; None for all.
+
+    Returns
+    -------
+    DataFrame
+        A row per error, the row of the image as index: label (true class), prediction,
+        and confidence (probability of the predicted class).
     """
-    predictions, confidences = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    wrong = np.flatnonzero(predictions != data.test_labels)
-    rows = wrong[np.argsort(-confidences[wrong], kind="stable")][:count]
-    arrays = data.test_images, data.test_labels, predictions, confidences
-    return ConfidentErrors(*(array[rows] for array in arrays))
+    table = pd.DataFrame({"label": data.test_labels})
+    table["prediction"] = probabilities.argmax(axis=1)
+    table["confidence"] = probabilities.max(axis=1)
+    wrong = table[table.prediction != table.label]
+    return wrong.sort_values("confidence", ascending=False, kind="stable")
 
 
 def analyse_errors(runs: Iterable[TrainingResult], data: Dataset) -> ErrorAnalysis:
@@ -151,9 +135,9 @@ def analyse_errors(runs: Iterable[TrainingResult], data: Dataset) -> ErrorAnalys
         confusion_matrix(data.test_labels, p.argmax(axis=1), len(data.class_names))
         for p in probabilities
     ]
-    confidences = most_confident_errors(probabilities[0], data, None).confidences
-    share = float(100 * (confidences > CONFIDENT).sum() / max(len(confidences), 1))
-    return ErrorAnalysis(matrices, most_confident_errors(probabilities[0], data), share)
+    errors = most_confident_errors(probabilities[0], data)
+    share = float(100 * (errors.confidence > CONFIDENT).sum() / max(len(errors), 1))
+    return ErrorAnalysis(matrices, errors, share)
 
 
 # ---- saturation ----------------------------------------------------------------------------------

@@ -239,15 +239,18 @@ def judge(
             kind = statistics.prediction_interval if claim.one_run else statistics.interval
             mean, low, high = kind(values)
             p = min(statistics.p_value(values, *ends, claim.one_run) for ends in claim.ranges)
-        lowest, highest = min(a for a, _ in claim.ranges), max(b for _, b in claim.ranges)
-        is_accuracy, found = claim.quantity.endswith("accuracy"), verdict(low, high, claim)
+        lowest = min(a for a, _ in claim.ranges)
+        highest = max(b for _, b in claim.ranges)
+        is_accuracy = claim.quantity.endswith("accuracy")
+        found = verdict(low, high, claim)
         note = claim.doubt
         if note:
             found, p = "undecided", np.nan
         elif low == high and mean in (lowest, highest):
             names = filter(None, (claim.experiment, claim.minus))
+            both = [results.values(claim.quantity, name) for name in names]
             note, p = "equal in every seed", np.nan
-            if is_accuracy and all((results.values(claim.quantity, n) == 100).all() for n in names):
+            if is_accuracy and all((each == 100).all() for each in both):
                 note += ": both at 100 %, a ceiling"
         elif found == "undecided" and is_accuracy and claim.minus:
             p_equivalent = statistics.equivalence_p(values, NO_MATTER)

@@ -77,12 +77,10 @@ def differences_by_epsilon(data: Dataset, seed: int = 0) -> pd.DataFrame:
     """
     patterns, columns = list(paper_patterns(data, seed)), {}
     for step in 10.0 ** -np.arange(1, 9):
-        for pattern, model, x, y in patterns:
-            for row in check_gradients(model, x, y, step).itertuples():
-                key = row.weight, row.index, pattern
-                columns.setdefault(key, {})[step] = row.difference
-    table = pd.DataFrame(columns).rename_axis("epsilon")
-    return table.rename_axis(["weight", "index", "pattern"], axis=1)
+        tables = {pattern: check_gradients(*of, step) for pattern, *of in patterns}
+        table = _together(tables, "pattern", data)
+        columns[step] = table.set_index(["weight", "index", "pattern"]).difference
+    return pd.DataFrame(columns).rename_axis(columns="epsilon").T
 
 
 def relative_difference(a: Array | float, b: Array | float) -> float:

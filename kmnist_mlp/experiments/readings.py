@@ -90,7 +90,7 @@ def verdicts(table: pd.DataFrame, claims: Iterable[Claim] = CLAIMS) -> pd.DataFr
 
 def measure(data: Dataset) -> None:
     """Train what is missing of all experiments under all readings (1.5 hours on two cores)."""
-    train_missing(plan(), TABLE, data)
+    train_missing(TABLE.missing(plan()), TABLE.add, data)
 
 
 # ---- the published code --------------------------------------------------------------------------
@@ -131,15 +131,17 @@ def train_published(key: tuple, config: Config, data: Dataset) -> TrainingResult
     return train_as_published(config, data, names[kind])
 
 
-def keep_curves(key: tuple, run: TrainingResult) -> None:
-    """Keep the curves of a run of the whole published code, before its row."""
+def keep_published(key: tuple, run: TrainingResult) -> str:
+    """Keep the row of a run; before it the curves, if it is one of the whole published code."""
     name, deviations, seed = key
     if deviations == "all" and PAPER[name].figures:
         epochs = range(1, run.stopped_epoch + 1)
         rows = {"experiment": name, "seed": seed, "epoch": epochs} | run.curves
         CURVE_TABLE.write(pd.DataFrame(rows).round(6))
+    return PUBLISHED_TABLE.add(key, run)
 
 
 def measure_published(data: Dataset) -> None:
     """Train what is missing of the published algorithm and its ablation (an hour on two cores)."""
-    train_missing(published_plan(), PUBLISHED_TABLE, data, train_published, keep_curves)
+    missing = PUBLISHED_TABLE.missing(published_plan())
+    train_missing(missing, keep_published, data, train_published)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, CancelledError
 from dataclasses import dataclass
 from functools import partial
@@ -25,7 +25,7 @@ from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset, split_rows
 from kmnist_mlp.datasets.kmnist import load_kmnist
 from kmnist_mlp.experiments.paper import EXPERIMENTS
-from kmnist_mlp.experiments.store import ResultCache, Table, quantities_of
+from kmnist_mlp.experiments.store import ResultCache, quantities_of
 from kmnist_mlp.results import Progress, TrainingResult
 from kmnist_mlp.support.checks import float_type, instance, layers_for, whole_number
 from kmnist_mlp.support.console import tell
@@ -378,9 +378,7 @@ def train_one(key: Any, config: Config, data: Dataset, dtype: np.dtype) -> Train
     return train(config, data, dtype, callbacks=[end_without_parent])
 
 
-def train_or_resume(
-    key: Any, config: Config, data: Dataset, callbacks: Sequence[Any] = ()
-) -> TrainingResult:
+def train_or_resume(key: Any, config: Config, data: Dataset) -> TrainingResult:
     """Take a run from the cache, or train it, from its checkpoint if it has one.
 
     A job of :func:`train_all` for long runs. The checkpoint stands beside the
@@ -393,8 +391,6 @@ def train_or_resume(
     key : Any
     config : Config
     data : Dataset
-    callbacks : sequence of Callback or callable
-        As for :func:`~kmnist_mlp.training.train`.
     """
     cache = ResultCache(data)
     known = cache.get(config)
@@ -402,7 +398,7 @@ def train_or_resume(
         return known
     cache.folder.mkdir(parents=True, exist_ok=True)
     checkpoint = cache.path(config).with_suffix(".checkpoint")
-    callbacks = [Checkpoint(checkpoint), *callbacks, end_without_parent]
+    callbacks = [Checkpoint(checkpoint), end_without_parent]
     result = train(config, data, callbacks=callbacks)
     if cache.put(result):
         checkpoint.unlink(missing_ok=True)
@@ -410,39 +406,37 @@ def train_or_resume(
 
 
 def train_missing(
-    planned: Mapping[tuple, Config],
-    table: Table,
+    missing: Mapping[Any, Config],
+    keep: Callable[[Any, Any], str],
     data: Dataset,
     job: Job = train_or_resume,
-    before: Callable[[Any, Any], object] = lambda key, result: None,
+    n_jobs: int = -1,
 ) -> None:
-    """Train the planned runs that are not in a table, on all cores.
+    """Train runs that are not kept yet, in parallel.
 
-    Each is added as soon as it is finished: an interrupted call is continued by
+    Each is kept as soon as it is finished: an interrupted call is continued by
     the next one.
 
     Parameters
     ----------
-    planned : mapping of tuple to Config
-        By their values in the table's key columns.
-    table : Table
+    missing : mapping of key to Config
+        Such as :meth:`~kmnist_mlp.experiments.store.Table.missing` returns them.
+    keep : callable
+        Takes key and result, keeps them, and returns what is told of the run.
     data : Dataset
     job : callable
+    n_jobs : int
         As for :func:`train_all`.
-    before : callable
-        Takes key and result before they are added.
     """
-    known = set(table.load()[table.key].itertuples(index=False, name=None))
-    todo = {key: config for key, config in planned.items() if key not in known}
-    for number, (key, result) in enumerate(train_all(todo, data, -1, job), start=1):
-        before(key, result)
-        tell(f"{number} of {len(todo)}: {table.add(key, result)}")
-    tell(f"{table.path}: {len(planned)} runs, of which {len(todo)} are new")
+    tell(f"{len(missing)} runs to train")
+    for number, (key, result) in enumerate(train_all(missing, data, n_jobs, job), start=1):
+        tell(f"{number} of {len(missing)}: {keep(key, result)}")
 
 
 def end_without_parent(progress: Progress) -> None:
     """End a worker whose parent was killed, such as the kernel of a notebook that is restarted."""
-    worker, started_by = multiprocessing.current_process(), multiprocessing.parent_process()
+    worker = multiprocessing.current_process()
+    started_by = multiprocessing.parent_process()
     if isinstance(worker, LokyProcess) and started_by:  # not one of a cluster
         if os.getppid() != started_by.pid:
             os._exit(1)

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
@@ -83,11 +84,10 @@ class ResultCache:
         path = self.path(config)
         try:
             header, arrays = load_arrays(path)
-            if header["key"] != self.key(config):
+            if header.pop("key") != self.key(config):
                 raise ValueError(f"{path} holds the result of another run")
             model = MLP.from_arrays(config.activation, arrays)
             curves = {name: arrays[name] for name in CURVES}
-            del header["key"]
             return TrainingResult(config, model, curves, **header)
         except (FileNotFoundError, NotADirectoryError):
             return None
@@ -165,6 +165,11 @@ class Table:
         if self.path.exists():
             return pd.read_csv(self.path)
         return pd.DataFrame(columns=self.key)
+
+    def missing(self, planned: Mapping[tuple, Config]) -> dict[tuple, Config]:
+        """Return the planned runs, by their values in the key columns, that have no row."""
+        known = set(self.load()[self.key].itertuples(index=False, name=None))
+        return {key: config for key, config in planned.items() if key not in known}
 
     def write(self, rows: pd.DataFrame) -> None:
         """Add or replace rows, of the columns that the file has; keep it sorted by the key."""

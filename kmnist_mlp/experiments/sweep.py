@@ -108,11 +108,12 @@ def chosen_by(grid: pd.DataFrame) -> pd.DataFrame:
 
 def measure(data: Dataset) -> None:
     """Train what is missing of the grid, then its best combination (half an hour on two cores)."""
-    train_missing(plan(), TABLES["grid"], data)
-    best = means(load("grid"))[AXES].iloc[0].to_dict()
-    tuned = EXPERIMENTS["final"].replace(**best)
-    planned = {(*best.values(), seed): tuned.replace(seed=seed) for seed in range(5)}
-    train_missing(planned, TABLES["tuned"], data)
+    grid, tuned = TABLES["grid"], TABLES["tuned"]
+    train_missing(grid.missing(plan()), grid.add, data)
+    best = means(grid.load())[AXES].iloc[0].to_dict()
+    config = EXPERIMENTS["final"].replace(**best)
+    planned = {(*best.values(), seed): config.replace(seed=seed) for seed in range(5)}
+    train_missing(tuned.missing(planned), tuned.add, data)
 
 
 # ---- seeds ---------------------------------------------------------------------------------------
@@ -121,7 +122,8 @@ def measure(data: Dataset) -> None:
 def measure_seeds(data: Dataset) -> None:
     """Train what is missing of the baseline's twenty seeds (minutes)."""
     planned = {(seed,): EXPERIMENTS["baseline"].replace(seed=seed) for seed in range(20)}
-    train_missing(planned, TABLES["seeds"], data)
+    table = TABLES["seeds"]
+    train_missing(table.missing(planned), table.add, data)
 
 
 def widths(values: Iterable[float]) -> pd.DataFrame:

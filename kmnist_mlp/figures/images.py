@@ -11,7 +11,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from kmnist_mlp.data import Dataset
-from kmnist_mlp.experiments.analysis import ConfidentErrors
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures.report_figure import ReportFigure, report_figure, title
 from kmnist_mlp.figures.style import PANEL, heat_map, in_two_lines, legend_above, panel
@@ -189,26 +188,27 @@ def confusion_matrix(matrix: np.ndarray, data: Dataset) -> ReportFigure:
     return report_figure([figure], numbers, data_name=data.name)
 
 
-def most_confident_errors(errors: ConfidentErrors, data: Dataset) -> ReportFigure:
-    """Draw images with their true and predicted class and its probability.
+def most_confident_errors(errors: pd.DataFrame, data: Dataset) -> ReportFigure:
+    """Draw the first 24 errors with their true and predicted class and its probability.
 
     Parameters
     ----------
-    errors : ConfidentErrors
+    errors : DataFrame
         What :func:`kmnist_mlp.experiments.analysis.most_confident_errors` gives.
     data : Dataset
-        Gives the names of the classes.
+        Gives the images and the names of the classes.
     """
-    romaji, numbers = np.array(data.romaji), pd.DataFrame()
-    numbers["true_character"] = romaji[errors.labels]
-    numbers["predicted_character"] = romaji[errors.predictions]
-    numbers["probability"] = errors.confidences
+    errors, romaji, numbers = errors.head(24), np.array(data.romaji), pd.DataFrame()
+    numbers["true_character"] = romaji[errors.label]
+    numbers["predicted_character"] = romaji[errors.prediction]
+    numbers["probability"] = errors.confidence.to_numpy()
     names = data.class_names
     captions = [
         f"{names[label]} → {names[prediction]}  {in_percent(confidence, 0)}"
-        for _, label, prediction, confidence in zip(*errors, strict=True)
+        for label, prediction, confidence in errors.itertuples(index=False)
     ]
     half = len(captions) // 2
     parts = [slice(0, half), slice(half, None)] if half else [slice(None)]
-    panels = [image_grid(errors.images[part], 4, captions=captions[part]) for part in parts]
+    images = data.test_images[errors.index]
+    panels = [image_grid(images[part], 4, captions=captions[part]) for part in parts]
     return report_figure(panels, numbers, data_name=data.name)

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
+from kmnist_mlp.beyond import from_rounded, rounded
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.datasets.stand_in import KANA, spline, stroke_points
 from kmnist_mlp.figures.report_figure import report_figure
@@ -95,34 +96,6 @@ def examples(name: str) -> list[list[np.ndarray]]:
     return [[np.append(c[:-1:3], c[-1:], axis=0).round(1) for c in drawing] for drawing in curves]
 
 
-def quantised(model: MLP, bits: int) -> tuple[MLP, np.ndarray, np.ndarray]:
-    """Return a network with weights in few bits: whole multiples of one number for each unit.
-
-    Parameters
-    ----------
-    model : MLP
-    bits : int
-        2 to 8; the largest weight of a unit is its largest multiple, ``2 ** (bits - 1) - 1``.
-
-    Returns
-    -------
-    model : MLP
-    levels : ndarray of int8, shape (number of weights,)
-        The multiples.
-    scales : ndarray of float32, shape (number of units,)
-        What they are multiples of.
-    """
-    levels, scales = [], []
-    for W in model.weights:
-        largest = abs(W).max(axis=0)
-        scale = np.where(largest > 0, largest, 1) / (2 ** (bits - 1) - 1)
-        levels.append(np.rint(W / scale).astype(np.int8))
-        scales.append(scale.astype(np.float32))
-    weights = [level * scale for level, scale in zip(levels, scales, strict=True)]
-    rounded = MLP.from_parameters(model.activation, weights, model.biases, model.standardisation)
-    return rounded, np.concatenate([level.ravel() for level in levels]), np.concatenate(scales)
-
-
 def drawing_pad(
     network: TrainingResult | MLP, data: Dataset, *, bits: int = 8, images: int = 0
 ) -> HTML:
@@ -138,7 +111,7 @@ def drawing_pad(
     data : Dataset
         The data that it was trained on, for the names of the classes and its accuracy.
     bits : int
-        Of a weight: see :func:`quantised`.
+        Of a weight: see :func:`kmnist_mlp.beyond.rounded`.
     images : int
         Training images, the first ones, of which the pad shows those nearest to a drawing.
 
@@ -153,7 +126,12 @@ def drawing_pad(
     layers_for(model.layer_specs, SIDE**2, len(data.class_names))
     if len(model.weights) > 1 and model.activation not in IN_PAGES:
         raise ValueError(f"activation must be one of {IN_PAGES} here; got {model.activation!r}")
-    model, levels, scales = quantised(model, bits)
+    header, arrays = rounded(model, bits)
+    levels, scales = (
+        np.concatenate([arrays[f"{kind}_{n}"].ravel() for n in range(len(model.weights))])
+        for kind in ("weights", "scales")
+    )
+    model = from_rounded(header, arrays)
     accuracy = (model.predict(data.test_images) == data.test_labels).mean()
     about = (
         f"The network {'-'.join(map(str, model.layer_specs))} ({model.activation}) runs in this "
