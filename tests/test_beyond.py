@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import Mock
@@ -168,15 +169,15 @@ def test_what_has_a_record_is_not_trained_again_and_what_is_new_is(made, tmp_pat
 
 
 def test_no_row_is_incomplete_or_of_other_clusters(made, tmp_path, monkeypatch):
-    folder, trials = empty(tmp_path), made[2]
+    folder, (_, data, trials) = empty(tmp_path), made
     result = train(TINY, trials)
     add(folder, RUNS[2], result, trials)
-    for number, stage in enumerate(("save_arrays", "write_csv"), start=1):
+    for stage, run in product(("save_arrays", "write_csv"), (RUNS[0], RUNS[3])):
         with monkeypatch.context() as patched, pytest.raises(OSError, match="full"):
             patched.setattr(records, stage, Mock(side_effect=OSError("the disk is full")))
-            add(folder, Run("final", "x", TINY.replace(seed=number)), result, trials)
+            add(folder, run, result, trials)
         assert Records(folder).table.title.tolist() == ["nothing"]
-    other = protocol.without_test_images(made[1])
+    other = protocol.without_test_images(data)
     with pytest.raises(ValueError, match=other.fingerprint[:12]):
         add(folder, RUNS[2], result, other)
 

@@ -67,11 +67,6 @@ def assert_complete_and_the_same(results, expected, folder):
     assert not results.frame.cached.any()
 
 
-def test_two_processes_give_the_bits_of_one(data, expected, results_folder):
-    results = run(CONFIGS, SEEDS, n_jobs=2, data=data)
-    assert_complete_and_the_same(results, expected, results_folder)
-
-
 def test_processes_that_share_a_cache_and_differ_in_threads_give_the_same_bits(
     data, expected, monkeypatch
 ):
