@@ -124,7 +124,6 @@ def test_a_record_is_what_training_gave_with_its_images_and_teachers(made):
 
     taught = train(STUDENT, trials, callbacks=[Taught()])
     results = train(TINY, trials), train(ON_FEW, few), taught
-    assert len(kept.table) == len(RUNS)
     for run, result in zip(RUNS[2:], results, strict=True):
         row = kept.table.loc[run.identity]
         assert row.held_out_accuracy == pytest.approx(result.test_accuracy)

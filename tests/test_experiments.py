@@ -10,7 +10,6 @@ import pytest
 import threadpoolctl
 from options import ALL_CHANGED
 
-from kmnist_mlp.activations import ACTIVATIONS, Activation
 from kmnist_mlp.config import Config
 from kmnist_mlp.experiments import ResultCache, Results, run, runs, store
 from kmnist_mlp.experiments.store import PACKAGE, Table, quantities_of, source_hash
@@ -18,9 +17,7 @@ from kmnist_mlp.results import Callback
 from kmnist_mlp.training import train
 
 # The best epoch is none of the last: seeds 0 to 2 stop after epoch 8, seed 3 after epoch 5.
-CONFIG = Config(
-    layer_specs=(36, 8, 10), learning_rate=0.1, batch_size=32, epochs=8, early_stop_epoch=2
-)
+CONFIG = Config((36, 8, 10), learning_rate=0.1, batch_size=32, epochs=8, early_stop_epoch=2)
 WIDE = CONFIG.replace(layer_specs=(36, 12, 10))
 WILD = CONFIG.replace(activation="ReLU", learning_rate=1e12, momentum=False, epochs=5)
 
@@ -101,8 +98,6 @@ def test_a_run_can_be_added_under_a_name_of_its_configuration_and_taken_out(resu
     ("configs", "named"),
     [
         ("my L2", r"\{'my L2': Config\(.*'my L2'"),
-        ({"mine": "my L2"}, r"\{'mine': Config\(.*'my L2'"),
-        (["baselin"], "'baselin'.*'baseline'"),
         ({"mine": 0.1}, "'mine'.*Config.*0.1"),
         ({1: Config()}, "name.*1"),
         (Config(layer_specs=(35, 10)), "layer_specs"),
@@ -118,15 +113,12 @@ def test_what_is_no_experiment_or_does_not_fit_the_data_is_refused_before_any_tr
         run(configs, data=tiny10)
 
 
-@pytest.mark.parametrize(
-    ("text", "seeds"), [(None, 5), ("7", 7), ("0", None), ("two", None), ("1.5", None), ("²", None)]
-)
-def test_the_reports_seeds_are_five_or_as_many_as_the_variable_says(monkeypatch, text, seeds):
-    if text is not None:
+def test_the_reports_seeds_are_five_or_as_many_as_the_variable_says(monkeypatch):
+    assert runs.default_seeds() == [0, 1, 2, 3, 4]
+    monkeypatch.setenv("KMNIST_MLP_SEEDS", "7")
+    assert runs.default_seeds() == [0, 1, 2, 3, 4, 5, 6]
+    for text in ("0", "two", "1.5", "²"):
         monkeypatch.setenv("KMNIST_MLP_SEEDS", text)
-    if seeds:
-        assert runs.default_seeds() == list(range(seeds))
-    else:
         with pytest.raises(ValueError, match=f"KMNIST_MLP_SEEDS.*{text}"):
             runs.default_seeds()
 
@@ -140,18 +132,6 @@ def test_a_diverging_run_is_a_row_of_finite_numbers(tiny10, monkeypatch):
     assert np.isfinite(results.frame.drop(columns="experiment").to_numpy(float)).all()
     again = run({"wild": WILD}, n_jobs=1, data=tiny10)
     assert again.frame.cached.all() and again.frame.diverged.all()
-
-
-def test_an_error_keeps_the_runs_that_were_finished(tiny10, monkeypatch):
-    def fail(*_, **__):
-        raise ZeroDivisionError
-
-    monkeypatch.setitem(ACTIVATIONS, "broken", Activation(fail, fail))
-    broken = Config((36, 2, 10), "broken", epochs=1)  # the least work, so it comes last
-    with pytest.raises(ZeroDivisionError):
-        run({"broken": broken, "a": CONFIG}, [0, 1], n_jobs=1, data=tiny10)
-    again = run({"a": CONFIG}, [0, 1, 2], n_jobs=1, data=tiny10)
-    assert again.frame.cached.tolist() == [True, True, False]
 
 
 # ---- the key -------------------------------------------------------------------------------------
@@ -280,9 +260,7 @@ def test_a_long_run_that_is_interrupted_or_not_kept_goes_on_from_its_checkpoint(
 # ---- numbers -------------------------------------------------------------------------------------
 
 
-def test_fluctuation_is_that_of_the_last_ten_epochs_and_small_weights_are_of_the_first_layer(
-    tiny10,
-):
+def test_fluctuation_is_of_the_last_ten_epochs_and_small_weights_of_the_first_layer(tiny10):
     result = train(CONFIG, tiny10)
     falling = np.linspace(1.0, 0.1, 30)
     jumping = falling + 0.05 * (-1.0) ** np.arange(30) * (np.arange(30) >= 20)  # the last ten

@@ -9,10 +9,9 @@ import pytest
 import scipy.stats
 
 from kmnist_mlp import Config
-from kmnist_mlp.experiments import EXPERIMENTS, Results, readings, run, sweep
+from kmnist_mlp.experiments import EXPERIMENTS, Results, readings, reference, run, sweep
 from kmnist_mlp.experiments.claims import Claim
 from kmnist_mlp.experiments.readings import OURS, READINGS, read_as
-from kmnist_mlp.experiments.reference import load_reference
 from kmnist_mlp.network import MLP
 from kmnist_mlp.report import measure
 from kmnist_mlp.results import CURVES, TrainingResult
@@ -73,7 +72,7 @@ def test_the_committed_results_of_our_reading_and_seeds_are_the_reference_result
     measured = ours.frame.set_index(["experiment", "seed"])
     twenty = sweep.load("seeds").assign(experiment="baseline").set_index(["experiment", "seed"])
     compared = 0
-    for row in load_reference("KMNIST").itertuples():
+    for row in reference.load_reference("KMNIST").itertuples():
         for found in (measured, twenty):
             if row.quantity in found and (row.experiment, row.seed) in found.index:
                 if row.quantity != "late_fluctuation":  # of a run that does not settle: noise
