@@ -220,7 +220,7 @@ def test_every_accuracy_on_test_images_is_in_the_ledger_once(tmp_path):
 
 @pytest.fixture(scope="module")
 def measured(made, kana):
-    """Folder and ledger of two final networks, and lines of networks that were there before."""
+    """Folder and ledger of two final networks, and lines of earlier ones."""
     folder, ledger = made[0], made[0] / "ledger.csv"
     write_csv(protocol.load_ledger()[:0], ledger)
     baseline = MLP((36, 10), seed=9)
@@ -253,7 +253,7 @@ def test_the_ledger_has_the_accuracy_of_each_final_network_and_of_their_mean(mea
         recorded(networks, before)
 
 
-def test_the_check_refuses_networks_whose_accuracy_is_not_in_the_ledger(measured, kana, tmp_path):
+def test_the_check_refuses_an_accuracy_that_is_not_in_the_ledger(measured, kana, tmp_path):
     folder, ledger, _ = measured
     protocol.check(kana, folder, folder / "ledger.csv")
     for kind in (NETWORK, ENSEMBLE):
@@ -325,7 +325,7 @@ def test_the_shipped_records_are_those_of_the_plan_and_agree_with_their_arrays(k
         assert (run.config.validation_fraction == 0) == (run.data == "all")
         if run.data != "all":
             assert kept.correct(name).mean() == pytest.approx(row.held_out_accuracy, abs=1e-6)
-    if not kmnist.is_stand_in:  # k-means divides the images in the same way on every machine
+    if not kmnist.is_stand_in:  # the same clusters on every machine
         assert kept.clusters["trials"] == protocol.held_out_clusters(kmnist).fingerprint
 
 
