@@ -1,30 +1,32 @@
-"""Runs come in the order asked for, are named as asked for, and what does not fit is refused."""
+"""Runs come as asked for; a result is kept under a key of all that decides it."""
 
 import dataclasses
+import shutil
 
+import joblib
 import numpy as np
+import pandas as pd
 import pytest
+import threadpoolctl
+from options import ALL_CHANGED
 
-from kmnist_mlp.activations import ACTIVATIONS, Activation
 from kmnist_mlp.config import Config
-from kmnist_mlp.experiments import Results, run
-from kmnist_mlp.experiments.runs import default_seeds
+from kmnist_mlp.experiments import ResultCache, Results, run, runs, store
+from kmnist_mlp.experiments.store import PACKAGE, Table, quantities_of, source_hash
 from kmnist_mlp.results import Callback
 from kmnist_mlp.training import train
 
 # The best epoch is none of the last: seeds 0 to 2 stop after epoch 8, seed 3 after epoch 5.
-CONFIG = Config(
-    layer_specs=(36, 8, 10), learning_rate=0.1, batch_size=32, epochs=8, early_stop_epoch=2
-)
+CONFIG = Config((36, 8, 10), learning_rate=0.1, batch_size=32, epochs=8, early_stop_epoch=2)
 WIDE = CONFIG.replace(layer_specs=(36, 12, 10))
 WILD = CONFIG.replace(activation="ReLU", learning_rate=1e12, momentum=False, epochs=5)
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(tmp_path, monkeypatch):
-    """Give every test an empty cache, and the seeds of the report."""
+def results_folder(tmp_path, monkeypatch):
+    """Give every test an empty cache."""
     monkeypatch.setenv("KMNIST_MLP_RESULTS", str(tmp_path / "results"))
-    monkeypatch.delenv("KMNIST_MLP_SEEDS", raising=False)
+    return tmp_path / "results"
 
 
 @pytest.fixture
@@ -52,9 +54,9 @@ def test_there_is_a_row_for_every_run_in_the_order_asked_for_with_what_the_run_g
 
 
 def test_values_are_by_seed_with_accuracies_in_per_cent_and_their_gap_in_points(results):
-    accuracy, runs = results.values("test_accuracy", "a"), results.of("a")
-    assert accuracy.to_dict() == {run.config.seed: run.test_accuracy * 100 for run in runs}
-    assert results.values("test_loss", "a").tolist() == [run.test_loss for run in runs]
+    accuracy, of_a = results.values("test_accuracy", "a"), results.of("a")
+    assert accuracy.to_dict() == {run.config.seed: run.test_accuracy * 100 for run in of_a}
+    assert results.values("test_loss", "a").tolist() == [run.test_loss for run in of_a]
     training, validation, gap = (
         results.values(quantity, "a")
         for quantity in ("training_accuracy", "validation_accuracy", "generalisation_gap")
@@ -96,8 +98,6 @@ def test_a_run_can_be_added_under_a_name_of_its_configuration_and_taken_out(resu
     ("configs", "named"),
     [
         ("my L2", r"\{'my L2': Config\(.*'my L2'"),
-        ({"mine": "my L2"}, r"\{'mine': Config\(.*'my L2'"),
-        (["baselin"], "'baselin'.*'baseline'"),
         ({"mine": 0.1}, "'mine'.*Config.*0.1"),
         ({1: Config()}, "name.*1"),
         (Config(layer_specs=(35, 10)), "layer_specs"),
@@ -113,17 +113,14 @@ def test_what_is_no_experiment_or_does_not_fit_the_data_is_refused_before_any_tr
         run(configs, data=tiny10)
 
 
-@pytest.mark.parametrize(
-    ("text", "seeds"), [(None, 5), ("7", 7), ("0", None), ("two", None), ("1.5", None), ("²", None)]
-)
-def test_the_reports_seeds_are_five_or_as_many_as_the_variable_says(monkeypatch, text, seeds):
-    if text is not None:
+def test_the_reports_seeds_are_five_or_as_many_as_the_variable_says(monkeypatch):
+    assert runs.default_seeds() == [0, 1, 2, 3, 4]
+    monkeypatch.setenv("KMNIST_MLP_SEEDS", "7")
+    assert runs.default_seeds() == [0, 1, 2, 3, 4, 5, 6]
+    for text in ("0", "two", "1.5", "²"):
         monkeypatch.setenv("KMNIST_MLP_SEEDS", text)
-    if seeds:
-        assert default_seeds() == list(range(seeds))
-    else:
         with pytest.raises(ValueError, match=f"KMNIST_MLP_SEEDS.*{text}"):
-            default_seeds()
+            runs.default_seeds()
 
 
 def test_a_diverging_run_is_a_row_of_finite_numbers(tiny10, monkeypatch):
@@ -137,13 +134,178 @@ def test_a_diverging_run_is_a_row_of_finite_numbers(tiny10, monkeypatch):
     assert again.frame.cached.all() and again.frame.diverged.all()
 
 
-def test_an_error_keeps_the_runs_that_were_finished(tiny10, monkeypatch):
-    def fail(*_, **__):
-        raise ZeroDivisionError
+# ---- the key -------------------------------------------------------------------------------------
 
-    monkeypatch.setitem(ACTIVATIONS, "broken", Activation(fail, fail))
-    broken = Config((36, 2, 10), "broken", epochs=1)  # the least work, so it comes last
-    with pytest.raises(ZeroDivisionError):
-        run({"broken": broken, "a": CONFIG}, [0, 1], n_jobs=1, data=tiny10)
-    again = run({"a": CONFIG}, [0, 1, 2], n_jobs=1, data=tiny10)
-    assert again.frame.cached.tolist() == [True, True, False]
+
+def test_the_hash_follows_numerical_code_and_what_it_imports_not_comments_or_layout(tmp_path):
+    package = tmp_path / "kmnist_mlp"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("*.npz", "*.csv"))
+
+    def with_changed(name, change):
+        source = (package / name).read_text("utf-8")
+        (package / name).write_text(change(source), "utf-8")
+        found = source_hash(package)
+        (package / name).write_text(source, "utf-8")
+        return found
+
+    def comment(source):
+        changed = source.replace('."""', '. Indeed."""').replace('    """\n', 'Indeed.\n    """\n')
+        changed = changed.replace("\n\n\n", "\n\n# why\n\n\n\n")
+        assert "Indeed" in changed and "# why" in changed
+        return changed
+
+    longer = "{}\nCHANGED = 1\n".format
+    for name in ("network.py", "data.py", "extensions/augmentation.py", "callbacks/checkpoint.py"):
+        assert with_changed(name, longer) != source_hash(), name
+    for name in ("callbacks/live.py", "experiments/runs.py", "support/statistics.py"):
+        assert with_changed(name, longer) == source_hash(), name
+    assert with_changed("network.py", comment) == source_hash()
+    with open(package / "network.py", "a", encoding="utf-8") as file:
+        file.write("\nfrom kmnist_mlp.support import statistics\n")
+    assert with_changed("support/statistics.py", longer) != source_hash(package)
+
+
+def test_another_numpy_blas_or_numerical_code_gives_another_key(monkeypatch, tiny10):
+    def key():
+        store._environment.cache_clear()
+        return ResultCache(tiny10).key(CONFIG)
+
+    keys = [key()]
+    monkeypatch.setattr(np, "__version__", "0.0.0")
+    keys.append(key())
+    monkeypatch.setattr(store, "source_hash", lambda: "other")
+    keys.append(key())
+    blas = {"user_api": "blas", "internal_api": "openblas", "num_threads": 1}
+    for kernel in ("Haswell", "SkylakeX"):
+        pools = [blas | {"architecture": kernel}]
+        monkeypatch.setattr(threadpoolctl, "threadpool_info", lambda pools=pools: pools)
+        keys.append(key())
+    monkeypatch.undo()
+    assert key() == keys[0] and len({*keys}) == len(keys) == 5
+
+
+def test_every_hyper_parameter_and_other_data_give_another_key(tiny10, make_dataset):
+    cache, names = ResultCache(tiny10), [field.name for field in dataclasses.fields(Config)]
+    for name in names:
+        default = getattr(Config(), name)
+        assert getattr(ALL_CHANGED, name) != default, name
+        changed = dataclasses.replace(ALL_CHANGED, **{name: default})
+        assert cache.path(changed) != cache.path(ALL_CHANGED), name
+    assert cache.path(Config.from_dict(ALL_CHANGED.to_dict())) == cache.path(ALL_CHANGED)
+    other = make_dataset(classes=10, train=300, test=100, seed=1)
+    assert ResultCache(other).path(ALL_CHANGED) != cache.path(ALL_CHANGED)
+
+
+# ---- what is kept --------------------------------------------------------------------------------
+
+
+def test_a_second_call_takes_everything_from_the_cache_in_float32(tiny10, results_folder):
+    configs = {"a": CONFIG, "b": ALL_CHANGED.replace(layer_specs=(36, 12, 9, 10))}
+    run(configs, [0], n_jobs=1, data=tiny10, cache=False)
+    assert not results_folder.exists()
+    first = run(configs, [0, 1], n_jobs=1, data=tiny10)
+    double = run({"a": CONFIG}, [0], n_jobs=1, data=tiny10, dtype=np.float64)
+    assert double.of("a")[0].model.dtype == np.float64 and not double.frame.cached.any()
+    second = run([*configs.values()], [0, 1], n_jobs=1, data=tiny10)  # under other names
+    assert not first.frame.cached.any() and second.frame.cached.all()
+    for pair in zip(first.runs.values(), second.runs.values(), strict=True):
+        before, after = (result.model.predict_proba(tiny10.test_images) for result in pair)
+        assert before.dtype == after.dtype == np.float32 and np.array_equal(before, after)
+        assert pair[0].config == pair[1].config
+        pd.testing.assert_frame_equal(*(result.history for result in pair), check_exact=True)
+    measured = first.frame.columns.difference(["experiment", "cached"])
+    pd.testing.assert_frame_equal(first.frame[measured], second.frame[measured], check_exact=True)
+    more = run({"a": CONFIG}, [2, 0], n_jobs=1, data=tiny10)
+    assert more.frame.cached.tolist() == [False, True]
+    assert not run({"a": CONFIG}, [0], n_jobs=1, data=tiny10, cache=False).frame.cached.any()
+
+
+def test_a_cache_folder_that_cannot_be_written_is_told_and_the_results_are_given(
+    tiny10, results_folder
+):
+    results_folder.write_text("in the way")
+    with pytest.warns(UserWarning) as caught:
+        results = run({"a": CONFIG}, [0, 1], n_jobs=1, data=tiny10)
+    assert len(results.frame) == 2
+    assert all(str(results_folder) in str(warning.message) for warning in caught)
+    assert results_folder.read_text() == "in the way"
+
+
+def test_a_long_run_that_is_interrupted_or_not_kept_goes_on_from_its_checkpoint(
+    tiny10, results_folder, monkeypatch
+):
+    def train_until(last):
+        def watch(progress):
+            return seen.append(progress.epoch) or progress.epoch == last
+
+        monkeypatch.setattr(runs, "end_without_parent", watch)
+        return runs.train_or_resume(None, CONFIG, tiny10)
+
+    def refuse(*_):
+        raise OSError(28, "No space left on device")
+
+    def suffixes():
+        return [path.suffix for path in results_folder.iterdir()]
+
+    seen = []
+    assert train_until(3).interrupted and seen == [1, 2, 3]
+    assert ResultCache(tiny10).get(CONFIG) is None and suffixes() == [".checkpoint"]
+    with monkeypatch.context() as patch, pytest.warns(UserWarning, match="No space left"):
+        patch.setattr(store, "save_arrays", refuse)
+        train_until(99)
+    assert suffixes() == [".checkpoint"]
+    whole = train(CONFIG, tiny10).model.parameters
+    for _ in range(2):
+        assert np.array_equal(train_until(99).model.parameters, whole)
+        assert seen == [1, 2, 3, 4, 5, 6, 7, 8] and suffixes() == [".npz"]
+
+
+# ---- numbers -------------------------------------------------------------------------------------
+
+
+def test_fluctuation_is_of_the_last_ten_epochs_and_small_weights_of_the_first_layer(tiny10):
+    result = train(CONFIG, tiny10)
+    falling = np.linspace(1.0, 0.1, 30)
+    jumping = falling + 0.05 * (-1.0) ** np.arange(30) * (np.arange(30) >= 20)  # the last ten
+    earlier = falling + 0.05 * (-1.0) ** np.arange(30) * (np.arange(30) < 20)
+    found = []
+    for curve in (falling, earlier, jumping, 0 * falling):
+        changed = dataclasses.replace(result, curves={"training_loss": curve})
+        found.append(quantities_of(changed)["late_fluctuation"])
+    off = jumping[20:] - np.polynomial.Polynomial.fit(range(10), jumping[20:], 1)(np.arange(10))
+    expected = np.sqrt(np.mean(off**2)) / np.mean(jumping[20:])
+    assert found == pytest.approx([0, 0, expected, 0], abs=1e-12) and expected > 0.1
+    weights, last = result.model.weights
+    weights[:, :], last[...] = 1, 0
+    weights[:4, 0] = [-0.00099, 0.00099, 0.00101, -0.00101]
+    assert quantities_of(result)["small_weight_share"] == 2 / weights.size
+
+
+def test_only_rows_that_a_table_lacks_are_trained_and_each_is_added_at_once(tmp_path, tiny10):
+    def job(key, config, data):
+        if len(trained) == interrupted_at:
+            raise KeyboardInterrupt
+        trained.append(key)
+        return train(config, data)
+
+    table = Table(tmp_path / "kept.csv", ["rate", "seed"])
+    table.path.write_text("rate,seed,test_loss,best_epoch\n")  # what it keeps of a run
+    planned = {
+        (rate, seed): CONFIG.replace(learning_rate=rate, seed=seed)
+        for rate in (0.05, 1e-3)
+        for seed in (1, 0)
+    }
+    trained, interrupted_at = [], 2
+    with joblib.parallel_config("sequential"):
+        with pytest.raises(KeyboardInterrupt):
+            runs.train_missing(table.missing(planned), table.add, tiny10, job)
+        assert table.load()[table.key].to_numpy().tolist() == [[0.05, 0], [0.05, 1]]
+        trained, interrupted_at = [], None
+        runs.train_missing(table.missing(planned), table.add, tiny10, job)
+    assert trained == [(1e-3, 1), (1e-3, 0)]
+    rows = table.load()
+    assert rows.rate.tolist() == [1e-3, 1e-3, 0.05, 0.05] and rows.seed.tolist() == [0, 1] * 2
+    result = train(planned[0.05, 1], tiny10)
+    assert rows.iloc[3].tolist() == pytest.approx([0.05, 1, result.test_loss, result.best_epoch])
+    table.add((1e-3, 0), dataclasses.replace(result, test_loss=7.0))  # in place of the row
+    assert table.load().test_loss.tolist() == [7.0, *rows.test_loss[1:]]

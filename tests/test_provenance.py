@@ -4,7 +4,6 @@ import re
 import subprocess
 
 import numpy as np
-import pytest
 import threadpoolctl
 
 from kmnist_mlp import __version__
@@ -22,34 +21,33 @@ def test_the_version_is_the_same_in_the_package_the_citation_and_the_changelog()
     assert (state == "unreleased") == __version__.endswith(".dev0")
 
 
-@pytest.mark.parametrize(
-    ("changed", "folder", "expected"),
-    [
-        (None, ".", "{}, clean tree"),
-        ("build/index.html", ".", "{}, clean tree"),
-        ("code.py", ".", "{}, with uncommitted changes"),
-        ("new.py", ".", "{}, with uncommitted changes"),
-        (None, "build", "unknown (not a git checkout)"),  # a repository lies around it
-        (None, "..", "unknown (not a git checkout)"),
-    ],
-)
 def test_the_commit_is_that_of_the_folder_and_says_whether_the_files_are_its_own(
-    tmp_path, monkeypatch, changed, folder, expected
+    tmp_path, monkeypatch
 ):
     """Also in a checkout of another user, as in a container, which git itself refuses."""
+
+    def found(folder):
+        monkeypatch.setattr(provenance, "PROJECT", folder)
+        commit.cache_clear()
+        return commit()
+
     checkout = tmp_path / "größe 日本"
-    (checkout / "build").mkdir(parents=True)
+    build = checkout / "build"
+    build.mkdir(parents=True)
     (checkout / ".gitignore").write_text("build/\n", "utf-8")
     (checkout / "code.py").write_text("1\n", "utf-8")
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@b.example", "-C", str(checkout)]
     for words in ("init --quiet", "add .", "commit --quiet -m one", "rev-parse HEAD"):
-        head = subprocess.run([*git, *words.split()], check=True, stdout=subprocess.PIPE).stdout
-    if changed:
-        (checkout / changed).write_text("2\n", "utf-8")
-    monkeypatch.setattr(provenance, "PROJECT", (checkout / folder).resolve())
+        head = subprocess.check_output([*git, *words.split()], text=True)[:12]
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
-    commit.cache_clear()
-    assert commit() == expected.format(head.decode()[:12])
+    (build / "index.html").write_text("2\n", "utf-8")
+    assert found(checkout) == f"{head}, clean tree"
+    for folder in (build, tmp_path):  # a repository lies around the first
+        assert found(folder) == "unknown (not a git checkout)"
+    for changed in ("new.py", "code.py"):
+        (checkout / changed).write_text("2\n", "utf-8")
+        assert found(checkout) == f"{head}, with uncommitted changes"
+        (checkout / changed).unlink()
     commit.cache_clear()
 
 

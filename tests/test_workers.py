@@ -35,13 +35,6 @@ def results_folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture
-def client():
-    settings = {"host": "127.0.0.1", "dashboard_address": None, "silence_logs": 50}
-    with LocalCluster(2, threads_per_worker=1, **settings) as cluster, Client(cluster) as client:
-        yield client
-
-
 def kill_at_the_first_result(folder, workers):
     """Kill one of ``workers()`` when a first result is in the folder; return the thread."""
 
@@ -65,11 +58,6 @@ def assert_complete_and_the_same(results, expected, folder):
         assert np.array_equal(results.runs[key].model.parameters, result.model.parameters)
     assert len(list(folder.glob("*.npz"))) == len(results.frame) == 9
     assert not results.frame.cached.any()
-
-
-def test_two_processes_give_the_bits_of_one(data, expected, results_folder):
-    results = run(CONFIGS, SEEDS, n_jobs=2, data=data)
-    assert_complete_and_the_same(results, expected, results_folder)
 
 
 def test_processes_that_share_a_cache_and_differ_in_threads_give_the_same_bits(
@@ -101,12 +89,14 @@ def test_a_killed_process_costs_no_result_and_is_reported(data, expected, result
     assert_complete_and_the_same(results, expected, results_folder)
 
 
-def test_a_killed_worker_of_a_cluster_costs_no_result(client, data, expected, results_folder):
-    pids = list(client.run(os.getpid).values())
-    assert len({*pids, os.getpid()}) == 3  # two processes, and this one
-    killer = kill_at_the_first_result(results_folder, lambda: pids)
-    with joblib.parallel_config(backend="dask"):
-        results = run(CONFIGS, SEEDS, data=data)
-    killer.join()
-    assert pids[0] not in client.run(os.getpid).values()
+def test_a_killed_worker_of_a_cluster_costs_no_result(data, expected, results_folder):
+    settings = {"host": "127.0.0.1", "dashboard_address": None, "silence_logs": 50}
+    with LocalCluster(2, threads_per_worker=1, **settings) as cluster, Client(cluster) as client:
+        pids = list(client.run(os.getpid).values())
+        assert len({*pids, os.getpid()}) == 3  # two processes, and this one
+        killer = kill_at_the_first_result(results_folder, lambda: pids)
+        with joblib.parallel_config(backend="dask"):
+            results = run(CONFIGS, SEEDS, data=data)
+        killer.join()
+        assert pids[0] not in client.run(os.getpid).values()
     assert_complete_and_the_same(results, expected, results_folder)
