@@ -8,9 +8,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-import scipy.stats
 from options import ALL_CHANGED
-from printed import ACCURACIES, EXPERIMENTS, LOSSES
+from printed import ACCURACIES, LOSSES
 from shown import ends, lines, points, texts, ticks
 from small_runs import SMALL_RUNS, judged_twice
 
@@ -22,13 +21,14 @@ from kmnist_mlp.experiments.claims import Claim
 from kmnist_mlp.experiments.paper import paper_curves
 from kmnist_mlp.experiments.paper_gradients import differences_by_epsilon
 from kmnist_mlp.figures.comparison import FAR, VERDICT_STYLES
-from kmnist_mlp.figures.report_figure import report_figure
+from kmnist_mlp.figures.report_figure import report_figure, title
 from kmnist_mlp.figures.style import picture, png
 from kmnist_mlp.support.colours import BLUE, GREEN, GREY, ORANGE
+from kmnist_mlp.support.statistics import interval, prediction_interval, signed
 
 RNG = np.random.default_rng(0)
 COUNTS = RNG.integers(1, 50, (10, 10)) + np.diag(RNG.integers(50, 99, 10))
-PARTS = ("training", "validation")
+PARTS, KINDS = ("training", "validation"), [("loss", 1), ("accuracy", 100)]
 PATHS = {"L2": ["baseline", "l2_0.2"], "L1": ["baseline"]}
 DISTANCES = {"validation": RNG.uniform(1, 8, 50), "test": RNG.uniform(2, 9, 40)}
 
@@ -63,9 +63,9 @@ def at(axis, **properties):
     return points(lines(axis, **properties))
 
 
-def finite(found):
-    """Return points that are drawn: a line has none where its seed has stopped."""
-    return found[np.isfinite(found).all(axis=1)]
+def rows_of(numbers):
+    """Return the row of a panel in which each experiment stands."""
+    return pd.factorize(numbers.experiment)[0]
 
 
 def pairs_at(values, rows):
@@ -79,17 +79,11 @@ def of_seeds(results, name, quantity="test_accuracy"):
     return np.array([factor * getattr(run, quantity) for run in results.of(name)])
 
 
-def small_sweep():
-    """Two rates by three momenta by two penalties; one run of the best combination diverged."""
-    cells = [(rate, gamma, penalty) for penalty in (0.2, 0.4) for gamma in (0.5, 0.9, 0.99)
-             for rate in (5e-4, 1e-3)]  # fmt: skip
-    frame = pd.DataFrame(
-        [(*cell, seed, 0.95 + place / 200 + seed**2 / 1000, 0.90 - place / 300 + seed**2 / 500)
-         for place, cell in enumerate(cells) for seed in (0, 1, 2)],
-        columns=[*sweep.AXES, "seed", "validation_accuracy", "test_accuracy"],
-    ).assign(diverged=False)  # fmt: skip
-    frame.loc[frame.index[-1], "diverged"] = True
-    return frame
+def changed_sweep():
+    """Return a part of the kept sweep, of whose best combination one run has diverged."""
+    runs = sweep.load("grid").query("L2_penalty > 0.1")
+    runs.loc[runs.validation_accuracy.idxmax(), "diverged"] = True
+    return runs
 
 
 def errors_of(data):
@@ -114,7 +108,16 @@ ALL = OF_SEEDS | {
     figures.most_confident_errors: lambda r, d: [errors_of(d), d],
     figures.distance_histogram: lambda r, d: [DISTANCES, d.name],
     figures.difference_by_epsilon: lambda r, d: [differences_by_epsilon(d), d.name],
-    figures.heat_maps: lambda r, d: [small_sweep(), "validation_accuracy"],
+    figures.heat_maps: lambda r, d: [changed_sweep(), "validation_accuracy"],
+}
+# what the table of a figure has of its points, a row for each: x and y
+POINTS = {
+    figures.learning_curves: lambda n: (n.epoch, n.training_loss),
+    figures.overlay: lambda n: (n.epoch, n.validation_loss),
+    figures.against_paper: lambda n: (n.test_accuracy_percent, rows_of(n)),
+    figures.difference_to_paper: lambda n: (n.ours - n.paper, rows_of(n)),
+    figures.accuracy_by_parameters: lambda n: (n.parameters, n.test_accuracy_percent),
+    figures.difference_by_epsilon: lambda n: (n.epsilon, n.iloc[:, 1]),
 }
 
 
@@ -137,7 +140,11 @@ def test_a_figure_is_of_finite_numbers_labelled_within_its_panels_and_marked_on_
         assert width <= (4.2 if is_chart else 8) and "STAND-IN" not in content
         for axis in panel.axes if is_chart else ():
             assert axis.get_xlabel() and axis.has_data()
-            assert not any(np.isinf(line.get_xydata()).any() for line in axis.lines)
+            assert not np.isinf(points(axis.lines)).any()
+    if make in POINTS:
+        expected = pd.DataFrame(np.transpose(POINTS[make](figure.numbers))).dropna().to_numpy()
+        found = np.concatenate([points(axis.lines) for p in figure.panels for axis in p.axes])
+        assert np.isclose(expected[:, np.newaxis], found).all(axis=2).any(axis=1).all()
     name = "stand-in data, pooled"
     marked = make(*ALL[make](replace(small_results, data_name=name), replace(kana, name=name)))
     marks = [panel.get_supxlabel().startswith("STAND-IN") for panel in marked.panels]
@@ -183,30 +190,34 @@ def test_the_data_of_a_figure_name_configurations_and_seeds(small_results):
 # ---- curves --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["baseline", "two_hidden_layers", "mine"])
-def test_learning_curves_are_the_seeds_their_mean_and_spread_beside_the_papers(small_results, name):
+@pytest.mark.parametrize(
+    ("name", "headings"),
+    [
+        ("baseline", ["Figure 3. Loss", "Figure 4. Accuracy"]),
+        ("two_hidden_layers", ["Figure 21. Loss", "Figure 22. Accuracy"]),
+        ("mine", ["Loss", "Accuracy"]),
+    ],
+)
+def test_learning_curves_are_the_mean_and_spread_of_the_seeds_beside_the_papers(
+    small_results, name, headings
+):
     runs, figure = small_results.of(name), figures.learning_curves(small_results, name)
     numbers = figure.numbers.query("source == 'ours'")
     shared = np.arange(min(len(run.history) for run in runs))
     assert numbers.seed.tolist() == np.repeat([0, 1, 2], [len(r.history) for r in runs]).tolist()
-    in_paper = EXPERIMENTS.get(name, "|").split("|")[1]
-    in_paper = [int(number) for number in in_paper.split("-") if number]
     kept = [run.best_epoch for run in runs]
     stopped = [run.stopped_epoch for run in runs]
     at_kept = numbers.dropna(subset="test_accuracy")
     assert at_kept.epoch.tolist() == kept and at_kept.stopped_epoch.tolist() == stopped
-    for place, (kind, factor) in enumerate({"loss": 1, "accuracy": 100}.items()):
-        (axis,) = figure.panels[place].axes
-        heading = f"Figure {in_paper[place]}. " if in_paper else ""
-        assert axis.get_title(loc="left") == heading + kind.capitalize()
-        assert axis.get_ylabel() == {"loss": "cross-entropy / 10", "accuracy": "accuracy, %"}[kind]
+    axes = [panel.axes[0] for panel in figure.panels]
+    assert [axis.get_title(loc="left") for axis in axes] == headings
+    assert [axis.get_ylabel() for axis in axes] == ["cross-entropy / 10", "accuracy, %"]
+    for axis, heading, (kind, factor) in zip(axes, headings, KINDS, strict=True):
         for part, colour, band in zip(PARTS, (BLUE, ORANGE), axis.collections, strict=True):
             histories = [factor * run.history[f"{part}_{kind}"].to_numpy() for run in runs]
             first = np.array([history[shared] for history in histories])
-            centre, spread = first.sum(axis=0) / 3, first.std(axis=0, ddof=1)
+            centre, spread = first.mean(axis=0), first.std(axis=0, ddof=1)
             close(factor * numbers[f"{part}_{kind}"], np.concatenate(histories))
-            seeds = np.transpose([numbers.epoch, np.concatenate(histories)])
-            close(finite(at(axis, color=colour, linewidth=0.6)), seeds)
             close(at(axis, color=colour, label=part), np.transpose([shared + 1, centre]))
             close(at(axis, color=colour, marker="|"), [(len(h), h[-1]) for h in histories])
             expected = np.transpose([shared + 1, centre - spread, centre + spread])
@@ -215,12 +226,13 @@ def test_learning_curves_are_the_seeds_their_mean_and_spread_beside_the_papers(s
         dotted = at(axis, linestyle=":")
         assert len(dotted) == 2 * (stopped != kept)
         close(dotted[:, 0], np.median(stopped))
-        test = of_seeds(small_results, name, f"test_{kind}").sum() / 3
+        test = of_seeds(small_results, name, f"test_{kind}").mean()
         close(at(axis, marker="D"), [(np.median(kept), test)])
         grey = lines(axis, color=GREY, linestyle="-", linewidth=1.0)
-        assert len(grey) == (2 if in_paper else 0)
+        assert len(grey) == (2 if "." in heading else 0)
         for line, part in zip(grey, PARTS, strict=False):
-            curve = factor * paper_curves([in_paper[place]])[f"{part}_{kind}"]
+            number = int(heading.split(".")[0].removeprefix("Figure "))
+            curve = factor * paper_curves([number])[f"{part}_{kind}"]
             close(points([line]), [*curve.items()])
             assert max(curve.dropna()) < axis.get_ylim()[1]
     epochs = f"the weights of epoch {np.median(kept):g}; training stops at epoch"
@@ -251,12 +263,10 @@ def test_an_overlay_holds_the_curves_of_all_experiments_told_apart_without_colou
         assert axis.get_ylabel() == label
         assert [text.get_text() for text in panel.legends[0].get_texts()] == [*names.values()]
         assert len({line.get_linestyle() for line in thick}) == len(names)
+        factor = 100 if "accuracy" in quantity else 1
         for (name, shown), line in zip(names.items(), thick, strict=True):
-            factor = 100 if "accuracy" in quantity else 1
             curves = [factor * run.history[quantity].to_numpy() for run in small_results.of(name)]
             together = np.concatenate(curves)
-            thin = finite(at(axis, linewidth=0.6, color=line.get_color()))
-            close(thin[:, 1], together)
             shared = min(map(len, curves))
             mean = sum(curve[:shared] for curve in curves) / 3
             close(points([line]), np.transpose([np.arange(shared) + 1, mean]))
@@ -271,25 +281,22 @@ def test_an_overlay_holds_the_curves_of_all_experiments_told_apart_without_colou
 
 
 def test_our_means_and_the_papers_values_are_drawn_for_every_experiment(small_results):
-    names = {"linear": "linear softmax", "baseline": "baseline, early stopping",
-             "l2_0.2": "L2 penalty 0.2", "learning_rate_0.5": "learning rate 0.5",
-             "mine": "mine"}  # fmt: skip
+    names = ["linear", "baseline", "l2_0.2", "learning_rate_0.5", "mine"]
     figure = figures.against_paper(small_results, names)
-    (axis,), titles = figure.panels[0].axes, list(names.values())
-    ours = np.array([of_seeds(small_results, name) for name in names])
-    means = ours.sum(axis=1) / 3
+    (axis,), rows = figure.panels[0].axes, np.arange(5)
+    means = np.mean([of_seeds(small_results, name) for name in names], axis=1)
     papers = np.array([float(ACCURACIES.get(name) or "nan") for name in names])
     near = means >= np.median(means) - FAR
-    rows = np.arange(5)
-    assert list(ticks(axis, "y").values()) == titles and axis.yaxis_inverted()
-    assert 1 < near.sum() < 5
+    assert list(ticks(axis, "y").values()) == [title(name) for name in names]
+    assert axis.yaxis_inverted() and 1 < near.sum() < 5
     close(at(axis, marker="o"), np.transpose([means, rows])[near])
-    close(at(axis, marker="|"), [(value, row) for row in rows[near] for value in ours[row]])
+    close(np.unique(at(axis, marker="|")[:, 1]), rows[near])
     close(at(axis, marker="s"), np.transpose([papers, rows + 0.2])[near & (papers > 0)])
     written = {height: text.strip("◂ ") for (_, height), text in texts(axis).items()}
     assert written == {row: f"{means[row]:.1f} %" for row in rows[~near]}
-    close(figure.numbers.test_accuracy_percent, ours.ravel())
-    close(figure.numbers.paper_test_accuracy_percent, np.repeat(papers, 3))
+    numbers = figure.numbers.groupby("experiment", sort=False).mean()
+    close(numbers.test_accuracy_percent, means)
+    close(numbers.paper_test_accuracy_percent, papers)
     assert f"between {means.min():.1f} % and {means.max():.1f} %." in figure.finding
 
 
@@ -301,19 +308,15 @@ def test_the_next_run_is_drawn_beside_each_printed_number(small_results):
         shown = [name for name in SMALL_RUNS if printed.get(name)]
         papers = np.array([[float(printed[name])] for name in shown])
         ours = np.array([of_seeds(small_results, name, quantity) for name in shown])
-        means = ours.sum(axis=1, keepdims=True) / 3
-        half = scipy.stats.t.ppf(0.975, 2) * ours.std(axis=1, ddof=1, keepdims=True)
-        half *= (4 / 3) ** 0.5
-        limits = np.hstack([means - half, means + half])
+        means, *limits = np.transpose([prediction_interval(values) for values in ours])
+        limits, rows = np.transpose(limits), np.arange(len(shown))
         last = np.array([[0.1 ** len(printed[name].partition(".")[2])] for name in shown])
         rounding = last * [[-0.5, up]]
         assert numbers.experiment.tolist() == np.repeat(shown, 3).tolist()
         expected = np.hstack([papers, limits, papers + rounding]).repeat(3, axis=0)
         close(numbers[["paper", "low", "high", "paper_low", "paper_high"]], expected)
         close(numbers.ours, ours.ravel())
-        rows = np.arange(len(shown))
-        close(at(axis, marker="|"), pairs_at(ours - papers, rows))
-        close(at(axis, marker="o"), pairs_at(means - papers, rows))
+        close(at(axis, marker="o"), np.transpose([means - papers[:, 0], rows]))
         for bars, expected in zip(axis.collections, (rounding, limits - papers), strict=True):
             close(np.concatenate(bars.get_segments()), pairs_at(expected, rows))
 
@@ -333,10 +336,9 @@ def test_claims_of_any_unit_are_drawn_in_halves_of_their_interval(small_results)
     values = [of_seeds(small_results, name) for name in ("baseline", "l2_0.2", "linear")]
     losses = [of_seeds(small_results, name, "test_loss") for name in ("baseline", "linear")]
     values.insert(2, np.subtract(*losses))
-    half = [scipy.stats.t.ppf(0.975, 2) * v.std(ddof=1) / 3**0.5 for v in values]
-    mean = [v.sum() / 3 for v in values]
+    mean, low, high = np.transpose([interval(v) for v in values])
     inside = [mean[0] - 10, 84 - mean[1], -mean[2], min(mean[3] - 84, 94 - mean[3]) / 2]
-    inside = np.divide(inside, half)  # the printed number's interval is that of the next run
+    inside = np.divide(inside, (high - low) / 2)  # the last interval is that of the next run
     figure = figures.scoreboard_figure(judged)
     numbers, axes = figure.numbers, [panel.axes[0] for panel in figure.panels]
     close(numbers[["inside", "low", "high"]][:4], np.transpose([inside, inside - 1, inside + 1]))
@@ -365,24 +367,21 @@ def test_contributions_and_the_rest_add_up_to_the_measured_difference(small_resu
     figure = figures.contributions(small_results, "linear", ["baseline", "l2_0.2"], "mine")
     accuracy = {name: of_seeds(small_results, name) for name in SMALL_RUNS}
     gains = [accuracy[name] - accuracy["linear"] for name in ("baseline", "l2_0.2")]
-    gains = np.array([*gains, accuracy["mine"] - accuracy["linear"] - sum(gains)])
+    gains = [*gains, accuracy["mine"] - accuracy["linear"] - sum(gains)]
     numbers, (axis,) = figure.numbers, figure.panels[0].axes
     close(numbers.T, [[0, 1, 2], accuracy["linear"], *gains, accuracy["mine"]])
-    changes = gains.sum(axis=1) / 3
-    start = accuracy["linear"].sum() / 3
-    levels = start + np.cumsum([0, *changes])
+    changes, *limits = np.transpose([interval(gain) for gain in gains])
+    levels = accuracy["linear"].mean() + np.cumsum([0, *changes])
     bars = [(bar.get_x(), bar.get_width()) for bar in axis.patches]
     close(bars, np.transpose([levels[:-1], changes]))
-    half = scipy.stats.t.ppf(0.975, 2) * gains.std(axis=1, ddof=1) / 3**0.5
-    intervals = np.transpose([levels[1:] - half, levels[1:] + half])
-    black = axis.collections[1].get_segments()
-    close(np.concatenate(black), pairs_at(intervals, [1, 2, 3]))
-    close(at(axis, marker="D"), [(start, 0), (accuracy["mine"].sum() / 3, 4)])
-    signed = [f"{change:+.2f}".replace("-", "−") for change in changes]
-    assert [*texts(axis).values()] == [*signed, f"{start:.1f} %", f"{levels[-1]:.1f} %"]
+    black = np.concatenate(axis.collections[1].get_segments())
+    close(black, pairs_at(np.transpose(levels[:-1] + limits), [1, 2, 3]))
+    close(at(axis, marker="D"), [(levels[0], 0), (accuracy["mine"].mean(), 4)])
+    written = [*(signed(change, 2) for change in changes), *(f"{x:.1f} %" for x in levels[::3])]
+    assert [*texts(axis).values()] == written
     labels = list(ticks(axis, "y").values())
-    assert [labels[0], *labels[2:3], labels[-1]] == ["linear softmax", "+ L2 penalty 0.2", "mine"]
-    whole, alone = (f"{c:+.1f}".replace("-", "−") for c in (sum(changes), sum(changes[:2])))
+    assert [labels[0], labels[2], labels[-1]] == ["linear softmax", "+ L2 penalty 0.2", "mine"]
+    whole, alone = signed(sum(changes), 1), signed(sum(changes[:2]), 1)
     assert f"by {whole} points" in figure.finding and f"add up to {alone}." in figure.finding
 
 
@@ -412,48 +411,41 @@ def test_accuracy_by_penalty_is_drawn_as_means_with_standard_deviations(small_re
 
 
 def test_accuracy_is_drawn_at_the_number_of_parameters_beside_its_layers(small_results):
-    names, sizes = ["two_hidden_layers", "linear"], [37 * 5 + 6 * 5 + 6 * 10, 37 * 10]
+    sizes = {"36-5-5-10": 37 * 5 + 6 * 5 + 6 * 10, "36-10": 37 * 10}
+    names = ["two_hidden_layers", "linear"]
     figure = figures.accuracy_by_parameters(small_results, names)
-    ours = np.array([of_seeds(small_results, name) for name in names])
-    means, (axis,) = ours.sum(axis=1) / 3, figure.panels[0].axes
-    each = np.transpose([np.repeat(sizes, 3), ours.ravel()])
-    close(at(axis, marker="o"), np.transpose([sizes, means]))
-    close(at(axis, marker="_"), each)
-    close(figure.numbers[["parameters", "test_accuracy_percent"]], each)
-    assert {text.get_text(): text.xy[0] for text in axis.texts} == dict(
-        zip(("36-5-5-10", "36-10"), sizes, strict=True)
-    )
+    (axis,) = figure.panels[0].axes
+    means = [of_seeds(small_results, name).mean() for name in names]
+    close(at(axis, marker="o"), np.transpose([[*sizes.values()], means]))
+    assert {text.get_text(): text.xy[0] for text in axis.texts} == sizes
     boxes = [text.get_window_extent() for text in axis.texts]
     assert not boxes[0].overlaps(boxes[1])
     assert all(axis.bbox.x0 <= box.x0 and box.x1 <= axis.bbox.x1 for box in boxes)
-    best = int(np.argmax(means))
-    layers = ("36-5-5-10", "36-10")[best]
-    assert f"{layers} ({means[best]:.1f} %, {sizes[best]} parameters)" in figure.finding
+    layers = [*sizes][np.argmax(means)]
+    assert f"{layers} ({max(means):.1f} %, {sizes[layers]} parameters)" in figure.finding
 
 
 @pytest.mark.parametrize("quantity", ["validation_accuracy", "test_accuracy"])
 def test_a_heat_map_frames_the_best_combination_and_shows_none_that_diverged(quantity):
-    runs = small_sweep()
+    runs = changed_sweep()
     figure = figures.heat_maps(runs, quantity)
+    axes = ["L2_penalty", "momentum_gamma", "learning_rate"]
     cells = {
-        key: np.nan if rows.diverged.any() else 100 * rows[quantity].sum() / 3
-        for key, rows in runs.groupby(["L2_penalty", "momentum_gamma", "learning_rate"])
+        key: np.nan if rows.diverged.any() else 100 * rows[quantity].mean()
+        for key, rows in runs.groupby(axes)
     }
     best = max((key for key in cells if cells[key] == cells[key]), key=cells.get)
-    numbers = figure.numbers
-    close(numbers.percent, list(cells.values()))
-    assert [*numbers[["L2_penalty", *sweep.AXES[1::-1]]].itertuples(index=False, name=None)] == [
-        *cells
-    ]
-    for panel, penalty in zip(figure.panels, (0.2, 0.4), strict=True):
+    close(figure.numbers.percent, list(cells.values()))
+    assert [*figure.numbers[axes].itertuples(index=False, name=None)] == [*cells]
+    for panel, penalty in zip(figure.panels, runs.L2_penalty.unique(), strict=True):
         (axis,) = panel.axes
         assert axis.get_title(loc="left").endswith(f"L2 penalty {penalty}")
-        coloured, rates = axis.collections[0].get_array(), ticks(axis, "x")
+        coloured, rates = np.ma.filled(axis.collections[0].get_array(), np.nan), ticks(axis, "x")
         momenta, written = ticks(axis, "y"), texts(axis)
-        assert axis.yaxis_inverted() and len(written) == coloured.size == len(cells) / 2
+        assert axis.yaxis_inverted() and len(written) == coloured.size
         for (x, y), text in written.items():
             key = (penalty, float(momenta[y]), float(rates[x]))
             assert text == (f"{cells[key]:.1f}" if np.isfinite(cells[key]) else "–")
-            close(np.ma.filled(coloured, np.nan)[int(y), int(x)], cells[key])
+            close(coloured[int(y), int(x)], cells[key])
             framed = [p for p in axis.patches if p.get_center() == pytest.approx((x, y))]
             assert len(framed) == (key == best)

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
+from shown import lines, points, ticks
 
 from kmnist_mlp.experiments import sweep
 from kmnist_mlp.experiments.paper import PAPER
@@ -38,10 +39,6 @@ def ablation():
     return found
 
 
-def labels(axis):
-    return [text.get_text() for text in axis.get_yticklabels()]
-
-
 def test_the_differences_of_the_gradients_are_drawn_against_the_step_a_panel_per_kind():
     columns = [("bias", "0", "first"), ("weight", "0,2", "first"), ("bias", "0", "last")]
     values = [[1e-2, 1e-3, 3e-3], [2e-5, 3e-5, 5e-6], [0.0, 1e-9, 2e-8]]
@@ -52,8 +49,7 @@ def test_the_differences_of_the_gradients_are_drawn_against_the_step_a_panel_per
     bias, weight = (panel.axes[0] for panel in figure.panels)
     assert bias.get_title(loc="left") == "bias (2)" and bias.lines[2].get_label() == "median"
     expected = [[1e-2, 2e-5, 1e-17], [3e-3, 5e-6, 2e-8], [6.5e-3, 1.25e-5, 1e-8]]
-    for line, own in zip(bias.lines, expected, strict=False):
-        np.testing.assert_allclose(line.get_xydata(), np.transpose([[0.1, 0.01, 1e-5], own]))
+    np.testing.assert_allclose([line.get_ydata() for line in bias.lines[:3]], expected)
     np.testing.assert_allclose(weight.lines[0].get_ydata(), [1e-3, 3e-5, 1e-9])
     for axis in (bias, weight):
         rounding, truncation, step, bound = axis.lines[-4:]
@@ -64,8 +60,7 @@ def test_the_differences_of_the_gradients_are_drawn_against_the_step_a_panel_per
         low, high = axis.get_ylim()
         assert low < 1e-17 and high > truncation.get_ydata().max()
     names = ["bias [0], first image", "weight [0,2], first image", "bias [0], last image"]
-    assert list(figure.numbers) == ["epsilon", *names]
-    np.testing.assert_allclose(figure.numbers[names], values)
+    np.testing.assert_allclose(figure.numbers[["epsilon", *names]], differences.reset_index())
     assert "smallest with a step of 10⁻⁵" in figure.finding
 
 
@@ -77,20 +72,19 @@ def test_a_walk_leads_from_our_number_by_its_steps_to_the_papers(ablation, label
     reached = walk.value[drawn.OURS] + steps.value.fillna(0).cumsum()
     assert reached.iloc[-1] == pytest.approx(walk.value[drawn.CODE])
     np.testing.assert_allclose(steps.start.iloc[1:], reached.iloc[:-1])
-
-    def summed(number):
-        return sum(weight * number(name) for name, weight in weights.items())
-
     ours, fixed, theirs = (
-        summed(lambda name, key=key: ablation[key].values(quantity, name))
+        sum(weight * ablation[key].values(quantity, name) for name, weight in weights.items())
         for key in ("none", "+fixed epochs", "all")
     )
-    paper, ends = summed(lambda name: getattr(PAPER[name], quantity)), ["value", "low", "high"]
+    paper = sum(weight * getattr(PAPER[name], quantity) for name, weight in weights.items())
     mean, low, high = prediction_interval(theirs)
-    assert walk.loc["fixed epochs", ends].tolist() == pytest.approx(interval(fixed - ours))
-    assert walk.loc[drawn.CODE, ends].tolist() == pytest.approx(interval(theirs))
-    rest = [paper - mean, paper - high, paper - low]
-    assert walk.loc[drawn.UNEXPLAINED, ends].tolist() == pytest.approx(rest)
+    expected = {
+        "fixed epochs": interval(fixed - ours),
+        drawn.CODE: interval(theirs),
+        drawn.UNEXPLAINED: (paper - mean, paper - high, paper - low),
+    }
+    for step, numbers in expected.items():
+        assert walk.loc[step, ["value", "low", "high"]].tolist() == pytest.approx(numbers)
     assert walk.value[drawn.THE_PAPER] == pytest.approx(paper)
     assert np.isnan(walk.value["untrained biases"]), "it was not measured"
 
@@ -100,7 +94,7 @@ def test_the_walk_is_drawn_as_a_bar_per_step_and_a_mark_per_level(ablation):
     for panel, label in zip(figure.panels, drawn.WALKS, strict=True):
         own = figure.numbers[figure.numbers.quantity == label].reset_index(drop=True)
         (axis,), levels = panel.axes, own[own.start.isna()]
-        assert axis.get_xlabel() == label and labels(axis) == own.step.tolist()
+        assert axis.get_xlabel() == label and [*ticks(axis, "y").values()] == own.step.tolist()
         marks = [line.get_xydata()[0] for line in axis.lines if line.get_marker() != "None"]
         np.testing.assert_allclose(marks, np.transpose([levels.value, levels.index]))
         bars = [(bar.get_x(), bar.get_width()) for bar in axis.patches]
@@ -115,15 +109,13 @@ def test_changes_are_clear_if_both_ways_agree_and_are_large(ablation):
     assert len(numbers) == 2 * (7 + 7 + 3)
     by = numbers.clear.groupby(["deviation", "quantity"]).agg(["all", "any"])
     assert by.loc["fixed epochs", "all"].all(), "both quantities, in every experiment"
-    assert not by.loc[["own statistics", "clipping"], "any"].any(), (
-        "one has two signs, one is small within theirs"
-    )
+    small = by.loc[["own statistics", "clipping"], "any"]
+    assert not small.any(), "one has two signs, one is small within theirs"
     row = numbers.loc[("fixed epochs", "relu", "test_accuracy")]
     for column, keys in (("added", ("+fixed epochs", "none")), ("kept", ("all", "-fixed epochs"))):
         a, b = (ablation[key].values("test_accuracy", "relu") for key in keys)
-        assert row[[column, f"{column}_low", f"{column}_high"]].tolist() == pytest.approx(
-            interval(a - b)
-        )
+        found = row[[column, f"{column}_low", f"{column}_high"]]
+        assert found.tolist() == pytest.approx(interval(a - b))
     table = drawn.changes_table(numbers)
     assert len(table) == 7 and all(row.startswith("fixed epochs: ") for row in table.index)
     assert table.attrs["shown_data"].csv.count("\n") == 1 + len(numbers), "all are behind it"
@@ -152,11 +144,9 @@ def test_each_claim_has_a_mark_per_reading_sorted_by_verdict():
     figure = drawn.verdicts_figure(pd.DataFrame.from_dict(rows, "index").rename_axis("claim"))
     assert "Of 3 claims, 1 are reproduced in every reading, 1 in none" in figure.finding
     first, last = (panel.axes[0] for panel in figure.panels)
-    assert labels(first) == ["always", "good"] and labels(last) == ["never"]
-    marks = {line.get_label(): line.get_xydata().tolist() for line in first.lines}
-    assert marks[yes] == [[n, 0] for n in range(1, 13)] + [[n, 1] for n in range(1, 5)]
-    assert marks[no] == [[n, 1] for n in range(5, 9)]
-    assert marks[open_] == [[n, 1] for n in range(9, 13)]
+    assert ticks(first, "y") == {0: "always", 1: "good"} and ticks(last, "y") == {0: "never"}
+    marks = {verdict: points(lines(first, label=verdict)).tolist() for verdict in (no, open_)}
+    assert marks == {no: [[n, 1] for n in range(5, 9)], open_: [[n, 1] for n in range(9, 13)]}
     assert figure.numbers.loc[1].tolist() == ["good", *rows["good"]]
 
 
@@ -165,8 +155,8 @@ def test_the_widths_of_both_intervals_are_drawn_by_the_number_of_seeds():
     figure = drawn.seeds_figure(sweep.widths(values))
     n = np.arange(2, 21)
     mean = scipy.stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / n**0.5
-    lines = {line.get_label(): line.get_xydata() for line in figure.panels[0].axes[0].lines}
-    np.testing.assert_allclose(lines["mean"], np.transpose([n, mean]))
-    np.testing.assert_allclose(lines["one more run"], np.transpose([n, mean * (n + 1) ** 0.5]))
+    (axis,) = figure.panels[0].axes
+    for label, half in (("mean", mean), ("one more run", mean * (n + 1) ** 0.5)):
+        np.testing.assert_allclose(points(lines(axis, label=label)), np.transpose([n, half]))
     said = ", ".join(f"± {mean[m - 2]:.2f} points with {m} seeds" for m in (2, 5, 20))
     assert said in figure.finding and figure.numbers.seeds.tolist() == n.tolist()
