@@ -3,7 +3,6 @@
 import warnings
 from dataclasses import replace
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -45,13 +44,9 @@ def small_results(kana):
     return run(configs, [0, 1, 2], n_jobs=1, data=kana, cache=False)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def style():
-    """Set the style of figures for one test only."""
-    plt.close("all")
-    with mpl.rc_context():
-        figures.use_style()
-        yield
+    figures.use_style()
 
 
 def close(found, expected):
@@ -128,8 +123,9 @@ POINTS = {
 def test_a_figure_is_of_finite_numbers_labelled_within_its_panels_and_marked_on_the_stand_in(
     make, small_results, kana
 ):
+    opened = plt.get_fignums()
     figure = make(*ALL[make](small_results, kana))
-    assert not plt.get_fignums() and len(figure.numbers) and figure.data.csv.count("\n") > 1
+    assert plt.get_fignums() == opened and len(figure.numbers) and figure.data.csv.count("\n") > 1
     assert not figure.finding[:-1].count(". ") and figure.finding[-1:] in ("", ".")
     assert not {"nan", "inf"} & {*figure.finding.split()}
     for panel in figure.panels:
@@ -191,15 +187,10 @@ def test_the_data_of_a_figure_name_configurations_and_seeds(small_results):
 
 
 @pytest.mark.parametrize(
-    ("name", "headings"),
-    [
-        ("baseline", ["Figure 3. Loss", "Figure 4. Accuracy"]),
-        ("two_hidden_layers", ["Figure 21. Loss", "Figure 22. Accuracy"]),
-        ("mine", ["Loss", "Accuracy"]),
-    ],
+    ("name", "papers"), [("baseline", [3, 4]), ("two_hidden_layers", [21, 22]), ("mine", [])]
 )
 def test_learning_curves_are_the_mean_and_spread_of_the_seeds_beside_the_papers(
-    small_results, name, headings
+    small_results, name, papers
 ):
     runs, figure = small_results.of(name), figures.learning_curves(small_results, name)
     numbers = figure.numbers.query("source == 'ours'")
@@ -210,9 +201,10 @@ def test_learning_curves_are_the_mean_and_spread_of_the_seeds_beside_the_papers(
     at_kept = numbers.dropna(subset="test_accuracy")
     assert at_kept.epoch.tolist() == kept and at_kept.stopped_epoch.tolist() == stopped
     axes = [panel.axes[0] for panel in figure.panels]
-    assert [axis.get_title(loc="left") for axis in axes] == headings
     assert [axis.get_ylabel() for axis in axes] == ["cross-entropy / 10", "accuracy, %"]
+    headings = [f"Figure {number}. " for number in papers] or ["", ""]
     for axis, heading, (kind, factor) in zip(axes, headings, KINDS, strict=True):
+        assert axis.get_title(loc="left") == heading + kind.capitalize()
         for part, colour, band in zip(PARTS, (BLUE, ORANGE), axis.collections, strict=True):
             histories = [factor * run.history[f"{part}_{kind}"].to_numpy() for run in runs]
             first = np.array([history[shared] for history in histories])
@@ -223,18 +215,14 @@ def test_learning_curves_are_the_mean_and_spread_of_the_seeds_beside_the_papers(
             expected = np.transpose([shared + 1, centre - spread, centre + spread])
             close([end for end in ends(band) if end[0]], expected)
         close(at(axis, linestyle="--")[:, 0], np.median(kept))
-        dotted = at(axis, linestyle=":")
-        assert len(dotted) == 2 * (stopped != kept)
-        close(dotted[:, 0], np.median(stopped))
+        dotted = at(axis, linestyle=":")[:, 0]
+        close(dotted, [np.median(stopped)] * 2 * (stopped != kept))
         test = of_seeds(small_results, name, f"test_{kind}").mean()
         close(at(axis, marker="D"), [(np.median(kept), test)])
-        grey = lines(axis, color=GREY, linestyle="-", linewidth=1.0)
-        assert len(grey) == (2 if "." in heading else 0)
-        for line, part in zip(grey, PARTS, strict=False):
-            number = int(heading.split(".")[0].removeprefix("Figure "))
-            curve = factor * paper_curves([number])[f"{part}_{kind}"]
-            close(points([line]), [*curve.items()])
-            assert max(curve.dropna()) < axis.get_ylim()[1]
+        curves = factor * paper_curves(papers).filter(like=kind)
+        expected = np.transpose([[*curves.index] * 2, curves.to_numpy().ravel("F")])
+        close(at(axis, color=GREY, linestyle="-", linewidth=1.0), expected)
+        assert not (curves > axis.get_ylim()[1]).any(axis=None)
     epochs = f"the weights of epoch {np.median(kept):g}; training stops at epoch"
     assert figure.finding.endswith(f"is {test:.1f} % with {epochs} {np.median(stopped):g}.")
 
@@ -253,27 +241,25 @@ def test_curves_of_diverged_runs_or_without_validation_show_what_was_measured(ka
 
 
 def test_an_overlay_holds_the_curves_of_all_experiments_told_apart_without_colour(small_results):
-    names = {"baseline": "baseline, early stopping", "learning_rate_0.5": "learning rate 0.5",
-             "linear": "linear softmax", "mine": "mine"}  # fmt: skip
+    names = ["baseline", "learning_rate_0.5", "linear", "mine"]
     quantities = {"validation_loss": "validation loss", "training_accuracy": "training accuracy, %"}
     figure = figures.overlay(small_results, names, *quantities)
-    numbers = figure.numbers.query("epoch > 0").groupby("experiment")
-    for panel, (quantity, label) in zip(figure.panels, quantities.items(), strict=True):
+    numbers = figure.numbers.query("epoch > 0")
+    for panel, quantity, (_, factor) in zip(figure.panels, quantities, KINDS, strict=True):
         (axis,), thick = panel.axes, lines(panel.axes[0], linewidth=2)
-        assert axis.get_ylabel() == label
-        assert [text.get_text() for text in panel.legends[0].get_texts()] == [*names.values()]
+        assert axis.get_ylabel() == quantities[quantity]
+        legend = [text.get_text() for text in panel.legends[0].get_texts()]
+        assert legend == [line.get_label() for line in thick] == [title(name) for name in names]
         assert len({line.get_linestyle() for line in thick}) == len(names)
-        factor = 100 if "accuracy" in quantity else 1
-        for (name, shown), line in zip(names.items(), thick, strict=True):
+        for name, line in zip(names, thick, strict=True):
             curves = [factor * run.history[quantity].to_numpy() for run in small_results.of(name)]
-            together = np.concatenate(curves)
             shared = min(map(len, curves))
-            mean = sum(curve[:shared] for curve in curves) / 3
+            mean = np.mean([curve[:shared] for curve in curves], axis=0)
             close(points([line]), np.transpose([np.arange(shared) + 1, mean]))
-            if len(together):
-                close(factor * numbers.get_group(name)[quantity], together)
-            if shared and "accuracy" in quantity:
-                best = f"{shown} {mean.max():.1f} % (epoch {mean.argmax() + 1})"
+            table = numbers[numbers.experiment == name]
+            close(factor * table[quantity], np.concatenate(curves))
+            if shared and factor == 100:
+                best = f"{title(name)} {mean.max():.1f} % (epoch {mean.argmax() + 1})"
                 assert best in figure.finding
 
 
@@ -347,18 +333,16 @@ def test_claims_of_any_unit_are_drawn_in_halves_of_their_interval(small_results)
     assert [axis.get_title(loc="left") for axis in axes] == [f"Section {n}" for n in (2, 3, 5)]
     assert figure.finding.startswith("7 claims with an interval over seeds: 3 not reproduced, 2 ")
     found = [line for axis in axes for line in axis.lines if len(line.get_xdata())]
-    bars, marks, code = found[::3], found[1::3], found[2::3]
-    close(points(marks)[:, 0], np.clip(numbers.inside, -8, 8))
-    close([bar.get_xdata() for bar in bars], numbers[["low", "high"]].clip(-9, 9))
-    edges = np.where(numbers.inside < 0, "<", ">")
-    styles = [VERDICT_STYLES[verdict] for verdict in numbers.verdict]
-    near = numbers.inside.abs() <= 8
-    expected = [(s if n else e, c) for (s, c), n, e in zip(styles, near, edges, strict=True)]
-    assert [(mark.get_marker(), mark.get_color()) for mark in marks] == expected
-    by_code = [VERDICT_STYLES[verdict] for verdict in numbers.verdict_code]
-    assert [(mark.get_marker(), mark.get_color()) for mark in code] == by_code
-    hollow = [mark.get_markerfacecolor() == "white" for mark in marks]
-    assert hollow == [claim == "a printed number" for claim in numbers.claim]
+    rows = zip(numbers.itertuples(), found[::3], found[1::3], found[2::3], strict=True)
+    for row, bar, mark, code in rows:
+        close(bar.get_xdata(), np.clip([row.low, row.high], -9, 9))
+        close(mark.get_xdata(), np.clip(row.inside, -8, 8))
+        marker, colour = VERDICT_STYLES[row.verdict]
+        if abs(row.inside) > 8:
+            marker = "<" if row.inside < 0 else ">"
+        assert (mark.get_marker(), mark.get_color()) == (marker, colour)
+        assert (mark.get_markerfacecolor() == "white") == (row.claim == "a printed number")
+        assert (code.get_marker(), code.get_color()) == VERDICT_STYLES[row.verdict_code]
     written = [text for axis in axes for text in texts(axis).values()]
     assert written == [f"{row.number}  {row.claim}" for row in numbers.itertuples()]
 
@@ -396,12 +380,12 @@ def test_accuracy_by_penalty_is_drawn_as_means_with_standard_deviations(small_re
         assert list(ticks(axis, "x").values()) == ["0", "0.2"][: len(names)]
         drawn = zip(axis.containers, ("validation", "test"), (ORANGE, GREEN), strict=True)
         for bars, part, colour in drawn:
-            values = [small_results.values(f"{part}_accuracy", name) for name in names]
             line, _, (spread,) = bars.lines
             assert (bars.get_label(), line.get_color()) == (part, colour), "as in curves"
-            close(points([line])[:, 1], [v.sum() / 3 for v in values])
-            reach = [(v.mean() - v.std(ddof=1), v.mean() + v.std(ddof=1)) for v in values]
-            close([s[:, 1] for s in spread.get_segments()], reach)
+            values = [small_results.values(f"{part}_accuracy", name) for name in names]
+            close(points([line])[:, 1], np.mean(values, axis=1))
+            half = np.std(values, axis=1, ddof=1)
+            close([np.ptp(bar[:, 1]) / 2 for bar in spread.get_segments()], half)
             rows = numbers[numbers.quantity == f"{part}_accuracy"]
             assert rows.penalty.tolist() == [0, 0, 0, 0.2, 0.2, 0.2][: 3 * len(names)]
             close(rows.percent, np.concatenate(values))
@@ -430,22 +414,20 @@ def test_a_heat_map_frames_the_best_combination_and_shows_none_that_diverged(qua
     runs = changed_sweep()
     figure = figures.heat_maps(runs, quantity)
     axes = ["L2_penalty", "momentum_gamma", "learning_rate"]
-    cells = {
-        key: np.nan if rows.diverged.any() else 100 * rows[quantity].mean()
-        for key, rows in runs.groupby(axes)
-    }
-    best = max((key for key in cells if cells[key] == cells[key]), key=cells.get)
-    close(figure.numbers.percent, list(cells.values()))
-    assert [*figure.numbers[axes].itertuples(index=False, name=None)] == [*cells]
-    for panel, penalty in zip(figure.panels, runs.L2_penalty.unique(), strict=True):
+    cells = 100 * runs.groupby(axes)[quantity].mean()
+    cells[runs.groupby(axes).diverged.any()] = np.nan
+    pd.testing.assert_series_equal(figure.numbers.set_index(axes).percent, cells, check_names=False)
+    for panel, (penalty, expected) in zip(figure.panels, cells.groupby(level=0), strict=True):
         (axis,) = panel.axes
         assert axis.get_title(loc="left").endswith(f"L2 penalty {penalty}")
-        coloured, rates = np.ma.filled(axis.collections[0].get_array(), np.nan), ticks(axis, "x")
-        momenta, written = ticks(axis, "y"), texts(axis)
-        assert axis.yaxis_inverted() and len(written) == coloured.size
-        for (x, y), text in written.items():
-            key = (penalty, float(momenta[y]), float(rates[x]))
-            assert text == (f"{cells[key]:.1f}" if np.isfinite(cells[key]) else "–")
-            close(coloured[int(y), int(x)], cells[key])
+        expected = expected.unstack().to_numpy()
+        close(np.ma.filled(axis.collections[0].get_array(), np.nan), expected)
+        for which, level in (("x", 2), ("y", 1)):
+            shown = {n + 0.5: f"{v:g}" for n, v in enumerate(cells.index.levels[level])}
+            assert ticks(axis, which) == shown
+        assert axis.yaxis_inverted() and len(axis.texts) == expected.size
+        for (x, y), text in texts(axis).items():
+            value = expected[int(y), int(x)]
+            assert text == (f"{value:.1f}" if np.isfinite(value) else "–")
             framed = [p for p in axis.patches if p.get_center() == pytest.approx((x, y))]
-            assert len(framed) == (key == best)
+            assert len(framed) == (value == cells.max())
