@@ -98,19 +98,15 @@ def test_runs_are_measured_on_2000_training_images_with_their_first_and_their_ke
     data = make_dataset(train=2600)
     config = SMALL.replace(layer_specs=(36, 4, 3), learning_rate=1.0, epochs=6)
     results = run({"b": config, "a": SMALL.replace(layer_specs=(36, 3))}, [3, 1], 1, data, False)
-    groups = analysis.saturation_by_seed(results, data).groupby(["experiment", "seed"], sort=False)
-    assert list(groups.groups) == [("b", 3), ("b", 1), ("a", 3), ("a", 1)]
-    for key, found in groups:
-        result = results.runs[key]
+    found, expected = analysis.saturation_by_seed(results, data), {}
+    for key, result in results.runs.items():
         start = Training(result.config, data)
-        x, y = start.split.train[:2000], start.split.train_labels[:2000]
-        for weights, epoch, model in (
-            ("initial", 0, start.model), ("kept", result.kept_epoch, result.model),
-        ):  # fmt: skip
-            part = found[found.weights == weights].reset_index(drop=True)
-            assert (part.epoch == epoch).all()
-            expected = layer_table(model, x, y)
-            assert part[expected.columns].equals(expected)
+        measured = start.split.train[:2000], start.split.train_labels[:2000]
+        expected[*key, "initial", 0] = layer_table(start.model, *measured)
+        expected[*key, "kept", result.kept_epoch] = layer_table(result.model, *measured)
+    names = ["experiment", "seed", "weights", "epoch"]
+    expected = pd.concat(expected, names=names).reset_index(names)
+    assert found.equals(expected.reset_index(drop=True))
     assert 0 < results.of("b")[0].kept_epoch < 6
 
 
@@ -165,22 +161,20 @@ def test_the_baseline_is_trained_again_with_the_same_configuration_and_seeds(
 
 
 def test_the_nearest_distance_of_1000_images_of_each_part_is_that_of_a_full_search(make_dataset):
-    """Among more training images than are compared at once."""
     data = make_dataset(train=6000, test=1100)
     train_rows, validation_rows = split_rows(6000, Config())
-    test_images = data.test_images.copy()
-    test_images[:200] = data.train_images[train_rows[CHUNK - 1]]  # the last to be compared at once
-    data = replace(data, test_images=test_images)
-    train, test = (a.reshape(len(a), -1) / 255 for a in (data.train_images, data.test_images))
-    chosen = {
-        "validation": train[validation_rows[:1000]],
-        "test": test[generator(0, 7).permutation(1100)[:1000]],
+    chosen = data.test_images.copy()
+    chosen[:200] = data.train_images[train_rows[CHUNK - 1]]  # the last to be compared at once
+    found = nearest_distances(replace(data, test_images=chosen))
+    parts = {
+        "validation": data.train_images[validation_rows[:1000]],
+        "test": chosen[generator(0, 7).permutation(1100)[:1000]],
     }
-    found = nearest_distances(data)
-    assert list(found) == list(chosen)
     for part, distances in found.items():
-        full = cdist(chosen[part], train[train_rows]).min(axis=1)
+        images, others = (a.reshape(len(a), -1) / 255 for a in (parts[part], data.train_images))
+        full = cdist(images, others[train_rows]).min(axis=1)
         np.testing.assert_allclose(distances, full, atol=1e-4)
+    assert list(found) == list(parts)
 
 
 @pytest.mark.parametrize("control", [False, True])
