@@ -38,11 +38,10 @@ def names(panel):
 
 def test_examples_are_the_first_images_of_each_class(oblong):
     figure = figures.example_images(oblong, per_class=2)
-    parts = (
-        ("training", oblong.train_images, oblong.train_labels),
-        ("test", oblong.test_images, oblong.test_labels),
-    )
-    for panel, (part, images, labels) in zip(figure.panels, parts, strict=True):
+    for panel, part in zip(figure.panels, ("training", "test"), strict=True):
+        images, labels = (
+            getattr(oblong, f"{part.removesuffix('ing')}_{what}") for what in ("images", "labels")
+        )
         assert panel.axes[0].get_title(loc="left") == f"{part} images"
         assert names(panel) == ["a", "b", "c"]
         first = np.array([np.flatnonzero(labels == label)[:2] for label in range(3)])

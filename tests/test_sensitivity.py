@@ -69,19 +69,16 @@ def test_a_walk_leads_from_our_number_by_its_steps_to_the_papers(ablation, label
     reached = walk.value[drawn.OURS] + steps.value.fillna(0).cumsum()
     assert reached.iloc[-1] == pytest.approx(walk.value[drawn.CODE])
     np.testing.assert_allclose(steps.start.iloc[1:], reached.iloc[:-1])
-    ours, fixed, theirs = (
-        sum(weight * ablation[key].values(quantity, name) for name, weight in weights.items())
-        for key in ("none", "+fixed epochs", "all")
-    )
+    runs = [ablation[key] for key in ("none", "+fixed epochs", "all")]
+    summed = [sum(w * run.values(quantity, n) for n, w in weights.items()) for run in runs]
+    ours, fixed, theirs = summed
     paper = sum(weight * getattr(PAPER[name], quantity) for name, weight in weights.items())
-    mean, low, high = prediction_interval(theirs)
-    expected = {
-        "fixed epochs": interval(fixed - ours),
-        drawn.CODE: interval(theirs),
-        drawn.UNEXPLAINED: (paper - mean, paper - high, paper - low),
-    }
-    for step, numbers in expected.items():
-        assert walk.loc[step, ["value", "low", "high"]].tolist() == pytest.approx(numbers)
+    rest = np.subtract(paper, prediction_interval(theirs))[[0, 2, 1]]
+    expected = interval(fixed - ours), interval(theirs), rest
+    for step, numbers in zip(
+        ("fixed epochs", drawn.CODE, drawn.UNEXPLAINED), expected, strict=True
+    ):
+        assert walk.loc[step, ["value", "low", "high"]].tolist() == pytest.approx([*numbers])
     assert walk.value[drawn.THE_PAPER] == pytest.approx(paper)
     assert np.isnan(walk.value["untrained biases"]), "it was not measured"
 

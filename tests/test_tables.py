@@ -17,7 +17,7 @@ from kmnist_mlp.config import PAPERS
 from kmnist_mlp.data import CLASS_NAMES, ROMAJI
 from kmnist_mlp.experiments import CLAIMS, EXPERIMENTS, sweep
 from kmnist_mlp.experiments.paper import published_gradients
-from kmnist_mlp.experiments.paper_gradients import check_paper_patterns
+from kmnist_mlp.experiments.paper_gradients import check_paper_patterns, would_pass
 from kmnist_mlp.figures import tables
 from kmnist_mlp.figures.report_figure import html, setting
 from kmnist_mlp.support.statistics import MISSING, interval
@@ -167,11 +167,9 @@ def test_each_gradient_table_has_our_six_rows_beside_the_papers(checks, pattern)
             np.testing.assert_allclose(table[whose + column].astype(float), expected, rtol)
         behind = data_of(table)[whose.replace(": ", "_") + "relative_difference"]
         np.testing.assert_allclose(behind, relative, 1e-3, 1e-8)
-    fits = {"first": ["as 7.571e-06", "as 5.233e-06"], "sixth": ["as 5.235e-05", "as 4.173e-06"]}
-    consistent = table["paper: row consistent"]
-    assert consistent[consistent.str.startswith("as")].tolist() == fits.get(pattern, [])
-    wrong = ["output bias [0]"] * (pattern == "last")
-    assert consistent.index[consistent == "no"].tolist() == wrong
+    slips = {"first": ["as 7.571e-06", "as 5.233e-06"], "last": ["no"],
+             "sixth": ["as 5.235e-05", "as 4.173e-06"]}  # fmt: skip
+    assert [text for text in table["paper: row consistent"] if text != "yes"] == slips[pattern]
     bad = tables.gradient_table(apart.assign(within_tolerance=False), pattern)
     assert ({*table["at most 10⁻⁴"]}, {*bad["at most 10⁻⁴"]}) == ({"yes"}, {"NO"})
 
@@ -179,10 +177,9 @@ def test_each_gradient_table_has_our_six_rows_beside_the_papers(checks, pattern)
 def test_the_table_of_passing_gradients_counts_the_papers_rows_and_ours(checks):
     table = tables.passing_table(checks)
     assert table["paper, of 18"].tolist() == [4, 4, 6, 15]
-    ours = pd.concat(checks.values()).approximated_gradient.abs()
-    limits = {"zero": 1e-4, "wrong sign": 5e-5, "half as large": 2e-4, "10 % too small": 1e-3}
-    expected = {name: (ours <= limit).sum() for name, limit in limits.items()}
-    assert table["ours, of 36"].to_dict() == expected
+    ours = pd.concat(checks.values()).approximated_gradient
+    expected = [would_pass(ours, factor) for factor in (0, -1, 0.5, 0.9)]
+    assert table["ours, of 36"].tolist() == expected
 
 
 def test_the_table_of_planted_bugs_has_a_verdict_and_the_counts_of_all_seeds():
@@ -232,9 +229,7 @@ def test_the_scoreboard_shows_every_claim_that_was_judged(small_results, checks)
         ("gradient_difference", "", "8.4\u00a0×\u00a010¹", "at least 83.5"),
     ],
 )
-def test_each_quantity_is_shown_with_its_unit_and_digits(
-    small_results, quantity, minus, ours, claimed
-):
+def test_a_quantity_has_its_unit_and_digits(small_results, quantity, minus, ours, claimed):
     row = judged_twice(small_results).iloc[:1]
     row = row.assign(quantity=quantity, minus=minus, low=83.5, high=np.inf, mean=84.1234)
     shown = tables.scoreboard(row.assign(our_threshold=False)).iloc[0]
@@ -335,9 +330,7 @@ def test_a_table_with_long_text_breaks_its_lines_and_is_cards_on_a_telephone():
     link = Markup('<a href="{}">b</a>').format("x" * 80)  # long, but not as it is read
     table = pd.DataFrame({"claim": ["word " * 20, "short"], "link": [link, "b"]})
     page = BeautifulSoup(html(table), "html.parser")
-    assert [cell["class"] for cell in page.select("td.wrap")] == [["wrap"]] * 2
-    labels = [(cell["data-label"], cell["role"]) for cell in page.select("tbody td")]
-    assert labels == [("claim", "cell"), ("link", "cell")] * 2
-    assert page.table["class"] == ["cards"] and page.table["role"] == "table"
+    assert len(page.select("td.wrap")) == 2 == len(page.select('td.wrap[data-label="claim"]'))
+    assert len(page.select('table.cards[role="table"] td[role="cell"][data-label]')) == 4
     short = BeautifulSoup(html(table[["link"]]), "html.parser")
     assert not short.select("[role], [data-label], .wrap, .cards")
