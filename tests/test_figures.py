@@ -56,20 +56,14 @@ def at(axis, **properties):
     return points(lines(axis, **properties))
 
 
-def rows_of(numbers):
-    """Return the row of a panel in which each experiment stands."""
-    return pd.factorize(numbers.experiment)[0]
-
-
 def pairs_at(values, rows):
     """Return the points of values in their rows: (rows, n) becomes (rows * n, 2)."""
     return np.transpose([values.ravel(), np.repeat(rows, values.shape[1])])
 
 
-def of_seeds(results, name, quantity="test_accuracy"):
-    """Return what the seeds have measured; accuracies in per cent."""
-    factor = 100 if quantity.endswith("accuracy") else 1
-    return np.array([factor * getattr(run, quantity) for run in results.of(name)])
+def accuracies(results, names):
+    """Return the test accuracy of experiments in per cent: (names, seeds)."""
+    return np.array([[100 * run.test_accuracy for run in results.of(name)] for name in names])
 
 
 def changed_sweep():
@@ -107,8 +101,8 @@ ALL = OF_SEEDS | {
 POINTS = {
     figures.learning_curves: lambda n: (n.epoch, n.training_loss),
     figures.overlay: lambda n: (n.epoch, n.validation_loss),
-    figures.against_paper: lambda n: (n.test_accuracy_percent, rows_of(n)),
-    figures.difference_to_paper: lambda n: (n.ours - n.paper, rows_of(n)),
+    figures.against_paper: lambda n: (n.test_accuracy_percent, n.experiment.factorize()[0]),
+    figures.difference_to_paper: lambda n: (n.ours - n.paper, n.experiment.factorize()[0]),
     figures.accuracy_by_parameters: lambda n: (n.parameters, n.test_accuracy_percent),
     figures.difference_by_epsilon: lambda n: (n.epsilon, n.iloc[:, 1]),
 }
@@ -197,7 +191,7 @@ def test_learning_curves_are_mean_and_spread_beside_the_papers(small_results, na
         close(at(axis, linestyle="--")[:, 0], np.median(kept))
         dotted = at(axis, linestyle=":")[:, 0]
         close(dotted, [np.median(stopped)] * 2 * (stopped != kept))
-        test = of_seeds(small_results, name, f"test_{kind}").mean()
+        test = factor * np.mean([getattr(run, f"test_{kind}") for run in runs])
         close(at(axis, marker="D"), [(np.median(kept), test)])
         curves = factor * paper_curves(papers).filter(like=kind)
         expected = np.transpose([[*curves.index] * 2, curves.to_numpy().ravel("F")])
@@ -254,7 +248,7 @@ def test_our_means_and_the_papers_values_are_drawn_for_every_experiment(small_re
     names = ["linear", "baseline", "l2_0.2", "learning_rate_0.5", "mine"]
     figure = figures.against_paper(small_results, names)
     (axis,), rows = figure.panels[0].axes, np.arange(5)
-    means = np.mean([of_seeds(small_results, name) for name in names], axis=1)
+    means = accuracies(small_results, names).mean(axis=1)
     papers = np.array([float(ACCURACIES.get(name) or "nan") for name in names])
     near = means >= np.median(means) - FAR
     assert list(ticks(axis, "y").values()) == [title(name) for name in names]
@@ -276,7 +270,7 @@ def test_the_next_run_is_drawn_beside_each_printed_number(small_results):
         (axis,), numbers = panel.axes, figure.numbers[figure.numbers.quantity == quantity]
         shown = [name for name in SMALL_RUNS if printed.get(name)]
         papers = np.array([[float(printed[name])] for name in shown])
-        ours = np.array([of_seeds(small_results, name, quantity) for name in shown])
+        ours = np.array([small_results.values(quantity, name) for name in shown])
         means, *limits = np.transpose([prediction_interval(values) for values in ours])
         limits, rows = np.transpose(limits), np.arange(len(shown))
         last = np.array([[0.1 ** len(printed[name].partition(".")[2])] for name in shown])
@@ -302,9 +296,9 @@ def test_claims_of_any_unit_are_drawn_in_halves_of_their_interval(small_results)
     ]  # fmt: skip
     judged = judged_twice(small_results, {0: pd.DataFrame({"difference": [1e-6, 2e-6]})}, claims)
     judged.loc[0, "verdict_code"] = "not reproduced"
-    values = [of_seeds(small_results, name) for name in ("baseline", "l2_0.2", "linear")]
-    losses = [of_seeds(small_results, name, "test_loss") for name in ("baseline", "linear")]
-    values.insert(2, np.subtract(*losses))
+    names = ["baseline", "l2_0.2", "linear"]
+    losses = [small_results.values("test_loss", name) for name in names[::2]]
+    values = np.insert(accuracies(small_results, names), 2, np.subtract(*losses), axis=0)
     mean, low, high = np.transpose([interval(v) for v in values])
     inside = [mean[0] - 10, 84 - mean[1], -mean[2], min(mean[3] - 84, 94 - mean[3]) / 2]
     inside = np.divide(inside, (high - low) / 2)  # the last interval is that of the next run
@@ -332,18 +326,18 @@ def test_claims_of_any_unit_are_drawn_in_halves_of_their_interval(small_results)
 
 def test_contributions_and_the_rest_add_up_to_the_measured_difference(small_results):
     figure = figures.contributions(small_results, "linear", ["baseline", "l2_0.2"], "mine")
-    accuracy = {name: of_seeds(small_results, name) for name in SMALL_RUNS}
-    gains = [accuracy[name] - accuracy["linear"] for name in ("baseline", "l2_0.2")]
-    gains = [*gains, accuracy["mine"] - accuracy["linear"] - sum(gains)]
+    names = ["linear", "baseline", "l2_0.2", "mine"]
+    first, *alone, last = accuracies(small_results, names)
+    gains = [*np.subtract(alone, first), last - sum(alone) + first]
     numbers, (axis,) = figure.numbers, figure.panels[0].axes
-    close(numbers.T, [[0, 1, 2], accuracy["linear"], *gains, accuracy["mine"]])
+    close(numbers.T, [[0, 1, 2], first, *gains, last])
     changes, *limits = np.transpose([interval(gain) for gain in gains])
-    levels = accuracy["linear"].mean() + np.cumsum([0, *changes])
+    levels = first.mean() + np.cumsum([0, *changes])
     bars = [(bar.get_x(), bar.get_width()) for bar in axis.patches]
     close(bars, np.transpose([levels[:-1], changes]))
     black = np.concatenate(axis.collections[1].get_segments())
     close(black, pairs_at(np.transpose(levels[:-1] + limits), [1, 2, 3]))
-    close(at(axis, marker="D"), [(levels[0], 0), (accuracy["mine"].mean(), 4)])
+    close(at(axis, marker="D"), [(levels[0], 0), (last.mean(), 4)])
     written = [*(signed(change, 2) for change in changes), *(f"{x:.1f} %" for x in levels[::3])]
     assert [*texts(axis).values()] == written
     labels = list(ticks(axis, "y").values())
@@ -372,7 +366,7 @@ def test_accuracy_by_penalty_is_drawn_as_means_with_standard_deviations(small_re
             rows = numbers[numbers.quantity == f"{part}_accuracy"]
             assert rows.penalty.tolist() == [0, 0, 0, 0.2, 0.2, 0.2][: 3 * len(names)]
             close(rows.percent, np.concatenate(values))
-    none, strong = (of_seeds(small_results, name).mean() for name in ("baseline", "l2_0.2"))
+    none, strong = accuracies(small_results, PATHS["L2"]).mean(axis=1)
     expected = f"L2, λ = 0.2 ({strong:.1f} %) and L1, λ = 0 ({none:.1f} %)"
     assert none < strong and expected in figure.finding
 
@@ -382,7 +376,7 @@ def test_accuracy_is_drawn_at_the_number_of_parameters_beside_its_layers(small_r
     names = ["two_hidden_layers", "linear"]
     figure = figures.accuracy_by_parameters(small_results, names)
     (axis,) = figure.panels[0].axes
-    means = [of_seeds(small_results, name).mean() for name in names]
+    means = accuracies(small_results, names).mean(axis=1)
     close(at(axis, marker="o"), np.transpose([[*sizes.values()], means]))
     assert {text.get_text(): text.xy[0] for text in axis.texts} == sizes
     boxes = [text.get_window_extent() for text in axis.texts]

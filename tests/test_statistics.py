@@ -16,16 +16,9 @@ from kmnist_mlp.support.statistics import (
 )
 
 
-@pytest.mark.parametrize(
-    ("values", "digits", "text"),
-    [
-        ([1.0, 2.0, 3.0], 1, "2.0 ± 1.0"),
-        ([123456.0], 2, "1.2 × 10⁵"),
-        ([np.inf], 2, "not finite"),
-    ],
-)
-def test_plus_minus_is_mean_and_standard_deviation_over_seeds(values, digits, text):
-    assert plus_minus(values, digits).replace("\xa0", " ") == text
+def test_a_mean_may_be_large_or_not_finite():
+    assert plus_minus([123456.0], 2) == "1.2\u00a0×\u00a010⁵"
+    assert plus_minus([1.0, np.inf], 2) == plus_minus([1.0, np.nan], 2) == "not finite"
 
 
 def test_the_p_value_is_that_of_students_test_or_belongs_to_the_prediction_interval():
