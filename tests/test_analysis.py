@@ -25,7 +25,7 @@ X, Y = RNG.normal(size=(20, 6)), RNG.integers(0, 3, 20)
 # ---- errors --------------------------------------------------------------------------------------
 
 
-def test_matrices_and_most_confident_errors_are_those_of_the_networks_predictions(tiny10):
+def test_errors_are_those_of_the_networks_predictions(tiny10):
     config = SMALL.replace(learning_rate=0.1, epochs=6)
     runs = run({"a": config}, [0, 1], n_jobs=1, data=tiny10, cache=False).of("a")
     data = replace(tiny10, test_labels=np.roll(tiny10.test_labels, 1))  # many errors
@@ -58,7 +58,7 @@ def test_matrices_and_most_confident_errors_are_those_of_the_networks_prediction
         ("ReLU", [-50.0, -0.1, 0.0], [0.001, 2.0, 50.0]),
     ],
 )
-def test_a_saturated_unit_has_a_twentieth_of_the_largest_slope(activation, saturated, other):
+def test_saturation_is_a_small_slope(activation, saturated, other):
     z = np.transpose([saturated, other])  # an image per row: one of two units is saturated
     model = MLP.from_parameters(activation, [np.eye(2), np.eye(2)], [np.zeros(2), np.zeros(2)])
     shares = ["saturated_share", "always_saturated_share"]
@@ -69,7 +69,7 @@ def test_a_saturated_unit_has_a_twentieth_of_the_largest_slope(activation, satur
 
 @pytest.mark.parametrize("layers", [(6, 5, 4, 3), (6, 3)])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_the_gradient_norm_of_a_layer_is_the_mean_over_images(activation, layers):
+def test_a_gradient_norm_is_the_mean_over_images(activation, layers):
     model = MLP(layers, activation, seed=1, dtype=np.float64)
     per_image = [model.gradients(X[i : i + 1], Y[i : i + 1])[0] for i in range(len(X))]
     norms = [[np.linalg.norm(weights) for weights in gradients] for gradients in per_image]
@@ -79,7 +79,7 @@ def test_the_gradient_norm_of_a_layer_is_the_mean_over_images(activation, layers
     assert table.saturated_share.isna().tolist() == [False] * (len(layers) - 2) + [True]
 
 
-def test_first_and_kept_weights_are_measured_on_2000_training_images(make_dataset):
+def test_first_and_kept_weights_are_measured(make_dataset):
     data = make_dataset(train=2600)
     config = SMALL.replace(layer_specs=(36, 4, 3), learning_rate=1.0, epochs=6)
     results = run({"b": config, "a": SMALL.replace(layer_specs=(36, 3))}, [3, 1], 1, data, False)
@@ -96,7 +96,8 @@ def test_first_and_kept_weights_are_measured_on_2000_training_images(make_datase
 
 
 def test_the_table_of_saturation_has_means_over_seeds_in_per_cent():
-    columns = ["experiment", "weights", "epoch", "layer", "saturated_share", "gradient_norm"]
+    columns = ["experiment", "weights", "epoch", "layer"]
+    columns += ["saturated_share", "gradient_norm"]
     rows = [("two", "kept", 9, 1, 0.1, 4.0), ("two", "kept", 9, 2, 0.25, 5.0),
             ("two", "kept", 9, 3, np.nan, 6.0), ("baseline", "kept", 4, 1, 0.5, 2.0),
             ("baseline", "kept", 4, 2, np.nan, 3.0)]  # fmt: skip
@@ -112,12 +113,13 @@ def test_the_table_of_saturation_has_means_over_seeds_in_per_cent():
 # ---- distribution shift --------------------------------------------------------------------------
 
 
-def test_pooling_keeps_every_image_with_its_label_and_the_sizes():
+def test_pooling_keeps_images_labels_and_sizes():
     numbers = np.arange(50, dtype=np.uint8)  # every image holds its number, its label the last bit
     images, labels = np.repeat(numbers, 6).reshape(50, 2, 3), numbers % 2
     parts = images[:40], labels[:40], images[40:], labels[40:]
     mixed = pooled(Dataset(*parts, "stand-in data", ("even", "odd"), ("e", "o")))
-    assert (mixed.class_names, mixed.romaji) == (("even", "odd"), ("e", "o")) and mixed.is_stand_in
+    assert (mixed.class_names, mixed.romaji) == (("even", "odd"), ("e", "o"))
+    assert mixed.is_stand_in
     assert len(mixed.train_images) == 40 and len(mixed.test_images) == 10
     found = np.concatenate([mixed.train_images, mixed.test_images])[:, 1, 2]
     assert found.tolist() == list(generator(0, analysis.POOLING).permutation(50))
@@ -141,25 +143,25 @@ def test_the_baseline_is_trained_again_with_the_same_seeds(tiny10, monkeypatch, 
     assert "re-split" in table.index[1]
 
 
-def test_the_nearest_distance_of_1000_images_of_each_part_is_that_of_a_full_search(make_dataset):
+def test_the_nearest_distance_is_that_of_a_full_search(make_dataset):
     data = make_dataset(train=6000, test=1100)
     train_rows, validation_rows = split_rows(6000, Config())
     chosen = data.test_images.copy()
-    chosen[:200] = data.train_images[train_rows[CHUNK - 1]]  # the last to be compared at once
+    chosen[:200] = data.train_images[train_rows[CHUNK - 1]]  # the last at once
     found = nearest_distances(replace(data, test_images=chosen))
     parts = {
         "validation": data.train_images[validation_rows[:1000]],
         "test": chosen[generator(0, 7).permutation(1100)[:1000]],
     }
     for part, distances in found.items():
-        images, others = (a.reshape(len(a), -1) / 255 for a in (parts[part], data.train_images))
-        full = cdist(images, others[train_rows]).min(axis=1)
+        both = parts[part], data.train_images[train_rows]
+        full = cdist(*(a.reshape(len(a), -1) / 255 for a in both)).min(axis=1)
         np.testing.assert_allclose(distances, full, atol=1e-4)
     assert list(found) == list(parts)
 
 
 @pytest.mark.parametrize("control", [False, True])
-def test_a_network_tells_shifted_images_but_not_two_alike(make_dataset, monkeypatch, control):
+def test_a_network_tells_shifted_images(make_dataset, monkeypatch, control):
     data, runs = make_dataset(classes=10, train=600, test=200), []
     data = replace(data, test_images=255 - data.test_images)
     monkeypatch.setattr(analysis, "train", lambda *a: runs.append((*a, train(*a))) or runs[-1][2])

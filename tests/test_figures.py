@@ -63,7 +63,8 @@ def pairs_at(values, rows):
 
 def accuracies(results, names):
     """Return the test accuracy of experiments in per cent: (names, seeds)."""
-    return np.array([[100 * run.test_accuracy for run in results.of(name)] for name in names])
+    runs = [results.of(name) for name in names]
+    return 100 * np.array([[run.test_accuracy for run in seeds] for seeds in runs])
 
 
 def changed_sweep():
@@ -112,10 +113,11 @@ POINTS = {
 
 
 @pytest.mark.parametrize("make", ALL, ids=lambda make: make.__name__)
-def test_a_figure_draws_finite_numbers_of_its_table_within_its_panels(make, small_results, kana):
+def test_a_figure_draws_finite_numbers_of_its_table(make, small_results, kana):
     opened = plt.get_fignums()
     figure = make(*ALL[make](small_results, kana))
-    assert plt.get_fignums() == opened and len(figure.numbers) and figure.data.csv.count("\n") > 1
+    assert plt.get_fignums() == opened
+    assert len(figure.numbers) and figure.data.csv.count("\n") > 1
     assert not figure.finding[:-1].count(". ") and figure.finding[-1:] in ("", ".")
     assert not {"nan", "inf"} & {*figure.finding.split()}
     for panel in figure.panels:
@@ -128,8 +130,9 @@ def test_a_figure_draws_finite_numbers_of_its_table_within_its_panels(make, smal
             assert axis.get_xlabel() and axis.has_data()
             assert not np.isinf(points(axis.lines)).any()
     if make in POINTS:
-        expected = pd.DataFrame(np.transpose(POINTS[make](figure.numbers))).dropna().to_numpy()
-        found = np.concatenate([points(axis.lines) for p in figure.panels for axis in p.axes])
+        expected = np.transpose(POINTS[make](figure.numbers))
+        expected = expected[np.isfinite(expected).all(axis=1)]
+        found = np.concatenate([points(panel.axes[0].lines) for panel in figure.panels])
         assert np.isclose(expected[:, np.newaxis], found).all(axis=2).any(axis=1).all()
     name = "stand-in data, pooled"
     marked = make(*ALL[make](replace(small_results, data_name=name), replace(kana, name=name)))
@@ -144,7 +147,7 @@ def test_a_figure_draws_finite_numbers_of_its_table_within_its_panels(make, smal
             make(*ALL[make](replace(small_results, runs=first, frame=frame), kana))
 
 
-def test_charts_are_svg_with_text_the_same_every_time_and_images_are_png(small_results, kana):
+def test_charts_are_svg_with_text_the_same_every_time(small_results, kana):
     charts = [figures.learning_curves(small_results, "baseline").panels[0] for _ in range(2)]
     (text, again) = (picture(chart)["image/svg+xml"] for chart in charts)
     assert text == again and ">epoch</text>" in text and "metadata" not in text
@@ -163,9 +166,10 @@ def test_charts_are_svg_with_text_the_same_every_time_and_images_are_png(small_r
 
 
 @pytest.mark.parametrize(
-    ("name", "papers"), [("baseline", [3, 4]), ("two_hidden_layers", [21, 22]), ("mine", [])]
+    ("name", "papers"),
+    [("baseline", [3, 4]), ("two_hidden_layers", [21, 22]), ("mine", [])],
 )
-def test_learning_curves_are_mean_and_spread_beside_the_papers(small_results, name, papers):
+def test_learning_curves_are_mean_and_spread(small_results, name, papers):
     runs, figure = small_results.of(name), figures.learning_curves(small_results, name)
     numbers = figure.numbers.query("source == 'ours'")
     shared = np.arange(min(len(run.history) for run in runs))
@@ -201,7 +205,7 @@ def test_learning_curves_are_mean_and_spread_beside_the_papers(small_results, na
     assert figure.finding.endswith(f"is {test:.1f} % with {epochs} {np.median(stopped):g}.")
 
 
-def test_curves_of_diverged_runs_or_without_validation_show_what_was_measured(kana, tiny):
+def test_curves_of_diverged_runs_or_without_validation(kana, tiny):
     diverging = SMALL_RUNS["learning_rate_0.5"].replace(early_stop=False)
     diverged = run({"diverges": diverging}, [0, 1], n_jobs=1, data=kana, cache=False)
     kept = figures.learning_curves(diverged, "diverges").numbers.dropna(subset="test_loss")
@@ -214,20 +218,22 @@ def test_curves_of_diverged_runs_or_without_validation_show_what_was_measured(ka
     assert not any(lines(axis, label="validation") for axis in axes)
 
 
-def test_an_overlay_holds_the_curves_of_all_experiments_told_apart_without_colour(small_results):
+def test_an_overlay_needs_no_colour(small_results):
     names = ["baseline", "learning_rate_0.5", "linear", "mine"]
     quantities = {"validation_loss": "validation loss", "training_accuracy": "training accuracy, %"}
     figure = figures.overlay(small_results, names, *quantities)
     data, numbers = figure.data, figure.numbers.query("epoch > 0")
-    mine = Config.from_dict(data.experiments["mine"])
-    assert mine == small_results.of("mine")[0].config and "seed" not in data.experiments["mine"]
+    mine = data.experiments["mine"]
+    assert Config.from_dict(mine) == small_results.of("mine")[0].config
+    assert "seed" not in mine
     assert (list(data.experiments), data.seeds) == (names, (0, 1, 2))
     assert data.quantities == tuple(quantities)
     for panel, quantity, (_, factor) in zip(figure.panels, quantities, KINDS, strict=True):
         (axis,), thick = panel.axes, lines(panel.axes[0], linewidth=2)
         assert axis.get_ylabel() == quantities[quantity]
         legend = [text.get_text() for text in panel.legends[0].get_texts()]
-        assert legend == [line.get_label() for line in thick] == [title(name) for name in names]
+        labels = [line.get_label() for line in thick]
+        assert legend == labels == [title(name) for name in names]
         assert len({line.get_linestyle() for line in thick}) == len(names)
         for name, line in zip(names, thick, strict=True):
             curves = [factor * run.history[quantity].to_numpy() for run in small_results.of(name)]
@@ -244,7 +250,7 @@ def test_an_overlay_holds_the_curves_of_all_experiments_told_apart_without_colou
 # ---- comparison ----------------------------------------------------------------------------------
 
 
-def test_our_means_and_the_papers_values_are_drawn_for_every_experiment(small_results):
+def test_our_means_and_the_papers_values_are_drawn(small_results):
     names = ["linear", "baseline", "l2_0.2", "learning_rate_0.5", "mine"]
     figure = figures.against_paper(small_results, names)
     (axis,), rows = figure.panels[0].axes, np.arange(5)
@@ -263,7 +269,7 @@ def test_our_means_and_the_papers_values_are_drawn_for_every_experiment(small_re
     assert f"between {means.min():.1f} % and {means.max():.1f} %." in figure.finding
 
 
-def test_the_next_run_is_drawn_beside_each_printed_number(small_results):
+def test_the_next_run_is_drawn_beside_the_paper(small_results):
     figure = figures.difference_to_paper(small_results)
     quantities = {"test_accuracy": (ACCURACIES, 0.5), "test_loss": (LOSSES, 1)}  # or truncated
     for panel, (quantity, (printed, up)) in zip(figure.panels, quantities.items(), strict=True):
@@ -284,7 +290,7 @@ def test_the_next_run_is_drawn_beside_each_printed_number(small_results):
             close(np.concatenate(bars.get_segments()), pairs_at(expected, rows))
 
 
-def test_claims_of_any_unit_are_drawn_in_halves_of_their_interval(small_results):
+def test_claims_are_drawn_in_halves_of_their_interval(small_results):
     claims = [
         Claim("2.2a", "a bound below", "test_accuracy", "baseline", ((10, np.inf),)),
         Claim("2.2b", "a bound above", "test_accuracy", "l2_0.2", ((-np.inf, 84),)),
@@ -301,7 +307,7 @@ def test_claims_of_any_unit_are_drawn_in_halves_of_their_interval(small_results)
     values = np.insert(accuracies(small_results, names), 2, np.subtract(*losses), axis=0)
     mean, low, high = np.transpose([interval(v) for v in values])
     inside = [mean[0] - 10, 84 - mean[1], -mean[2], min(mean[3] - 84, 94 - mean[3]) / 2]
-    inside = np.divide(inside, (high - low) / 2)  # the last interval is that of the next run
+    inside = np.divide(inside, (high - low) / 2)  # the last one is of the next run
     figure = figures.scoreboard_figure(judged)
     numbers, axes = figure.numbers, [panel.axes[0] for panel in figure.panels]
     close(numbers[["inside", "low", "high"]][:4], np.transpose([inside, inside - 1, inside + 1]))
@@ -324,7 +330,7 @@ def test_claims_of_any_unit_are_drawn_in_halves_of_their_interval(small_results)
     assert written == [f"{row.number}  {row.claim}" for row in numbers.itertuples()]
 
 
-def test_contributions_and_the_rest_add_up_to_the_measured_difference(small_results):
+def test_contributions_and_the_rest_add_up(small_results):
     figure = figures.contributions(small_results, "linear", ["baseline", "l2_0.2"], "mine")
     names = ["linear", "baseline", "l2_0.2", "mine"]
     first, *alone, last = accuracies(small_results, names)
@@ -338,10 +344,11 @@ def test_contributions_and_the_rest_add_up_to_the_measured_difference(small_resu
     black = np.concatenate(axis.collections[1].get_segments())
     close(black, pairs_at(np.transpose(levels[:-1] + limits), [1, 2, 3]))
     close(at(axis, marker="D"), [(levels[0], 0), (last.mean(), 4)])
-    written = [*(signed(change, 2) for change in changes), *(f"{x:.1f} %" for x in levels[::3])]
-    assert [*texts(axis).values()] == written
+    written = [*texts(axis).values()]
+    assert written[:3] == [signed(change, 2) for change in changes]
+    assert written[3:] == [f"{level:.1f} %" for level in levels[::3]]
     labels = list(ticks(axis, "y").values())
-    assert [labels[0], labels[2], labels[-1]] == ["linear softmax", "+ L2 penalty 0.2", "mine"]
+    assert labels[::2] == ["linear softmax", "+ L2 penalty 0.2", "mine"]
     whole, alone = signed(sum(changes), 1), signed(sum(changes[:2]), 1)
     assert f"by {whole} points" in figure.finding and f"add up to {alone}." in figure.finding
 
@@ -349,7 +356,7 @@ def test_contributions_and_the_rest_add_up_to_the_measured_difference(small_resu
 # ---- sweeps --------------------------------------------------------------------------------------
 
 
-def test_accuracy_by_penalty_is_drawn_as_means_with_standard_deviations(small_results):
+def test_accuracy_by_penalty_has_standard_deviations(small_results):
     figure = figures.accuracy_by_penalty(small_results, PATHS)
     for panel, (kind, names) in zip(figure.panels, PATHS.items(), strict=True):
         (axis,), numbers = panel.axes, figure.numbers[figure.numbers.kind == kind]
@@ -371,7 +378,7 @@ def test_accuracy_by_penalty_is_drawn_as_means_with_standard_deviations(small_re
     assert none < strong and expected in figure.finding
 
 
-def test_accuracy_is_drawn_at_the_number_of_parameters_beside_its_layers(small_results):
+def test_accuracy_is_drawn_at_the_number_of_parameters(small_results):
     sizes = {"36-5-5-10": 37 * 5 + 6 * 5 + 6 * 10, "36-10": 37 * 10}
     names = ["two_hidden_layers", "linear"]
     figure = figures.accuracy_by_parameters(small_results, names)
@@ -387,14 +394,16 @@ def test_accuracy_is_drawn_at_the_number_of_parameters_beside_its_layers(small_r
 
 
 @pytest.mark.parametrize("quantity", ["validation_accuracy", "test_accuracy"])
-def test_a_heat_map_frames_the_best_combination_and_shows_none_that_diverged(quantity):
+def test_a_heat_map_frames_the_best_and_none_that_diverged(quantity):
     runs = changed_sweep()
     figure = figures.heat_maps(runs, quantity)
     axes = ["L2_penalty", "momentum_gamma", "learning_rate"]
     cells = 100 * runs.groupby(axes)[quantity].mean()
     cells[runs.groupby(axes).diverged.any()] = np.nan
-    pd.testing.assert_series_equal(figure.numbers.set_index(axes).percent, cells, check_names=False)
-    for panel, (penalty, expected) in zip(figure.panels, cells.groupby(level=0), strict=True):
+    percent = figure.numbers.set_index(axes).percent
+    pd.testing.assert_series_equal(percent, cells, check_names=False)
+    maps = zip(figure.panels, cells.groupby(level=0), strict=True)
+    for panel, (penalty, expected) in maps:
         (axis,) = panel.axes
         assert axis.get_title(loc="left").endswith(f"L2 penalty {penalty}")
         expected = expected.unstack().to_numpy()

@@ -38,20 +38,21 @@ def names(panel):
 
 def test_examples_are_the_first_images_of_each_class(oblong):
     figure = figures.example_images(oblong, per_class=2)
-    for panel, part in zip(figure.panels, ("training", "test"), strict=True):
-        images, labels = (
-            getattr(oblong, f"{part.removesuffix('ing')}_{what}") for what in ("images", "labels")
-        )
+    parts = {"training": "train", "test": "test"}
+    for panel, (part, short) in zip(figure.panels, parts.items(), strict=True):
+        images = getattr(oblong, f"{short}_images")
+        labels = getattr(oblong, f"{short}_labels")
         assert panel.axes[0].get_title(loc="left") == f"{part} images"
         assert names(panel) == ["a", "b", "c"]
         first = np.array([np.flatnonzero(labels == label)[:2] for label in range(3)])
         np.testing.assert_array_equal(cells(panel, 3, 2), images[first])
         shown = figure.numbers.query("part == @part")
         assert shown.index_in_data_set.tolist() == first.ravel().tolist()
-        assert shown.label.tolist() == [0, 0, 1, 1, 2, 2] and [*shown.character] == [*"aabbcc"]
+        assert shown.label.tolist() == [0, 0, 1, 1, 2, 2]
+        assert [*shown.character] == [*"aabbcc"]
 
 
-def test_the_first_layer_shows_the_units_with_the_largest_weights(oblong):
+def test_the_first_layer_shows_the_largest_weights(oblong):
     config = Config(layer_specs=(36, 8, 3), epochs=1)
     configs = {"a": config, "b": config.replace(epochs=2)}
     results = run(configs, [0, 1], n_jobs=1, data=oblong, cache=False)
@@ -65,7 +66,8 @@ def test_the_first_layer_shows_the_units_with_the_largest_weights(oblong):
         np.testing.assert_allclose(numbers.filter(like="pixel_"), weights[:, largest].T, atol=1e-4)
         drawn = cells(panel, 2, 5).reshape(10, 36)
         scaled = (weights / abs(weights).max(axis=0))[:, largest].T
-        np.testing.assert_allclose(drawn, np.pad(scaled, ((0, 3), (0, 0)), constant_values=np.nan))
+        np.testing.assert_allclose(drawn[:7], scaled)
+        assert np.isnan(drawn[7:]).all()
         red, _, blue, _ = axis.images[0].to_rgba(np.array([[1.0]]))[0, 0]
         assert red > blue, "positive weights are red"
         images = weights.T.reshape(8, 4, 9)
@@ -73,7 +75,7 @@ def test_the_first_layer_shows_the_units_with_the_largest_weights(oblong):
         assert f"{name} {alike:.2f}" in figure.finding
 
 
-def test_a_confusion_matrix_is_drawn_in_per_cent_with_the_errors_coloured(oblong):
+def test_the_errors_of_a_confusion_matrix_are_coloured(oblong):
     counts = np.array([[8, 2, 0], [1, 7, 2], [0, 0, 0]])  # no image of the last class
     figure = figures.confusion_matrix(counts, oblong)
     (axis,) = figure.panels[0].axes
@@ -91,7 +93,7 @@ def test_a_confusion_matrix_is_drawn_in_per_cent_with_the_errors_coloured(oblong
     np.testing.assert_allclose(numbers, [[80, 20, 0], [10, 70, 20], [np.nan] * 3])
 
 
-def test_errors_are_drawn_with_true_and_predicted_character_and_probability(oblong):
+def test_errors_have_both_characters_and_probability(oblong):
     labels, probabilities = np.array([0, 1, 0]), np.array([0.99, 0.9, 0.8])
     errors = ConfidentErrors(oblong.test_images[:3], labels, labels * 0 + 2, probabilities)
     figure = figures.most_confident_errors(errors, oblong)

@@ -22,7 +22,7 @@ def as_printed(value):
 
 
 @pytest.mark.parametrize("name", PRINTED)
-def test_each_experiment_has_the_configuration_and_the_numbers_that_the_paper_prints(name):
+def test_each_experiment_is_as_the_paper_prints_it(name):
     entry, config = PAPER[name], EXPERIMENTS[name]
     assert PRINTED[name].split("|") == [
         entry.section,
@@ -41,7 +41,7 @@ def test_each_experiment_has_the_configuration_and_the_numbers_that_the_paper_pr
     assert config.momentum and config.momentum_gamma == 0.9 and config.standardisation == "pixel"
 
 
-def test_three_runs_without_numbers_differ_from_the_baseline_in_one_thing_each():
+def test_three_runs_differ_from_the_baseline_in_one_thing():
     assert list(PAPER) == list(EXPERIMENTS) == [*PRINTED, *UNPRINTED]
     for name, change in UNPRINTED.items():
         entry = PAPER[name]
@@ -69,7 +69,7 @@ def test_the_gradients_are_those_of_tables_1_to_3():
 # ---- the learning curves -------------------------------------------------------------------------
 
 
-def test_each_pair_of_figures_of_the_paper_has_four_curves_without_a_gap():
+def test_each_pair_of_figures_has_four_curves():
     figures = [entry.figures for entry in PAPER.values() if entry.figures]
     assert figures == [(figure, figure + 1) for figure, *_ in CURVES]
     for figure, losses, accuracies, *last in CURVES:
@@ -86,13 +86,13 @@ def test_each_pair_of_figures_of_the_paper_has_four_curves_without_a_gap():
     assert paper_curves(()).empty
 
 
-def test_an_offset_is_the_mean_difference_of_all_curves_over_the_epochs_of_both():
+def test_an_offset_is_the_mean_difference_of_all_curves():
     curves = pd.DataFrame({"a": [5.0, 7.0, 9.0, 99.0], "b": [1.0, 1.0, np.nan, 99.0]})
     others = pd.DataFrame({"a": [4.0, 4.0, 4.0], "b": [2.0, 0.0, 0.0]})
     assert offset_and_rest(curves, others) == pytest.approx((9 / 5, np.std([1, 3, 5, -1, 1])))
 
 
-def test_the_facts_that_the_notebooks_state_follow_from_the_curves():
+def test_some_curves_are_of_one_run_and_others_not():
     for figure, other in ((3, 1), (4, 2), (9, 5)):
         _, rest = offset_and_rest(paper_curves([figure]), paper_curves([other]))
         assert 4 * rest < paper_curves([figure], "uncertainty").min().min() + 1e-4

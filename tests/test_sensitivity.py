@@ -25,7 +25,8 @@ def results(change, names=ABLATED):
     index = pd.MultiIndex.from_product([names, range(5)], names=["experiment", "seed"])
     noisy = change + NOISE.normal(0, 0.05, len(index))
     columns = {"test_accuracy": 0.85 + noisy / 100, "test_loss": 0.06 - change / 1000}
-    return Results(dict.fromkeys(index), pd.DataFrame(columns, index).reset_index(), "KMNIST")
+    frame = pd.DataFrame(columns, index).reset_index()
+    return Results(dict.fromkeys(index), frame, "KMNIST")
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def ablation():
     return found
 
 
-def test_the_differences_of_the_gradients_are_drawn_against_the_step_a_panel_per_kind():
+def test_differences_are_drawn_against_the_step():
     columns = [("bias", "0", "first"), ("weight", "0,2", "first"), ("bias", "0", "last")]
     values = [[1e-2, 1e-3, 3e-3], [2e-5, 3e-5, 5e-6], [0.0, 1e-9, 2e-8]]
     columns = pd.MultiIndex.from_tuples(columns, names=["weight", "index", "pattern"])
@@ -57,12 +58,13 @@ def test_the_differences_of_the_gradients_are_drawn_against_the_step_a_panel_per
         low, high = axis.get_ylim()
         assert low < 1e-17 and high > truncation.get_ydata().max()
     names = ["bias [0], first image", "weight [0,2], first image", "bias [0], last image"]
-    np.testing.assert_allclose(figure.numbers[["epsilon", *names]], differences.reset_index())
+    numbers = figure.numbers.set_index("epsilon")[names]
+    np.testing.assert_allclose(numbers, differences)
     assert "smallest with a step of 10⁻⁵" in figure.finding
 
 
 @pytest.mark.parametrize("label", drawn.WALKS)
-def test_a_walk_leads_from_our_number_by_its_steps_to_the_papers(ablation, label):
+def test_a_walk_leads_by_its_steps_to_the_papers_number(ablation, label):
     quantity, weights = drawn.WALKS[label]
     walk = drawn.walk(ablation, label).set_index("step")
     steps = walk[walk.start.notna()].drop(drawn.UNEXPLAINED)
@@ -78,17 +80,19 @@ def test_a_walk_leads_from_our_number_by_its_steps_to_the_papers(ablation, label
     for step, numbers in zip(
         ("fixed epochs", drawn.CODE, drawn.UNEXPLAINED), expected, strict=True
     ):
-        assert walk.loc[step, ["value", "low", "high"]].tolist() == pytest.approx([*numbers])
+        found = walk.loc[step, ["value", "low", "high"]].tolist()
+        assert found == pytest.approx([*numbers])
     assert walk.value[drawn.THE_PAPER] == pytest.approx(paper)
     assert np.isnan(walk.value["untrained biases"]), "it was not measured"
 
 
-def test_the_walk_is_drawn_as_a_bar_per_step_and_a_mark_per_level(ablation):
+def test_a_walk_has_a_bar_per_step_and_a_mark_per_level(ablation):
     figure = drawn.walk_figure(ablation)
     for panel, label in zip(figure.panels, drawn.WALKS, strict=True):
         own = figure.numbers[figure.numbers.quantity == label].reset_index(drop=True)
         (axis,), levels = panel.axes, own[own.start.isna()]
-        assert axis.get_xlabel() == label and [*ticks(axis, "y").values()] == own.step.tolist()
+        assert axis.get_xlabel() == label
+        assert [*ticks(axis, "y").values()] == own.step.tolist()
         marks = [line.get_xydata()[0] for line in axis.lines if line.get_marker() != "None"]
         np.testing.assert_allclose(marks, np.transpose([levels.value, levels.index]))
         bars = [(bar.get_x(), bar.get_width()) for bar in axis.patches]
@@ -118,7 +122,7 @@ def test_changes_are_clear_if_both_ways_agree_and_are_large(ablation):
     assert shown == f"{mean:+.1f} ({low:+.1f} to {high:+.1f})"
 
 
-def test_both_algorithms_stand_beside_the_printed_results(ablation):
+def test_both_algorithms_stand_beside_the_paper(ablation):
     table = drawn.agreement(ablation)
     for quantity, unit, digits in (("test_accuracy", "%", 2), ("test_loss", "loss", 4)):
         printed = [getattr(PAPER[name], quantity) for name in ABLATED]
@@ -132,25 +136,28 @@ def test_both_algorithms_stand_beside_the_printed_results(ablation):
     assert table.index[0] == "baseline, early stopping"
 
 
-def test_each_claim_has_a_mark_per_reading_sorted_by_verdict():
+def test_a_claim_has_a_mark_per_reading():
     yes, no, open_ = "reproduced", "not reproduced", "undecided"
     rows = {"never": [no] * 12, "good": [no, yes, open_] * 4, "always": [yes] * 12}
     figure = drawn.verdicts_figure(pd.DataFrame.from_dict(rows, "index").rename_axis("claim"))
     assert "Of 3 claims, 1 are reproduced in every reading, 1 in none" in figure.finding
     first, last = (panel.axes[0] for panel in figure.panels)
-    assert ticks(first, "y") == {0: "always", 1: "good"} and ticks(last, "y") == {0: "never"}
-    marks = {verdict: points(lines(first, label=verdict)).tolist() for verdict in (no, open_)}
-    assert marks == {no: [[n, 1] for n in range(5, 9)], open_: [[n, 1] for n in range(9, 13)]}
+    assert ticks(first, "y") == {0: "always", 1: "good"}
+    assert ticks(last, "y") == {0: "never"}
+    for verdict, start in ((no, 5), (open_, 9)):
+        marks = points(lines(first, label=verdict))
+        assert marks.tolist() == [[n, 1] for n in range(start, start + 4)]
     assert figure.numbers.loc[1].tolist() == ["good", *rows["good"]]
 
 
-def test_the_widths_of_both_intervals_are_drawn_by_the_number_of_seeds():
+def test_the_widths_of_intervals_are_drawn_by_seeds():
     values = [84.0, 84.5, 84.2]
     figure = drawn.seeds_figure(sweep.widths(values))
     n = np.arange(2, 21)
     mean = scipy.stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / n**0.5
     (axis,) = figure.panels[0].axes
     for label, half in (("mean", mean), ("one more run", mean * (n + 1) ** 0.5)):
-        np.testing.assert_allclose(points(lines(axis, label=label)), np.transpose([n, half]))
+        found = points(lines(axis, label=label))
+        np.testing.assert_allclose(found, np.transpose([n, half]))
     said = ", ".join(f"± {mean[m - 2]:.2f} points with {m} seeds" for m in (2, 5, 20))
     assert said in figure.finding and figure.numbers.seeds.tolist() == n.tolist()
