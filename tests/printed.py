@@ -4,7 +4,8 @@ import tomllib
 from pathlib import Path
 
 PRINTED = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
-CLAIMS, EXPERIMENTS, FINAL = (PRINTED[name] for name in ("claims", "experiments", "final"))
+NAMES = ("claims", "curves", "experiments", "final")
+CLAIMS, CURVES, EXPERIMENTS, FINAL = map(PRINTED.get, NAMES)
 ACCURACIES = {name: row.split("|")[11] for name, row in EXPERIMENTS.items()}
 LOSSES = {name: row.split("|")[10] for name, row in EXPERIMENTS.items()}
 GRADIENTS = {tuple(name.split()): rows for name, rows in PRINTED["gradients"].items()}

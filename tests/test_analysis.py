@@ -1,13 +1,12 @@
 """Errors, saturation and the distribution shift, against what is computed here another way."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.spatial.distance import cdist
-from sklearn.metrics import confusion_matrix as sklearn_confusion_matrix
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import confusion_matrix, roc_auc_score
 from small_runs import SMALL
 
 from kmnist_mlp import MLP, Config, Dataset, run, train
@@ -26,36 +25,26 @@ X, Y = RNG.normal(size=(20, 6)), RNG.integers(0, 3, 20)
 # ---- errors --------------------------------------------------------------------------------------
 
 
-def test_matrices_and_most_confident_errors_are_those_of_the_networks_predictions(tiny10):
-    runs = run({"a": SMALL}, [0, 1], n_jobs=1, data=tiny10, cache=False).of("a")
-    found = analyse_errors(runs, tiny10)
+def test_errors_are_those_of_the_networks_predictions(tiny10):
+    config = SMALL.replace(learning_rate=0.1, epochs=6)
+    runs = run({"a": config}, [0, 1], n_jobs=1, data=tiny10, cache=False).of("a")
+    data = replace(tiny10, test_labels=np.roll(tiny10.test_labels, 1))  # many errors
+    found = analyse_errors(runs, data)
     for matrix, result in zip(found.matrices, runs, strict=True):
-        predictions = result.model.predict(tiny10.test_images)
-        expected = sklearn_confusion_matrix(tiny10.test_labels, predictions, labels=range(10))
-        assert np.array_equal(matrix, expected)
-    probabilities = runs[0].model.predict_proba(tiny10.test_images)
-    wrong = probabilities.argmax(axis=1) != tiny10.test_labels
+        predictions = result.model.predict(data.test_images)
+        assert np.array_equal(matrix, confusion_matrix(data.test_labels, predictions))
+    probabilities = runs[0].model.predict_proba(data.test_images)  # of the first seed alone
+    predictions, confidences = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    wrong = np.flatnonzero(predictions != data.test_labels)
+    rows = wrong[np.argsort(-confidences[wrong])]
     errors = found.most_confident
-    assert errors.confidence.tolist() == sorted(probabilities[wrong].max(axis=1))[::-1]
-    for source, label, prediction, _ in errors.itertuples():
-        assert tiny10.test_labels[source] == label != prediction
-        assert probabilities[source].argmax() == prediction
-
-
-def test_the_share_of_confident_errors_is_one_of_the_first_seeds_errors_alone(tiny10):
-    data = replace(tiny10, test_images=tiny10.test_images[:5], test_labels=np.arange(5))
-    probabilities = np.full((5, 10), 0.01)
-    probabilities[np.arange(5), [0, 1, 3, 4, 5]] = [0.95, 0.96, 0.901, 0.899, 0.7]
-    right = probabilities.copy()
-    right[np.arange(5), np.arange(5)] = 0.99
-    first, second = (
-        SimpleNamespace(model=SimpleNamespace(predict_proba=lambda images, p=p: p))
-        for p in (probabilities, right)
-    )
-    found = analyse_errors([first, second], data)
-    assert found.confident_share == pytest.approx(100 / 3)
-    assert found.most_confident.confidence.tolist() == [0.901, 0.899, 0.7]
-    perfect = analyse_errors([second, first], data)
+    assert errors.index.tolist() == rows.tolist()
+    assert errors.label.tolist() == data.test_labels[rows].tolist()
+    assert errors.prediction.tolist() == predictions[rows].tolist()
+    assert errors.confidence.tolist() == confidences[rows].tolist()
+    share = 100 * (confidences[wrong] > 0.9).mean()
+    assert found.confident_share == pytest.approx(share) and 0 < share < 100
+    perfect = analyse_errors(runs[:1], replace(data, test_labels=predictions))
     assert perfect.confident_share == 0 and len(perfect.most_confident) == 0
 
 
@@ -63,17 +52,15 @@ def test_the_share_of_confident_errors_is_one_of_the_first_seeds_errors_alone(ti
 
 
 @pytest.mark.parametrize(
-    ("activation", "saturated", "not_saturated"),
+    ("activation", "saturated", "other"),
     [
         ("tanh", [-2.19, 2.19, 50.0], [-2.17, 0.0, 2.17]),
         ("sigmoid", [-4.37, 4.37, 50.0], [-4.35, 0.0, 2.19]),
         ("ReLU", [-50.0, -0.1, 0.0], [0.001, 2.0, 50.0]),
     ],
 )
-def test_a_unit_is_saturated_where_its_slope_is_below_a_twentieth_of_the_largest(
-    activation, saturated, not_saturated
-):
-    z = np.array([saturated, not_saturated]).T  # an image per row: one of two units is saturated
+def test_saturation_is_a_small_slope(activation, saturated, other):
+    z = np.transpose([saturated, other])  # an image per row: one of two units is saturated
     model = MLP.from_parameters(activation, [np.eye(2), np.eye(2)], [np.zeros(2), np.zeros(2)])
     shares = ["saturated_share", "always_saturated_share"]
     assert layer_table(model, z, np.zeros(3, int))[shares].loc[0].tolist() == [0.5, 0.5]
@@ -83,9 +70,7 @@ def test_a_unit_is_saturated_where_its_slope_is_below_a_twentieth_of_the_largest
 
 @pytest.mark.parametrize("layers", [(6, 5, 4, 3), (6, 3)])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_the_gradient_norm_of_a_layer_is_the_mean_over_images_of_the_norm_of_its_gradient(
-    activation, layers
-):
+def test_a_gradient_norm_is_the_mean_over_images(activation, layers):
     model = MLP(layers, activation, seed=1, dtype=np.float64)
     per_image = [model.gradients(X[i : i + 1], Y[i : i + 1])[0] for i in range(len(X))]
     norms = [[np.linalg.norm(weights) for weights in gradients] for gradients in per_image]
@@ -95,63 +80,54 @@ def test_the_gradient_norm_of_a_layer_is_the_mean_over_images_of_the_norm_of_its
     assert table.saturated_share.isna().tolist() == [False] * (len(layers) - 2) + [True]
 
 
-def test_runs_are_measured_on_2000_training_images_with_their_first_and_their_kept_weights(
-    make_dataset,
-):
+def test_first_and_kept_weights_are_measured(make_dataset):
     data = make_dataset(train=2600)
     config = SMALL.replace(layer_specs=(36, 4, 3), learning_rate=1.0, epochs=6)
     results = run({"b": config, "a": SMALL.replace(layer_specs=(36, 3))}, [3, 1], 1, data, False)
-    groups = analysis.saturation_by_seed(results, data).groupby(["experiment", "seed"], sort=False)
-    assert list(groups.groups) == [("b", 3), ("b", 1), ("a", 3), ("a", 1)]
-    for key, found in groups:
-        result = results.runs[key]
+    found, expected = analysis.saturation_by_seed(results, data), {}
+    for key, result in results.runs.items():
         start = Training(result.config, data)
-        x, y = start.split.train[:2000], start.split.train_labels[:2000]
-        for weights, epoch, model in (
-            ("initial", 0, start.model), ("kept", result.kept_epoch, result.model),
-        ):  # fmt: skip
-            part = found[found.weights == weights].reset_index(drop=True)
-            assert (part.epoch == epoch).all()
-            expected = layer_table(model, x, y)
-            assert part[expected.columns].equals(expected)
+        measured = start.split.train[:2000], start.split.train_labels[:2000]
+        expected[*key, "initial", 0] = layer_table(start.model, *measured)
+        expected[*key, "kept", result.kept_epoch] = layer_table(result.model, *measured)
+    names = ["experiment", "seed", "weights", "epoch"]
+    expected = pd.concat(expected, names=names).reset_index(names)
+    assert found.equals(expected.reset_index(drop=True))
     assert 0 < results.of("b")[0].kept_epoch < 6
 
 
-def test_the_table_of_saturation_has_means_over_seeds_in_per_cent(tiny10):
-    sigmoid = SMALL.replace(layer_specs=(36, 5, 5, 10), activation="sigmoid")
-    results = run({"baseline": SMALL, "two_hidden_layers": sigmoid}, [0, 1], 1, tiny10, False)
-    numbers = analysis.saturation_by_seed(results, tiny10)
-    table = tables.saturation(numbers, tiny10.name)
-    row = table.loc["two layers of 64 units: kept weights"]
-    kept = numbers.query("experiment == 'two_hidden_layers' and weights == 'kept' and layer == 2")
-    percent = f"{100 * kept.saturated_share.mean():.1f}".removesuffix(".0")
-    assert row["saturated units, layer 2, %"].startswith(percent)
-    assert row["gradient norm, layer 2"].startswith(f"{kept.gradient_norm.mean():.2f}")
-    missing = table.loc["baseline, early stopping: kept weights"]
-    assert missing["saturated units, layer 2, %"] == missing["gradient norm, layer 3"] == "–"
-    assert "saturated units, layer 3, %" not in table, "the output layer has no hidden units"
+def test_the_table_of_saturation_has_means_over_seeds_in_per_cent():
+    columns = ["experiment", "weights", "epoch", "layer"]
+    columns += ["saturated_share", "gradient_norm"]
+    rows = [("two", "kept", 9, 1, 0.1, 4.0), ("two", "kept", 9, 2, 0.25, 5.0),
+            ("two", "kept", 9, 3, np.nan, 6.0), ("baseline", "kept", 4, 1, 0.5, 2.0),
+            ("baseline", "kept", 4, 2, np.nan, 3.0)]  # fmt: skip
+    first = pd.DataFrame(rows, columns=columns)
+    second = first.assign(gradient_norm=first.gradient_norm + 1)
+    table = tables.saturation(pd.concat([first, second]), "KMNIST")
+    norms = [f"{n}.50\u00a0±\u00a00.71" for n in range(7)]
+    assert table.loc["two: kept weights"].tolist() == ["9", "10", "25", *norms[4:]]
+    shown = ["4", "50", "–", *norms[2:4], "–"]  # the output layer has no hidden units
+    assert table.loc["baseline, early stopping: kept weights"].tolist() == shown
 
 
 # ---- distribution shift --------------------------------------------------------------------------
 
 
-def test_pooling_keeps_every_image_with_its_label_and_the_sizes():
+def test_pooling_keeps_images_labels_and_sizes():
     numbers = np.arange(50, dtype=np.uint8)  # every image holds its number, its label the last bit
     images, labels = np.repeat(numbers, 6).reshape(50, 2, 3), numbers % 2
     parts = images[:40], labels[:40], images[40:], labels[40:]
-    data = Dataset(*parts, "stand-in data", ("even", "odd"), ("e", "o"))
-    mixed = pooled(data)
-    assert mixed.name == "stand-in data, pooled" and mixed.is_stand_in
-    assert (mixed.class_names, mixed.romaji) == (data.class_names, data.romaji)
+    mixed = pooled(Dataset(*parts, "stand-in data", ("even", "odd"), ("e", "o")))
+    assert (mixed.class_names, mixed.romaji) == (("even", "odd"), ("e", "o"))
+    assert mixed.is_stand_in
     assert len(mixed.train_images) == 40 and len(mixed.test_images) == 10
     found = np.concatenate([mixed.train_images, mixed.test_images])[:, 1, 2]
     assert found.tolist() == list(generator(0, analysis.POOLING).permutation(50))
     assert np.array_equal(np.concatenate([mixed.train_labels, mixed.test_labels]), found % 2)
 
 
-def test_the_baseline_is_trained_again_with_the_same_configuration_and_seeds(
-    tiny10, monkeypatch, tmp_path
-):
+def test_the_baseline_is_trained_again_with_the_same_seeds(tiny10, monkeypatch, tmp_path):
     monkeypatch.setenv("KMNIST_MLP_RESULTS", str(tmp_path))
     other = SMALL.replace(layer_specs=(36, 10))
     results = run({"other": other, "baseline": SMALL}, [3, 1], n_jobs=1, data=tiny10)
@@ -160,38 +136,33 @@ def test_the_baseline_is_trained_again_with_the_same_configuration_and_seeds(
     assert mixed.data_name == tiny10.name  # whose reference results it has
     table = analysis.pooled_comparison(results, mixed)
     for row, these, name in ((0, results, "baseline"), (1, mixed, POOLED)):
-        validation, test = (
-            these.values(quantity, name) for quantity in ("validation_accuracy", "test_accuracy")
-        )
+        parts = (f"{part}_accuracy" for part in ("validation", "test"))
+        validation, test = (these.values(part, name) for part in parts)
         assert (analysis.gap(these, name) == validation - test).all()
         expected = [plus_minus(values, 2) for values in (validation, test, validation - test)]
         assert table.iloc[row].tolist() == expected
     assert "re-split" in table.index[1]
 
 
-def test_the_nearest_distance_of_1000_images_of_each_part_is_that_of_a_full_search(make_dataset):
-    """Among more training images than are compared at once."""
+def test_the_nearest_distance_is_that_of_a_full_search(make_dataset):
     data = make_dataset(train=6000, test=1100)
     train_rows, validation_rows = split_rows(6000, Config())
-    test_images = data.test_images.copy()
-    test_images[:200] = data.train_images[train_rows[CHUNK - 1]]  # the last to be compared at once
-    data = replace(data, test_images=test_images)
-    train, test = (a.reshape(len(a), -1) / 255 for a in (data.train_images, data.test_images))
-    chosen = {
-        "validation": train[validation_rows[:1000]],
-        "test": test[generator(0, 7).permutation(1100)[:1000]],
+    chosen = data.test_images.copy()
+    chosen[:200] = data.train_images[train_rows[CHUNK - 1]]  # the last at once
+    found = nearest_distances(replace(data, test_images=chosen))
+    parts = {
+        "validation": data.train_images[validation_rows[:1000]],
+        "test": chosen[generator(0, 7).permutation(1100)[:1000]],
     }
-    found = nearest_distances(data)
-    assert list(found) == list(chosen)
     for part, distances in found.items():
-        full = cdist(chosen[part], train[train_rows]).min(axis=1)
+        both = parts[part], data.train_images[train_rows]
+        full = cdist(*(a.reshape(len(a), -1) / 255 for a in both)).min(axis=1)
         np.testing.assert_allclose(distances, full, atol=1e-4)
+    assert list(found) == list(parts)
 
 
 @pytest.mark.parametrize("control", [False, True])
-def test_a_network_tells_shifted_test_images_on_a_quarter_of_the_images_but_not_two_alike(
-    make_dataset, monkeypatch, control
-):
+def test_a_network_tells_shifted_images(make_dataset, monkeypatch, control):
     data, runs = make_dataset(classes=10, train=600, test=200), []
     data = replace(data, test_images=255 - data.test_images)
     monkeypatch.setattr(analysis, "train", lambda *a: runs.append((*a, train(*a))) or runs[-1][2])
@@ -207,5 +178,5 @@ def test_a_network_tells_shifted_test_images_on_a_quarter_of_the_images_but_not_
     images = np.concatenate([origins.train_images, origins.test_images])
     labels = np.concatenate([origins.train_labels, origins.test_labels])
     for label, expected in enumerate((data.train_images[rows[:200]], others)):
-        taken = sorted(image.tobytes() for image in images[labels == label])
-        assert taken == sorted(image.tobytes() for image in expected)
+        taken = sorted(map(bytes, images[labels == label]))
+        assert taken == sorted(map(bytes, expected))

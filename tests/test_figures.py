@@ -3,14 +3,12 @@
 import warnings
 from dataclasses import replace
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-import scipy.stats
 from options import ALL_CHANGED
-from printed import ACCURACIES, EXPERIMENTS, LOSSES
+from printed import ACCURACIES, LOSSES
 from shown import ends, lines, points, texts, ticks
 from small_runs import SMALL_RUNS, judged_twice
 
@@ -21,13 +19,14 @@ from kmnist_mlp.experiments.claims import Claim
 from kmnist_mlp.experiments.paper import paper_curves
 from kmnist_mlp.experiments.paper_gradients import differences_by_epsilon
 from kmnist_mlp.figures.comparison import FAR, VERDICT_STYLES
-from kmnist_mlp.figures.report_figure import report_figure
+from kmnist_mlp.figures.report_figure import report_figure, title
 from kmnist_mlp.figures.style import picture, png
 from kmnist_mlp.support.colours import BLUE, GREEN, GREY, ORANGE
+from kmnist_mlp.support.statistics import interval, prediction_interval, signed
 
 RNG = np.random.default_rng(0)
 COUNTS = RNG.integers(1, 50, (10, 10)) + np.diag(RNG.integers(50, 99, 10))
-PARTS = ("training", "validation")
+PARTS, KINDS = ("training", "validation"), [("loss", 1), ("accuracy", 100)]
 PATHS = {"L2": ["baseline", "l2_0.2"], "L1": ["baseline"]}
 DISTANCES = {"validation": RNG.uniform(1, 8, 50), "test": RNG.uniform(2, 9, 40)}
 
@@ -36,21 +35,15 @@ DISTANCES = {"validation": RNG.uniform(1, 8, 50), "test": RNG.uniform(2, 9, 40)}
 def small_results(kana):
     """Return runs of three seeds whose mean is not their median, kept and last epoch differ."""
     longer = {"learning_rate": 0.05, "epochs": 15, "early_stop_epoch": 2}
-    configs = {
-        name: config.replace(**longer if name != "learning_rate_0.5" else {})
-        for name, config in SMALL_RUNS.items()
-    }
+    configs = {name: config.replace(**longer) for name, config in SMALL_RUNS.items()}
     configs["mine"] = configs["mine"].replace(epochs=4)
+    configs["learning_rate_0.5"] = SMALL_RUNS["learning_rate_0.5"]
     return run(configs, [0, 1, 2], n_jobs=1, data=kana, cache=False)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def style():
-    """Set the style of figures for one test only."""
-    plt.close("all")
-    with mpl.rc_context():
-        figures.use_style()
-        yield
+    figures.use_style()
 
 
 def close(found, expected):
@@ -62,33 +55,22 @@ def at(axis, **properties):
     return points(lines(axis, **properties))
 
 
-def finite(found):
-    """Return points that are drawn: a line has none where its seed has stopped."""
-    return found[np.isfinite(found).all(axis=1)]
-
-
 def pairs_at(values, rows):
     """Return the points of values in their rows: (rows, n) becomes (rows * n, 2)."""
     return np.transpose([values.ravel(), np.repeat(rows, values.shape[1])])
 
 
-def of_seeds(results, name, quantity="test_accuracy"):
-    """Return what the seeds have measured; accuracies in per cent."""
-    factor = 100 if quantity.endswith("accuracy") else 1
-    return np.array([factor * getattr(run, quantity) for run in results.of(name)])
+def accuracies(results, names):
+    """Return the test accuracy of experiments in per cent: (names, seeds)."""
+    runs = [results.of(name) for name in names]
+    return 100 * np.array([[run.test_accuracy for run in seeds] for seeds in runs])
 
 
-def small_sweep():
-    """Two rates by three momenta by two penalties; one run of the best combination diverged."""
-    cells = [(rate, gamma, penalty) for penalty in (0.2, 0.4) for gamma in (0.5, 0.9, 0.99)
-             for rate in (5e-4, 1e-3)]  # fmt: skip
-    frame = pd.DataFrame(
-        [(*cell, seed, 0.95 + place / 200 + seed**2 / 1000, 0.90 - place / 300 + seed**2 / 500)
-         for place, cell in enumerate(cells) for seed in (0, 1, 2)],
-        columns=[*sweep.AXES, "seed", "validation_accuracy", "test_accuracy"],
-    ).assign(diverged=False)  # fmt: skip
-    frame.loc[frame.index[-1], "diverged"] = True
-    return frame
+def changed_sweep():
+    """Return a part of the kept sweep, of whose best combination one run has diverged."""
+    runs = sweep.load("grid").query("L2_penalty > 0.1")
+    runs.loc[runs.validation_accuracy.idxmax(), "diverged"] = True
+    return runs
 
 
 def errors_of(data):
@@ -114,7 +96,16 @@ ALL = OF_SEEDS | {
     figures.most_confident_errors: lambda r, d: [errors_of(d), d],
     figures.distance_histogram: lambda r, d: [DISTANCES, d.name],
     figures.difference_by_epsilon: lambda r, d: [differences_by_epsilon(d), d.name],
-    figures.heat_maps: lambda r, d: [small_sweep(), "validation_accuracy"],
+    figures.heat_maps: lambda r, d: [changed_sweep(), "validation_accuracy"],
+}
+# what the table of a figure has of its points, a row for each: x and y
+POINTS = {
+    figures.learning_curves: lambda n: (n.epoch, n.training_loss),
+    figures.overlay: lambda n: (n.epoch, n.validation_loss),
+    figures.against_paper: lambda n: (n.test_accuracy_percent, n.experiment.factorize()[0]),
+    figures.difference_to_paper: lambda n: (n.ours - n.paper, n.experiment.factorize()[0]),
+    figures.accuracy_by_parameters: lambda n: (n.parameters, n.test_accuracy_percent),
+    figures.difference_by_epsilon: lambda n: (n.epsilon, n.iloc[:, 1]),
 }
 
 
@@ -122,11 +113,11 @@ ALL = OF_SEEDS | {
 
 
 @pytest.mark.parametrize("make", ALL, ids=lambda make: make.__name__)
-def test_a_figure_is_of_finite_numbers_labelled_within_its_panels_and_marked_on_the_stand_in(
-    make, small_results, kana
-):
+def test_a_figure_draws_finite_numbers_of_its_table(make, small_results, kana):
+    opened = plt.get_fignums()
     figure = make(*ALL[make](small_results, kana))
-    assert not plt.get_fignums() and len(figure.numbers) and figure.data.csv.count("\n") > 1
+    assert plt.get_fignums() == opened
+    assert len(figure.numbers) and figure.data.csv.count("\n") > 1
     assert not figure.finding[:-1].count(". ") and figure.finding[-1:] in ("", ".")
     assert not {"nan", "inf"} & {*figure.finding.split()}
     for panel in figure.panels:
@@ -137,27 +128,26 @@ def test_a_figure_is_of_finite_numbers_labelled_within_its_panels_and_marked_on_
         assert width <= (4.2 if is_chart else 8) and "STAND-IN" not in content
         for axis in panel.axes if is_chart else ():
             assert axis.get_xlabel() and axis.has_data()
-            assert not any(np.isinf(line.get_xydata()).any() for line in axis.lines)
+            assert not np.isinf(points(axis.lines)).any()
+    if make in POINTS:
+        expected = np.transpose(POINTS[make](figure.numbers))
+        expected = expected[np.isfinite(expected).all(axis=1)]
+        found = np.concatenate([points(panel.axes[0].lines) for panel in figure.panels])
+        assert np.isclose(expected[:, np.newaxis], found).all(axis=2).any(axis=1).all()
     name = "stand-in data, pooled"
     marked = make(*ALL[make](replace(small_results, data_name=name), replace(kana, name=name)))
     marks = [panel.get_supxlabel().startswith("STAND-IN") for panel in marked.panels]
     assert marks == [make is not figures.heat_maps] * len(marks)  # a sweep is kept of KMNIST alone
     assert not any(panel.get_supxlabel() for panel in figure.panels)
+    if make in OF_SEEDS:
+        first = {key: run for key, run in small_results.runs.items() if key[1] == 0}
+        frame = small_results.frame.query("seed == 0")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            make(*ALL[make](replace(small_results, runs=first, frame=frame), kana))
 
 
-@pytest.mark.parametrize("make", OF_SEEDS, ids=lambda make: make.__name__)
-def test_figures_of_a_single_seed_are_drawn_without_a_warning(make, one_seed, kana):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert all(map(picture, make(*ALL[make](one_seed, kana)).panels))
-
-
-@pytest.fixture(scope="module")
-def one_seed(kana):
-    return run(SMALL_RUNS, 0, n_jobs=1, data=kana, cache=False)
-
-
-def test_charts_are_svg_with_text_the_same_every_time_and_images_are_png(small_results, kana):
+def test_charts_are_svg_with_text_the_same_every_time(small_results, kana):
     charts = [figures.learning_curves(small_results, "baseline").panels[0] for _ in range(2)]
     (text, again) = (picture(chart)["image/svg+xml"] for chart in charts)
     assert text == again and ">epoch</text>" in text and "metadata" not in text
@@ -168,66 +158,54 @@ def test_charts_are_svg_with_text_the_same_every_time_and_images_are_png(small_r
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="Glyph")  # a character without a glyph
         png(figure)
-
-
-def test_the_data_of_a_figure_name_configurations_and_seeds(small_results):
-    data = figures.overlay(small_results, ["baseline", "mine"]).data
-    assert list(data.experiments) == ["baseline", "mine"] and data.seeds == (0, 1, 2)
-    assert Config.from_dict(data.experiments["mine"]) == small_results.of("mine")[0].config
-    assert "seed" not in data.experiments["mine"]
-    assert data.quantities == ("validation_accuracy",)
     with pytest.raises(KeyError):  # else a figure of the stand-in might not be marked
-        report_figure([plt.figure()], pd.DataFrame({"a": [1]}))
+        report_figure([figure], pd.DataFrame({"a": [1]}))
 
 
 # ---- curves --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["baseline", "two_hidden_layers", "mine"])
-def test_learning_curves_are_the_seeds_their_mean_and_spread_beside_the_papers(small_results, name):
+@pytest.mark.parametrize(
+    ("name", "papers"),
+    [("baseline", [3, 4]), ("two_hidden_layers", [21, 22]), ("mine", [])],
+)
+def test_learning_curves_are_mean_and_spread(small_results, name, papers):
     runs, figure = small_results.of(name), figures.learning_curves(small_results, name)
     numbers = figure.numbers.query("source == 'ours'")
     shared = np.arange(min(len(run.history) for run in runs))
     assert numbers.seed.tolist() == np.repeat([0, 1, 2], [len(r.history) for r in runs]).tolist()
-    in_paper = EXPERIMENTS.get(name, "|").split("|")[1]
-    in_paper = [int(number) for number in in_paper.split("-") if number]
     kept = [run.best_epoch for run in runs]
     stopped = [run.stopped_epoch for run in runs]
     at_kept = numbers.dropna(subset="test_accuracy")
     assert at_kept.epoch.tolist() == kept and at_kept.stopped_epoch.tolist() == stopped
-    for place, (kind, factor) in enumerate({"loss": 1, "accuracy": 100}.items()):
-        (axis,) = figure.panels[place].axes
-        heading = f"Figure {in_paper[place]}. " if in_paper else ""
+    axes = [panel.axes[0] for panel in figure.panels]
+    assert [axis.get_ylabel() for axis in axes] == ["cross-entropy / 10", "accuracy, %"]
+    headings = [f"Figure {number}. " for number in papers] or ["", ""]
+    for axis, heading, (kind, factor) in zip(axes, headings, KINDS, strict=True):
         assert axis.get_title(loc="left") == heading + kind.capitalize()
-        assert axis.get_ylabel() == {"loss": "cross-entropy / 10", "accuracy": "accuracy, %"}[kind]
         for part, colour, band in zip(PARTS, (BLUE, ORANGE), axis.collections, strict=True):
             histories = [factor * run.history[f"{part}_{kind}"].to_numpy() for run in runs]
             first = np.array([history[shared] for history in histories])
-            centre, spread = first.sum(axis=0) / 3, first.std(axis=0, ddof=1)
+            centre, spread = first.mean(axis=0), first.std(axis=0, ddof=1)
             close(factor * numbers[f"{part}_{kind}"], np.concatenate(histories))
-            seeds = np.transpose([numbers.epoch, np.concatenate(histories)])
-            close(finite(at(axis, color=colour, linewidth=0.6)), seeds)
             close(at(axis, color=colour, label=part), np.transpose([shared + 1, centre]))
             close(at(axis, color=colour, marker="|"), [(len(h), h[-1]) for h in histories])
             expected = np.transpose([shared + 1, centre - spread, centre + spread])
             close([end for end in ends(band) if end[0]], expected)
         close(at(axis, linestyle="--")[:, 0], np.median(kept))
-        dotted = at(axis, linestyle=":")
-        assert len(dotted) == 2 * (stopped != kept)
-        close(dotted[:, 0], np.median(stopped))
-        test = of_seeds(small_results, name, f"test_{kind}").sum() / 3
+        dotted = at(axis, linestyle=":")[:, 0]
+        close(dotted, [np.median(stopped)] * 2 * (stopped != kept))
+        test = factor * np.mean([getattr(run, f"test_{kind}") for run in runs])
         close(at(axis, marker="D"), [(np.median(kept), test)])
-        grey = lines(axis, color=GREY, linestyle="-", linewidth=1.0)
-        assert len(grey) == (2 if in_paper else 0)
-        for line, part in zip(grey, PARTS, strict=False):
-            curve = factor * paper_curves([in_paper[place]])[f"{part}_{kind}"]
-            close(points([line]), [*curve.items()])
-            assert max(curve.dropna()) < axis.get_ylim()[1]
+        curves = factor * paper_curves(papers).filter(like=kind)
+        expected = np.transpose([[*curves.index] * 2, curves.to_numpy().ravel("F")])
+        close(at(axis, color=GREY, linestyle="-", linewidth=1.0), expected)
+        assert not (curves > axis.get_ylim()[1]).any(axis=None)
     epochs = f"the weights of epoch {np.median(kept):g}; training stops at epoch"
     assert figure.finding.endswith(f"is {test:.1f} % with {epochs} {np.median(stopped):g}.")
 
 
-def test_curves_of_diverged_runs_or_without_validation_show_what_was_measured(kana, tiny):
+def test_curves_of_diverged_runs_or_without_validation(kana, tiny):
     diverging = SMALL_RUNS["learning_rate_0.5"].replace(early_stop=False)
     diverged = run({"diverges": diverging}, [0, 1], n_jobs=1, data=kana, cache=False)
     kept = figures.learning_curves(diverged, "diverges").numbers.dropna(subset="test_loss")
@@ -240,85 +218,79 @@ def test_curves_of_diverged_runs_or_without_validation_show_what_was_measured(ka
     assert not any(lines(axis, label="validation") for axis in axes)
 
 
-def test_an_overlay_holds_the_curves_of_all_experiments_told_apart_without_colour(small_results):
-    names = {"baseline": "baseline, early stopping", "learning_rate_0.5": "learning rate 0.5",
-             "linear": "linear softmax", "mine": "mine"}  # fmt: skip
+def test_an_overlay_needs_no_colour(small_results):
+    names = ["baseline", "learning_rate_0.5", "linear", "mine"]
     quantities = {"validation_loss": "validation loss", "training_accuracy": "training accuracy, %"}
     figure = figures.overlay(small_results, names, *quantities)
-    numbers = figure.numbers.query("epoch > 0").groupby("experiment")
-    for panel, (quantity, label) in zip(figure.panels, quantities.items(), strict=True):
+    data, numbers = figure.data, figure.numbers.query("epoch > 0")
+    mine = data.experiments["mine"]
+    assert Config.from_dict(mine) == small_results.of("mine")[0].config
+    assert "seed" not in mine
+    assert (list(data.experiments), data.seeds) == (names, (0, 1, 2))
+    assert data.quantities == tuple(quantities)
+    for panel, quantity, (_, factor) in zip(figure.panels, quantities, KINDS, strict=True):
         (axis,), thick = panel.axes, lines(panel.axes[0], linewidth=2)
-        assert axis.get_ylabel() == label
-        assert [text.get_text() for text in panel.legends[0].get_texts()] == [*names.values()]
+        assert axis.get_ylabel() == quantities[quantity]
+        legend = [text.get_text() for text in panel.legends[0].get_texts()]
+        labels = [line.get_label() for line in thick]
+        assert legend == labels == [title(name) for name in names]
         assert len({line.get_linestyle() for line in thick}) == len(names)
-        for (name, shown), line in zip(names.items(), thick, strict=True):
-            factor = 100 if "accuracy" in quantity else 1
+        for name, line in zip(names, thick, strict=True):
             curves = [factor * run.history[quantity].to_numpy() for run in small_results.of(name)]
-            together = np.concatenate(curves)
-            thin = finite(at(axis, linewidth=0.6, color=line.get_color()))
-            close(thin[:, 1], together)
             shared = min(map(len, curves))
-            mean = sum(curve[:shared] for curve in curves) / 3
+            mean = np.mean([curve[:shared] for curve in curves], axis=0)
             close(points([line]), np.transpose([np.arange(shared) + 1, mean]))
-            if len(together):
-                close(factor * numbers.get_group(name)[quantity], together)
-            if shared and "accuracy" in quantity:
-                best = f"{shown} {mean.max():.1f} % (epoch {mean.argmax() + 1})"
+            table = numbers[numbers.experiment == name]
+            close(factor * table[quantity], np.concatenate(curves))
+            if shared and factor == 100:
+                best = f"{title(name)} {mean.max():.1f} % (epoch {mean.argmax() + 1})"
                 assert best in figure.finding
 
 
 # ---- comparison ----------------------------------------------------------------------------------
 
 
-def test_our_means_and_the_papers_values_are_drawn_for_every_experiment(small_results):
-    names = {"linear": "linear softmax", "baseline": "baseline, early stopping",
-             "l2_0.2": "L2 penalty 0.2", "learning_rate_0.5": "learning rate 0.5",
-             "mine": "mine"}  # fmt: skip
+def test_our_means_and_the_papers_values_are_drawn(small_results):
+    names = ["linear", "baseline", "l2_0.2", "learning_rate_0.5", "mine"]
     figure = figures.against_paper(small_results, names)
-    (axis,), titles = figure.panels[0].axes, list(names.values())
-    ours = np.array([of_seeds(small_results, name) for name in names])
-    means = ours.sum(axis=1) / 3
+    (axis,), rows = figure.panels[0].axes, np.arange(5)
+    means = accuracies(small_results, names).mean(axis=1)
     papers = np.array([float(ACCURACIES.get(name) or "nan") for name in names])
     near = means >= np.median(means) - FAR
-    rows = np.arange(5)
-    assert list(ticks(axis, "y").values()) == titles and axis.yaxis_inverted()
-    assert 1 < near.sum() < 5
+    assert list(ticks(axis, "y").values()) == [title(name) for name in names]
+    assert axis.yaxis_inverted() and 1 < near.sum() < 5
     close(at(axis, marker="o"), np.transpose([means, rows])[near])
-    close(at(axis, marker="|"), [(value, row) for row in rows[near] for value in ours[row]])
     close(at(axis, marker="s"), np.transpose([papers, rows + 0.2])[near & (papers > 0)])
     written = {height: text.strip("◂ ") for (_, height), text in texts(axis).items()}
     assert written == {row: f"{means[row]:.1f} %" for row in rows[~near]}
-    close(figure.numbers.test_accuracy_percent, ours.ravel())
-    close(figure.numbers.paper_test_accuracy_percent, np.repeat(papers, 3))
+    numbers = figure.numbers.groupby("experiment", sort=False).mean()
+    close(numbers.test_accuracy_percent, means)
+    close(numbers.paper_test_accuracy_percent, papers)
     assert f"between {means.min():.1f} % and {means.max():.1f} %." in figure.finding
 
 
-def test_the_next_run_is_drawn_beside_each_printed_number(small_results):
+def test_the_next_run_is_drawn_beside_the_paper(small_results):
     figure = figures.difference_to_paper(small_results)
     quantities = {"test_accuracy": (ACCURACIES, 0.5), "test_loss": (LOSSES, 1)}  # or truncated
     for panel, (quantity, (printed, up)) in zip(figure.panels, quantities.items(), strict=True):
         (axis,), numbers = panel.axes, figure.numbers[figure.numbers.quantity == quantity]
         shown = [name for name in SMALL_RUNS if printed.get(name)]
         papers = np.array([[float(printed[name])] for name in shown])
-        ours = np.array([of_seeds(small_results, name, quantity) for name in shown])
-        means = ours.sum(axis=1, keepdims=True) / 3
-        half = scipy.stats.t.ppf(0.975, 2) * ours.std(axis=1, ddof=1, keepdims=True)
-        half *= (4 / 3) ** 0.5
-        limits = np.hstack([means - half, means + half])
+        ours = np.array([small_results.values(quantity, name) for name in shown])
+        means, *limits = np.transpose([prediction_interval(values) for values in ours])
+        limits, rows = np.transpose(limits), np.arange(len(shown))
         last = np.array([[0.1 ** len(printed[name].partition(".")[2])] for name in shown])
         rounding = last * [[-0.5, up]]
         assert numbers.experiment.tolist() == np.repeat(shown, 3).tolist()
         expected = np.hstack([papers, limits, papers + rounding]).repeat(3, axis=0)
         close(numbers[["paper", "low", "high", "paper_low", "paper_high"]], expected)
         close(numbers.ours, ours.ravel())
-        rows = np.arange(len(shown))
-        close(at(axis, marker="|"), pairs_at(ours - papers, rows))
-        close(at(axis, marker="o"), pairs_at(means - papers, rows))
+        close(at(axis, marker="o"), np.transpose([means - papers[:, 0], rows]))
         for bars, expected in zip(axis.collections, (rounding, limits - papers), strict=True):
             close(np.concatenate(bars.get_segments()), pairs_at(expected, rows))
 
 
-def test_claims_of_any_unit_are_drawn_in_halves_of_their_interval(small_results):
+def test_claims_are_drawn_in_halves_of_their_interval(small_results):
     claims = [
         Claim("2.2a", "a bound below", "test_accuracy", "baseline", ((10, np.inf),)),
         Claim("2.2b", "a bound above", "test_accuracy", "l2_0.2", ((-np.inf, 84),)),
@@ -330,13 +302,12 @@ def test_claims_of_any_unit_are_drawn_in_halves_of_their_interval(small_results)
     ]  # fmt: skip
     judged = judged_twice(small_results, {0: pd.DataFrame({"difference": [1e-6, 2e-6]})}, claims)
     judged.loc[0, "verdict_code"] = "not reproduced"
-    values = [of_seeds(small_results, name) for name in ("baseline", "l2_0.2", "linear")]
-    losses = [of_seeds(small_results, name, "test_loss") for name in ("baseline", "linear")]
-    values.insert(2, np.subtract(*losses))
-    half = [scipy.stats.t.ppf(0.975, 2) * v.std(ddof=1) / 3**0.5 for v in values]
-    mean = [v.sum() / 3 for v in values]
+    names = ["baseline", "l2_0.2", "linear"]
+    losses = [small_results.values("test_loss", name) for name in names[::2]]
+    values = np.insert(accuracies(small_results, names), 2, np.subtract(*losses), axis=0)
+    mean, low, high = np.transpose([interval(v) for v in values])
     inside = [mean[0] - 10, 84 - mean[1], -mean[2], min(mean[3] - 84, 94 - mean[3]) / 2]
-    inside = np.divide(inside, half)  # the printed number's interval is that of the next run
+    inside = np.divide(inside, (high - low) / 2)  # the last one is of the next run
     figure = figures.scoreboard_figure(judged)
     numbers, axes = figure.numbers, [panel.axes[0] for panel in figure.panels]
     close(numbers[["inside", "low", "high"]][:4], np.transpose([inside, inside - 1, inside + 1]))
@@ -345,51 +316,47 @@ def test_claims_of_any_unit_are_drawn_in_halves_of_their_interval(small_results)
     assert [axis.get_title(loc="left") for axis in axes] == [f"Section {n}" for n in (2, 3, 5)]
     assert figure.finding.startswith("7 claims with an interval over seeds: 3 not reproduced, 2 ")
     found = [line for axis in axes for line in axis.lines if len(line.get_xdata())]
-    bars, marks, code = found[::3], found[1::3], found[2::3]
-    close(points(marks)[:, 0], np.clip(numbers.inside, -8, 8))
-    close([bar.get_xdata() for bar in bars], numbers[["low", "high"]].clip(-9, 9))
-    edges = np.where(numbers.inside < 0, "<", ">")
-    styles = [VERDICT_STYLES[verdict] for verdict in numbers.verdict]
-    near = numbers.inside.abs() <= 8
-    expected = [(s if n else e, c) for (s, c), n, e in zip(styles, near, edges, strict=True)]
-    assert [(mark.get_marker(), mark.get_color()) for mark in marks] == expected
-    by_code = [VERDICT_STYLES[verdict] for verdict in numbers.verdict_code]
-    assert [(mark.get_marker(), mark.get_color()) for mark in code] == by_code
-    hollow = [mark.get_markerfacecolor() == "white" for mark in marks]
-    assert hollow == [claim == "a printed number" for claim in numbers.claim]
+    rows = zip(numbers.itertuples(), found[::3], found[1::3], found[2::3], strict=True)
+    for row, bar, mark, code in rows:
+        close(bar.get_xdata(), np.clip([row.low, row.high], -9, 9))
+        close(mark.get_xdata(), np.clip(row.inside, -8, 8))
+        marker, colour = VERDICT_STYLES[row.verdict]
+        if abs(row.inside) > 8:
+            marker = "<" if row.inside < 0 else ">"
+        assert (mark.get_marker(), mark.get_color()) == (marker, colour)
+        assert (mark.get_markerfacecolor() == "white") == (row.claim == "a printed number")
+        assert (code.get_marker(), code.get_color()) == VERDICT_STYLES[row.verdict_code]
     written = [text for axis in axes for text in texts(axis).values()]
     assert written == [f"{row.number}  {row.claim}" for row in numbers.itertuples()]
 
 
-def test_contributions_and_the_rest_add_up_to_the_measured_difference(small_results):
+def test_contributions_and_the_rest_add_up(small_results):
     figure = figures.contributions(small_results, "linear", ["baseline", "l2_0.2"], "mine")
-    accuracy = {name: of_seeds(small_results, name) for name in SMALL_RUNS}
-    gains = [accuracy[name] - accuracy["linear"] for name in ("baseline", "l2_0.2")]
-    gains = np.array([*gains, accuracy["mine"] - accuracy["linear"] - sum(gains)])
+    names = ["linear", "baseline", "l2_0.2", "mine"]
+    first, *alone, last = accuracies(small_results, names)
+    gains = [*np.subtract(alone, first), last - sum(alone) + first]
     numbers, (axis,) = figure.numbers, figure.panels[0].axes
-    close(numbers.T, [[0, 1, 2], accuracy["linear"], *gains, accuracy["mine"]])
-    changes = gains.sum(axis=1) / 3
-    start = accuracy["linear"].sum() / 3
-    levels = start + np.cumsum([0, *changes])
+    close(numbers.T, [[0, 1, 2], first, *gains, last])
+    changes, *limits = np.transpose([interval(gain) for gain in gains])
+    levels = first.mean() + np.cumsum([0, *changes])
     bars = [(bar.get_x(), bar.get_width()) for bar in axis.patches]
     close(bars, np.transpose([levels[:-1], changes]))
-    half = scipy.stats.t.ppf(0.975, 2) * gains.std(axis=1, ddof=1) / 3**0.5
-    intervals = np.transpose([levels[1:] - half, levels[1:] + half])
-    black = axis.collections[1].get_segments()
-    close(np.concatenate(black), pairs_at(intervals, [1, 2, 3]))
-    close(at(axis, marker="D"), [(start, 0), (accuracy["mine"].sum() / 3, 4)])
-    signed = [f"{change:+.2f}".replace("-", "−") for change in changes]
-    assert [*texts(axis).values()] == [*signed, f"{start:.1f} %", f"{levels[-1]:.1f} %"]
+    black = np.concatenate(axis.collections[1].get_segments())
+    close(black, pairs_at(np.transpose(levels[:-1] + limits), [1, 2, 3]))
+    close(at(axis, marker="D"), [(levels[0], 0), (last.mean(), 4)])
+    written = [*texts(axis).values()]
+    assert written[:3] == [signed(change, 2) for change in changes]
+    assert written[3:] == [f"{level:.1f} %" for level in levels[::3]]
     labels = list(ticks(axis, "y").values())
-    assert [labels[0], *labels[2:3], labels[-1]] == ["linear softmax", "+ L2 penalty 0.2", "mine"]
-    whole, alone = (f"{c:+.1f}".replace("-", "−") for c in (sum(changes), sum(changes[:2])))
+    assert labels[::2] == ["linear softmax", "+ L2 penalty 0.2", "mine"]
+    whole, alone = signed(sum(changes), 1), signed(sum(changes[:2]), 1)
     assert f"by {whole} points" in figure.finding and f"add up to {alone}." in figure.finding
 
 
 # ---- sweeps --------------------------------------------------------------------------------------
 
 
-def test_accuracy_by_penalty_is_drawn_as_means_with_standard_deviations(small_results):
+def test_accuracy_by_penalty_has_standard_deviations(small_results):
     figure = figures.accuracy_by_penalty(small_results, PATHS)
     for panel, (kind, names) in zip(figure.panels, PATHS.items(), strict=True):
         (axis,), numbers = panel.axes, figure.numbers[figure.numbers.kind == kind]
@@ -397,63 +364,56 @@ def test_accuracy_by_penalty_is_drawn_as_means_with_standard_deviations(small_re
         assert list(ticks(axis, "x").values()) == ["0", "0.2"][: len(names)]
         drawn = zip(axis.containers, ("validation", "test"), (ORANGE, GREEN), strict=True)
         for bars, part, colour in drawn:
-            values = [small_results.values(f"{part}_accuracy", name) for name in names]
             line, _, (spread,) = bars.lines
             assert (bars.get_label(), line.get_color()) == (part, colour), "as in curves"
-            close(points([line])[:, 1], [v.sum() / 3 for v in values])
-            reach = [(v.mean() - v.std(ddof=1), v.mean() + v.std(ddof=1)) for v in values]
-            close([s[:, 1] for s in spread.get_segments()], reach)
+            values = [small_results.values(f"{part}_accuracy", name) for name in names]
+            close(points([line])[:, 1], np.mean(values, axis=1))
+            half = np.std(values, axis=1, ddof=1)
+            close([np.ptp(bar[:, 1]) / 2 for bar in spread.get_segments()], half)
             rows = numbers[numbers.quantity == f"{part}_accuracy"]
             assert rows.penalty.tolist() == [0, 0, 0, 0.2, 0.2, 0.2][: 3 * len(names)]
             close(rows.percent, np.concatenate(values))
-    none, strong = (of_seeds(small_results, name).mean() for name in ("baseline", "l2_0.2"))
+    none, strong = accuracies(small_results, PATHS["L2"]).mean(axis=1)
     expected = f"L2, λ = 0.2 ({strong:.1f} %) and L1, λ = 0 ({none:.1f} %)"
     assert none < strong and expected in figure.finding
 
 
-def test_accuracy_is_drawn_at_the_number_of_parameters_beside_its_layers(small_results):
-    names, sizes = ["two_hidden_layers", "linear"], [37 * 5 + 6 * 5 + 6 * 10, 37 * 10]
+def test_accuracy_is_drawn_at_the_number_of_parameters(small_results):
+    sizes = {"36-5-5-10": 37 * 5 + 6 * 5 + 6 * 10, "36-10": 37 * 10}
+    names = ["two_hidden_layers", "linear"]
     figure = figures.accuracy_by_parameters(small_results, names)
-    ours = np.array([of_seeds(small_results, name) for name in names])
-    means, (axis,) = ours.sum(axis=1) / 3, figure.panels[0].axes
-    each = np.transpose([np.repeat(sizes, 3), ours.ravel()])
-    close(at(axis, marker="o"), np.transpose([sizes, means]))
-    close(at(axis, marker="_"), each)
-    close(figure.numbers[["parameters", "test_accuracy_percent"]], each)
-    assert {text.get_text(): text.xy[0] for text in axis.texts} == dict(
-        zip(("36-5-5-10", "36-10"), sizes, strict=True)
-    )
+    (axis,) = figure.panels[0].axes
+    means = accuracies(small_results, names).mean(axis=1)
+    close(at(axis, marker="o"), np.transpose([[*sizes.values()], means]))
+    assert {text.get_text(): text.xy[0] for text in axis.texts} == sizes
     boxes = [text.get_window_extent() for text in axis.texts]
     assert not boxes[0].overlaps(boxes[1])
     assert all(axis.bbox.x0 <= box.x0 and box.x1 <= axis.bbox.x1 for box in boxes)
-    best = int(np.argmax(means))
-    layers = ("36-5-5-10", "36-10")[best]
-    assert f"{layers} ({means[best]:.1f} %, {sizes[best]} parameters)" in figure.finding
+    layers = [*sizes][np.argmax(means)]
+    assert f"{layers} ({max(means):.1f} %, {sizes[layers]} parameters)" in figure.finding
 
 
 @pytest.mark.parametrize("quantity", ["validation_accuracy", "test_accuracy"])
-def test_a_heat_map_frames_the_best_combination_and_shows_none_that_diverged(quantity):
-    runs = small_sweep()
+def test_a_heat_map_frames_the_best_and_none_that_diverged(quantity):
+    runs = changed_sweep()
     figure = figures.heat_maps(runs, quantity)
-    cells = {
-        key: np.nan if rows.diverged.any() else 100 * rows[quantity].sum() / 3
-        for key, rows in runs.groupby(["L2_penalty", "momentum_gamma", "learning_rate"])
-    }
-    best = max((key for key in cells if cells[key] == cells[key]), key=cells.get)
-    numbers = figure.numbers
-    close(numbers.percent, list(cells.values()))
-    assert [*numbers[["L2_penalty", *sweep.AXES[1::-1]]].itertuples(index=False, name=None)] == [
-        *cells
-    ]
-    for panel, penalty in zip(figure.panels, (0.2, 0.4), strict=True):
+    axes = ["L2_penalty", "momentum_gamma", "learning_rate"]
+    cells = 100 * runs.groupby(axes)[quantity].mean()
+    cells[runs.groupby(axes).diverged.any()] = np.nan
+    percent = figure.numbers.set_index(axes).percent
+    pd.testing.assert_series_equal(percent, cells, check_names=False)
+    maps = zip(figure.panels, cells.groupby(level=0), strict=True)
+    for panel, (penalty, expected) in maps:
         (axis,) = panel.axes
         assert axis.get_title(loc="left").endswith(f"L2 penalty {penalty}")
-        coloured, rates = axis.collections[0].get_array(), ticks(axis, "x")
-        momenta, written = ticks(axis, "y"), texts(axis)
-        assert axis.yaxis_inverted() and len(written) == coloured.size == len(cells) / 2
-        for (x, y), text in written.items():
-            key = (penalty, float(momenta[y]), float(rates[x]))
-            assert text == (f"{cells[key]:.1f}" if np.isfinite(cells[key]) else "–")
-            close(np.ma.filled(coloured, np.nan)[int(y), int(x)], cells[key])
+        expected = expected.unstack().to_numpy()
+        close(np.ma.filled(axis.collections[0].get_array(), np.nan), expected)
+        for which, level in (("x", 2), ("y", 1)):
+            shown = {n + 0.5: f"{v:g}" for n, v in enumerate(cells.index.levels[level])}
+            assert ticks(axis, which) == shown
+        assert axis.yaxis_inverted() and len(axis.texts) == expected.size
+        for (x, y), text in texts(axis).items():
+            value = expected[int(y), int(x)]
+            assert text == (f"{value:.1f}" if np.isfinite(value) else "–")
             framed = [p for p in axis.patches if p.get_center() == pytest.approx((x, y))]
-            assert len(framed) == (key == best)
+            assert len(framed) == (value == cells.max())

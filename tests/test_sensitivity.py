@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
+from shown import lines, points, ticks
+from sklearn.metrics import root_mean_squared_error
 
 from kmnist_mlp.experiments import sweep
 from kmnist_mlp.experiments.paper import PAPER
@@ -20,13 +22,11 @@ EFFECTS = {"fixed epochs": (-3.0, -2.0), "own statistics": (-0.9, 0.8), "clippin
 
 def results(change, names=ABLATED):
     """Results of all experiments, changed by so many points, with noise; losses fall with it."""
-    rows = [
-        (name, seed, 0.85 + (change + NOISE.normal(0, 0.05)) / 100, 0.06 - change / 1000)
-        for name in names
-        for seed in range(5)
-    ]
-    frame = pd.DataFrame(rows, columns=["experiment", "seed", "test_accuracy", "test_loss"])
-    return Results({(row[0], row[1]): None for row in rows}, frame, "KMNIST")
+    index = pd.MultiIndex.from_product([names, range(5)], names=["experiment", "seed"])
+    noisy = change + NOISE.normal(0, 0.05, len(index))
+    columns = {"test_accuracy": 0.85 + noisy / 100, "test_loss": 0.06 - change / 1000}
+    frame = pd.DataFrame(columns, index).reset_index()
+    return Results(dict.fromkeys(index), frame, "KMNIST")
 
 
 @pytest.fixture
@@ -38,11 +38,7 @@ def ablation():
     return found
 
 
-def labels(axis):
-    return [text.get_text() for text in axis.get_yticklabels()]
-
-
-def test_the_differences_of_the_gradients_are_drawn_against_the_step_a_panel_per_kind():
+def test_differences_are_drawn_against_the_step():
     columns = [("bias", "0", "first"), ("weight", "0,2", "first"), ("bias", "0", "last")]
     values = [[1e-2, 1e-3, 3e-3], [2e-5, 3e-5, 5e-6], [0.0, 1e-9, 2e-8]]
     columns = pd.MultiIndex.from_tuples(columns, names=["weight", "index", "pattern"])
@@ -52,9 +48,7 @@ def test_the_differences_of_the_gradients_are_drawn_against_the_step_a_panel_per
     bias, weight = (panel.axes[0] for panel in figure.panels)
     assert bias.get_title(loc="left") == "bias (2)" and bias.lines[2].get_label() == "median"
     expected = [[1e-2, 2e-5, 1e-17], [3e-3, 5e-6, 2e-8], [6.5e-3, 1.25e-5, 1e-8]]
-    for line, own in zip(bias.lines, expected, strict=False):
-        np.testing.assert_allclose(line.get_xydata(), np.transpose([[0.1, 0.01, 1e-5], own]))
-    np.testing.assert_allclose(weight.lines[0].get_ydata(), [1e-3, 3e-5, 1e-9])
+    np.testing.assert_allclose([line.get_ydata() for line in bias.lines[:3]], expected)
     for axis in (bias, weight):
         rounding, truncation, step, bound = axis.lines[-4:]
         for line, slope in ((rounding, -1), (truncation, 2)):
@@ -64,43 +58,41 @@ def test_the_differences_of_the_gradients_are_drawn_against_the_step_a_panel_per
         low, high = axis.get_ylim()
         assert low < 1e-17 and high > truncation.get_ydata().max()
     names = ["bias [0], first image", "weight [0,2], first image", "bias [0], last image"]
-    assert list(figure.numbers) == ["epsilon", *names]
-    np.testing.assert_allclose(figure.numbers[names], values)
+    numbers = figure.numbers.set_index("epsilon")[names]
+    np.testing.assert_allclose(numbers, differences)
     assert "smallest with a step of 10⁻⁵" in figure.finding
 
 
 @pytest.mark.parametrize("label", drawn.WALKS)
-def test_a_walk_leads_from_our_number_by_its_steps_to_the_papers(ablation, label):
+def test_a_walk_leads_by_its_steps_to_the_papers_number(ablation, label):
     quantity, weights = drawn.WALKS[label]
     walk = drawn.walk(ablation, label).set_index("step")
     steps = walk[walk.start.notna()].drop(drawn.UNEXPLAINED)
     reached = walk.value[drawn.OURS] + steps.value.fillna(0).cumsum()
     assert reached.iloc[-1] == pytest.approx(walk.value[drawn.CODE])
     np.testing.assert_allclose(steps.start.iloc[1:], reached.iloc[:-1])
-
-    def summed(number):
-        return sum(weight * number(name) for name, weight in weights.items())
-
-    ours, fixed, theirs = (
-        summed(lambda name, key=key: ablation[key].values(quantity, name))
-        for key in ("none", "+fixed epochs", "all")
-    )
-    paper, ends = summed(lambda name: getattr(PAPER[name], quantity)), ["value", "low", "high"]
-    mean, low, high = prediction_interval(theirs)
-    assert walk.loc["fixed epochs", ends].tolist() == pytest.approx(interval(fixed - ours))
-    assert walk.loc[drawn.CODE, ends].tolist() == pytest.approx(interval(theirs))
-    rest = [paper - mean, paper - high, paper - low]
-    assert walk.loc[drawn.UNEXPLAINED, ends].tolist() == pytest.approx(rest)
+    runs = [ablation[key] for key in ("none", "+fixed epochs", "all")]
+    summed = [sum(w * run.values(quantity, n) for n, w in weights.items()) for run in runs]
+    ours, fixed, theirs = summed
+    paper = sum(weight * getattr(PAPER[name], quantity) for name, weight in weights.items())
+    rest = np.subtract(paper, prediction_interval(theirs))[[0, 2, 1]]
+    expected = interval(fixed - ours), interval(theirs), rest
+    for step, numbers in zip(
+        ("fixed epochs", drawn.CODE, drawn.UNEXPLAINED), expected, strict=True
+    ):
+        found = walk.loc[step, ["value", "low", "high"]].tolist()
+        assert found == pytest.approx([*numbers])
     assert walk.value[drawn.THE_PAPER] == pytest.approx(paper)
     assert np.isnan(walk.value["untrained biases"]), "it was not measured"
 
 
-def test_the_walk_is_drawn_as_a_bar_per_step_and_a_mark_per_level(ablation):
+def test_a_walk_has_a_bar_per_step_and_a_mark_per_level(ablation):
     figure = drawn.walk_figure(ablation)
     for panel, label in zip(figure.panels, drawn.WALKS, strict=True):
         own = figure.numbers[figure.numbers.quantity == label].reset_index(drop=True)
         (axis,), levels = panel.axes, own[own.start.isna()]
-        assert axis.get_xlabel() == label and labels(axis) == own.step.tolist()
+        assert axis.get_xlabel() == label
+        assert [*ticks(axis, "y").values()] == own.step.tolist()
         marks = [line.get_xydata()[0] for line in axis.lines if line.get_marker() != "None"]
         np.testing.assert_allclose(marks, np.transpose([levels.value, levels.index]))
         bars = [(bar.get_x(), bar.get_width()) for bar in axis.patches]
@@ -115,15 +107,13 @@ def test_changes_are_clear_if_both_ways_agree_and_are_large(ablation):
     assert len(numbers) == 2 * (7 + 7 + 3)
     by = numbers.clear.groupby(["deviation", "quantity"]).agg(["all", "any"])
     assert by.loc["fixed epochs", "all"].all(), "both quantities, in every experiment"
-    assert not by.loc[["own statistics", "clipping"], "any"].any(), (
-        "one has two signs, one is small within theirs"
-    )
+    small = by.loc[["own statistics", "clipping"], "any"]
+    assert not small.any(), "one has two signs, one is small within theirs"
     row = numbers.loc[("fixed epochs", "relu", "test_accuracy")]
     for column, keys in (("added", ("+fixed epochs", "none")), ("kept", ("all", "-fixed epochs"))):
         a, b = (ablation[key].values("test_accuracy", "relu") for key in keys)
-        assert row[[column, f"{column}_low", f"{column}_high"]].tolist() == pytest.approx(
-            interval(a - b)
-        )
+        found = row[[column, f"{column}_low", f"{column}_high"]]
+        assert found.tolist() == pytest.approx(interval(a - b))
     table = drawn.changes_table(numbers)
     assert len(table) == 7 and all(row.startswith("fixed epochs: ") for row in table.index)
     assert table.attrs["shown_data"].csv.count("\n") == 1 + len(numbers), "all are behind it"
@@ -132,12 +122,12 @@ def test_changes_are_clear_if_both_ways_agree_and_are_large(ablation):
     assert shown == f"{mean:+.1f} ({low:+.1f} to {high:+.1f})"
 
 
-def test_both_algorithms_stand_beside_the_printed_results(ablation):
+def test_both_algorithms_stand_beside_the_paper(ablation):
     table = drawn.agreement(ablation)
     for quantity, unit, digits in (("test_accuracy", "%", 2), ("test_loss", "loss", 4)):
         printed = [getattr(PAPER[name], quantity) for name in ABLATED]
         ours = [ablation["none"].values(quantity, name).mean() for name in ABLATED]
-        expected = np.sqrt(np.mean(np.subtract(printed, ours) ** 2))
+        expected = root_mean_squared_error(printed, ours)
         assert drawn.distance(ablation["none"], quantity) == pytest.approx(expected)
         for column, key in (("as described", "none"), ("as coded", "all")):
             mean = ablation[key].values(quantity, "sigmoid").mean()
@@ -146,27 +136,28 @@ def test_both_algorithms_stand_beside_the_printed_results(ablation):
     assert table.index[0] == "baseline, early stopping"
 
 
-def test_each_claim_has_a_mark_per_reading_sorted_by_verdict():
+def test_a_claim_has_a_mark_per_reading():
     yes, no, open_ = "reproduced", "not reproduced", "undecided"
     rows = {"never": [no] * 12, "good": [no, yes, open_] * 4, "always": [yes] * 12}
     figure = drawn.verdicts_figure(pd.DataFrame.from_dict(rows, "index").rename_axis("claim"))
     assert "Of 3 claims, 1 are reproduced in every reading, 1 in none" in figure.finding
     first, last = (panel.axes[0] for panel in figure.panels)
-    assert labels(first) == ["always", "good"] and labels(last) == ["never"]
-    marks = {line.get_label(): line.get_xydata().tolist() for line in first.lines}
-    assert marks[yes] == [[n, 0] for n in range(1, 13)] + [[n, 1] for n in range(1, 5)]
-    assert marks[no] == [[n, 1] for n in range(5, 9)]
-    assert marks[open_] == [[n, 1] for n in range(9, 13)]
+    assert ticks(first, "y") == {0: "always", 1: "good"}
+    assert ticks(last, "y") == {0: "never"}
+    for verdict, start in ((no, 5), (open_, 9)):
+        marks = points(lines(first, label=verdict))
+        assert marks.tolist() == [[n, 1] for n in range(start, start + 4)]
     assert figure.numbers.loc[1].tolist() == ["good", *rows["good"]]
 
 
-def test_the_widths_of_both_intervals_are_drawn_by_the_number_of_seeds():
+def test_the_widths_of_intervals_are_drawn_by_seeds():
     values = [84.0, 84.5, 84.2]
     figure = drawn.seeds_figure(sweep.widths(values))
     n = np.arange(2, 21)
     mean = scipy.stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / n**0.5
-    lines = {line.get_label(): line.get_xydata() for line in figure.panels[0].axes[0].lines}
-    np.testing.assert_allclose(lines["mean"], np.transpose([n, mean]))
-    np.testing.assert_allclose(lines["one more run"], np.transpose([n, mean * (n + 1) ** 0.5]))
+    (axis,) = figure.panels[0].axes
+    for label, half in (("mean", mean), ("one more run", mean * (n + 1) ** 0.5)):
+        found = points(lines(axis, label=label))
+        np.testing.assert_allclose(found, np.transpose([n, half]))
     said = ", ".join(f"± {mean[m - 2]:.2f} points with {m} seeds" for m in (2, 5, 20))
     assert said in figure.finding and figure.numbers.seeds.tolist() == n.tolist()

@@ -16,36 +16,21 @@ from kmnist_mlp.support.statistics import (
 )
 
 
-@pytest.mark.parametrize(
-    ("values", "digits", "text"),
-    [
-        ([84.0, 85.0], 2, "84.50 ± 0.71"),
-        ([84.0], 2, "84.00"),
-        ([1.0, 2.0, 3.0], 1, "2.0 ± 1.0"),
-        ([123456.0], 2, "1.2 × 10⁵"),
-        ([1.0, np.nan], 2, "not finite"),
-        ([np.inf], 2, "not finite"),
-    ],
-)
-def test_plus_minus_is_mean_and_standard_deviation_over_seeds(values, digits, text):
-    assert plus_minus(values, digits).replace("\xa0", " ") == text
+def test_a_mean_may_be_large_or_not_finite():
+    assert plus_minus([123456.0], 2) == "1.2\u00a0×\u00a010⁵"
+    assert plus_minus([1.0, np.inf], 2) == plus_minus([1.0, np.nan], 2) == "not finite"
 
 
-def test_the_p_value_is_that_of_students_test_against_the_nearest_end():
+def test_p_values_are_those_of_students_test():
     values = np.random.default_rng(1).normal(84, 0.5, 5)
     expected = scipy.stats.ttest_1samp(values, 84.2).pvalue
-    assert p_value(values, 84.2, 90) == pytest.approx(expected)
-    assert p_value(values, -np.inf, 84.2) == pytest.approx(expected)
+    for ends in ((84.2, 90), (-np.inf, 84.2)):  # the nearest counts
+        assert p_value(values, *ends) == pytest.approx(expected)
     assert np.isnan(p_value([84.0], 80, 85))
     assert p_value([1.0, 1.0], 0, 2) == 0 and p_value([1.0, 1.0], 1, 2) == 1
-
-
-def test_the_p_value_of_one_more_value_belongs_to_the_prediction_interval():
-    values = np.random.default_rng(1).normal(84, 0.5, 5)
     mean, low, high = prediction_interval(values)
-    assert p_value(values, high, high + 1, one_more=True) == pytest.approx(0.05)
-    assert p_value(values, low - 1, low, one_more=True) == pytest.approx(0.05)
-    assert p_value(values, mean - 0.1, mean + 0.1, one_more=True) == 1
+    for start, end, p in ((high, 90, 0.05), (80, low, 0.05), (mean - 1, mean + 1, 1)):
+        assert p_value(values, start, end, one_more=True) == pytest.approx(p)
     assert interval(values)[2] < high
 
 
@@ -59,7 +44,7 @@ def test_equivalence_is_the_worse_of_two_one_sided_tests(shift):
     assert (equivalence_p([0.1, 0.1], 0.5), equivalence_p([0.6, 0.6], 0.5)) == (0, 1)
 
 
-def test_the_pooled_deviation_is_that_of_values_around_the_mean_of_their_own_group():
+def test_the_pooled_deviation_is_around_each_mean():
     groups = [[1.0, 2.0, 6.0], [101.0, 103.0], [50.0]]
     assert pooled_deviation(groups) == (pytest.approx(((4 + 1 + 9 + 1 + 1) / 3) ** 0.5), 3)
     assert np.isnan(pooled_deviation([[1.0]])[0])
@@ -75,7 +60,6 @@ def test_a_p_value_below_the_level_never_looks_like_the_level(p, text):
 
 
 def test_holms_method_multiplies_by_what_is_left_and_keeps_the_order():
-    np.testing.assert_allclose(
-        holm([0.04, np.nan, 0.001, 0.03, 0.5]), [0.09, np.nan, 0.004, 0.09, 0.5]
-    )
+    found = holm([0.04, np.nan, 0.001, 0.03, 0.5])
+    np.testing.assert_allclose(found, [0.09, np.nan, 0.004, 0.09, 0.5])
     assert holm([0.6, 0.7]).tolist() == [1, 1] and len(holm([])) == 0
