@@ -101,15 +101,11 @@ def test_an_error_is_shown_in_the_panel_which_then_trains_again(laboratory):
         hidden.value = text
         train_button.click()
         assert text in laboratory.message.value
-    wrong = BASELINE.replace(layer_specs=(784, 10))
-    no_validation = BASELINE.replace(validation_fraction=0, early_stop=False)
-    for config, named in (
-        (wrong, "layer_specs.*36.*784"),
-        (no_validation, "validation_fraction.*0"),
-    ):
-        laboratory.start(config)
-        laboratory.worker.join()
-        assert re.search(named, laboratory.message.value)
+    laboratory.start(BASELINE.replace(layer_specs=(784, 10)))
+    laboratory.worker.join()
+    assert re.search("layer_specs.*36.*784", laboratory.message.value)
+    with pytest.raises(ValueError, match=r"validation_fraction.*0"):
+        laboratory.train(BASELINE.replace(validation_fraction=0, early_stop=False))
     assert laboratory.results.names == ["baseline"]
     hidden.value = "4"
     train_button.click()
@@ -144,8 +140,6 @@ def stop_at(laboratory, text):
 
 
 def test_stop_ends_the_run_and_keeps_its_best_model(laboratory, drawn):
-    messages = []
-    laboratory.message.observe(lambda change: messages.append(change.new), "value")
     stop_at(laboratory, "epoch 3 of")
     laboratory.start(BASELINE.replace(epochs=1000, early_stop=False))
     with pytest.raises(ValueError, match="a run is going on"):
@@ -156,7 +150,7 @@ def test_stop_ends_the_run_and_keeps_its_best_model(laboratory, drawn):
     assert run.returned["validation_loss"] == min(run.curves["validation_loss"])
     assert f"{100 * run.test_accuracy:.2f}\xa0%" in drawn[-1].text
     assert drawn[-1].done == 2 / 1000
-    assert len(messages) == 2 and "Stopping" in messages[0] and not messages[1]
+    assert laboratory.message.value == ""
     assert not laboratory.buttons["Train"].disabled and laboratory.buttons["Stop"].disabled
     with pytest.raises(ValueError, match=r"'lab run 1'.*by hand"):
         laboratory.repeat("lab run 1")
@@ -202,7 +196,7 @@ def test_a_run_can_be_repeated_with_more_seeds_shown_as_code_and_removed(laborat
     assert [run.config for run in runs] == [config.replace(seed=s) for s in (1, 0, 2, 3, 4)]
     row = laboratory.table().loc["lab run 1"]
     assert row["seed"] == "1, 0, 2, 3, 4" and row["end"] == "5 seeds"
-    assert row["epochs (best)"] == "2 ({:g})".format(np.median([run.best_epoch for run in runs]))
+    assert row["epochs (best)"] == f"2 ({np.median([run.best_epoch for run in runs]):g})"
     laboratory.buttons["Show as code"].click()
     code = laboratory.code_text.value
     laboratory.buttons["Remove"].click()
@@ -251,7 +245,6 @@ def test_table_and_captions_tell_configuration_result_and_end_of_each_run(labora
         assert panel.how_it_ended([replace(trained, **{way: 1})]) == words
     assert table.iloc[0]["end"] == "2 seeds" and "±" in table.iloc[0]["test accuracy, %"]
     assert list(table["dropout"]) == ["0", "0.25"]
-    assert "<table" in laboratory.runs.value and "lab run 1" in laboratory.runs.value
     assert table.attrs["shown_data"].experiments["lab run 1"]["L2_penalty"] == 0.2
     for part in ("baseline", "mean of 2 seeds", "lab run 1", "L2 penalty 0.2", "dropout 0.25"):
         assert part in laboratory.caption()
@@ -333,14 +326,14 @@ def test_the_steps_show_the_numbers_of_the_network():
     x, y = known["x"], known["t"].argmax(axis=1)
     np.testing.assert_allclose(known["p"], model.predict_proba(x), rtol=1e-12)
     assert known["E"].item() == pytest.approx(model.loss(x, y))
-    known_arrays = zip(model.weights, model.biases, *model.gradients(x, y), strict=True)
-    for number, (W, b, dW, db) in enumerate(known_arrays, 1):
-        for name, array in (("W", W), ("b", b[None]), ("dW", dW), ("db", db[None])):
-            np.testing.assert_array_equal(known[f"{name}{number}"], array)
-        W -= 0.1 * dW
-        b -= 0.1 * db
-        np.testing.assert_allclose(after[f"W{number}"], W, rtol=1e-12)
-        np.testing.assert_allclose(after[f"b{number}"], b[None], rtol=1e-12)
+    of_layers = zip(model.weights, model.biases, *model.gradients(x, y), strict=True)
+    for number, (W, b, dW, db) in enumerate(of_layers, 1):
+        for name, array, gradient in (("W", W, dW), ("b", b, db)):
+            np.testing.assert_array_equal(known[f"{name}{number}"], np.atleast_2d(array))
+            np.testing.assert_array_equal(known[f"d{name}{number}"], np.atleast_2d(gradient))
+            array -= 0.1 * gradient
+            expected = np.atleast_2d(array)
+            np.testing.assert_allclose(after[f"{name}{number}"], expected, rtol=1e-12)
     assert after["E"].item() == pytest.approx(model.loss(x, y)) and after["E"] < known["E"]
 
 
@@ -412,29 +405,24 @@ def test_the_surface_lies_along_the_gradient_and_at_right_angles_to_it(surface):
     along, across = surface.directions("at the start")
     assert np.linalg.norm(across) == pytest.approx(np.linalg.norm(along), rel=1e-4)
     assert abs(along @ across) < 1e-4 * (along @ along)
-    (_, batch), stage = surface.batches, surface.models["at the start"]
-    other = np.concatenate([a.ravel() for arrays in stage.gradients(*batch) for a in arrays])
-    assert across @ other > 0, "towards where the second batch's loss falls"
+    stage = surface.models["at the start"]
+    first, second = (
+        np.concatenate([a.ravel() for arrays in stage.gradients(*batch) for a in arrays])
+        for batch in surface.batches
+    )
+    np.testing.assert_array_equal(along, first)
+    assert across @ second > 0, "towards where the second batch's loss falls"
     moved, (x, y) = stage.copy(), surface.batches[0]
     moved.parameters[...] = stage.parameters - 0.003 * along - 0.004 * across
     (loss,) = surface.losses("at the start", [(0.003, 0.004)])
     assert loss == pytest.approx(moved.loss(x, y) / len(y), rel=1e-5)
 
 
-def plain_step(surface, stage, rate):
-    """Return the loss of the mini-batch per image after one step along its gradient."""
-    model, (x, y) = surface.models[stage].copy(), surface.batches[0]
-    weights, biases = model.gradients(x, y)
-    for array, gradient in zip(model.weights + model.biases, weights + biases, strict=True):
-        array -= rate * gradient
-    return model.loss(x, y) / len(y)
-
-
 def test_the_figure_shows_every_stage_and_the_steps_of_the_paper_s_learning_rates(surface):
     for stage in surface.models:
         figure = surface.figure(stage)
         axis, *maps = [panel.axes[0] for panel in figure.panels]
-        before, *after = (plain_step(surface, stage, rate) for rate in (0, *RATES))
+        before, *after = surface.losses(stage, [(rate, 0) for rate in (0, *RATES)])
         stops = np.transpose([RATES, after])
         np.testing.assert_allclose(points(lines(axis, marker="o")), stops, 1e-4)
         assert [text.get_text() for text in axis.texts] == [
@@ -448,8 +436,8 @@ def test_the_figure_shows_every_stage_and_the_steps_of_the_paper_s_learning_rate
             rows = numbers.loc[name].to_numpy()
             np.testing.assert_allclose(points([drawn]), rows, 1e-5)
             assert len(rows) == 61
-            for rate, loss in rows[::20]:
-                assert loss == pytest.approx(plain_step(surface, name, rate), rel=1e-4)
+            losses = surface.losses(name, [(rate, 0) for rate in rows[:, 0]])
+            np.testing.assert_allclose(rows[:, 1], losses, 1e-5)
         for axis, rate, loss in zip(maps, RATES, after, strict=True):
             assert axis.get_title() == f"Learning rate {rate:g}: {before:.3g} → {loss:.3g}"
             (arrow,) = axis.texts
@@ -472,13 +460,3 @@ def test_a_loss_of_zero_has_a_place_on_the_logarithmic_axis(kana):
     run.model.biases[-1][0] = 1000
     drawn = LossSurface(run, same).figure("at the end").panels[0].axes[0].lines[:3]
     assert all((line.get_ydata() > 0).all() for line in drawn)
-
-
-def test_an_explorer_draws_again_at_each_change(monkeypatch):
-    monkeypatch.setattr(panel, "someone_looks", lambda: True)
-    steps, step = Backpropagation(), panel.slider("step", 10)
-    _, picture = panel.explorer(steps.figure, number=step).children
-    for number in (0, 3):
-        step.value = number
-        assert picture.value.count("<img ") == 1
-        assert picture.value.endswith(f"<p>{steps.figure(number).finding}</p>")

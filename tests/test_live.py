@@ -14,7 +14,7 @@ from shown import lines, points
 
 from kmnist_mlp import Config, train
 from kmnist_mlp.callbacks import Live, live
-from kmnist_mlp.callbacks.live import clock, curves_figure, ended, svg
+from kmnist_mlp.callbacks.live import curves_figure, ended, svg
 from kmnist_mlp.results import Callback
 
 CONFIG = Config(layer_specs=(36, 8, 3), learning_rate=0.01, batch_size=32, epochs=6)
@@ -123,8 +123,8 @@ def test_an_object_can_watch_one_run_after_another_however_they_end(tiny, shown)
     assert_same(one, other)
     stopped = train(CONFIG, tiny, callbacks=[watch, lambda progress: progress.epoch == 2])
     assert stopped.interrupted and stopped.stopped_epoch == 2
+    wild = CONFIG.replace(learning_rate=1e30, activation="ReLU")
     with np.errstate(all="ignore"):
-        wild = CONFIG.replace(learning_rate=1e30, activation="ReLU")
         diverged = train(wild, tiny, callbacks=[watch])
     assert diverged.diverged
     with pytest.raises(ZeroDivisionError):
@@ -172,21 +172,17 @@ def test_in_another_thread_it_is_watched_without_a_stop_button(tiny, shown):
 # ---- in a terminal and a log ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("config", "part"), [(CONFIG, "validation"), (NO_VALIDATION, "training"), (CONFIG, None)]
-)
+@pytest.mark.parametrize(("config", "part"), [(CONFIG, "validation"), (NO_VALIDATION, "training")])
 def test_a_terminal_gets_one_line_and_a_log_nothing(tiny, monkeypatch, config, part):
     written = io.StringIO()
-    written.isatty = lambda: part is not None
     monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
     monkeypatch.setattr(sys, "stderr", written)
     monkeypatch.setattr(live, "SHORTEST", 0.0)
     monkeypatch.setattr(live, "SHARE", 1e9)
+    train(config, tiny, callbacks=[Live()])
+    assert written.getvalue() == ""
+    written.isatty = lambda: True
     result = train(config, tiny, callbacks=[Live()])
-    assert_same(result, train(config, tiny))
-    if part is None:
-        assert written.getvalue() == ""
-        return
     text = written.getvalue()
     assert text.count("\n") == 1 and text.endswith("\n"), "the line is written over itself"
     *_, before, last = text.rstrip().split("\r")
@@ -245,7 +241,6 @@ def test_the_time_that_is_left_is_estimated_without_the_first_mini_batch(
     watched(time_, watch, batches, before, epochs=100, early_stop=early_stop)
     assert told[0] == f"epoch {before + 1} of 100 begins" and told[-1] == text
     assert "to go" not in told[1]
-    assert (clock(59.4), clock(60), clock(3725)) == ("59 s", "1 min 00 s", "1 h 02 min")
 
 
 @pytest.mark.parametrize(
