@@ -58,16 +58,16 @@ def given(model, **more):
 @needs_browser
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid", "ReLU"])
 @pytest.mark.parametrize("layers", [(12, 4), (12, 7, 4), (12, 9, 5, 7, 4)])
-def test_a_training_run_is_that_of_the_module_with_the_same_batches(js, layers, activation):
-    """40 mini-batches with momentum and both penalties; then what the trained network computes."""
+def test_a_training_run_is_that_of_the_module(js, layers, activation):
+    """40 mini-batches with momentum and both penalties, and what is computed after them."""
     rng = np.random.default_rng(1)
     x = rng.standard_normal((40, 8, 12))
     x[rng.random(x.shape) < 0.3] = 0  # zeros are left out there
     y = rng.integers(4, size=(40, 8))
     model = MLP(layers, activation, seed=2, dtype=np.float64)
     start = given(model, x=x, y=y)
-    options = {"learning_rate": 0.02, "momentum_gamma": 0.8, "L1_penalty": 0.01, "L2_penalty": 0.1}
-    sgd = SGD(model, Config(layer_specs=layers, **options))
+    penalties = {"L1_penalty": 0.01, "L2_penalty": 0.1}
+    sgd = SGD(model, Config(learning_rate=0.02, momentum_gamma=0.8, **penalties))
     for inputs, labels in zip(x, y, strict=True):
         dW, db = model.gradients(inputs, labels)
         sgd.step(np.concatenate([a.ravel() for a in (*dW, *db)]))
@@ -82,9 +82,11 @@ def test_a_training_run_is_that_of_the_module_with_the_same_batches(js, layers, 
             network.step({ rate: 0.02, gamma: 0.8, L1: 0.01, L2: 0.1 });
         });
         const { accuracy, loss } = network.evaluate(x[0], y[0]);
-        return [[...network.W, ...network.b].flatMap(array => [...array]),
-            [...network.forward(x[0], 8).at(-1)], [accuracy, loss],
-            network.backward(x[0], y[0], 8), [...network.shares(x[0].slice(0, 12), 2)]]; }""",
+        const parameters = [...network.W, ...network.b].flatMap(array => [...array]);
+        const p = [...network.forward(x[0], 8).at(-1)];
+        const summed = network.backward(x[0], y[0], 8);
+        const shares = [...network.shares(x[0].slice(0, 12), 2)];
+        return [parameters, p, [accuracy, loss], summed, shares]; }""",
         start,
     )
     x, y = x[0], y[0]
@@ -119,15 +121,6 @@ def test_an_image_is_distorted_as_the_module_does_it(js):
     ours = np.empty((1, side * side), np.float32)
     distortion(ours, image[None])
     np.testing.assert_allclose(theirs, ours[0], atol=0.05)
-
-
-# ---- a drawing becomes an image ------------------------------------------------------------------
-
-
-def margins(image):
-    """Return left, top, right, bottom of the ink: the distances to the frame."""
-    rows, columns = np.nonzero(image > 127)
-    return columns.min(), rows.min(), SIDE - 1 - columns.max(), SIDE - 1 - rows.max()
 
 
 # ---- the pad -------------------------------------------------------------------------------------
@@ -209,6 +202,12 @@ def pad(tab, page):
     return pad
 
 
+def margins(image):
+    """Return left, top, right, bottom of the ink: the distances to the frame."""
+    rows, columns = np.nonzero(image > 127)
+    return columns.min(), rows.min(), SIDE - 1 - columns.max(), SIDE - 1 - rows.max()
+
+
 def test_weights_in_few_bits_are_whole_multiples_and_the_nearest_ones(run):
     model, levels, scales = quantised(run.model, 5)
     assert abs(levels).max() == 15 and levels.size == sum(W.size for W in model.weights)
@@ -217,7 +216,7 @@ def test_weights_in_few_bits_are_whole_multiples_and_the_nearest_ones(run):
     np.testing.assert_allclose(abs(W).max(axis=0), abs(exact).max(axis=0), rtol=1e-6)
 
 
-def test_names_of_classes_cannot_end_the_script_and_the_pad_is_the_same_again(run, html, kmnist):
+def test_names_cannot_end_the_script_and_the_pad_is_the_same_again(run, html, kmnist):
     assert drawing_pad(run, kmnist, images=30).data == html
     names = ("</script><i>", "<!--", *"cdefghij")
     html = drawing_pad(run, replace(kmnist, class_names=names, romaji=names)).data
@@ -237,7 +236,7 @@ def test_what_is_no_network_for_28_x_28_pixels_is_refused(kmnist, tiny):
 
 
 @needs_browser
-def test_two_pads_on_a_page_read_200_test_images_as_python_does(tab, run, html, kmnist, tmp_path):
+def test_two_pads_classify_as_python_does(tab, run, html, kmnist, tmp_path):
     each_image = MLP((784, 24, 10), "tanh", seed=3)  # standardises each image by itself
     each_image.standardisation = np.empty(0, np.float32), np.empty(0, np.float32)
     body = html + drawing_pad(each_image, kmnist).data
@@ -256,7 +255,7 @@ def test_two_pads_on_a_page_read_200_test_images_as_python_does(tab, run, html, 
 
 
 @needs_browser
-def test_a_drawing_becomes_the_same_image_in_the_page_and_in_python(pad):
+def test_a_drawing_becomes_the_same_image_as_in_python(pad):
     rng = np.random.default_rng(0)
     scribble = [rng.uniform(0, 100, (n, 2)) for n in (9, 1, 30)]
     small = [np.array([[10.0, 90.0], [12.0, 88.0]])]
@@ -327,11 +326,12 @@ def test_keys_alone_reach_the_pad_draw_and_press_the_buttons(pad, tab):
 
 
 @needs_browser
-def test_without_scripts_and_on_paper_a_picture_stands_in_place_of_the_pad(tab, html, tmp_path):
+def test_without_scripts_and_on_paper_there_is_a_picture(tab, html, tmp_path):
     address = write_page(tmp_path / "page.html", "Pad", html).as_uri()
     look(tab)
     tab.goto(address)
-    pad, shown = Pad(tab), "[document.images[0].checkVisibility(), $('.frame').checkVisibility()]"
+    pad = Pad(tab)
+    shown = "[document.images[0].checkVisibility(), $('.frame').checkVisibility()]"
     assert pad.js(shown) == [False, True]
     look(tab, width=688, medium="print")
     assert pad.js(shown) == [True, False]
@@ -411,7 +411,7 @@ def test_a_network_learns_and_runs_are_drawn_over_each_other(playground):
 
 
 @needs_browser
-def test_settings_are_in_the_address_and_a_wrong_one_is_named_and_not_used(playground, address):
+def test_settings_are_in_the_address_and_a_wrong_one_is_named(playground, address):
     tab = playground.tab
     tab.fill("[name=hidden]", "32, 16")
     tab.select_option("[name=rate]", "0.005")
@@ -448,7 +448,7 @@ def test_a_run_that_diverges_ends_and_says_so(playground):
 
 
 @needs_browser
-def test_the_worker_trains_on_standardised_images_of_the_data(kmnist, tab):
+def test_the_worker_trains_on_standardised_images(kmnist, tab):
     html = playground_html(kmnist, 600, 200)
     content = re.search(r"^imagesOf\((.*?)\)\.then", html, re.MULTILINE).group(1)
     tab.goto("about:blank")
@@ -465,7 +465,8 @@ def test_the_worker_trains_on_standardised_images_of_the_data(kmnist, tab):
     )
     assert labels == kmnist.train_labels[:600].tolist()
     assert test_labels == kmnist.test_labels[:200].tolist()
-    mean, std = kmnist.train_images[:600].mean(axis=0), kmnist.train_images[:600].std(axis=0)
+    used = kmnist.train_images[:600]
+    mean, std = used.mean(axis=0), used.std(axis=0)
     std[std == 0] = 1
     for there, images in ((x, kmnist.train_images), (test_x, kmnist.test_images)):
         expected = (images[:50] - mean) / std

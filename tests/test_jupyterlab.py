@@ -137,6 +137,8 @@ def test_a_notebook_runs_from_top_to_bottom(page, lab, name):
 
 # ---- the laboratory ------------------------------------------------------------------------------
 
+# On a slow machine the panel asks whether to go on.
+GO_ON = "[...document.querySelectorAll('button')].find(b => b.textContent == 'Train it')?.click()"
 PANEL = "[...document.querySelectorAll('.widget-html svg title')].at(-1)?.textContent"
 
 
@@ -151,7 +153,7 @@ def button(page, name):
     return page.locator("button.widget-button").get_by_text(name, exact=True)
 
 
-def test_the_laboratory_trains_in_the_background_and_all_its_panels_answer(page, lab):
+def test_the_laboratory_trains_in_the_background(page, lab):
     opened(page, lab, LABORATORY)
     run_all(page)
     wait_for(page, DONE, 600)
@@ -165,17 +167,17 @@ def test_the_laboratory_trains_in_the_background_and_all_its_panels_answer(page,
     handle.click()
     handle.press("End")
     button(page, "Train").click()
-    wait_for(page, f"/^epoch ([2-9]|\\d\\d) /.test({PANEL})", 60)
+    wait_for(page, f"{GO_ON}, /^epoch ([2-9]|\\d\\d) /.test({PANEL})", 600)
     before = page.evaluate(PANEL)
     assert " of 100" in before
-    handle = control(page, "step").locator(".noUi-handle")  # another panel answers meanwhile
+    handle = control(page, "step").locator(".noUi-handle")  # of another panel
     handle.click()
     handle.press("ArrowRight")
     page.locator('.widget-html img[alt^="Step 1 of 10"]').first.wait_for()
-    wait_for(page, f"{PANEL} != {json.dumps(before)}", 60)
+    wait_for(page, f"{PANEL} != {json.dumps(before)}", 600)
     assert page.evaluate(PANEL).startswith("epoch "), "it is still training"
     button(page, "Stop").click()
-    wait_for(page, f"{PANEL}.includes('stopped by hand after')", 60)
+    wait_for(page, f"{PANEL}.includes('stopped by hand after')", 600)
     runs = page.locator(".lab-runs")
     for text in ("lab run 2", "784-512-512-10", "stopped by hand"):
         expect(runs).to_contain_text(text)
