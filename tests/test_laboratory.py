@@ -52,9 +52,9 @@ def drawn(monkeypatch):
 
     def record(text, done, lines, titles, data_name):
         pictures.append(Picture(text, done, lines))
+        return text
 
-    monkeypatch.setattr(panel, "curves_figure", record)
-    monkeypatch.setattr(panel, "svg", lambda figure, text: text)
+    monkeypatch.setattr(panel, "curves_picture", record)
     monkeypatch.setattr(live, "SHORTEST", 0.0)
     monkeypatch.setattr(live, "SHARE", 1e9)
     return pictures
@@ -349,7 +349,7 @@ def test_a_run_on_other_data_is_refused(case, kana, look_into):
 
 
 def test_the_steps_show_the_numbers_of_the_network():
-    steps = Backpropagation(learning_rate=0.1, seed=4)
+    steps = Backpropagation()
     model = MLP((4, 3, 2), "tanh", 4, np.float64)
     known, after = steps.arrays[-2:]
     x, y = known["x"], known["t"].argmax(axis=1)

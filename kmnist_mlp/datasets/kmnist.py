@@ -85,23 +85,10 @@ def load_kmnist(directory: str | os.PathLike | None = None) -> Dataset:
     """
     if directory is not None:
         return _loaded(full_path("directory", directory))
-    folder, named, wanted = data_folder()
-    reason = "KMNIST_MLP_DATASET=stand-in asks for it"
-    if wanted != "stand-in":
-        told = "" if wanted or _complete(folder) else os.environ.get(FAILED)
-        reason = "" if named else told or download(folder)
-        if not reason:
-            return _loaded(folder)
-        os.environ[FAILED] = reason
-    if wanted == "kmnist":
-        mandatory = "KMNIST_MLP_DATASET=kmnist makes the real data mandatory"
-        raise FileNotFoundError(f"{mandatory}, and {reason}.\n{BY_HAND}")
-    announcement = (
-        f"STAND-IN DATA: this is not Kuzushiji-MNIST, because {reason}. "
-        f"All results are those of a small drawn data set. {BY_HAND}"
-    )
-    warnings.warn(announcement, StandInWarning, stacklevel=2)
-    return _loaded(None)
+    data, announcement = load_and_announce()
+    if announcement:
+        warnings.warn(announcement, StandInWarning, stacklevel=2)
+    return data
 
 
 def load_and_announce() -> tuple[Dataset, str]:
@@ -113,10 +100,22 @@ def load_and_announce() -> tuple[Dataset, str]:
     announcement : str
         Empty for the real data.
     """
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", StandInWarning)
-        data = load_kmnist()
-    return data, "".join(str(each.message) for each in caught)
+    folder, named, wanted = data_folder()
+    reason = "KMNIST_MLP_DATASET=stand-in asks for it"
+    if wanted != "stand-in":
+        told = "" if wanted or _complete(folder) else os.environ.get(FAILED)
+        reason = "" if named else told or download(folder)
+        if not reason:
+            return _loaded(folder), ""
+        os.environ[FAILED] = reason
+    if wanted == "kmnist":
+        mandatory = "KMNIST_MLP_DATASET=kmnist makes the real data mandatory"
+        raise FileNotFoundError(f"{mandatory}, and {reason}.\n{BY_HAND}")
+    announcement = (
+        f"STAND-IN DATA: this is not Kuzushiji-MNIST, because {reason}. "
+        f"All results are those of a small drawn data set. {BY_HAND}"
+    )
+    return _loaded(None), announcement
 
 
 def data_at_hand() -> Dataset:
@@ -145,8 +144,7 @@ def full_path(name: str, path: str | os.PathLike) -> Path:
     """Return a path from the root on, with ``~`` as the user's home folder."""
     found = Path(os.path.expanduser(path))
     if str(found).startswith("~"):
-        known = "a path without '~', as no such home is known"
-        raise ValueError(f"{name} must be {known}; got {path}")
+        raise ValueError(f"{name} must be a path whose home folder is known; got {path}")
     return found.absolute()
 
 

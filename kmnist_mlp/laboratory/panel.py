@@ -20,7 +20,7 @@ import pandas as pd
 from IPython import get_ipython
 
 from kmnist_mlp.activations import ACTIVATIONS
-from kmnist_mlp.callbacks.live import Live, curves_figure, ended, someone_looks, svg
+from kmnist_mlp.callbacks.live import Live, curves_picture, ended, someone_looks
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.runs import Results
@@ -32,13 +32,13 @@ from kmnist_mlp.laboratory.in_page import source
 from kmnist_mlp.results import TrainingResult
 from kmnist_mlp.support.checks import one_of
 from kmnist_mlp.support.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY
-from kmnist_mlp.support.statistics import mean_curve
 from kmnist_mlp.training import train
 
 # Values of the options in the panel, besides those of the experiment
 CHOICES = json.loads(Path(__file__).with_suffix(".json").read_text())
 SWITCHES = {"momentum": "momentum_gamma", "early_stop": "early_stop_epoch"}  # off at 0
 SEEDS = 5  # of a run that is repeated
+NAMED = {"style": {"description_width": "110px"}}  # room for a control's name on its left
 LAST_RUNS = (BLUE, GREEN, PURPLE, SKY)  # as many as the panel's picture shows, in these colours
 
 
@@ -69,19 +69,14 @@ def explorer(draw: Callable[..., ReportFigure], **controls: widgets.Widget) -> w
     return widgets.VBox([widgets.HBox(list(controls.values())), picture])
 
 
-def labelled(kind: type[widgets.Widget], name: str, **options: object) -> widgets.Widget:
-    """Return a control with its name on its left."""
-    return kind(description=name, style={"description_width": "110px"}, **options)
-
-
 def slider(name: str, last: int, step: int = 1) -> widgets.IntSlider:
     """Return a slider over 0, step, 2 * step, ... up to ``last``."""
-    return labelled(widgets.IntSlider, name, value=0, max=last, step=step)
+    return widgets.IntSlider(description=name, max=last, step=step, **NAMED)
 
 
 def menu(name: str, options: Iterable[str]) -> widgets.Dropdown:
     """Return a menu of names, the first one chosen."""
-    return labelled(widgets.Dropdown, name, options=list(options))
+    return widgets.Dropdown(description=name, options=list(options), **NAMED)
 
 
 class Laboratory:
@@ -312,30 +307,32 @@ class Laboratory:
         curves = {name: [run.curves for run in self.results.of(name)] for name in colours}
         if now:  # a run that is going on has the only warm colour
             curves["this run"], colours["this run"] = [now], ORANGE
-        lines = {}
+        lines, parts = {}, ("validation_loss", "validation_accuracy")
         for name, runs in curves.items():
-            parts = ("validation_loss", "validation_accuracy")
-            means = [mean_curve([run[part] for run in runs])[0] for part in parts]
+            shared = min(len(run[parts[0]]) for run in runs)  # until the first of them ends
+            means = [np.mean([run[part][:shared] for run in runs], axis=0) for part in parts]
             lines[name] = *means, {"color": colours[name]}
         titles = "Validation loss", "Validation accuracy, %"
-        self.picture.value = svg(curves_figure(text, done, lines, titles, self.data.name), text)
+        self.picture.value = curves_picture(text, done, lines, titles, self.data.name)
 
     # ---- the panel ---------------------------------------------------------------------------
 
     def _panel(self) -> widgets.VBox:
         first, example = self.first_config.replace(epochs=20), "128, 64; none: empty"
-        hidden = labelled(widgets.Text, "hidden layers", placeholder=example)
+        hidden = widgets.Text(description="hidden layers", placeholder=example, **NAMED)
         hidden.value = ", ".join(map(str, first.layer_specs[1:-1]))
         self.controls = {"hidden": hidden, "activation": menu("activation", ACTIVATIONS)}
         self.controls["activation"].value = first.activation
         off = [name for switch, name in SWITCHES.items() if not getattr(first, switch)]
         for name, values in CHOICES.items():
             value = 0 if name in off else getattr(first, name)
-            values = {"options": [(f"{v:g}", v) for v in sorted({*values, value})], "value": value}
-            self.controls[name] = labelled(widgets.SelectionSlider, label(name), **values)
+            options = [(f"{v:g}", v) for v in sorted({*values, value})]
+            given = {"description": label(name), "options": options, "value": value}
+            self.controls[name] = widgets.SelectionSlider(**given, **NAMED)
         self.message, self.picture, self.runs = (widgets.HTML() for _ in range(3))
         self.run_menu, self.trained_menu = menu("run", []), menu("run of yours", [])
-        self.code_text = labelled(widgets.Textarea, "as code", rows=8, layout={"width": "720px"})
+        wide = {"rows": 8, "layout": {"width": "720px"}}
+        self.code_text = widgets.Textarea(description="as code", **wide, **NAMED)
         actions = {
             "Train": lambda: self.start(self.chosen()),
             "Stop": self.stop,
