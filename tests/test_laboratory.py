@@ -28,7 +28,6 @@ from kmnist_mlp.laboratory import (
     slider,
 )
 from kmnist_mlp.laboratory.backpropagation import STEPS
-from kmnist_mlp.laboratory.hidden_units import HiddenUnits
 from kmnist_mlp.laboratory.loss_surface import RATES
 from kmnist_mlp.laboratory.panel import how_it_ended
 from kmnist_mlp.optimizer import SGD
@@ -285,15 +284,13 @@ def test_a_unit_is_shown_with_the_images_for_which_its_output_is_largest(case, m
     monkeypatch.setattr(hidden_units, "COUNT", 4)
     monkeypatch.setattr(hidden_units, "IMAGES", 4)
     run, data = case
-    units, split = HiddenUnits(run, data), split_and_standardise(data, run.config, run.model.dtype)
+    split = split_and_standardise(data, run.config, run.model.dtype)
     W, b = run.model.weights[0], run.model.biases[0]
     z = standardise(split.validation.astype(split.mean.dtype), split.mean, split.std) @ W + b
     expected = 1 / (1 + np.exp(-z))
-    np.testing.assert_allclose(units.outputs, expected, rtol=1e-4, atol=1e-5)
-    np.testing.assert_array_equal(units.images.reshape(split.validation.shape), split.validation)
     shown = np.argsort(-np.linalg.norm(W, axis=0))[:4]
     ranked = np.argsort(-expected, axis=0)[:15]
-    figure = units.figure()
+    figure = hidden_units.hidden_units(run, data)
     four, numbers = ranked[:4, shown].T, figure.numbers
     assert numbers.unit.tolist() == np.repeat(shown, 4).tolist()
     assert numbers["rank"].tolist() == [1, 2, 3, 4] * 4
@@ -318,7 +315,8 @@ def test_a_unit_is_shown_with_the_images_for_which_its_output_is_largest(case, m
             for place, image in enumerate(four[top + row]):
                 y, x = place // 2 * (height + 3), 2 * width + 9 + place % 2 * (width + 3)
                 tile = block[y : y + height, x : x + width, 0]
-                np.testing.assert_allclose(1 - tile, units.images[image] / 255, atol=1e-6)
+                ink = split.validation[image].reshape(height, width) / 255
+                np.testing.assert_allclose(1 - tile, ink, atol=1e-6)
             counts = np.bincount(split.validation_labels[ranked[:, unit]])
             best = [c for c in np.argsort(-counts, kind="stable")[:3] if counts[c]]
             words = [f"{counts[c]} {data.class_names[c]}" for c in best]
@@ -332,14 +330,16 @@ def test_networks_without_hidden_layers_or_weights_have_units_too(laboratory):
     linear = laboratory.train(BASELINE.replace(layer_specs=(36, 10)))
     last = laboratory.units("lab run 1", 1000)
     assert [len(panel.axes[0].get_yticks()) for panel in last.panels] == [3, 3]
-    units = HiddenUnits(linear, laboratory.data)
-    softmax = np.exp(units.outputs) / np.exp(units.outputs).sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(softmax, linear.model.predict_proba(units.images), rtol=1e-4)
+    split = split_and_standardise(laboratory.data, linear.config, linear.model.dtype)
+    x = standardise(split.validation.astype(split.mean.dtype), split.mean, split.std)
+    logits = np.sort(x @ linear.model.weights[0] + linear.model.biases[0], axis=0)[:-13:-1]
+    shown = last.numbers.unit.unique()
+    np.testing.assert_allclose(last.numbers.output, logits[:, shown].T.ravel(), rtol=1e-4)
     linear.model.weights[0][...] = 0
     assert len(laboratory.units("lab run 1").panels) == 2
 
 
-@pytest.mark.parametrize("look_into", [HiddenUnits, LossSurface])
+@pytest.mark.parametrize("look_into", [hidden_units.hidden_units, LossSurface])
 def test_a_run_on_other_data_is_refused(case, kana, look_into):
     with pytest.raises(ValueError, match=r"layer_specs.*36.*10.*24"):
         look_into(case[0], kana)

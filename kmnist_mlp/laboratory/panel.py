@@ -27,7 +27,7 @@ from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures import overlay, tables
 from kmnist_mlp.figures.report_figure import ReportFigure, html, label, setting, title
 from kmnist_mlp.figures.style import png_address
-from kmnist_mlp.laboratory.hidden_units import HiddenUnits
+from kmnist_mlp.laboratory.hidden_units import hidden_units
 from kmnist_mlp.laboratory.in_page import source
 from kmnist_mlp.results import TrainingResult
 from kmnist_mlp.support.checks import one_of
@@ -281,7 +281,7 @@ class Laboratory:
 
     def units(self, run: str, first: int = 0) -> ReportFigure:
         """Draw six hidden units of a run, from the one with the ``first``-largest weights on."""
-        return HiddenUnits(self.results.of(run)[0], self.data).figure(first)
+        return hidden_units(self.results.of(run)[0], self.data, first)
 
     def _refresh(self) -> None:
         """Bring the menus and the table up to the results, and to the activations there are."""
