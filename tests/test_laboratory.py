@@ -51,9 +51,9 @@ def drawn(monkeypatch):
 
     def record(text, done, lines, titles, data_name):
         pictures.append(Picture(text, done, lines))
-        return text
 
-    monkeypatch.setattr(panel, "curves_picture", record)
+    monkeypatch.setattr(panel, "curves_figure", record)
+    monkeypatch.setattr(panel, "svg", lambda figure, text: text)
     monkeypatch.setattr(live, "SHORTEST", 0.0)
     monkeypatch.setattr(live, "SHARE", 1e9)
     return pictures

@@ -15,7 +15,7 @@ from shown import lines, points
 
 from kmnist_mlp import Config, train
 from kmnist_mlp.callbacks import Live, live
-from kmnist_mlp.callbacks.live import clock, curves_picture, ended
+from kmnist_mlp.callbacks.live import clock, curves_figure, ended, svg
 from kmnist_mlp.results import Callback
 
 CONFIG = Config(layer_specs=(36, 8, 3), learning_rate=0.01, batch_size=32, epochs=6)
@@ -301,6 +301,6 @@ def test_a_long_run_is_to_be_confirmed_with_the_time_of_all_its_mini_batches(mon
 def test_any_curve_makes_a_picture_with_its_text_and_a_stand_in_is_marked(values):
     one = {"a < b": (np.array(values), np.array(values), {"color": "#000000"})}
     for name in ("KMNIST", "stand-in data"):
-        picture = curves_picture("1 < 2", 0.5, one, ("Loss", "Accuracy"), name)
+        picture = svg(curves_figure("1 < 2", 0.5, one, ("Loss", "Accuracy"), name), "1 < 2")
         assert picture.startswith("<svg ") and "<title>1 &lt; 2</title>" in picture
         assert "nan" not in picture and ("STAND-IN DATA" in picture) == (name != "KMNIST")

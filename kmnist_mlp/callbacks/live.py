@@ -4,8 +4,6 @@ In JupyterLab this is one picture, redrawn in place; in a terminal, one line; in
 nbconvert or nbval runs, only the last picture; in a log, nothing.
 """
 
-from __future__ import annotations
-
 import io
 import os
 import signal
@@ -133,12 +131,12 @@ class Live(Callback):
             lines = {p: (curves[f"{p}_loss"], curves[f"{p}_accuracy"], STYLES[p]) for p in parts}
             titles = f"Loss (cross-entropy per example / {config.layer_specs[-1]})", "Accuracy, %"
             marked = result.best_epoch if result and len(parts) > 1 else 0
-            picture = curves_picture(text, done, lines, titles, self.run.data.name, marked)
+            figure = curves_figure(text, done, lines, titles, self.run.data.name, marked)
             # as HTML it is replaced without a blank moment; as an image, seen where HTML is not
             kind, alt = "image/svg+xml" if result else "text/html", f"Learning curves: {text}."
             place = {"display_id": self.display_id, "update": self.displayed}
             place["metadata"] = {kind: {"alt": alt, "width": 800}}
-            display({kind: picture, "text/plain": alt}, raw=True, **place)
+            display({kind: svg(figure, text), "text/plain": alt}, raw=True, **place)
             self.displayed = True
         elif someone_looks():
             if len(values := curves[f"{parts[-1]}_accuracy"]) and not result:
@@ -146,17 +144,15 @@ class Live(Callback):
             print(f"\r{text:<100}", end="\n" * bool(result), file=sys.stderr, flush=True)
 
 
-def curves_picture(
+def curves_figure(
     text: str, done: float, lines: dict[str, Any], titles: Any, data_name: str, marked: int = 0
-) -> str:
-    """Draw losses and accuracies by epoch under a progress bar: an SVG element.
-
-    It is 8 inches wide, but never wider than the page around it.
+) -> Figure:
+    """Draw losses and accuracies by epoch under a progress bar, 8 inches wide.
 
     Parameters
     ----------
     text : str
-        Stands above the bar, and is the title.
+        Stands above the bar.
     done : float
         How much of the bar is full, 0 to 1.
     lines : dict of str to (losses, accuracies, style)
@@ -185,17 +181,22 @@ def curves_picture(
         axis.locator_params(nbins=6)  # each tick costs time
         axis.locator_params("x", integer=True)
     axes[0].set_ylim(bottom=0)
-    place = {"loc": "upper left", "bbox_to_anchor": (0.05, 0.9), "fontsize": 9, "frameon": False}
-    figure.legend(*axes[0].get_legend_handles_labels(), ncols=6, **place)
+    above = {"loc": "upper left", "bbox_to_anchor": (0.05, 0.9), "fontsize": 9, "frameon": False}
+    figure.legend(*axes[0].get_legend_handles_labels(), ncols=6, **above)
     for share, colour in ((1.0, PALE), (done, GREEN)):
         bar = {"lw": 5, "solid_capstyle": "butt", "color": colour}
         figure.add_artist(Line2D((0.06, 0.06 + 0.925 * share), (0.91, 0.91), **bar))
-    above, place = text, {"x": 0.06, "y": 0.985, "ha": "left", "fontsize": 9.5}
+    place = {"x": 0.06, "y": 0.985, "ha": "left", "fontsize": 9.5}
     if is_stand_in(data_name):
-        above, place["color"] = f"STAND-IN DATA, not KMNIST · {text}", RED
-    figure.suptitle(above, **place)
+        text, place["color"] = f"STAND-IN DATA, not KMNIST · {text}", RED
+    figure.suptitle(text, **place)
+    return figure
+
+
+def svg(figure: Figure, title: str) -> str:
+    """Return a figure as an SVG element that is never wider than the page around it."""
     content = io.StringIO()
-    figure.savefig(content, format="svg", metadata={"Title": text, "Date": None})
+    figure.savefig(content, format="svg", metadata={"Title": title, "Date": None})
     element = content.getvalue().partition("<svg")[2]
     return f'<svg style="max-width: 100%; height: auto"{element}'
 

@@ -1,7 +1,5 @@
 """One step of training of a network so small that every number of it can be shown."""
 
-from __future__ import annotations
-
 import textwrap
 from pathlib import Path
 

@@ -4,8 +4,6 @@ A hidden unit's weights form an image: one weight per pixel. Its output ``f(x @ 
 for images that have ink where the weights are positive, and paper where they are negative.
 """
 
-from __future__ import annotations
-
 import matplotlib as mpl
 import numpy as np
 import pandas as pd

@@ -4,8 +4,6 @@ A drawing is a list of strokes. :func:`image_of` turns it into an image like tho
 laboratory/browser/pad.js does the same in the browser. The playground trains the paper's network.
 """
 
-from __future__ import annotations
-
 import json
 from html import escape
 from pathlib import Path
@@ -40,12 +38,9 @@ TRAINING, TEST = 2000, 500  # images of the playground: an epoch takes about a s
 RADIUS, EDGE = 1.1, 1.5
 EXTENT = 12  # hundredths of the pad: a smaller drawing (a dot) is not blown up any further
 
-# Two characters that old books seldom write in today's form, in the notation of kana.py. The pad
+# Two characters that old books seldom write in today's form, in the notation of kana.csv. The pad
 # shows these, and today's forms of all ten, as examples.
-OLD_FORMS = {
-    "お": "0440 1839 3634/2222 2238 2258 2270 1474 0464 1456 3052 4260 4070 3074/6630 8034 9648",
-    "は": "3234 3342 2856 1664 0668/6232 7636 8848 9662",
-}
+OLD_FORMS = pd.read_csv(Path(__file__).with_name("old_forms.csv"), index_col="kana").strokes
 
 
 def image_of(strokes: list[np.ndarray]) -> np.ndarray:
@@ -199,23 +194,21 @@ def picture(model: MLP, data: Dataset) -> str:
     Of all examples, the one whose class the network gives the highest probability; an empty text
     if no class has an example.
     """
-    drawings = [
-        (label, drawing, image_of(drawing))
-        for label, name in enumerate(data.class_names)
-        for drawing in examples(str(name))
-    ]
+    by_class = enumerate(examples(str(name)) for name in data.class_names)
+    drawings = [(label, drawing) for label, drawn in by_class for drawing in drawn]
     if not drawings:
         return ""
-    predicted = model.predict_proba(np.stack([image for *_, image in drawings]))
+    images = np.stack([image_of(drawing) for _, drawing in drawings])
+    predicted = model.predict_proba(images)
     best = max(range(len(drawings)), key=lambda n: predicted[n, drawings[n][0]])
-    (_, drawing, image), p = drawings[best], predicted[best]
+    p = predicted[best]
     first = p.argmax()
     use_style()
     figure, (pad, seen, bars) = plt.subplots(1, 3, figsize=(9.5, 3), width_ratios=(1, 1, 1.3))
-    for line in drawing:
+    for line in drawings[best][1]:
         pad.plot(*line.T, color="black", linewidth=9, solid_capstyle="round")
     pad.set(title="Drawn", xlim=(0, 100), ylim=(100, 0), aspect="equal", xticks=[], yticks=[])
-    seen.imshow(image, cmap="gray", vmin=0, vmax=255)
+    seen.imshow(images[best], cmap="gray", vmin=0, vmax=255)
     seen.set(title="What the network sees", xticks=[], yticks=[])
     bars.barh(data.class_labels, 100 * p, color=np.where(np.arange(len(p)) == first, BLUE, SKY))
     bars.set(title="Its prediction", xlim=(0, 100), xlabel="probability, %")

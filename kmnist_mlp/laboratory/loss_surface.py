@@ -1,7 +1,5 @@
 """The loss of one mini-batch around the weights of a network: what a step too long does to it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import numpy as np

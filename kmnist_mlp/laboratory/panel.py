@@ -4,8 +4,6 @@ Widgets need JupyterLab and a kernel. What they show comes from functions which 
 figure or a table: an exported page, or a viewer of notebooks, shows that instead.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import threading
@@ -20,7 +18,7 @@ import pandas as pd
 from IPython import get_ipython
 
 from kmnist_mlp.activations import ACTIVATIONS
-from kmnist_mlp.callbacks.live import Live, curves_picture, ended, someone_looks
+from kmnist_mlp.callbacks.live import Live, curves_figure, ended, someone_looks, svg
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.runs import Results
@@ -286,17 +284,15 @@ class Laboratory:
     def _refresh(self) -> None:
         """Bring the menus and the table up to the results, and to the activations there are."""
         names = self.results.names
-        for control, options in (
-            (self.run_menu, names),
-            (self.trained_menu, [name for name in names if name not in self.given]),
-            (self.controls["activation"], list(ACTIVATIONS)),
-        ):
+        trained = [name for name in names if name not in self.given]
+        menus = self.run_menu, self.trained_menu, self.controls["activation"]
+        for control, options in zip(menus, (names, trained, list(ACTIVATIONS)), strict=True):
             chosen = control.value
             if options != list(control.options):  # which would choose the first one
                 control.options = options
                 control.value = chosen if chosen in options else next(iter(options), None)
         for control in self.actions.children:
-            control.disabled = not self.trained_menu.options
+            control.disabled = not trained
         style = f"<style>{source('runs.css')}</style>"
         self.runs.value = f'{style}<div class="lab-runs">{html(self.table())}</div>'
 
@@ -313,7 +309,7 @@ class Laboratory:
             means = [np.mean([run[part][:shared] for run in runs], axis=0) for part in parts]
             lines[name] = *means, {"color": colours[name]}
         titles = "Validation loss", "Validation accuracy, %"
-        self.picture.value = curves_picture(text, done, lines, titles, self.data.name)
+        self.picture.value = svg(curves_figure(text, done, lines, titles, self.data.name), text)
 
     # ---- the panel ---------------------------------------------------------------------------
 
@@ -341,11 +337,11 @@ class Laboratory:
             "Repeat with five seeds": lambda: self.repeat(self.trained_menu.value),
             "Remove": lambda: self.remove(self.trained_menu.value),
         }
-        self.buttons = {
-            text: widgets.Button(description=text, layout={"width": "auto"}) for text in actions
-        }
-        for text, button in self.buttons.items():
-            button.on_click(lambda _, action=actions[text]: self._attempt(action))
+        self.buttons = {}
+        for text, action in actions.items():
+            button = widgets.Button(description=text, layout={"width": "auto"})
+            button.on_click(lambda _, action=action: self._attempt(action))
+            self.buttons[text] = button
         train_button, stop, go_on, *more = self.buttons.values()
         train_button.button_style, stop.disabled, go_on.layout.display = "primary", True, "none"
         self.actions = widgets.HBox([self.trained_menu, *more])

@@ -1,7 +1,5 @@
 """Statistics over seeds and images: means with their spread, intervals, and these as text."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 
