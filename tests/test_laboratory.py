@@ -253,7 +253,6 @@ def test_the_panel_shows_the_means_of_the_experiment_the_last_runs_and_the_prese
         for values, quantity in ((loss, "validation_loss"), (accuracy, "validation_accuracy")):
             curves = [run.curves[quantity] for run in laboratory.results.of(name)]
             np.testing.assert_allclose(values, sum(curves) / len(curves))
-    assert list(laboratory.figure().data.experiments) == laboratory.results.names
 
 
 def test_table_and_captions_tell_configuration_result_and_end_of_each_run(laboratory):

@@ -17,12 +17,9 @@ CREDIT = (
     "others), doi:10.20676/00000341, CC BY-SA 4.0"
 )
 OFFICIAL_ADDRESS = "http://codh.rois.ac.jp/kmnist/dataset/kmnist/"
-SHA256 = {
-    "kmnist-train-imgs.npz": "11d69e17c8fd294905864aef177fd10c2185e5a3655f4da03d72ea5a64c17a72",
-    "kmnist-train-labels.npz": "a325c877035602cb9b9ba54f4194a2a1b5f718026a463db5b5e0cdc124c03720",
-    "kmnist-test-imgs.npz": "692d824896bec8f3c357ebf7a0fe904ed67ac632ce953d0b58f7fbef7bb27d87",
-    "kmnist-test-labels.npz": "660f13a4705431ea2a6391c41ecbe384cd0d932c595a101ec4f3b8989e785046",
-}
+# The four official files and their hashes, as pooch writes them
+REGISTRY = Path(__file__).with_name("sha256.txt").read_text().splitlines()
+SHA256 = dict(line.split() for line in REGISTRY)
 TIMEOUT = 10.0  # seconds without an answer after which a download is given up
 BY_HAND = (
     f"To place the data by hand: put the four files {', '.join(SHA256)} (from {OFFICIAL_ADDRESS}) "

@@ -39,7 +39,8 @@ class Backpropagation:
         x, t = np.array([[0.9, -0.4, 0.1, -0.8]]), np.array([[0.0, 1.0]])
         right = t.argmax(axis=1)
         buffers = Buffers(model, 1)
-        z2 = forward(model, x, buffers).copy()  # the next line turns the logits into probabilities
+        z2 = forward(model, x, buffers).copy()
+        # this turns the logits into probabilities
         backpropagate(model, x, t, buffers)
         (dW1, dW2), (db1, db2) = buffers.weight_gradients, buffers.bias_gradients
         W1, W2, b1, b2 = (array.copy() for array in (*model.weights, *model.biases))
@@ -55,8 +56,9 @@ class Backpropagation:
             if step is STEPS[-1]:
                 W1, W2, b1, b2 = (*model.weights, *model.biases)
                 values = {"W1": W1, "b1": b1, "W2": W2, "b2": b2, "E": model.loss(x, right)}
-            known = known | {name: np.atleast_2d(values[name]) for name in step.computes.split()}
-            self.arrays.append(known)
+            for name in step.computes.split():
+                known[name] = np.atleast_2d(values[name])
+            self.arrays.append(known.copy())
 
     def figure(self, number: int) -> ReportFigure:
         """Draw all arrays after a step, counted from 0; those not known yet are empty.

@@ -49,7 +49,8 @@ def hidden_units(run: TrainingResult, data: Dataset, first: int = 0) -> ReportFi
     _, rows = split_rows(len(data.train_images), run.config)
     images, labels = data.train_images[rows], data.train_labels[rows]
     weights = model.weights[0]
-    outputs = standardised(model, model.checked_inputs(images)) @ weights  # (images, units)
+    # shape (images, units)
+    outputs = standardised(model, model.checked_inputs(images)) @ weights
     outputs += model.biases[0]
     if len(model.weights) > 1:
         outputs = ACTIVATIONS[model.activation].value(outputs, out=outputs)

@@ -36,7 +36,8 @@ TRAINING, TEST = 2000, 500  # images of the playground: an epoch takes about a s
 # the inked pixels are white and 63 % grey. A pen of this radius and edge, both in pixels, has 2.5,
 # 24 % and 65 % on the strokes of the stand-in.
 RADIUS, EDGE = 1.1, 1.5
-EXTENT = 12  # hundredths of the pad: a smaller drawing (a dot) is not blown up any further
+# In hundredths of the pad: a smaller drawing (a dot) is not blown up any further
+EXTENT = 12
 
 # Two characters that old books seldom write in today's form, in the notation of kana.csv. The pad
 # shows these, and today's forms of all ten, as examples.
@@ -71,7 +72,8 @@ def image_of(strokes: list[np.ndarray]) -> np.ndarray:
     ways = np.concatenate([np.append(line[1:], line[-1:], axis=0) for line in lines]) - starts
     lengths = (ways**2).sum(axis=1)
     rows, columns = np.divmod(np.arange(SIDE**2), SIDE)
-    there = np.stack([columns, rows], axis=1)[:, None] + 0.5 - starts  # (pixels, pieces, 2)
+    # shape (pixels, pieces, 2)
+    there = np.stack([columns, rows], axis=1)[:, None] + 0.5 - starts
     t = np.clip((there * ways).sum(axis=2) / np.where(lengths > 0, lengths, 1), 0, 1)
     nearest = np.hypot(*np.moveaxis(there - t[:, :, None] * ways, 2, 0)).min(axis=1)
     t = np.clip((RADIUS - nearest) / EDGE + 0.5, 0, 1)

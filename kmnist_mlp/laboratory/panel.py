@@ -22,7 +22,7 @@ from kmnist_mlp.callbacks.live import Live, curves_figure, ended, someone_looks,
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.runs import Results
-from kmnist_mlp.figures import overlay, tables
+from kmnist_mlp.figures import tables
 from kmnist_mlp.figures.report_figure import ReportFigure, html, label, setting, title
 from kmnist_mlp.figures.style import png_address
 from kmnist_mlp.laboratory.hidden_units import hidden_units
@@ -36,8 +36,10 @@ from kmnist_mlp.training import train
 CHOICES = json.loads(Path(__file__).with_suffix(".json").read_text())
 SWITCHES = {"momentum": "momentum_gamma", "early_stop": "early_stop_epoch"}  # off at 0
 SEEDS = 5  # of a run that is repeated
-NAMED = {"style": {"description_width": "110px"}}  # room for a control's name on its left
-LAST_RUNS = (BLUE, GREEN, PURPLE, SKY)  # as many as the panel's picture shows, in these colours
+# Room for a control's name on its left
+NAMED = {"style": {"description_width": "110px"}}
+# As many as the panel's picture shows, in these colours
+LAST_RUNS = (BLUE, GREEN, PURPLE, SKY)
 
 
 def explorer(draw: Callable[..., ReportFigure], **controls: widgets.Widget) -> widgets.VBox:
@@ -237,10 +239,6 @@ class Laboratory:
 
     # ---- what is shown -----------------------------------------------------------------------
 
-    def figure(self) -> ReportFigure:
-        """Draw validation loss and accuracy of all runs by epoch."""
-        return overlay(self.results, self.results.names, "validation_loss", "validation_accuracy")
-
     def table(self) -> pd.DataFrame:
         """Return one row per experiment: accuracies, how it ended, and then its configuration."""
         runs = {name: self.results.of(name) for name in self.results.names}
@@ -256,7 +254,7 @@ class Laboratory:
         return table
 
     def caption(self) -> str:
-        """Return what :meth:`figure` shows, run by run, as a caption."""
+        """Return a caption of validation loss and accuracy, run by run."""
         parts = [self.described(name) for name in self.results.names]
         return f"Validation loss and accuracy by epoch of {'; '.join(parts)}."
 
@@ -268,14 +266,10 @@ class Laboratory:
 
     def show_code(self, name: str) -> None:
         """Show the lines that repeat a run in a cell of a notebook, on its ``data``."""
-        configs = [run.config for run in self.results.of(name)]
-        self.code_text.value = (
-            "from kmnist_mlp import Config, run\n"
-            "from kmnist_mlp.report.notebook import show_curves\n\n"
-            f"mine = run({{{name!r}: {configs[0]}}}, "
-            f"seeds={[config.seed for config in configs]}, data=data)\n"
-            f"show_curves(mine, {name!r})"
-        )
+        runs = self.results.of(name)
+        seeds = [run.config.seed for run in runs]
+        code = Path(__file__).with_name("code.txt").read_text()
+        self.code_text.value = code.format(name=name, config=runs[0].config, seeds=seeds)
 
     def units(self, run: str, first: int = 0) -> ReportFigure:
         """Draw six hidden units of a run, from the one with the ``first``-largest weights on."""
@@ -286,9 +280,11 @@ class Laboratory:
         names = self.results.names
         trained = [name for name in names if name not in self.given]
         menus = self.run_menu, self.trained_menu, self.controls["activation"]
-        for control, options in zip(menus, (names, trained, list(ACTIVATIONS)), strict=True):
+        now = names, trained, list(ACTIVATIONS)
+        for control, options in zip(menus, now, strict=True):
             chosen = control.value
-            if options != list(control.options):  # which would choose the first one
+            # new options would choose the first one
+            if options != list(control.options):
                 control.options = options
                 control.value = chosen if chosen in options else next(iter(options), None)
         for control in self.actions.children:
@@ -303,11 +299,13 @@ class Laboratory:
         curves = {name: [run.curves for run in self.results.of(name)] for name in colours}
         if now:  # a run that is going on has the only warm colour
             curves["this run"], colours["this run"] = [now], ORANGE
-        lines, parts = {}, ("validation_loss", "validation_accuracy")
+        lines = {}
         for name, runs in curves.items():
-            shared = min(len(run[parts[0]]) for run in runs)  # until the first of them ends
-            means = [np.mean([run[part][:shared] for run in runs], axis=0) for part in parts]
-            lines[name] = *means, {"color": colours[name]}
+            # until the first of them ends
+            shared = min(len(run["validation_loss"]) for run in runs)
+            loss = np.mean([run["validation_loss"][:shared] for run in runs], axis=0)
+            accuracy = np.mean([run["validation_accuracy"][:shared] for run in runs], axis=0)
+            lines[name] = loss, accuracy, {"color": colours[name]}
         titles = "Validation loss", "Validation accuracy, %"
         self.picture.value = svg(curves_figure(text, done, lines, titles, self.data.name), text)
 
