@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tomllib
 import warnings
 from functools import lru_cache
 from pathlib import Path
@@ -12,20 +13,13 @@ import pooch
 from kmnist_mlp.data import STAND_IN, Dataset
 from kmnist_mlp.datasets.stand_in import draw_stand_in
 
-CREDIT = (
-    '"KMNIST Dataset" (created by CODH), adapted from "Kuzushiji Dataset" (created by NIJL and '
-    "others), doi:10.20676/00000341, CC BY-SA 4.0"
-)
+MESSAGES = tomllib.loads(Path(__file__).with_name("messages.toml").read_text("utf-8"))
 OFFICIAL_ADDRESS = "http://codh.rois.ac.jp/kmnist/dataset/kmnist/"
 # The four official files and their hashes, as pooch writes them
 REGISTRY = Path(__file__).with_name("sha256.txt").read_text().splitlines()
 SHA256 = dict(line.split() for line in REGISTRY)
 TIMEOUT = 10.0  # seconds without an answer after which a download is given up
-BY_HAND = (
-    f"To place the data by hand: put the four files {', '.join(SHA256)} (from {OFFICIAL_ADDRESS}) "
-    "in one folder and set the environment variable KMNIST_MLP_DATA to that folder. "
-    "`make data` tries to download them again."
-)
+BY_HAND = MESSAGES["by_hand"].format(files=", ".join(SHA256), address=OFFICIAL_ADDRESS)
 # Why the download failed. A program tries once, and the kernels of a report's
 # notebooks, which inherit its environment, do not try again: all of them have the same
 # data.
@@ -105,14 +99,10 @@ def load_and_announce() -> tuple[Dataset, str]:
         if not reason:
             return _loaded(folder), ""
         os.environ[FAILED] = reason
+    known = {"reason": reason, "by_hand": BY_HAND}
     if wanted == "kmnist":
-        mandatory = "KMNIST_MLP_DATASET=kmnist makes the real data mandatory"
-        raise FileNotFoundError(f"{mandatory}, and {reason}.\n{BY_HAND}")
-    announcement = (
-        f"STAND-IN DATA: this is not Kuzushiji-MNIST, because {reason}. "
-        f"All results are those of a small drawn data set. {BY_HAND}"
-    )
-    return _loaded(None), announcement
+        raise FileNotFoundError(MESSAGES["mandatory"].format(**known))
+    return _loaded(None), MESSAGES["stand_in"].format(**known)
 
 
 def data_at_hand() -> Dataset:
@@ -141,7 +131,7 @@ def full_path(name: str, path: str | os.PathLike) -> Path:
     """Return a path from the root on, with ``~`` as the user's home folder."""
     found = Path(os.path.expanduser(path))
     if str(found).startswith("~"):
-        raise ValueError(f"{name} must be a path whose home folder is known; got {path}")
+        raise ValueError(f"{name}: no such home folder is known: {path}")
     return found.absolute()
 
 
@@ -203,13 +193,9 @@ def read_verified(path: Path) -> np.ndarray:
         raise FileNotFoundError(f"{path} is missing. {BY_HAND}")
     digest = pooch.file_hash(str(path))
     if digest != SHA256[path.name]:  # nothing of it is unpacked
-        size = path.stat().st_size
-        raise ValueError(
-            f"{path} is refused: it is not the official file, or not all of it. "
-            f"Expected: SHA-256 {SHA256[path.name]}; "
-            f"got {size:,} bytes with SHA-256 {digest}. "
-            "`make data` replaces a damaged file in the cache folder."
-        )
+        known = {"path": path, "expected": SHA256[path.name], "digest": digest}
+        refused = MESSAGES["refused"].format(size=path.stat().st_size, **known)
+        raise ValueError(refused)
     array = np.load(path)["arr_0"]
     array.flags.writeable = False
     return array

@@ -177,9 +177,8 @@ def drawing_pad(
         "network": network | {"layers": model.layer_specs, "activation": model.activation},
         "images": known if images else None,
     }
-    # Within a script only "<" could end it.
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), default=np.ndarray.tolist)
-    text = text.replace("<", "\\u003c")
+    text = json.dumps(content, default=np.ndarray.tolist)
+    text = text.replace("<", "\\u003c")  # only this could end a script
     parts = {"picture": picture(model, data), "content": text}
     parts |= {name: source(f"{name}.js") for name in ("network", "pad")}
     return HTML(Template(source("pad_frame.html")).substitute(parts))
