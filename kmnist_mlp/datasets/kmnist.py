@@ -167,8 +167,7 @@ def download(folder: Path) -> str:
         for name in SHA256:
             files.fetch(name, downloader=get)
     except (requests.ConnectionError, requests.Timeout):
-        within = f"did not answer within {TIMEOUT:g} seconds"
-        return f"{address} cannot be reached, or {within}"
+        return MESSAGES["silent"].format(address=address, timeout=TIMEOUT)
     except (OSError, ValueError) as error:
         return f"the download from {address} failed: {error}"
     return ""

@@ -17,7 +17,8 @@ from kmnist_mlp.network import standardised
 from kmnist_mlp.results import TrainingResult
 from kmnist_mlp.support.checks import layers_for
 
-TOP = 100  # the images with the largest outputs, of which the classes are counted
+# The images with the largest outputs, of which the classes are counted
+TOP = 100
 COUNT, ROWS = 6, 3  # units in a figure, and in one panel
 IMAGES = 12  # that are shown of a unit, in two rows
 GAP = 3  # pixels between two tiles of the figure

@@ -16,7 +16,7 @@ from IPython.display import HTML
 
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.datasets.stand_in import KANA, spline, stroke_points
-from kmnist_mlp.figures.report_figure import report_figure
+from kmnist_mlp.figures.report_figure import report_figure, shown
 from kmnist_mlp.figures.style import deflated, png_address, use_style, web_font
 from kmnist_mlp.network import MLP
 from kmnist_mlp.results import TrainingResult
@@ -28,7 +28,8 @@ BROWSER = Path(__file__).with_name("browser")
 UNSEEN = "STAND-IN DATA: this network has never seen Kuzushiji-MNIST."
 SIDE = 28
 IN_PAGES = ("tanh", "sigmoid", "ReLU")  # the activations that network.js knows
-TRAINING, TEST = 2000, 500  # images of the playground: an epoch takes about a second
+# Images of the playground: an epoch takes about a second
+TRAINING, TEST = 2000, 500
 
 # Measured on KMNIST's 60,000 training images: the ink's bounding box fills the frame along its
 # longer side (27 or 28 pixels in 97 % of them) and is centred along the other to within a pixel
@@ -152,11 +153,7 @@ def drawing_pad(
         raise ValueError(f"activation must be one of {IN_PAGES} here; got {model.activation!r}")
     model, levels, scales = quantised(model, bits)
     accuracy = (model.predict(data.test_images) == data.test_labels).mean()
-    about = (
-        f"The network {'-'.join(map(str, model.layer_specs))} ({model.activation}) runs in this "
-        f"page, with weights of {bits} bits. Its accuracy on the test images of {data.name} is "
-        f"{in_percent(accuracy, 2)}."
-    )
+    about = {"layers": shown(model.layer_specs), "model": model, "data": data, "bits": bits}
     names = [str(name) for name in data.class_names]
     floats = {"scales": scales, "biases": np.concatenate(model.biases)}
     floats["statistics"] = np.concatenate(model.standardisation)
@@ -171,15 +168,15 @@ def drawing_pad(
             {"name": name, "reading": str(reading), "examples": examples(name)}
             for name, reading in zip(names, data.romaji, strict=True)
         ],
-        "about": about,
+        "about": source("about.txt").format(accuracy=in_percent(accuracy), **about),
         "warning": UNSEEN if data.is_stand_in and is_run else "",
         "shape": {"side": SIDE, "radius": RADIUS, "edge": EDGE, "extent": EXTENT},
         "network": network | {"layers": model.layer_specs, "activation": model.activation},
         "images": known if images else None,
     }
     text = json.dumps(content, default=np.ndarray.tolist)
-    text = text.replace("<", "\\u003c")  # only this could end a script
-    parts = {"picture": picture(model, data), "content": text}
+    # only "<" could end a script
+    parts = {"picture": picture(model, data), "content": text.replace("<", "\\u003c")}
     parts |= {name: source(f"{name}.js") for name in ("network", "pad")}
     return HTML(Template(source("pad_frame.html")).substitute(parts))
 
