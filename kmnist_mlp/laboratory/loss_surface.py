@@ -16,7 +16,8 @@ from kmnist_mlp.support.threads import one_blas_thread
 from kmnist_mlp.training import Training
 
 RATES = (0.0005, 0.005, 0.5)  # the learning rates that the paper compares
-SMALLEST = 1e-12  # loss that is drawn: a loss of 0 has no logarithm
+# Loss that is drawn: a loss of 0 has no logarithm
+SMALLEST = 1e-12
 
 
 class LossSurface:
@@ -85,13 +86,16 @@ class LossSurface:
                 found.append(moved.loss(x, y) / len(y))
         return np.array(found)
 
+    def along(self, stage: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return learning rates and the losses after one step with each, (61,) each."""
+        rates = np.geomspace(1e-5, 1, 61)
+        return rates, self.losses(stage, [(rate, 0.0) for rate in rates])
+
     def figure(self, stage: str) -> ReportFigure:
         """Draw the loss along the gradient, and the surface around one step of each rate."""
-        rates = np.geomspace(1e-5, 1, 61)
-        steps = [(rate, 0.0) for rate in rates]
-        along = {name: pd.Series(self.losses(name, steps), rates) for name in self.models}
-        numbers = pd.concat(along, names=["stage", "learning_rate"])
-        numbers = numbers.reset_index(name="cross_entropy")
+        columns = ("learning_rate", "cross_entropy")
+        along = {n: pd.DataFrame(np.transpose(self.along(n)), columns=columns) for n in self.models}
+        numbers = pd.concat(along, names=["stage"]).reset_index("stage")
         before, *after = self.losses(stage, [(rate, 0.0) for rate in (0.0, *RATES)])
         steps = [f"{loss:.3g} with {rate:g}" for rate, loss in zip(RATES, after, strict=True)]
         finding = (
