@@ -2,5 +2,3 @@
 
 from kmnist_mlp.callbacks.checkpoint import Checkpoint
 from kmnist_mlp.callbacks.live import Live
-
-__all__ = ["Checkpoint", "Live"]

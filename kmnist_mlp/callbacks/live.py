@@ -4,8 +4,6 @@ In JupyterLab this is one picture, redrawn in place; in a terminal, one line; in
 nbconvert or nbval runs, only the last picture; in a log, nothing.
 """
 
-from __future__ import annotations
-
 import io
 import os
 import signal
@@ -26,7 +24,8 @@ from kmnist_mlp.training import Training
 
 SHORTEST = 0.25  # seconds between two pictures: fast enough to look continuous
 SHARE = 0.1  # of the training time at most is spent on pictures
-DOUBLE_CLICK = 1.0  # seconds within which a second interrupt is taken for part of the first
+# Seconds within which a second interrupt is taken for part of the first
+DOUBLE_CLICK = 1.0
 LONG = 600  # seconds from which on a run is to be confirmed
 STYLES = {"training": {"color": BLUE}, "validation": {"color": ORANGE, "ls": "--"}}
 
@@ -65,7 +64,9 @@ class Live(Callback):
     """
 
     def __init__(self, show: Any = None, stop: Any = None, confirm: Any = None) -> None:
-        self.show, self.stop, self.confirm = show or self._show, stop or threading.Event(), confirm
+        self.show = show or self._show
+        self.stop = stop or threading.Event()
+        self.confirm = confirm
 
     def start(self, run: Training) -> None:
         """Show that the run begins, and install the handler of the stop button."""
@@ -80,7 +81,8 @@ class Live(Callback):
     def batch(self, epochs_done: float) -> bool:
         """Show how far the run is, unless the last picture is too recent for its cost."""
         config, now = self.run.config, time.perf_counter()
-        if self.first is None:  # slower than the others: the time left is estimated without it
+        # slower than the others: the time left is estimated without it
+        if self.first is None:
             self.first = now, epochs_done
         seconds, done = now - self.first[0], epochs_done - self.first[1]
         if done and self.confirm:
@@ -167,7 +169,8 @@ def curves_figure(
     marked : int
         The epoch of the lowest validation loss; 0 marks none.
     """
-    figure = Figure(figsize=(8, 3.6), layout="none")  # half as slow as a constrained layout
+    # half as slow as a constrained layout
+    figure = Figure(figsize=(8, 3.6), layout="none")
     axes = figure.subplots(1, 2)
     figure.subplots_adjust(left=0.06, right=0.985, bottom=0.14, top=0.73, wspace=0.16)
     for column, (axis, title, factor) in enumerate(zip(axes, titles, (1, 100), strict=True)):

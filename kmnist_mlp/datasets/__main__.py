@@ -19,7 +19,7 @@ def main() -> None:
             tell(f"{folder / name}: verified, shape {shape}")
     except (OSError, ValueError) as error:
         sys.exit(f"Not usable: {error}")
-    tell(f"Credit: {kmnist.CREDIT}")
+    tell(f"Credit: {kmnist.MESSAGES['credit']}")
 
 
 if __name__ == "__main__":

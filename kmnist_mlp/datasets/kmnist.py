@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tomllib
 import warnings
 from functools import lru_cache
 from pathlib import Path
@@ -12,23 +13,13 @@ import pooch
 from kmnist_mlp.data import STAND_IN, Dataset
 from kmnist_mlp.datasets.stand_in import draw_stand_in
 
-CREDIT = (
-    '"KMNIST Dataset" (created by CODH), adapted from "Kuzushiji Dataset" (created by NIJL and '
-    "others), doi:10.20676/00000341, CC BY-SA 4.0"
-)
+MESSAGES = tomllib.loads(Path(__file__).with_name("messages.toml").read_text("utf-8"))
 OFFICIAL_ADDRESS = "http://codh.rois.ac.jp/kmnist/dataset/kmnist/"
-SHA256 = {
-    "kmnist-train-imgs.npz": "11d69e17c8fd294905864aef177fd10c2185e5a3655f4da03d72ea5a64c17a72",
-    "kmnist-train-labels.npz": "a325c877035602cb9b9ba54f4194a2a1b5f718026a463db5b5e0cdc124c03720",
-    "kmnist-test-imgs.npz": "692d824896bec8f3c357ebf7a0fe904ed67ac632ce953d0b58f7fbef7bb27d87",
-    "kmnist-test-labels.npz": "660f13a4705431ea2a6391c41ecbe384cd0d932c595a101ec4f3b8989e785046",
-}
+# The four official files and their hashes, as pooch writes them
+REGISTRY = Path(__file__).with_name("sha256.txt").read_text().splitlines()
+SHA256 = dict(line.split() for line in REGISTRY)
 TIMEOUT = 10.0  # seconds without an answer after which a download is given up
-BY_HAND = (
-    f"To place the data by hand: put the four files {', '.join(SHA256)} (from {OFFICIAL_ADDRESS}) "
-    "in one folder and set the environment variable KMNIST_MLP_DATA to that folder. "
-    "`make data` tries to download them again."
-)
+BY_HAND = MESSAGES["by_hand"].format(files=", ".join(SHA256), address=OFFICIAL_ADDRESS)
 # Why the download failed. A program tries once, and the kernels of a report's
 # notebooks, which inherit its environment, do not try again: all of them have the same
 # data.
@@ -85,23 +76,10 @@ def load_kmnist(directory: str | os.PathLike | None = None) -> Dataset:
     """
     if directory is not None:
         return _loaded(full_path("directory", directory))
-    folder, named, wanted = data_folder()
-    reason = "KMNIST_MLP_DATASET=stand-in asks for it"
-    if wanted != "stand-in":
-        told = "" if wanted or _complete(folder) else os.environ.get(FAILED)
-        reason = "" if named else told or download(folder)
-        if not reason:
-            return _loaded(folder)
-        os.environ[FAILED] = reason
-    if wanted == "kmnist":
-        mandatory = "KMNIST_MLP_DATASET=kmnist makes the real data mandatory"
-        raise FileNotFoundError(f"{mandatory}, and {reason}.\n{BY_HAND}")
-    announcement = (
-        f"STAND-IN DATA: this is not Kuzushiji-MNIST, because {reason}. "
-        f"All results are those of a small drawn data set. {BY_HAND}"
-    )
-    warnings.warn(announcement, StandInWarning, stacklevel=2)
-    return _loaded(None)
+    data, announcement = load_and_announce()
+    if announcement:
+        warnings.warn(announcement, StandInWarning, stacklevel=2)
+    return data
 
 
 def load_and_announce() -> tuple[Dataset, str]:
@@ -113,10 +91,18 @@ def load_and_announce() -> tuple[Dataset, str]:
     announcement : str
         Empty for the real data.
     """
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", StandInWarning)
-        data = load_kmnist()
-    return data, "".join(str(each.message) for each in caught)
+    folder, named, wanted = data_folder()
+    reason = "KMNIST_MLP_DATASET=stand-in asks for it"
+    if wanted != "stand-in":
+        told = "" if wanted or _complete(folder) else os.environ.get(FAILED)
+        reason = "" if named else told or download(folder)
+        if not reason:
+            return _loaded(folder), ""
+        os.environ[FAILED] = reason
+    known = {"reason": reason, "by_hand": BY_HAND}
+    if wanted == "kmnist":
+        raise FileNotFoundError(MESSAGES["mandatory"].format(**known))
+    return _loaded(None), MESSAGES["stand_in"].format(**known)
 
 
 def data_at_hand() -> Dataset:
@@ -145,8 +131,7 @@ def full_path(name: str, path: str | os.PathLike) -> Path:
     """Return a path from the root on, with ``~`` as the user's home folder."""
     found = Path(os.path.expanduser(path))
     if str(found).startswith("~"):
-        known = "a path without '~', as no such home is known"
-        raise ValueError(f"{name} must be {known}; got {path}")
+        raise ValueError(f"{name}: no such home folder is known: {path}")
     return found.absolute()
 
 
@@ -182,8 +167,7 @@ def download(folder: Path) -> str:
         for name in SHA256:
             files.fetch(name, downloader=get)
     except (requests.ConnectionError, requests.Timeout):
-        within = f"did not answer within {TIMEOUT:g} seconds"
-        return f"{address} cannot be reached, or {within}"
+        return MESSAGES["silent"].format(address=address, timeout=TIMEOUT)
     except (OSError, ValueError) as error:
         return f"the download from {address} failed: {error}"
     return ""
@@ -208,13 +192,9 @@ def read_verified(path: Path) -> np.ndarray:
         raise FileNotFoundError(f"{path} is missing. {BY_HAND}")
     digest = pooch.file_hash(str(path))
     if digest != SHA256[path.name]:  # nothing of it is unpacked
-        size = path.stat().st_size
-        raise ValueError(
-            f"{path} is refused: it is not the official file, or not all of it. "
-            f"Expected: SHA-256 {SHA256[path.name]}; "
-            f"got {size:,} bytes with SHA-256 {digest}. "
-            "`make data` replaces a damaged file in the cache folder."
-        )
+        known = {"path": path, "expected": SHA256[path.name], "digest": digest}
+        refused = MESSAGES["refused"].format(size=path.stat().st_size, **known)
+        raise ValueError(refused)
     array = np.load(path)["arr_0"]
     array.flags.writeable = False
     return array

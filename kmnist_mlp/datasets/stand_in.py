@@ -85,7 +85,8 @@ def _draw(n: int, style: dict[str, float], rng: Generator) -> tuple[np.ndarray, 
             points, basis, lengths[chosen] = _curve(strokes)
             moves = style["jitter"] * rng.standard_normal((chosen.sum(), *points.shape))
             curves[chosen] = basis @ (points + moves)
-    cuts = range(100, n, 100)  # small blocks: little memory, and they stay in the cache
+    # small blocks: little memory, and they stay in the cache
+    cuts = range(100, n, 100)
     blocks = zip(np.split(curves, cuts), np.split(lengths, cuts), strict=True)
     images = [_ink(_write(line, style, rng), length, style, rng) for line, length in blocks]
     return np.concatenate(images), labels
@@ -151,7 +152,8 @@ def _ink(
     waves, phase = rng.uniform(1, 5, (n, 1)), rng.uniform(0, 2 * np.pi, (n, 1))
     pressure = 0.3 * np.sin(2 * np.pi * waves * position + phase)
     radius = style["brush"] * np.exp(0.2 * rng.standard_normal((n, 1)) + pressure)
-    radius = np.maximum(radius, 0.45)  # a finer line would fall apart into its points
+    # a finer line would fall apart into its points
+    radius = np.maximum(radius, 0.45)
     saturation = np.exp(1.4 + 0.4 * rng.standard_normal((n, 1)))
     weight = saturation * SQUARE * lengths[:, None] / CURVE_POINTS
     weight = weight / radius / np.sqrt(2 * np.pi)

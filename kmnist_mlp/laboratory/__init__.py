@@ -4,13 +4,3 @@ from kmnist_mlp.laboratory.backpropagation import Backpropagation
 from kmnist_mlp.laboratory.in_page import drawing_pad
 from kmnist_mlp.laboratory.loss_surface import LossSurface
 from kmnist_mlp.laboratory.panel import Laboratory, explorer, menu, slider
-
-__all__ = [
-    "Backpropagation",
-    "Laboratory",
-    "LossSurface",
-    "drawing_pad",
-    "explorer",
-    "menu",
-    "slider",
-]

@@ -1,7 +1,5 @@
 """One step of training of a network so small that every number of it can be shown."""
 
-from __future__ import annotations
-
 import textwrap
 from pathlib import Path
 
@@ -28,14 +26,7 @@ class Backpropagation:
     """One step of training of a 4-3-2 network with one image, number by number.
 
     The numbers are those of :class:`MLP`; only the weighted inputs z1, which it does not keep, are
-    computed separately.
-
-    Parameters
-    ----------
-    learning_rate : float
-        Of the last step.
-    seed : int
-        Of the weights.
+    computed separately. The last step has the learning rate 0.1.
 
     Attributes
     ----------
@@ -43,32 +34,33 @@ class Backpropagation:
         The arrays that are known after each of :data:`STEPS`, each as a matrix.
     """
 
-    def __init__(self, learning_rate: float = 0.1, seed: int = 4) -> None:
-        model = MLP((4, 3, 2), "tanh", seed, np.float64)
-        x, right = np.array([[0.9, -0.4, 0.1, -0.8]]), np.array([1])
+    def __init__(self) -> None:
+        model = MLP((4, 3, 2), "tanh", 4, np.float64)
+        x, t = np.array([[0.9, -0.4, 0.1, -0.8]]), np.array([[0.0, 1.0]])
+        right = t.argmax(axis=1)
         buffers = Buffers(model, 1)
-        z2 = forward(model, x, buffers).copy()  # the next line turns the logits into probabilities
-        backpropagate(model, x, np.array([[0.0, 1.0]]), buffers)
+        z2 = forward(model, x, buffers).copy()
+        # this turns the logits into probabilities
+        backpropagate(model, x, t, buffers)
         (dW1, dW2), (db1, db2) = buffers.weight_gradients, buffers.bias_gradients
         W1, W2, b1, b2 = (array.copy() for array in (*model.weights, *model.biases))
         values = {
-            "x": x, "t": np.array([[0.0, 1.0]]), "W1": W1, "b1": b1, "W2": W2, "b2": b2,
+            "x": x, "t": t, "W1": W1, "b1": b1, "W2": W2, "b2": b2,
             "z1": x @ W1 + b1, "a1": buffers.outputs[0], "z2": z2, "p": model.predict_proba(x),
             "E": np.array(model.loss(x, right)), "d2": buffers.bias_gradients[1],
             "d1": buffers.deltas[0], "dW1": dW1, "db1": db1, "dW2": dW2, "db2": db2,
         }  # fmt: skip
-        model.parameters -= learning_rate * buffers.gradient
-        names = ("W1", "W2", "b1", "b2", "E")
-        after = [*model.weights, *model.biases, model.loss(x, right)]
-        self.arrays: list[dict[str, np.ndarray]] = [{}]
+        model.parameters -= 0.1 * buffers.gradient
+        self.arrays, known = [], {}
         for step in STEPS:
             if step is STEPS[-1]:
-                values = dict(zip(names, after, strict=True))
-            now = {name: np.atleast_2d(values[name]) for name in step.computes.split()}
-            self.arrays.append(self.arrays[-1] | now)
-        del self.arrays[0]
+                W1, W2, b1, b2 = (*model.weights, *model.biases)
+                values = {"W1": W1, "b1": b1, "W2": W2, "b2": b2, "E": model.loss(x, right)}
+            for name in step.computes.split():
+                known[name] = np.atleast_2d(values[name])
+            self.arrays.append(known.copy())
 
-    def figure(self, number: int = len(STEPS) - 2) -> ReportFigure:
+    def figure(self, number: int) -> ReportFigure:
         """Draw all arrays after a step, counted from 0; those not known yet are empty.
 
         Orange: computed in this step; blue: its inputs. Forward goes from top to bottom, the

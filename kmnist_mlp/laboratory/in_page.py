@@ -4,8 +4,6 @@ A drawing is a list of strokes. :func:`image_of` turns it into an image like tho
 laboratory/browser/pad.js does the same in the browser. The playground trains the paper's network.
 """
 
-from __future__ import annotations
-
 import json
 from html import escape
 from pathlib import Path
@@ -19,7 +17,7 @@ from IPython.display import HTML
 from kmnist_mlp.beyond import from_rounded, rounded
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.datasets.stand_in import KANA, spline, stroke_points
-from kmnist_mlp.figures.report_figure import report_figure
+from kmnist_mlp.figures.report_figure import report_figure, shown
 from kmnist_mlp.figures.style import deflated, png_address, use_style, web_font
 from kmnist_mlp.network import MLP
 from kmnist_mlp.results import TrainingResult
@@ -31,7 +29,8 @@ BROWSER = Path(__file__).with_name("browser")
 UNSEEN = "STAND-IN DATA: this network has never seen Kuzushiji-MNIST."
 SIDE = 28
 IN_PAGES = ("tanh", "sigmoid", "ReLU")  # the activations that network.js knows
-TRAINING, TEST = 2000, 500  # images of the playground: an epoch takes about a second
+# Images of the playground: an epoch takes about a second
+TRAINING, TEST = 2000, 500
 
 # Measured on KMNIST's 60,000 training images: the ink's bounding box fills the frame along its
 # longer side (27 or 28 pixels in 97 % of them) and is centred along the other to within a pixel
@@ -39,14 +38,12 @@ TRAINING, TEST = 2000, 500  # images of the playground: an epoch takes about a s
 # the inked pixels are white and 63 % grey. A pen of this radius and edge, both in pixels, has 2.5,
 # 24 % and 65 % on the strokes of the stand-in.
 RADIUS, EDGE = 1.1, 1.5
-EXTENT = 12  # hundredths of the pad: a smaller drawing (a dot) is not blown up any further
+# In hundredths of the pad: a smaller drawing (a dot) is not blown up any further
+EXTENT = 12
 
-# Two characters that old books seldom write in today's form, in the notation of kana.py. The pad
+# Two characters that old books seldom write in today's form, in the notation of kana.csv. The pad
 # shows these, and today's forms of all ten, as examples.
-OLD_FORMS = {
-    "お": "0440 1839 3634/2222 2238 2258 2270 1474 0464 1456 3052 4260 4070 3074/6630 8034 9648",
-    "は": "3234 3342 2856 1664 0668/6232 7636 8848 9662",
-}
+OLD_FORMS = pd.read_csv(Path(__file__).with_name("old_forms.csv"), index_col="kana").strokes
 
 
 def image_of(strokes: list[np.ndarray]) -> np.ndarray:
@@ -77,7 +74,8 @@ def image_of(strokes: list[np.ndarray]) -> np.ndarray:
     ways = np.concatenate([np.append(line[1:], line[-1:], axis=0) for line in lines]) - starts
     lengths = (ways**2).sum(axis=1)
     rows, columns = np.divmod(np.arange(SIDE**2), SIDE)
-    there = np.stack([columns, rows], axis=1)[:, None] + 0.5 - starts  # (pixels, pieces, 2)
+    # shape (pixels, pieces, 2)
+    there = np.stack([columns, rows], axis=1)[:, None] + 0.5 - starts
     t = np.clip((there * ways).sum(axis=2) / np.where(lengths > 0, lengths, 1), 0, 1)
     nearest = np.hypot(*np.moveaxis(there - t[:, :, None] * ways, 2, 0)).min(axis=1)
     t = np.clip((RADIUS - nearest) / EDGE + 0.5, 0, 1)
@@ -133,11 +131,7 @@ def drawing_pad(
     )
     model = from_rounded(header, arrays)
     accuracy = (model.predict(data.test_images) == data.test_labels).mean()
-    about = (
-        f"The network {'-'.join(map(str, model.layer_specs))} ({model.activation}) runs in this "
-        f"page, with weights of {bits} bits. Its accuracy on the test images of {data.name} is "
-        f"{in_percent(accuracy, 2)}."
-    )
+    about = {"layers": shown(model.layer_specs), "model": model, "data": data, "bits": bits}
     names = [str(name) for name in data.class_names]
     floats = {"scales": scales, "biases": np.concatenate(model.biases)}
     floats["statistics"] = np.concatenate(model.standardisation)
@@ -152,16 +146,15 @@ def drawing_pad(
             {"name": name, "reading": str(reading), "examples": examples(name)}
             for name, reading in zip(names, data.romaji, strict=True)
         ],
-        "about": about,
+        "about": source("about.txt").format(accuracy=in_percent(accuracy), **about),
         "warning": UNSEEN if data.is_stand_in and is_run else "",
         "shape": {"side": SIDE, "radius": RADIUS, "edge": EDGE, "extent": EXTENT},
         "network": network | {"layers": model.layer_specs, "activation": model.activation},
         "images": known if images else None,
     }
-    # Within a script only "<" could end it.
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), default=np.ndarray.tolist)
-    text = text.replace("<", "\\u003c")
-    parts = {"picture": picture(model, data), "content": text}
+    text = json.dumps(content, default=np.ndarray.tolist)
+    # only "<" could end a script
+    parts = {"picture": picture(model, data), "content": text.replace("<", "\\u003c")}
     parts |= {name: source(f"{name}.js") for name in ("network", "pad")}
     return HTML(Template(source("pad_frame.html")).substitute(parts))
 
@@ -177,23 +170,21 @@ def picture(model: MLP, data: Dataset) -> str:
     Of all examples, the one whose class the network gives the highest probability; an empty text
     if no class has an example.
     """
-    drawings = [
-        (label, drawing, image_of(drawing))
-        for label, name in enumerate(data.class_names)
-        for drawing in examples(str(name))
-    ]
+    by_class = enumerate(examples(str(name)) for name in data.class_names)
+    drawings = [(label, drawing) for label, drawn in by_class for drawing in drawn]
     if not drawings:
         return ""
-    predicted = model.predict_proba(np.stack([image for *_, image in drawings]))
+    images = np.stack([image_of(drawing) for _, drawing in drawings])
+    predicted = model.predict_proba(images)
     best = max(range(len(drawings)), key=lambda n: predicted[n, drawings[n][0]])
-    (_, drawing, image), p = drawings[best], predicted[best]
+    p = predicted[best]
     first = p.argmax()
     use_style()
     figure, (pad, seen, bars) = plt.subplots(1, 3, figsize=(9.5, 3), width_ratios=(1, 1, 1.3))
-    for line in drawing:
+    for line in drawings[best][1]:
         pad.plot(*line.T, color="black", linewidth=9, solid_capstyle="round")
     pad.set(title="Drawn", xlim=(0, 100), ylim=(100, 0), aspect="equal", xticks=[], yticks=[])
-    seen.imshow(image, cmap="gray", vmin=0, vmax=255)
+    seen.imshow(images[best], cmap="gray", vmin=0, vmax=255)
     seen.set(title="What the network sees", xticks=[], yticks=[])
     bars.barh(data.class_labels, 100 * p, color=np.where(np.arange(len(p)) == first, BLUE, SKY))
     bars.set(title="Its prediction", xlim=(0, 100), xlabel="probability, %")

@@ -1,7 +1,5 @@
 """The loss of one mini-batch around the weights of a network: what a step too long does to it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import numpy as np
@@ -18,7 +16,8 @@ from kmnist_mlp.support.threads import one_blas_thread
 from kmnist_mlp.training import Training
 
 RATES = (0.0005, 0.005, 0.5)  # the learning rates that the paper compares
-SMALLEST = 1e-12  # loss that is drawn: a loss of 0 has no logarithm
+# Loss that is drawn: a loss of 0 has no logarithm
+SMALLEST = 1e-12
 
 
 class LossSurface:

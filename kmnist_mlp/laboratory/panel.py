@@ -4,8 +4,6 @@ Widgets need JupyterLab and a kernel. What they show comes from functions which 
 figure or a table: an exported page, or a viewer of notebooks, shows that instead.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import threading
@@ -24,22 +22,24 @@ from kmnist_mlp.callbacks.live import Live, curves_figure, ended, someone_looks,
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.runs import Results
-from kmnist_mlp.figures import overlay, tables
+from kmnist_mlp.figures import tables
 from kmnist_mlp.figures.report_figure import ReportFigure, html, label, setting, title
 from kmnist_mlp.figures.style import png_address
-from kmnist_mlp.laboratory.hidden_units import HiddenUnits
+from kmnist_mlp.laboratory.hidden_units import hidden_units
 from kmnist_mlp.laboratory.in_page import source
 from kmnist_mlp.results import TrainingResult
 from kmnist_mlp.support.checks import one_of
 from kmnist_mlp.support.colours import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY
-from kmnist_mlp.support.statistics import mean_curve
 from kmnist_mlp.training import train
 
 # Values of the options in the panel, besides those of the experiment
 CHOICES = json.loads(Path(__file__).with_suffix(".json").read_text())
 SWITCHES = {"momentum": "momentum_gamma", "early_stop": "early_stop_epoch"}  # off at 0
 SEEDS = 5  # of a run that is repeated
-LAST_RUNS = (BLUE, GREEN, PURPLE, SKY)  # as many as the panel's picture shows, in these colours
+# Room for a control's name on its left
+NAMED = {"style": {"description_width": "110px"}}
+# As many as the panel's picture shows, in these colours
+LAST_RUNS = (BLUE, GREEN, PURPLE, SKY)
 
 
 def explorer(draw: Callable[..., ReportFigure], **controls: widgets.Widget) -> widgets.VBox:
@@ -69,19 +69,14 @@ def explorer(draw: Callable[..., ReportFigure], **controls: widgets.Widget) -> w
     return widgets.VBox([widgets.HBox(list(controls.values())), picture])
 
 
-def labelled(kind: type[widgets.Widget], name: str, **options: object) -> widgets.Widget:
-    """Return a control with its name on its left."""
-    return kind(description=name, style={"description_width": "110px"}, **options)
-
-
 def slider(name: str, last: int, step: int = 1) -> widgets.IntSlider:
     """Return a slider over 0, step, 2 * step, ... up to ``last``."""
-    return labelled(widgets.IntSlider, name, value=0, max=last, step=step)
+    return widgets.IntSlider(description=name, max=last, step=step, **NAMED)
 
 
 def menu(name: str, options: Iterable[str]) -> widgets.Dropdown:
     """Return a menu of names, the first one chosen."""
-    return labelled(widgets.Dropdown, name, options=list(options))
+    return widgets.Dropdown(description=name, options=list(options), **NAMED)
 
 
 class Laboratory:
@@ -244,10 +239,6 @@ class Laboratory:
 
     # ---- what is shown -----------------------------------------------------------------------
 
-    def figure(self) -> ReportFigure:
-        """Draw validation loss and accuracy of all runs by epoch."""
-        return overlay(self.results, self.results.names, "validation_loss", "validation_accuracy")
-
     def table(self) -> pd.DataFrame:
         """Return one row per experiment: accuracies, how it ended, and then its configuration."""
         runs = {name: self.results.of(name) for name in self.results.names}
@@ -263,7 +254,7 @@ class Laboratory:
         return table
 
     def caption(self) -> str:
-        """Return what :meth:`figure` shows, run by run, as a caption."""
+        """Return a caption of validation loss and accuracy, run by run."""
         parts = [self.described(name) for name in self.results.names]
         return f"Validation loss and accuracy by epoch of {'; '.join(parts)}."
 
@@ -275,33 +266,29 @@ class Laboratory:
 
     def show_code(self, name: str) -> None:
         """Show the lines that repeat a run in a cell of a notebook, on its ``data``."""
-        configs = [run.config for run in self.results.of(name)]
-        self.code_text.value = (
-            "from kmnist_mlp import Config, run\n"
-            "from kmnist_mlp.report.notebook import show_curves\n\n"
-            f"mine = run({{{name!r}: {configs[0]}}}, "
-            f"seeds={[config.seed for config in configs]}, data=data)\n"
-            f"show_curves(mine, {name!r})"
-        )
+        runs = self.results.of(name)
+        seeds = [run.config.seed for run in runs]
+        code = Path(__file__).with_name("code.txt").read_text()
+        self.code_text.value = code.format(name=name, config=runs[0].config, seeds=seeds)
 
     def units(self, run: str, first: int = 0) -> ReportFigure:
         """Draw six hidden units of a run, from the one with the ``first``-largest weights on."""
-        return HiddenUnits(self.results.of(run)[0], self.data).figure(first)
+        return hidden_units(self.results.of(run)[0], self.data, first)
 
     def _refresh(self) -> None:
         """Bring the menus and the table up to the results, and to the activations there are."""
         names = self.results.names
-        for control, options in (
-            (self.run_menu, names),
-            (self.trained_menu, [name for name in names if name not in self.given]),
-            (self.controls["activation"], list(ACTIVATIONS)),
-        ):
+        trained = [name for name in names if name not in self.given]
+        menus = self.run_menu, self.trained_menu, self.controls["activation"]
+        now = names, trained, list(ACTIVATIONS)
+        for control, options in zip(menus, now, strict=True):
             chosen = control.value
-            if options != list(control.options):  # which would choose the first one
+            # new options would choose the first one
+            if options != list(control.options):
                 control.options = options
                 control.value = chosen if chosen in options else next(iter(options), None)
         for control in self.actions.children:
-            control.disabled = not self.trained_menu.options
+            control.disabled = not trained
         style = f"<style>{source('runs.css')}</style>"
         self.runs.value = f'{style}<div class="lab-runs">{html(self.table())}</div>'
 
@@ -314,9 +301,11 @@ class Laboratory:
             curves["this run"], colours["this run"] = [now], ORANGE
         lines = {}
         for name, runs in curves.items():
-            parts = ("validation_loss", "validation_accuracy")
-            means = [mean_curve([run[part] for run in runs])[0] for part in parts]
-            lines[name] = *means, {"color": colours[name]}
+            # until the first of them ends
+            shared = min(len(run["validation_loss"]) for run in runs)
+            loss = np.mean([run["validation_loss"][:shared] for run in runs], axis=0)
+            accuracy = np.mean([run["validation_accuracy"][:shared] for run in runs], axis=0)
+            lines[name] = loss, accuracy, {"color": colours[name]}
         titles = "Validation loss", "Validation accuracy, %"
         self.picture.value = svg(curves_figure(text, done, lines, titles, self.data.name), text)
 
@@ -324,18 +313,20 @@ class Laboratory:
 
     def _panel(self) -> widgets.VBox:
         first, example = self.first_config.replace(epochs=20), "128, 64; none: empty"
-        hidden = labelled(widgets.Text, "hidden layers", placeholder=example)
+        hidden = widgets.Text(description="hidden layers", placeholder=example, **NAMED)
         hidden.value = ", ".join(map(str, first.layer_specs[1:-1]))
         self.controls = {"hidden": hidden, "activation": menu("activation", ACTIVATIONS)}
         self.controls["activation"].value = first.activation
         off = [name for switch, name in SWITCHES.items() if not getattr(first, switch)]
         for name, values in CHOICES.items():
             value = 0 if name in off else getattr(first, name)
-            values = {"options": [(f"{v:g}", v) for v in sorted({*values, value})], "value": value}
-            self.controls[name] = labelled(widgets.SelectionSlider, label(name), **values)
+            options = [(f"{v:g}", v) for v in sorted({*values, value})]
+            given = {"description": label(name), "options": options, "value": value}
+            self.controls[name] = widgets.SelectionSlider(**given, **NAMED)
         self.message, self.picture, self.runs = (widgets.HTML() for _ in range(3))
         self.run_menu, self.trained_menu = menu("run", []), menu("run of yours", [])
-        self.code_text = labelled(widgets.Textarea, "as code", rows=8, layout={"width": "720px"})
+        wide = {"rows": 8, "layout": {"width": "720px"}}
+        self.code_text = widgets.Textarea(description="as code", **wide, **NAMED)
         actions = {
             "Train": lambda: self.start(self.chosen()),
             "Stop": self.stop,
@@ -344,11 +335,11 @@ class Laboratory:
             "Repeat with five seeds": lambda: self.repeat(self.trained_menu.value),
             "Remove": lambda: self.remove(self.trained_menu.value),
         }
-        self.buttons = {
-            text: widgets.Button(description=text, layout={"width": "auto"}) for text in actions
-        }
-        for text, button in self.buttons.items():
-            button.on_click(lambda _, action=actions[text]: self._attempt(action))
+        self.buttons = {}
+        for text, action in actions.items():
+            button = widgets.Button(description=text, layout={"width": "auto"})
+            button.on_click(lambda _, action=action: self._attempt(action))
+            self.buttons[text] = button
         train_button, stop, go_on, *more = self.buttons.values()
         train_button.button_style, stop.disabled, go_on.layout.display = "primary", True, "none"
         self.actions = widgets.HBox([self.trained_menu, *more])

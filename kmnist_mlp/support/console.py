@@ -1,7 +1,5 @@
 """Lines that a command writes to the console."""
 
-from __future__ import annotations
-
 import sys
 from typing import TextIO
 

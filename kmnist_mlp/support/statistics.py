@@ -1,7 +1,5 @@
 """Statistics over seeds and images: means with their spread, intervals, and these as text."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 
@@ -136,31 +134,6 @@ def holm(p: Iterable[float]) -> np.ndarray:
     factors = np.arange(len(order), 0, -1)
     corrected[order] = np.minimum(np.maximum.accumulate(factors * p[order]), 1)
     return corrected
-
-
-def mean_curve(curves: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and standard deviation of learning curves, until the first of them ends.
-
-    Parameters
-    ----------
-    curves : iterable of ndarray, shapes (epochs,)
-        One per seed.
-
-    Returns
-    -------
-    mean, deviation : ndarray, shape (epochs of the shortest,)
-        The deviation of a single curve is 0.
-
-    Examples
-    --------
-    >>> mean, deviation = mean_curve([np.array([1.0, 3.0, 9.0]), np.array([3.0, 5.0])])
-    >>> mean, deviation.round(2)
-    (array([2., 4.]), array([1.41, 1.41]))
-    """
-    curves = list(curves)
-    shared = min(map(len, curves))
-    together = np.array([curve[:shared] for curve in curves])
-    return together.mean(axis=0), together.std(axis=0, ddof=int(len(curves) > 1))
 
 
 def wilson_interval(right: int, n: int) -> tuple[float, float]:
