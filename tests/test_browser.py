@@ -312,6 +312,7 @@ def test_frames_are_turned_forwards_and_back_and_on_paper_the_authors_picture_is
     for event, text in (("beforeprint", still), ("afterprint", frames[-1])):
         tab.evaluate(f"dispatchEvent(new Event('{event}'))")
         shows(text)
+        expect(figure.locator(".frame:visible")).to_have_count(int(text is not still))
     for text in frames[-2::-1]:
         back.click()
         shows(text)
