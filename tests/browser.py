@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from kmnist_mlp.report.pages.site import find_browser
 
@@ -16,6 +16,9 @@ FLAGS = [
     "--disable-quic",
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 ]
+
+WAIT = 60_000  # milliseconds, for a busy machine
+expect.set_options(timeout=WAIT)
 
 needs_browser = pytest.mark.skipif(
     CHROMIUM is None,
@@ -33,7 +36,7 @@ def browser_page(offline=True):
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         try:
             context = browser.new_context(offline=offline, bypass_csp=True)
-            context.set_default_timeout(60_000)
+            context.set_default_timeout(WAIT)
             yield context.new_page()
         finally:
             browser.close()

@@ -81,22 +81,19 @@ ANSWER = "A planted answer.\n\n```python\nprint(20 + 22)\n```"
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """The project with its cheapest notebook and a small one, both with an exercise."""
+    """The project with its cheapest notebook, which has an exercise and a cell more."""
     folder = tmp_path_factory.mktemp("project")
     for name in (*RUNS_WITH, "docs"):
         (folder / name).symlink_to(ROOT / name)
     (folder / "notebooks").mkdir()
     solution = new_markdown_cell(FOLDED.format("Solution", ANSWER), metadata={"tags": [SOLUTION]})
-    exercise = [new_markdown_cell(EXERCISE), solution]
-    gradient_check = nbformat.read(CHEAPEST, as_version=4)
-    gradient_check.cells += exercise
-    nbformat.write(gradient_check, folder / "notebooks" / CHEAPEST.name)
-    small = new_notebook(cells=[new_markdown_cell("# 9 Sums"), *exercise])
-    lines = "import kmnist_mlp\n\nprint(kmnist_mlp.__file__)"
+    notebook = nbformat.read(CHEAPEST, as_version=4)
+    assert "kmnist_mlp" in notebook.metadata
     printed = [new_output("stream", text="a planted output")]
-    small.cells.append(new_code_cell(lines, outputs=printed, execution_count=1))
-    small.metadata["kmnist_mlp"] = {"facts": [["this page", "executed in 1 s"]]}
-    nbformat.write(small, folder / "notebooks" / "09_sums.ipynb")
+    lines = "import kmnist_mlp\n\nprint(kmnist_mlp.__file__)"
+    code = new_code_cell(lines, outputs=printed, execution_count=1)
+    notebook.cells += [new_markdown_cell(EXERCISE), solution, code]
+    nbformat.write(notebook, folder / "notebooks" / CHEAPEST.name)
     return folder
 
 
@@ -113,31 +110,30 @@ def unpacked(project, tmp_path_factory):
 
 
 def test_the_class_gets_notebooks_without_outputs_pages_with_them_and_no_solutions(unpacked):
-    paths = sorted((unpacked / CLASS / "notebooks").iterdir())
-    assert [path.name for path in paths] == [CHEAPEST.name, "09_sums.ipynb"]
-    for path in paths:
-        notebook = nbformat.read(path, as_version=4)
-        nbformat.validate(notebook)
-        assert "kmnist_mlp" not in notebook.metadata
-        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-        assert code and not any(cell.outputs or cell.execution_count for cell in code)
-        exercises = [c.source for c in notebook.cells if c.source.startswith("### Exercise")]
-        assert exercises[-1] == EXERCISE
+    (path,) = (unpacked / CLASS / "notebooks").iterdir()
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    assert path.name == CHEAPEST.name and "kmnist_mlp" not in notebook.metadata
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert code and not any(cell.outputs or cell.execution_count for cell in code)
+    assert notebook.cells[-2].source == EXERCISE
     for path in (unpacked / CLASS).rglob("*"):
         assert path.suffix == ".npz" or path.is_dir() or b"planted answer" not in path.read_bytes()
-    page = (unpacked / CLASS / "pages" / "09_sums.html").read_text("utf-8")
+    page = (unpacked / CLASS / "pages" / f"{CHEAPEST.stem}.html").read_text("utf-8")
     assert "a planted output" in page and "Predict the sum" in page
     assert (unpacked / CLASS / "pages" / "index.html").is_file()
 
 
 def test_the_teacher_gets_each_solution_unfolded_below_its_exercise(unpacked):
     names = {path.name for path in (unpacked / SOLUTIONS).iterdir()}
-    assert names == {"01_gradient_check.md", "09_sums.md", *TEACHING}
+    assert names == {f"{CHEAPEST.stem}.md", *TEACHING}
     teaching = (unpacked / SOLUTIONS / "teaching.md").read_text("utf-8")
     assert {*re.findall(r"\]\(([\w.]+)\)", teaching)} <= names
-    text = (unpacked / SOLUTIONS / "09_sums.md").read_text("utf-8")
-    parts = ("9 Sums", "### Exercise 1", "<summary>Hint", "<details open>", "A planted answer.")
-    assert re.search(".*".join(parts), text, re.DOTALL) and text.count("<details open>") == 1
+    text = (unpacked / SOLUTIONS / f"{CHEAPEST.stem}.md").read_text("utf-8")
+    assert text.startswith("# Solutions: 1 ")
+    parts = ("### Exercise 1\n", "<summary>Hint", "<details open>", "A planted answer.")
+    assert re.search(".*".join(parts), text, re.DOTALL)
+    assert text.count("<details open>") == text.count("### Exercise")
 
 
 def test_the_same_project_gives_the_same_zip(project, unpacked, tmp_path, monkeypatch):
@@ -153,8 +149,7 @@ def test_a_notebook_of_the_class_runs_from_the_unpacked_folder_with_the_package_
     here = unpacked / CLASS
     script = (
         "from pathlib import Path; from kmnist_mlp.report.execution import execute_all; "
-        "paths = sorted(Path('notebooks').glob('*.ipynb')); found = execute_all(paths); "
-        "print(found[paths[0]].cells, found[paths[1]].cells[-1].outputs)"
+        "print([*execute_all([*Path('notebooks').iterdir()]).values()])"
     )
     environment = os.environ | {
         "PYTHONPATH": str(here), "KMNIST_MLP_DATASET": "stand-in", "KMNIST_MLP_SEEDS": "1",

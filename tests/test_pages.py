@@ -23,7 +23,7 @@ from small_runs import judged_twice
 
 from kmnist_mlp import Dataset, figures
 from kmnist_mlp.experiments import claims_of
-from kmnist_mlp.experiments.claims import VERDICTS, printed_outside
+from kmnist_mlp.experiments.claims import printed_outside
 from kmnist_mlp.experiments.provenance import commit
 from kmnist_mlp.figures import tables
 from kmnist_mlp.report import notebook
@@ -180,23 +180,20 @@ def test_terms_are_linked_where_they_first_occur_kana_marked_and_headings_named(
 
 
 def test_search_finds_every_section_caption_and_term_of_all_pages(pages):
-    for name in ("02_one", "single"):
-        packed = base64.b64decode(pages[name].find(id="sections").string)
-        sections = {section["href"]: section for section in json.loads(zlib.decompress(packed))}
-        prefix = {page: "" if name == "single" else f"{page}.html" for page in pages}
-        first = sections[f"{prefix['02_one']}#02-one-1-one"]
-        assert (first["page"], first["title"], first["text"]) == ("1 One", "1 One", "The first.")
-        caption = sections[f"{prefix['02_one']}#table-s1-1"]
-        assert (caption["title"], caption["text"]) == ("Table S1.1", "All & sundry.")
-        assert {section["page"] for section in sections.values()} >= {
-            "1 One", "2 Two", "Glossary", "Draw a character", "Accessibility",
-        }  # fmt: skip
-        term = sections[f"{prefix['glossary']}#term-patience"]
-        assert term["title"] == "patience" and term["text"].startswith("How many epochs")
-        for stem in ("02_one", "10_on_one_page"):
-            for figure in pages[stem].select("main figure[id]"):
-                text = sections[f"{prefix[stem]}#{figure['id']}"]["text"]
-                assert text and text in text_of(figure.figcaption)
+    packed = base64.b64decode(pages["02_one"].find(id="sections").string)
+    sections = {section["href"]: section for section in json.loads(zlib.decompress(packed))}
+    first = sections["02_one.html#02-one-1-one"]
+    assert (first["page"], first["title"], first["text"]) == ("1 One", "1 One", "The first.")
+    caption = sections["02_one.html#table-s1-1"]
+    assert (caption["title"], caption["text"]) == ("Table S1.1", "All & sundry.")
+    found = {section["page"] for section in sections.values()}
+    assert found >= {"1 One", "2 Two", "Glossary", "Draw a character", "Accessibility"}
+    term = sections["glossary.html#term-patience"]
+    assert term["title"] == "patience" and term["text"].startswith("How many epochs")
+    for stem in ("02_one", "10_on_one_page"):
+        for figure in pages[stem].select("main figure[id]"):
+            text = sections[f"{stem}.html#{figure['id']}"]["text"]
+            assert text and text in text_of(figure.figcaption)
 
 
 # ---- references ----------------------------------------------------------------------------------
@@ -330,10 +327,6 @@ def test_the_scoreboard_shows_each_claim_once_in_its_section_those_that_failed_f
     rows = index.select_one(".board table").tbody.select("tr")
     cells = [[cell.get_text() for cell in row.select("td")] for row in rows]
     assert cells == tables.verdicts_by_kind(judged).values.tolist()
-    counts, labels = judged.verdict.value_counts(), index.select(".filter label")
-    assert [int(re.search(r"\d+", label.get_text())[0]) for label in labels] == [
-        len(judged), *(counts.get(verdict, 0) for verdict in VERDICTS),
-    ]  # fmt: skip
 
 
 def test_the_drawing_of_a_claim_has_range_interval_and_mean_on_one_scale():

@@ -1,11 +1,12 @@
 """README and the pages in docs/ say what the committed results, code and contracts say."""
 
-import ast
+import importlib
 import io
 import re
 import tokenize
 from pathlib import Path
 
+import grimp
 import matplotlib.pyplot as plt
 import pytest
 from printed import ACCURACIES, LOSSES
@@ -17,7 +18,6 @@ from kmnist_mlp.experiments.paper import PAPER, published_gradients
 from kmnist_mlp.experiments.paper_gradients import consistent_difference
 from kmnist_mlp.experiments.reference import load_reference
 from kmnist_mlp.experiments.runs import Results
-from kmnist_mlp.experiments.sweep import load
 from kmnist_mlp.report.readme import findings, options_page
 from kmnist_mlp.support.statistics import plus_minus
 
@@ -56,7 +56,7 @@ def test_the_findings_in_words_are_those_of_the_reference_results():
     text = " ".join(README.split())
     tuned = plus_minus(100 * sweep.load("tuned").test_accuracy, 2)
     assert f"on the validation split brings {' '.join(tuned.split())} %" in text
-    nearest_neighbours = load("other classifiers").test_accuracy_percent[0]
+    nearest_neighbours = sweep.load("other classifiers").test_accuracy_percent[0]
     assert f"neighbours, without any training, reach {nearest_neighbours:.2f} %" in text
     means = load_reference("KMNIST").groupby(["quantity", "experiment"]).value.mean()
     gap = 100 * (means.validation_accuracy - means.test_accuracy)
@@ -75,37 +75,24 @@ def test_the_page_of_options_is_made_of_the_fields_of_config():
 
 def lines_of_code(source):
     """Count the lines that hold code: no docstring, no comment, not blank."""
-    layout = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
-    lines = set()
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type not in (*layout, tokenize.ENDMARKER):
+    layout = (tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
+    unseen = (tokenize.COMMENT, tokenize.NL, tokenize.ENDMARKER)
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    lines, before = set(), tokenize.NEWLINE
+    for token in (token for token in tokens if token.type not in unseen):
+        is_docstring = token.type == tokenize.STRING and before in layout
+        if token.type not in layout and not is_docstring:
             lines.update(range(token.start[0], token.end[0] + 1))
-    for node in ast.walk(ast.parse(source)):
-        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
-        if documented and ast.get_docstring(node) is not None:
-            lines -= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
+        before = token.type
     return len(lines)
 
 
-def closure(*names):
-    """Return the files of modules and of all that they import from this package."""
-    found, waiting = set(), [ROOT.joinpath(*name.split(".")) for name in names]
-    for place in waiting:
-        files = (place.with_suffix(".py"), place / "__init__.py")
-        path = next((file for file in files if file.is_file()), None)
-        if path is None or path in found:
-            continue
-        found.add(path)
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("kmnist_mlp."):
-                module = ROOT.joinpath(*node.module.split("."))
-                waiting += [module, *(module / alias.name for alias in node.names)]
-    return found
-
-
 def test_the_network_and_its_training_are_as_small_as_readme_says():
+    graph = grimp.build_graph("kmnist_mlp", cache_dir=None)
+    closure = {"kmnist_mlp.training", "kmnist_mlp.gradient_check"}
+    closure |= set().union(*map(graph.find_upstream_modules, closure))
+    imported = [Path(importlib.import_module(name).__file__) for name in closure]
     core = (ROOT / "kmnist_mlp").glob("*.py")
-    imported = closure("kmnist_mlp.training", "kmnist_mlp.gradient_check")
     stated = re.search(r"(\d+) lines of code, ([\d,]+) with all that they import", README)
     for files, number in zip((core, imported), stated.groups(), strict=True):
         counted = sum(lines_of_code(path.read_text(encoding="utf-8")) for path in files)

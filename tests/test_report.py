@@ -188,6 +188,7 @@ def test_failing_notebooks_are_named_with_their_cells_and_leave_the_previous_rep
         (None, {}, [], "notebooks"),
         ("[]", {}, ["--committed"], "01_broken"),
         ("good", {}, ["--committed"], "01_broken.ipynb has no outputs"),
+        ("good", {"CHROMIUM": "", "PATH": ""}, ["--pdf"], "Chromium"),
         ("good", {"KMNIST_MLP_SEEDS": "many"}, [], "many"),
         ("good", {"KMNIST_MLP_DATASET": "mnist"}, [], "mnist"),
         ("good", {"KMNIST_MLP_RESULTS": "{file}"}, [], "KMNIST_MLP_RESULTS"),
@@ -225,19 +226,22 @@ def test_an_interrupted_report_leaves_the_previous_one_and_ends_in_a_line(
     assert capsys.readouterr().err.count("\n") == 1 < len(called)
 
 
+def test_a_browser_that_cannot_print_is_named_and_the_single_file_is_left(
+    tmp_path, capsys, monkeypatch
+):
+    good(tmp_path)
+    monkeypatch.setattr(site, "render", lambda *given: {"index": "new"})
+    monkeypatch.setenv("CHROMIUM", "/bin/false")
+    output = tmp_path / "out" / "report.html"
+    assert main(["--committed", "--pdf", "--output", str(output)], tmp_path) == 1
+    assert "/bin/false" in capsys.readouterr().err
+    assert [path.name for path in output.parent.iterdir()] == ["report.html"]
+
+
 # ---- notebooks in place, and README --------------------------------------------------------------
 
-README = """# Title
-
-<!-- findings: written by a command -->
-<!-- end of findings -->
-
-<!-- results: written by a command -->
-| old | table |
-<!-- end of results -->
-
-## More
-"""
+README = (ROOT / "README.md").read_text("utf-8")
+WRITTEN = r"(?s)(<!-- (?:findings|results):.*?-->\n)(.*?)\n<!-- end of"
 
 
 @pytest.fixture
@@ -266,10 +270,10 @@ def test_notebooks_are_executed_in_place_and_the_findings_written_into_readme(ch
     assert "execution" not in cell.metadata, "no times"
     assert len(list((checkout / "docs").iterdir())) == 2, "options and a picture"
     readme = (checkout / "README.md").read_text("utf-8")
-    before, after = README.replace("-->\n<", "-->\n- some\n<").split("| old | table |")
-    assert readme.startswith(before) and readme.endswith(after)
-    table = readme.removeprefix(before).removesuffix(after).splitlines()
-    assert len(table) == 2 + 4 and {row.count("|") for row in table} == {6}
+    assert re.sub(WRITTEN, r"\1", readme) == re.sub(WRITTEN, r"\1", README)
+    said, table = (body for _, body in re.findall(WRITTEN, readme))
+    table = table.splitlines()
+    assert said == "- some" and len(table) == 2 + 4 and {row.count("|") for row in table} == {6}
     assert table[2].startswith("| baseline, early stopping |") and "84.47" in table[2]
 
 
