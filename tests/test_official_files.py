@@ -5,7 +5,6 @@ import subprocess
 import sys
 import threading
 import time
-import warnings
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
@@ -51,16 +50,14 @@ def files_in(folder):
 # ---- the search order ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("wanted", ["", "kmnist", "stand-in"])
+@pytest.mark.filterwarnings("error")
 def test_the_argument_is_looked_at_first_and_read_once_without_an_announcement(
-    contents, tmp_path, monkeypatch, wanted
+    contents, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("KMNIST_MLP_DATA", str(tmp_path / "named, but empty"))
-    monkeypatch.setenv("KMNIST_MLP_DATASET", wanted)
+    monkeypatch.setenv("KMNIST_MLP_DATASET", "stand-in")
     given = fill(tmp_path / "given", contents)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        data = load_kmnist(given)
+    data = load_kmnist(given)
     assert data.name == "KMNIST" and load_kmnist(str(given)) is data
     assert (len(data.train_images), len(data.test_images)) == (30, 20)
 
@@ -90,37 +87,35 @@ def test_the_stand_in_can_be_forced_although_a_folder_is_named(contents, tmp_pat
         assert load_kmnist().is_stand_in
 
 
-@pytest.mark.parametrize("variable", [{"KMNIST_MLP_DATA": "{0}"}, {"KMNIST_MLP_DATASET": "kmnist"}])
+@pytest.mark.parametrize(
+    ("variable", "value"), [("KMNIST_MLP_DATA", "/no folder"), ("KMNIST_MLP_DATASET", "kmnist")]
+)
 def test_named_or_mandatory_data_that_cannot_be_had_is_an_error_that_says_what_to_do(
-    tmp_path, monkeypatch, variable
+    monkeypatch, variable, value
 ):
-    for name, value in variable.items():
-        monkeypatch.setenv(name, value.format(tmp_path))
-    with pytest.raises(FileNotFoundError, match="(?s)KMNIST_MLP_DATA ") as caught:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(FileNotFoundError, match=f"(?s){', '.join(NAMES)}.*KMNIST_MLP_DATA "):
         load_kmnist()
-    assert all(name in str(caught.value) for name in NAMES)
 
 
 # ---- reading -------------------------------------------------------------------------------------
 
 
 def test_a_right_file_is_read_and_any_other_refused_with_both_hashes(contents, folder):
-    labels = contents[TEST_LABELS]
-    altered, pickled = npz(np.zeros(20, np.uint8)), npz(np.array([{}], object))
-    for content in (labels[:-1], b"", contents[TEST_IMAGES], b"<html>", altered, pickled):
+    path, labels = folder / TEST_LABELS, contents[TEST_LABELS]
+    for content in (labels[:-1], contents[TEST_IMAGES], npz(np.zeros(20, np.uint8))):
         fill(folder, {TEST_LABELS: content})
-        with pytest.raises(ValueError, match=re.escape(str(folder / TEST_LABELS))) as caught:
-            read_verified(folder / TEST_LABELS)
+        with pytest.raises(ValueError, match=re.escape(str(path))) as caught:
+            read_verified(path)
         hashes = re.findall("[0-9a-f]{64}", str(caught.value))
         assert len({*hashes}) == 2 and kmnist.SHA256[TEST_LABELS] in hashes
     fill(folder, contents)
-    array = read_verified(folder / TEST_LABELS)
+    array = read_verified(path)
     assert array.tolist() == [*range(10), *range(10)] and not array.flags.writeable
-    (folder / TRAIN_IMAGES).unlink()
-    (folder / TRAIN_IMAGES).mkdir()
-    with pytest.raises(FileNotFoundError, match="KMNIST_MLP_DATA") as caught:
-        read_verified(folder / TRAIN_IMAGES)
-    assert str(folder / TRAIN_IMAGES) in str(caught.value)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(FileNotFoundError, match=f"{re.escape(str(path))}.*KMNIST_MLP_DATA"):
+        read_verified(path)
 
 
 # ---- downloading ---------------------------------------------------------------------------------
@@ -163,38 +158,38 @@ def test_only_a_missing_or_damaged_file_is_fetched(contents, folder, web):
         assert web.asked == damaged and files_in(folder) == contents
 
 
-BAD_ANSWERS = {
-    "not found": (lambda handler, name: send(handler, b"not here", 404), "404"),
-    "a web page": (lambda handler, name: send(handler, b"<html>Hello</html>"), "SHA256"),
-    "cut off": (lambda handler, name: handler.wfile.write(b"HTTP/1.0 200 OK\r\n\r\nPK"), "SHA256"),
-    "never": (lambda handler, name: time.sleep(1), "0.3 seconds"),
-    "silence halfway": (lambda handler, name: send(handler, b"PK", missing=1), "0.3 seconds"),
-}
+def not_found(handler, name):
+    send(handler, b"not here", 404)
 
 
-@pytest.mark.parametrize("kind", BAD_ANSWERS)
-def test_a_bad_answer_is_told_in_time_and_leaves_no_file(folder, web, monkeypatch, kind):
+BAD_ANSWERS = [
+    pytest.param(not_found, "404", id="not found"),
+    pytest.param(lambda handler, name: send(handler, b"<html>Hello"), "SHA256", id="a web page"),
+    pytest.param(lambda handler, name: send(handler, b"PK", missing=1), "0.3 s", id="silence"),
+]
+
+
+@pytest.mark.parametrize(("answer", "said"), BAD_ANSWERS)
+def test_a_bad_answer_is_told_in_time_and_leaves_no_file(folder, web, monkeypatch, answer, said):
     assert 5 <= kmnist.TIMEOUT <= 20
     monkeypatch.setattr(kmnist, "TIMEOUT", 0.3)
-    web.answer, said = BAD_ANSWERS[kind]
+    web.answer = answer
     assert said in download(folder) and files_in(folder) == {}
 
 
-def test_what_has_no_server_or_no_folder_to_be_put_into_is_told(folder, web, monkeypatch):
-    (folder.parent / "a folder" / TRAIN_IMAGES).mkdir(parents=True)
-    (folder.parent / "file").write_text("in the way")
-    for name in ("file/data", "a long name" * 100, "a folder"):
-        assert download(folder.parent / name)
-    for address in ("no address/", "ftp://127.0.0.1/", "http://127.0.0.1:9/"):
+def test_what_has_no_server_or_no_folder_to_be_put_into_is_told(tmp_path, web, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    assert download(tmp_path / "file" / "data")
+    for address in ("no address/", NOWHERE):
         monkeypatch.setenv("KMNIST_MLP_URL", address)
-        assert address in download(folder) and files_in(folder) == {}
+        assert address in download(tmp_path / "data") and files_in(tmp_path / "data") == {}
 
 
 def test_a_program_and_its_children_try_once_unless_the_data_is_mandatory_or_there_by_now(
     contents, folder, web, monkeypatch
 ):
     fill(folder, {NAMES[0]: contents[NAMES[0]]})
-    good, web.answer = web.answer, BAD_ANSWERS["not found"][0]
+    good, web.answer = web.answer, not_found
     _, announcement = load_and_announce()
     assert "404" in announcement and "`make data`" in announcement
     web.answer = good
@@ -214,13 +209,11 @@ def test_a_program_and_its_children_try_once_unless_the_data_is_mandatory_or_the
 def test_the_command_asks_every_time_and_tells_what_to_do_or_whom_to_credit(
     contents, folder, tmp_path, web, monkeypatch, capsys
 ):
-    good, (web.answer, said) = web.answer, BAD_ANSWERS["not found"]
+    good, web.answer = web.answer, not_found
     for asked in (1, 2):
-        with pytest.raises(SystemExit) as told:
+        with pytest.raises(SystemExit, match=r"(?s)404.*codh\.rois.*KMNIST_MLP_DATA"):
             main()
         assert len(web.asked) == asked
-    parts = [*NAMES, said, "KMNIST_MLP_DATA", "codh.rois.ac.jp"]
-    assert all(part in told.value.code for part in parts)
     monkeypatch.setenv("KMNIST_MLP_DATA", str(tmp_path))  # nothing is downloaded there
     with pytest.raises(SystemExit, match=re.escape(str(tmp_path / TRAIN_IMAGES))):
         main()
