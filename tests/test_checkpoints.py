@@ -19,7 +19,6 @@ RUNS = {
     "with momentum": ALL_CHANGED.replace(epochs=8, momentum=True, early_stop=True),
     "all images": PLAIN.replace(validation_fraction=0, distortion=0.5),
 }
-each_run = pytest.mark.parametrize("config", RUNS.values(), ids=RUNS)
 
 
 class PowerCutError(Exception):
@@ -47,12 +46,8 @@ def path(tmp_path):
     return tmp_path / "run.npz"
 
 
-def epochs_in(path):
-    return json.loads(load_arrays(path)[0]["state"])["epoch"]
-
-
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@each_run
+@pytest.mark.parametrize("config", RUNS.values(), ids=RUNS)
 def test_an_interrupted_run_goes_on_bit_for_bit(tiny, path, config, dtype):
     whole, kept = train(config, tiny, dtype), Checkpoint(path)
     for callbacks, epochs_in_file in (
@@ -65,20 +60,13 @@ def test_an_interrupted_run_goes_on_bit_for_bit(tiny, path, config, dtype):
             train(config, tiny, dtype, callbacks=callbacks)
         except PowerCutError:
             pass
-        assert epochs_in(path) == epochs_in_file
+        assert json.loads(load_arrays(path)[0]["state"])["epoch"] == epochs_in_file
     seen = []
-    resumed = train(config, tiny, dtype, callbacks=[lambda p: seen.append(p.epoch), kept])
-    assert_same(resumed, whole)
-    assert seen == list(range(5, whole.stopped_epoch + 1)) and not resumed.interrupted
-
-
-@each_run
-def test_a_checkpoint_changes_no_result_and_a_finished_run_is_not_trained_again(tiny, path, config):
-    first = train(config, tiny, callbacks=[Checkpoint(path)])
-    assert_same(first, train(config, tiny))
-    assert_same(
-        train(config, tiny, callbacks=[power_cut(first.stopped_epoch), Checkpoint(path)]), first
-    )
+    for first in (5, whole.stopped_epoch + 1):  # a finished run is not trained again
+        resumed = train(config, tiny, dtype, callbacks=[lambda p: seen.append(p.epoch), kept])
+        assert_same(resumed, whole)
+        assert seen == list(range(first, whole.stopped_epoch + 1)) and not resumed.interrupted
+        seen.clear()
     assert [file.name for file in path.parent.iterdir()] == ["run.npz"]
 
 
@@ -125,11 +113,6 @@ def test_a_damaged_file_and_one_that_is_no_checkpoint_are_refused_by_name(tiny, 
     train(PLAIN, tiny, callbacks=[Checkpoint(path)])
     header, arrays = load_arrays(path)
     path.write_bytes(path.read_bytes()[:-100])
-    refused(path, PLAIN, tiny)
-    save_arrays(path, header, arrays)
-    with np.load(path) as file:
-        altered = {**file, "1": file["1"] + 1}
-    np.savez(path, **altered)
     refused(path, PLAIN, tiny)
     save_arrays(path, header | {"format": "other"}, arrays)
     refused(path, PLAIN, tiny, "format", "'other'")
