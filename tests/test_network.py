@@ -2,8 +2,8 @@
 
 import copy
 import pickle
+import sys
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -114,14 +114,13 @@ def standardised_model(layers=(12, 5, 3), shape=(3, 4)):
     [
         lambda model, _: model.copy(),
         lambda model, _: pickle.loads(pickle.dumps(model)),
-        lambda model, path: MLP.load(model.save(path)),
         lambda model, path: MLP.load(str(model.save(str(path)))),
         lambda model, _: MLP.from_arrays(model.activation, model.to_arrays()),
         lambda model, _: MLP.from_parameters(
             model.activation.upper(), model.weights, model.biases, model.standardisation
         ),
     ],
-    ids=["copy", "pickle", "file", "path as str", "arrays", "parameters"],
+    ids=["copy", "pickle", "file", "arrays", "parameters"],
 )
 def test_every_kind_of_copy_is_equal_and_can_be_trained_without_touching_the_original(
     tmp_path, duplicate
@@ -142,7 +141,7 @@ def test_every_kind_of_copy_is_equal_and_can_be_trained_without_touching_the_ori
 # ---- images as they are --------------------------------------------------------------------------
 
 
-def test_a_network_that_knows_its_standardisation_takes_images_as_they_are():
+def test_only_a_network_that_knows_its_standardisation_takes_images_as_they_are():
     model, images = standardised_model()
     mean, std = model.standardisation
     expected = probabilities(model, (images.reshape(6, 12) - mean) / std)
@@ -150,13 +149,9 @@ def test_a_network_that_knows_its_standardisation_takes_images_as_they_are():
         np.testing.assert_allclose(model.predict_proba(form), expected, rtol=1e-4)
         np.testing.assert_array_equal(model.predict(form), expected.argmax(axis=1))
     np.testing.assert_allclose(model.predict_proba(images[2]), expected[[2]], rtol=1e-4)
-
-
-def test_numbers_that_are_not_uint8_are_taken_as_standardised_and_uint8_needs_statistics():
-    model, images = standardised_model()
     rows = images.reshape(6, 12)
     plain = MLP.from_parameters("sigmoid", model.weights, model.biases)
-    for x in (rows / 255, rows.astype(int)):
+    for x in (rows / 255, rows.astype(int)):  # of another type: standardised already
         np.testing.assert_array_equal(model.predict_proba(x), plain.predict_proba(x))
     with pytest.raises(ValueError, match=r"^x .*uint8"):
         plain.predict_proba(rows)
@@ -176,21 +171,25 @@ def test_an_altered_file_is_refused_or_holds_the_same_model(saved):
     """A byte that only says when a member was written may change; a number may not."""
     model, path = saved
     content = path.read_bytes()
-    refused = 0
-    for place in range(0, len(content), 5):
+    refused, places = 0, range(0, len(content), 5)
+    for place in places:
         path.write_bytes(content[:place] + bytes([content[place] ^ 6]) + content[place + 1 :])
         try:
-            loaded = MLP.load(path)
+            assert_same_model(MLP.load(path), model)
         except ValueError as error:
             assert "model.npz" in str(error)
             refused += 1
-        else:
-            assert_same_model(loaded, model)
-    assert refused > len(content) / 5 / 2
+    assert refused > len(places) / 2
+
+
+class Trap:
+    def __reduce__(self):
+        return sys.exit, ("code from a file was run",)
 
 
 # What a file holds instead of a model, made of the header and the arrays of one that is right.
 FOREIGN = {
+    "pickle": lambda path, h, a: np.savez(path, header=np.array([Trap()], object)),
     "other archive": lambda path, h, a: np.savez(path, arr_0=a["weights_0"]),
     "no biases": lambda path, h, a: save_arrays(path, h, {k: a[k] for k in a if k != "biases_1"}),
     "no parameters": lambda path, h, a: save_arrays(path, h, {}),
@@ -207,15 +206,3 @@ def test_a_file_that_holds_no_model_is_refused_by_name(saved, make):
     make(path, *load_arrays(path))
     with pytest.raises(ValueError, match="model.npz"):
         MLP.load(path)
-
-
-def test_a_pickled_file_is_not_run(saved, tmp_path):
-    class Trap:
-        def __reduce__(self):
-            return (Path.touch, (tmp_path / "sprung",))
-
-    _, path = saved
-    np.savez(path, header=np.array([Trap()], object))
-    with pytest.raises(ValueError, match="model.npz"):
-        MLP.load(path)
-    assert not (tmp_path / "sprung").exists()

@@ -51,26 +51,19 @@ def files_in(folder):
 
 
 @pytest.mark.filterwarnings("error")
-def test_the_argument_is_looked_at_first_and_read_once_without_an_announcement(
+def test_an_argument_comes_before_a_forced_stand_in_and_that_before_a_named_folder(
     contents, tmp_path, monkeypatch
-):
-    monkeypatch.setenv("KMNIST_MLP_DATA", str(tmp_path / "named, but empty"))
-    monkeypatch.setenv("KMNIST_MLP_DATASET", "stand-in")
-    given = fill(tmp_path / "given", contents)
-    data = load_kmnist(given)
-    assert data.name == "KMNIST" and load_kmnist(str(given)) is data
-    assert (len(data.train_images), len(data.test_images)) == (30, 20)
-
-
-def test_the_named_folder_comes_before_the_cache_and_may_begin_with_a_tilde(
-    contents, folder, tmp_path, monkeypatch
 ):
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(tmp_path))
+    named = fill(tmp_path / "named", contents)
     monkeypatch.setenv("KMNIST_MLP_DATA", "~/named")
-    fill(tmp_path / "named", contents)
-    folder.mkdir(parents=True)
-    assert not load_kmnist().is_stand_in
+    data = load_kmnist()
+    assert (data.name, len(data.train_images), len(data.test_images)) == ("KMNIST", 30, 20)
+    monkeypatch.setenv("KMNIST_MLP_DATASET", " Stand-In ")
+    with pytest.warns(StandInWarning, match="KMNIST_MLP_DATASET=stand-in"):
+        assert load_kmnist().is_stand_in
+    assert load_kmnist(named) is load_kmnist(str(named)) is data  # read once
 
 
 def test_without_data_and_network_the_stand_in_is_announced_every_time_where_it_was_asked_for():
@@ -78,13 +71,6 @@ def test_without_data_and_network_the_stand_in_is_announced_every_time_where_it_
         with pytest.warns(StandInWarning, match=f"(?s){NOWHERE}.*KMNIST_MLP_DATA") as told:
             assert load_kmnist().is_stand_in
         assert [warning.filename for warning in told] == [__file__]
-
-
-def test_the_stand_in_can_be_forced_although_a_folder_is_named(contents, tmp_path, monkeypatch):
-    monkeypatch.setenv("KMNIST_MLP_DATASET", " Stand-In ")
-    monkeypatch.setenv("KMNIST_MLP_DATA", str(fill(tmp_path / "named", contents)))
-    with pytest.warns(StandInWarning, match="KMNIST_MLP_DATASET=stand-in"):
-        assert load_kmnist().is_stand_in
 
 
 @pytest.mark.parametrize(
@@ -121,33 +107,30 @@ def test_a_right_file_is_read_and_any_other_refused_with_both_hashes(contents, f
 # ---- downloading ---------------------------------------------------------------------------------
 
 
+NOT_FOUND = (404, b"not here", 0)
+
+
 @pytest.fixture
 def web(monkeypatch, contents):
-    """Make a server the download address: ``asked`` lists requests, and ``answer`` can be set."""
+    """Make a server the download address; ``asked`` lists requests, ``bad`` is its bad answer."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             web.asked.append(self.path.rpartition("/")[2])
-            web.answer(self, web.asked[-1])
+            status, content, missing = web.bad or (200, contents[web.asked[-1]], 0)
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content) + missing))
+            self.end_headers()
+            self.wfile.write(content)
+            time.sleep(missing)
 
-        def log_message(self, *_):
-            pass
-
-    web = SimpleNamespace(asked=[], answer=lambda handler, name: send(handler, contents[name]))
+    web = SimpleNamespace(asked=[], bad=None)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     monkeypatch.setenv("KMNIST_MLP_URL", f"http://127.0.0.1:{server.server_port}/kmnist")
     yield web
     server.shutdown()
     server.server_close()
-
-
-def send(handler, content, status=200, missing=0):
-    handler.send_response(status)
-    handler.send_header("Content-Length", str(len(content) + missing))
-    handler.end_headers()
-    handler.wfile.write(content)
-    time.sleep(missing)
 
 
 def test_only_a_missing_or_damaged_file_is_fetched(contents, folder, web):
@@ -158,22 +141,14 @@ def test_only_a_missing_or_damaged_file_is_fetched(contents, folder, web):
         assert web.asked == damaged and files_in(folder) == contents
 
 
-def not_found(handler, name):
-    send(handler, b"not here", 404)
-
-
-BAD_ANSWERS = [
-    pytest.param(not_found, "404", id="not found"),
-    pytest.param(lambda handler, name: send(handler, b"<html>Hello"), "SHA256", id="a web page"),
-    pytest.param(lambda handler, name: send(handler, b"PK", missing=1), "0.3 s", id="silence"),
-]
-
-
-@pytest.mark.parametrize(("answer", "said"), BAD_ANSWERS)
-def test_a_bad_answer_is_told_in_time_and_leaves_no_file(folder, web, monkeypatch, answer, said):
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [(NOT_FOUND, "404"), ((200, b"<html>Hello", 0), "SHA256"), ((200, b"PK", 1), "0.3 seconds")],
+)
+def test_a_bad_answer_is_told_in_time_and_leaves_no_file(folder, web, monkeypatch, bad, said):
     assert 5 <= kmnist.TIMEOUT <= 20
     monkeypatch.setattr(kmnist, "TIMEOUT", 0.3)
-    web.answer = answer
+    web.bad = bad
     assert said in download(folder) and files_in(folder) == {}
 
 
@@ -189,18 +164,17 @@ def test_a_program_and_its_children_try_once_unless_the_data_is_mandatory_or_the
     contents, folder, web, monkeypatch
 ):
     fill(folder, {NAMES[0]: contents[NAMES[0]]})
-    good, web.answer = web.answer, not_found
+    web.bad = NOT_FOUND
     _, announcement = load_and_announce()
     assert "404" in announcement and "`make data`" in announcement
-    web.answer = good
+    web.bad = None
     web.asked.clear()
     code = "from kmnist_mlp.datasets import kmnist; print(kmnist.load_and_announce()[1])"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
     assert load_and_announce()[1] == told[:-1] == announcement and web.asked == []
-    monkeypatch.setenv("KMNIST_MLP_DATASET", "kmnist")
-    assert not load_kmnist().is_stand_in and web.asked == NAMES[1:]
-    monkeypatch.setenv("KMNIST_MLP_DATASET", "")
-    assert not load_kmnist().is_stand_in and web.asked == NAMES[1:]
+    for wanted in ("kmnist", ""):
+        monkeypatch.setenv("KMNIST_MLP_DATASET", wanted)
+        assert not load_kmnist().is_stand_in and web.asked == NAMES[1:]
 
 
 # ---- the command ---------------------------------------------------------------------------------
@@ -209,7 +183,7 @@ def test_a_program_and_its_children_try_once_unless_the_data_is_mandatory_or_the
 def test_the_command_asks_every_time_and_tells_what_to_do_or_whom_to_credit(
     contents, folder, tmp_path, web, monkeypatch, capsys
 ):
-    good, web.answer = web.answer, not_found
+    web.bad = NOT_FOUND
     for asked in (1, 2):
         with pytest.raises(SystemExit, match=r"(?s)404.*codh\.rois.*KMNIST_MLP_DATA"):
             main()
@@ -219,7 +193,7 @@ def test_the_command_asks_every_time_and_tells_what_to_do_or_whom_to_credit(
         main()
     assert len(web.asked) == 2
     monkeypatch.setenv("KMNIST_MLP_DATA", "")
-    web.answer = good
+    web.bad = None
     main()
     parts = ["created by CODH", "CC BY-SA 4.0", *(f"{folder / name}" for name in NAMES)]
     told = capsys.readouterr().out
