@@ -27,15 +27,9 @@ from kmnist_mlp.training import Training
 
 LAYERS = (5, 7, 6, 3)
 OPTIONS = {
-    "batch_normalisation": True,
-    "dropout": 0.4,
-    "label_smoothing": 0.2,
-    "mixup": 0.4,
+    "batch_normalisation": True, "dropout": 0.4, "label_smoothing": 0.2, "mixup": 0.4,
     "weight_averaging": 0.5,
-}
-each_option = pytest.mark.parametrize(
-    "options", [*({name: value} for name, value in OPTIONS.items()), OPTIONS], ids=" ".join
-)
+}  # fmt: skip
 
 
 def method(kind, model, seed=0, **options):
@@ -50,17 +44,12 @@ def normalisation(model, seed=0):
     return found
 
 
-def by_the_batch(gains):
-    """Return what normalises z with the statistics of the mini-batch."""
-    return lambda layer, z: gains[layer] * (z - z.mean(axis=0)) / np.sqrt(z.var(axis=0) + 1e-5)
-
-
 def of_kind(run, kind):
     """Return the method of that kind that a run uses, if any."""
     return next((each for each in run.methods if isinstance(each, kind)), None)
 
 
-@each_option
+@pytest.mark.parametrize("options", [*({k: v} for k, v in OPTIONS.items()), OPTIONS], ids=" ".join)
 @pytest.mark.parametrize("activation", FUNCTIONS)
 def test_a_step_of_training_is_the_slope_of_its_loss_times_the_learning_rate(
     tiny, activation, options
@@ -85,9 +74,12 @@ def test_a_step_of_training_is_the_slope_of_its_loss_times_the_learning_rate(
         other, share = rng.permutation(192), rng.beta(0.4, 0.4, (192, 1))
         targets = share * targets + (1 - share) * targets[other]
 
+    def by_the_batch(layer, z):
+        return gains[layer] * (z - z.mean(axis=0)) / np.sqrt(z.var(axis=0) + 1e-5)
+
     def loss():
-        own = by_the_batch(gains) if normalise else None
-        p = probabilities(model, run.batch, own, drop.masks if drop else None)
+        masks = drop.masks if drop else None
+        p = probabilities(model, run.batch, by_the_batch if normalise else None, masks)
         norms = sum(0.2 * np.abs(w).sum() + 0.3 * (w**2).sum() for w in model.weights)
         return -(targets * np.log(p)).sum() + norms
 
@@ -200,8 +192,9 @@ def test_mixup_mixes_each_image_with_another_one_in_the_share_of_their_targets(t
 def test_averaged_weights_are_measured_and_returned_and_training_goes_on_with_its_own(
     tiny, normalised
 ):
-    config = Config((36, 8, 3), batch_size=64, epochs=2, early_stop=False, seed=3)
-    config = config.replace(batch_normalisation=normalised)
+    config = Config(
+        (36, 8, 3), batch_size=64, early_stop=False, seed=3, batch_normalisation=normalised
+    )
     plain = Training(config, tiny, np.float64)
     run = Training(config.replace(weight_averaging=0.7), tiny, np.float64)
     own, taken = of_kind(run, BatchNormalisation), []

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.linalg  # noqa: F401  # its BLAS comes with the first training
 from options import ALL_CHANGED
+from textbook import some_batch, some_model
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from kmnist_mlp import MLP, Config, evaluate, train
@@ -128,11 +129,9 @@ def test_a_trained_network_carries_its_standardisation_and_takes_images_as_they_
 # ---- measuring -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("rows", [1, 127, 255, 256, 257, 700])
+@pytest.mark.parametrize("rows", [1, 255, 256, 257, 700])
 def test_the_reported_loss_is_the_mean_cross_entropy_divided_by_the_classes(rows):
-    rng = np.random.default_rng(rows)
-    model = MLP((6, 5, 4), seed=1, dtype=np.float64)
-    x, y = rng.standard_normal((rows, 6)), rng.integers(0, 4, rows)
+    model, (x, y) = some_model((6, 5, 4)), some_batch((6, 5, 4), rows)
     loss, accuracy = evaluate(model, x, y)
     expected = plain_loss_and_accuracy(model, x, y)
     assert (loss, accuracy) == (pytest.approx(expected[0], rel=1e-12), expected[1])
