@@ -84,9 +84,7 @@ def test_the_elastic_field_is_made_of_cubic_splines_of_four_cells_a_side():
     ("rotation", "shear", "tall", "wide"),
     [*np.diag([0.4, 0.3, 0.2, 0.2]), (0, 0, 0, 0), (0.4, 0.3, 0.1, -0.1)],
 )
-def test_a_blob_is_turned_slanted_and_shrunk_as_the_matrix_of_the_documentation_says(
-    rotation, shear, tall, wide
-):
+def test_a_blob_is_turned_slanted_and_shrunk_by_the_matrix(rotation, shear, tall, wide):
     """Pixel p is read at A @ p, so that a covariance C becomes inv(A) @ C @ inv(A).T."""
     y, x = np.indices((61, 61)) - 30
     image = np.rint(255 * np.exp(-((y / 7) ** 2 + (x / 4) ** 2) / 2)).astype(np.uint8).ravel()

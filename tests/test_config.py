@@ -62,14 +62,11 @@ def test_equal_configurations_are_one_cache_key():
 
 
 def test_every_option_is_explained_with_its_default_and_its_bounds():
-    assert [row["name"] for row in Config.options()] == [f.name for f in fields(Config)]
     helped = pydoc.render_doc(Config, renderer=pydoc.plaintext)
     for row, f in zip(Config.options(), fields(Config), strict=True):
-        assert row["default"] == f.default and row["allowed"].strip()
-        for text in (Config.__doc__, helped):
-            (line,) = (x for x in text.splitlines() if x.strip(" |").startswith(f"{row['name']} :"))
-            assert row["allowed"] in line and repr(row["default"]) in line
-            assert row["meaning"] in text
+        assert (row["name"], row["default"]) == (f.name, f.default) and row["allowed"].strip()
+        line = "{name} : {allowed}, default {default!r}".format(**row)
+        assert line in helped and row["meaning"] in helped
 
 
 @pytest.mark.parametrize("option", fields(Config), ids=lambda f: f.name)

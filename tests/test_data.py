@@ -14,7 +14,6 @@ from kmnist_mlp.data import (
     CLASS_NAMES,
     ROMAJI,
     Dataset,
-    pixel_statistics,
     split_and_standardise,
     split_rows,
     standardise,
@@ -70,9 +69,7 @@ def test_classes_without_readings_are_called_by_their_names_and_the_kana_have_th
     ("images", "fraction", "held_out"),
     [(240, 0.2, 48), (60, 0.2, 12), (33, 0.2, 7), (3, 0.2, 1), (240, 0.5, 120), (240, 0, 0)],
 )
-def test_a_share_of_the_training_images_validates_and_every_image_has_one_part(
-    images, fraction, held_out
-):
+def test_a_share_validates_and_every_image_has_one_part(images, fraction, held_out):
     config = Config(validation_fraction=fraction, early_stop=fraction > 0, seed=3)
     training, validation = split_rows(images, config)
     assert (len(training), len(validation)) == (images - held_out, held_out)
@@ -124,19 +121,7 @@ def test_all_three_parts_are_standardised_by_the_training_part_alone(make_datase
         assert found.dtype == dtype
 
 
-# ---- standardised images -------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("rows", [1999, 2000, 2001, 4100])
-def test_statistics_are_taken_over_every_chosen_image_once(rows):
-    images = np.random.default_rng(0).integers(0, 256, (5000, 3)).astype(np.uint8)
-    chosen = np.random.default_rng(1).permutation(5000)[:rows]
-    mean, std = pixel_statistics(images, chosen)
-    np.testing.assert_allclose(mean, images[chosen].mean(axis=0), rtol=1e-14)
-    np.testing.assert_allclose(std, images[chosen].std(axis=0), rtol=1e-12)
-    mean, std = pixel_statistics(images, chosen, "global")
-    np.testing.assert_allclose(mean, [images[chosen].mean()] * 3, rtol=1e-14)
-    np.testing.assert_allclose(std, [images[chosen].std()] * 3, rtol=1e-12)
+# ---- copies --------------------------------------------------------------------------------------
 
 
 def test_data_and_copies_of_it_do_not_change_with_the_arrays_that_they_were_made_of(make_dataset):

@@ -16,9 +16,7 @@ from kmnist_mlp.experiments import ResultCache
 from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import load_arrays, save_arrays, whole_file
 
-needs_fork = pytest.mark.skipif(
-    not hasattr(os, "fork"), reason="Windows has neither fork nor kill -9"
-)
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
 CONFIG = Config(layer_specs=(36, 4, 10), learning_rate=0.01, batch_size=32, epochs=2)
 OLD, NEW = MLP((5, 4, 3), seed=1), MLP((5, 4, 3), seed=2)
 
@@ -100,11 +98,8 @@ def test_workers_end_when_the_sweep_alone_is_killed(results_folder):
 
     while sweep.poll() is None and len(list(results_folder.glob("[!.]*.npz"))) < 2:
         time.sleep(0.01)
-    started = [
-        child
-        for child in psutil.Process(sweep.pid).children(recursive=True)
-        if "popen_loky_posix" in " ".join(child.cmdline())
-    ]
+    children = psutil.Process(sweep.pid).children(recursive=True)
+    started = [each for each in children if "popen_loky_posix" in " ".join(each.cmdline())]
     sweep.kill()
     sweep.wait()
     _, left = psutil.wait_procs(started, timeout=30)

@@ -40,10 +40,8 @@ def assert_same_model(a, b):
 @pytest.mark.parametrize("layers", TOPOLOGIES, ids=str)
 @pytest.mark.parametrize("activation", FUNCTIONS)
 @pytest.mark.parametrize(("L1", "L2"), [*product((0, 0.3), (0, 0.2))])
-def test_a_training_step_is_the_slope_of_loss_and_penalties_along_every_parameter(
-    layers, activation, L1, L2
-):
-    """At learning rate 1, without momentum, the step is the gradient itself: w - w'."""
+def test_a_step_is_the_slope_of_the_loss_along_every_parameter(layers, activation, L1, L2):
+    """With penalties. At learning rate 1, without momentum, it is the gradient itself: w - w'."""
     model, (x, y) = some_model(layers, activation), some_batch(layers)
     targets = smoothed(y, layers[-1])
 
@@ -122,9 +120,7 @@ def standardised_model(layers=(12, 5, 3), shape=(3, 4)):
     ],
     ids=["copy", "pickle", "file", "arrays", "parameters"],
 )
-def test_every_kind_of_copy_is_equal_and_can_be_trained_without_touching_the_original(
-    tmp_path, duplicate
-):
+def test_every_kind_of_copy_is_equal_and_trained_without_the_original(tmp_path, duplicate):
     model, images = standardised_model()
     x, y = standardised(model, model.checked_inputs(images)), np.arange(6) % 3
     twin, loss, kept = duplicate(model, tmp_path / "model"), model.loss(x, y), copy.deepcopy(model)

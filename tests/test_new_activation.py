@@ -42,9 +42,8 @@ def test_processes_know_it_as_it_is_now(leaky, kana, monkeypatch):
     assert np.array_equal(here, same) and not np.array_equal(here, other)
 
 
-def test_its_results_are_not_kept_as_the_key_does_not_know_what_it_computes(
-    leaky, kana, monkeypatch, tmp_path
-):
+def test_its_results_are_not_kept(leaky, kana, monkeypatch, tmp_path):
+    """The key does not know what it computes."""
     monkeypatch.setenv("KMNIST_MLP_RESULTS", str(tmp_path))
     for _ in range(2):
         assert not run({"a": leaky}, [0], n_jobs=1, data=kana).frame.cached.any()

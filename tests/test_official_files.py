@@ -51,9 +51,8 @@ def files_in(folder):
 
 
 @pytest.mark.filterwarnings("error")
-def test_an_argument_comes_before_a_forced_stand_in_and_that_before_a_named_folder(
-    contents, tmp_path, monkeypatch
-):
+def test_an_argument_comes_first_then_a_forced_stand_in(contents, tmp_path, monkeypatch):
+    """After them comes the named folder."""
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(tmp_path))
     named = fill(tmp_path / "named", contents)
@@ -73,13 +72,9 @@ def test_without_data_and_network_the_stand_in_is_announced_every_time_where_it_
         assert [warning.filename for warning in told] == [__file__]
 
 
-@pytest.mark.parametrize(
-    ("variable", "value"), [("KMNIST_MLP_DATA", "/no folder"), ("KMNIST_MLP_DATASET", "kmnist")]
-)
-def test_named_or_mandatory_data_that_cannot_be_had_is_an_error_that_says_what_to_do(
-    monkeypatch, variable, value
-):
-    monkeypatch.setenv(variable, value)
+@pytest.mark.parametrize("setting", ["KMNIST_MLP_DATA=/no folder", "KMNIST_MLP_DATASET=kmnist"])
+def test_named_or_mandatory_data_that_cannot_be_had_is_an_error(monkeypatch, setting):
+    monkeypatch.setenv(*setting.split("="))
     with pytest.raises(FileNotFoundError, match=f"(?s){', '.join(NAMES)}.*KMNIST_MLP_DATA "):
         load_kmnist()
 
@@ -160,9 +155,8 @@ def test_what_has_no_server_or_no_folder_to_be_put_into_is_told(tmp_path, web, m
         assert address in download(tmp_path / "data") and files_in(tmp_path / "data") == {}
 
 
-def test_a_program_and_its_children_try_once_unless_the_data_is_mandatory_or_there_by_now(
-    contents, folder, web, monkeypatch
-):
+def test_a_program_and_its_children_try_once(contents, folder, web, monkeypatch):
+    """Unless the data is mandatory, or there by now."""
     fill(folder, {NAMES[0]: contents[NAMES[0]]})
     web.bad = NOT_FOUND
     _, announcement = load_and_announce()
@@ -180,9 +174,8 @@ def test_a_program_and_its_children_try_once_unless_the_data_is_mandatory_or_the
 # ---- the command ---------------------------------------------------------------------------------
 
 
-def test_the_command_asks_every_time_and_tells_what_to_do_or_whom_to_credit(
-    contents, folder, tmp_path, web, monkeypatch, capsys
-):
+def test_the_command_asks_every_time(contents, folder, tmp_path, web, monkeypatch, capsys):
+    """It tells what to do, or whom to credit."""
     web.bad = NOT_FOUND
     for asked in (1, 2):
         with pytest.raises(SystemExit, match=r"(?s)404.*codh\.rois.*KMNIST_MLP_DATA"):

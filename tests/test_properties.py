@@ -50,9 +50,7 @@ def test_every_output_has_the_value_of_the_textbook_and_its_own_shape_and_type(m
     ("gamma", "L2", "schedule", "warm_up"),
     [(0.9, 0, "constant", 0), (0.5, 0.05, "constant", 0), (0, 0.05, "cosine", 1.5)],
 )
-def test_training_is_that_of_scikit_learn_on_data_prepared_without_this_module(
-    tiny, activation, gamma, L2, schedule, warm_up
-):
+def test_training_is_that_of_scikit_learn(tiny, activation, gamma, L2, schedule, warm_up):
     """Their split, scaler, order, network and optimiser: 55 mini-batches, each eleventh smaller.
 
     Scikit-learn takes mean gradients, no factor 1 - gamma, and alpha / 2 * ||W||^2. The learning

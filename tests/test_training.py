@@ -142,10 +142,8 @@ def test_the_reported_loss_is_the_mean_cross_entropy_divided_by_the_classes(rows
 @pytest.mark.parametrize(
     ("images", "fraction", "size"), [(240, 0.2, 20), (240, 0.5, 12), (240, 0, 24), (243, 0, 25)]
 )
-def test_the_curves_are_measured_without_penalty_on_the_same_images_every_epoch(
-    make_dataset, images, fraction, size
-):
-    """Training: a tenth that the seed draws."""
+def test_curves_are_measured_on_the_same_images_every_epoch(make_dataset, images, fraction, size):
+    """Without penalty; training: a tenth that the seed draws."""
     data = make_dataset(train=images)
     config = quick(
         seed=7, early_stop=False, validation_fraction=fraction, L1_penalty=0.02, L2_penalty=0.1,
@@ -189,7 +187,7 @@ def test_without_validation_images_the_last_network_is_the_best(tiny):
 
 
 @pytest.mark.parametrize(
-    ("losses", "patience", "best_epoch", "stopped_epoch"),
+    ("losses", "patience", "best", "stopped"),
     [
         pytest.param([5, 6, 4, 6, 3], 1, 1, 2, id="patience-of-one"),
         pytest.param([1, 2, 2, 0.5, 2, 2, 2, 2], 3, 4, 7, id="better-just-in-time"),
@@ -200,29 +198,16 @@ def test_without_validation_images_the_last_network_is_the_best(tiny):
         pytest.param([3, 1, 2, 2], 5, 2, 4, id="the-epochs-run-out-first"),
     ],
 )
-def test_training_stops_after_exactly_the_patience_with_the_best_weights(
-    tiny, losses, patience, best_epoch, stopped_epoch
-):
-    let = Losses(losses)
-    epochs = max(4, stopped_epoch + (patience < 5) * 20)
+def test_training_stops_after_exactly_the_patience(tiny, losses, patience, best, stopped):
+    let, epochs = Losses(losses), max(4, stopped + (patience < 5) * 20)
     result = train(quick(epochs=epochs, early_stop_epoch=patience), tiny, callbacks=[let])
-    assert (result.best_epoch, result.stopped_epoch) == (best_epoch, stopped_epoch)
-    assert result.kept_epoch == best_epoch
-    assert result.curves["validation_loss"].tolist() == losses[:stopped_epoch]
-    assert result.returned["validation_loss"] == min(losses[:stopped_epoch])
+    assert (result.best_epoch, result.kept_epoch, result.stopped_epoch) == (best, best, stopped)
+    assert result.curves["validation_loss"].tolist() == losses[:stopped]
+    assert result.returned["validation_loss"] == min(losses[:stopped])
     assert not result.diverged and not result.interrupted
-    assert_same_parameters(result.model, let.networks[best_epoch - 1])
-    test = result.model.checked_inputs(tiny.test_images), tiny.test_labels
-    assert result.test_loss == evaluate(let.networks[best_epoch - 1], *test)[0]
-
-
-def test_without_early_stopping_all_epochs_run_and_the_last_weights_are_returned(tiny):
-    let = Losses([3, 1, 2, 4, 5, 6])
-    config = quick(epochs=6, early_stop=False, early_stop_epoch=1)
-    result = train(config, tiny, callbacks=[let])
-    assert (result.best_epoch, result.stopped_epoch, result.kept_epoch) == (2, 6, 6)
-    assert_same_parameters(result.model, let.networks[-1])
-    assert result.returned["validation_loss"] == 6
+    assert_same_parameters(result.model, let.networks[best - 1])
+    test = evaluate(let.networks[best - 1], tiny.test_images, tiny.test_labels)
+    assert (result.test_loss, result.test_accuracy) == test
 
 
 # ---- divergence ----------------------------------------------------------------------------------
@@ -265,15 +250,18 @@ def test_divergence_in_the_first_epoch_gives_the_initial_weights_and_empty_curve
 # ---- callbacks -----------------------------------------------------------------------------------
 
 
-def test_a_callback_that_returns_true_ends_the_run_with_the_best_network_and_all_are_called(tiny):
+@pytest.mark.parametrize(("ends", "kept"), [(3, 2), (5, 5)])
+def test_all_epochs_run_unless_a_callback_returns_true(tiny, ends, kept):
+    """The last network is returned, but the best one if the run was ended."""
     calls, let = [], Losses([3, 1, 2, 4, 5])
-    callbacks = [let, lambda progress: progress.epoch == 3, diary(calls)]
-    result = train(quick(epochs=5, early_stop=False), tiny, callbacks=callbacks)
-    assert calls[1:] == [1, 2, 3, result]
-    assert result.interrupted is True and not result.diverged
-    assert (result.stopped_epoch, result.best_epoch, result.kept_epoch) == (3, 2, 2)
-    assert result.returned["validation_loss"] == 1
-    assert_same_parameters(result.model, let.networks[1])
+    callbacks = [let, lambda progress: progress.epoch == ends < 5, diary(calls)]
+    config = quick(epochs=5, early_stop=False, early_stop_epoch=1)
+    result = train(config, tiny, callbacks=callbacks)
+    assert calls[1:] == [*range(1, ends + 1), result]
+    assert result.interrupted is (ends == 3) and not result.diverged
+    assert (result.stopped_epoch, result.best_epoch, result.kept_epoch) == (ends, 2, kept)
+    assert result.returned["validation_loss"] == let.validation[kept - 1]
+    assert_same_parameters(result.model, let.networks[kept - 1])
 
 
 @pytest.mark.parametrize("epochs", [0, 2])
