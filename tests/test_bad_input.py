@@ -45,12 +45,10 @@ BAD_X = {
 BAD_Y = {
     "(3,)": Y[:3], "(4, 3)": np.eye(3, dtype=int)[Y], "()": 1, "1 to 3": Y + 1, "-1 to 1": Y - 1,
     "float64": Y - 0.5, "bool": Y > 0, "<U1": list("abca"),
-    "timedelta64[s]": Y.astype("m8[s]"), "object": [0, 1, 2, 10**30],
-    "9223372036854775808": np.array([0, 1, 2, 2**63], np.uint64),
+    "timedelta64[s]": Y.astype("m8[s]"), "9223372036854775808": np.array([0, 1, 2, 2**63], "u8"),
 }  # fmt: skip
-BAD_IMAGES = given(None, [1, 2]) | {
-    "(0, 6, 6)": IMAGES[:0], "(9, 0, 6)": IMAGES[:9, :0], "(40, 36)": IMAGES.reshape(40, 36),
-    "float64": IMAGES[:9] / 255, "int64": IMAGES.astype(int),
+BAD_IMAGES = given([1, 2]) | {
+    "(0, 6, 6)": IMAGES[:0], "(40, 36)": IMAGES.reshape(40, 36), "float64": IMAGES[:9] / 255
 }  # fmt: skip
 BAD_LABELS = {
     "()": None, "(8,)": LABELS[:8], "float64": LABELS[:9] / 1, "1 to 3": LABELS[:9] + 1
@@ -64,8 +62,7 @@ BAD_VALUES = [
     }),
     (MLP, ((6, 5, 3),), {
         "layer_specs": SIZES,
-        "activation": given("softplus"), "seed": given(-1), "variance": given(0),
-        "dtype": DTYPES,
+        "activation": given("softplus"), "seed": given(-1), "variance": given(0), "dtype": DTYPES,
     }),
     (MLP.from_parameters, ("tanh", [X], [np.ones(6)]), {
         "weights": {"(5, 3)": [X, np.ones((5, 3))], "infinite": [X * INF]},
@@ -85,19 +82,15 @@ BAD_VALUES = [
         "class_names": given((), ("a", "b")), "name": given(None, 3),
         "romaji": given(("a", "b"), (*ABC, "d")),
     }),
-    (split_and_standardise, (DATA, SMALL), {
-        "data": given(None, "/data"), "config": given(None, 0), "dtype": DTYPES
-    }),
+    (split_and_standardise, (DATA, SMALL), {"data": given(None), "config": given(None)}),
     (one_hot, (Y, 3), {"labels": {"1 to 3": Y + 1, "float64": Y / 1}}),
     (load_kmnist, (), {"directory": {"~no_such_user": "~no_such_user/a"}}),
     (train, (SMALL, DATA), {
-        "config": given(None, {"epochs": 1}, (36, 4, 3), DATA),
-        "data": given(None, "/data", (IMAGES[:1], 0), SMALL), "dtype": DTYPES,
+        "config": given({"epochs": 1}, DATA), "data": given("/data", SMALL), "dtype": DTYPES,
         "callbacks": {repr(bad): [bad] for bad in (3, Live, "live")},
     }),
     (run, ({"a": Config((36, 4, 10))}, [0], 1, TEN, False), {
-        "configs": given(None, 3), "seeds": given(1.5), "n_jobs": given(0, 1.5),
-        "data": given("/data"),
+        "configs": given(3), "seeds": given(1.5), "n_jobs": given(0, 1.5), "data": given("/data")
     }),
     (check_gradients, (DOUBLE, X, Y), {
         "model": given(X), "epsilon": given(0), "x": {"(4, 5)": X[:, 1:]}, "y": {"5 to 7": Y + 5},

@@ -1,6 +1,7 @@
 """A run that is interrupted and goes on ends with the bits of one that is not."""
 
 import json
+from contextlib import suppress
 from dataclasses import fields
 
 import numpy as np
@@ -21,18 +22,9 @@ RUNS = {
 }
 
 
-class PowerCutError(Exception):
-    pass
-
-
 def power_cut(epoch):
-    """Return a callback that raises after an epoch."""
-
-    def cut(progress):
-        if progress.epoch == epoch:
-            raise PowerCutError
-
-    return cut
+    """Return a callback that raises ZeroDivisionError after an epoch."""
+    return lambda progress: progress.epoch == epoch and 1 / 0
 
 
 def assert_same(one, other):
@@ -56,10 +48,8 @@ def test_an_interrupted_run_goes_on_bit_for_bit(tiny, path, config, dtype):
         ([lambda progress: progress.epoch == 3, kept], 3),  # is stopped after the third,
         ([Checkpoint(str(path)), power_cut(4)], 4),
     ):
-        try:
+        with suppress(ZeroDivisionError):
             train(config, tiny, dtype, callbacks=callbacks)
-        except PowerCutError:
-            pass
         assert json.loads(load_arrays(path)[0]["state"])["epoch"] == epochs_in_file
     seen = []
     for first in (5, whole.stopped_epoch + 1):  # a finished run is not trained again
@@ -121,7 +111,4 @@ def test_a_damaged_file_and_one_that_is_no_checkpoint_are_refused_by_name(tiny, 
     path.unlink()
     path.mkdir()
     refused(path, PLAIN, tiny, error=IsADirectoryError)
-
-
-def test_a_checkpoint_that_cannot_be_written_ends_the_run_before_its_first_epoch(tiny, tmp_path):
-    refused(tmp_path / "absent" / "run.npz", PLAIN, tiny, error=FileNotFoundError)
+    refused(path / "absent" / "run.npz", PLAIN, tiny, error=FileNotFoundError)

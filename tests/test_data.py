@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from options import ALL_CHANGED
 
 from kmnist_mlp import Config
 from kmnist_mlp.config import Stream, generator
@@ -30,10 +29,7 @@ def test_real_kmnist_is_what_the_official_page_describes(kmnist):
     assert " ".join(ROMAJI) == "o ki su tsu na ha ma ya re wo"
     if kmnist.is_stand_in:
         pytest.skip("needs the real data")
-    assert kmnist.train_images.shape == (60000, 28, 28) and kmnist.train_labels.shape == (60000,)
-    assert kmnist.test_images.shape == (10000, 28, 28) and kmnist.test_labels.shape == (10000,)
-    assert np.bincount(kmnist.train_labels).tolist() == [6000] * 10
-    assert np.bincount(kmnist.test_labels).tolist() == [1000] * 10
+    assert (len(kmnist.train_images), len(kmnist.test_images)) == (60000, 10000)
     assert kmnist.name == "KMNIST"
     assert kmnist.class_names == CLASS_NAMES and kmnist.romaji == ROMAJI
     assert kmnist.fingerprint.startswith("8ca39712f171")
@@ -75,13 +71,6 @@ def test_a_share_validates_and_every_image_has_one_part(images, fraction, held_o
     assert (len(training), len(validation)) == (images - held_out, held_out)
     order = generator(3, Stream.SPLIT).permutation(images).tolist()
     assert [*training, *validation] == order and sorted(order) == list(range(images))
-
-
-def test_the_seed_and_the_fraction_alone_decide_the_split():
-    own = split_rows(240, Config())[1].tolist()
-    same = ALL_CHANGED.replace(seed=0, validation_fraction=0.2)
-    assert split_rows(240, same)[1].tolist() == own
-    assert {*split_rows(240, Config(seed=1))[1]} != {*own} != {*range(192, 240)}
 
 
 def expected_images(images, mode, mean, std):
@@ -128,7 +117,10 @@ def test_data_and_copies_of_it_do_not_change_with_the_arrays_that_they_were_made
     """Else a result would be kept, and found, under the fingerprint of other data."""
     made = make_dataset()
     arrays = {name: getattr(made, name).copy() for name in ARRAYS}
-    data = replace(made, **arrays)
+    given = {name: array[:] for name, array in arrays.items()}
+    for name in IMAGES:
+        given[name].flags.writeable = False  # but not the array that it is a view of
+    data = replace(made, **given)
     copies = data, copy.deepcopy(data), pickle.loads(pickle.dumps(data))
     for array in arrays.values():
         array[:3] = array[3:6]
