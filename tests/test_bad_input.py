@@ -13,7 +13,6 @@ import pytest
 from kmnist_mlp import MLP, Config, Dataset, check_gradients, evaluate, load_kmnist, run, train
 from kmnist_mlp.callbacks.live import Live
 from kmnist_mlp.data import one_hot, split_and_standardise, split_rows
-from kmnist_mlp.experiments.paper_gradients import check_paper_patterns
 
 X, Y = np.ones((4, 6)), np.array([0, 1, 2, 0])
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 6, 6)).astype(np.uint8)
@@ -45,7 +44,7 @@ BAD_X = {
 BAD_Y = {
     "(3,)": Y[:3], "(4, 3)": np.eye(3, dtype=int)[Y], "()": 1, "1 to 3": Y + 1, "-1 to 1": Y - 1,
     "float64": Y - 0.5, "bool": Y > 0, "<U1": list("abca"),
-    "timedelta64[s]": Y.astype("m8[s]"), "9223372036854775808": np.array([0, 1, 2, 2**63], "u8"),
+    "timedelta64[s]": Y.astype("m8[s]"), "9223372036854775808": np.full(4, 2**63, "u8"),
 }  # fmt: skip
 BAD_IMAGES = given([1, 2]) | {
     "(0, 6, 6)": IMAGES[:0], "(40, 36)": IMAGES.reshape(40, 36), "float64": IMAGES[:9] / 255
@@ -62,7 +61,7 @@ BAD_VALUES = [
     }),
     (MLP, ((6, 5, 3),), {
         "layer_specs": SIZES,
-        "activation": given("softplus"), "seed": given(-1), "variance": given(0), "dtype": DTYPES,
+        "activation": given(""), "seed": given(-1), "variance": given(0), "dtype": DTYPES,
     }),
     (MLP.from_parameters, ("tanh", [X], [np.ones(6)]), {
         "weights": {"(5, 3)": [X, np.ones((5, 3))], "infinite": [X * INF]},
@@ -86,16 +85,15 @@ BAD_VALUES = [
     (one_hot, (Y, 3), {"labels": {"1 to 3": Y + 1, "float64": Y / 1}}),
     (load_kmnist, (), {"directory": {"~no_such_user": "~no_such_user/a"}}),
     (train, (SMALL, DATA), {
-        "config": given({"epochs": 1}, DATA), "data": given("/data", SMALL), "dtype": DTYPES,
+        "config": given({"epochs": 1}), "data": given("/data", SMALL), "dtype": DTYPES,
         "callbacks": {repr(bad): [bad] for bad in (3, Live, "live")},
     }),
     (run, ({"a": Config((36, 4, 10))}, [0], 1, TEN, False), {
-        "configs": given(3), "seeds": given(1.5), "n_jobs": given(0, 1.5), "data": given("/data")
+        "configs": given(3), "seeds": given(1.5), "n_jobs": given(0), "data": given("/data")
     }),
     (check_gradients, (DOUBLE, X, Y), {
-        "model": given(X), "epsilon": given(0), "x": {"(4, 5)": X[:, 1:]}, "y": {"5 to 7": Y + 5},
+        "model": given(X), "epsilon": given(0), "x": {"(6,)": X[0]}, "y": {"5 to 7": Y + 5}
     }),
-    (check_paper_patterns, (DATA,), {"data": given(None), "seed": given(-1)}),
 ]  # fmt: skip
 
 

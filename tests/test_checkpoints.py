@@ -51,12 +51,12 @@ def test_an_interrupted_run_goes_on_bit_for_bit(tiny, path, config, dtype):
         with suppress(ZeroDivisionError):
             train(config, tiny, dtype, callbacks=callbacks)
         assert json.loads(load_arrays(path)[0]["state"])["epoch"] == epochs_in_file
-    seen = []
-    for first in (5, whole.stopped_epoch + 1):  # a finished run is not trained again
-        resumed = train(config, tiny, dtype, callbacks=[lambda p: seen.append(p.epoch), kept])
+    seen, last = [], whole.stopped_epoch
+    watch = [lambda progress: seen.append(progress.epoch), kept]
+    for _ in range(2):  # a finished run is not trained again
+        resumed = train(config, tiny, dtype, callbacks=watch)
         assert_same(resumed, whole)
-        assert seen == list(range(first, whole.stopped_epoch + 1)) and not resumed.interrupted
-        seen.clear()
+        assert seen == list(range(5, last + 1)) and not resumed.interrupted
     assert [file.name for file in path.parent.iterdir()] == ["run.npz"]
 
 

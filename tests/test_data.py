@@ -30,8 +30,7 @@ def test_real_kmnist_is_what_the_official_page_describes(kmnist):
     if kmnist.is_stand_in:
         pytest.skip("needs the real data")
     assert (len(kmnist.train_images), len(kmnist.test_images)) == (60000, 10000)
-    assert kmnist.name == "KMNIST"
-    assert kmnist.class_names == CLASS_NAMES and kmnist.romaji == ROMAJI
+    assert (kmnist.name, kmnist.class_names, kmnist.romaji) == ("KMNIST", CLASS_NAMES, ROMAJI)
     assert kmnist.fingerprint.startswith("8ca39712f171")
 
 
@@ -74,7 +73,7 @@ def test_a_share_validates_and_every_image_has_one_part(images, fraction, held_o
 
 
 def expected_images(images, mode, mean, std):
-    """Return standardised images, (n, pixels), by the statistics of each pixel over others."""
+    """Return standardised images, (n, pixels), by the statistics of each pixel."""
     x = images.reshape(len(images), -1).astype(float)
     if mode == "global":
         mean, std = mean.mean(), np.sqrt((std**2 + mean**2).mean() - mean.mean() ** 2)
@@ -87,7 +86,7 @@ def expected_images(images, mode, mean, std):
 
 @pytest.mark.parametrize("mode", ["pixel", "global", "image", "scale", "none"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_all_three_parts_are_standardised_by_the_training_part_alone(make_dataset, mode, dtype):
+def test_all_parts_are_standardised_by_the_training_part_alone(make_dataset, mode, dtype):
     """Also a pixel that never changes in the training images, and a blank image."""
     made = make_dataset()
     images, tests = (x[:, :, 1:].copy() for x in (made.train_images, made.test_images))

@@ -30,6 +30,7 @@ OPTIONS = {
     "batch_normalisation": True, "dropout": 0.4, "label_smoothing": 0.2, "mixup": 0.4,
     "weight_averaging": 0.5,
 }  # fmt: skip
+EACH = [{name: value} for name, value in OPTIONS.items()]
 
 
 def method(kind, model, seed=0, **options):
@@ -45,7 +46,7 @@ def normalisation(model, seed=0):
 
 
 class Watch(Callback):
-    """Keeps images and targets of mini-batches; its hook comes after those of the configuration."""
+    """Keeps mini-batches and their targets; its hook comes last."""
 
     def __init__(self):
         super().__init__()
@@ -60,7 +61,7 @@ def of_kind(run, kind):
     return next((each for each in run.methods if isinstance(each, kind)), None)
 
 
-@pytest.mark.parametrize("options", [*({k: v} for k, v in OPTIONS.items()), OPTIONS], ids=" ".join)
+@pytest.mark.parametrize("options", [*EACH, OPTIONS], ids=" ".join)
 @pytest.mark.parametrize("activation", FUNCTIONS)
 def test_a_step_is_the_slope_of_its_loss_times_the_learning_rate(tiny, activation, options):
     """All images are one mini-batch, in whose middle half an epoch is done."""
@@ -171,7 +172,8 @@ def test_training_distorts_its_mini_batches_and_not_what_it_measures(tiny):
 def test_mixup_mixes_each_image_with_another_one_in_the_share_of_their_targets(tiny):
     """Also in the last, smaller mini-batch, and with smoothed labels; the targets stay as given."""
     config = Config((36, 3), batch_size=150, epochs=1, seed=4, mixup=0.5, label_smoothing=0.3)
-    watch, rng, run = Watch(), generator(4, Stream.MIXUP), Training(config, tiny, np.float64)
+    watch, rng = Watch(), generator(4, Stream.MIXUP)
+    run = Training(config, tiny, np.float64)
     run.train_epoch([watch])
     order, split = generator(4, Stream.BATCHES).permutation(192), run.split
     for part, (x, targets) in zip((order[:150], order[150:]), watch.seen, strict=True):

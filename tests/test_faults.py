@@ -39,7 +39,7 @@ def same(one, other):
 
 
 def is_killed(call, name, after=0):
-    """Return whether a call in a fork is killed when it calls ``os.name`` after that many."""
+    """Return whether a fork is killed at a call of ``os.name``, after that many."""
     calls, original = iter(range(10**9)), getattr(os, name)
 
     def function(*arguments):
@@ -159,7 +159,7 @@ FOREIGN = {
 
 @pytest.mark.parametrize("damage", FOREIGN.values(), ids=FOREIGN)
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_an_entry_that_is_not_the_result_asked_for_is_refused_and_computed_again(tiny10, damage):
+def test_an_entry_that_is_not_the_result_is_refused_and_computed_again(tiny10, damage):
     (result,) = run({"a": CONFIG}, [0], n_jobs=1, data=tiny10).of("a")
     path = ResultCache(tiny10).path(result.config)
     damage(path)

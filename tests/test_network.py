@@ -41,7 +41,7 @@ def assert_same_model(a, b):
 @pytest.mark.parametrize("activation", FUNCTIONS)
 @pytest.mark.parametrize(("L1", "L2"), [*product((0, 0.3), (0, 0.2))])
 def test_a_step_is_the_slope_of_the_loss_along_every_parameter(layers, activation, L1, L2):
-    """With penalties. At learning rate 1, without momentum, it is the gradient itself: w - w'."""
+    """With penalties. At learning rate 1, without momentum, it is the gradient: w - w'."""
     model, (x, y) = some_model(layers, activation), some_batch(layers)
     targets = smoothed(y, layers[-1])
 
@@ -101,7 +101,8 @@ def test_each_seed_and_each_layer_has_weights_of_its_own_and_float32_those_of_fl
 
 def standardised_model():
     """Return a network with a standardisation, and images of uint8 for it."""
-    model, rng = some_model((12, 5, 3), "sigmoid", dtype=np.float32), np.random.default_rng(4)
+    model = some_model((12, 5, 3), "sigmoid", dtype=np.float32)
+    rng = np.random.default_rng(4)
     mean, std = rng.uniform(20, 200, 12), rng.uniform(0.5, 90, 12)
     model.standardisation = mean.astype(np.float32), std.astype(np.float32)
     return model, rng.integers(0, 256, (6, 3, 4), np.uint8)

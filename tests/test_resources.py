@@ -40,18 +40,19 @@ def test_importing_the_module_imports_nothing_that_only_some_need():
 
 def test_a_seed_gives_the_same_bits_whatever_the_environment_says_of_threads():
     """In one thread and in three, products of these sizes have other last bits."""
-    names, code = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), NOISE.format(700, 700) + TRAINED
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    code = NOISE.format(700, 700) + TRAINED
     assert len({output_of(code, **{name: n}) for name in names for n in "13"}) == 1
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what memory is shared")
+@pytest.mark.skipif(sys.platform != "linux", reason="others do not tell what is shared")
 def test_five_workers_share_the_images_of_the_data_set():
     code, used = NOISE.format(60_000, 10_000) + FIVE_AT_ONCE, []  # of the size of KMNIST
     sweep = subprocess.Popen([sys.executable, "-c", code])
     while sweep.poll() is None:
         with suppress(psutil.Error):
             children = psutil.Process(sweep.pid).children(recursive=True)
-            workers = [each for each in children if "popen_loky" in " ".join(each.cmdline())]
+            workers = [p for p in children if "popen_loky" in " ".join(p.cmdline())]
             used.append([worker.memory_full_info().pss for worker in workers])
         time.sleep(0.05)
     assert sweep.returncode == 0 and max(map(len, used)) == 5

@@ -15,9 +15,6 @@ def test_it_is_the_same_on_every_machine_with_the_shapes_types_and_classes_of_km
     assert [array.shape for array in drawn] == [(6000, 28, 28), (6000,), (1000, 28, 28), (1000,)]
     assert {array.dtype for array in drawn} == {np.dtype(np.uint8)}
     assert tuple(KANA) == CLASS_NAMES
-    for labels in (drawn[1], drawn[3]):
-        assert np.bincount(labels).tolist() == [len(labels) / 10] * 10
-        assert len(set(labels[:50].tolist())) == 10, "the order must be random"
 
 
 def test_another_seed_draws_another_set_and_test_images_do_not_change_training_images():
