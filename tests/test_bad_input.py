@@ -56,8 +56,9 @@ BAD_LABELS = {
 # A function, good arguments of it, and for an argument: what the error shows, what is given instead
 BAD_VALUES = [
     (Config, (), {
-        "learning_rate": given(NAN, INF, "0.1", True, Fraction(1, 10**400), np.ones(2)),
-        "batch_size": given(128.0, "3", True), "momentum": given(0.9, "yes"),
+        "learning_rate": given(0, NAN, INF, "0.1", True, Fraction(1, 10**400), np.ones(2)),
+        "batch_size": given(0, 128.0, "3", True), "momentum": given(0.9, "yes"),
+        "momentum_gamma": given(1, -0.1), "L2_penalty": given(-1e-6),
     }),
     (MLP, ((6, 5, 3),), {
         "layer_specs": SIZES,

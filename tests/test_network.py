@@ -187,7 +187,7 @@ class Trap:
 # What a file holds instead of a model, made of the header and the arrays of one that is right.
 FOREIGN = {
     "pickle": lambda path, h, a: np.savez(path, header=np.array([Trap()], object)),
-    "other archive": lambda path, h, a: np.savez(path, arr_0=a["weights_0"]),
+    "altered": lambda path, h, a: np.savez(path, **{**np.load(path), "biases_0": -a["biases_0"]}),
     "no biases": lambda path, h, a: save_arrays(path, h, {k: a[k] for k in a if k != "biases_1"}),
     "other activation": lambda path, h, a: save_arrays(path, h | {"activation": "softplus"}, a),
     "header of a list": lambda path, h, a: save_arrays(path, [1, 2], a),

@@ -112,12 +112,12 @@ def web(monkeypatch, contents):
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             web.asked.append(self.path.rpartition("/")[2])
-            status, content, missing = web.bad or (200, contents[web.asked[-1]], 0)
+            status, content, silence = web.bad or (200, contents[web.asked[-1]], 0)
+            time.sleep(silence)
             self.send_response(status)
-            self.send_header("Content-Length", str(len(content) + missing))
+            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
-            time.sleep(missing)
 
     web = SimpleNamespace(asked=[], bad=None)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
