@@ -67,9 +67,8 @@ def test_every_part_of_a_map_is_as_large_as_stated_and_the_parts_are_independent
 
 def test_the_elastic_field_is_made_of_cubic_splines_of_four_cells_a_side():
     one = BSpline.basis_element(range(-2, 3), extrapolate=False)
-    height, width = (
-        np.nan_to_num(one((np.arange(n) + 0.5) / n * 4 - np.arange(-1, 6)[:, None])) for n in SHAPE
-    )
+    places = [(np.arange(n) + 0.5) / n * 4 - np.arange(-1, 6)[:, None] for n in SHAPE]
+    height, width = (np.nan_to_num(one(place)) for place in places)
     expected = np.einsum("ai,bj->abij", height, width).reshape(49, -1)
     basis = Distortion(SHAPE, 1, 0).basis
     np.testing.assert_allclose(basis[3:] / basis[3:].max(), expected / expected.max(), atol=1e-6)
@@ -85,9 +84,7 @@ def test_the_elastic_field_is_made_of_cubic_splines_of_four_cells_a_side():
     ("rotation", "shear", "tall", "wide"),
     [*np.diag([0.4, 0.3, 0.2, 0.2]), (0, 0, 0, 0), (0.4, 0.3, 0.1, -0.1)],
 )
-def test_a_blob_is_turned_slanted_and_shrunk_as_the_matrix_of_the_documentation_says(
-    rotation, shear, tall, wide
-):
+def test_a_blob_is_turned_slanted_and_shrunk_by_the_matrix(rotation, shear, tall, wide):
     """Pixel p is read at A @ p, so that a covariance C becomes inv(A) @ C @ inv(A).T."""
     y, x = np.indices((61, 61)) - 30
     image = np.rint(255 * np.exp(-((y / 7) ** 2 + (x / 4) ** 2) / 2)).astype(np.uint8).ravel()
@@ -106,16 +103,11 @@ def test_a_blob_is_turned_slanted_and_shrunk_as_the_matrix_of_the_documentation_
 @pytest.mark.parametrize("strength", [3, 9])
 def test_sampling_is_bilinear_interpolation_with_zeros_outside(strength):
     """SciPy's ``grid-constant`` has the same border: a frame of zeros beside the last pixels."""
-    images = some_images(20)
-    distortion, out = (
-        Distortion(SHAPE, strength, 5),
-        np.empty((20, SHAPE[0] * SHAPE[1]), np.float32),
-    )
-    field = distortion.draw(20)
+    images, distortion = some_images(20), Distortion(SHAPE, strength, 5)
+    field, out = distortion.draw(20), np.empty((20, SHAPE[0] * SHAPE[1]), np.float32)
     distortion.sample(images, field, out)
+    images = images.reshape(20, *SHAPE).astype(float)
     for image, coefficients, given in zip(images, np.moveaxis(field, 1, 0), out, strict=True):
         place = coefficients.astype(float) @ distortion.basis.astype(float)
-        expected = map_coordinates(
-            image.reshape(SHAPE).astype(float), place, order=1, mode="grid-constant"
-        )
+        expected = map_coordinates(image, place, order=1, mode="grid-constant")
         np.testing.assert_allclose(given, expected, atol=0.01)

@@ -13,7 +13,6 @@ import pytest
 from kmnist_mlp import MLP, Config, Dataset, check_gradients, evaluate, load_kmnist, run, train
 from kmnist_mlp.callbacks.live import Live
 from kmnist_mlp.data import one_hot, split_and_standardise, split_rows
-from kmnist_mlp.experiments.paper_gradients import check_paper_patterns
 
 X, Y = np.ones((4, 6)), np.array([0, 1, 2, 0])
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 6, 6)).astype(np.uint8)
@@ -23,7 +22,7 @@ DATA = Dataset(IMAGES, LABELS, IMAGES[:9], LABELS[:9], "small", ABC, ABC)
 TEN = Dataset(IMAGES, LABELS, IMAGES[:9], LABELS[:9], "ten", "abcdefghij", "abcdefghij")
 SMALL = Config((36, 4, 3), epochs=1)
 MODEL, DOUBLE = MLP((6, 5, 3)), MLP((6, 8, 7), dtype=np.float64)
-INF, NAN, NO_WHOLE = float("inf"), float("nan"), (1.5, "3", None, True)
+INF, NAN = float("inf"), float("nan")
 
 
 def given(*values):
@@ -32,9 +31,9 @@ def given(*values):
 
 
 DTYPES = given(int, "real", None, np.float16, ">f4", [1, 2])
-SIZES = given(784, "784", None, (), (784,), {784: 10}, {784}, b"ab", bytearray(b"ab")) | {
-    "0": (784, 0, 10), "-128": (784, -128, 10), "12.5": (784, 12.5, 10), "True": (784, True),
-    "'128'": (784, "128", 10), "array(784)": np.array(784), "array([1": np.ones((2, 2), int),
+SIZES = given(784, "784", None, (784,), {784: 10}, b"ab") | {
+    "0": (784, 0, 10), "12.5": (784, 12.5, 10), "True": (784, True),
+    "array(784)": np.array(784), "array([1": np.ones((2, 2), int),
 }  # fmt: skip
 BAD_X = {
     "(4, 5)": X[:, :5], "(6,)": X[0], "(4, 2, 3)": X.reshape(4, 2, 3), "()": 1.0, "(0, 6)": X[:0],
@@ -45,36 +44,25 @@ BAD_X = {
 BAD_Y = {
     "(3,)": Y[:3], "(4, 3)": np.eye(3, dtype=int)[Y], "()": 1, "1 to 3": Y + 1, "-1 to 1": Y - 1,
     "float64": Y - 0.5, "bool": Y > 0, "<U1": list("abca"),
-    "timedelta64[s]": Y.astype("m8[s]"), "object": [0, 1, 2, 10**30],
-    "9223372036854775808": np.array([0, 1, 2, 2**63], np.uint64),
+    "timedelta64[s]": Y.astype("m8[s]"), "9223372036854775808": np.full(4, 2**63, "u8"),
 }  # fmt: skip
-BAD_IMAGES = given(None, [1, 2]) | {
-    "(0, 6, 6)": IMAGES[:0], "(9, 0, 6)": IMAGES[:9, :0], "(40, 36)": IMAGES.reshape(40, 36),
-    "float64": IMAGES[:9] / 255, "int64": IMAGES.astype(int),
+BAD_IMAGES = given([1, 2]) | {
+    "(0, 6, 6)": IMAGES[:0], "(40, 36)": IMAGES.reshape(40, 36), "float64": IMAGES[:9] / 255
 }  # fmt: skip
 BAD_LABELS = {
-    "()": None, "(8,)": LABELS[:8], "(9, 3)": np.eye(3, dtype=int)[LABELS[:9]],
-    "float64": LABELS[:9] / 1, "1 to 3": LABELS[:9] + 1, "-1 to 1": LABELS[:9] - 1,
+    "()": None, "(8,)": LABELS[:8], "float64": LABELS[:9] / 1, "1 to 3": LABELS[:9] + 1
 }  # fmt: skip
 
 # A function, good arguments of it, and for an argument: what the error shows, what is given instead
 BAD_VALUES = [
     (Config, (), {
-        "layer_specs": SIZES,
-        "activation": given("relu6", "", None, np.tanh, np.array(["tanh"])),
-        "learning_rate": given(
-            0, -0.1, NAN, INF, "0.1", None, True, 1j, Fraction(1, 10**400), np.ones(2)
-        ),
-        "batch_size": given(0, -1, 128.0, *NO_WHOLE),
-        "momentum": given(0.9, "yes", None, np.array([True, False])),
-        "momentum_gamma": given(1, -0.1, NAN, 1 - Fraction(1, 10**40)),
-        "L2_penalty": given(-1e-6, NAN, INF, "0.2", True, None),
-        "schedule": given("linear", None, True),
+        "learning_rate": given(0, NAN, INF, "0.1", True, Fraction(1, 10**400), np.ones(2)),
+        "batch_size": given(0, 128.0, "3", True), "momentum": given(0.9, "yes"),
+        "momentum_gamma": given(1, -0.1), "L2_penalty": given(-1e-6),
     }),
     (MLP, ((6, 5, 3),), {
         "layer_specs": SIZES,
-        "activation": given("softplus", None), "seed": given(-1, "a", *NO_WHOLE),
-        "variance": given(0, -1, NAN, "a"), "dtype": DTYPES,
+        "activation": given(""), "seed": given(-1), "variance": given(0), "dtype": DTYPES,
     }),
     (MLP.from_parameters, ("tanh", [X], [np.ones(6)]), {
         "weights": {"(5, 3)": [X, np.ones((5, 3))], "infinite": [X * INF]},
@@ -94,35 +82,27 @@ BAD_VALUES = [
         "class_names": given((), ("a", "b")), "name": given(None, 3),
         "romaji": given(("a", "b"), (*ABC, "d")),
     }),
-    (split_and_standardise, (DATA, SMALL), {
-        "data": given(None, "/data"), "config": given(None, 0), "dtype": DTYPES
-    }),
-    (one_hot, (Y, 3), {"labels": {"1 to 3": Y + 1, "-1 to 1": Y - 1, "float64": Y / 1}}),
+    (split_and_standardise, (DATA, SMALL), {"data": given(None), "config": given(None)}),
+    (one_hot, (Y, 3), {"labels": {"1 to 3": Y + 1, "float64": Y / 1}}),
     (load_kmnist, (), {"directory": {"~no_such_user": "~no_such_user/a"}}),
     (train, (SMALL, DATA), {
-        "config": given(None, {"epochs": 1}, (36, 4, 3), DATA),
-        "data": given(None, "/data", (IMAGES[:1], 0), SMALL), "dtype": DTYPES,
+        "config": given({"epochs": 1}), "data": given("/data", SMALL), "dtype": DTYPES,
         "callbacks": {repr(bad): [bad] for bad in (3, Live, "live")},
     }),
     (run, ({"a": Config((36, 4, 10))}, [0], 1, TEN, False), {
-        "configs": given(None, 3), "seeds": given(1.5, NAN),
-        "n_jobs": given(0, 1.5, "2", None, True), "data": given("/data"),
+        "configs": given(3), "seeds": given(1.5), "n_jobs": given(0), "data": given("/data")
     }),
     (check_gradients, (DOUBLE, X, Y), {
-        "model": given(None, X), "epsilon": given(0, -0.1, NAN, INF, None, "a", True),
-        "x": {"(4, 5)": X[:, 1:]}, "y": {"(4, 7)": np.eye(7)[Y], "5 to 7": Y + 5},
+        "model": given(X), "epsilon": given(0), "x": {"(6,)": X[0]}, "y": {"5 to 7": Y + 5}
     }),
-    (check_paper_patterns, (DATA,), {"data": given(None), "seed": given(-1)}),
 ]  # fmt: skip
 
 
-def refusal(call):
+def assert_refused(call, *words):
+    """Assert that a call raises a ValueError which shows these words."""
     with pytest.raises(ValueError) as caught:
         call()
-    return str(caught.value)
-
-
-def assert_told(message, *words):
+    message = str(caught.value)
     missing = [w for w in words if not re.search(rf"(?<!\w){re.escape(w)}(?!\w)", message)]
     assert not missing, message
 
@@ -136,11 +116,9 @@ def assert_told(message, *words):
         for rest in ((argument, *item) for item in values.items())
     ],
 )
-def test_a_bad_value_is_refused_with_the_name_of_its_argument(
-    function, good, argument, shown, value
-):
+def test_a_bad_value_is_refused_by_its_argument(function, good, argument, shown, value):
     arguments = inspect.signature(function).bind_partial(*good).arguments | {argument: value}
-    assert_told(refusal(lambda: function(**arguments)), argument, shown)
+    assert_refused(lambda: function(**arguments), argument, shown)
 
 
 def runs(configs="baseline", seeds=(0,)):
@@ -153,25 +131,14 @@ BAD_CALLS = [
     (lambda: Config(batch_size=2, batch_normalisation=True), "batch_size", "3", "2"),
     (lambda: Config.from_dict({"lerning_rate": 1}), "'lerning_rate'", "'learning_rate'"),
     (lambda: Config.from_dict({"xyz": 1}), "'xyz'", "layer_specs", "seed"),
-    (lambda: Config.from_dict({None: 1}), "None", "layer_specs"),
     (lambda: Config().replace(epoch=3), "'epoch'", "'epochs'"),
     (lambda: MLP.from_parameters("tanh", [X.astype(int)], [np.ones(6)]), "dtype", "int64"),
-    *(
-        (lambda n=n, f=share: split_rows(n, Config(validation_fraction=f)), f"{n}", f"{share}")
-        for n, share in ((40, 0.999), (40, 0.001), (2, 0.2), (1, 0.5))
-    ),
-    *(
-        (lambda layers=layers: train(Config(layers), DATA), "layer_specs", "36", "3", f"{layers}")
-        for layers in ((35, 8, 3), (36, 8, 10))
-    ),
-    (runs([]),), (runs({}),), (runs(seeds=[]), "seed"),
-    (runs(["basline"]), "'basline'", "'baseline'"),
-    (runs({"a": {"epochs": 3}}), "'a'", "{'epochs': 3}"),
-    (runs([(36, 4, 10)]), "(36, 4, 10)"),
-    (runs(Config()), "layer_specs", "(784, 128, 10)"),
-    *((runs(seeds=seeds), "seeds", f"{bad!r}") for seeds, bad in (
-        (-1, -1), ([0, -1], -1), ([0.5], 0.5), ("01", "0"), (True, True)
-    )),
+    (lambda: split_rows(40, Config(validation_fraction=0.999)), "40", "0.999"),
+    (lambda: split_rows(2, Config(validation_fraction=0.2)), "2", "0.2"),
+    (lambda: train(Config((35, 8, 3)), DATA), "layer_specs", "36", "3", "(35, 8, 3)"),
+    (lambda: train(Config((36, 8, 10)), DATA), "layer_specs", "36", "3", "(36, 8, 10)"),
+    (runs({}),), (runs(seeds=[]), "seed"), (runs(seeds=[0, -1]), "seeds", "-1"),
+    (runs(seeds="01"), "seeds", "'0'"), (runs(seeds=True), "seeds", "True"),
     (lambda: check_gradients(MODEL, X, Y), "float32", "float64"),
     (lambda: check_gradients(MLP((6, 5), dtype=float), X, Y), "parameters", "6-5"),
 ]  # fmt: skip
@@ -181,19 +148,9 @@ BAD_CALLS = [
     ("call", "shown"), [pytest.param(call, shown, id=" ".join(shown)) for call, *shown in BAD_CALLS]
 )
 def test_a_bad_call_is_refused_with_what_was_given(call, shown):
-    assert_told(refusal(call), *shown)
+    assert_refused(call, *shown)
 
 
 def test_a_data_set_of_an_unknown_name_is_refused(monkeypatch):
     monkeypatch.setenv("KMNIST_MLP_DATASET", "mnist")
-    assert_told(refusal(load_kmnist), "KMNIST_MLP_DATASET", "'mnist'", "'kmnist'", "'stand-in'")
-
-
-def test_a_file_that_is_absent_or_no_model_is_refused_by_its_name(tmp_path):
-    for call in (MODEL.save, MLP.load):
-        with pytest.raises(IsADirectoryError, match=tmp_path.name):
-            call(tmp_path)
-    absent = tmp_path / "no" / "a.npz"
-    for call, path in ((MODEL.save, absent), (MLP.load, absent), (load_kmnist, tmp_path)):
-        with pytest.raises(FileNotFoundError, match=path.parent.name):
-            call(path)
+    assert_refused(load_kmnist, "KMNIST_MLP_DATASET", "'mnist'", "'kmnist'", "'stand-in'")

@@ -1,6 +1,7 @@
 """A run that is interrupted and goes on ends with the bits of one that is not."""
 
 import json
+from contextlib import suppress
 from dataclasses import fields
 
 import numpy as np
@@ -19,21 +20,11 @@ RUNS = {
     "with momentum": ALL_CHANGED.replace(epochs=8, momentum=True, early_stop=True),
     "all images": PLAIN.replace(validation_fraction=0, distortion=0.5),
 }
-each_run = pytest.mark.parametrize("config", RUNS.values(), ids=RUNS)
-
-
-class PowerCutError(Exception):
-    pass
 
 
 def power_cut(epoch):
-    """Return a callback that raises after an epoch."""
-
-    def cut(progress):
-        if progress.epoch == epoch:
-            raise PowerCutError
-
-    return cut
+    """Return a callback that raises ZeroDivisionError after an epoch."""
+    return lambda progress: progress.epoch == epoch and 1 / 0
 
 
 def assert_same(one, other):
@@ -47,12 +38,8 @@ def path(tmp_path):
     return tmp_path / "run.npz"
 
 
-def epochs_in(path):
-    return json.loads(load_arrays(path)[0]["state"])["epoch"]
-
-
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@each_run
+@pytest.mark.parametrize("config", RUNS.values(), ids=RUNS)
 def test_an_interrupted_run_goes_on_bit_for_bit(tiny, path, config, dtype):
     whole, kept = train(config, tiny, dtype), Checkpoint(path)
     for callbacks, epochs_in_file in (
@@ -61,24 +48,15 @@ def test_an_interrupted_run_goes_on_bit_for_bit(tiny, path, config, dtype):
         ([lambda progress: progress.epoch == 3, kept], 3),  # is stopped after the third,
         ([Checkpoint(str(path)), power_cut(4)], 4),
     ):
-        try:
+        with suppress(ZeroDivisionError):
             train(config, tiny, dtype, callbacks=callbacks)
-        except PowerCutError:
-            pass
-        assert epochs_in(path) == epochs_in_file
-    seen = []
-    resumed = train(config, tiny, dtype, callbacks=[lambda p: seen.append(p.epoch), kept])
-    assert_same(resumed, whole)
-    assert seen == list(range(5, whole.stopped_epoch + 1)) and not resumed.interrupted
-
-
-@each_run
-def test_a_checkpoint_changes_no_result_and_a_finished_run_is_not_trained_again(tiny, path, config):
-    first = train(config, tiny, callbacks=[Checkpoint(path)])
-    assert_same(first, train(config, tiny))
-    assert_same(
-        train(config, tiny, callbacks=[power_cut(first.stopped_epoch), Checkpoint(path)]), first
-    )
+        assert json.loads(load_arrays(path)[0]["state"])["epoch"] == epochs_in_file
+    seen, last = [], whole.stopped_epoch
+    watch = [lambda progress: seen.append(progress.epoch), kept]
+    for _ in range(2):  # a finished run is not trained again
+        resumed = train(config, tiny, dtype, callbacks=watch)
+        assert_same(resumed, whole)
+        assert seen == list(range(5, last + 1)) and not resumed.interrupted
     assert [file.name for file in path.parent.iterdir()] == ["run.npz"]
 
 
@@ -126,11 +104,6 @@ def test_a_damaged_file_and_one_that_is_no_checkpoint_are_refused_by_name(tiny, 
     header, arrays = load_arrays(path)
     path.write_bytes(path.read_bytes()[:-100])
     refused(path, PLAIN, tiny)
-    save_arrays(path, header, arrays)
-    with np.load(path) as file:
-        altered = {**file, "1": file["1"] + 1}
-    np.savez(path, **altered)
-    refused(path, PLAIN, tiny)
     save_arrays(path, header | {"format": "other"}, arrays)
     refused(path, PLAIN, tiny, "format", "'other'")
     MLP((36, 8, 3)).save(path)
@@ -138,7 +111,4 @@ def test_a_damaged_file_and_one_that_is_no_checkpoint_are_refused_by_name(tiny, 
     path.unlink()
     path.mkdir()
     refused(path, PLAIN, tiny, error=IsADirectoryError)
-
-
-def test_a_checkpoint_that_cannot_be_written_ends_the_run_before_its_first_epoch(tiny, tmp_path):
-    refused(tmp_path / "absent" / "run.npz", PLAIN, tiny, error=FileNotFoundError)
+    refused(path / "absent" / "run.npz", PLAIN, tiny, error=FileNotFoundError)

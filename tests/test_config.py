@@ -28,14 +28,11 @@ BEYOND_THE_PAPER = {
 
 def test_the_defaults_are_the_papers_baseline_and_what_goes_beyond_it_is_off():
     defaults = vars(Config()) | {"layer_specs": list(Config().layer_specs)}
-    assert defaults == PAPERS_BASELINE | BEYOND_THE_PAPER
-    assert list(defaults) == [*PAPERS_BASELINE, *BEYOND_THE_PAPER]
+    assert list(defaults.items()) == [*PAPERS_BASELINE.items(), *BEYOND_THE_PAPER.items()]
 
 
 def test_the_dictionary_of_the_papers_section_6_is_taken_as_it_stands():
-    config = Config.from_dict(FINAL)
-    assert config.layer_specs == (784, 256, 256, 10)
-    assert config.to_dict() == {**FINAL, "L1_penalty": 0.0, "seed": 0}
+    assert Config.from_dict(FINAL).to_dict() == {**FINAL, "L1_penalty": 0.0, "seed": 0}
 
 
 def test_what_goes_beyond_the_paper_is_told_only_where_it_is_used():
@@ -52,28 +49,22 @@ def test_what_goes_beyond_the_paper_is_told_only_where_it_is_used():
 
 
 def test_equal_configurations_are_one_cache_key():
-    spellings = [
-        Config(layer_specs=[784, 10], activation="RELU", learning_rate=1, seed=np.int64(3)),
-        Config(np.array([784, 10]), "relu", np.float64(1.0), early_stop=np.True_, seed=3),
-        Config((784, 10), "ReLU", 1.0, np.uint8(128), seed=3),
-    ]
-    assert len(set(spellings)) == 1
-    assert len({repr(config) for config in spellings}) == 1
-    assert spellings[0] != Config((784, 10), "ReLU", 1.0, seed=4)
+    one = Config([784, 10], activation="RELU", learning_rate=1, seed=np.int64(3))
+    same = Config(np.array([784, 10]), "ReLU", np.float64(1), np.uint8(128), seed=3)
+    same = same.replace(early_stop=np.True_)
+    assert one == same and hash(one) == hash(same) and repr(one) == repr(same)
+    assert one != same.replace(seed=4)
 
 
 # ---- one table of options ------------------------------------------------------------------------
 
 
 def test_every_option_is_explained_with_its_default_and_its_bounds():
-    assert [row["name"] for row in Config.options()] == [f.name for f in fields(Config)]
     helped = pydoc.render_doc(Config, renderer=pydoc.plaintext)
     for row, f in zip(Config.options(), fields(Config), strict=True):
-        assert row["default"] == f.default and row["allowed"].strip()
-        for text in (Config.__doc__, helped):
-            (line,) = (x for x in text.splitlines() if x.strip(" |").startswith(f"{row['name']} :"))
-            assert row["allowed"] in line and repr(row["default"]) in line
-            assert row["meaning"] in text
+        assert (row["name"], row["default"]) == (f.name, f.default) and row["allowed"]
+        line = "{name} : {allowed}, default {default!r}".format(**row)
+        assert line in helped and row["meaning"] in helped
 
 
 @pytest.mark.parametrize("option", fields(Config), ids=lambda f: f.name)
@@ -108,6 +99,6 @@ def test_the_bounds_of_an_option_hold_exactly_and_are_told(option):
 def test_streams_of_a_seed_keep_their_numbers():
     """Splits and networks of a seed stay what they were, also those that are shipped."""
     known = {"SPLIT": 1, "BATCHES": 3, "CURVES": 4, "DISTORTION": 5, "DROPOUT": 6, "MIXUP": 9}
-    assert {stream.name: stream.value for stream in Stream} == known
+    assert Stream.__members__ == known
     for stream in Stream:
         assert generator(7, stream).random() == np.random.default_rng([7, stream]).random()

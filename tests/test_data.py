@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from options import ALL_CHANGED
 
 from kmnist_mlp import Config
 from kmnist_mlp.config import Stream, generator
@@ -14,11 +13,13 @@ from kmnist_mlp.data import (
     CLASS_NAMES,
     ROMAJI,
     Dataset,
-    pixel_statistics,
     split_and_standardise,
     split_rows,
     standardise,
 )
+
+ARRAYS = "train_images", "train_labels", "test_images", "test_labels"
+IMAGES = ARRAYS[::2]
 
 # ---- what is loaded ------------------------------------------------------------------------------
 
@@ -28,29 +29,22 @@ def test_real_kmnist_is_what_the_official_page_describes(kmnist):
     assert " ".join(ROMAJI) == "o ki su tsu na ha ma ya re wo"
     if kmnist.is_stand_in:
         pytest.skip("needs the real data")
-    assert kmnist.train_images.shape == (60000, 28, 28) and kmnist.train_labels.shape == (60000,)
-    assert kmnist.test_images.shape == (10000, 28, 28) and kmnist.test_labels.shape == (10000,)
-    assert kmnist.train_images.dtype == kmnist.test_images.dtype == np.uint8
-    assert np.bincount(kmnist.train_labels).tolist() == [6000] * 10
-    assert np.bincount(kmnist.test_labels).tolist() == [1000] * 10
-    assert kmnist.name == "KMNIST"
-    assert kmnist.class_names == CLASS_NAMES and kmnist.romaji == ROMAJI
+    assert (len(kmnist.train_images), len(kmnist.test_images)) == (60000, 10000)
+    assert (kmnist.name, kmnist.class_names, kmnist.romaji) == ("KMNIST", CLASS_NAMES, ROMAJI)
     assert kmnist.fingerprint.startswith("8ca39712f171")
 
 
-@pytest.mark.parametrize("name", ["train_images", "train_labels", "test_images", "test_labels"])
+@pytest.mark.parametrize("name", ARRAYS)
 def test_the_fingerprint_changes_with_every_array_its_type_and_its_shape(tiny10, name):
     array = getattr(tiny10, name)
-    other = array.copy()
+    other, same = array.copy(), np.asfortranarray(array)
     other.flat[-1] ^= 1
-    others = [other, array.astype(np.int8)] if "labels" in name else [other]
-    for changed in others:
-        assert replace(tiny10, **{name: changed}).fingerprint != tiny10.fingerprint
-    wide = {
-        part: getattr(tiny10, part).reshape(-1, 4, 9) for part in ("train_images", "test_images")
-    }
-    assert replace(tiny10, **wide).fingerprint != tiny10.fingerprint
-    same = np.asfortranarray(array)
+    wide = {part: getattr(tiny10, part).reshape(-1, 4, 9) for part in IMAGES}
+    changes = [wide, {name: other}]
+    if "labels" in name:
+        changes.append({name: array.astype(np.int8)})
+    for change in changes:
+        assert replace(tiny10, **change).fingerprint != tiny10.fingerprint
     assert replace(tiny10, **{name: same, "name": "b"}).fingerprint == tiny10.fingerprint
 
 
@@ -70,9 +64,7 @@ def test_classes_without_readings_are_called_by_their_names_and_the_kana_have_th
     ("images", "fraction", "held_out"),
     [(240, 0.2, 48), (60, 0.2, 12), (33, 0.2, 7), (3, 0.2, 1), (240, 0.5, 120), (240, 0, 0)],
 )
-def test_a_share_of_the_training_images_validates_and_every_image_has_one_part(
-    images, fraction, held_out
-):
+def test_a_share_validates_and_every_image_has_one_part(images, fraction, held_out):
     config = Config(validation_fraction=fraction, early_stop=fraction > 0, seed=3)
     training, validation = split_rows(images, config)
     assert (len(training), len(validation)) == (images - held_out, held_out)
@@ -80,94 +72,59 @@ def test_a_share_of_the_training_images_validates_and_every_image_has_one_part(
     assert [*training, *validation] == order and sorted(order) == list(range(images))
 
 
-def test_the_seed_and_the_fraction_alone_decide_the_split():
-    own = split_rows(240, Config())[1].tolist()
-    same = ALL_CHANGED.replace(seed=0, validation_fraction=0.2)
-    assert split_rows(240, same)[1].tolist() == own
-    assert {*split_rows(240, Config(seed=1))[1]} != {*own} != {*range(192, 240)}
+def expected_images(images, mode, mean, std):
+    """Return standardised images, (n, pixels), by the statistics of each pixel."""
+    x = images.reshape(len(images), -1).astype(float)
+    if mode == "global":
+        mean, std = mean.mean(), np.sqrt((std**2 + mean**2).mean() - mean.mean() ** 2)
+    if mode == "image":
+        mean, std = x.mean(axis=1, keepdims=True), x.std(axis=1, keepdims=True)
+    if mode in ("scale", "none"):
+        mean, std = 0, np.array(255 if mode == "scale" else 1)
+    return (x - mean) / np.where(std == 0, 1, std)
 
 
-@pytest.mark.parametrize("config", [Config(seed=3), ALL_CHANGED], ids=["pixel", "global"])
+@pytest.mark.parametrize("mode", ["pixel", "global", "image", "scale", "none"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_all_three_parts_are_standardised_by_the_training_part_alone(make_dataset, config, dtype):
-    """Also a pixel that never changes in the training images: it is divided by 1."""
-    tiny = make_dataset(side=5)
-    test_images = tiny.test_images[:, :, 1:].copy()
-    test_images[:, 0, 0] = 9
-    train_images = tiny.train_images[:, :, 1:].copy()
-    train_images[:, 0, 0] = 7
-    data = replace(tiny, train_images=train_images, test_images=test_images)
+def test_all_parts_are_standardised_by_the_training_part_alone(make_dataset, mode, dtype):
+    """Also a pixel that never changes in the training images, and a blank image."""
+    made = make_dataset()
+    images, tests = (x[:, :, 1:].copy() for x in (made.train_images, made.test_images))
+    images[:, 0, 0], tests[:, 0, 0], tests[3] = 7, 9, 77
+    data = replace(made, train_images=images, test_images=tests)
+    config = Config(seed=3, standardisation=mode)
     split = split_and_standardise(data, config, dtype)
     training, validation = split_rows(240, config)
-    pixels = train_images[training].reshape(-1, 20).astype(float)
-    axis = None if config.standardisation == "global" else 0
-    mean, std = pixels.mean(axis), np.where(pixels.std(axis) == 0, 1, pixels.std(axis))
-    np.testing.assert_allclose(split.mean, np.broadcast_to(mean, 20), rtol=1e-6)
-    assert split.mean.dtype == split.std.dtype == dtype
     np.testing.assert_array_equal(split.rows, training)
-    tolerance = 1e-12 if dtype is np.float64 else 2e-6
-    test, train = (test_images, data.test_labels), (train_images, data.train_labels)
-    for part, labels, (images, own), rows in (
-        (split.train, split.train_labels, train, training),
-        (split.validation, split.validation_labels, train, validation),
-        (test_images.reshape(60, -1), data.test_labels, test, np.arange(60)),
-    ):
-        x = part if part is split.train else standardise(part.astype(dtype), split.mean, split.std)
-        expected = (images[rows].reshape(-1, 20) - mean) / std
-        np.testing.assert_allclose(x, expected, rtol=1e-5, atol=tolerance)
-        assert x.dtype == dtype and x.shape == expected.shape
-        np.testing.assert_array_equal(labels, own[rows])
+    np.testing.assert_array_equal(split.train_labels, data.train_labels[training])
+    np.testing.assert_array_equal(split.validation_labels, data.train_labels[validation])
+    np.testing.assert_array_equal(split.validation, images[validation].reshape(48, 30))
+    assert {split.train.dtype, split.mean.dtype, split.std.dtype} == {np.dtype(dtype)}
+    pixels = images[training].reshape(-1, 30).astype(float)
+    x = standardise(tests.reshape(60, 30).astype(dtype), split.mean, split.std)
+    for found, given in ((x, tests), (split.train, images[training])):
+        expected = expected_images(given, mode, pixels.mean(axis=0), pixels.std(axis=0))
+        tolerance = 1e-12 if dtype is np.float64 else 1e-5
+        np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
+        assert found.dtype == dtype
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_each_image_can_be_standardised_by_itself_alone(make_dataset, dtype):
-    """A blank image becomes zeros."""
-    made = make_dataset(side=5)
-    test_images = made.test_images.copy()
-    test_images[3] = 77
-    split = split_and_standardise(
-        replace(made, test_images=test_images), Config(standardisation="image"), dtype
-    )
-    x = standardise(test_images.reshape(60, -1).astype(dtype), split.mean, split.std)
-    assert x.dtype == split.train.dtype == dtype
-    for found, images in ((x, test_images), (split.train, made.train_images[split.rows])):
-        for own, image in zip(found, images.reshape(-1, 25).astype(float), strict=True):
-            np.testing.assert_allclose(own, (image - image.mean()) / (image.std() or 1), atol=1e-5)
-
-
-@pytest.mark.parametrize(("mode", "divisor"), [("scale", 255), ("none", 1)])
-def test_pixels_that_are_not_standardised_are_scaled_or_stay_as_they_are(tiny, mode, divisor):
-    split = split_and_standardise(tiny, Config(standardisation=mode), np.float64)
-    x = standardise(tiny.test_images.reshape(60, -1).astype(float), split.mean, split.std)
-    np.testing.assert_allclose(x, tiny.test_images.reshape(60, -1) / divisor)
-
-
-# ---- standardised images -------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("rows", [1999, 2000, 2001, 4100])
-def test_statistics_are_taken_over_every_chosen_image_once(rows):
-    images = np.random.default_rng(0).integers(0, 256, (5000, 3)).astype(np.uint8)
-    chosen = np.random.default_rng(1).permutation(5000)[:rows]
-    mean, std = pixel_statistics(images, chosen)
-    np.testing.assert_allclose(mean, images[chosen].mean(axis=0), rtol=1e-14)
-    np.testing.assert_allclose(std, images[chosen].std(axis=0), rtol=1e-12)
-    mean, std = pixel_statistics(images, chosen, "global")
-    np.testing.assert_allclose(mean, [images[chosen].mean()] * 3, rtol=1e-14)
-    np.testing.assert_allclose(std, [images[chosen].std()] * 3, rtol=1e-12)
+# ---- copies --------------------------------------------------------------------------------------
 
 
 def test_data_and_copies_of_it_do_not_change_with_the_arrays_that_they_were_made_of(make_dataset):
     """Else a result would be kept, and found, under the fingerprint of other data."""
     made = make_dataset()
-    names = ("train_images", "train_labels", "test_images", "test_labels")
-    arrays = {name: getattr(made, name).copy() for name in names}
-    data = replace(made, **arrays)
+    arrays = {name: getattr(made, name).copy() for name in ARRAYS}
+    given = {name: array[:] for name, array in arrays.items()}
+    for name in IMAGES:
+        given[name].flags.writeable = False  # but not the array that it is a view of
+    data = replace(made, **given)
     copies = data, copy.deepcopy(data), pickle.loads(pickle.dumps(data))
     for array in arrays.values():
         array[:3] = array[3:6]
     for each in copies:
-        for name in names:
+        for name in ARRAYS:
             np.testing.assert_array_equal(getattr(each, name), getattr(made, name))
             with pytest.raises(ValueError, match="read-only"):
                 getattr(each, name)[0] = 0

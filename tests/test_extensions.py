@@ -15,7 +15,7 @@ from textbook import (
     some_model,
 )
 
-from kmnist_mlp import Config, train
+from kmnist_mlp import Config
 from kmnist_mlp.config import Stream, generator
 from kmnist_mlp.data import one_hot
 from kmnist_mlp.extensions import BatchNormalisation, Dropout
@@ -27,15 +27,10 @@ from kmnist_mlp.training import Training
 
 LAYERS = (5, 7, 6, 3)
 OPTIONS = {
-    "batch_normalisation": True,
-    "dropout": 0.4,
-    "label_smoothing": 0.2,
-    "mixup": 0.4,
+    "batch_normalisation": True, "dropout": 0.4, "label_smoothing": 0.2, "mixup": 0.4,
     "weight_averaging": 0.5,
-}
-each_option = pytest.mark.parametrize(
-    "options", [*({name: value} for name, value in OPTIONS.items()), OPTIONS], ids=" ".join
-)
+}  # fmt: skip
+EACH = [{name: value} for name, value in OPTIONS.items()]
 
 
 def method(kind, model, seed=0, **options):
@@ -50,9 +45,15 @@ def normalisation(model, seed=0):
     return found
 
 
-def by_the_batch(gains):
-    """Return what normalises z with the statistics of the mini-batch."""
-    return lambda layer, z: gains[layer] * (z - z.mean(axis=0)) / np.sqrt(z.var(axis=0) + 1e-5)
+class Watch(Callback):
+    """Keeps mini-batches and their targets; its hook comes last."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def mini_batch(self, x, t):
+        self.seen.append((x.copy(), t.copy()))
 
 
 def of_kind(run, kind):
@@ -60,11 +61,9 @@ def of_kind(run, kind):
     return next((each for each in run.methods if isinstance(each, kind)), None)
 
 
-@each_option
+@pytest.mark.parametrize("options", [*EACH, OPTIONS], ids=" ".join)
 @pytest.mark.parametrize("activation", FUNCTIONS)
-def test_a_step_of_training_is_the_slope_of_its_loss_times_the_learning_rate(
-    tiny, activation, options
-):
+def test_a_step_is_the_slope_of_its_loss_times_the_learning_rate(tiny, activation, options):
     """All images are one mini-batch, in whose middle half an epoch is done."""
     config = Config(
         (36, 5, 4, 3), activation, 0.01, 10**6, 8, L1_penalty=0.2, L2_penalty=0.3, seed=2,
@@ -77,17 +76,16 @@ def test_a_step_of_training_is_the_slope_of_its_loss_times_the_learning_rate(
     if normalise:
         normalise.values[0] = np.linspace(0.6, 1.4, 9)
         gains = [gain.copy() for gain in normalise.gains]
-    model, order = run.model.copy(), generator(2, Stream.BATCHES).permutation(192)
-    run.train_epoch()
-    targets = smoothed(run.split.train_labels[order], 3, config.label_smoothing)
-    if config.mixup:
-        rng = generator(2, Stream.MIXUP)
-        other, share = rng.permutation(192), rng.beta(0.4, 0.4, (192, 1))
-        targets = share * targets + (1 - share) * targets[other]
+    model, watch = run.model.copy(), Watch()
+    run.train_epoch([watch])
+    ((x, targets),) = watch.seen
+
+    def by_the_batch(layer, z):
+        return gains[layer] * (z - z.mean(axis=0)) / np.sqrt(z.var(axis=0) + 1e-5)
 
     def loss():
-        own = by_the_batch(gains) if normalise else None
-        p = probabilities(model, run.batch, own, drop.masks if drop else None)
+        masks = drop.masks if drop else None
+        p = probabilities(model, x, by_the_batch if normalise else None, masks)
         norms = sum(0.2 * np.abs(w).sum() + 0.3 * (w**2).sum() for w in model.weights)
         return -(targets * np.log(p)).sum() + norms
 
@@ -171,37 +169,27 @@ def test_training_distorts_its_mini_batches_and_not_what_it_measures(tiny):
     assert plain.measure(plain.model) == distorting.measure(plain.model)
 
 
-class Watch(Callback):
-    """A callback with hooks, which come after those of the configuration."""
-
-    def start(self, run):
-        self.run, self.seen = run, []
-
-    def mini_batch(self, x, t):
-        self.seen.append((x.copy(), t.copy()))
-
-
 def test_mixup_mixes_each_image_with_another_one_in_the_share_of_their_targets(tiny):
     """Also in the last, smaller mini-batch, and with smoothed labels; the targets stay as given."""
     config = Config((36, 3), batch_size=150, epochs=1, seed=4, mixup=0.5, label_smoothing=0.3)
     watch, rng = Watch(), generator(4, Stream.MIXUP)
-    train(config, tiny, np.float64, callbacks=[watch])
-    order, split = generator(4, Stream.BATCHES).permutation(192), watch.run.split
+    run = Training(config, tiny, np.float64)
+    run.train_epoch([watch])
+    order, split = generator(4, Stream.BATCHES).permutation(192), run.split
     for part, (x, targets) in zip((order[:150], order[150:]), watch.seen, strict=True):
         other = rng.permutation(len(part))
         share = rng.beta(0.5, 0.5, (len(part), 1))
         own = split.train[part], smoothed(split.train_labels[part], 3, 0.3)
         for found, plain in zip((x, targets), own, strict=True):
             np.testing.assert_allclose(found, share * plain + (1 - share) * plain[other], atol=1e-9)
-    np.testing.assert_array_equal(watch.run.targets, one_hot(split.train_labels, 3))
+    np.testing.assert_array_equal(run.targets, one_hot(split.train_labels, 3))
 
 
 @pytest.mark.parametrize("normalised", [False, True])
-def test_averaged_weights_are_measured_and_returned_and_training_goes_on_with_its_own(
-    tiny, normalised
-):
-    config = Config((36, 8, 3), batch_size=64, epochs=2, early_stop=False, seed=3)
-    config = config.replace(batch_normalisation=normalised)
+def test_averaged_weights_are_returned_and_training_goes_on_with_its_own(tiny, normalised):
+    config = Config(
+        (36, 8, 3), batch_size=64, early_stop=False, seed=3, batch_normalisation=normalised
+    )
     plain = Training(config, tiny, np.float64)
     run = Training(config.replace(weight_averaging=0.7), tiny, np.float64)
     own, taken = of_kind(run, BatchNormalisation), []

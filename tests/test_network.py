@@ -2,8 +2,8 @@
 
 import copy
 import pickle
+import sys
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -40,10 +40,8 @@ def assert_same_model(a, b):
 @pytest.mark.parametrize("layers", TOPOLOGIES, ids=str)
 @pytest.mark.parametrize("activation", FUNCTIONS)
 @pytest.mark.parametrize(("L1", "L2"), [*product((0, 0.3), (0, 0.2))])
-def test_a_training_step_is_the_slope_of_loss_and_penalties_along_every_parameter(
-    layers, activation, L1, L2
-):
-    """At learning rate 1, without momentum, the step is the gradient itself: w - w'."""
+def test_a_step_is_the_slope_of_the_loss_along_every_parameter(layers, activation, L1, L2):
+    """With penalties. At learning rate 1, without momentum, it is the gradient: w - w'."""
     model, (x, y) = some_model(layers, activation), some_batch(layers)
     targets = smoothed(y, layers[-1])
 
@@ -101,12 +99,13 @@ def test_each_seed_and_each_layer_has_weights_of_its_own_and_float32_those_of_fl
 # ---- copies --------------------------------------------------------------------------------------
 
 
-def standardised_model(layers=(12, 5, 3), shape=(3, 4)):
+def standardised_model():
     """Return a network with a standardisation, and images of uint8 for it."""
-    model, rng = some_model(layers, "sigmoid", dtype=np.float32), np.random.default_rng(4)
-    mean, std = rng.uniform(20, 200, layers[0]), rng.uniform(0.5, 90, layers[0])
+    model = some_model((12, 5, 3), "sigmoid", dtype=np.float32)
+    rng = np.random.default_rng(4)
+    mean, std = rng.uniform(20, 200, 12), rng.uniform(0.5, 90, 12)
     model.standardisation = mean.astype(np.float32), std.astype(np.float32)
-    return model, rng.integers(0, 256, (6, *shape)).astype(np.uint8)
+    return model, rng.integers(0, 256, (6, 3, 4), np.uint8)
 
 
 @pytest.mark.parametrize(
@@ -114,18 +113,15 @@ def standardised_model(layers=(12, 5, 3), shape=(3, 4)):
     [
         lambda model, _: model.copy(),
         lambda model, _: pickle.loads(pickle.dumps(model)),
-        lambda model, path: MLP.load(model.save(path)),
         lambda model, path: MLP.load(str(model.save(str(path)))),
         lambda model, _: MLP.from_arrays(model.activation, model.to_arrays()),
         lambda model, _: MLP.from_parameters(
             model.activation.upper(), model.weights, model.biases, model.standardisation
         ),
     ],
-    ids=["copy", "pickle", "file", "path as str", "arrays", "parameters"],
+    ids=["copy", "pickle", "file", "arrays", "parameters"],
 )
-def test_every_kind_of_copy_is_equal_and_can_be_trained_without_touching_the_original(
-    tmp_path, duplicate
-):
+def test_every_kind_of_copy_is_equal_and_trained_without_the_original(tmp_path, duplicate):
     model, images = standardised_model()
     x, y = standardised(model, model.checked_inputs(images)), np.arange(6) % 3
     twin, loss, kept = duplicate(model, tmp_path / "model"), model.loss(x, y), copy.deepcopy(model)
@@ -142,7 +138,7 @@ def test_every_kind_of_copy_is_equal_and_can_be_trained_without_touching_the_ori
 # ---- images as they are --------------------------------------------------------------------------
 
 
-def test_a_network_that_knows_its_standardisation_takes_images_as_they_are():
+def test_only_a_network_that_knows_its_standardisation_takes_images_as_they_are():
     model, images = standardised_model()
     mean, std = model.standardisation
     expected = probabilities(model, (images.reshape(6, 12) - mean) / std)
@@ -150,13 +146,9 @@ def test_a_network_that_knows_its_standardisation_takes_images_as_they_are():
         np.testing.assert_allclose(model.predict_proba(form), expected, rtol=1e-4)
         np.testing.assert_array_equal(model.predict(form), expected.argmax(axis=1))
     np.testing.assert_allclose(model.predict_proba(images[2]), expected[[2]], rtol=1e-4)
-
-
-def test_numbers_that_are_not_uint8_are_taken_as_standardised_and_uint8_needs_statistics():
-    model, images = standardised_model()
     rows = images.reshape(6, 12)
     plain = MLP.from_parameters("sigmoid", model.weights, model.biases)
-    for x in (rows / 255, rows.astype(int)):
+    for x in (rows / 255, rows.astype(int)):  # of another type: standardised already
         np.testing.assert_array_equal(model.predict_proba(x), plain.predict_proba(x))
     with pytest.raises(ValueError, match=r"^x .*uint8"):
         plain.predict_proba(rows)
@@ -176,28 +168,30 @@ def test_an_altered_file_is_refused_or_holds_the_same_model(saved):
     """A byte that only says when a member was written may change; a number may not."""
     model, path = saved
     content = path.read_bytes()
-    refused = 0
-    for place in range(0, len(content), 5):
+    refused, places = 0, range(0, len(content), 5)
+    for place in places:
         path.write_bytes(content[:place] + bytes([content[place] ^ 6]) + content[place + 1 :])
         try:
-            loaded = MLP.load(path)
+            assert_same_model(MLP.load(path), model)
         except ValueError as error:
             assert "model.npz" in str(error)
             refused += 1
-        else:
-            assert_same_model(loaded, model)
-    assert refused > len(content) / 5 / 2
+    assert refused > len(places) / 2
+
+
+class Trap:
+    def __reduce__(self):
+        return sys.exit, ("code from a file was run",)
 
 
 # What a file holds instead of a model, made of the header and the arrays of one that is right.
 FOREIGN = {
-    "other archive": lambda path, h, a: np.savez(path, arr_0=a["weights_0"]),
+    "pickle": lambda path, h, a: np.savez(path, header=np.array([Trap()], object)),
+    "altered": lambda path, h, a: np.savez(path, **{**np.load(path), "biases_0": -a["biases_0"]}),
     "no biases": lambda path, h, a: save_arrays(path, h, {k: a[k] for k in a if k != "biases_1"}),
-    "no parameters": lambda path, h, a: save_arrays(path, h, {}),
     "other activation": lambda path, h, a: save_arrays(path, h | {"activation": "softplus"}, a),
     "header of a list": lambda path, h, a: save_arrays(path, [1, 2], a),
     "misfit": lambda path, h, a: save_arrays(path, h, a | {"weights_1": np.zeros((9, 3))}),
-    "integers": lambda path, h, a: save_arrays(path, h, {k: a[k].astype(int) for k in a}),
 }
 
 
@@ -207,15 +201,3 @@ def test_a_file_that_holds_no_model_is_refused_by_name(saved, make):
     make(path, *load_arrays(path))
     with pytest.raises(ValueError, match="model.npz"):
         MLP.load(path)
-
-
-def test_a_pickled_file_is_not_run(saved, tmp_path):
-    class Trap:
-        def __reduce__(self):
-            return (Path.touch, (tmp_path / "sprung",))
-
-    _, path = saved
-    np.savez(path, header=np.array([Trap()], object))
-    with pytest.raises(ValueError, match="model.npz"):
-        MLP.load(path)
-    assert not (tmp_path / "sprung").exists()

@@ -48,16 +48,9 @@ def test_every_output_has_the_value_of_the_textbook_and_its_own_shape_and_type(m
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize(
     ("gamma", "L2", "schedule", "warm_up"),
-    [
-        (0, 0, "constant", 0),
-        (0.9, 0, "constant", 0),
-        (0.5, 0.05, "constant", 0),
-        (0, 0.05, "cosine", 1.5),
-    ],
+    [(0.9, 0, "constant", 0), (0.5, 0.05, "constant", 0), (0, 0.05, "cosine", 1.5)],
 )
-def test_training_is_that_of_scikit_learn_on_data_prepared_without_this_module(
-    tiny, activation, gamma, L2, schedule, warm_up
-):
+def test_training_is_that_of_scikit_learn(tiny, activation, gamma, L2, schedule, warm_up):
     """Their split, scaler, order, network and optimiser: 55 mini-batches, each eleventh smaller.
 
     Scikit-learn takes mean gradients, no factor 1 - gamma, and alpha / 2 * ||W||^2. The learning
@@ -72,21 +65,16 @@ def test_training_is_that_of_scikit_learn_on_data_prepared_without_this_module(
 
     order = np.random.default_rng([seed, 1]).permutation(240)[:192]
     x, y = tiny.train_images.reshape(240, -1)[order], tiny.train_labels[order]
-    x = StandardScaler().fit_transform(x.astype(float))
+    scaler = StandardScaler().fit(x.astype(float))
+    x = scaler.transform(x)
     theirs = MLPClassifier(
-        hidden_layer_sizes=sizes[1:-1],
-        activation=THEIR_NAMES[activation],
-        solver="sgd",
-        momentum=gamma,
-        nesterovs_momentum=False,
-        alpha=2 * L2,
-        shuffle=False,
-    )
+        sizes[1:-1], THEIR_NAMES[activation], solver="sgd", alpha=2 * L2, momentum=gamma,
+        nesterovs_momentum=False, shuffle=False,
+    )  # fmt: skip
     theirs.partial_fit(x[:size], y[:size], classes=range(3))  # so that it has its attributes
     start = MLP(sizes, activation, seed, np.float64)
-    for own, copied in zip(
-        theirs.coefs_ + theirs.intercepts_, start.weights + start.biases, strict=True
-    ):
+    found = theirs.coefs_ + theirs.intercepts_
+    for own, copied in zip(found, start.weights + start.biases, strict=True):
         own[...] = copied
     for velocity in theirs._optimizer.velocities:
         velocity[...] = 0
@@ -100,10 +88,7 @@ def test_training_is_that_of_scikit_learn_on_data_prepared_without_this_module(
                 factor = math.cos(math.pi * done / 5 / 2) ** 2 * min(1, done / warm_up)
             theirs._optimizer.learning_rate = rate * factor * (1 - gamma) * len(part)
             theirs.partial_fit(x[part], y[part])
-    expected = theirs.coefs_ + theirs.intercepts_
-    for own, wanted in zip(ours.model.weights + ours.model.biases, expected, strict=True):
+    for own, wanted in zip(ours.model.weights + ours.model.biases, found, strict=True):
         np.testing.assert_allclose(own, wanted, rtol=1e-10, atol=1e-11)
-    test = StandardScaler().fit(tiny.train_images.reshape(240, -1)[order].astype(float))
-    assert ours.test_accuracy == theirs.score(
-        test.transform(tiny.test_images.reshape(60, -1)), tiny.test_labels
-    )
+    test = scaler.transform(tiny.test_images.reshape(60, -1))
+    assert ours.test_accuracy == theirs.score(test, tiny.test_labels)

@@ -1,39 +1,23 @@
-"""The stand-in is always the same, looks like Kuzushiji-MNIST, and its test set is harder."""
+"""The stand-in is always the same, in the form of Kuzushiji-MNIST."""
 
 import hashlib
 
 import numpy as np
-import pytest
 
-from kmnist_mlp import Config, Dataset, train
 from kmnist_mlp.data import CLASS_NAMES
 from kmnist_mlp.datasets.stand_in import KANA, draw_stand_in
 
 
-@pytest.fixture(scope="module")
-def drawn():
-    return draw_stand_in()
-
-
-def test_it_is_the_same_on_every_machine_with_the_shapes_types_and_classes_of_kmnist(drawn):
+def test_it_is_the_same_on_every_machine_with_the_shapes_types_and_classes_of_kmnist():
+    drawn = draw_stand_in()
     together = b"".join(array.tobytes() for array in drawn)
     assert hashlib.sha256(together).hexdigest().startswith("b8b0a09f1fb8")
     assert [array.shape for array in drawn] == [(6000, 28, 28), (6000,), (1000, 28, 28), (1000,)]
     assert {array.dtype for array in drawn} == {np.dtype(np.uint8)}
     assert tuple(KANA) == CLASS_NAMES
-    for labels in (drawn[1], drawn[3]):
-        assert np.bincount(labels).tolist() == [len(labels) / 10] * 10
-        assert len(set(labels[:50].tolist())) == 10, "the order must be random"
 
 
 def test_another_seed_draws_another_set_and_test_images_do_not_change_training_images():
     first, other, many = (draw_stand_in(30, n, seed) for n, seed in ((10, 1), (10, 2), (50, 1)))
     assert not np.array_equal(first[0], other[0])
     assert np.array_equal(first[0], many[0]) and np.array_equal(first[1], many[1])
-
-
-def test_its_test_images_are_harder_than_its_validation_images(drawn):
-    config = Config(layer_specs=(784, 48, 10), epochs=8)
-    result = train(config, Dataset(*drawn, name="stand-in data"))
-    assert result.returned["validation_accuracy"] > 0.8, "it can be learned"
-    assert result.returned["validation_accuracy"] - result.test_accuracy > 0.05
