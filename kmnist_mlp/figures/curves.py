@@ -91,11 +91,10 @@ def _draw_curves(numbers: pd.DataFrame, heading: str, kind: str, label: str) -> 
         column = f"{part}_{kind}"
         if ours[column].isna().all():
             continue
-        curves = _draw_seeds_and_mean(axis, ours, column, part, color=colour)
+        shared, mean = _draw_seeds_and_mean(axis, ours, column, part, color=colour)
         ends = ours[ours.epoch > 0].groupby("seed").last()
         axis.plot(ends.epoch, ends[column], "|", color=colour, ms=7)
-        shared = curves.dropna()
-        mean, deviation = shared.mean(axis=1), shared.std(axis=1).fillna(0)
+        deviation = shared.std(axis=1).fillna(0)
         style = {"color": colour, "alpha": 0.2, "lw": 0}
         axis.fill_between(mean.index, mean - deviation, mean + deviation, **style)
         if len(paper):
@@ -132,8 +131,8 @@ def overlay(results: Results, names: str | Iterable[str], *quantities: str) -> R
         for name, (colour, dashes) in zip(names, cycle(zip(COLOURS, DASHES, strict=True))):
             rows = percent[percent.experiment == name]
             style = {"color": colour, "ls": dashes}
-            curves = _draw_seeds_and_mean(axis, rows, quantity, title(name), **style)
-            if len(mean := curves.dropna().mean(axis=1)):
+            _, mean = _draw_seeds_and_mean(axis, rows, quantity, title(name), **style)
+            if len(mean):
                 if is_accuracy:
                     epoch, value = mean.idxmax(), f"{mean.max():.1f} %"
                 else:
@@ -150,13 +149,17 @@ def overlay(results: Results, names: str | Iterable[str], *quantities: str) -> R
 
 def _draw_seeds_and_mean(
     axis: Axes, rows: pd.DataFrame, column: str, label: str, **style: object
-) -> pd.DataFrame:
-    """Draw seeds thin and their mean thick; return the curves, a column per seed."""
+) -> tuple[pd.DataFrame, pd.Series]:
+    """Draw seeds thin and their mean thick.
+
+    Return the curves, a column per seed, and their mean: until the first seed stops.
+    """
     curves = rows.pivot(index="epoch", columns="seed", values=column).loc[1:]
     axis.plot(curves.index, curves, lw=0.6, alpha=0.45, **style)
-    mean = curves.dropna().mean(axis=1)  # until the first seed stops
+    shared = curves.dropna()
+    mean = shared.mean(axis=1)
     axis.plot(mean.index, mean, lw=2, label=label, **style)
-    return curves
+    return shared, mean
 
 
 def _kept_and_stopped(numbers: pd.DataFrame) -> pd.Series:

@@ -14,7 +14,7 @@ from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.analysis import ConfidentErrors
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures.report_figure import ReportFigure, report_figure, title
-from kmnist_mlp.figures.style import PANEL, heat_map, in_two_lines, legend_above, panel
+from kmnist_mlp.figures.style import PANEL, heat_map, legend_above, panel
 from kmnist_mlp.support.colours import GREEN, GREY, ORANGE
 from kmnist_mlp.support.statistics import in_percent
 
@@ -175,7 +175,8 @@ def confusion_matrix(matrix: np.ndarray, data: Dataset) -> ReportFigure:
     percent = np.where(images > 0, 100 * matrix / np.maximum(images, 1), np.nan)
     errors = percent - np.diag(np.diag(percent))
     figure, axis = panel(4.6)
-    seen = pd.DataFrame(errors, labels, in_two_lines(labels))
+    below = [label.replace(" ", "\n") for label in labels]  # in two lines
+    seen = pd.DataFrame(errors, labels, below)
     heat_map(axis, seen.where(errors >= 0.05), fontsize=8, cmap="Oranges", vmin=0)
     style = {"ha": "center", "va": "center", "fontsize": 8, "weight": "bold"}
     for place, share in enumerate(np.diag(percent)):

@@ -15,7 +15,7 @@ from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures.comparison import VERDICT_STYLES
 from kmnist_mlp.figures.report_figure import ReportFigure, report_figure, title
 from kmnist_mlp.figures.style import legend_above, panel
-from kmnist_mlp.figures.tables import ends, table_of
+from kmnist_mlp.figures.tables import in_words, table_of
 from kmnist_mlp.gradient_check import TOLERANCE
 from kmnist_mlp.support.colours import BLUE, COMPUTED, GREY, ORANGE, PALE, SKY
 from kmnist_mlp.support.statistics import (
@@ -163,8 +163,8 @@ def changes_table(numbers: pd.DataFrame) -> pd.DataFrame:
         unit, factor = units[quantity]
         row = rows.setdefault(f"{deviation}: {title(name)}", {})
         ways = factor * np.reshape(values, (2, 3))
-        for way, (mean, *between) in zip(WAYS, ways, strict=True):
-            row[f"{unit}, {way}"] = f"{signed(mean, 1)} ({ends(*between, 1)})"
+        for way, change in zip(WAYS, ways, strict=True):
+            row[f"{unit}, {way}"] = in_words(*change, 1)
     return table_of(rows, "deviation: experiment", numbers=numbers.reset_index())
 
 

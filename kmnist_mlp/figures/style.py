@@ -5,7 +5,6 @@ import io
 import logging
 import re
 import zlib
-from collections.abc import Iterable
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -115,11 +114,6 @@ def heat_map(
     axis.invert_yaxis()
     axis.grid(False)
     return mesh
-
-
-def in_two_lines(labels: Iterable[str]) -> list[str]:
-    """Return labels such as "お o" with the second word below the first."""
-    return [label.replace(" ", "\n") for label in labels]
 
 
 def png(figure: Figure, dpi: int | None = None) -> bytes:

@@ -60,11 +60,16 @@ def table_of(
     data_name : str
     numbers : DataFrame
         For download: unrounded.
+        With ``results``, both follow from these: what their runs have measured.
     **shown
         As :meth:`~kmnist_mlp.figures.report_figure.ShownData.of` takes it.
     """
     if not isinstance(rows, pd.DataFrame):
         rows = pd.DataFrame.from_dict(rows, "index", dtype=object)  # Markup stays Markup
+    if results := shown.get("results"):
+        data_name, numbers = results.data_name, results.frame.drop(columns="cached")
+        numbers["kept_epoch"] = [run.kept_epoch for run in results.runs.values()]
+        numbers = numbers[numbers.experiment.isin(shown["names"])]
     stand_in = f" ({data_name.upper()})" if is_stand_in(data_name) else ""
     table = rows.rename(index=title).rename_axis(index=None, columns=corner + stand_in)
     if numbers is not None:
@@ -148,20 +153,7 @@ def comparison(results: Results, names: str | Iterable[str] | None = None) -> pd
         row["stopped at epoch"] = median_and_range(results.values("stopped_epoch", name))
         if diverged := int(results.values("diverged", name).sum()):
             row["stopped at epoch"] += f", {diverged} diverged"
-    return table_of(rows, "experiment", **_measured(results, names, PRINTED))
-
-
-def _measured(results: Results, names: list[str], quantities: Iterable[str]) -> dict[str, Any]:
-    """Return what runs have measured, as :func:`table_of` takes it."""
-    frame = results.frame.drop(columns="cached")
-    frame["kept_epoch"] = [run.kept_epoch for run in results.runs.values()]
-    return {
-        "data_name": results.data_name,
-        "numbers": frame[frame.experiment.isin(names)],
-        "results": results,
-        "names": names,
-        "quantities": quantities,
-    }
+    return table_of(rows, "experiment", results=results, names=names, quantities=PRINTED)
 
 
 def changes(results: Results, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
@@ -182,8 +174,8 @@ def changes(results: Results, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
             mean, *between = interval(one - other)
             row[f"{part} accuracy"] = signed(mean, 2)
             row[f"95 % interval ({part})"] = ends(*between, 2)
-    measured = _measured(results, [*names], ["test_accuracy"])
-    return table_of(rows, "difference, points", **measured)
+    shown = {"results": results, "names": names, "quantities": ["test_accuracy"]}
+    return table_of(rows, "difference, points", **shown)
 
 
 def loss_and_weights(results: Results, names: Iterable[str]) -> pd.DataFrame:
@@ -211,7 +203,7 @@ def loss_and_weights(results: Results, names: Iterable[str]) -> pd.DataFrame:
             "weights near zero, %": plus_minus(share, 1),
         }
     quantities = ["late_fluctuation", "small_weight_share"]
-    return table_of(rows, "experiment", **_measured(results, names, quantities))
+    return table_of(rows, "experiment", results=results, names=names, quantities=quantities)
 
 
 def sweep_table(sweep: pd.DataFrame, count: int = 5) -> pd.DataFrame:
@@ -283,7 +275,7 @@ def gradient_table(ours: pd.DataFrame, pattern: str) -> pd.DataFrame:
     """
     ours, papers = (
         rows[rows.pattern == pattern]
-        .assign(relative_difference=lambda rows: relative_differences(rows))
+        .assign(relative_difference=relative_differences)
         .reset_index(drop=True)
         for rows in (ours, pd.DataFrame(published_gradients()))
     )

@@ -53,7 +53,10 @@ def executed(folder: Path, store: Path) -> dict[Path, NotebookNode]:
     (:func:`outputs_key`).
     """
     notebooks = read_all(folder)
-    data = _load()
+    data, announcement = load_and_announce()
+    if announcement:
+        tell(announcement)
+        tell("`make html` exports the committed notebooks, with results of KMNIST.")
     kept = {}
     for path, notebook in notebooks.items():
         kept[path] = store / f"{path.stem}-{outputs_key(notebook, data)}.ipynb"
@@ -70,24 +73,14 @@ def executed(folder: Path, store: Path) -> dict[Path, NotebookNode]:
 def execute_in_place(folder: Path) -> list[Path]:
     """Execute the project's notebooks; they are replaced only if all succeed."""
     paths = [*read_all(folder)]
-    data = _load()
-    if data.is_stand_in:
+    data, announcement = load_and_announce()
+    if announcement:
         raise ValueError("committed notebooks carry results of KMNIST, not the stand-in's")
     notebooks, results = _executed_on(data, paths)
     update_readme(folder.parent / "README.md", results)  # refuses before it writes
     for path, notebook in notebooks.items():
         write(notebook, path)
     return paths
-
-
-def _load() -> Dataset:
-    """Load the data, and tell on the console when it is the stand-in."""
-    default_seeds()  # a bad KMNIST_MLP_SEEDS is told before anything is computed
-    data, announcement = load_and_announce()
-    if announcement:
-        tell(announcement)
-        tell("`make html` exports the committed notebooks, with results of KMNIST.")
-    return data
 
 
 def _executed_on(data: Dataset, paths: list[Path]) -> tuple[dict, Results]:

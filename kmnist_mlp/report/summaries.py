@@ -1,7 +1,6 @@
 """What notebooks state in sentences and small tables, computed: a function each."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -100,21 +99,6 @@ def classifiers(results: Results) -> pd.DataFrame:
         columns=cells.columns,
     )
     return pd.concat([ours, cells.set_axis(names)]).rename_axis(columns="classifier")
-
-
-def saturated(results: Results, units: pd.DataFrame, weights: str) -> Results:
-    """Return saturation and gradient norm of the first layer as quantities.
-
-    Parameters
-    ----------
-    results : Results
-    units : DataFrame
-        What :func:`kmnist_mlp.experiments.analysis.saturation_by_seed` gives.
-    weights : str
-        "initial" or "kept".
-    """
-    first = units.query("weights == @weights and layer == 1")
-    return replace(results, frame=first)
 
 
 def judged(results: Results, *sections: str) -> pd.DataFrame:
