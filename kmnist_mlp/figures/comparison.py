@@ -3,7 +3,6 @@
 import textwrap
 from collections.abc import Iterable, Mapping
 from itertools import chain, product
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,7 +38,8 @@ def against_paper(results: Results, names: str | Iterable[str] | None = None) ->
     """
     names = results.chosen(names)
     values = {name: results.values("test_accuracy", name) for name in names}
-    numbers = _by_seed(values, ["experiment"], "test_accuracy_percent")
+    column = "test_accuracy_percent"
+    numbers = pd.concat(values, names=["experiment"]).reset_index(name=column)
     printed = pd.Series({name: PAPER[name].test_accuracy for name in PAPER}, dtype=float)
     numbers["paper_test_accuracy_percent"] = numbers.experiment.map(printed)
     place = numbers.experiment.map(names.index)
@@ -97,11 +97,6 @@ def difference_to_paper(results: Results) -> ReportFigure:
     return report_figure(panels, numbers, results=results, names=names, quantities=UNITS)
 
 
-def _by_seed(values: dict[Any, pd.Series], keys: list[str], column: str) -> pd.DataFrame:
-    """Return a row per key and seed: columns are the keys, seed and the given one."""
-    return pd.concat(values, names=keys).rename(column).reset_index()
-
-
 def _panel_of_rows(labels: Iterable[str]) -> tuple[Figure, Axes]:
     """Return a panel whose rows have these labels, the first one on top."""
     labels = [textwrap.fill(label, 24) for label in labels]
@@ -140,8 +135,8 @@ def contributions(results: Results, start: str, changes: Iterable[str], end: str
     colours = [BLUE] * (len(gains) - 1) + [ORANGE]
     figure, axis = _panel_of_rows(numbers)
     axis.vlines(levels, [0, *rows], [*rows, rows[-1] + 1], color=RULE, lw=1, zorder=1)
-    axis.barh(rows, means, left=levels[:-1], height=0.5, color=colours)
     before = levels[:-1]
+    axis.barh(rows, means, left=before, height=0.5, color=colours)
     axis.hlines(rows, before + low, before + high, color="black", lw=1.2, zorder=4)
     right = before + np.fmax(np.fmax(high, means), 0) + 0.12
     for row, mean, place in zip(rows, means, right, strict=True):
@@ -180,11 +175,9 @@ def scoreboard_figure(judged: pd.DataFrame) -> ReportFigure:
     numbers = numbers.assign(inside=inside, low=inside - (half > 0), high=inside + (half > 0))
     kept = np.isfinite(half) & (judged.p.notna() | (half == 0))
     numbers = numbers[kept & (judged.quantity != "gradient_difference")]
-    sections = numbers.section.str.split(".").str[0].str.capitalize()
-    panels = [
-        _draw_claims(rows, f"Section {section}" if section.isdigit() else section)
-        for section, rows in numbers.groupby(sections, sort=False)
-    ]
+    headings = numbers.section.str.replace(r"^(\d+).*", r"section \1", regex=True)
+    sections = numbers.groupby(headings.str.capitalize(), sort=False)
+    panels = [_draw_claims(rows, heading) for heading, rows in sections]
     verdicts = numbers.verdict.value_counts()
     counts = ", ".join(f"{n} {verdict}" for verdict, n in verdicts.items())
     finding = f"{len(numbers)} claims with an interval over seeds: {counts}."
@@ -252,7 +245,8 @@ def accuracy_by_penalty(results: Results, paths: Mapping[str, Iterable[str]]) ->
         for name, quantity in product(names, colours):
             penalty = getattr(results.of(name)[0].config, f"{kind}_penalty")
             values[kind, penalty, quantity] = results.values(quantity, name)
-    numbers = _by_seed(values, ["kind", "penalty", "quantity"], "percent")
+    keys = ["kind", "penalty", "quantity"]
+    numbers = pd.concat(values, names=keys).reset_index(name="percent")
     drawn = numbers.assign(penalty=numbers.penalty.map("{:g}".format).map(typeset))
     for kind, of_kind in drawn.groupby("kind", sort=False):
         figure, axis = panel(3.3)
@@ -282,7 +276,7 @@ def accuracy_by_parameters(results: Results, names: str | Iterable[str]) -> Repo
         layers = "-".join(map(str, model.layer_specs))
         values[name, layers, model.parameters.size] = results.values("test_accuracy", name)
     keys = ["experiment", "layers", "parameters"]
-    numbers = _by_seed(values, keys, "test_accuracy_percent")
+    numbers = pd.concat(values, names=keys).reset_index(name="test_accuracy_percent")
     means = numbers.groupby(["parameters", "layers"]).test_accuracy_percent.mean()
     sizes = means.index.get_level_values("parameters")
     figure, axis = panel(3.6)

@@ -138,23 +138,20 @@ def first_layer_weights(
         How many units of each experiment.
     """
     names, shape = results.chosen(names), data.train_images.shape[1:]
-    panels, tables, alike = [], [], []
+    panels, tables, alike = [], {}, []
     for name in names:
         weights = results.of(name)[0].model.weights[0]
         largest = np.argsort(-np.linalg.norm(weights, axis=0))[:units]
         chosen = weights[:, largest].T
         scaled = chosen / abs(chosen).max(axis=1, keepdims=True)
         panels.append(image_grid(scaled.reshape(-1, *shape), 5, title(name), signed=True))
-        table = pd.DataFrame(chosen).add_prefix("pixel_").round(4)
-        table.insert(0, "experiment", name)
-        table.insert(1, "unit", largest)
-        tables.append(table)
+        tables[name] = pd.DataFrame(chosen, largest).add_prefix("pixel_").round(4)
         images = weights.T.reshape(-1, *shape)
         neighbours = images[:, :, :-1].ravel(), images[:, :, 1:].ravel()
         alike.append(f"{title(name)} {np.corrcoef(*neighbours)[0, 1]:.2f}")
     finding = f"Correlation of the weights of neighbouring pixels: {', '.join(alike)}."
-    shown = {"results": results, "names": names}
-    return report_figure(panels, pd.concat(tables), finding, **shown)
+    numbers = pd.concat(tables, names=["experiment", "unit"]).reset_index()
+    return report_figure(panels, numbers, finding, results=results, names=names)
 
 
 def confusion_matrix(matrix: np.ndarray, data: Dataset) -> ReportFigure:

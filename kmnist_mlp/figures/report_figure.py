@@ -72,14 +72,12 @@ class ShownData:
         ``results`` are what the numbers come from, ``names`` those of the experiments
         shown.
         """
-        names, seeds = list(names), ()
-        configs = {name: results.of(name)[0].config.to_dict() for name in names}
-        for config in configs.values():
-            del config["seed"]
-        if names:
-            frame = results.frame[results.frame.experiment.isin(names)]
-            seeds = tuple(map(int, frame.seed.unique()))
-        return cls(csv_text(numbers), tuple(quantities), configs, seeds)
+        configs, seeds = {}, {}
+        for name in names:
+            configs[name] = results.of(name)[0].config.to_dict()
+            del configs[name]["seed"]
+            seeds |= dict.fromkeys(run.config.seed for run in results.of(name))
+        return cls(csv_text(numbers), tuple(quantities), configs, tuple(seeds))
 
 
 @dataclass(frozen=True)

@@ -34,9 +34,7 @@ from kmnist_mlp.figures.tables import bug_verdict
 from kmnist_mlp.results import TrainingResult
 from kmnist_mlp.support.statistics import interval, median_and_range, plus_minus, signed
 
-TEXTS = tomllib.loads(
-    Path(__file__).with_name("texts").joinpath("notebook.toml").read_text("utf-8")
-)
+TEXTS = tomllib.loads((Path(__file__).parent / "texts/notebook.toml").read_text("utf-8"))
 
 
 def begin(seeds: Sequence[int] | None = None) -> Dataset:
@@ -130,25 +128,25 @@ def show(
     say(f"**{number}.** {full}", role="caption")
 
 
-def show_curves(results: Results, name: str, caption: str = "") -> None:
+def show_curves(results: Results, name: str) -> None:
     """Show the learning curves of an experiment with the paper's figure numbers.
+
+    The caption names the experiment: one of one's own, which has no figure in the
+    paper, with what of its configuration is not the default.
 
     Parameters
     ----------
     results : Results
     name : str
         Of any experiment in ``results``.
-    caption : str
-        As in :func:`show`. By default it names the experiment: one of one's own, which
-        has no figure in the paper, with what of its configuration is not the default.
     """
     entry = PAPER.get(name)
-    if not caption and entry and entry.figures:
+    if entry and entry.figures:
         text = entry.title[0].upper() + entry.title[1:]
         if entry.config.early_stop and "early stopping" not in text:
             text += ", early stopping"
         caption = TEXTS["papers_curves"].format(*entry.figures, text)
-    elif not caption:
+    else:
         config = results.of(name)[0].config
         caption = TEXTS["curves"].format(title(name), setting(config))
     show(learning_curves(results, name), caption)

@@ -199,12 +199,6 @@ def distance_to_paper(results: Results) -> str:
     return f"{points:.2f} points of test accuracy and {loss:.4f} of loss"
 
 
-def of_ablated(results: Results) -> Results:
-    """Return the results of the experiments of which each deviation was measured."""
-    frame = results.frame[results.frame.experiment.isin(readings.ABLATED)]
-    return Results.of_frame(frame, results.data_name)
-
-
 def distances_to_printed(judged: pd.DataFrame) -> str:
     """Return the median distance of our means to what the paper prints."""
     printed = judged[judged.one_run & (judged.verdict_code != "")].set_index("kind")

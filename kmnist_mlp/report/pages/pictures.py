@@ -71,9 +71,11 @@ def picture_html(content: str, prefix: str, alt: str, width: float = 0, **_) -> 
     alternative text has one language: Japanese characters before their reading are left
     out.
 
-    Examples -------- >>> print(picture_html('<svg><path id="a" style="fill:
-    #0072b2"/></svg>', "p", "す su")) <svg class="figure" role="img"
-    aria-label="su"><path id="p-a" style="fill: var(--blue)"/></svg>
+    Examples
+    --------
+    >>> path = '<path id="a" style="fill: #0072b2"/>'
+    >>> print(picture_html(f"<svg>{path}</svg>", "p", "す su"))
+    <svg class="figure" role="img" aria-label="su"><path id="p-a" style="fill: var(--blue)"/></svg>
     """
     kind = "figure wide" if width > WIDE else "figure"
     alt = " ".join(re.sub(rf"{KANA.pattern}\s*", "", alt).split())
