@@ -212,14 +212,9 @@ def _draw_claims(numbers: pd.DataFrame, heading: str) -> Figure:
             axis.plot(LIMIT + 2.5, place, marker, color=colour, ms=5.5)
     for text, top in zip(texts, bottoms - heights, strict=True):
         axis.text(-LIMIT - 1, top, text, va="top")
-    axis.set(
-        xlim=(-LIMIT - 1, LIMIT + 4),
-        ylim=(bottoms[-1], -0.1),
-        xticks=np.linspace(-LIMIT, LIMIT, 5),
-        yticks=[],
-        xlabel="outside   |   inside the claimed range\n(unit: half our 95 % interval)",
-        title=heading,
-    )
+    label = "outside   |   inside the claimed range\n(unit: half our 95 % interval)"
+    axis.set(xlabel=label, xticks=np.linspace(-LIMIT, LIMIT, 5), yticks=[], title=heading)
+    axis.set(xlim=(-LIMIT - 1, LIMIT + 4), ylim=(bottoms[-1], -0.1))
     axis.spines["left"].set_visible(False)
     axis.grid(visible=False)
     axis.set_title("as coded", loc="right", weight="normal", fontsize=10)

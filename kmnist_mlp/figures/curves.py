@@ -67,25 +67,24 @@ def learning_curves(results: Results, name: str) -> ReportFigure:
     headings = [f"Figure {number}. " for number in papers] or ["", ""]
     labels = {"loss": f"cross-entropy / {classes}", "accuracy": "accuracy, %"}
     percent = numbers.assign(**100 * numbers.filter(regex="accuracy$"))
-    panels = [
-        _draw_curves(percent, heading + kind.capitalize(), kind, label)
-        for heading, (kind, label) in zip(headings, labels.items(), strict=True)
-    ]
-    accuracy = percent.test_accuracy.mean()
-    epoch, stopped = _kept_and_stopped(numbers)
-    finding = (
-        f"Test accuracy is {accuracy:.1f} % with the weights of epoch {epoch:g}; "
-        f"training stops at epoch {stopped:g}."
-    )
+    epochs = numbers.dropna(subset="stopped_epoch")[["epoch", "stopped_epoch"]].median()
+    panels = []
+    for heading, (kind, label) in zip(headings, labels.items(), strict=True):
+        heading += kind.capitalize()
+        panels.append(_draw_curves(percent, heading, kind, label, *epochs))
+    finding = "Test accuracy is {:.1f} % with the weights of epoch {:g}; "
+    finding += "training stops at epoch {:g}."
+    finding = finding.format(percent.test_accuracy.mean(), *epochs)
     quantities = [*CURVES, *AT_KEPT_EPOCH, "generalisation_gap"]
     shown = {"results": results, "names": [name], "quantities": quantities}
     return report_figure(panels, numbers, finding, **shown)
 
 
-def _draw_curves(numbers: pd.DataFrame, heading: str, kind: str, label: str) -> Figure:
+def _draw_curves(
+    numbers: pd.DataFrame, heading: str, kind: str, label: str, kept: float, stopped: float
+) -> Figure:
     """Draw loss or accuracy; without validation images there is no validation curve."""
     ours, paper = (numbers[numbers.source == source] for source in ("ours", "paper"))
-    kept, stopped = _kept_and_stopped(ours)
     figure, axis = panel(3.6)
     for part, colour in (("training", BLUE), ("validation", ORANGE)):
         column = f"{part}_{kind}"
@@ -160,11 +159,6 @@ def _draw_seeds_and_mean(
     mean = shared.mean(axis=1)
     axis.plot(mean.index, mean, lw=2, label=label, **style)
     return shared, mean
-
-
-def _kept_and_stopped(numbers: pd.DataFrame) -> pd.Series:
-    """Return the medians of the epochs whose weights are kept, and at which training stopped."""
-    return numbers.dropna(subset="stopped_epoch")[["epoch", "stopped_epoch"]].median()
 
 
 def _label_epochs(axis: Axes, label: str) -> None:

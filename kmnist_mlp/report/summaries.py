@@ -77,12 +77,10 @@ def single_runs() -> tuple[pd.DataFrame, float, float, float]:
     """
     groups = sweep.printed_runs()
     pairs = sweep.single_run_comparisons(groups)
-    columns = {
-        "in the paper, points": [signed(d, 2) for d in pairs.difference],
-        "larger than by chance": [*pairs.beyond_chance],
-    }
-    index = pairs.experiment.map(title) + " − " + pairs.minus.map(title)
-    table = pd.DataFrame(columns, [*index]).rename_axis(columns="test accuracy")
+    table = pd.DataFrame(index=pairs.experiment.map(title) + " − " + pairs.minus.map(title))
+    table["in the paper, points"] = [signed(d, 2) for d in pairs.difference]
+    table["larger than by chance"] = [*pairs.beyond_chance]
+    table.columns.name = "test accuracy"
     return table, *sweep.smallest_difference(groups)
 
 
@@ -92,13 +90,12 @@ def classifiers(results: Results) -> pd.DataFrame:
     table = sweep.QUOTED.join(here, "model").sort_values("test_accuracy_percent")
     names = table.model + table.old_version.map({True: " *", False: ""})
     cells = table.filter(like="percent").map("{:.2f}".format).replace("nan", MISSING)
-    cells = cells.set_axis(["test accuracy, %", "measured here, %"], axis=1)
-    ours = pd.DataFrame(
-        [["89", number(results, "final").removesuffix(" %")]],
-        index=["multilayer perceptron, the paper's final model"],
-        columns=cells.columns,
-    )
-    return pd.concat([ours, cells.set_axis(names)]).rename_axis(columns="classifier")
+    cells = cells.set_axis(names)
+    cells.columns = ["test accuracy, %", "measured here, %"]
+    final = "multilayer perceptron, the paper's final model"
+    ours = ["89", number(results, "final").removesuffix(" %")]
+    ours = pd.DataFrame([ours], [final], cells.columns)
+    return pd.concat([ours, cells]).rename_axis(columns="classifier")
 
 
 def judged(results: Results, *sections: str) -> pd.DataFrame:

@@ -146,8 +146,7 @@ def print_pdf(browser: str, page: Path) -> Path:
     OSError
         If the browser fails.
     """
-    pdf = page.with_suffix(".pdf")
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory(prefix=".", dir=page.parent) as folder:
         copy = Path(folder, "report.html")
         printed = Path(folder, "report.pdf")
         # a figure is its picture, which has a text of its own, and not the box around it
@@ -160,6 +159,4 @@ def print_pdf(browser: str, page: Path) -> Path:
         done = subprocess.run(command, capture_output=True, text=True)
         if not printed.exists():
             raise OSError(f"{browser} printed nothing: {done.stderr[-500:]}")
-        with whole_file(pdf) as file:
-            file.write(printed.read_bytes())
-    return pdf
+        return printed.replace(page.with_suffix(".pdf"))
