@@ -19,8 +19,10 @@ from kmnist_mlp.figures.style import draw_means, heat_map, legend_above, panel
 from kmnist_mlp.support.colours import BAND, BLUE, GREEN, GREY, ORANGE, RED, RULE
 from kmnist_mlp.support.statistics import interval, prediction_interval, signed, typeset
 
-FAR = 6.0  # points below the median: such an accuracy is written at the edge, not drawn
-LIMIT = 8.0  # half intervals: a claim farther from its range has a triangle at the edge
+# points below the median: such an accuracy is written at the edge, not drawn
+FAR = 6.0
+# half intervals: a claim farther from its range has a triangle at the edge
+LIMIT = 8.0
 UNITS = {"test_accuracy": "points", "test_loss": "cross-entropy / 10"}
 VERDICT_STYLES = {  # green and red, as in the tables of the pages
     "reproduced": ("o", GREEN),
@@ -145,7 +147,8 @@ def contributions(results: Results, start: str, changes: Iterable[str], end: str
         axis.plot(level, row, "D", color=GREEN, ms=8)
         axis.text(level, row - 0.38, f"{level:.1f} %", ha="center")
     axis.set_ylim(len(rows) + 1.5, -0.8)
-    axis.use_sticky_edges = False  # a bar would end the axis, and cut the diamond in two
+    # a bar would end the axis, and cut the diamond in two
+    axis.use_sticky_edges = False
     axis.margins(x=0.2)
     axis.set_xlabel("test accuracy, %")
     alone, whole = (signed(change, 1) for change in levels[-2:] - levels[0])
@@ -283,7 +286,8 @@ def accuracy_by_parameters(results: Results, names: str | Iterable[str]) -> Repo
         place, side = (-11, "right") if larger < 1.5 * size else (11, "left")
         axis.annotate(layers, (size, mean), (place, 0), ha=side, **style)
     axis.set(xscale="log", xlabel="number of parameters", ylabel="test accuracy, %")
-    axis.set_xlim(sizes[0] / 2.5, sizes[-1] * 1.15)  # with room for a text on the left
+    # with room for a text on the left
+    axis.set_xlim(sizes[0] / 2.5, sizes[-1] * 1.15)
     axis.margins(y=0.1)
     size, layers = means.idxmax()
     best = f"{means.max():.1f} %, {size:,} parameters"
@@ -323,4 +327,5 @@ def heat_maps(sweep: pd.DataFrame, quantity: str) -> ReportFigure:
         heading = f"Accuracy, %; L2 penalty {penalty:g}"
         axis.set(xlabel="learning rate", ylabel="momentum", title=heading)
         panels.append(figure)
-    return report_figure(panels, numbers, data_name="KMNIST")  # kept for KMNIST alone
+    # kept for KMNIST alone
+    return report_figure(panels, numbers, data_name="KMNIST")

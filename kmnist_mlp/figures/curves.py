@@ -62,7 +62,8 @@ def learning_curves(results: Results, name: str) -> ReportFigure:
     if papers := getattr(PAPER.get(name), "figures", ()):
         uncertainty = paper_curves(papers, "uncertainty").add_suffix("_uncertainty")
         paper = paper_curves(papers).join(uncertainty).reset_index().assign(source="paper")
-        numbers = pd.concat([numbers.astype({"seed": "Int64"}), paper])  # it stays whole
+        # it stays whole
+        numbers = pd.concat([numbers.astype({"seed": "Int64"}), paper])
     classes = results.of(name)[0].config.layer_specs[-1]
     headings = [f"Figure {number}. " for number in papers] or ["", ""]
     labels = {"loss": f"cross-entropy / {classes}", "accuracy": "accuracy, %"}

@@ -64,7 +64,8 @@ def difference_by_epsilon(differences: pd.DataFrame, data_name: str) -> ReportFi
     numbers = differences.reset_index()
     gradients = ["{} [{}], {} image".format(*column) for column in differences]
     numbers.columns = ["epsilon", *gradients]
-    values = differences.clip(lower=1e-17)  # an exact agreement has no logarithm
+    # an exact agreement has no logarithm
+    values = differences.clip(lower=1e-17)
     most, epsilon, panels = values.max(axis=None), values.index.to_numpy(), []
     rounding = 30 * np.finfo(float).eps / epsilon[-3:]
     truncation = 8 * most * (epsilon[:3] / epsilon[0]) ** 2

@@ -22,9 +22,11 @@ from PIL import Image
 from kmnist_mlp.support.colours import BLUE, GREEN, ON_DARK, ON_PALE, ORANGE, PALE, PURPLE, SKY
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY)
-DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))  # told apart without any colour
+# told apart without any colour
+DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 JAPANESE = Path(find_spec("matplotlib_fontja").origin).parent / "fonts" / "ipaexg.ttf"
-PANEL = 4.2  # inches: two side by side fill a page, one a telephone or a column of print
+# inches: two side by side fill a page, one a telephone or a column of print
+PANEL = 4.2
 
 
 def use_style() -> None:

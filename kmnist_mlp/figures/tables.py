@@ -23,7 +23,7 @@ from kmnist_mlp.experiments.paper_gradients import (
 )
 from kmnist_mlp.experiments.runs import Results, named_configs
 from kmnist_mlp.experiments.sweep import AXES, means
-from kmnist_mlp.figures.report_figure import WORDS, ShownData, label, shown, title
+from kmnist_mlp.figures.report_figure import WORDS, label, shown, shown_data, title
 from kmnist_mlp.support.statistics import (
     MISSING,
     interval,
@@ -36,7 +36,8 @@ from kmnist_mlp.support.statistics import (
     typeset,
 )
 
-READINGS = {"text": "verdict", "code": "verdict_code"}  # the column of the verdict by each
+# the column of the verdict by each
+READINGS = {"text": "verdict", "code": "verdict_code"}
 PRINTED, GRADIENTS = WORDS["printed"], WORDS["gradients"]
 
 
@@ -62,10 +63,11 @@ def table_of(
         For download: unrounded.
         With ``results``, both follow from these: what their runs have measured.
     **shown
-        As :meth:`~kmnist_mlp.figures.report_figure.ShownData.of` takes it.
+        As :func:`~kmnist_mlp.figures.report_figure.shown_data` takes it.
     """
     if not isinstance(rows, pd.DataFrame):
-        rows = pd.DataFrame.from_dict(rows, "index", dtype=object)  # Markup stays Markup
+        # Markup stays Markup
+        rows = pd.DataFrame.from_dict(rows, "index", dtype=object)
     if results := shown.get("results"):
         data_name, numbers = results.data_name, results.frame.drop(columns="cached")
         numbers["kept_epoch"] = [run.kept_epoch for run in results.runs.values()]
@@ -73,7 +75,7 @@ def table_of(
     stand_in = f" ({data_name.upper()})" if is_stand_in(data_name) else ""
     table = rows.rename(index=title).rename_axis(index=None, columns=corner + stand_in)
     if numbers is not None:
-        table.attrs["shown_data"] = ShownData.of(numbers, **shown)
+        table.attrs["shown_data"] = shown_data(numbers, **shown)
     return table
 
 
@@ -197,7 +199,8 @@ def loss_and_weights(results: Results, names: Iterable[str]) -> pd.DataFrame:
     names, rows = results.chosen(names), {}
     for name in names:
         fluctuation = 100 * results.values("late_fluctuation", name)
-        share = results.values("small_weight_share", name)  # in per cent already
+        # in per cent already
+        share = results.values("small_weight_share", name)
         rows[name] = {
             "fluctuation of the training loss, %": plus_minus(fluctuation, 1),
             "weights near zero, %": plus_minus(share, 1),

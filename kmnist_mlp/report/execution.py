@@ -77,7 +77,8 @@ def execute_in_place(folder: Path) -> list[Path]:
     if announcement:
         raise ValueError("committed notebooks carry results of KMNIST, not the stand-in's")
     notebooks, results = _executed_on(data, paths)
-    update_readme(folder.parent / "README.md", results)  # refuses before it writes
+    # refuses before it writes
+    update_readme(folder.parent / "README.md", results)
     for path, notebook in notebooks.items():
         write(notebook, path)
     return paths
@@ -87,7 +88,8 @@ def _executed_on(data: Dataset, paths: list[Path]) -> tuple[dict, Results]:
     """Run all experiments, then the notebooks, which find them in the cache."""
     tell(f"Training on {data!r} ...")
     began = time.perf_counter()
-    with warnings.catch_warnings():  # else each notebook would train again what it needs
+    # else each notebook would train again what it needs
+    with warnings.catch_warnings():
         warnings.filterwarnings("error", "results are not kept")
         results = run(EXPERIMENTS, data=data)
     seconds = time.perf_counter() - began
@@ -135,11 +137,13 @@ def _execute(path: Path) -> tuple[Path, NotebookNode | str]:
         kernel_name="python3",
         record_timing=False,
         resources={"metadata": {"path": str(path.parent)}},
-        extra_arguments=["--log-level=ERROR"],  # not a warning per kernel on the console
+        # not a warning per kernel on the console
+        extra_arguments=["--log-level=ERROR"],
     )
     try:
         asyncio.run(client.async_execute())
-    except Exception as error:  # of a cell, which it quotes; or a kernel that dies
+    # of a cell, which it quotes; or a kernel that dies
+    except Exception as error:
         return path, f"{path.name}, cell [{client.code_cells_executed}]: {error}"
     took = f"executed in {time.perf_counter() - began:.0f} s"
     notebook.metadata["kmnist_mlp"] = {"facts": [("this page", took)]}

@@ -17,8 +17,10 @@ REPLACED = {
 } | {
     "#000000": "var(--ink)",
     "#ffffff": "var(--ground)",
-    "'DejaVu Sans', 'IPAexGothic'": "var(--font)",  # of figures/report.mplstyle
-    "*{stroke-linejoin: round; stroke-linecap: butt}": "",  # it would rule the whole page
+    # of figures/report.mplstyle
+    "'DejaVu Sans', 'IPAexGothic'": "var(--font)",
+    # it would rule the whole page
+    "*{stroke-linejoin: round; stroke-linecap: butt}": "",
 }
 WIDE = 500  # pixels: what is wider than a panel takes a row of its own
 
@@ -55,7 +57,8 @@ def figure_html(output: NotebookNode, number: str, place: str = "") -> Markup:
         facts = {"alt": number} | (panel.metadata.get(kind) or {})
         pictures += picture_html(panel.data[kind], f"{place}-{n}", **facts)
     html = box("", marks.get("finding", ""), "", pictures)
-    for n, frame in enumerate(marks.get("frames") or ()):  # hidden without scripts
+    # hidden without scripts
+    for n, frame in enumerate(marks.get("frames") or ()):
         text = frame["text"]
         pictures = Markup()
         for m, content in enumerate(frame["panels"]):
