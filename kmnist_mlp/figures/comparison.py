@@ -175,7 +175,8 @@ def scoreboard_figure(judged: pd.DataFrame) -> ReportFigure:
     inside = judged.inside / half
     inside[judged.inside == 0] = 0.0  # seeds may agree in every digit
     numbers = judged[["number", "section", "claim", "one_run", "verdict", "verdict_code"]]
-    numbers = numbers.assign(inside=inside, low=inside - (half > 0), high=inside + (half > 0))
+    wide = half > 0
+    numbers = numbers.assign(inside=inside, low=inside - wide, high=inside + wide)
     kept = np.isfinite(half) & (judged.p.notna() | (half == 0))
     numbers = numbers[kept & (judged.quantity != "gradient_difference")]
     headings = numbers.section.str.replace(r"^(\d+).*", r"section \1", regex=True)
@@ -190,8 +191,8 @@ def scoreboard_figure(judged: pd.DataFrame) -> ReportFigure:
 
 def _draw_claims(numbers: pd.DataFrame, heading: str) -> Figure:
     """Draw each claim's text and below it the interval; vertical places are inches."""
-    claims = (numbers.number.astype(str) + "  " + numbers.claim).str.replace(" %", "\u00a0%")
-    texts = [textwrap.fill(claim, 54) for claim in claims]
+    claims = numbers.number.astype(str) + "  " + numbers.claim
+    texts = [textwrap.fill(claim, 54) for claim in claims.str.replace(" %", "\u00a0%")]
     heights = 0.17 * np.array([text.count("\n") for text in texts]) + 0.47
     bottoms = np.cumsum(heights)
     places = bottoms - 0.18
@@ -216,7 +217,8 @@ def _draw_claims(numbers: pd.DataFrame, heading: str) -> Figure:
     for text, top in zip(texts, bottoms - heights, strict=True):
         axis.text(-LIMIT - 1, top, text, va="top")
     label = "outside   |   inside the claimed range\n(unit: half our 95 % interval)"
-    axis.set(xlabel=label, xticks=np.linspace(-LIMIT, LIMIT, 5), yticks=[], title=heading)
+    axis.set(xlabel=label, yticks=[], title=heading)
+    axis.set_xticks(np.linspace(-LIMIT, LIMIT, 5))
     axis.set(xlim=(-LIMIT - 1, LIMIT + 4), ylim=(bottoms[-1], -0.1))
     axis.spines["left"].set_visible(False)
     axis.grid(visible=False)

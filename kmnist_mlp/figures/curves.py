@@ -61,14 +61,16 @@ def learning_curves(results: Results, name: str) -> ReportFigure:
     numbers = numbers.rename(columns={"experiment": "source"})
     if papers := getattr(PAPER.get(name), "figures", ()):
         uncertainty = paper_curves(papers, "uncertainty").add_suffix("_uncertainty")
-        paper = paper_curves(papers).join(uncertainty).reset_index().assign(source="paper")
+        paper = paper_curves(papers).join(uncertainty)
+        paper = paper.reset_index().assign(source="paper")
         # it stays whole
         numbers = pd.concat([numbers.astype({"seed": "Int64"}), paper])
     classes = results.of(name)[0].config.layer_specs[-1]
     headings = [f"Figure {number}. " for number in papers] or ["", ""]
     labels = {"loss": f"cross-entropy / {classes}", "accuracy": "accuracy, %"}
     percent = numbers.assign(**100 * numbers.filter(regex="accuracy$"))
-    epochs = numbers.dropna(subset="stopped_epoch")[["epoch", "stopped_epoch"]].median()
+    kept = numbers.dropna(subset="stopped_epoch")
+    epochs = kept[["epoch", "stopped_epoch"]].median()
     panels = []
     for heading, (kind, label) in zip(headings, labels.items(), strict=True):
         heading += kind.capitalize()

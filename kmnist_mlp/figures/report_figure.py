@@ -124,7 +124,8 @@ def report_figure(
             box = {"facecolor": RED, "edgecolor": "none", "pad": 2}
             figure.supxlabel("STAND-IN DATA, not KMNIST", bbox=box, **style)
         plt.close(figure)  # else a notebook would show it a second time
-    return ReportFigure(tuple(panels), numbers, finding, shown_data(numbers, **shown))
+    data = shown_data(numbers, **shown)
+    return ReportFigure(tuple(panels), numbers, finding, data)
 
 
 def html(table: pd.DataFrame) -> str:

@@ -147,7 +147,8 @@ def changes(ablation: Ablation) -> pd.DataFrame:
             added = interval((runs[plus] - runs["none"]).dropna())
             kept = interval((runs["all"] - runs[minus]).dropna())
             one_sign = min(added[1], kept[1]) > 0 or max(added[2], kept[2]) < 0
-            clear = one_sign and min(abs(added[0]), abs(kept[0])) >= WORTH_A_ROW[quantity]
+            smaller = min(abs(added[0]), abs(kept[0]))
+            clear = one_sign and smaller >= WORTH_A_ROW[quantity]
             rows.append((deviation, name, quantity, *added, *kept, clear))
     names = [f"{way}{end}" for way in ("added", "kept") for end in ("", "_low", "_high")]
     index = ["deviation", "experiment", "quantity"]
@@ -235,7 +236,8 @@ def walk(ablation: Ablation, label: str) -> pd.DataFrame:
         (label, UNEXPLAINED, mean, paper - mean, paper - high, paper - low),
         (label, THE_PAPER, np.nan, paper, np.nan, np.nan),
     ]
-    return pd.DataFrame(rows, columns=["quantity", "step", "start", "value", "low", "high"])
+    columns = ["quantity", "step", "start", "value", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def verdicts_figure(verdicts: pd.DataFrame) -> ReportFigure:

@@ -123,7 +123,8 @@ def png(figure: Figure, dpi: int | None = None) -> bytes:
     content, small = io.BytesIO(), io.BytesIO()
     figure.savefig(content, format="png", dpi=dpi, metadata={"Software": None})
     image = Image.open(content).convert("RGB")
-    image.quantize(256, dither=Image.Dither.NONE).save(small, format="png", optimize=True)
+    image = image.quantize(256, dither=Image.Dither.NONE)
+    image.save(small, format="png", optimize=True)
     return small.getvalue()
 
 

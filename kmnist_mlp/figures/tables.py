@@ -436,7 +436,8 @@ def _change(row: Any) -> tuple[str, str]:
     """Return a cause's change of a claim's value, and its interval, as text."""
     unit, digits = _unit(row)
     unit = " points" if unit == " %" else unit  # a change is a difference
-    return signed(row.cause_change, digits) + unit, ends(row.cause_low, row.cause_high, digits)
+    between = ends(row.cause_low, row.cause_high, digits)
+    return signed(row.cause_change, digits) + unit, between
 
 
 def _unit(row: Any) -> tuple[str, int]:
