@@ -60,8 +60,7 @@ def table_of(
         The heading; on the stand-in, the data is named in it as well.
     data_name : str
     numbers : DataFrame
-        For download: unrounded.
-        With ``results``, both follow from these: what their runs have measured.
+        For download: unrounded. With ``results``, these give it and ``data_name``.
     **shown
         As :func:`~kmnist_mlp.figures.report_figure.shown_data` takes it.
     """
