@@ -101,7 +101,7 @@ def test_the_network_and_its_training_are_as_small_as_readme_says():
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_a_page_links_to_files_that_exist_and_is_linked_from_readme(page):
-    targets = re.findall(r"\]\(([^)#]+)\)", PAGES[page])
+    targets = re.findall(r"(?:\]\(|src=\")([^)#\"]+)", PAGES[page])
     local = [target for target in targets if not target.startswith("http")]
     assert [target for target in local if not (page.parent / target).is_file()] == []
     assert page.name == "README.md" or f"(docs/{page.name})" in README

@@ -268,7 +268,7 @@ def test_notebooks_are_executed_in_place_and_the_findings_written_into_readme(ch
     _, cell = nbformat.read(checkout / "notebooks" / "01_first_steps.ipynb", as_version=4).cells
     assert cell.execution_count == 1 and len(cell.outputs) == 4
     assert "execution" not in cell.metadata, "no times"
-    assert len(list((checkout / "docs").iterdir())) == 2, "options and a picture"
+    assert len(list((checkout / "docs").iterdir())) == 3, "options and two pictures"
     readme = (checkout / "README.md").read_text("utf-8")
     assert re.sub(WRITTEN, r"\1", readme) == re.sub(WRITTEN, r"\1", README)
     said, table = (body for _, body in re.findall(WRITTEN, readme))

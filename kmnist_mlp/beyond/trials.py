@@ -321,7 +321,7 @@ def augmentation_figure(data: Dataset) -> ReportFigure:
     numbers = pd.DataFrame({"copy": range(1, COPIES + 1), "mean_change_of_a_pixel": change})
     rows = np.concatenate([images, *copies.reshape(COPIES, *images.shape)])
     names = ["original", *numbers["copy"].map("copy {}".format)]
-    columns = style.in_two_lines(data.class_labels)
+    columns = [label.replace(" ", "\n") for label in data.class_labels]
     figure = image_grid(rows, len(images), rows=names, columns=columns)
     percent = 100 * change.mean()
     finding = f"Augmentation changes a pixel by {percent:.1f} % of full ink on average."

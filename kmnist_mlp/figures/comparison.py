@@ -3,7 +3,6 @@
 import textwrap
 from collections.abc import Iterable, Mapping
 from itertools import chain, product
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,8 +19,10 @@ from kmnist_mlp.figures.style import draw_means, heat_map, legend_above, panel
 from kmnist_mlp.support.colours import BAND, BLUE, GREEN, GREY, ORANGE, RED, RULE
 from kmnist_mlp.support.statistics import interval, prediction_interval, signed, typeset
 
-FAR = 6.0  # points below the median: such an accuracy is written at the edge, not drawn
-LIMIT = 8.0  # half intervals: a claim farther from its range has a triangle at the edge
+# points below the median: such an accuracy is written at the edge, not drawn
+FAR = 6.0
+# half intervals: a claim farther from its range has a triangle at the edge
+LIMIT = 8.0
 UNITS = {"test_accuracy": "points", "test_loss": "cross-entropy / 10"}
 VERDICT_STYLES = {  # green and red, as in the tables of the pages
     "reproduced": ("o", GREEN),
@@ -39,7 +40,8 @@ def against_paper(results: Results, names: str | Iterable[str] | None = None) ->
     """
     names = results.chosen(names)
     values = {name: results.values("test_accuracy", name) for name in names}
-    numbers = _by_seed(values, ["experiment"], "test_accuracy_percent")
+    column = "test_accuracy_percent"
+    numbers = pd.concat(values, names=["experiment"]).reset_index(name=column)
     printed = pd.Series({name: PAPER[name].test_accuracy for name in PAPER}, dtype=float)
     numbers["paper_test_accuracy_percent"] = numbers.experiment.map(printed)
     place = numbers.experiment.map(names.index)
@@ -97,11 +99,6 @@ def difference_to_paper(results: Results) -> ReportFigure:
     return report_figure(panels, numbers, results=results, names=names, quantities=UNITS)
 
 
-def _by_seed(values: dict[Any, pd.Series], keys: list[str], column: str) -> pd.DataFrame:
-    """Return a row per key and seed: columns are the keys, seed and the given one."""
-    return pd.concat(values, names=keys).rename(column).reset_index()
-
-
 def _panel_of_rows(labels: Iterable[str]) -> tuple[Figure, Axes]:
     """Return a panel whose rows have these labels, the first one on top."""
     labels = [textwrap.fill(label, 24) for label in labels]
@@ -140,8 +137,8 @@ def contributions(results: Results, start: str, changes: Iterable[str], end: str
     colours = [BLUE] * (len(gains) - 1) + [ORANGE]
     figure, axis = _panel_of_rows(numbers)
     axis.vlines(levels, [0, *rows], [*rows, rows[-1] + 1], color=RULE, lw=1, zorder=1)
-    axis.barh(rows, means, left=levels[:-1], height=0.5, color=colours)
     before = levels[:-1]
+    axis.barh(rows, means, left=before, height=0.5, color=colours)
     axis.hlines(rows, before + low, before + high, color="black", lw=1.2, zorder=4)
     right = before + np.fmax(np.fmax(high, means), 0) + 0.12
     for row, mean, place in zip(rows, means, right, strict=True):
@@ -150,7 +147,8 @@ def contributions(results: Results, start: str, changes: Iterable[str], end: str
         axis.plot(level, row, "D", color=GREEN, ms=8)
         axis.text(level, row - 0.38, f"{level:.1f} %", ha="center")
     axis.set_ylim(len(rows) + 1.5, -0.8)
-    axis.use_sticky_edges = False  # a bar would end the axis, and cut the diamond in two
+    # a bar would end the axis, and cut the diamond in two
+    axis.use_sticky_edges = False
     axis.margins(x=0.2)
     axis.set_xlabel("test accuracy, %")
     alone, whole = (signed(change, 1) for change in levels[-2:] - levels[0])
@@ -177,14 +175,13 @@ def scoreboard_figure(judged: pd.DataFrame) -> ReportFigure:
     inside = judged.inside / half
     inside[judged.inside == 0] = 0.0  # seeds may agree in every digit
     numbers = judged[["number", "section", "claim", "one_run", "verdict", "verdict_code"]]
-    numbers = numbers.assign(inside=inside, low=inside - (half > 0), high=inside + (half > 0))
+    wide = half > 0
+    numbers = numbers.assign(inside=inside, low=inside - wide, high=inside + wide)
     kept = np.isfinite(half) & (judged.p.notna() | (half == 0))
     numbers = numbers[kept & (judged.quantity != "gradient_difference")]
-    sections = numbers.section.str.split(".").str[0].str.capitalize()
-    panels = [
-        _draw_claims(rows, f"Section {section}" if section.isdigit() else section)
-        for section, rows in numbers.groupby(sections, sort=False)
-    ]
+    headings = numbers.section.str.replace(r"^(\d+).*", r"section \1", regex=True)
+    sections = numbers.groupby(headings.str.capitalize(), sort=False)
+    panels = [_draw_claims(rows, heading) for heading, rows in sections]
     verdicts = numbers.verdict.value_counts()
     counts = ", ".join(f"{n} {verdict}" for verdict, n in verdicts.items())
     finding = f"{len(numbers)} claims with an interval over seeds: {counts}."
@@ -194,8 +191,8 @@ def scoreboard_figure(judged: pd.DataFrame) -> ReportFigure:
 
 def _draw_claims(numbers: pd.DataFrame, heading: str) -> Figure:
     """Draw each claim's text and below it the interval; vertical places are inches."""
-    claims = (numbers.number.astype(str) + "  " + numbers.claim).str.replace(" %", "\u00a0%")
-    texts = [textwrap.fill(claim, 54) for claim in claims]
+    claims = numbers.number.astype(str) + "  " + numbers.claim
+    texts = [textwrap.fill(claim, 54) for claim in claims.str.replace(" %", "\u00a0%")]
     heights = 0.17 * np.array([text.count("\n") for text in texts]) + 0.47
     bottoms = np.cumsum(heights)
     places = bottoms - 0.18
@@ -219,14 +216,10 @@ def _draw_claims(numbers: pd.DataFrame, heading: str) -> Figure:
             axis.plot(LIMIT + 2.5, place, marker, color=colour, ms=5.5)
     for text, top in zip(texts, bottoms - heights, strict=True):
         axis.text(-LIMIT - 1, top, text, va="top")
-    axis.set(
-        xlim=(-LIMIT - 1, LIMIT + 4),
-        ylim=(bottoms[-1], -0.1),
-        xticks=np.linspace(-LIMIT, LIMIT, 5),
-        yticks=[],
-        xlabel="outside   |   inside the claimed range\n(unit: half our 95 % interval)",
-        title=heading,
-    )
+    label = "outside   |   inside the claimed range\n(unit: half our 95 % interval)"
+    axis.set(xlabel=label, yticks=[], title=heading)
+    axis.set_xticks(np.linspace(-LIMIT, LIMIT, 5))
+    axis.set(xlim=(-LIMIT - 1, LIMIT + 4), ylim=(bottoms[-1], -0.1))
     axis.spines["left"].set_visible(False)
     axis.grid(visible=False)
     axis.set_title("as coded", loc="right", weight="normal", fontsize=10)
@@ -252,7 +245,8 @@ def accuracy_by_penalty(results: Results, paths: Mapping[str, Iterable[str]]) ->
         for name, quantity in product(names, colours):
             penalty = getattr(results.of(name)[0].config, f"{kind}_penalty")
             values[kind, penalty, quantity] = results.values(quantity, name)
-    numbers = _by_seed(values, ["kind", "penalty", "quantity"], "percent")
+    keys = ["kind", "penalty", "quantity"]
+    numbers = pd.concat(values, names=keys).reset_index(name="percent")
     drawn = numbers.assign(penalty=numbers.penalty.map("{:g}".format).map(typeset))
     for kind, of_kind in drawn.groupby("kind", sort=False):
         figure, axis = panel(3.3)
@@ -282,7 +276,7 @@ def accuracy_by_parameters(results: Results, names: str | Iterable[str]) -> Repo
         layers = "-".join(map(str, model.layer_specs))
         values[name, layers, model.parameters.size] = results.values("test_accuracy", name)
     keys = ["experiment", "layers", "parameters"]
-    numbers = _by_seed(values, keys, "test_accuracy_percent")
+    numbers = pd.concat(values, names=keys).reset_index(name="test_accuracy_percent")
     means = numbers.groupby(["parameters", "layers"]).test_accuracy_percent.mean()
     sizes = means.index.get_level_values("parameters")
     figure, axis = panel(3.6)
@@ -294,7 +288,8 @@ def accuracy_by_parameters(results: Results, names: str | Iterable[str]) -> Repo
         place, side = (-11, "right") if larger < 1.5 * size else (11, "left")
         axis.annotate(layers, (size, mean), (place, 0), ha=side, **style)
     axis.set(xscale="log", xlabel="number of parameters", ylabel="test accuracy, %")
-    axis.set_xlim(sizes[0] / 2.5, sizes[-1] * 1.15)  # with room for a text on the left
+    # with room for a text on the left
+    axis.set_xlim(sizes[0] / 2.5, sizes[-1] * 1.15)
     axis.margins(y=0.1)
     size, layers = means.idxmax()
     best = f"{means.max():.1f} %, {size:,} parameters"
@@ -334,4 +329,5 @@ def heat_maps(sweep: pd.DataFrame, quantity: str) -> ReportFigure:
         heading = f"Accuracy, %; L2 penalty {penalty:g}"
         axis.set(xlabel="learning rate", ylabel="momentum", title=heading)
         panels.append(figure)
-    return report_figure(panels, numbers, data_name="KMNIST")  # kept for KMNIST alone
+    # kept for KMNIST alone
+    return report_figure(panels, numbers, data_name="KMNIST")

@@ -61,41 +61,42 @@ def learning_curves(results: Results, name: str) -> ReportFigure:
     numbers = numbers.rename(columns={"experiment": "source"})
     if papers := getattr(PAPER.get(name), "figures", ()):
         uncertainty = paper_curves(papers, "uncertainty").add_suffix("_uncertainty")
-        paper = paper_curves(papers).join(uncertainty).reset_index().assign(source="paper")
-        numbers = pd.concat([numbers.astype({"seed": "Int64"}), paper])  # it stays whole
+        paper = paper_curves(papers).join(uncertainty)
+        paper = paper.reset_index().assign(source="paper")
+        # it stays whole
+        numbers = pd.concat([numbers.astype({"seed": "Int64"}), paper])
     classes = results.of(name)[0].config.layer_specs[-1]
     headings = [f"Figure {number}. " for number in papers] or ["", ""]
     labels = {"loss": f"cross-entropy / {classes}", "accuracy": "accuracy, %"}
     percent = numbers.assign(**100 * numbers.filter(regex="accuracy$"))
-    panels = [
-        _draw_curves(percent, heading + kind.capitalize(), kind, label)
-        for heading, (kind, label) in zip(headings, labels.items(), strict=True)
-    ]
-    accuracy = percent.test_accuracy.mean()
-    epoch, stopped = _kept_and_stopped(numbers)
-    finding = (
-        f"Test accuracy is {accuracy:.1f} % with the weights of epoch {epoch:g}; "
-        f"training stops at epoch {stopped:g}."
-    )
+    kept = numbers.dropna(subset="stopped_epoch")
+    epochs = kept[["epoch", "stopped_epoch"]].median()
+    panels = []
+    for heading, (kind, label) in zip(headings, labels.items(), strict=True):
+        heading += kind.capitalize()
+        panels.append(_draw_curves(percent, heading, kind, label, *epochs))
+    finding = "Test accuracy is {:.1f} % with the weights of epoch {:g}; "
+    finding += "training stops at epoch {:g}."
+    finding = finding.format(percent.test_accuracy.mean(), *epochs)
     quantities = [*CURVES, *AT_KEPT_EPOCH, "generalisation_gap"]
     shown = {"results": results, "names": [name], "quantities": quantities}
     return report_figure(panels, numbers, finding, **shown)
 
 
-def _draw_curves(numbers: pd.DataFrame, heading: str, kind: str, label: str) -> Figure:
+def _draw_curves(
+    numbers: pd.DataFrame, heading: str, kind: str, label: str, kept: float, stopped: float
+) -> Figure:
     """Draw loss or accuracy; without validation images there is no validation curve."""
     ours, paper = (numbers[numbers.source == source] for source in ("ours", "paper"))
-    kept, stopped = _kept_and_stopped(ours)
     figure, axis = panel(3.6)
     for part, colour in (("training", BLUE), ("validation", ORANGE)):
         column = f"{part}_{kind}"
         if ours[column].isna().all():
             continue
-        curves = _draw_seeds_and_mean(axis, ours, column, part, color=colour)
+        shared, mean = _draw_seeds_and_mean(axis, ours, column, part, color=colour)
         ends = ours[ours.epoch > 0].groupby("seed").last()
         axis.plot(ends.epoch, ends[column], "|", color=colour, ms=7)
-        shared = curves.dropna()
-        mean, deviation = shared.mean(axis=1), shared.std(axis=1).fillna(0)
+        deviation = shared.std(axis=1).fillna(0)
         style = {"color": colour, "alpha": 0.2, "lw": 0}
         axis.fill_between(mean.index, mean - deviation, mean + deviation, **style)
         if len(paper):
@@ -132,8 +133,8 @@ def overlay(results: Results, names: str | Iterable[str], *quantities: str) -> R
         for name, (colour, dashes) in zip(names, cycle(zip(COLOURS, DASHES, strict=True))):
             rows = percent[percent.experiment == name]
             style = {"color": colour, "ls": dashes}
-            curves = _draw_seeds_and_mean(axis, rows, quantity, title(name), **style)
-            if len(mean := curves.dropna().mean(axis=1)):
+            _, mean = _draw_seeds_and_mean(axis, rows, quantity, title(name), **style)
+            if len(mean):
                 if is_accuracy:
                     epoch, value = mean.idxmax(), f"{mean.max():.1f} %"
                 else:
@@ -150,18 +151,17 @@ def overlay(results: Results, names: str | Iterable[str], *quantities: str) -> R
 
 def _draw_seeds_and_mean(
     axis: Axes, rows: pd.DataFrame, column: str, label: str, **style: object
-) -> pd.DataFrame:
-    """Draw seeds thin and their mean thick; return the curves, a column per seed."""
+) -> tuple[pd.DataFrame, pd.Series]:
+    """Draw seeds thin and their mean thick.
+
+    Return the curves, a column per seed, and their mean: until the first seed stops.
+    """
     curves = rows.pivot(index="epoch", columns="seed", values=column).loc[1:]
     axis.plot(curves.index, curves, lw=0.6, alpha=0.45, **style)
-    mean = curves.dropna().mean(axis=1)  # until the first seed stops
+    shared = curves.dropna()
+    mean = shared.mean(axis=1)
     axis.plot(mean.index, mean, lw=2, label=label, **style)
-    return curves
-
-
-def _kept_and_stopped(numbers: pd.DataFrame) -> pd.Series:
-    """Return the medians of the epochs whose weights are kept, and at which training stopped."""
-    return numbers.dropna(subset="stopped_epoch")[["epoch", "stopped_epoch"]].median()
+    return shared, mean
 
 
 def _label_epochs(axis: Axes, label: str) -> None:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures.report_figure import ReportFigure, report_figure, title
-from kmnist_mlp.figures.style import PANEL, heat_map, in_two_lines, legend_above, panel
+from kmnist_mlp.figures.style import PANEL, heat_map, legend_above, panel
 from kmnist_mlp.support.colours import GREEN, GREY, ORANGE
 from kmnist_mlp.support.statistics import in_percent
 
@@ -137,23 +137,20 @@ def first_layer_weights(
         How many units of each experiment.
     """
     names, shape = results.chosen(names), data.train_images.shape[1:]
-    panels, tables, alike = [], [], []
+    panels, tables, alike = [], {}, []
     for name in names:
         weights = results.of(name)[0].model.weights[0]
         largest = np.argsort(-np.linalg.norm(weights, axis=0))[:units]
         chosen = weights[:, largest].T
         scaled = chosen / abs(chosen).max(axis=1, keepdims=True)
         panels.append(image_grid(scaled.reshape(-1, *shape), 5, title(name), signed=True))
-        table = pd.DataFrame(chosen).add_prefix("pixel_").round(4)
-        table.insert(0, "experiment", name)
-        table.insert(1, "unit", largest)
-        tables.append(table)
+        tables[name] = pd.DataFrame(chosen, largest).add_prefix("pixel_").round(4)
         images = weights.T.reshape(-1, *shape)
         neighbours = images[:, :, :-1].ravel(), images[:, :, 1:].ravel()
         alike.append(f"{title(name)} {np.corrcoef(*neighbours)[0, 1]:.2f}")
     finding = f"Correlation of the weights of neighbouring pixels: {', '.join(alike)}."
-    shown = {"results": results, "names": names}
-    return report_figure(panels, pd.concat(tables), finding, **shown)
+    numbers = pd.concat(tables, names=["experiment", "unit"]).reset_index()
+    return report_figure(panels, numbers, finding, results=results, names=names)
 
 
 def confusion_matrix(matrix: np.ndarray, data: Dataset) -> ReportFigure:
@@ -174,7 +171,8 @@ def confusion_matrix(matrix: np.ndarray, data: Dataset) -> ReportFigure:
     percent = np.where(images > 0, 100 * matrix / np.maximum(images, 1), np.nan)
     errors = percent - np.diag(np.diag(percent))
     figure, axis = panel(4.6)
-    seen = pd.DataFrame(errors, labels, in_two_lines(labels))
+    below = [label.replace(" ", "\n") for label in labels]  # in two lines
+    seen = pd.DataFrame(errors, labels, below)
     heat_map(axis, seen.where(errors >= 0.05), fontsize=8, cmap="Oranges", vmin=0)
     style = {"ha": "center", "va": "center", "fontsize": 8, "weight": "bold"}
     for place, share in enumerate(np.diag(percent)):

@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -30,56 +31,52 @@ HTML = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_s
 )
 
 
-@dataclass(frozen=True)
-class ShownData:
-    """What a figure or table shows, in plain values, for the metadata of a notebook.
+def shown_data(
+    numbers: pd.DataFrame,
+    results: Results | None = None,
+    names: Iterable[str] = (),
+    quantities: Iterable[str] = (),
+) -> SimpleNamespace:
+    """Return what a figure or table shows, in plain values, for a notebook's metadata.
 
     A table has it as ``attrs["shown_data"]``.
 
-    Attributes
+    Parameters
     ----------
-    csv : str
-        The numbers, unrounded, for download.
-    quantities : tuple of str
+    numbers : DataFrame
+        What is shown; without its index.
+    results : Results
+        What the numbers come from.
+    names : iterable of str
+        The experiments that are shown.
+    quantities : iterable of str
         The quantities of a result that are shown; claims about them link to the figure.
-    experiments : dict of str to dict
-        Configuration of each experiment by its name, without the seed.
-    seeds : tuple of int
+
+    Returns
+    -------
+    SimpleNamespace
+        csv : str
+            The numbers, unrounded, for download.
+        quantities : tuple of str
+        experiments : dict of str to dict
+            Configuration of each experiment by its name, without the seed.
+        seeds : tuple of int
 
     Examples
     --------
-    >>> print(ShownData.of(pd.DataFrame({"epoch": [1], "loss": [0.5]})).csv)
+    >>> print(shown_data(pd.DataFrame({"epoch": [1], "loss": [0.5]})).csv)
     epoch,loss
     1,0.5
     <BLANKLINE>
     """
-
-    csv: str
-    quantities: tuple[str, ...]
-    experiments: dict[str, dict[str, Any]]
-    seeds: tuple[int, ...]
-
-    @classmethod
-    def of(
-        cls,
-        numbers: pd.DataFrame,
-        results: Results | None = None,
-        names: Iterable[str] = (),
-        quantities: Iterable[str] = (),
-    ) -> ShownData:
-        """Return the data of what shows ``numbers``, without their index.
-
-        ``results`` are what the numbers come from, ``names`` those of the experiments
-        shown.
-        """
-        names, seeds = list(names), ()
-        configs = {name: results.of(name)[0].config.to_dict() for name in names}
-        for config in configs.values():
-            del config["seed"]
-        if names:
-            frame = results.frame[results.frame.experiment.isin(names)]
-            seeds = tuple(map(int, frame.seed.unique()))
-        return cls(csv_text(numbers), tuple(quantities), configs, seeds)
+    data = SimpleNamespace(csv=csv_text(numbers), quantities=tuple(quantities))
+    data.experiments, seeds = {}, {}
+    for name in names:
+        config = data.experiments[name] = results.of(name)[0].config.to_dict()
+        del config["seed"]
+        seeds |= dict.fromkeys(run.config.seed for run in results.of(name))
+    data.seeds = tuple(seeds)
+    return data
 
 
 @dataclass(frozen=True)
@@ -93,7 +90,8 @@ class ReportFigure:
         What is drawn, unrounded.
     finding : str
         One short sentence with its numbers, which begins the caption; or "".
-    data : ShownData
+    data : SimpleNamespace
+        What :func:`shown_data` gives.
     strip : str
         A small picture for the index page, as PNG in base64; or "".
     """
@@ -101,7 +99,7 @@ class ReportFigure:
     panels: tuple[Figure, ...]
     numbers: pd.DataFrame
     finding: str
-    data: ShownData
+    data: SimpleNamespace
     strip: str = ""
 
     def _ipython_display_(self) -> None:
@@ -115,7 +113,7 @@ def report_figure(
 ) -> ReportFigure:
     """Return a figure of the report; each panel is marked if it shows the stand-in.
 
-    The parameters are those of :class:`ReportFigure` and :meth:`ShownData.of`; without
+    The parameters are those of :class:`ReportFigure` and :func:`shown_data`; without
     ``results``, ``data_name`` is that of the data set.
     """
     results = shown.get("results")
@@ -126,7 +124,8 @@ def report_figure(
             box = {"facecolor": RED, "edgecolor": "none", "pad": 2}
             figure.supxlabel("STAND-IN DATA, not KMNIST", bbox=box, **style)
         plt.close(figure)  # else a notebook would show it a second time
-    return ReportFigure(tuple(panels), numbers, finding, ShownData.of(numbers, **shown))
+    data = shown_data(numbers, **shown)
+    return ReportFigure(tuple(panels), numbers, finding, data)
 
 
 def html(table: pd.DataFrame) -> str:

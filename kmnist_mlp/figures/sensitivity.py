@@ -15,7 +15,7 @@ from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures.comparison import VERDICT_STYLES
 from kmnist_mlp.figures.report_figure import ReportFigure, report_figure, title
 from kmnist_mlp.figures.style import legend_above, panel
-from kmnist_mlp.figures.tables import ends, table_of
+from kmnist_mlp.figures.tables import in_words, table_of
 from kmnist_mlp.gradient_check import TOLERANCE
 from kmnist_mlp.support.colours import BLUE, COMPUTED, GREY, ORANGE, PALE, SKY
 from kmnist_mlp.support.statistics import (
@@ -64,7 +64,8 @@ def difference_by_epsilon(differences: pd.DataFrame, data_name: str) -> ReportFi
     numbers = differences.reset_index()
     gradients = ["{} [{}], {} image".format(*column) for column in differences]
     numbers.columns = ["epsilon", *gradients]
-    values = differences.clip(lower=1e-17)  # an exact agreement has no logarithm
+    # an exact agreement has no logarithm
+    values = differences.clip(lower=1e-17)
     most, epsilon, panels = values.max(axis=None), values.index.to_numpy(), []
     rounding = 30 * np.finfo(float).eps / epsilon[-3:]
     truncation = 8 * most * (epsilon[:3] / epsilon[0]) ** 2
@@ -98,10 +99,9 @@ def distance(results: Results, quantity: str) -> float:
     The notebook of the published code prints the digits of five of these, all but the
     baseline and the L2 penalty.
     """
-    apart = [
-        results.values(quantity, name).mean() - getattr(PAPER[name], quantity) for name in ABLATED
-    ]
-    return float(np.sqrt(np.mean(np.square(apart))))
+    ours = [results.values(quantity, name).mean() for name in ABLATED]
+    printed = [getattr(PAPER[name], quantity) for name in ABLATED]
+    return float(np.sqrt(np.mean(np.subtract(ours, printed) ** 2)))
 
 
 def agreement(ablation: Ablation) -> pd.DataFrame:
@@ -147,7 +147,8 @@ def changes(ablation: Ablation) -> pd.DataFrame:
             added = interval((runs[plus] - runs["none"]).dropna())
             kept = interval((runs["all"] - runs[minus]).dropna())
             one_sign = min(added[1], kept[1]) > 0 or max(added[2], kept[2]) < 0
-            clear = one_sign and min(abs(added[0]), abs(kept[0])) >= WORTH_A_ROW[quantity]
+            smaller = min(abs(added[0]), abs(kept[0]))
+            clear = one_sign and smaller >= WORTH_A_ROW[quantity]
             rows.append((deviation, name, quantity, *added, *kept, clear))
     names = [f"{way}{end}" for way in ("added", "kept") for end in ("", "_low", "_high")]
     index = ["deviation", "experiment", "quantity"]
@@ -163,8 +164,8 @@ def changes_table(numbers: pd.DataFrame) -> pd.DataFrame:
         unit, factor = units[quantity]
         row = rows.setdefault(f"{deviation}: {title(name)}", {})
         ways = factor * np.reshape(values, (2, 3))
-        for way, (mean, *between) in zip(WAYS, ways, strict=True):
-            row[f"{unit}, {way}"] = f"{signed(mean, 1)} ({ends(*between, 1)})"
+        for way, change in zip(WAYS, ways, strict=True):
+            row[f"{unit}, {way}"] = in_words(*change, 1)
     return table_of(rows, "deviation: experiment", numbers=numbers.reset_index())
 
 
@@ -235,7 +236,8 @@ def walk(ablation: Ablation, label: str) -> pd.DataFrame:
         (label, UNEXPLAINED, mean, paper - mean, paper - high, paper - low),
         (label, THE_PAPER, np.nan, paper, np.nan, np.nan),
     ]
-    return pd.DataFrame(rows, columns=["quantity", "step", "start", "value", "low", "high"])
+    columns = ["quantity", "step", "start", "value", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def verdicts_figure(verdicts: pd.DataFrame) -> ReportFigure:

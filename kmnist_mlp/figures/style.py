@@ -5,7 +5,6 @@ import io
 import logging
 import re
 import zlib
-from collections.abc import Iterable
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,9 +22,11 @@ from PIL import Image
 from kmnist_mlp.support.colours import BLUE, GREEN, ON_DARK, ON_PALE, ORANGE, PALE, PURPLE, SKY
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY)
-DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))  # told apart without any colour
+# told apart without any colour
+DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 JAPANESE = Path(find_spec("matplotlib_fontja").origin).parent / "fonts" / "ipaexg.ttf"
-PANEL = 4.2  # inches: two side by side fill a page, one a telephone or a column of print
+# inches: two side by side fill a page, one a telephone or a column of print
+PANEL = 4.2
 
 
 def use_style() -> None:
@@ -117,17 +118,13 @@ def heat_map(
     return mesh
 
 
-def in_two_lines(labels: Iterable[str]) -> list[str]:
-    """Return labels such as "お o" with the second word below the first."""
-    return [label.replace(" ", "\n") for label in labels]
-
-
 def png(figure: Figure, dpi: int | None = None) -> bytes:
     """Return a figure as PNG, the same bytes every time."""
     content, small = io.BytesIO(), io.BytesIO()
     figure.savefig(content, format="png", dpi=dpi, metadata={"Software": None})
     image = Image.open(content).convert("RGB")
-    image.quantize(256, dither=Image.Dither.NONE).save(small, format="png", optimize=True)
+    image = image.quantize(256, dither=Image.Dither.NONE)
+    image.save(small, format="png", optimize=True)
     return small.getvalue()
 
 

@@ -23,7 +23,7 @@ from kmnist_mlp.experiments.paper_gradients import (
 )
 from kmnist_mlp.experiments.runs import Results, named_configs
 from kmnist_mlp.experiments.sweep import AXES, means
-from kmnist_mlp.figures.report_figure import WORDS, ShownData, label, shown, title
+from kmnist_mlp.figures.report_figure import WORDS, label, shown, shown_data, title
 from kmnist_mlp.support.statistics import (
     MISSING,
     interval,
@@ -36,7 +36,8 @@ from kmnist_mlp.support.statistics import (
     typeset,
 )
 
-READINGS = {"text": "verdict", "code": "verdict_code"}  # the column of the verdict by each
+# the column of the verdict by each
+READINGS = {"text": "verdict", "code": "verdict_code"}
 PRINTED, GRADIENTS = WORDS["printed"], WORDS["gradients"]
 
 
@@ -59,16 +60,21 @@ def table_of(
         The heading; on the stand-in, the data is named in it as well.
     data_name : str
     numbers : DataFrame
-        For download: unrounded.
+        For download: unrounded. With ``results``, these give it and ``data_name``.
     **shown
-        As :meth:`~kmnist_mlp.figures.report_figure.ShownData.of` takes it.
+        As :func:`~kmnist_mlp.figures.report_figure.shown_data` takes it.
     """
     if not isinstance(rows, pd.DataFrame):
-        rows = pd.DataFrame.from_dict(rows, "index", dtype=object)  # Markup stays Markup
+        # Markup stays Markup
+        rows = pd.DataFrame.from_dict(rows, "index", dtype=object)
+    if results := shown.get("results"):
+        data_name, numbers = results.data_name, results.frame.drop(columns="cached")
+        numbers["kept_epoch"] = [run.kept_epoch for run in results.runs.values()]
+        numbers = numbers[numbers.experiment.isin(shown["names"])]
     stand_in = f" ({data_name.upper()})" if is_stand_in(data_name) else ""
     table = rows.rename(index=title).rename_axis(index=None, columns=corner + stand_in)
     if numbers is not None:
-        table.attrs["shown_data"] = ShownData.of(numbers, **shown)
+        table.attrs["shown_data"] = shown_data(numbers, **shown)
     return table
 
 
@@ -148,20 +154,7 @@ def comparison(results: Results, names: str | Iterable[str] | None = None) -> pd
         row["stopped at epoch"] = median_and_range(results.values("stopped_epoch", name))
         if diverged := int(results.values("diverged", name).sum()):
             row["stopped at epoch"] += f", {diverged} diverged"
-    return table_of(rows, "experiment", **_measured(results, names, PRINTED))
-
-
-def _measured(results: Results, names: list[str], quantities: Iterable[str]) -> dict[str, Any]:
-    """Return what runs have measured, as :func:`table_of` takes it."""
-    frame = results.frame.drop(columns="cached")
-    frame["kept_epoch"] = [run.kept_epoch for run in results.runs.values()]
-    return {
-        "data_name": results.data_name,
-        "numbers": frame[frame.experiment.isin(names)],
-        "results": results,
-        "names": names,
-        "quantities": quantities,
-    }
+    return table_of(rows, "experiment", results=results, names=names, quantities=PRINTED)
 
 
 def changes(results: Results, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
@@ -182,8 +175,8 @@ def changes(results: Results, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
             mean, *between = interval(one - other)
             row[f"{part} accuracy"] = signed(mean, 2)
             row[f"95 % interval ({part})"] = ends(*between, 2)
-    measured = _measured(results, [*names], ["test_accuracy"])
-    return table_of(rows, "difference, points", **measured)
+    shown = {"results": results, "names": names, "quantities": ["test_accuracy"]}
+    return table_of(rows, "difference, points", **shown)
 
 
 def loss_and_weights(results: Results, names: Iterable[str]) -> pd.DataFrame:
@@ -205,13 +198,14 @@ def loss_and_weights(results: Results, names: Iterable[str]) -> pd.DataFrame:
     names, rows = results.chosen(names), {}
     for name in names:
         fluctuation = 100 * results.values("late_fluctuation", name)
-        share = results.values("small_weight_share", name)  # in per cent already
+        # in per cent already
+        share = results.values("small_weight_share", name)
         rows[name] = {
             "fluctuation of the training loss, %": plus_minus(fluctuation, 1),
             "weights near zero, %": plus_minus(share, 1),
         }
     quantities = ["late_fluctuation", "small_weight_share"]
-    return table_of(rows, "experiment", **_measured(results, names, quantities))
+    return table_of(rows, "experiment", results=results, names=names, quantities=quantities)
 
 
 def sweep_table(sweep: pd.DataFrame, count: int = 5) -> pd.DataFrame:
@@ -283,7 +277,7 @@ def gradient_table(ours: pd.DataFrame, pattern: str) -> pd.DataFrame:
     """
     ours, papers = (
         rows[rows.pattern == pattern]
-        .assign(relative_difference=lambda rows: relative_differences(rows))
+        .assign(relative_difference=relative_differences)
         .reset_index(drop=True)
         for rows in (ours, pd.DataFrame(published_gradients()))
     )
@@ -441,7 +435,8 @@ def _change(row: Any) -> tuple[str, str]:
     """Return a cause's change of a claim's value, and its interval, as text."""
     unit, digits = _unit(row)
     unit = " points" if unit == " %" else unit  # a change is a difference
-    return signed(row.cause_change, digits) + unit, ends(row.cause_low, row.cause_high, digits)
+    between = ends(row.cause_low, row.cause_high, digits)
+    return signed(row.cause_change, digits) + unit, between
 
 
 def _unit(row: Any) -> tuple[str, int]:

@@ -31,7 +31,8 @@ def main(given: Sequence[str] | None = None, project: Path = PROJECT) -> int:
     parser.add_argument("--output", type=Path, help="folder or file to write")
     try:
         _make(parser.parse_args(given), project / "notebooks", project / "build")
-    except (OSError, ValueError, UserWarning) as error:  # the last: results cannot be kept
+    # the last: results cannot be kept
+    except (OSError, ValueError, UserWarning) as error:
         tell(f"This was not made. {error}", sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -27,10 +27,11 @@ CLASS, SOLUTIONS = "kmnist_course", "kmnist_course_solutions"
 RUNS_WITH = (  # what `make lab` needs
     "Makefile", "LICENSE", "pyproject.toml", "constraints.txt", "environment.yml", "kmnist_mlp",
 )  # fmt: skip
-# what goes with the solutions: the teacher's page, and what it refers to
-TEACHING = ("teaching.md", "data.md", "benchmark.md", "benchmark.json")  # docs/
+# what goes with the solutions, of docs/: the teacher's page, and what it refers to
+TEACHING = ("teaching.md", "data.md", "benchmark.md", "benchmark.json")
 README = Path(__file__).parent / "texts" / "course.md"
-SOLUTION = "solution"  # tag of a cell: solves the exercise in the cell above it
+# tag of a cell: solves the exercise in the cell above it
+SOLUTION = "solution"
 
 
 def copy_to_play(originals: Path, play: Path) -> None:
@@ -108,7 +109,8 @@ def pack_course(project: Path, output: Path) -> None:
         if solutions:
             files[f"{SOLUTIONS}/{path.stem}.md"] = solutions.encode()
         cleared, _ = ClearOutputPreprocessor().preprocess(deepcopy(notebooks[path]), {})
-        for name in ("kmnist_mlp", "widgets"):  # how outputs were made, their state
+        # how outputs were made, their state
+        for name in ("kmnist_mlp", "widgets"):
             cleared.metadata.pop(name, None)
         files[f"{CLASS}/notebooks/{path.name}"] = nbformat.writes(cleared).encode() + b"\n"
     for stem, html in render(notebooks, data_at_hand()).items():

@@ -53,7 +53,10 @@ def executed(folder: Path, store: Path) -> dict[Path, NotebookNode]:
     (:func:`outputs_key`).
     """
     notebooks = read_all(folder)
-    data = _load()
+    data, announcement = load_and_announce()
+    if announcement:
+        tell(announcement)
+        tell("`make html` exports the committed notebooks, with results of KMNIST.")
     kept = {}
     for path, notebook in notebooks.items():
         kept[path] = store / f"{path.stem}-{outputs_key(notebook, data)}.ipynb"
@@ -70,31 +73,23 @@ def executed(folder: Path, store: Path) -> dict[Path, NotebookNode]:
 def execute_in_place(folder: Path) -> list[Path]:
     """Execute the project's notebooks; they are replaced only if all succeed."""
     paths = [*read_all(folder)]
-    data = _load()
-    if data.is_stand_in:
+    data, announcement = load_and_announce()
+    if announcement:
         raise ValueError("committed notebooks carry results of KMNIST, not the stand-in's")
     notebooks, results = _executed_on(data, paths)
-    update_readme(folder.parent / "README.md", results)  # refuses before it writes
+    # refuses before it writes
+    update_readme(folder.parent / "README.md", results)
     for path, notebook in notebooks.items():
         write(notebook, path)
     return paths
-
-
-def _load() -> Dataset:
-    """Load the data, and tell on the console when it is the stand-in."""
-    default_seeds()  # a bad KMNIST_MLP_SEEDS is told before anything is computed
-    data, announcement = load_and_announce()
-    if announcement:
-        tell(announcement)
-        tell("`make html` exports the committed notebooks, with results of KMNIST.")
-    return data
 
 
 def _executed_on(data: Dataset, paths: list[Path]) -> tuple[dict, Results]:
     """Run all experiments, then the notebooks, which find them in the cache."""
     tell(f"Training on {data!r} ...")
     began = time.perf_counter()
-    with warnings.catch_warnings():  # else each notebook would train again what it needs
+    # else each notebook would train again what it needs
+    with warnings.catch_warnings():
         warnings.filterwarnings("error", "results are not kept")
         results = run(EXPERIMENTS, data=data)
     seconds = time.perf_counter() - began
@@ -142,11 +137,13 @@ def _execute(path: Path) -> tuple[Path, NotebookNode | str]:
         kernel_name="python3",
         record_timing=False,
         resources={"metadata": {"path": str(path.parent)}},
-        extra_arguments=["--log-level=ERROR"],  # not a warning per kernel on the console
+        # not a warning per kernel on the console
+        extra_arguments=["--log-level=ERROR"],
     )
     try:
         asyncio.run(client.async_execute())
-    except Exception as error:  # of a cell, which it quotes; or a kernel that dies
+    # of a cell, which it quotes; or a kernel that dies
+    except Exception as error:
         return path, f"{path.name}, cell [{client.code_cells_executed}]: {error}"
     took = f"executed in {time.perf_counter() - began:.0f} s"
     notebook.metadata["kmnist_mlp"] = {"facts": [("this page", took)]}

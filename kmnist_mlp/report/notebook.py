@@ -28,15 +28,13 @@ from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.provenance import facts
 from kmnist_mlp.experiments.runs import Results, default_seeds, run
 from kmnist_mlp.figures.curves import learning_curves, overlay
-from kmnist_mlp.figures.report_figure import ReportFigure, ShownData, html, setting, title
+from kmnist_mlp.figures.report_figure import ReportFigure, html, setting, shown_data, title
 from kmnist_mlp.figures.style import picture, use_style
 from kmnist_mlp.figures.tables import bug_verdict
 from kmnist_mlp.results import TrainingResult
 from kmnist_mlp.support.statistics import interval, median_and_range, plus_minus, signed
 
-TEXTS = tomllib.loads(
-    Path(__file__).with_name("texts").joinpath("notebook.toml").read_text("utf-8")
-)
+TEXTS = tomllib.loads((Path(__file__).parent / "texts/notebook.toml").read_text("utf-8"))
 
 
 def begin(seeds: Sequence[int] | None = None) -> Dataset:
@@ -54,7 +52,8 @@ def begin(seeds: Sequence[int] | None = None) -> Dataset:
         shell.run_line_magic("load_ext", "autoreload")
         shell.run_line_magic("autoreload", "2")
     use_style()
-    set_matplotlib_formats("retina")  # twice the pixels, for sharp print and screens
+    # twice the pixels, for sharp print and screens
+    set_matplotlib_formats("retina")
     data, announcement = load_and_announce()
     seeds = default_seeds() if seeds is None else list(seeds)
     if announcement:
@@ -100,9 +99,10 @@ def show(
     number, _, text = " ".join(caption.split()).partition(". ")
     is_table = isinstance(content, pd.DataFrame)
     data = content.attrs.get("shown_data") if is_table else content.data
-    mark = vars(data or ShownData.of(content.reset_index()))
+    mark = vars(data or shown_data(content.reset_index()))
     mark = mark | {"number": number, "caption": text, "index": role}
-    mark["experiments"] = [*mark["experiments"].items()]  # notebooks would sort the names
+    # notebooks would sort the names
+    mark["experiments"] = [*mark["experiments"].items()]
     if is_table:
         say(f"**{number}.** {text}", role="caption")
         shown = {"text/html": html(content), "text/plain": str(content)}
@@ -114,7 +114,8 @@ def show(
     for frame in frames:
         drawn = [kind for panel in frame.panels for kind in picture(panel).values()]
         mark["frames"].append({"panels": drawn, "text": frame.finding})
-    looks = widget is not None and someone_looks()  # it takes the place of all panels
+    # it takes the place of all panels
+    looks = widget is not None and someone_looks()
     for place, panel in enumerate(content.panels[: 1 if looks else None]):
         axis = panel.axes[0]
         name = axis.get_title(loc="left") or axis.get_title() or axis.get_ylabel()
@@ -130,25 +131,25 @@ def show(
     say(f"**{number}.** {full}", role="caption")
 
 
-def show_curves(results: Results, name: str, caption: str = "") -> None:
+def show_curves(results: Results, name: str) -> None:
     """Show the learning curves of an experiment with the paper's figure numbers.
+
+    The caption names the experiment: one of one's own, which has no figure in the
+    paper, with what of its configuration is not the default.
 
     Parameters
     ----------
     results : Results
     name : str
         Of any experiment in ``results``.
-    caption : str
-        As in :func:`show`. By default it names the experiment: one of one's own, which
-        has no figure in the paper, with what of its configuration is not the default.
     """
     entry = PAPER.get(name)
-    if not caption and entry and entry.figures:
+    if entry and entry.figures:
         text = entry.title[0].upper() + entry.title[1:]
         if entry.config.early_stop and "early stopping" not in text:
             text += ", early stopping"
         caption = TEXTS["papers_curves"].format(*entry.figures, text)
-    elif not caption:
+    else:
         config = results.of(name)[0].config
         caption = TEXTS["curves"].format(title(name), setting(config))
     show(learning_curves(results, name), caption)
@@ -254,7 +255,8 @@ def compared(results: Results, name: str, minus: str, of: str = "test_accuracy")
     difference = results.values(of, name) - results.values(of, minus)
     if (difference == 0).all():
         return f"{one} had the same {what} as {other} in every seed"
-    mean, low, high = interval(difference.dropna())  # without seeds of one of them alone
+    # without seeds of one of them alone
+    mean, low, high = interval(difference.dropna())
     if low > 0 or high < 0:
         way, ends = ("higher", (low, high)) if low > 0 else ("lower", (-high, -low))
         known = "95 % interval {:.2f} to {:.2f}".format(*ends)

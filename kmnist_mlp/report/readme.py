@@ -1,13 +1,10 @@
 """What README and docs/ show of results and code: findings, a table, the options."""
 
-import io
 import re
 from pathlib import Path
 from textwrap import TextWrapper
 
 import jinja2
-import numpy as np
-from matplotlib.image import imread, imsave
 
 from kmnist_mlp.config import Config
 from kmnist_mlp.experiments import Results, causes, claims, paper, readings, runs
@@ -48,7 +45,7 @@ def findings(results: Results) -> str:
 
 
 def update_readme(readme: Path, results: Results) -> None:
-    """Write findings and table between README's marks, their picture, and the options.
+    """Write findings and table between README's marks, their pictures, and the options.
 
     Raises
     ------
@@ -67,19 +64,12 @@ def update_readme(readme: Path, results: Results) -> None:
         text, found = between.subn(rf"\g<1>{body}\n{end}", text)
         if not found:
             raise ValueError(f"{readme} must have the marks `{begin} ... -->` and `{end}`")
-    use_style()
-    drawn = comparison.difference_to_paper(results).panels
-    panels = [imread(io.BytesIO(png(panel))) for panel in drawn]
-    tallest = max(map(len, panels))
-    below = [((0, tallest - len(panel)), (0, 0), (0, 0)) for panel in panels]
-    panels = [np.pad(*each, constant_values=1) for each in zip(panels, below, strict=True)]
-    picture = io.BytesIO()
-    imsave(picture, np.hstack(panels))
     docs = readme.parent / "docs"
-    for path, content in (
-        (readme, text.encode()),
-        (docs / "options.md", options_page().encode()),
-        (docs / "difference_to_paper.png", picture.getvalue()),
-    ):
+    files = {readme: text.encode(), docs / "options.md": options_page().encode()}
+    use_style()
+    panels = comparison.difference_to_paper(results).panels
+    for quantity, panel in zip(("accuracy", "loss"), panels, strict=True):
+        files[docs / f"{quantity}_minus_paper.png"] = png(panel)
+    for path, content in files.items():
         with whole_file(path) as file:
             file.write(content)

@@ -1,7 +1,6 @@
 """What notebooks state in sentences and small tables, computed: a function each."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -78,12 +77,10 @@ def single_runs() -> tuple[pd.DataFrame, float, float, float]:
     """
     groups = sweep.printed_runs()
     pairs = sweep.single_run_comparisons(groups)
-    columns = {
-        "in the paper, points": [signed(d, 2) for d in pairs.difference],
-        "larger than by chance": [*pairs.beyond_chance],
-    }
-    index = pairs.experiment.map(title) + " − " + pairs.minus.map(title)
-    table = pd.DataFrame(columns, [*index]).rename_axis(columns="test accuracy")
+    table = pd.DataFrame(index=pairs.experiment.map(title) + " − " + pairs.minus.map(title))
+    table["in the paper, points"] = [signed(d, 2) for d in pairs.difference]
+    table["larger than by chance"] = [*pairs.beyond_chance]
+    table.columns.name = "test accuracy"
     return table, *sweep.smallest_difference(groups)
 
 
@@ -93,28 +90,12 @@ def classifiers(results: Results) -> pd.DataFrame:
     table = sweep.QUOTED.join(here, "model").sort_values("test_accuracy_percent")
     names = table.model + table.old_version.map({True: " *", False: ""})
     cells = table.filter(like="percent").map("{:.2f}".format).replace("nan", MISSING)
-    cells = cells.set_axis(["test accuracy, %", "measured here, %"], axis=1)
-    ours = pd.DataFrame(
-        [["89", number(results, "final").removesuffix(" %")]],
-        index=["multilayer perceptron, the paper's final model"],
-        columns=cells.columns,
-    )
-    return pd.concat([ours, cells.set_axis(names)]).rename_axis(columns="classifier")
-
-
-def saturated(results: Results, units: pd.DataFrame, weights: str) -> Results:
-    """Return saturation and gradient norm of the first layer as quantities.
-
-    Parameters
-    ----------
-    results : Results
-    units : DataFrame
-        What :func:`kmnist_mlp.experiments.analysis.saturation_by_seed` gives.
-    weights : str
-        "initial" or "kept".
-    """
-    first = units.query("weights == @weights and layer == 1")
-    return replace(results, frame=first)
+    cells = cells.set_axis(names)
+    cells.columns = ["test accuracy, %", "measured here, %"]
+    final = "multilayer perceptron, the paper's final model"
+    ours = ["89", number(results, "final").removesuffix(" %")]
+    ours = pd.DataFrame([ours], [final], cells.columns)
+    return pd.concat([ours, cells]).rename_axis(columns="classifier")
 
 
 def judged(results: Results, *sections: str) -> pd.DataFrame:
@@ -213,12 +194,6 @@ def distance_to_paper(results: Results) -> str:
     """Return the root mean square distance to the paper's printed numbers."""
     points, loss = (distance(results, f"test_{kind}") for kind in ("accuracy", "loss"))
     return f"{points:.2f} points of test accuracy and {loss:.4f} of loss"
-
-
-def of_ablated(results: Results) -> Results:
-    """Return the results of the experiments of which each deviation was measured."""
-    frame = results.frame[results.frame.experiment.isin(readings.ABLATED)]
-    return Results.of_frame(frame, results.data_name)
 
 
 def distances_to_printed(judged: pd.DataFrame) -> str:

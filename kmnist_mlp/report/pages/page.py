@@ -240,15 +240,13 @@ def board(judged: pd.DataFrame, pages: list[SimpleNamespace]) -> dict[str, list[
     titles = {page.stem[:2].lstrip("0"): page.short for page in pages}
     items = [item for page in pages for item in page.items]
     texts = tables.scoreboard(judged)[["claimed", "ours", "95 % interval"]]
+    measured = judged[["quantity", "experiment", "minus"]].to_numpy()
     rows = judged.join(texts, "number").assign(
         title=judged.section.str[0].map(titles).fillna(judged.section.str.capitalize()),
         rank=judged.verdict.map(FAILED_FIRST.index),
         remark=[*map(tables.remark, judged.itertuples())],
         places=places(judged),
-        shown=[
-            showing(items, *claim)
-            for claim in judged[["quantity", "experiment", "minus"]].to_numpy()
-        ],
+        shown=[showing(items, *claim) for claim in measured],
     )
     sections = rows.groupby("title", sort=False)
     return {

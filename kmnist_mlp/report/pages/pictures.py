@@ -17,8 +17,10 @@ REPLACED = {
 } | {
     "#000000": "var(--ink)",
     "#ffffff": "var(--ground)",
-    "'DejaVu Sans', 'IPAexGothic'": "var(--font)",  # of figures/report.mplstyle
-    "*{stroke-linejoin: round; stroke-linecap: butt}": "",  # it would rule the whole page
+    # of figures/report.mplstyle
+    "'DejaVu Sans', 'IPAexGothic'": "var(--font)",
+    # it would rule the whole page
+    "*{stroke-linejoin: round; stroke-linecap: butt}": "",
 }
 WIDE = 500  # pixels: what is wider than a panel takes a row of its own
 
@@ -55,7 +57,8 @@ def figure_html(output: NotebookNode, number: str, place: str = "") -> Markup:
         facts = {"alt": number} | (panel.metadata.get(kind) or {})
         pictures += picture_html(panel.data[kind], f"{place}-{n}", **facts)
     html = box("", marks.get("finding", ""), "", pictures)
-    for n, frame in enumerate(marks.get("frames") or ()):  # hidden without scripts
+    # hidden without scripts
+    for n, frame in enumerate(marks.get("frames") or ()):
         text = frame["text"]
         pictures = Markup()
         for m, content in enumerate(frame["panels"]):
@@ -71,9 +74,11 @@ def picture_html(content: str, prefix: str, alt: str, width: float = 0, **_) -> 
     alternative text has one language: Japanese characters before their reading are left
     out.
 
-    Examples -------- >>> print(picture_html('<svg><path id="a" style="fill:
-    #0072b2"/></svg>', "p", "す su")) <svg class="figure" role="img"
-    aria-label="su"><path id="p-a" style="fill: var(--blue)"/></svg>
+    Examples
+    --------
+    >>> path = '<path id="a" style="fill: #0072b2"/>'
+    >>> print(picture_html(f"<svg>{path}</svg>", "p", "す su"))
+    <svg class="figure" role="img" aria-label="su"><path id="p-a" style="fill: var(--blue)"/></svg>
     """
     kind = "figure wide" if width > WIDE else "figure"
     alt = " ".join(re.sub(rf"{KANA.pattern}\s*", "", alt).split())

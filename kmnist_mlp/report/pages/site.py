@@ -28,7 +28,8 @@ from kmnist_mlp.support.files import whole_file
 # The pages that are no notebooks
 PAGES = tomllib.loads(Path(__file__).with_name("extras.toml").read_text("utf-8"))
 INDEX, *EXTRAS = (SimpleNamespace(stem=stem, **PAGES[stem]) for stem in PAGES)
-PAD_BITS, PAD_IMAGES = 5, 250  # of a weight, and of the test set: less than 2.5 MB
+# of a weight, and of the test set: less than 2.5 MB
+PAD_BITS, PAD_IMAGES = 5, 250
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PRINT = """--headless --disable-gpu --no-pdf-header-footer --export-tagged-pdf
 --generate-pdf-document-outline""".split()
@@ -75,7 +76,8 @@ def render(notebooks: dict, data: Dataset, single: bool = False) -> dict[str, st
         "stand_in": any(is_stand_in(page.facts.get("data", "")) for page in sections),
         "dataset": data,
         "images": (TRAINING, TEST),
-        "kana": web_font("".join(CLASS_NAMES)),  # a reader may have no Japanese font
+        # a reader may have no Japanese font
+        "kana": web_font("".join(CLASS_NAMES)),
         "texts": {path.name: path.read_text("utf-8") for path in TEMPLATES.glob("*.[cj]s*")},
         "single": single,
         "pad": drawing_pad(load_best(), data, bits=PAD_BITS, images=PAD_IMAGES).data,
@@ -146,20 +148,18 @@ def print_pdf(browser: str, page: Path) -> Path:
     OSError
         If the browser fails.
     """
-    pdf = page.with_suffix(".pdf")
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory(prefix=".", dir=page.parent) as folder:
         copy = Path(folder, "report.html")
         printed = Path(folder, "report.pdf")
         # a figure is its picture, which has a text of its own, and not the box around it
         text = page.read_text("utf-8").replace("<figure ", '<figure role="group" ')
         copy.write_text(text, "utf-8")
         command = [browser, *PRINT, f"--user-data-dir={folder}/profile"]
-        if hasattr(os, "geteuid") and os.geteuid() == 0:  # its sandbox is not for root
+        # its sandbox is not for root
+        if hasattr(os, "geteuid") and os.geteuid() == 0:
             command.append("--no-sandbox")
         command += [f"--print-to-pdf={printed}", copy.as_uri()]
         done = subprocess.run(command, capture_output=True, text=True)
         if not printed.exists():
             raise OSError(f"{browser} printed nothing: {done.stderr[-500:]}")
-        with whole_file(pdf) as file:
-            file.write(printed.read_bytes())
-    return pdf
+        return printed.replace(page.with_suffix(".pdf"))
