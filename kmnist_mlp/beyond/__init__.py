@@ -14,8 +14,6 @@ import numpy as np
 from kmnist_mlp.network import MLP
 from kmnist_mlp.support.files import load_arrays
 
-__all__ = ["load_best", "load_ensemble"]
-
 FOLDER = Path(__file__).parent / "results"
 
 

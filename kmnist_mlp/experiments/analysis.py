@@ -8,8 +8,6 @@ the test images come from other writers; the data set does not say (an open
 question: https://github.com/rois-codh/kmnist/issues/17).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import NamedTuple

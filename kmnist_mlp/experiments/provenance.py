@@ -1,7 +1,5 @@
 """What a result was made with: version, commit, data, Python, NumPy, BLAS, processor."""
 
-from __future__ import annotations
-
 import platform
 import re
 import subprocess

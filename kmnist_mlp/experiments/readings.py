@@ -13,8 +13,6 @@ them, each deviation of published_code.py added to the first alone ("+clipping")
 and left out of the second alone ("-clipping").
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from itertools import product
 from typing import Any

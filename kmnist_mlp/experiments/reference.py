@@ -12,8 +12,6 @@ six gradients of a pattern), and the distances of validation and test images to
 the training images.
 """
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

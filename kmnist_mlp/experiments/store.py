@@ -1,7 +1,5 @@
 """Finished runs on disk: whole ones in the user's cache, their numbers in tables of the project."""
 
-from __future__ import annotations
-
 import ast
 import hashlib
 import json

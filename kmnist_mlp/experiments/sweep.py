@@ -16,8 +16,6 @@ with the data as they were before February 2019, which gave slightly lower
 accuracies.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from itertools import product
 

@@ -1,7 +1,5 @@
 """Figures and tables with their numbers and the runs behind them."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields

@@ -17,16 +17,9 @@ from kmnist_mlp.figures.report_figure import ReportFigure, report_figure, title
 from kmnist_mlp.figures.style import legend_above, panel
 from kmnist_mlp.figures.tables import in_words, table_of
 from kmnist_mlp.gradient_check import TOLERANCE
+from kmnist_mlp.support import statistics
 from kmnist_mlp.support.colours import BLUE, COMPUTED, GREY, ORANGE, PALE, SKY
-from kmnist_mlp.support.statistics import (
-    MISSING,
-    interval,
-    plus_minus,
-    prediction_interval,
-    rounded,
-    scientific,
-    signed,
-)
+from kmnist_mlp.support.statistics import MISSING, interval, signed
 
 Ablation = Mapping[str, Results]  # by "none", "all", "+name" and "-name"
 
@@ -87,7 +80,7 @@ def difference_by_epsilon(differences: pd.DataFrame, data_name: str) -> ReportFi
         axis.text(1.2 * PAPER_EPSILON, 1.5 * low, "paper's step", rotation=90, **grey)
         legend_above(axis)
         panels.append(figure)
-    finest = scientific(differences.max(axis=1).idxmin())
+    finest = statistics.scientific(differences.max(axis=1).idxmin())
     finding = f"The largest difference is smallest with a step of {finest}."
     shown = {"data_name": data_name, "quantities": ["gradient_difference"]}
     return report_figure(panels, numbers, finding, **shown)
@@ -117,7 +110,7 @@ def agreement(ablation: Ablation) -> pd.DataFrame:
             row[f"{THE_PAPER}, {unit}"] = f"{paper:.{digits}f}" if paper else MISSING
             for label, key in ((OURS, "none"), (CODE, "all")):
                 values = ablation[key].values(quantity, name)
-                row[f"{label}, {unit}"] = plus_minus(values, digits)
+                row[f"{label}, {unit}"] = statistics.plus_minus(values, digits)
     return table_of(rows, "experiment")
 
 
@@ -183,7 +176,7 @@ def walk_figure(ablation: Ablation) -> ReportFigure:
                 marker, colour = LEVELS[row.step]
                 axis.axvline(row.value, color=colour, lw=0.8, ls=":", zorder=0)
                 axis.plot(row.value, place, marker, color=colour)
-                text = rounded(row.value, digits)
+                text = statistics.rounded(row.value, digits)
             else:
                 colour = {REST: PALE, UNEXPLAINED: COMPUTED}.get(row.step, SKY)
                 axis.barh(place, row.value, 0.62, row.start, color=colour)
@@ -230,7 +223,7 @@ def walk(ablation: Ablation, label: str) -> pd.DataFrame:
     for step, change in steps.items():
         rows.append((label, step, at, *interval(change)))
         at += np.nan_to_num(change.mean())
-    mean, low, high = prediction_interval(theirs)
+    mean, low, high = statistics.prediction_interval(theirs)
     rows += [
         (label, CODE, np.nan, *interval(theirs)),
         (label, UNEXPLAINED, mean, paper - mean, paper - high, paper - low),

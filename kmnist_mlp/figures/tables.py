@@ -11,30 +11,16 @@ from markupsafe import Markup
 
 from kmnist_mlp.config import PAPERS, Config
 from kmnist_mlp.data import Dataset, is_stand_in
+from kmnist_mlp.experiments import paper_gradients
 from kmnist_mlp.experiments.analysis import recall
 from kmnist_mlp.experiments.causes import NOT_FOUND, NOT_MEASURED
 from kmnist_mlp.experiments.claims import KINDS, VERDICTS
 from kmnist_mlp.experiments.paper import PAPER, published_gradients
-from kmnist_mlp.experiments.paper_gradients import (
-    BUGS,
-    consistent_difference,
-    relative_difference,
-    would_pass,
-)
 from kmnist_mlp.experiments.runs import Results, named_configs
 from kmnist_mlp.experiments.sweep import AXES, means
 from kmnist_mlp.figures.report_figure import WORDS, label, shown, shown_data, title
-from kmnist_mlp.support.statistics import (
-    MISSING,
-    interval,
-    median_and_range,
-    p_text,
-    plus_minus,
-    rounded,
-    scientific,
-    signed,
-    typeset,
-)
+from kmnist_mlp.support import statistics
+from kmnist_mlp.support.statistics import MISSING, interval, plus_minus, signed
 
 # the column of the verdict by each
 READINGS = {"text": "verdict", "code": "verdict_code"}
@@ -150,8 +136,10 @@ def comparison(results: Results, names: str | Iterable[str] | None = None) -> pd
                 row[columns[2]] = signed(ours.mean() - paper, digits)
         validation = results.values("validation_accuracy", name)
         row["validation accuracy, %"] = plus_minus(validation, 2)
-        row["weights of epoch"] = median_and_range(run.kept_epoch for run in results.of(name))
-        row["stopped at epoch"] = median_and_range(results.values("stopped_epoch", name))
+        row["weights of epoch"] = statistics.median_and_range(
+            run.kept_epoch for run in results.of(name)
+        )
+        row["stopped at epoch"] = statistics.median_and_range(results.values("stopped_epoch", name))
         if diverged := int(results.values("diverged", name).sum()):
             row["stopped at epoch"] += f", {diverged} diverged"
     return table_of(rows, "experiment", results=results, names=names, quantities=PRINTED)
@@ -249,7 +237,7 @@ def saturation(numbers: pd.DataFrame, data_name: str) -> pd.DataFrame:
     for (name, weights), runs in numbers.groupby(["experiment", "weights"], sort=False):
         layers = dict(list(runs.groupby("layer")))
         row = rows[f"{title(name)}: {weights} weights"] = {}
-        row["epoch"] = median_and_range(layers[1].epoch)
+        row["epoch"] = statistics.median_and_range(layers[1].epoch)
         for n in [*layers][:-1]:
             share = 100 * layers[n].saturated_share
             row[f"saturated units, layer {n}, %"] = plus_minus(share, 1)
@@ -296,12 +284,12 @@ def gradient_table(ours: pd.DataFrame, pattern: str) -> pd.DataFrame:
 def relative_differences(gradients: pd.DataFrame) -> list[float]:
     """Return the relative difference of both gradients of each row."""
     pairs = gradients[["approximated_gradient", "actual_gradient"]].to_numpy()
-    return [relative_difference(*pair) for pair in pairs]
+    return [paper_gradients.relative_difference(*pair) for pair in pairs]
 
 
 def consistent(row: Mapping[str, float]) -> str:
     """Return "yes", the difference that a row should print, or "no": none fits."""
-    difference = consistent_difference(row)
+    difference = paper_gradients.consistent_difference(row)
     if difference == row["difference"]:
         return "yes"
     return "no" if np.isnan(difference) else f"as {difference:.5g}"
@@ -320,7 +308,7 @@ def passing_table(checks: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
     table = pd.DataFrame(index=[*factors])
     for whose, rows in (("paper", papers), ("ours", ours)):
         gradients = rows.approximated_gradient
-        passing = [would_pass(gradients, factor) for factor in factors.values()]
+        passing = [paper_gradients.would_pass(gradients, factor) for factor in factors.values()]
         table[f"{whose}, of {len(rows)}"] = passing
     return table_of(table, "wrong gradient", ours.attrs.get("data_name", ""))
 
@@ -336,10 +324,10 @@ def planted_bug_table(tried: pd.DataFrame) -> pd.DataFrame:
     tried : DataFrame
         What :func:`kmnist_mlp.experiments.paper_gradients.planted_bugs` gives.
     """
-    rows = {text: {} for bug, text in BUGS.items() if bug in {*tried.bug}}
+    rows = {text: {} for bug, text in paper_gradients.BUGS.items() if bug in {*tried.bug}}
     for (bug, check), runs in tried.groupby(["bug", "check"], sort=False):
         counts = f"{runs.exceeded.sum()} of {runs.compared.sum()}"
-        rows[BUGS[bug]][check] = f"{bug_verdict(runs)} ({counts})"
+        rows[paper_gradients.BUGS[bug]][check] = f"{bug_verdict(runs)} ({counts})"
     return table_of(rows, "planted bug", tried.attrs.get("data_name", ""), tried)
 
 
@@ -389,9 +377,9 @@ def scoreboard(judged: pd.DataFrame) -> pd.DataFrame:
     code = "verdict (code" + (", KMNIST)" if is_stand_in(data_name) else ")")
     for row in judged.itertuples():
         unit, digits = _unit(row)
-        text = rounded
+        text = statistics.rounded
         if row.quantity == "gradient_difference":
-            text, digits = scientific, 1
+            text, digits = statistics.scientific, 1
         low, high = (text(end, digits) for end in (row.interval_low, row.interval_high))
         between = f"{low} to {high}" + ", next run" * bool(row.one_run)
         if not np.isfinite(row.interval_low):
@@ -402,7 +390,7 @@ def scoreboard(judged: pd.DataFrame) -> pd.DataFrame:
             "claimed": _range(row, unit) + " (our threshold)" * bool(row.our_threshold),
             "ours": text(row.mean, digits) + unit,
             "95 % interval": between,
-            "p": MISSING if np.isnan(row.p) else p_text(row.p),
+            "p": MISSING if np.isnan(row.p) else statistics.p_text(row.p),
             "verdict (text)" if twice else "verdict": row.verdict,
         }
         if twice:
@@ -449,7 +437,7 @@ def _unit(row: Any) -> tuple[str, int]:
 
 def _range(row: Any, unit: str) -> str:
     """Return a claimed range as text; one of its ends may be infinite."""
-    low, high = (typeset(f"{value:.6g}") for value in (row.low, row.high))
+    low, high = (statistics.typeset(f"{value:.6g}") for value in (row.low, row.high))
     if np.isfinite([row.low, row.high]).all():
         return f"{low} to {high}{unit}"
     number = high if np.isinf(row.low) else low

@@ -20,13 +20,11 @@ from kmnist_mlp.report.execution import execute_in_place, executed, read_all
 from kmnist_mlp.report.pages.site import export, find_browser, print_pdf
 from kmnist_mlp.support.console import tell
 
-OPTIONS = ("committed", "single", "pdf", "in-place", "play", "course")
-
 
 def main(given: Sequence[str] | None = None, project: Path = PROJECT) -> int:
     """Command line; the exit status is 1 if that failed, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m kmnist_mlp.report", description=__doc__)
-    for name in OPTIONS:
+    for name in ("committed", "single", "pdf", "in-place", "play", "course"):
         parser.add_argument(f"--{name}", action="store_true")
     parser.add_argument("--output", type=Path, help="folder or file to write")
     try:

@@ -29,7 +29,6 @@ RUNS_WITH = (  # what `make lab` needs
 )  # fmt: skip
 # what goes with the solutions, of docs/: the teacher's page, and what it refers to
 TEACHING = ("teaching.md", "data.md", "benchmark.md", "benchmark.json")
-README = Path(__file__).parent / "texts" / "course.md"
 # tag of a cell: solves the exercise in the cell above it
 SOLUTION = "solution"
 
@@ -96,7 +95,8 @@ def pack_course(project: Path, output: Path) -> None:
         If a notebook has no outputs.
     """
     notebooks = read_all(project / "notebooks")
-    files = {f"{CLASS}/README.md": README.read_bytes()}
+    readme = Path(__file__).parent / "texts" / "course.md"
+    files = {f"{CLASS}/README.md": readme.read_bytes()}
     for name in TEACHING:
         files[f"{SOLUTIONS}/{name}"] = (project / "docs" / name).read_bytes()
     for place in (project / name for name in RUNS_WITH):
@@ -110,8 +110,7 @@ def pack_course(project: Path, output: Path) -> None:
             files[f"{SOLUTIONS}/{path.stem}.md"] = solutions.encode()
         cleared, _ = ClearOutputPreprocessor().preprocess(deepcopy(notebooks[path]), {})
         # how outputs were made, their state
-        for name in ("kmnist_mlp", "widgets"):
-            cleared.metadata.pop(name, None)
+        cleared.metadata.pop("widgets", None)
         files[f"{CLASS}/notebooks/{path.name}"] = nbformat.writes(cleared).encode() + b"\n"
     for stem, html in render(notebooks, data_at_hand()).items():
         files[f"{CLASS}/pages/{stem}.html"] = html.encode()

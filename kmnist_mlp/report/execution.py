@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import os
-import time
 import warnings
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
@@ -22,9 +21,6 @@ from kmnist_mlp.experiments.runs import Results, default_seeds, run
 from kmnist_mlp.report.readme import update_readme
 from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import whole_file
-
-# Makes pages of executed notebooks; all other files can decide their outputs
-PAGES = "report/pages/"
 
 
 def read_all(folder: Path) -> dict[Path, NotebookNode]:
@@ -87,19 +83,12 @@ def execute_in_place(folder: Path) -> list[Path]:
 def _executed_on(data: Dataset, paths: list[Path]) -> tuple[dict, Results]:
     """Run all experiments, then the notebooks, which find them in the cache."""
     tell(f"Training on {data!r} ...")
-    began = time.perf_counter()
     # else each notebook would train again what it needs
     with warnings.catch_warnings():
         warnings.filterwarnings("error", "results are not kept")
         results = run(EXPERIMENTS, data=data)
-    seconds = time.perf_counter() - began
-    computed = (~results.frame.cached).sum()
-    origin = f"{len(results.frame)} runs, {computed} of them trained in {seconds:.0f} s"
-    tell(f"{origin}. Executing {len(paths)} notebooks ...")
-    notebooks = execute_all(paths)
-    for notebook in notebooks.values():
-        notebook.metadata["kmnist_mlp"]["facts"].append(("experiments", origin))
-    return notebooks, results
+    tell(f"Executing {len(paths)} notebooks ...")
+    return execute_all(paths), results
 
 
 def execute_all(paths: list[Path]) -> dict[Path, NotebookNode]:
@@ -131,7 +120,6 @@ def execute_all(paths: list[Path]) -> dict[Path, NotebookNode]:
 def _execute(path: Path) -> tuple[Path, NotebookNode | str]:
     """Return a notebook's path with its execution, or with what failed in it."""
     notebook = nbformat.read(path, 4)
-    began = time.perf_counter()
     client = NotebookClient(
         notebook,
         kernel_name="python3",
@@ -145,8 +133,6 @@ def _execute(path: Path) -> tuple[Path, NotebookNode | str]:
     # of a cell, which it quotes; or a kernel that dies
     except Exception as error:
         return path, f"{path.name}, cell [{client.code_cells_executed}]: {error}"
-    took = f"executed in {time.perf_counter() - began:.0f} s"
-    notebook.metadata["kmnist_mlp"] = {"facts": [("this page", took)]}
     notebook.metadata["language_info"] = {"name": "python"}
     return path, notebook
 
@@ -165,6 +151,7 @@ def outputs_key(notebook: NotebookNode, data: Dataset) -> str:
     package = PROJECT / "kmnist_mlp"
     for file in sorted(package.rglob("*")):
         name = file.relative_to(package).as_posix()
-        if file.is_file() and file.suffix != ".pyc" and not name.startswith(PAGES):
+        of_pages = name.startswith("report/pages/")  # it shows outputs, and decides none
+        if file.is_file() and file.suffix != ".pyc" and not of_pages:
             digest.update(name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:16]

@@ -1,7 +1,5 @@
 """``make measure``: measure again what is kept with the project, or train what is missing of it."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 

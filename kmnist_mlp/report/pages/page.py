@@ -89,7 +89,6 @@ def make_pages(notebooks: dict[Path, NotebookNode]) -> list[SimpleNamespace]:
                 item |= {"id": slug(item.number), "experiments": dict(item.experiments)}
                 page.items.append(item)
                 configs |= item.experiments
-        page.facts.update(notebook.metadata.get("kmnist_mlp", {}).get("facts", ()))
         for name, values in configs.items():
             configs[name] = Config.from_dict({**values, "activation": Config.activation})
             # one that a notebook has added is only a name here

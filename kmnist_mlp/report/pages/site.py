@@ -109,17 +109,12 @@ def export(notebooks: dict, data: Dataset, output: Path, single: bool) -> None:
         return
     with TemporaryDirectory(prefix=".", dir=output.parent) as beside:
         fresh = Path(beside, "fresh")
-        old = Path(beside, "old")
         fresh.mkdir()
         for stem, text in files.items():
             (fresh / f"{stem}.html").write_text(text, "utf-8")
-        try:
-            if output.exists():
-                output.rename(old)
-            fresh.rename(output)
-        finally:
-            if old.exists() and not output.exists():
-                old.rename(output)
+        if output.exists():
+            output.rename(Path(beside, "old"))
+        fresh.rename(output)
 
 
 def find_browser() -> str | None:
