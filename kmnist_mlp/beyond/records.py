@@ -246,8 +246,7 @@ def measure(data: Dataset, folder: Path = FOLDER, ledger: Path = protocol.LEDGER
     for (group, title), (run, _) in plan().items():
         if group == "step":
             timing[title] = epoch_seconds(run.config, trials)
-    whole = protocol.without_test_images(data)
-    timing[protocol.NETWORK] = epoch_seconds(FINAL, whole)
+    timing[protocol.NETWORK] = epoch_seconds(FINAL, protocol.without_test_images(data))
     table = pd.DataFrame(timing.items(), columns=["step", "seconds_per_epoch"])
     write_csv(table, folder / "timing.csv")
     baseline = experiments.run(["baseline"], [0], data=data).of("baseline")[0].model

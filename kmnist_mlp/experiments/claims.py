@@ -6,7 +6,6 @@ of an experiment or for the difference of two experiments.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -259,7 +258,7 @@ def judge(
         ranges = "; ".join(f"{a:.6g} to {b:.6g}" for a, b in claim.ranges)
         shown = " ".join(f"{value:.7g}" for value in values)
         inside = min(min(mean - a, b - mean) for a, b in claim.ranges)
-        stated = claim.number or len(rows) + 1, *attrgetter(*COLUMNS[1:9])(claim)
+        stated = claim.number or len(rows) + 1, *(getattr(claim, n) for n in COLUMNS[1:9])
         computed = lowest, highest, mean, ranges, shown, inside, low, high, found, p, note
         rows.append(stated + computed)
     judged = pd.DataFrame(rows, columns=COLUMNS).rename(columns={"statement": "claim"})

@@ -349,8 +349,7 @@ def train_all(
     )
     with bar:
         for tries_left in (2, 1, 0):
-            processes = min(n_jobs, len(left))
-            parallel = Parallel(processes, return_as="generator_unordered")
+            parallel = Parallel(min(n_jobs, len(left)), return_as="generator_unordered")
             jobs = [delayed(_one)(job, *item, context, *arrays) for item in left.items()]
             try:
                 for key, result in parallel(jobs):

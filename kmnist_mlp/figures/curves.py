@@ -69,8 +69,7 @@ def learning_curves(results: Results, name: str) -> ReportFigure:
     headings = [f"Figure {number}. " for number in papers] or ["", ""]
     labels = {"loss": f"cross-entropy / {classes}", "accuracy": "accuracy, %"}
     percent = numbers.assign(**100 * numbers.filter(regex="accuracy$"))
-    kept = numbers.dropna(subset="stopped_epoch")
-    epochs = kept[["epoch", "stopped_epoch"]].median()
+    epochs = numbers.dropna(subset="stopped_epoch")[["epoch", "stopped_epoch"]].median()
     panels = []
     for heading, (kind, label) in zip(headings, labels.items(), strict=True):
         heading += kind.capitalize()

@@ -122,8 +122,7 @@ def report_figure(
             box = {"facecolor": RED, "edgecolor": "none", "pad": 2}
             figure.supxlabel("STAND-IN DATA, not KMNIST", bbox=box, **style)
         plt.close(figure)  # else a notebook would show it a second time
-    data = shown_data(numbers, **shown)
-    return ReportFigure(tuple(panels), numbers, finding, data)
+    return ReportFigure(tuple(panels), numbers, finding, shown_data(numbers, **shown))
 
 
 def html(table: pd.DataFrame) -> str:
