@@ -37,8 +37,8 @@ def option(default: Any, check: partial, meaning: str) -> Any:
 class Config:
     """Hyper-parameters of one training run; immutable, so that it can be a cache key.
 
-    The first twelve have the paper's own names. The others go beyond the paper, and are
-    off by default.
+    The first twelve have the paper's own names. The others go beyond the
+    paper, and are off by default.
 
     Parameters
     ----------
@@ -93,8 +93,8 @@ class Config:
             object.__setattr__(self, f.name, f.metadata["check"](f.name, getattr(self, f.name)))
         if self.early_stop and not self.validation_fraction:
             raise ValueError("early_stop=True needs validation images: a validation_fraction > 0")
-        # One normalised value is 0, and two are -1 and 1, whatever the images: nothing
-        # is learnt.
+        # One normalised value is 0, and two are -1 and 1, whatever the
+        # images: nothing is learnt.
         if self.batch_normalisation and self.batch_size < 3:
             raise ValueError(f"batch_size must be >= 3 to normalise over; got {self.batch_size}")
 
@@ -134,8 +134,8 @@ class Config:
         Raises
         ------
         ValueError
-            For a key that is no hyper-parameter (with the nearest one that is), or a
-            bad value.
+            For a key that is no hyper-parameter
+            (with the nearest one that is), or a bad value.
 
         Examples
         --------
@@ -179,7 +179,8 @@ class Config:
     def to_dict(self) -> dict[str, Any]:
         """Return the hyper-parameters as plain JSON values (``layer_specs`` as a list).
 
-        Of those that go beyond the paper, only what differs from its default.
+        Of those that go beyond the paper, only what differs from its
+        default.
 
         Returns
         -------
@@ -196,8 +197,8 @@ class Config:
         return {name: value for name, value in values.items() if name not in unused}
 
 
-# help(Config) shows the options as they stand in the fields. Python 3.13 and later
-# dedent the docstring before this; here, it is in all of them.
+# help(Config) shows the options as they stand in the fields. Python 3.13
+# and later dedent the docstring before this; here, it is in all of them.
 LINES = (
     "{name} : {allowed}, default {default!r}\n    {meaning}".format(**row)
     for row in Config.options()
@@ -208,8 +209,8 @@ Config.__doc__ = cleandoc(Config.__doc__ or "").format(options="\n".join(LINES))
 class Stream(IntEnum):
     """The independent streams of random numbers of a run; experiments have numbers of their own.
 
-    Initial weights are no stream: they are those of ``MLP(seed=seed)``, which also
-    stands alone.
+    Initial weights are no stream: they are those of ``MLP(seed=seed)``,
+    which also stands alone.
     """
 
     SPLIT, BATCHES, CURVES, DISTORTION, DROPOUT, MIXUP = 1, 3, 4, 5, 6, 9

@@ -23,8 +23,8 @@ def standardise(x: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    x : ndarray of float, shape (n, pixels)
-    mean, std : ndarray of float, shape (pixels,), or (0,) for those of each image
+    x : ndarray of float, shape (n, pixels) mean, std : ndarray of float,
+    shape (pixels,), or (0,) for those of each image
 
     Examples
     --------
@@ -58,10 +58,10 @@ def pixel_statistics(
     rows : ndarray of int
         Which images count.
     standardisation : str
-        "pixel": of each pixel by itself. "global": of all pixels together, repeated for
-        each. "image": none, as each image will be standardised by its own. "scale": 0
-        and 255, so that pixels lie between 0 and 1. "none": 0 and 1, so that they stay
-        what they are.
+        "pixel": of each pixel by itself. "global": of all pixels
+        together, repeated for each. "image": none, as each image will be
+        standardised by its own. "scale": 0 and 255, so that pixels lie
+        between 0 and 1. "none": 0 and 1, so that they stay what they are.
 
     Returns
     -------
@@ -113,9 +113,9 @@ def split_rows(images: int, config: Config) -> tuple[np.ndarray, np.ndarray]:
 class Split(NamedTuple):
     """Training images divided into a training and a validation part.
 
-    The training part is standardised once, as it is read in every epoch: four bytes per
-    pixel. The other remains uint8, which a network with ``mean`` and ``std`` takes as
-    it is.
+    The training part is standardised once, as it is read in every epoch:
+    four bytes per pixel. The other remains uint8, which a network with
+    ``mean`` and ``std`` takes as it is.
 
     Attributes
     ----------
@@ -146,18 +146,21 @@ def split_and_standardise(data: Dataset, config: Config, dtype: Any = np.float32
     config : Config
         Its ``seed``, ``validation_fraction`` and ``standardisation``.
     dtype : type
-        Of the standardised numbers, ``numpy.float32`` or ``numpy.float64``.
+        Of the standardised numbers, ``numpy.float32`` or
+        ``numpy.float64``.
 
     Returns
     -------
     Split
-        With the statistics of the *training* part, which a network applies to all
-        others as well: no information about the images of an evaluation may reach it.
+        With the statistics of the *training* part, which a network
+        applies to all others as well: no information about the images of
+        an evaluation may reach it.
 
     Raises
     ------
     ValueError
-        If training or validation would be empty, or an argument is of the wrong kind.
+        If training or validation would be empty, or an argument is of the
+        wrong kind.
 
     Examples
     --------
@@ -213,13 +216,14 @@ class Dataset:
     name : str
         "KMNIST" or "stand-in data", or what the user calls it.
     class_names, romaji : sequence of str
-        The kana, and how each is read; for other classes, ``romaji`` are by default
-        their names.
+        The kana, and how each is read; for other classes, ``romaji`` are
+        by default their names.
 
     Raises
     ------
     ValueError
-        If a shape, type or label is not as above, or labels do not match their images.
+        If a shape, type or label is not as above, or labels do not match
+        their images.
 
     Examples
     --------
@@ -261,8 +265,8 @@ class Dataset:
             labels = getattr(self, f"{part}_labels")
             labels = checks.class_indices(f"{part}_labels", labels, len(names), len(images))
             for name, array in ((f"{part}_images", images), (f"{part}_labels", labels)):
-                # the owner of a view may be writeable; that of a map by which workers
-                # share is not
+                # the owner of a view may be writeable; that of a map by
+                # which workers share is not
                 shared = isinstance(array, np.memmap) and array.mode == "r"
                 if array.flags.writeable or (array.base is not None and not shared):
                     array = array.copy()

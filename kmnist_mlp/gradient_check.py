@@ -13,8 +13,8 @@ from kmnist_mlp.support.memory import Array
 if TYPE_CHECKING:
     import pandas as pd
 
-# The paper's choice: (name, attribute of the network, layer, index); layer -1 is the
-# last one
+# The paper's choice: (name, attribute of the network, layer, index);
+# layer -1 is the last one
 PAPER_PARAMETERS = (
     ("output bias", "biases", -1, (0,)),
     ("hidden bias", "biases", 0, (0,)),
@@ -41,7 +41,8 @@ def central_difference(
         Of that entry.
     x, y : ndarray, shapes (batch, inputs) and (batch,)
     epsilon : float
-        The error of the result falls with its square, until rounding takes over.
+        The error of the result falls with its square, until rounding
+        takes over.
 
     Returns
     -------
@@ -71,8 +72,9 @@ def check_gradients(model: MLP, x: Array, y: Array, epsilon: float = 1e-2) -> pd
     Parameters
     ----------
     model : MLP
-        In float64, as rounding would hide a small error; with 6 units or more in each
-        layer, as the paper's choice of parameters needs them.
+        In float64, as rounding would hide a small error; with 6 units or
+        more in each layer, as the paper's choice of parameters needs
+        them.
     x, y : ndarray, shapes (batch, inputs) and (batch,)
         The pattern; the paper takes one at a time.
     epsilon : float
@@ -81,13 +83,15 @@ def check_gradients(model: MLP, x: Array, y: Array, epsilon: float = 1e-2) -> pd
     Returns
     -------
     DataFrame
-        Columns weight, index, approximated_gradient, actual_gradient, difference
-        (absolute), and within_tolerance (at most 1e-4, the paper's bound).
+        Columns weight, index, approximated_gradient, actual_gradient,
+        difference (absolute), and within_tolerance (at most 1e-4, the
+        paper's bound).
 
     Raises
     ------
     ValueError
-        If the model is not in float64 or too small, or epsilon is not a positive number.
+        If the model is not in float64 or too small, or epsilon is not a
+        positive number.
 
     Examples
     --------

@@ -1,9 +1,10 @@
 """The multilayer perceptron: softmax, loss, initial weights, forward and backward pass.
 
-Shapes are ``(batch, units)``. ``x`` holds standardised images, a row each; ``y`` class
-indices; ``t`` targets, a row of probabilities each, which are one-hot rows of ``y``
-unless a method beyond the paper changes them. The functions of the first part trust
-their input, and write into arrays that are made beforehand.
+Shapes are ``(batch, units)``. ``x`` holds standardised images, a row
+each; ``y`` class indices; ``t`` targets, a row of probabilities each,
+which are one-hot rows of ``y`` unless a method beyond the paper changes
+them. The functions of the first part trust their input, and write into
+arrays that are made beforehand.
 """
 
 from __future__ import annotations
@@ -43,8 +44,9 @@ def cross_entropies(z: Array, y: Array) -> Array:
 def initial_weights(rng: np.random.Generator, shape: tuple, variance: float = 2.0) -> Array:
     """Draw normal weights (units, units of the next layer) of variance 2 / fan-in.
 
-    Source: He et al. 2015, arXiv:1502.01852, eq. 10. Another ``variance``, also over
-    fan-in, is LeCun's 1 (1998, doi:10.1007/3-540-49430-8_2, section 4.6).
+    Source: He et al. 2015, arXiv:1502.01852, eq. 10. Another
+    ``variance``, also over fan-in, is LeCun's 1 (1998,
+    doi:10.1007/3-540-49430-8_2, section 4.6).
     """
     return rng.standard_normal(shape) * np.sqrt(variance / shape[0])
 
@@ -52,7 +54,8 @@ def initial_weights(rng: np.random.Generator, shape: tuple, variance: float = 2.
 def forward(model: MLP, x: Array, buffers: Buffers, methods: Sequence[object] = ()) -> Array:
     """Compute ``a_l = f(a_{l-1} @ W_l + b_l)``; the last layer, without f, gives the logits.
 
-    Methods beyond the paper (extensions/) may change what hidden layers compute.
+    Methods beyond the paper (extensions/) may change what hidden layers
+    compute.
     """
     f, a, last = ACTIVATIONS[model.activation].value, x, len(model.weights) - 1
     layers = zip(model.weights, model.biases, buffers.outputs, strict=True)
@@ -76,11 +79,11 @@ def backpropagate(
 ) -> None:
     """Write the gradients of the cross-entropy, summed over the batch, into ``buffers``.
 
-    Delta is the gradient with respect to a layer's weighted inputs. For softmax and
-    cross-entropy, that of the last layer is ``p - t``; then, from the last layer to the
-    first, ``db_l = sum(delta_l)``, ``dW_l = a_{l-1}.T @ delta_l`` and
-    ``delta_{l-1} = (delta_l @ W_l.T) * f'``.
-    Source: Rumelhart, Hinton and Williams, Nature 323, 533 (1986),
+    Delta is the gradient with respect to a layer's weighted inputs. For
+    softmax and cross-entropy, that of the last layer is ``p - t``; then,
+    from the last layer to the first, ``db_l = sum(delta_l)``,
+    ``dW_l = a_{l-1}.T @ delta_l`` and ``delta_{l-1} = (delta_l @ W_l.T) *
+    f'``. Source: Rumelhart, Hinton and Williams, Nature 323, 533 (1986),
     doi:10.1038/323533a0.
     """
     derivative, last = ACTIVATIONS[model.activation].derivative, len(model.weights) - 1
@@ -124,16 +127,18 @@ def logits(model: MLP, x: Array) -> Iterator[tuple[slice, Array]]:
 class MLP:
     """Fully connected layers with one activation, and a softmax over the last layer's outputs.
 
-    In all methods, ``x`` has the shape (batch, inputs) and holds standardised images, a
-    row each; ``y`` has the shape (batch,) and holds class indices, not one-hot.
+    In all methods, ``x`` has the shape (batch, inputs) and holds
+    standardised images, a row each; ``y`` has the shape (batch,) and
+    holds class indices, not one-hot.
 
     Parameters
     ----------
     layer_specs : sequence of int
-        Units per layer: inputs, hidden layers, classes. ``(784, 10)`` is the linear
-        softmax model.
+        Units per layer: inputs, hidden layers, classes. ``(784, 10)`` is
+        the linear softmax model.
     activation : str
-        Of the hidden layers: a name in :data:`kmnist_mlp.activations.ACTIVATIONS`.
+        Of the hidden layers: a name in
+        :data:`kmnist_mlp.activations.ACTIVATIONS`.
     seed : int
         Of the initial weights (:func:`initial_weights`; layers are drawn
         independently); biases start at 0.
@@ -149,18 +154,19 @@ class MLP:
     biases : list of ndarray
         ``biases[l]`` has shape (units of layer l + 1,).
     parameters : ndarray
-        The memory of all of them, one after the other, weights first: (number of
-        parameters,).
+        The memory of all of them, one after the other, weights first:
+        (number of parameters,).
     standardisation : tuple of ndarray, or None
-        Mean and standard deviation of each input, (inputs,) each, as in training; empty
-        where each image has its own. A network that has them takes images of uint8 as
-        they are.
+        Mean and standard deviation of each input, (inputs,) each, as in
+        training; empty where each image has its own. A network that has
+        them takes images of uint8 as they are.
 
     Raises
     ------
     ValueError
-        If an argument is of the wrong kind; from all methods: if ``x`` or ``y`` has another
-        shape or type, no rows, a number that is not finite, a label that is no class.
+        If an argument is of the wrong kind; from all methods: if ``x`` or
+        ``y`` has another shape or type, no rows, a number that is not
+        finite, a label that is no class.
 
     Examples
     --------
@@ -198,8 +204,8 @@ class MLP:
         ----------
         x : ndarray, shape (batch, inputs)
             Standardised numbers. Or uint8, for a network with a
-            :attr:`standardisation`: images of shape (batch, height, width), one of
-            them, or rows of pixels.
+            :attr:`standardisation`: images of shape
+            (batch, height, width), one of them, or rows of pixels.
 
         Examples
         --------
@@ -216,7 +222,8 @@ class MLP:
     def predict(self, x: Array) -> Array:
         """Return the most probable class of each row of ``x``, shape (batch,).
 
-        ``x`` is as in :meth:`predict_proba`; one image (height, width) is a batch of one.
+        ``x`` is as in :meth:`predict_proba`; one image (height, width) is
+        a batch of one.
 
         Examples
         --------
@@ -295,8 +302,8 @@ class MLP:
     ) -> Self:  # fmt: skip
         """Return a network of copies of the given arrays, which also decide layers and dtype.
 
-        ``weights``, ``biases`` and ``standardisation`` are as the attributes of these
-        names, ``activation`` as in MLP.
+        ``weights``, ``biases`` and ``standardisation`` are as the
+        attributes of these names, ``activation`` as in MLP.
 
         Raises
         ------
@@ -342,7 +349,8 @@ class MLP:
         return copy.deepcopy(self)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # Copied and pickled as they are, the arrays would no longer share their memory.
+        # Copied and pickled as they are, the arrays would no longer share
+        # their memory.
         self.__dict__.update(state)
         self.parameters, self.weights, self.biases = allocate(self.layer_specs, self.dtype)
         self.parameters[...] = state["parameters"]

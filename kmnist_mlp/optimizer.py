@@ -14,17 +14,19 @@ from kmnist_mlp.support.memory import Array, aligned
 def learning_rate(config: Config, epochs_done: float) -> float:
     """Return the learning rate of a mini-batch: ``config.learning_rate``, unless it changes.
 
-    The rate is multiplied by ``min(1, epochs_done / warm_up)`` (source: Goyal et al.
-    2017, arXiv:1706.02677, section 2.2) and, with the cosine schedule, by
-    ``(1 + cos(pi * epochs_done / epochs)) / 2`` (source: Loshchilov and Hutter 2017,
-    arXiv:1608.03983, eq. 5, without restarts).
+    The rate is multiplied by ``min(1, epochs_done / warm_up)`` (source:
+    Goyal et al. 2017, arXiv:1706.02677, section 2.2) and, with the cosine
+    schedule, by ``(1 + cos(pi * epochs_done / epochs)) / 2`` (source:
+    Loshchilov and Hutter 2017, arXiv:1608.03983, eq. 5, without
+    restarts).
 
     Parameters
     ----------
     config : Config
         Its ``learning_rate``, ``schedule``, ``warm_up`` and ``epochs``.
     epochs_done : float
-        Until the middle of the mini-batch: 0.5 in the middle of the first epoch.
+        Until the middle of the mini-batch: 0.5 in the middle of the first
+        epoch.
 
     Examples
     --------
@@ -43,8 +45,8 @@ def learning_rate(config: Config, epochs_done: float) -> float:
 def momentum_step(w: Array, v: Array, g: Array, config: Config, epochs_done: float = 0.0) -> None:
     """Update in place: ``v <- gamma * v + (1 - gamma) * g`` and ``w <- w - rate * v``.
 
-    This momentum has unit gain; without momentum, gamma is 0. Source: Polyak 1964,
-    doi:10.1016/0041-5553(64)90137-5.
+    This momentum has unit gain; without momentum, gamma is 0. Source:
+    Polyak 1964, doi:10.1016/0041-5553(64)90137-5.
     """
     gamma = config.momentum_gamma if config.momentum else 0.0
     v *= gamma
@@ -55,8 +57,8 @@ def momentum_step(w: Array, v: Array, g: Array, config: Config, epochs_done: flo
 def add(y: Array, a: float, x: Array) -> None:
     """Let ``y += a * x`` in place, in one pass over memory, where NumPy takes two.
 
-    Both arrays must be contiguous, of one dtype and one dimension: else BLAS changes a
-    copy of ``y``, in silence.
+    Both arrays must be contiguous, of one dtype and one dimension: else
+    BLAS changes a copy of ``y``, in silence.
     """
     if x.size:  # BLAS refuses empty arrays
         axpy(x.dtype)(x, y, a=a)
@@ -73,14 +75,15 @@ def axpy(dtype: np.dtype) -> Any:
 class SGD:
     """Updates parameters in place, one mini-batch after the other.
 
-    The gradient g of :func:`momentum_step` is that of the summed cross-entropy plus,
-    for weights, that of the penalty: ``L1 * sign(w) + 2 * L2 * w``.
+    The gradient g of :func:`momentum_step` is that of the summed
+    cross-entropy plus, for weights, that of the penalty:
+    ``L1 * sign(w) + 2 * L2 * w``.
 
     Parameters
     ----------
     model : MLP
-        Its ``parameters`` are changed by :meth:`step`; its ``weights`` stand first
-        among them and have the penalty.
+        Its ``parameters`` are changed by :meth:`step`; its ``weights``
+        stand first among them and have the penalty.
     config : Config
         Gives learning rate, momentum and penalties.
 
@@ -111,10 +114,11 @@ class SGD:
         Parameters
         ----------
         g : ndarray, shape (number of parameters,)
-            Gradient of the summed cross-entropy, in the dtype of the parameters; the
-            penalty's is added to it in place.
+            Gradient of the summed cross-entropy, in the dtype of the
+            parameters; the penalty's is added to it in place.
         epochs_done : float
-            For :func:`learning_rate`; without schedule and warm-up, it has no effect.
+            For :func:`learning_rate`; without schedule and warm-up, it
+            has no effect.
         """
         c, W, dW = self.config, self.parameters[: self.n_weights], g[: self.n_weights]
         if c.L1_penalty:

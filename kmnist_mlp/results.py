@@ -25,24 +25,24 @@ class TrainingResult:
     ----------
     config : Config
     model : MLP
-        With the weights of ``best_epoch`` (early stopping, divergence, or a callback
-        that ended the run), else of the last epoch.
+        With the weights of ``best_epoch`` (early stopping, divergence, or
+        a callback that ended the run), else of the last epoch.
     curves : dict of str to ndarray, shape (epochs,)
         The columns of :attr:`history`.
     returned : dict of str to float
-        The same quantities of the returned model; finite also where the first epoch
-        diverged.
+        The same quantities of the returned model; finite also where the
+        first epoch diverged.
     kept_epoch : int
-        Epoch of the returned weights; 0 for the initial ones, if the first epoch
-        diverged or was not trained to its end.
+        Epoch of the returned weights; 0 for the initial ones, if the
+        first epoch diverged or was not trained to its end.
     best_epoch : int
         Epoch of the lowest validation loss, counted from 1; 0 as above.
     stopped_epoch : int
-        The last epoch that was trained to its end; 0 if a callback ended the run in the
-        first.
+        The last epoch that was trained to its end; 0 if a callback ended
+        the run in the first.
     diverged : bool
-        Whether a loss became infinite or NaN; that epoch is not in the history, and the
-        model is that of ``best_epoch``.
+        Whether a loss became infinite or NaN; that epoch is not in the
+        history, and the model is that of ``best_epoch``.
     test_loss : float
         Reported loss on the test images.
     test_accuracy : float
@@ -50,7 +50,8 @@ class TrainingResult:
     seconds : float
         Duration of the run.
     interrupted : bool
-        Whether a callback ended the run; the model is that of ``best_epoch``.
+        Whether a callback ended the run; the model is that of
+        ``best_epoch``.
 
     Examples
     --------
@@ -97,11 +98,12 @@ class Progress(NamedTuple):
     Attributes
     ----------
     epoch, best_epoch : int
-        The epoch that has just been measured, and that of the lowest validation loss.
+        The epoch that has just been measured, and that of the lowest
+        validation loss.
     curves : dict of str to ndarray, shape (epoch,)
     model, best_model : MLP
-        With the present weights, and with those of ``best_epoch``. Training changes
-        their arrays in place: copy what you keep.
+        With the present weights, and with those of ``best_epoch``.
+        Training changes their arrays in place: copy what you keep.
     """
 
     epoch: int
@@ -115,11 +117,14 @@ class Callback:
     """Something attached to a training run: an object with some of these methods.
 
     ``start(run)``
-        Is called with the :class:`kmnist_mlp.training.Training` before the first epoch.
+        Is called with the :class:`kmnist_mlp.training.Training` before
+        the first epoch.
     ``batch(epochs_done)``
-        Is called after each mini-batch; a true return value ends the run within its epoch.
+        Is called after each mini-batch; a true return value ends the run
+        within its epoch.
     ``epoch(progress)``
-        Is called after each epoch that did not diverge; a true return value ends the run.
+        Is called after each epoch that did not diverge; a true return
+        value ends the run.
     ``end(result)``
         Is called at the end; with None if an error ended the run.
 

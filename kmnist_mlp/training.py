@@ -25,20 +25,23 @@ def train(
 ) -> TrainingResult:  # fmt: skip
     """Train a network on the training split, choose the epoch on validation, measure on test.
 
-    Training uses one BLAS thread whatever the environment: a seed gives the same bits.
+    Training uses one BLAS thread whatever the environment: a seed gives
+    the same bits.
 
     Parameters
     ----------
     config : Config
     data : Dataset
-        Its pixels and classes must be the first and the last of ``config.layer_specs``.
+        Its pixels and classes must be the first and the last of
+        ``config.layer_specs``.
     dtype : type
         ``numpy.float32`` or ``numpy.float64``.
     callbacks : iterable of Callback or callable
-        Called after each epoch with a :class:`Progress`; if one returns true, training
-        ends there and the best model so far is kept, which is the initial one until the
-        first epoch ends. What they raise is passed on. Live learning curves and
-        checkpoints are in :mod:`kmnist_mlp.callbacks`.
+        Called after each epoch with a :class:`Progress`; if one returns
+        true, training ends there and the best model so far is kept, which
+        is the initial one until the first epoch ends. What they raise is
+        passed on. Live learning curves and checkpoints are in
+        :mod:`kmnist_mlp.callbacks`.
 
     Returns
     -------
@@ -48,7 +51,8 @@ def train(
     Raises
     ------
     ValueError
-        If the layers do not fit the data, or an argument is of the wrong kind.
+        If the layers do not fit the data, or an argument is of the wrong
+        kind.
 
     Examples
     --------
@@ -99,12 +103,15 @@ class Training(Resumable):
     ----------
     split : Split
     model, best_model : MLP
-        The network in training, and a plain copy with the weights of ``best_epoch``.
+        The network in training, and a plain copy with the weights of
+        ``best_epoch``.
     measured : list of tuple
-        The values of :data:`CURVES` after each epoch that did not diverge.
+        The values of :data:`CURVES` after each epoch that did not
+        diverge.
     epoch, best_epoch : int
-        The last epoch, and that of the lowest validation loss (without validation
-        images the last one that did not diverge); 0 before the first.
+        The last epoch, and that of the lowest validation loss (without
+        validation images the last one that did not diverge); 0 before the
+        first.
     best_loss : float
     diverged : bool
         Whether a loss of the last epoch was infinite or NaN.
@@ -130,8 +137,8 @@ class Training(Resumable):
         self.methods: list[Method] = []
         self.methods += (kind(self) for kind in METHODS if getattr(config, kind.option))
         self.rng = generator(config.seed, Stream.BATCHES)
-        # To measure the whole training split after each epoch would cost half an epoch:
-        # the curve is that of a fixed tenth of it.
+        # To measure the whole training split after each epoch would cost
+        # half an epoch: the curve is that of a fixed tenth of it.
         order = generator(config.seed, Stream.CURVES).permutation(len(split.train))
         part = np.sort(order[: (len(order) + 9) // 10])
         self.curve_x, self.curve_y = split.train[part], split.train_labels[part]
@@ -232,15 +239,16 @@ class Training(Resumable):
 def evaluate(model: MLP, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     """Return the reported loss and the accuracy of a model.
 
-    The reported loss is the paper's: mean cross-entropy per example divided by the
-    number of classes, without penalty. The accuracy is the fraction of rows whose most
-    probable class is the right one.
+    The reported loss is the paper's: mean cross-entropy per example
+    divided by the number of classes, without penalty. The accuracy is the
+    fraction of rows whose most probable class is the right one.
 
     Parameters
     ----------
     model : MLP
     x : ndarray, shape (n, inputs)
-        Standardised images, or images of uint8 if the model has a standardisation.
+        Standardised images, or images of uint8 if the model has a
+        standardisation.
     y : ndarray of int, shape (n,)
         Class indices.
 

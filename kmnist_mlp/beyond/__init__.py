@@ -1,10 +1,11 @@
 """Beyond the paper: more accurate fully connected networks.
 
-``load_best()`` returns the final network of seed 0, ``load_ensemble()`` those of all
-seeds. They ship in ``results/``, trained on KMNIST by ``make measure``; their weights
-are rounded to eight bits, and are measured and used so. Both functions need NumPy
-alone: the modules of this subpackage, which need pandas and the experiments, are
-imported by their own names.
+``load_best()`` returns the final network of seed 0, ``load_ensemble()``
+those of all seeds. They ship in ``results/``, trained on KMNIST by
+``make measure``; their weights are rounded to eight bits, and are
+measured and used so. Both functions need NumPy alone: the modules of this
+subpackage, which need pandas and the experiments, are imported by their
+own names.
 """
 
 from pathlib import Path
@@ -25,8 +26,8 @@ def load_best(folder: Path = FOLDER) -> MLP:
     Returns
     -------
     MLP
-        It carries its standardisation and takes uint8 images, shape (n, 28, 28) or (28,
-        28).
+        It carries its standardisation and takes uint8 images, shape
+        (n, 28, 28) or (28, 28).
 
     Examples
     --------
@@ -57,7 +58,8 @@ def load_ensemble(folder: Path = FOLDER) -> list[MLP]:
 def rounded(model: MLP, bits: int = 8) -> tuple[dict[str, str], dict[str, np.ndarray]]:
     """Return a file's content: weights in few bits, whole multiples of a number per unit.
 
-    The largest weight of a unit is its largest multiple, ``2 ** (bits - 1) - 1``.
+    The largest weight of a unit is its largest multiple,
+    ``2 ** (bits - 1) - 1``.
 
     Parameters
     ----------
@@ -69,8 +71,9 @@ def rounded(model: MLP, bits: int = 8) -> tuple[dict[str, str], dict[str, np.nda
     -------
     header : dict of str to str
     arrays : dict of str to ndarray
-        Those of :meth:`kmnist_mlp.MLP.to_arrays`, but weights_0, ... hold the multiples
-        (int8), and scales_0, ... what they are multiples of, (units,).
+        Those of :meth:`kmnist_mlp.MLP.to_arrays`, but weights_0, ... hold
+        the multiples (int8), and scales_0, ... what they are multiples
+        of, (units,).
     """
     arrays = model.to_arrays()
     for layer, W in enumerate(model.weights):

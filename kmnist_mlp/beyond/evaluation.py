@@ -26,8 +26,8 @@ def calibration_table(probabilities: np.ndarray, labels: np.ndarray) -> pd.DataF
     Returns
     -------
     DataFrame
-        One row per bin that is not empty: from, to, images, confidence (mean),
-        accuracy.
+        One row per bin that is not empty: from, to, images, confidence
+        (mean), accuracy.
     """
     confidence, right, bins = _binned(probabilities, labels)
     values = pd.DataFrame({"confidence": confidence, "accuracy": right}).groupby(bins)
@@ -57,11 +57,12 @@ def calibration_error_interval(
 ) -> tuple[float, float]:
     """Return an approximate 95 % interval of the calibration error over other images.
 
-    The images are drawn again with replacement; the 2.5 % and 97.5 % quantiles of the
-    errors are reflected at the error of the images themselves ("basic" bootstrap), as
-    drawing again adds scatter, which raises a mean distance. An end below 0 is 0: near
-    0, the lower end says little. Source: Davison and Hinkley 1997, Bootstrap Methods
-    and their Application, section 5.2.
+    The images are drawn again with replacement; the 2.5 % and 97.5 %
+    quantiles of the errors are reflected at the error of the images
+    themselves ("basic" bootstrap), as drawing again adds scatter, which
+    raises a mean distance. An end below 0 is 0: near 0, the lower end
+    says little. Source: Davison and Hinkley 1997, Bootstrap Methods and
+    their Application, section 5.2.
 
     Parameters
     ----------
@@ -79,9 +80,9 @@ def calibration_error_interval(
 
 # ---- robustness ----------------------------------------------------------------------------------
 
-# Accuracy by the severity of a corruption. Source of the method: Hendrycks and
-# Dietterich 2019, "Benchmarking Neural Network Robustness to Common Corruptions and
-# Perturbations", ICLR, arXiv:1903.12261.
+# Accuracy by the severity of a corruption. Source of the method:
+# Hendrycks and Dietterich 2019, "Benchmarking Neural Network Robustness
+# to Common Corruptions and Perturbations", ICLR, arXiv:1903.12261.
 NOISE_SEED = 0
 
 # images, shape (n, height, width), and degrees, counter-clockwise
@@ -116,13 +117,14 @@ def average_over_shifts(
 ) -> np.ndarray:
     """Return the mean of the probabilities of each image and its eight shifts by one pixel.
 
-    The shifts are windows of the padded images: exact, and some thirty times as fast as
-    ``scipy.ndimage.shift``.
+    The shifts are windows of the padded images: exact, and some thirty
+    times as fast as ``scipy.ndimage.shift``.
 
     Parameters
     ----------
     predict_proba : callable
-        Takes images of uint8, shape (n, height, width); returns (n, classes).
+        Takes images of uint8, shape (n, height, width); returns
+        (n, classes).
     images : ndarray of uint8, shape (n, height, width)
 
     Returns

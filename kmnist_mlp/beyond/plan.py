@@ -1,9 +1,9 @@
 """Every network beyond the paper that is trained: the final ones, and trials that vary them.
 
 A trial is trained on the images that
-:func:`~kmnist_mlp.beyond.protocol.held_out_clusters` leaves, and measured on the
-clusters that it holds out and on a validation split. ``plan.toml`` says what each
-network changes in the configuration of another.
+:func:`~kmnist_mlp.beyond.protocol.held_out_clusters` leaves, and measured
+on the clusters that it holds out and on a validation split. ``plan.toml``
+says what each network changes in the configuration of another.
 """
 
 from __future__ import annotations
@@ -33,14 +33,16 @@ class Run(NamedTuple):
     Attributes
     ----------
     group, title : str
-        Where it stands in the plan; a run of two groups stands with the first. The runs
-        of the group "final" are trained on all training images, the held-out clusters
-        included.
+        Where it stands in the plan; a run of two groups stands with the
+        first. The runs of the group "final" are trained on all training
+        images, the held-out clusters included.
     config : Config
     first : int or None
-        Train on so many of the trials' training images; None is all of them.
+        Train on so many of the trials' training images; None is all of
+        them.
     teachers : tuple of Config
-        Learn the mean probabilities of these networks in place of the labels.
+        Learn the mean probabilities of these networks in place of the
+        labels.
     """
 
     group: str

@@ -1,8 +1,9 @@
 """What each run of the plan gave, in ``results/``, and the command that makes all of it.
 
-``runs.csv`` has a row for each run, ``runs.npz`` which images of the held-out clusters
-it classifies correctly, ``timing.csv`` the time of an epoch. A final network's weights
-are in a file of its own, rounded to eight bits, and ``MODEL_CARD.md`` describes them.
+``runs.csv`` has a row for each run, ``runs.npz`` which images of the
+held-out clusters it classifies correctly, ``timing.csv`` the time of an
+epoch. A final network's weights are in a file of its own, rounded to
+eight bits, and ``MODEL_CARD.md`` describes them.
 """
 
 import datetime
@@ -43,31 +44,33 @@ class Records:
     Parameters
     ----------
     folder : Path
-        With ``runs.csv`` and ``runs.npz``; without a record, they have a heading and no
-        array.
+        With ``runs.csv`` and ``runs.npz``; without a record, they have a
+        heading and no array.
 
     Attributes
     ----------
     table : DataFrame
-        A row per run, its :attr:`~kmnist_mlp.beyond.plan.Run.identity` as index: group
-        and title as planned, seed, data (:attr:`~kmnist_mlp.beyond.plan.Run.data`),
-        parameters, epochs, diverged, seconds (beside other work, with pauses), losses
-        and accuracies (fractions) on training images (a tenth of them), validation
-        images and held-out clusters, date, code (hash of the numerical sources) and
-        configuration (JSON); of a final network changed_by_rounding, the share of
-        augmented training images that it classifies otherwise afterwards.
+        A row per run, its :attr:`~kmnist_mlp.beyond.plan.Run.identity` as
+        index: group and title as planned, seed, data
+        (:attr:`~kmnist_mlp.beyond.plan.Run.data`), parameters, epochs,
+        diverged, seconds (beside other work, with pauses), losses and
+        accuracies (fractions) on training images (a tenth of them),
+        validation images and held-out clusters, date, code (hash of the
+        numerical sources) and configuration (JSON); of a final network
+        changed_by_rounding, the share of augmented training images that
+        it classifies otherwise afterwards.
     right : dict of str to ndarray
-        By identity, which images of the held-out clusters are classified correctly:
-        packed bits.
+        By identity, which images of the held-out clusters are classified
+        correctly: packed bits.
     clusters : dict
-        "trials", the fingerprint of the trials' data, and "held_out_images", their
-        number in the held-out clusters.
+        "trials", the fingerprint of the trials' data, and
+        "held_out_images", their number in the held-out clusters.
     runs : DataFrame
-        The rows of the table by group and title of the plan (a run may have several)
-        and seed, the identity as column "run".
+        The rows of the table by group and title of the plan
+        (a run may have several) and seed, the identity as column "run".
     accuracy, percent : DataFrame
-        Their accuracies on both parts of the held-out images, as fractions and in per
-        cent.
+        Their accuracies on both parts of the held-out images, as
+        fractions and in per cent.
     """
 
     def __init__(self, folder: Path = FOLDER) -> None:
@@ -80,7 +83,8 @@ class Records:
         runs = pd.Series(known, name="run").rename_axis(["group", "title", "seed"])
         table = self.table.drop(columns=runs.index.names)
         self.runs = runs.to_frame().join(table, "run", "inner")
-        # the teachers of a distilled network have seen its validation images
+        # the teachers of a distilled network have seen its validation
+        # images
         distilled = self.runs.data == "distilled"
         self.runs.loc[distilled, "validation_accuracy"] = np.nan
         self.accuracy = self.runs[[*PARTS]].rename(columns=PARTS)
@@ -89,8 +93,9 @@ class Records:
     def changes(self, groups: list[str], base: str = "trial") -> pd.DataFrame:
         """Return by how many points accuracies of groups differ from those of "nothing".
 
-        That is a trial without a change, in the group ``base``, of the same seed. A row
-        per title and seed, a column per part: held-out clusters and validation.
+        That is a trial without a change, in the group ``base``, of the
+        same seed. A row per title and seed, a column per part: held-out
+        clusters and validation.
         """
         runs = self.accuracy.loc[groups].droplevel("group")
         unchanged = self.accuracy.loc[base].loc["nothing"]
@@ -172,9 +177,9 @@ def changed_by_rounding(model: MLP, data: Dataset) -> float:
 class Teachers(Callback):
     """Distillation: each image, as it was augmented, gets the teachers' mean probabilities.
 
-    A callback of :func:`~kmnist_mlp.training.train`; the labels are only measured with.
-    Source: Hinton, Vinyals and Dean 2015, arXiv:1503.02531, section 2, at temperature 1
-    and without the labels.
+    A callback of :func:`~kmnist_mlp.training.train`; the labels are only
+    measured with. Source: Hinton, Vinyals and Dean 2015,
+    arXiv:1503.02531, section 2, at temperature 1 and without the labels.
 
     Parameters
     ----------
@@ -194,9 +199,9 @@ class Teachers(Callback):
 def train_missing(runs: list[Run], data: Dataset, folder: Path, n_jobs: int = -1) -> None:
     """Train the runs that have no record, one on each core, and write a record of each.
 
-    An interrupted call is continued by the next one: from the records, from the result
-    cache, and within a run from the checkpoint of its last epoch (a distilled network
-    begins again).
+    An interrupted call is continued by the next one: from the records,
+    from the result cache, and within a run from the checkpoint of its
+    last epoch (a distilled network begins again).
 
     Parameters
     ----------
@@ -239,7 +244,8 @@ def measure(data: Dataset, folder: Path = FOLDER, ledger: Path = protocol.LEDGER
     ----------
     data : Dataset
     folder, ledger : Path
-        Where the records are; and what the accuracies on test images are added to.
+        Where the records are; and what the accuracies on test images are
+        added to.
     """
     train_missing(planned(), data, folder)
     trials, timing = protocol.held_out_clusters(data), {}

@@ -33,9 +33,9 @@ on_kmnist = partial(report_figure, data_name="KMNIST")  # what ships was measure
 def changes_table(records: Records, groups: list, corner: str, base: str = "trial") -> pd.DataFrame:
     """Return how much each change of a trial changes its accuracy.
 
-    Per part of the images: the mean difference over seeds, seed by seed, with its 95 %
-    interval. Then the largest p-value of McNemar's test among the seeds, on the images
-    of the held-out clusters.
+    Per part of the images: the mean difference over seeds, seed by seed,
+    with its 95 % interval. Then the largest p-value of McNemar's test
+    among the seeds, on the images of the held-out clusters.
 
     Parameters
     ----------
@@ -73,8 +73,8 @@ def _accuracies(percent: pd.DataFrame) -> dict[str, str]:
 def clear_changes(records: Records) -> tuple[list[str], list[str]]:
     """Return what lowers, and what raises, the accuracy on held-out clusters if left out.
 
-    Those whose difference over seeds is significant by the t-test at the level of 5 %,
-    corrected for their number by Holm's method.
+    Those whose difference over seeds is significant by the t-test at the
+    level of 5 %, corrected for their number by Holm's method.
     """
     changes = records.changes(["left out"])[HELD_OUT].groupby("title", sort=False)
     p = statistics.holm(statistics.p_value(points, 0, 0) for _, points in changes)
@@ -85,8 +85,8 @@ def clear_changes(records: Records) -> tuple[list[str], list[str]]:
 def least_difference(records: Records) -> float:
     """Return how many points two runs of equal expected accuracy differ by, in 95 %.
 
-    They have one seed. From the standard deviation of a change on held-out clusters
-    over seeds, pooled over all that is left out.
+    They have one seed. From the standard deviation of a change on
+    held-out clusters over seeds, pooled over all that is left out.
     """
     changes = records.changes(["left out"])[HELD_OUT].groupby("title")
     deviation, free = statistics.pooled_deviation(points for _, points in changes)
@@ -96,8 +96,8 @@ def least_difference(records: Records) -> float:
 def steps_table(records: Records) -> pd.DataFrame:
     """Return one row per step from the paper's baseline to the final network.
 
-    Changes are differences to the step before, seed by seed: mean and standard
-    deviation.
+    Changes are differences to the step before, seed by seed: mean and
+    standard deviation.
     """
     percent, seconds = records.percent.loc["step"], load_timing(records.folder)
     changes = percent[HELD_OUT].unstack("seed", sort=False).diff()
@@ -331,8 +331,9 @@ def augmentation_figure(data: Dataset) -> ReportFigure:
 def calibration_figure(tables: dict[str, pd.DataFrame], data_name: str) -> ReportFigure:
     """Show accuracy by confidence, one panel per model: a reliability diagram.
 
-    ``tables`` holds a :func:`~kmnist_mlp.beyond.evaluation.calibration_table` per
-    model. Vertical lines are 95 % intervals of the accuracy.
+    ``tables`` holds a
+    :func:`~kmnist_mlp.beyond.evaluation.calibration_table` per model.
+    Vertical lines are 95 % intervals of the accuracy.
     """
     panels, numbers, errors = [], [], []
     for model, table in tables.items():

@@ -18,8 +18,8 @@ FORMAT = "kmnist_mlp checkpoint 3"
 class Checkpoint(Callback):
     """Writes the whole state of a run after each epoch; a run that finds the file goes on from it.
 
-    The file is written before the first epoch, too. It is replaced in one step, so that
-    there is always a whole one.
+    The file is written before the first epoch, too. It is replaced in one
+    step, so that there is always a whole one.
 
     Parameters
     ----------
@@ -28,8 +28,8 @@ class Checkpoint(Callback):
     Raises
     ------
     ValueError
-        When training starts: if the file is damaged, or is that of another
-        configuration, data set or type of number.
+        When training starts: if the file is damaged, or is that of
+        another configuration, data set or type of number.
     FileNotFoundError
         When training starts: if the folder does not exist.
     OSError

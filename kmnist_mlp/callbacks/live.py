@@ -1,7 +1,8 @@
 """Watch a network train: the time that is left, and learning curves that grow.
 
-In JupyterLab this is one picture, redrawn in place; in a terminal, one line; in a notebook that
-nbconvert or nbval runs, only the last picture; in a log, nothing.
+In JupyterLab this is one picture, redrawn in place; in a terminal, one
+line; in a notebook that nbconvert or nbval runs, only the last picture;
+in a log, nothing.
 """
 
 import io
@@ -38,7 +39,8 @@ def in_notebook() -> bool:
 def someone_looks() -> bool:
     """Whether progress would be seen: in JupyterLab and in a terminal, not in a page or a log.
 
-    JupyterLab's server names the notebook; a kernel that nbconvert or nbval starts has no name.
+    JupyterLab's server names the notebook; a kernel that nbconvert or
+    nbval starts has no name.
     """
     return "JPY_SESSION_NAME" in os.environ if in_notebook() else sys.stderr.isatty()
 
@@ -46,21 +48,23 @@ def someone_looks() -> bool:
 class Live(Callback):
     """Callback of :func:`kmnist_mlp.train` that shows the run, and lets the stop button end it.
 
-    The first press of the stop button (Ctrl-C in a terminal) ends training after the current
-    mini-batch and keeps the best model so far. Another one, a second later or more, raises
-    KeyboardInterrupt at once. In a thread other than the main one, the stop button is left as it
-    is.
+    The first press of the stop button (Ctrl-C in a terminal) ends
+    training after the current mini-batch and keeps the best model so far.
+    Another one, a second later or more, raises KeyboardInterrupt at once.
+    In a thread other than the main one, the stop button is left as it is.
 
     Parameters
     ----------
     show : callable, optional
-        Takes a line of text, the share that is done (0 to 1) and the learning curves so far. It is
-        called less often the longer it takes.
+        Takes a line of text, the share that is done (0 to 1) and the
+        learning curves so far. It is called less often the longer it
+        takes.
     stop : Event, optional
         Ends the run after the current mini-batch if it is set.
     confirm : callable, optional
-        Takes a sentence with the longest time that the run may take, if that is more than
-        :data:`LONG`, as measured on the second mini-batch; training goes on when it returns.
+        Takes a sentence with the longest time that the run may take, if
+        that is more than :data:`LONG`, as measured on the second
+        mini-batch; training goes on when it returns.
     """
 
     def __init__(self, show: Any = None, stop: Any = None, confirm: Any = None) -> None:
@@ -136,7 +140,8 @@ class Live(Callback):
             titles = f"Loss (cross-entropy per example / {config.layer_specs[-1]})", "Accuracy, %"
             marked = result.best_epoch if result and len(parts) > 1 else 0
             figure = curves_figure(text, done, lines, titles, self.run.data.name, marked)
-            # as HTML it is replaced without a blank moment; as an image, seen where HTML is not
+            # as HTML it is replaced without a blank moment; as an image,
+            # seen where HTML is not
             kind, alt = "image/svg+xml" if result else "text/html", f"Learning curves: {text}."
             place = {"display_id": self.display_id, "update": self.displayed}
             place["metadata"] = {kind: {"alt": alt, "width": 800}}
@@ -160,8 +165,8 @@ def curves_figure(
     done : float
         How much of the bar is full, 0 to 1.
     lines : dict of str to (losses, accuracies, style)
-        By the name in the legend: values at epochs 1, 2, ..., and the style of
-        :meth:`~matplotlib.axes.Axes.plot`.
+        By the name in the legend: values at epochs 1, 2, ..., and the
+        style of :meth:`~matplotlib.axes.Axes.plot`.
     titles : tuple of str
         Of both panels.
     data_name : str

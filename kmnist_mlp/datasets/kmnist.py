@@ -20,9 +20,9 @@ REGISTRY = Path(__file__).with_name("sha256.txt").read_text().splitlines()
 SHA256 = dict(line.split() for line in REGISTRY)
 TIMEOUT = 10.0  # seconds without an answer after which a download is given up
 BY_HAND = MESSAGES["by_hand"].format(files=", ".join(SHA256), address=OFFICIAL_ADDRESS)
-# Why the download failed. A program tries once, and the kernels of a report's
-# notebooks, which inherit its environment, do not try again: all of them have the same
-# data.
+# Why the download failed. A program tries once, and the kernels of a
+# report's notebooks, which inherit its environment, do not try again: all
+# of them have the same data.
 FAILED = "KMNIST_MLP_DOWNLOAD_FAILED"
 
 
@@ -33,10 +33,11 @@ class StandInWarning(UserWarning):
 def load_kmnist(directory: str | os.PathLike | None = None) -> Dataset:
     """Load Kuzushiji-MNIST, verified; without data and network the announced stand-in.
 
-    The four official files are looked for in ``directory``, else in the folder that the
-    environment variable KMNIST_MLP_DATA names, else in the user's cache folder, where
-    they are downloaded to. KMNIST_MLP_DATASET=kmnist makes the real data mandatory,
-    =stand-in forces the stand-in, unless a ``directory`` is given.
+    The four official files are looked for in ``directory``, else in the
+    folder that the environment variable KMNIST_MLP_DATA names, else in
+    the user's cache folder, where they are downloaded to.
+    KMNIST_MLP_DATASET=kmnist makes the real data mandatory, =stand-in
+    forces the stand-in, unless a ``directory`` is given.
 
     Parameters
     ----------
@@ -46,16 +47,17 @@ def load_kmnist(directory: str | os.PathLike | None = None) -> Dataset:
     Returns
     -------
     Dataset
-        ``train_images (60000, 28, 28) uint8``, ``train_labels (60000,)``,
-        ``test_images``, ``test_labels``, ``class_names``, ``name``, ``fingerprint``.
+        ``train_images (60000, 28, 28) uint8``, ``train_labels
+        (60000,)``, ``test_images``, ``test_labels``, ``class_names``, ``name``, ``fingerprint``.
 
     Raises
     ------
     FileNotFoundError
-        If the named folder lacks a file, or the real data is mandatory and cannot be
-        had.
+        If the named folder lacks a file, or the real data is mandatory
+        and cannot be had.
     ValueError
-        If a file is not the official one, naming the file and what was expected.
+        If a file is not the official one, naming the file and what was
+        expected.
 
     Warns
     -----
@@ -154,8 +156,8 @@ def _loaded(folder: Path | None) -> Dataset:
 def download(folder: Path) -> str:
     """Fetch what is missing or damaged in ``folder``; return "", or why that was not possible.
 
-    A file gets its final name only after its SHA-256 was right. What is there is not
-    asked for.
+    A file gets its final name only after its SHA-256 was right. What is
+    there is not asked for.
     """
     import requests  # slow to import
 

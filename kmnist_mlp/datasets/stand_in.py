@@ -1,10 +1,11 @@
 """A drawn imitation of Kuzushiji-MNIST, so that the report runs without network and data.
 
-Each class has three ways of writing it, given as strokes. An image is one of them: its
-control points are moved at random, a smooth field bends it, it is sheared and rotated,
-and a brush of varying width inks it. The test images have another handwriting than the
-training images, as in the real data, so that test accuracy is lower than validation
-accuracy. Nothing measured on them tells anything about the real data.
+Each class has three ways of writing it, given as strokes. An image is one
+of them: its control points are moved at random, a smooth field bends it,
+it is sheared and rotated, and a brush of varying width inks it. The test
+images have another handwriting than the training images, as in the real
+data, so that test accuracy is lower than validation accuracy. Nothing
+measured on them tells anything about the real data.
 """
 
 import csv
@@ -17,15 +18,16 @@ KANA_TABLE, HANDWRITING = (
     list(csv.reader(Path(__file__).with_name(name).read_text("utf-8").splitlines()))[1:]
     for name in ("kana.csv", "handwriting.csv")
 )
-# The strokes of each class: as they are printed, the same with connected strokes, a
-# cursive form. Four digits are one control point: x rightwards, then y downwards, in
-# hundredths of a unit square. A slash lifts the brush; a repeated point is a sharp
-# turn.
+# The strokes of each class: as they are printed, the same with connected
+# strokes, a cursive form. Four digits are one control point: x
+# rightwards, then y downwards, in hundredths of a unit square. A slash
+# lifts the brush; a repeated point is a sharp turn.
 KANA = {name: forms for name, *forms in KANA_TABLE}
-# How the writers of the training and of the test images write. Chosen so that, as in
-# KMNIST, a multilayer perceptron is right on about nine of ten validation images and
-# four of five test images, and a linear softmax on clearly fewer: mostly because of the
-# forms that are rare in training, and of the shift.
+# How the writers of the training and of the test images write. Chosen so
+# that, as in KMNIST, a multilayer perceptron is right on about nine of
+# ten validation images and four of five test images, and a linear softmax
+# on clearly fewer: mostly because of the forms that are rare in training,
+# and of the shift.
 TRAINING, TEST = ({row[0]: float(row[column]) for row in HANDWRITING} for column in (2, 3))
 
 SQUARE = 25  # side of the unit square in pixels; the margin leaves room for the shift
@@ -42,8 +44,8 @@ def stroke_points(strokes: str) -> list[np.ndarray]:
 def spline(points: np.ndarray) -> np.ndarray:
     """Return the Catmull-Rom spline through points (n, d): 16 points per segment.
 
-    Source: E. Catmull and R. Rom, A class of local interpolating splines, in Computer
-    Aided Geometric Design, Academic Press, 1974.
+    Source: E. Catmull and R. Rom, A class of local interpolating splines,
+    in Computer Aided Geometric Design, Academic Press, 1974.
     """
     t = np.linspace(0, 1, 16)[:, None]
     knots = points[[0, *range(len(points)), len(points) - 1]][:, None]
@@ -65,9 +67,9 @@ def draw_stand_in(n_train: int = 6000, n_test: int = 1000, seed: int = 0) -> tup
     Returns
     -------
     train_images, train_labels, test_images, test_labels
-        Images ``(n, 28, 28)`` uint8, white on black; labels ``(n,)`` uint8, the index
-        in :data:`KANA`, every class equally often (to within one image), in random
-        order.
+        Images ``(n, 28, 28)`` uint8, white on black; labels ``(n,)``
+        uint8, the index in :data:`KANA`, every class equally often
+        (to within one image), in random order.
     """
     train_rng, test_rng = default_rng(seed).spawn(2)
     return *_draw(n_train, TRAINING, train_rng), *_draw(n_test, TEST, test_rng)
@@ -95,20 +97,21 @@ def _draw(n: int, style: dict[str, float], rng: Generator) -> tuple[np.ndarray, 
 def _curve(strokes: str) -> tuple[np.ndarray, np.ndarray, float]:
     """Prepare the smooth curve through the control points of each stroke.
 
-    A Catmull-Rom spline is linear in its control points, so that one matrix, made for
-    the unshaken character, draws all its shaken copies.
+    A Catmull-Rom spline is linear in its control points, so that one
+    matrix, made for the unshaken character, draws all its shaken copies.
 
     Returns
     -------
     control_points : ``(control points, 2)``, the square's centre at 0.
-    basis : ``(CURVE_POINTS, control points)``: `basis @ control_points` is evenly on the curve.
-    length : of the curve, all strokes together.
+    basis : ``(CURVE_POINTS, control points)``: `basis @ control_points`
+    is evenly on the curve. length : of the curve, all strokes together.
     """
     lines = stroke_points(strokes)
     control_points = np.concatenate(lines) - 0.5
     ends = np.cumsum([len(line) for line in lines])
     rows = [spline(one_hot) for one_hot in np.split(np.eye(ends[-1]), ends[:-1])]
-    # No step leads from one stroke to the next: there the brush is lifted.
+    # No step leads from one stroke to the next: there the brush is
+    # lifted.
     moves = [np.diff(row @ control_points, axis=0) for row in rows]
     way = np.cumsum(np.concatenate([np.append(0, np.hypot(*move.T)) for move in moves]))
     stations = (np.arange(CURVE_POINTS) + 0.5) / CURVE_POINTS * way[-1]
@@ -120,8 +123,8 @@ def _curve(strokes: str) -> tuple[np.ndarray, np.ndarray, float]:
 def _write(curves: np.ndarray, style: dict[str, float], rng: Generator) -> np.ndarray:
     """Bend, stretch, shear, turn and shift curves ``(n, points, 2)``; the result is in pixels."""
     n = len(curves)
-    # A sum of three plane waves of low frequency, for each of the two directions of
-    # movement.
+    # A sum of three plane waves of low frequency, for each of the two
+    # directions of movement.
     for _ in range(3):
         frequency = rng.normal(0, 5, (n, 1, 2))
         phase = rng.uniform(0, 2 * np.pi, (n, 1))
@@ -143,8 +146,9 @@ def _ink(
 ) -> np.ndarray:
     """Ink curves ``(n, points, 2)`` of lengths ``(n,)``: images ``(n, 28, 28)`` uint8.
 
-    Each point leaves a round Gaussian spot. As that is the product of a function of the
-    row and one of the column, the sum over all points is one matrix product.
+    Each point leaves a round Gaussian spot. As that is the product of a
+    function of the row and one of the column, the sum over all points is
+    one matrix product.
     """
     n = len(curves)
     # The brush is pressed harder here and there, in a wave along the way.

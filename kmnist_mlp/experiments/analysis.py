@@ -1,11 +1,12 @@
 """What trained networks and the data show: errors, saturated units, and a distribution shift.
 
-**Distribution shift.** Validation accuracy is far above test accuracy. The gap
-nearly closes when training and test images are pooled and re-split at random;
-test images lie farther from the training images than validation images do; and
-a network can tell them apart. What the cause is, none of this shows. Probably
-the test images come from other writers; the data set does not say (an open
-question: https://github.com/rois-codh/kmnist/issues/17).
+**Distribution shift.** Validation accuracy is far above test accuracy.
+The gap nearly closes when training and test images are pooled and
+re-split at random; test images lie farther from the training images than
+validation images do; and a network can tell them apart. What the cause
+is, none of this shows. Probably the test images come from other writers;
+the data set does not say (an open question:
+https://github.com/rois-codh/kmnist/issues/17).
 """
 
 from collections.abc import Iterable
@@ -26,7 +27,8 @@ from kmnist_mlp.support.statistics import plus_minus
 from kmnist_mlp.training import Training, train
 
 CONFIDENT = 0.9  # above this probability, a prediction counts as confident
-# a unit is saturated where its slope is below this fraction of the largest slope
+# a unit is saturated where its slope is below this fraction of the
+# largest slope
 SATURATED = 0.05
 IMAGES = 2000  # of the training split, on which saturation is measured
 POOLED = "pooled baseline"  # its name among the experiments
@@ -48,8 +50,8 @@ class ErrorAnalysis(NamedTuple):
     most_confident : DataFrame
         What :func:`most_confident_errors` gives, of the first seed.
     confident_share : float
-        Share of the first seed's errors with a probability above 0.9, in per
-        cent.
+        Share of the first seed's errors with a probability above 0.9, in
+        per cent.
     """
 
     matrices: list[np.ndarray]
@@ -109,8 +111,9 @@ def most_confident_errors(probabilities: np.ndarray, data: Dataset) -> pd.DataFr
     Returns
     -------
     DataFrame
-        A row per error, the row of the image as index: label (true class), prediction,
-        and confidence (probability of the predicted class).
+        A row per error, the row of the image as index: label
+        (true class), prediction, and confidence (probability of the
+        predicted class).
     """
     table = pd.DataFrame({"label": data.test_labels})
     table["prediction"] = probabilities.argmax(axis=1)
@@ -144,13 +147,13 @@ def analyse_errors(runs: Iterable[TrainingResult], data: Dataset) -> ErrorAnalys
 def layer_table(model: MLP, x: np.ndarray, y: np.ndarray) -> pd.DataFrame:
     """Return the share of saturated units and the size of the gradient, layer by layer.
 
-    A unit is saturated for an image where f' is below 5 % of its largest value:
-    tanh at ``|z| > 2.18``, sigmoid at ``|z| > 4.36``. ReLU is saturated where
-    it is inactive (output 0).
+    A unit is saturated for an image where f' is below 5 % of its largest
+    value: tanh at ``|z| > 2.18``, sigmoid at ``|z| > 4.36``. ReLU is
+    saturated where it is inactive (output 0).
 
     The gradient is that of the cross-entropy of one image. For a layer's
-    weights it is the outer product of the layer's inputs a and its delta, so
-    its norm is ``|a| |delta|``.
+    weights it is the outer product of the layer's inputs a and its delta,
+    so its norm is ``|a| |delta|``.
 
     Parameters
     ----------
@@ -163,15 +166,17 @@ def layer_table(model: MLP, x: np.ndarray, y: np.ndarray) -> pd.DataFrame:
     -------
     DataFrame
         A row per layer of weights, the first one first: layer (from 1);
-        saturated_share, of all pairs of image and unit; always_saturated_share,
-        of the units, those saturated for every image; gradient_norm, mean over
-        images. The output layer has no shares (NaN).
+        saturated_share, of all pairs of image and unit;
+        always_saturated_share, of the units, those saturated for every
+        image; gradient_norm, mean over images. The output layer has no
+        shares (NaN).
 
     Notes
     -----
     Source: Glorot and Bengio 2010,
     https://proceedings.mlr.press/v9/glorot10a.html, follow saturation and
-    gradients layer by layer; the bound of 5 % is a choice of this project.
+    gradients layer by layer; the bound of 5 % is a choice of this
+    project.
 
     Examples
     --------
@@ -211,14 +216,14 @@ def saturation_by_seed(results: Results, data: Dataset) -> pd.DataFrame:
     ----------
     results : Results
     data : Dataset
-        On which they were trained. Measured are the first 2,000 images of the
-        training split.
+        On which they were trained. Measured are the first 2,000 images of
+        the training split.
 
     Returns
     -------
     DataFrame
-        Columns experiment, seed, weights ("initial" or "kept"), epoch (of these
-        weights) and those of :func:`layer_table`.
+        Columns experiment, seed, weights ("initial" or "kept"), epoch
+        (of these weights) and those of :func:`layer_table`.
 
     Examples
     --------
@@ -247,8 +252,8 @@ def pooled(data: Dataset) -> Dataset:
     """Pool training and test images, and re-split them at random into parts of the same sizes.
 
     After that both parts come from one distribution: a difference between
-    validation and test accuracy that is left is not due to a shift. The name is
-    that of ``data``, with ", pooled".
+    validation and test accuracy that is left is not due to a shift. The
+    name is that of ``data``, with ", pooled".
 
     Examples
     --------
@@ -305,8 +310,8 @@ def pooled_comparison(published: Results, mixed: Results) -> pd.DataFrame:
 def nearest_distances(data: Dataset) -> dict[str, np.ndarray]:
     """Return distances of validation and test images to the nearest image of the training split.
 
-    Euclidean distance of the pixels as fractions of full ink, in chunks of the
-    training split by ``|a - b|^2 = |a|^2 - 2 a.b + |b|^2``.
+    Euclidean distance of the pixels as fractions of full ink, in chunks
+    of the training split by ``|a - b|^2 = |a|^2 - 2 a.b + |b|^2``.
 
     Parameters
     ----------
@@ -316,8 +321,8 @@ def nearest_distances(data: Dataset) -> dict[str, np.ndarray]:
     Returns
     -------
     dict of str to ndarray, shape (n,)
-        "validation" and "test": 1,000 images of each part, if there are as
-        many.
+        "validation" and "test": 1,000 images of each part, if there are
+        as many.
     """
     rows, validation_rows = split_rows(len(data.train_images), Config())
     test_rows = generator(0, DISTANCES).permutation(len(data.test_images))[:COMPARED]
@@ -341,8 +346,8 @@ def origin_auc(data: Dataset, seed: int = 0, control: bool = False) -> float:
     """Return how well a network tells test images from training images that it has not seen.
 
     The baseline's network, with two classes, is trained to say of images
-    whether they are training or test images, as many of each as there are test
-    images, and is measured on a quarter of them.
+    whether they are training or test images, as many of each as there are
+    test images, and is measured on a quarter of them.
 
     Parameters
     ----------
@@ -350,15 +355,15 @@ def origin_auc(data: Dataset, seed: int = 0, control: bool = False) -> float:
     seed : int
         Of the choice of images, and of the network.
     control : bool
-        Take further training images in the place of the test images: nothing
-        can be told.
+        Take further training images in the place of the test images:
+        nothing can be told.
 
     Returns
     -------
     float
         Area under the ROC curve: the probability that of one test and one
-        training image, the test image has the higher output. 0.5 is guessing, 1
-        a perfect distinction. Source: Hanley and McNeil 1982,
+        training image, the test image has the higher output. 0.5 is
+        guessing, 1 a perfect distinction. Source: Hanley and McNeil 1982,
         doi:10.1148/radiology.143.1.7063747.
     """
     from scipy.stats import mannwhitneyu  # only here, as it loads slowly

@@ -1,10 +1,10 @@
 """Each claim as the paper's text describes it and as its code ran it, and why the two differ.
 
-The published code deviates from our algorithm, and so from the text or where
-the text is silent, in the ways that published_code.py names. Each deviation was
-added alone to our algorithm ("+name") and left out alone of theirs ("-name");
-which of them moves a claim, both times, is its cause. All of this was measured
-on KMNIST.
+The published code deviates from our algorithm, and so from the text or
+where the text is silent, in the ways that published_code.py names. Each
+deviation was added alone to our algorithm ("+name") and left out alone of
+theirs ("-name"); which of them moves a claim, both times, is its cause.
+All of this was measured on KMNIST.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,8 @@ from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.support.statistics import interval
 
 NOT_FOUND, NOT_MEASURED = "not found", "not measured"
-# share of the distance that a cause must explain: our choice, as in CAUSE_RULE
+# share of the distance that a cause must explain: our choice, as in
+# CAUSE_RULE
 MATERIAL = 0.1
 COLUMNS = ["cause", "cause_change", "cause_low", "cause_high", "cause_share"]
 CAUSE_RULE = " ".join(RULES["causes"].split())
@@ -42,8 +43,8 @@ def in_both_readings(
     Parameters
     ----------
     judged : DataFrame
-        What :func:`~kmnist_mlp.experiments.judge` gives: the claims as the text
-        has them.
+        What :func:`~kmnist_mlp.experiments.judge` gives: the claims as
+        the text has them.
     ablation : dict of str to Results
         By default what :func:`published_readings` gives.
     claims : iterable of Claim
@@ -51,13 +52,15 @@ def in_both_readings(
     Returns
     -------
     DataFrame
-        With the columns mean_code and verdict_code (empty for what the code's
-        runs lack); for a claim that is not reproduced, by :data:`CAUSE_RULE`,
-        cause (or :data:`NOT_FOUND`, or :data:`NOT_MEASURED` if no deviation was
-        taken alone in its experiments; else empty), cause_change, cause_low,
-        cause_high (of the claim's value, when the cause alone is added to our
-        algorithm), cause_share (of the distance) and also (further causes).
-        There are no causes on another data set than KMNIST.
+        With the columns mean_code and verdict_code (empty for what the
+        code's runs lack); for a claim that is not reproduced, by
+        :data:`CAUSE_RULE`, cause (or :data:`NOT_FOUND`, or
+        :data:`NOT_MEASURED` if no deviation was taken alone in its
+        experiments; else empty), cause_change, cause_low, cause_high (of
+        the claim's value, when the cause alone is added to our
+        algorithm), cause_share (of the distance) and also
+        (further causes). There are no causes on another data set than
+        KMNIST.
     """
     ablation = published_readings() if ablation is None else ablation
     stated = {claim.statement: claim for claim in claims}
@@ -82,14 +85,14 @@ def in_both_readings(
 def causes(claim: Claim, ablation: Mapping[str, Results]) -> list[dict[str, float | str]]:
     """Return the deviations that fulfil :data:`CAUSE_RULE`, the largest share first.
 
-    An experiment that a deviation does not apply to has no runs of its own with
-    it; it is as without (or with, where it is left out).
+    An experiment that a deviation does not apply to has no runs of its
+    own with it; it is as without (or with, where it is left out).
 
     Returns
     -------
     list of dict
-        Items cause, cause_change, cause_low, cause_high and cause_share, as in
-        :func:`in_both_readings`.
+        Items cause, cause_change, cause_low, cause_high and cause_share,
+        as in :func:`in_both_readings`.
     """
     ours, theirs = (values_of(claim, ablation[name]) for name in ("none", "all"))
     if ours is None or theirs is None:

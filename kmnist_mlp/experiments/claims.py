@@ -1,7 +1,7 @@
 """The paper's claims, of ``published/claims.csv``, and the verdict on each by :data:`RULE`.
 
-A claim is a number that the paper prints for one run, or a range for a quantity
-of an experiment or for the difference of two experiments.
+A claim is a number that the paper prints for one run, or a range for a
+quantity of an experiment or for the difference of two experiments.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,8 +15,8 @@ from kmnist_mlp.experiments.paper import PAPER, RULES, read_published
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.support import statistics
 
-# percentage points: a smaller difference is "no difference"; our choice, as in
-# RULE
+# percentage points: a smaller difference is "no difference"; our choice,
+# as in RULE
 NO_MATTER = 0.5
 RULE = " ".join(RULES["claims"].split())
 VERDICTS = ("reproduced", "not reproduced", "no effect", "undecided")
@@ -48,26 +48,28 @@ class Claim:
     experiment : str
         The experiment whose quantity it is.
     ranges : tuple of (float, float)
-        The claim is true if the quantity lies in all of them. For numbers that
-        the paper prints as results of single runs: the limits between which
-        each of them was rounded.
+        The claim is true if the quantity lies in all of them. For numbers
+        that the paper prints as results of single runs: the limits
+        between which each of them was rounded.
     minus : str
-        If there is one, the claim is about the difference to this experiment,
-        seed by seed.
+        If there is one, the claim is about the difference to this
+        experiment, seed by seed.
     one_run : bool
-        Whether the claim is a number that the paper prints for one run. It is
-        compared with a further run of ours, not with our mean.
+        Whether the claim is a number that the paper prints for one run.
+        It is compared with a further run of ours, not with our mean.
     kind : str
         One of :data:`KINDS`. Verdicts are counted for each kind.
     our_threshold : bool
-        Whether an end of the range is a number that we chose for a word of the
-        paper: 1 point for "much better", 5 points for "no satisfying accuracy",
-        5 % of the loss for "fluctuates", half of the weights for "many", 0.5
-        points for "no difference", 22.5 to 27.5 for "about 25".
+        Whether an end of the range is a number that we chose for a word
+        of the paper: 1 point for "much better", 5 points for "no
+        satisfying accuracy", 5 % of the loss for "fluctuates", half of
+        the weights for "many", 0.5 points for "no difference", 22.5 to
+        27.5 for "about 25".
     doubt : str
         Why the quantity cannot decide the claim; empty if it can.
     number : int
-        Of the claim among all of the paper's, from 1; 0 for another claim.
+        Of the claim among all of the paper's, from 1; 0 for another
+        claim.
 
     Examples
     --------
@@ -93,9 +95,10 @@ def rounding_limits(printed: float, quantity: str = "test_accuracy") -> tuple[fl
     """Return the limits of what may stand behind a printed number.
 
     An accuracy is rounded to nearest. A loss may have been rounded or
-    truncated, and its limits hold both: the notebook of the paper's authors
-    shows the digits behind five of them, and .05737 is printed as .0573, .06985
-    as .0698. (.06159 is printed as .0618, which is neither.) Source:
+    truncated, and its limits hold both: the notebook of the paper's
+    authors shows the digits behind five of them, and .05737 is printed as
+    .0573, .06985 as .0698. (.06159 is printed as .0618, which is
+    neither.) Source:
     https://github.com/Ruizhang666/Mnist-MLP_from_scratch
 
     Examples
@@ -139,15 +142,15 @@ def verdict(low: float, high: float, claim: Claim) -> str:
     Parameters
     ----------
     low, high : float
-        Ends of the interval: of the next run for a claim about one run, else of
-        the mean.
+        Ends of the interval: of the next run for a claim about one run,
+        else of the mean.
     claim : Claim
 
     Returns
     -------
     str
-        "reproduced", "not reproduced" or "undecided"; :func:`judge` knows when
-        it is "no effect".
+        "reproduced", "not reproduced" or "undecided"; :func:`judge` knows
+        when it is "no effect".
 
     Examples
     --------
@@ -165,8 +168,8 @@ def verdict(low: float, high: float, claim: Claim) -> str:
     if claim.one_run:
         possible = 0 <= low <= high <= 100 or not claim.quantity.endswith("accuracy")
         return "reproduced" if possible and np.isfinite([low, high]).all() else "undecided"
-    # strictly: two experiments with equal results in all seeds are neither
-    # better nor worse
+    # strictly: two experiments with equal results in all seeds are
+    # neither better nor worse
     if all(lowest < low and high < highest for lowest, highest in claim.ranges):
         return "reproduced"
     return "not reproduced" if low == high else "undecided"
@@ -202,17 +205,18 @@ def judge(
     Returns
     -------
     DataFrame
-        Columns number (of the claim among all of the paper's), section, kind,
-        claim, quantity, experiment, minus, one_run, our_threshold, low, high
-        (the claimed range), mean, ranges (all that must hold) and values (one
-        per seed), both as text, inside (how far the mean lies inside the range,
-        negative outside; of several the smallest), interval_low, interval_high,
-        verdict, p (of the t-test against the nearest end of the range; for "no
-        effect" that of equivalence; NaN without a test), note (why there is no
-        test), p_holm (corrected for the number of these tests; source: Holm
-        1979, Scand. J. Statist. 6, 65) and corrected (the verdict by these: a
-        claim that is rejected no more is "no longer rejected", another one that
-        was decided "undecided").
+        Columns number (of the claim among all of the paper's), section,
+        kind, claim, quantity, experiment, minus, one_run, our_threshold,
+        low, high (the claimed range), mean, ranges (all that must hold)
+        and values (one per seed), both as text, inside (how far the mean
+        lies inside the range, negative outside; of several the smallest),
+        interval_low, interval_high, verdict, p (of the t-test against the
+        nearest end of the range; for "no effect" that of equivalence; NaN
+        without a test), note (why there is no test), p_holm (corrected
+        for the number of these tests; source: Holm 1979, Scand. J.
+        Statist. 6, 65) and corrected (the verdict by these: a claim that
+        is rejected no more is "no longer rejected", another one that was
+        decided "undecided").
 
     Examples
     --------
@@ -229,7 +233,8 @@ def judge(
             values = [table.difference.max() for table in gradients.values()]
             if not values:
                 continue
-            # A bound on every check, not on a mean: the largest must keep it.
+            # A bound on every check, not on a mean: the largest must keep
+            # it.
             mean, low, high, p = float(np.mean(values)), min(values), max(values), np.nan
         else:
             values = values_of(claim, results)
@@ -290,9 +295,9 @@ def printed_outside(judged: pd.DataFrame) -> tuple[int, int, float]:
 def losses_above(results: Results) -> tuple[int, int, float]:
     """Return how many printed losses lie above our mean, of how many, and the sign test's p-value.
 
-    The p-value is that of a fair coin, two-sided. Experiments that were not run
-    do not count, and L1 of 0.000001, the same measurement as the baseline, not
-    a second time.
+    The p-value is that of a fair coin, two-sided. Experiments that were
+    not run do not count, and L1 of 0.000001, the same measurement as the
+    baseline, not a second time.
     """
     from scipy.stats import binomtest  # only here, as it loads slowly
 

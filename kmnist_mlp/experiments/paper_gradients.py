@@ -1,8 +1,8 @@
 """The gradient check of the paper's three patterns, other epsilons, and which check finds a bug.
 
 Bugs are planted into the backpropagation of published_code.py, so that
-:mod:`kmnist_mlp.network` is not touched; its numerical slopes are written here,
-for tanh (and one bug's scaled tanh).
+:mod:`kmnist_mlp.network` is not touched; its numerical slopes are written
+here, for tanh (and one bug's scaled tanh).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,7 +19,8 @@ from kmnist_mlp.gradient_check import PAPER_PARAMETERS, TOLERANCE, check_gradien
 from kmnist_mlp.network import MLP
 
 PAPER_EPSILON = 1e-2
-# of the published code, https://github.com/Ruizhang666/Mnist-MLP_from_scratch
+# of the published code,
+# https://github.com/Ruizhang666/Mnist-MLP_from_scratch
 CODE_EPSILON = 0.1
 
 
@@ -31,8 +32,9 @@ def paper_patterns(
 ) -> Iterator[tuple[str, MLP, Array, Array]]:
     """Yield name, network, image and label of the first, sixth and last training pattern.
 
-    The network is freshly initialised, with tanh, in float64: 784-128-10 unless
-    other ``hidden`` layers are given. The shapes are (1, pixels) and (1,).
+    The network is freshly initialised, with tanh, in float64: 784-128-10
+    unless other ``hidden`` layers are given. The shapes are (1, pixels)
+    and (1,).
     """
     split = split_and_standardise(data, Config(seed=seed), np.float64)
     layers = (split.train.shape[1], *hidden, len(data.class_names))
@@ -48,7 +50,8 @@ def check_paper_patterns(data: Dataset, seed: int = 0) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The columns of :func:`check_gradients` after a column pattern, 18 rows.
+        The columns of :func:`check_gradients` after a column pattern, 18
+        rows.
     """
     patterns = paper_patterns(data, seed)
     tables = {pattern: check_gradients(model, x, y) for pattern, model, x, y in patterns}
@@ -103,10 +106,10 @@ def relative_difference(a: Array | float, b: Array | float) -> float:
 def consistent_difference(row: Mapping[str, float]) -> float:
     """Return a printed difference with the exponent that fits the gradients of its row, or NaN.
 
-    It is the printed one wherever that fits, else the nearest power of ten with
-    the same digits. A gradient printed with digit d in its last place is known
-    to d / 2; the paper prints three to five significant digits, so half a unit
-    in the third one is allowed for each gradient.
+    It is the printed one wherever that fits, else the nearest power of
+    ten with the same digits. A gradient printed with digit d in its last
+    place is known to d / 2; the paper prints three to five significant
+    digits, so half a unit in the third one is allowed for each gradient.
 
     Examples
     --------
@@ -138,9 +141,9 @@ def would_pass(gradients: Iterable[float], factor: float) -> int:
 
 BUGS, CHECKS = RULES["planted_bugs"], RULES["gradient_checks"]
 RELATIVE_BOUND = 1e-4  # our choice: the paper's number, but relative
-# Our choice: with the paper's 1e-2 the error of the central difference itself
-# can exceed the relative bound where a gradient is close to zero, and correct
-# code would be rejected.
+# Our choice: with the paper's 1e-2 the error of the central difference
+# itself can exceed the relative bound where a gradient is close to zero,
+# and correct code would be rejected.
 EPSILON = 1e-4
 
 
@@ -157,7 +160,8 @@ def backpropagation(
     bug : str
         A name in :data:`BUGS`.
     before : list of ndarray, optional
-        What was returned for the mini-batch before; "accumulation" adds it.
+        What was returned for the mini-batch before; "accumulation" adds
+        it.
 
     Returns
     -------
@@ -193,9 +197,9 @@ def slopes(
 ) -> Arrays:
     """Return the central differences of each image's cross-entropy for every parameter.
 
-    A step in ``W[i, j]`` moves only the weighted input ``z_j``, by ``a_i``
-    times the step; a step in ``b[j]`` moves it by the step. So the layers
-    before need not be computed again.
+    A step in ``W[i, j]`` moves only the weighted input ``z_j``, by
+    ``a_i`` times the step; a step in ``b[j]`` moves it by the step. So
+    the layers before need not be computed again.
 
     Parameters
     ----------
@@ -209,8 +213,8 @@ def slopes(
     Returns
     -------
     list of ndarray
-        For the weights, layer by layer, (images, inputs of the layer, units);
-        then for the biases, (images, units).
+        For the weights, layer by layer, (images, inputs of the layer,
+        units); then for the biases, (images, units).
 
     Examples
     --------
@@ -226,8 +230,8 @@ def slopes(
         weighted, found = a @ W + b, []
         for a_i in [*a.T, np.ones(len(x))]:  # a bias is a weight whose input is 1
             moves = epsilon * a_i[:, None, None] * np.eye(weighted.shape[1])
-            # weighted inputs (2, images, variants, units): a step up, a step
-            # down
+            # weighted inputs (2, images, variants, units): a step up, a
+            # step down
             z = weighted[:, None] + np.stack([moves, -moves])
             for V, c in list(zip(model.weights, model.biases, strict=True))[layer + 1 :]:
                 z = f(z) @ V + c
@@ -245,16 +249,16 @@ def planted_bugs(
 ) -> pd.DataFrame:
     """Try every check on every bug, on the paper's network with two hidden layers (section 5.2).
 
-    It is freshly initialised, in float64, and checked on the paper's three
-    images: one by one, each with a copy of the network that has seen no other
-    image; together, as a mini-batch; and as two mini-batches of the same
-    images, one after the other.
+    It is freshly initialised, in float64, and checked on the paper's
+    three images: one by one, each with a copy of the network that has
+    seen no other image; together, as a mini-batch; and as two
+    mini-batches of the same images, one after the other.
 
     Returns
     -------
     DataFrame
-        A row per seed, bug and check: how many differences were compared, how
-        many exceeded the bound, and the largest one.
+        A row per seed, bug and check: how many differences were compared,
+        how many exceeded the bound, and the largest one.
     """
     hidden, tables = EXPERIMENTS["two_hidden_layers"].layer_specs[1:-1], {}
     for seed in default_seeds() if seeds is None else seeds:

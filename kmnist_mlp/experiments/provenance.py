@@ -58,8 +58,8 @@ def blas_libraries() -> dict[str, int]:
     from threadpoolctl import threadpool_info
 
     pools = [pool for pool in threadpool_info() if pool.get("user_api") == "blas"]
-    # NumPy's own, if it brought one (SciPy brings another), in its folder or in
-    # numpy.libs beside it; else the one that all of conda shares
+    # NumPy's own, if it brought one (SciPy brings another), in its folder
+    # or in numpy.libs beside it; else the one that all of conda shares
     folder = str(Path(np.__file__).resolve().parent)
     brought = [pool for pool in pools if pool.get("filepath", "").startswith(folder)]
     found = {}

@@ -52,14 +52,15 @@ class Results:
     runs : dict of (name, seed) to TrainingResult
         None where only numbers are kept.
     frame : DataFrame
-        One row per run: experiment, seed, test_accuracy and test_loss, the
-        training and validation loss and accuracy of the epoch whose weights the
-        run returned, generalisation_gap (training minus validation accuracy),
-        late_fluctuation (of the training loss over the last ten epochs:
-        standard deviation from a straight line, over the mean; 1 for a run that
-        diverged), small_weight_share (of the first layer's weights, those
-        between -0.001 and 0.001), best_epoch, stopped_epoch, diverged, seconds,
-        cached. Accuracies, their gap and shares are fractions.
+        One row per run: experiment, seed, test_accuracy and test_loss,
+        the training and validation loss and accuracy of the epoch whose
+        weights the run returned, generalisation_gap (training minus
+        validation accuracy), late_fluctuation (of the training loss over
+        the last ten epochs: standard deviation from a straight line, over
+        the mean; 1 for a run that diverged), small_weight_share (of the
+        first layer's weights, those between -0.001 and 0.001),
+        best_epoch, stopped_epoch, diverged, seconds, cached. Accuracies,
+        their gap and shares are fractions.
     data_name : str
         Name of the data set.
 
@@ -181,19 +182,19 @@ def run(
         What to run; a text is the name of an experiment of the paper. A
         configuration without a name is named "run 1", "run 2", ...
     seeds : iterable of int
-        Replace those of the configurations; by default those of the report (0
-        to 4).
+        Replace those of the configurations; by default those of the
+        report (0 to 4).
     n_jobs : int
-        Number of processes; -1 is one for each core. Results do not depend on
-        it. Under ``joblib.parallel_config(backend="dask")`` the runs go to that
-        cluster.
+        Number of processes; -1 is one for each core. Results do not
+        depend on it. Under ``joblib.parallel_config(backend="dask")`` the
+        runs go to that cluster.
     data : Dataset
         By default what :func:`load_kmnist` returns.
     cache : bool
         Whether results are looked up and kept on disk.
     dtype : type
-        ``numpy.float32`` or ``numpy.float64``. Only results in float32 are
-        looked up and kept.
+        ``numpy.float32`` or ``numpy.float64``. Only results in float32
+        are looked up and kept.
 
     Returns
     -------
@@ -204,14 +205,15 @@ def run(
     Raises
     ------
     ValueError
-        For an unknown name, an empty list, or a configuration that does not fit
-        the data; before anything is trained.
+        For an unknown name, an empty list, or a configuration that does
+        not fit the data; before anything is trained.
 
     Notes
     -----
-    Each run is kept as soon as it is finished, so that an interrupted call is
-    continued by the next one. If a worker process dies (killed, out of memory),
-    only the unfinished runs are repeated, up to twice.
+    Each run is kept as soon as it is finished, so that an interrupted
+    call is continued by the next one. If a worker process dies
+    (killed, out of memory), only the unfinished runs are repeated, up to
+    twice.
 
     Examples
     --------
@@ -299,9 +301,9 @@ def _row(key: tuple[str, int], run: TrainingResult, cached: bool) -> dict[str, A
 def cost(config: Config) -> float:
     """Return the work of a run per training image of the data set, in multiplications.
 
-    That is weights x share of the images that is trained on x epochs: a measure
-    of duration, for the order of runs and their progress. A run that stops
-    early does less.
+    That is weights x share of the images that is trained on x epochs: a
+    measure of duration, for the order of runs and their progress. A run
+    that stops early does less.
 
     Examples
     --------
@@ -317,9 +319,9 @@ def train_all(
 ) -> Iterator[tuple[Any, Any]]:
     """Train every configuration; yield key and result as soon as a run is finished.
 
-    The runs with the highest cost come first, so that no core waits long for
-    the last one. If a worker process dies, the runs that are not finished are
-    tried again, up to twice.
+    The runs with the highest cost come first, so that no core waits long
+    for the last one. If a worker process dies, the runs that are not
+    finished are tried again, up to twice.
 
     Parameters
     ----------
@@ -328,8 +330,8 @@ def train_all(
     n_jobs : int
         Number of processes; -1 is one for each core.
     job : callable
-        Takes key, configuration and data, in a process of its own; returns the
-        result.
+        Takes key, configuration and data, in a process of its own;
+        returns the result.
     """
     if not todo:
         return
@@ -365,8 +367,9 @@ def train_all(
 
 
 def _one(job: Job, key: Any, config: Config, context: tuple, *arrays: np.ndarray) -> tuple:
-    # The four arrays are separate arguments: joblib passes large ones as memory
-    # maps, and a cluster sends each to a worker once, not with every run.
+    # The four arrays are separate arguments: joblib passes large ones as
+    # memory maps, and a cluster sends each to a worker once, not with
+    # every run.
     names, activations = context
     ACTIVATIONS.update(activations)
     return key, job(key, config, Dataset(*arrays, *names))
@@ -380,10 +383,10 @@ def train_one(key: Any, config: Config, data: Dataset, dtype: np.dtype) -> Train
 def train_or_resume(key: Any, config: Config, data: Dataset) -> TrainingResult:
     """Take a run from the cache, or train it, from its checkpoint if it has one.
 
-    A job of :func:`train_all` for long runs. The checkpoint stands beside the
-    results and is replaced after each epoch. It is deleted only when the result
-    is in the cache: a run that was interrupted, by an error or by a callback,
-    goes on from there at the next call.
+    A job of :func:`train_all` for long runs. The checkpoint stands beside
+    the results and is replaced after each epoch. It is deleted only when
+    the result is in the cache: a run that was interrupted, by an error or
+    by a callback, goes on from there at the next call.
 
     Parameters
     ----------
@@ -413,15 +416,17 @@ def train_missing(
 ) -> None:
     """Train runs that are not kept yet, in parallel.
 
-    Each is kept as soon as it is finished: an interrupted call is continued by
-    the next one.
+    Each is kept as soon as it is finished: an interrupted call is
+    continued by the next one.
 
     Parameters
     ----------
     missing : mapping of key to Config
-        Such as :meth:`~kmnist_mlp.experiments.store.Table.missing` returns them.
+        Such as :meth:`~kmnist_mlp.experiments.store.Table.missing`
+        returns them.
     keep : callable
-        Takes key and result, keeps them, and returns what is told of the run.
+        Takes key and result, keeps them, and returns what is told of the
+        run.
     data : Dataset
     job : callable
     n_jobs : int

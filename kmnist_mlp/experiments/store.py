@@ -44,12 +44,13 @@ def key_of(values: Any) -> str:
 class ResultCache:
     """Finished runs on disk, each one file under a key of everything that decides it.
 
-    The key is a hash of configuration (with seed), data, NumPy, BLAS and the
-    numerical code. The folder is KMNIST_MLP_RESULTS, else ``results`` in the
-    cache folder. A file appears whole or not at all. A damaged file is
-    recomputed, with a warning. If the folder cannot be written, results are not
-    kept, with a warning. A run with an activation that is not in activations.py
-    is neither looked up nor kept, as the key would not change with it.
+    The key is a hash of configuration (with seed), data, NumPy, BLAS and
+    the numerical code. The folder is KMNIST_MLP_RESULTS, else ``results``
+    in the cache folder. A file appears whole or not at all. A damaged
+    file is recomputed, with a warning. If the folder cannot be written,
+    results are not kept, with a warning. A run with an activation that is
+    not in activations.py is neither looked up nor kept, as the key would
+    not change with it.
 
     Parameters
     ----------
@@ -58,8 +59,8 @@ class ResultCache:
     """
 
     def __init__(self, data: Dataset) -> None:
-        # The sources as they were loaded: as they are now only where a notebook
-        # reloads a change.
+        # The sources as they were loaded: as they are now only where a
+        # notebook reloads a change.
         reloaded = "IPython.extensions.autoreload" in sys.modules
         stamps = (path.stat().st_mtime_ns for path in PACKAGE.rglob("*.py") if reloaded)
         self.decided_by = [data.fingerprint, *_environment(tuple(stamps))]
@@ -146,7 +147,8 @@ def quantities_of(run: Any) -> dict[str, Any]:
 class Table:
     """Numbers of runs that are kept with the project: a CSV file with a row per run.
 
-    A run whose row is deleted is trained again by the next ``make measure``.
+    A run whose row is deleted is trained again by the next
+    ``make measure``.
 
     Attributes
     ----------
@@ -206,8 +208,8 @@ def source_hash(package: Path = PACKAGE) -> str:
     Parameters
     ----------
     package : Path
-        Folder of the package; the files are :data:`NUMERICAL_SOURCES` and what
-        they import, also inside functions.
+        Folder of the package; the files are :data:`NUMERICAL_SOURCES` and
+        what they import, also inside functions.
     """
     codes: dict[str, str] = {}
     waiting = [package / name for name in NUMERICAL_SOURCES]

@@ -1,10 +1,10 @@
 """Random distortions of the training images, as if another writer had drawn the character.
 
-Every image is sampled where a smooth displacement field says: an affine map (shift,
-rotation, stretch, shear) plus an elastic field of cubic B-splines, all drawn anew
-whenever the image is trained on.
-(Source of the idea: Simard, Steinkraus and Platt 2003, "Best Practices for
-Convolutional Neural Networks Applied to Visual Document Analysis", section 2.)
+Every image is sampled where a smooth displacement field says: an affine
+map (shift, rotation, stretch, shear) plus an elastic field of cubic
+B-splines, all drawn anew whenever the image is trained on. (Source of the
+idea: Simard, Steinkraus and Platt 2003, "Best Practices for Convolutional
+Neural Networks Applied to Visual Document Analysis", section 2.)
 """
 
 from typing import Any
@@ -15,8 +15,9 @@ from kmnist_mlp.config import Stream
 from kmnist_mlp.extensions.method import Method
 from kmnist_mlp.support.memory import Array
 
-# Uniformly distributed, largest at strength 1: rotation in radians, logarithm of the
-# stretch of height and of width, shear, vertical and horizontal shift in pixels
+# Uniformly distributed, largest at strength 1: rotation in radians,
+# logarithm of the stretch of height and of width, shear, vertical and
+# horizontal shift in pixels
 LARGEST = np.array([0.15, 0.15, 0.15, 0.15, 1.5, 1.5])[:, None]
 ELASTIC = 1.0  # pixels, root mean square at strength 1, normally distributed
 CELLS = 4  # of the spline's grid, along each side of the image
@@ -51,8 +52,9 @@ class Distortion:
         splines /= np.sqrt(np.square(splines).sum(axis=0).mean())  # so that ELASTIC is in pixels
         affine = [y - self.center[0], x - self.center[1], np.ones_like(x)]
         self.basis = np.concatenate([affine, splines]).astype(np.float32)
-        # One row and column of zeros before each image, two behind it: what is sampled
-        # outside is 0 exactly, and never the other side or the next image.
+        # One row and column of zeros before each image, two behind it:
+        # what is sampled outside is 0 exactly, and never the other side
+        # or the next image.
         self.padded = np.zeros((CHUNK, height + 3, width + 3), np.float32)
         self.first = np.arange(CHUNK, dtype=np.int32)[:, None] * self.padded[0].size
 
@@ -71,8 +73,8 @@ class Distortion:
     def draw(self, n: int) -> Array:
         """Draw what decides n fields, shape (2, n, 3 + splines): see :meth:`sample`.
 
-        The first two columns are ``R(rotation) @ [[1, 0], [shear, 1]] @ diag(tall, wide)``,
-        the third is the shift.
+        The first two columns are ``R(rotation) @ [[1, 0], [shear, 1]] @
+        diag(tall, wide)``, the third is the shift.
         """
         drawn = self.rng.uniform(-LARGEST, LARGEST, (6, n)) * self.strength
         cos, sin, shear = np.cos(drawn[0]), np.sin(drawn[0]), drawn[3]
@@ -88,9 +90,10 @@ class Distortion:
     def sample(self, images: Array, field: Array, out: Array) -> None:
         """Write the images as the fields show them, by bilinear interpolation.
 
-        Pixel (y, x) of ``out`` is read from the image at ``field[0] @ basis``
-        (vertical) and ``field[1] @ basis`` (horizontal), where the basis is y and x
-        from the centre, 1, and the splines; outside of the image everything is 0.
+        Pixel (y, x) of ``out`` is read from the image at
+        ``field[0] @ basis`` (vertical) and ``field[1] @ basis``
+        (horizontal), where the basis is y and x from the centre, 1, and
+        the splines; outside of the image everything is 0.
 
         Parameters
         ----------
@@ -111,7 +114,8 @@ class Distortion:
         index = corner[0] * (width + 3) + corner[1] + self.first[:n]
         rows = []
         for start in (index, index + width + 3):
-            # mode="clip" spares NumPy the check of an index; none is ever out of range
+            # mode="clip" spares NumPy the check of an index; none is ever
+            # out of range
             row = self.padded.take(start, mode="clip")
             row += right * (self.padded.take(start + 1, mode="clip") - row)
             rows.append(row)

@@ -16,16 +16,18 @@ MEMORY = 0.95  # share of the running mean and variance that a mini-batch leaves
 class BatchNormalisation(Method):
     """Replaces the weighted inputs z of hidden units by ``gain * (z - m) / sqrt(v + epsilon)``.
 
-    m and v are mean and variance of z over the mini-batch. The bias that follows takes
-    the place of the usual shift. When training ends, running means and variances take
-    the place of m and v: a fixed scale and shift of each unit, which :meth:`folded`
-    puts into weights and biases.
-    (Source: Ioffe and Szegedy 2015, arXiv:1502.03167, algorithms 1 and 2.)
+    m and v are mean and variance of z over the mini-batch. The bias that
+    follows takes the place of the usual shift. When training ends,
+    running means and variances take the place of m and v: a fixed scale
+    and shift of each unit, which :meth:`folded` puts into weights and
+    biases. (Source: Ioffe and Szegedy 2015, arXiv:1502.03167, algorithms
+    1 and 2.)
 
     Attributes
     ----------
     values : ndarray, shape (3, hidden units)
-        Gains (trained like biases), running means and running variances of z.
+        Gains (trained like biases), running means and running variances
+        of z.
     gains, means, variances : list of ndarray, shapes (units,)
         The same by layers.
     """
@@ -61,8 +63,8 @@ class BatchNormalisation(Method):
     def weighted_inputs_backward(self, layer: int, delta: np.ndarray) -> None:
         """Turn the gradient with respect to the normalised inputs into that of z, in place.
 
-        With n images and normalised inputs z',
-        ``delta <- gain / deviation * (delta - sum(delta) / n - z' * sum(delta * z') / n)``;
+        With n images and normalised inputs z', ``delta <- gain /
+        deviation * (delta - sum(delta) / n - z' * sum(delta * z') / n)``;
         the last sum is the gain's gradient.
         """
         (normalised, inverse_deviation), gradient = self.kept[layer], self.gradients[layer]

@@ -27,8 +27,8 @@ class LabelSmoothing(Method):
 class Mixup(Method):
     """Mixes each image of a mini-batch, and its target, with another one of the same mini-batch.
 
-    ``x <- k * x + (1 - k) * x'`` and ``t <- k * t + (1 - k) * t'``, with ``k`` from the
-    distribution Beta(mixup, mixup), drawn for each image.
+    ``x <- k * x + (1 - k) * x'`` and ``t <- k * t + (1 - k) * t'``, with
+    ``k`` from the distribution Beta(mixup, mixup), drawn for each image.
     (Source: Zhang et al. 2018, arXiv:1710.09412, section 2.)
     """
 
@@ -45,8 +45,8 @@ class Mixup(Method):
 class Dropout(Method):
     """Multiplies the outputs of hidden units by a mask that is drawn for each image.
 
-    The mask is 0 with probability p, ``config.dropout``, else ``1 / (1 - p)``, so that
-    the mean of an output stays what it is.
+    The mask is 0 with probability p, ``config.dropout``, else
+    ``1 / (1 - p)``, so that the mean of an output stays what it is.
     (Source: Srivastava et al. 2014, JMLR 15:1929, section 10.)
     """
 
@@ -70,10 +70,10 @@ class Dropout(Method):
 class WeightAverage(Method):
     """Exponential moving average of weights: ``m <- decay * m + (1 - decay) * w`` after each step.
 
-    So are the arrays that another method has as ``averaged``, as they belong to the
-    weights.
-    Source: Tarvainen and Valpola 2017, arXiv:1703.01780, eq. 3. Plain averages of
-    weights go back to Polyak and Juditsky 1992, doi:10.1137/0330046.
+    So are the arrays that another method has as ``averaged``, as they
+    belong to the weights. Source: Tarvainen and Valpola 2017,
+    arXiv:1703.01780, eq. 3. Plain averages of weights go back to Polyak
+    and Juditsky 1992, doi:10.1137/0330046.
     """
 
     option = "weight_averaging"

@@ -1,7 +1,8 @@
 """Figures and tables of results, each with the numbers that it shows.
 
-Each function returns a :class:`~kmnist_mlp.figures.report_figure.ReportFigure`: panels
-that pages set side by side, the numbers drawn, and a sentence with what they show.
+Each function returns a
+:class:`~kmnist_mlp.figures.report_figure.ReportFigure`: panels that pages
+set side by side, the numbers drawn, and a sentence with what they show.
 """
 
 from kmnist_mlp.figures.comparison import (

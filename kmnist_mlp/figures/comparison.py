@@ -19,9 +19,11 @@ from kmnist_mlp.figures.style import draw_means, heat_map, legend_above, panel
 from kmnist_mlp.support.colours import BAND, BLUE, GREEN, GREY, ORANGE, RED, RULE
 from kmnist_mlp.support.statistics import interval, prediction_interval, signed, typeset
 
-# points below the median: such an accuracy is written at the edge, not drawn
+# points below the median: such an accuracy is written at the edge, not
+# drawn
 FAR = 6.0
-# half intervals: a claim farther from its range has a triangle at the edge
+# half intervals: a claim farther from its range has a triangle at the
+# edge
 LIMIT = 8.0
 UNITS = {"test_accuracy": "points", "test_loss": "cross-entropy / 10"}
 VERDICT_STYLES = {  # green and red, as in the tables of the pages
@@ -35,8 +37,8 @@ VERDICT_STYLES = {  # green and red, as in the tables of the pages
 def against_paper(results: Results, names: str | Iterable[str] | None = None) -> ReportFigure:
     """Draw the test accuracy of experiments: seeds, mean, and the paper's value.
 
-    The paper's value stands a little below ours, as it would vanish beneath a mean that
-    agrees.
+    The paper's value stands a little below ours, as it would vanish
+    beneath a mean that agrees.
     """
     names = results.chosen(names)
     values = {name: results.values("test_accuracy", name) for name in names}
@@ -68,8 +70,9 @@ def against_paper(results: Results, names: str | Iterable[str] | None = None) ->
 def difference_to_paper(results: Results) -> ReportFigure:
     """Draw how far our next run may be from each number that the paper prints.
 
-    The numbers are a row per printed number and seed; low and high are the ends of the
-    95 % prediction interval, paper_low and paper_high those of the paper's rounding.
+    The numbers are a row per printed number and seed; low and high are
+    the ends of the 95 % prediction interval, paper_low and paper_high
+    those of the paper's rounding.
     """
     values, ends = {}, ["low", "high", "paper_low", "paper_high"]
     for quantity, name in product(UNITS, results.names):
@@ -119,10 +122,11 @@ def _draw_seeds(axis: Axes, values: pd.Series, rows: Iterable[int]) -> None:
 def contributions(results: Results, start: str, changes: Iterable[str], end: str) -> ReportFigure:
     """Draw what each change contributes to the difference between two experiments.
 
-    Each of ``changes`` is measured alone, against ``start`` with the same seed. The
-    changes are stacked as if they added up; what is then missing or left over to the
-    measured ``end`` is drawn as the rest. Black: 95 % intervals. The numbers are a row
-    per seed: test accuracy at start and end in per cent, changes and rest in points.
+    Each of ``changes`` is measured alone, against ``start`` with the same
+    seed. The changes are stacked as if they added up; what is then
+    missing or left over to the measured ``end`` is drawn as the rest.
+    Black: 95 % intervals. The numbers are a row per seed: test accuracy
+    at start and end in per cent, changes and rest in points.
     """
     names = [start, *changes, end]
     values = {name: results.values("test_accuracy", name) for name in names}
@@ -160,11 +164,12 @@ def contributions(results: Results, start: str, changes: Iterable[str], end: str
 def scoreboard_figure(judged: pd.DataFrame) -> ReportFigure:
     """Draw our interval for each claim beside the claimed range, a panel per section.
 
-    Claims have different units, but all can be compared in this one: how far our mean
-    lies inside the nearest end of the claimed range (negative: outside), over half the
-    width of our 95 % interval. Its ends, low and high, are 1 from inside, or 0 if all
-    seeds agree. Claims without such an interval (one seed, the bound of the gradient
-    check) are left out, and claims whose quantity cannot decide them.
+    Claims have different units, but all can be compared in this one: how
+    far our mean lies inside the nearest end of the claimed range
+    (negative: outside), over half the width of our 95 % interval. Its
+    ends, low and high, are 1 from inside, or 0 if all seeds agree. Claims
+    without such an interval (one seed, the bound of the gradient check)
+    are left out, and claims whose quantity cannot decide them.
 
     Parameters
     ----------
@@ -236,8 +241,8 @@ def accuracy_by_penalty(results: Results, paths: Mapping[str, Iterable[str]]) ->
     ----------
     results : Results
     paths : dict of str to list of str
-        Of "L1" and "L2", experiments in rising order of this penalty. They are drawn at
-        equal distances.
+        Of "L1" and "L2", experiments in rising order of this penalty.
+        They are drawn at equal distances.
     """
     colours = {"validation_accuracy": ORANGE, "test_accuracy": GREEN}
     values, panels, best = {}, [], []
@@ -267,8 +272,8 @@ def accuracy_by_penalty(results: Results, paths: Mapping[str, Iterable[str]]) ->
 def accuracy_by_parameters(results: Results, names: str | Iterable[str]) -> ReportFigure:
     """Draw test accuracy by the number of parameters, for several topologies.
 
-    Beside the mean of each stand its layers: on the right; on the left, if the next
-    larger model is near or if there is none.
+    Beside the mean of each stand its layers: on the right; on the left,
+    if the next larger model is near or if there is none.
     """
     names, values = results.chosen(names), {}
     for name in names:
@@ -301,7 +306,8 @@ def accuracy_by_parameters(results: Results, names: str | Iterable[str]) -> Repo
 def heat_maps(sweep: pd.DataFrame, quantity: str) -> ReportFigure:
     """Draw an accuracy by learning rate and momentum, a map for each L2 penalty.
 
-    The best cell has a frame. A cell of which a run diverged has no value.
+    The best cell has a frame. A cell of which a run diverged has no
+    value.
 
     Parameters
     ----------

@@ -100,7 +100,8 @@ def distance_histogram(distances: Mapping[str, np.ndarray], data_name: str) -> R
     Parameters
     ----------
     distances : dict of str to ndarray
-        What :func:`kmnist_mlp.experiments.analysis.nearest_distances` gives.
+        What :func:`kmnist_mlp.experiments.analysis.nearest_distances`
+        gives.
     data_name : str
     """
     parts = [pd.DataFrame({"part": part, "distance": d}) for part, d in distances.items()]
@@ -124,8 +125,9 @@ def first_layer_weights(
 ) -> ReportFigure:
     """Draw the incoming weights of hidden units as images, a panel per experiment.
 
-    Of the first seed, the units with the largest weights (Euclidean norm) are shown,
-    each on its symmetric scale; red is positive, blue negative.
+    Of the first seed, the units with the largest weights (Euclidean norm)
+    are shown, each on its symmetric scale; red is positive, blue
+    negative.
 
     Parameters
     ----------
@@ -156,14 +158,14 @@ def first_layer_weights(
 def confusion_matrix(matrix: np.ndarray, data: Dataset) -> ReportFigure:
     """Draw a confusion matrix in per cent of each class.
 
-    Only the errors are coloured: the diagonal would hide their differences. The row of
-    a class without images is NaN.
+    Only the errors are coloured: the diagonal would hide their
+    differences. The row of a class without images is NaN.
 
     Parameters
     ----------
     matrix : ndarray, shape (classes, classes)
-        Counts, or their mean over seeds: rows the true class, columns the predicted
-        one.
+        Counts, or their mean over seeds: rows the true class, columns the
+        predicted one.
     data : Dataset
         Gives the names of the classes.
     """
@@ -192,7 +194,8 @@ def most_confident_errors(errors: pd.DataFrame, data: Dataset) -> ReportFigure:
     Parameters
     ----------
     errors : DataFrame
-        What :func:`kmnist_mlp.experiments.analysis.most_confident_errors` gives.
+        What :func:`kmnist_mlp.experiments.analysis.most_confident_errors`
+        gives.
     data : Dataset
         Gives the images and the names of the classes.
     """

@@ -48,7 +48,8 @@ def shown_data(
     names : iterable of str
         The experiments that are shown.
     quantities : iterable of str
-        The quantities of a result that are shown; claims about them link to the figure.
+        The quantities of a result that are shown; claims about them link
+        to the figure.
 
     Returns
     -------
@@ -57,7 +58,8 @@ def shown_data(
             The numbers, unrounded, for download.
         quantities : tuple of str
         experiments : dict of str to dict
-            Configuration of each experiment by its name, without the seed.
+            Configuration of each experiment by its name, without the
+            seed.
         seeds : tuple of int
 
     Examples
@@ -87,7 +89,8 @@ class ReportFigure:
     numbers : DataFrame
         What is drawn, unrounded.
     finding : str
-        One short sentence with its numbers, which begins the caption; or "".
+        One short sentence with its numbers, which begins the caption; or
+        "".
     data : SimpleNamespace
         What :func:`shown_data` gives.
     strip : str
@@ -111,8 +114,9 @@ def report_figure(
 ) -> ReportFigure:
     """Return a figure of the report; each panel is marked if it shows the stand-in.
 
-    The parameters are those of :class:`ReportFigure` and :func:`shown_data`; without
-    ``results``, ``data_name`` is that of the data set.
+    The parameters are those of :class:`ReportFigure` and
+    :func:`shown_data`; without ``results``, ``data_name`` is that of the
+    data set.
     """
     results = shown.get("results")
     data_name = results.data_name if results else shown.pop("data_name")
@@ -128,12 +132,13 @@ def report_figure(
 def html(table: pd.DataFrame) -> str:
     """Return a table as HTML; text is escaped, but not a cell that is ``Markup``.
 
-    A number that Python has written, such as "-1e-06", is printed with a minus and a
-    power of ten.
+    A number that Python has written, such as "-1e-06", is printed with a
+    minus and a power of ten.
 
-    Class "number" aligns a column of numbers, "wrap" lets a column of long text break
-    its lines. A table with such a column has class "cards": on a narrow screen, each
-    row is a card. The roles keep it a table for screen readers.
+    Class "number" aligns a column of numbers, "wrap" lets a column of
+    long text break its lines. A table with such a column has class
+    "cards": on a narrow screen, each row is a card. The roles keep it a
+    table for screen readers.
 
     Examples
     --------

@@ -26,7 +26,8 @@ Ablation = Mapping[str, Results]  # by "none", "all", "+name" and "-name"
 WAYS = ("added to ours", "within theirs")
 DIGITS = {"test_accuracy": 2, "test_loss": 4}
 WORTH_A_ROW = {"test_accuracy": 0.5, "test_loss": 0.002}  # our choice
-# The quantity of each panel, and the experiments that it sums, by their weights
+# The quantity of each panel, and the experiments that it sums, by their
+# weights
 WALKS = {
     "sigmoid minus tanh, points": ("test_accuracy", {"sigmoid": 1, "baseline": -1}),
     "mean of seven printed losses": ("test_loss", dict.fromkeys(ABLATED, 1 / len(ABLATED))),
@@ -43,13 +44,14 @@ LEVELS = {OURS: ("o", BLUE), CODE: ("o", BLUE), THE_PAPER: ("s", ORANGE)}
 def difference_by_epsilon(differences: pd.DataFrame, data_name: str) -> ReportFigure:
     """Draw the differences of a gradient check against its step, both logarithmic.
 
-    A panel per kind of parameter: its gradients thin, their median thick. Grey guides
-    have the slope of epsilon squared and of one over epsilon.
+    A panel per kind of parameter: its gradients thin, their median thick.
+    Grey guides have the slope of epsilon squared and of one over epsilon.
 
     Parameters
     ----------
     differences : DataFrame
-        What :func:`kmnist_mlp.experiments.paper_gradients.differences_by_epsilon`
+        What
+        :func:`kmnist_mlp.experiments.paper_gradients.differences_by_epsilon`
         gives.
     data_name : str
         What the gradients were computed on.
@@ -89,8 +91,8 @@ def difference_by_epsilon(differences: pd.DataFrame, data_name: str) -> ReportFi
 def distance(results: Results, quantity: str) -> float:
     """Return the root mean square, over the seven, of our mean minus the printed value.
 
-    The notebook of the published code prints the digits of five of these, all but the
-    baseline and the L2 penalty.
+    The notebook of the published code prints the digits of five of these,
+    all but the baseline and the L2 penalty.
     """
     ours = [results.values(quantity, name).mean() for name in ABLATED]
     printed = [getattr(PAPER[name], quantity) for name in ABLATED]
@@ -126,10 +128,11 @@ def changes(ablation: Ablation) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Indexed by deviation, experiment and quantity. Columns added, added_low,
-        added_high (paired change when it alone is added to our algorithm), kept,
-        kept_low, kept_high (the published algorithm minus the same without it) and
-        clear: both have one sign, intervals that exclude 0, and at least the size in
+        Indexed by deviation, experiment and quantity. Columns added,
+        added_low, added_high (paired change when it alone is added to our
+        algorithm), kept, kept_low, kept_high (the published algorithm
+        minus the same without it) and clear: both have one sign,
+        intervals that exclude 0, and at least the size in
         :data:`WORTH_A_ROW`. Accuracies are in points.
     """
     rows = []
@@ -195,17 +198,18 @@ def walk_figure(ablation: Ablation) -> ReportFigure:
 def walk(ablation: Ablation, label: str) -> pd.DataFrame:
     """Return the steps from our number to the paper's, for one of :data:`WALKS`.
 
-    Each deviation's step is its paired change when it alone is added to our algorithm.
-    What they add up to is not the published algorithm, as they interact and others are
-    left out: that is a step, too. Intervals are those of means, at 95 %; that of what
-    is not explained is that of one more run, as the paper's is one.
+    Each deviation's step is its paired change when it alone is added to
+    our algorithm. What they add up to is not the published algorithm, as
+    they interact and others are left out: that is a step, too. Intervals
+    are those of means, at 95 %; that of what is not explained is that of
+    one more run, as the paper's is one.
 
     Returns
     -------
     DataFrame
-        Columns quantity (the label), step, start (where a step begins; NaN for a
-        level), value (of a level, or the change), low and high. A step that was not
-        measured is NaN.
+        Columns quantity (the label), step, start (where a step begins;
+        NaN for a level), value (of a level, or the change), low and high.
+        A step that was not measured is NaN.
     """
     quantity, weights = WALKS[label]
     paper = sum(weight * getattr(PAPER[name], quantity) for name, weight in weights.items())

@@ -46,7 +46,8 @@ def table_of(
         The heading; on the stand-in, the data is named in it as well.
     data_name : str
     numbers : DataFrame
-        For download: unrounded. With ``results``, these give it and ``data_name``.
+        For download: unrounded. With ``results``, these give it and
+        ``data_name``.
     **shown
         As :func:`~kmnist_mlp.figures.report_figure.shown_data` takes it.
     """
@@ -85,8 +86,8 @@ def configurations(
 ) -> pd.DataFrame:
     """Return the configurations: a row per experiment, a column per hyper-parameter.
 
-    The seed, and an option beyond the paper, has a column if it is not the default in
-    every row.
+    The seed, and an option beyond the paper, has a column if it is not
+    the default in every row.
 
     Parameters
     ----------
@@ -121,8 +122,8 @@ def configurations(
 def comparison(results: Results, names: str | Iterable[str] | None = None) -> pd.DataFrame:
     """Return our test results, mean ± standard deviation, beside the paper's.
 
-    The weights of which epoch are tested: of the best one with early stopping, else of
-    the last.
+    The weights of which epoch are tested: of the best one with early
+    stopping, else of the last.
     """
     names, rows = results.chosen(names), {}
     for name in names:
@@ -179,9 +180,10 @@ def loss_and_weights(results: Results, names: Iterable[str]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per experiment, in per cent: the standard deviation of the training loss
-        from a straight line over the last ten epochs, as a share of its mean; and the
-        share of the first layer's weights between -0.001 and 0.001.
+        One row per experiment, in per cent: the standard deviation of the
+        training loss from a straight line over the last ten epochs, as a
+        share of its mean; and the share of the first layer's weights
+        between -0.001 and 0.001.
     """
     names, rows = results.chosen(names), {}
     for name in names:
@@ -224,14 +226,16 @@ def saturation(numbers: pd.DataFrame, data_name: str) -> pd.DataFrame:
     Parameters
     ----------
     numbers : DataFrame
-        What :func:`kmnist_mlp.experiments.analysis.saturation_by_seed` gives.
+        What :func:`kmnist_mlp.experiments.analysis.saturation_by_seed`
+        gives.
     data_name : str
 
     Returns
     -------
     DataFrame
-        A row per experiment and weights (initial, kept). A column per hidden layer for
-        the saturated units, and one per layer of weights for the norm of its gradient.
+        A row per experiment and weights (initial, kept). A column per
+        hidden layer for the saturated units, and one per layer of weights
+        for the norm of its gradient.
     """
     rows = {}
     for (name, weights), runs in numbers.groupby(["experiment", "weights"], sort=False):
@@ -250,16 +254,19 @@ def gradient_table(ours: pd.DataFrame, pattern: str) -> pd.DataFrame:
     """Return the gradients of one image beside the paper's: its Table 1, 2 or 3.
 
     Relative differences are those of
-    :func:`kmnist_mlp.experiments.paper_gradients.relative_difference`; the paper's are
-    computed from its printed gradients. The last column compares these two gradients
-    with the difference that the paper prints beside them: in five of the eighteen rows
-    they do not agree within the rounding of the printed digits, in four of these only
-    because of the exponent.
+    :func:`kmnist_mlp.experiments.paper_gradients.relative_difference`;
+    the paper's are computed from its printed gradients. The last column
+    compares these two gradients with the difference that the paper prints
+    beside them: in five of the eighteen rows they do not agree within the
+    rounding of the printed digits, in four of these only because of the
+    exponent.
 
     Parameters
     ----------
     ours : DataFrame
-        What :func:`kmnist_mlp.experiments.paper_gradients.check_paper_patterns` gives.
+        What
+        :func:`kmnist_mlp.experiments.paper_gradients.check_paper_patterns`
+        gives.
     pattern : str
         "first", "sixth" or "last": the image.
     """
@@ -301,7 +308,9 @@ def passing_table(checks: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
     Parameters
     ----------
     checks : dict of int to DataFrame
-        What :func:`kmnist_mlp.experiments.paper_gradients.gradient_checks` gives.
+        What
+        :func:`kmnist_mlp.experiments.paper_gradients.gradient_checks`
+        gives.
     """
     papers, ours = pd.DataFrame(published_gradients()), pd.concat(checks.values())
     factors = WORDS["wrong_gradients"]
@@ -316,13 +325,14 @@ def passing_table(checks: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
 def planted_bug_table(tried: pd.DataFrame) -> pd.DataFrame:
     """Return which check finds which planted bug.
 
-    A cell has the verdict of :func:`bug_verdict` and, in brackets, how many of the
-    compared differences exceed the bound, over all seeds.
+    A cell has the verdict of :func:`bug_verdict` and, in brackets, how
+    many of the compared differences exceed the bound, over all seeds.
 
     Parameters
     ----------
     tried : DataFrame
-        What :func:`kmnist_mlp.experiments.paper_gradients.planted_bugs` gives.
+        What :func:`kmnist_mlp.experiments.paper_gradients.planted_bugs`
+        gives.
     """
     rows = {text: {} for bug, text in paper_gradients.BUGS.items() if bug in {*tried.bug}}
     for (bug, check), runs in tried.groupby(["bug", "check"], sort=False):
@@ -362,15 +372,15 @@ def detected_bugs(tried: pd.DataFrame) -> dict[str, list[str]]:
 def scoreboard(judged: pd.DataFrame) -> pd.DataFrame:
     """Return every claim with the claimed range, our interval and the verdict.
 
-    The interval is that of the next run where the claim is a number that the paper
-    prints, else that of the mean.
+    The interval is that of the next run where the claim is a number that
+    the paper prints, else that of the mean.
 
     Parameters
     ----------
     judged : DataFrame
-        What :func:`kmnist_mlp.experiments.causes.in_both_readings` gives; or only what
-        :func:`kmnist_mlp.experiments.judge` gives, for claims that the code's runs do
-        not concern.
+        What :func:`kmnist_mlp.experiments.causes.in_both_readings` gives;
+        or only what :func:`kmnist_mlp.experiments.judge` gives, for
+        claims that the code's runs do not concern.
     """
     data_name, rows = judged.attrs.get("data_name", ""), {}
     twice = "verdict_code" in judged
@@ -405,7 +415,8 @@ def remark(row: Any) -> str:
     Parameters
     ----------
     row : named tuple
-        Of what :func:`kmnist_mlp.experiments.causes.in_both_readings` gives.
+        Of what :func:`kmnist_mlp.experiments.causes.in_both_readings`
+        gives.
     """
     if row.note or not row.cause:
         return row.note
@@ -502,8 +513,9 @@ def reproduced_in_both(judged: pd.DataFrame) -> str:
 def differences_and_causes(judged: pd.DataFrame) -> pd.DataFrame:
     """Return by kind how many claims are reproduced, and why the others are not.
 
-    In the last column, the claims that the text does not reproduce stand by their
-    cause, each with the change of its value that this cause alone brings.
+    In the last column, the claims that the text does not reproduce stand
+    by their cause, each with the change of its value that this cause
+    alone brings.
 
     Parameters
     ----------
@@ -534,7 +546,8 @@ def per_class(matrices: list[np.ndarray], data: Dataset) -> pd.DataFrame:
     Parameters
     ----------
     matrices : list of ndarray, shape (classes, classes)
-        One confusion matrix per seed: rows the true class, columns the predicted one.
+        One confusion matrix per seed: rows the true class, columns the
+        predicted one.
     data : Dataset
         Gives the names of the classes.
     """

@@ -1,7 +1,8 @@
 """What the first hidden layer of a trained network responds to: weights, and images, as pictures.
 
-A hidden unit's weights form an image: one weight per pixel. Its output ``f(x @ W + b)`` is large
-for images that have ink where the weights are positive, and paper where they are negative.
+A hidden unit's weights form an image: one weight per pixel. Its output
+``f(x @ W + b)`` is large for images that have ink where the weights are
+positive, and paper where they are negative.
 """
 
 import matplotlib as mpl
@@ -27,23 +28,26 @@ GAP = 3  # pixels between two tiles of the figure
 def hidden_units(run: TrainingResult, data: Dataset, first: int = 0) -> ReportFigure:
     """Draw six units below each other: the weights, then what activates the unit most.
 
-    The images are the validation images of the run's own split. Beside them: how many of the 100
-    images that activate the unit most show which character.
+    The images are the validation images of the run's own split. Beside
+    them: how many of the 100 images that activate the unit most show
+    which character.
 
     Parameters
     ----------
     run : TrainingResult
-        If the network has no hidden layer, its outputs (logits) are shown instead.
+        If the network has no hidden layer, its outputs (logits) are shown
+        instead.
     data : Dataset
         The data that it was trained on.
     first : int
-        Of the units, by the Euclidean norm of their weights, the largest first; of the last six, if
-        it is larger.
+        Of the units, by the Euclidean norm of their weights, the largest
+        first; of the last six, if it is larger.
 
     Raises
     ------
     ValueError
-        If the network has other numbers of inputs and outputs than ``data`` of pixels and classes.
+        If the network has other numbers of inputs and outputs than
+        ``data`` of pixels and classes.
     """
     model, classes = run.model, len(data.class_names)
     layers_for(model.layer_specs, data.train_images[0].size, classes)

@@ -1,7 +1,8 @@
 """Networks that run in the page itself, without a server: a drawing pad, and a playground.
 
-A drawing is a list of strokes. :func:`image_of` turns it into an image like those of the data, and
-laboratory/browser/pad.js does the same in the browser. The playground trains the paper's network.
+A drawing is a list of strokes. :func:`image_of` turns it into an image
+like those of the data, and laboratory/browser/pad.js does the same in the
+browser. The playground trains the paper's network.
 """
 
 import json
@@ -32,26 +33,31 @@ IN_PAGES = ("tanh", "sigmoid", "ReLU")  # the activations that network.js knows
 # Images of the playground: an epoch takes about a second
 TRAINING, TEST = 2000, 500
 
-# Measured on KMNIST's 60,000 training images: the ink's bounding box fills the frame along its
-# longer side (27 or 28 pixels in 97 % of them) and is centred along the other to within a pixel
-# (98 %). Twice the ink over its outline, the mean width of a stroke, has the median 2.7; 27 % of
-# the inked pixels are white and 63 % grey. A pen of this radius and edge, both in pixels, has 2.5,
-# 24 % and 65 % on the strokes of the stand-in.
+# Measured on KMNIST's 60,000 training images: the ink's bounding box
+# fills the frame along its longer side (27 or 28 pixels in 97 % of them)
+# and is centred along the other to within a pixel (98 %). Twice the ink
+# over its outline, the mean width of a stroke, has the median 2.7; 27 %
+# of the inked pixels are white and 63 % grey. A pen of this radius and
+# edge, both in pixels, has 2.5, 24 % and 65 % on the strokes of the
+# stand-in.
 RADIUS, EDGE = 1.1, 1.5
-# In hundredths of the pad: a smaller drawing (a dot) is not blown up any further
+# In hundredths of the pad: a smaller drawing (a dot) is not blown up any
+# further
 EXTENT = 12
 
-# Two characters that old books seldom write in today's form, in the notation of kana.csv. The pad
-# shows these, and today's forms of all ten, as examples.
+# Two characters that old books seldom write in today's form, in the
+# notation of kana.csv. The pad shows these, and today's forms of all ten,
+# as examples.
 OLD_FORMS = pd.read_csv(Path(__file__).with_name("old_forms.csv"), index_col="kana").strokes
 
 
 def image_of(strokes: list[np.ndarray]) -> np.ndarray:
     """Return strokes as an image like those of the data: (28, 28) uint8, white on black.
 
-    The ink is scaled until the longer side of its bounding box fills the frame, and the box is
-    centred. A pixel at distance d from the line is ``255 s(t)`` with ``t = (RADIUS - d) / EDGE +
-    1/2``, cut off at 0 and 1, and the smooth step ``s(t) = t**2 (3 - 2t)``.
+    The ink is scaled until the longer side of its bounding box fills the
+    frame, and the box is centred. A pixel at distance d from the line is
+    ``255 s(t)`` with ``t = (RADIUS - d) / EDGE + 1/2``, cut off at 0 and
+    1, and the smooth step ``s(t) = t**2 (3 - 2t)``.
 
     Parameters
     ----------
@@ -85,8 +91,8 @@ def image_of(strokes: list[np.ndarray]) -> np.ndarray:
 def examples(name: str) -> list[list[np.ndarray]]:
     """Return drawings of a character, each as :func:`image_of` takes it; none of an unknown one.
 
-    The project drew them; they are not from the data. The form of old books comes first, if it
-    differs from today's.
+    The project drew them; they are not from the data. The form of old
+    books comes first, if it differs from today's.
     """
     forms = [form for form in (OLD_FORMS.get(name), *KANA.get(name, ())[:1]) if form]
     curves = [[100 * spline(line) for line in stroke_points(form)] for form in forms]
@@ -99,25 +105,28 @@ def drawing_pad(
 ) -> HTML:
     """Return a pad on which a trained network classifies drawings: one element that loads nothing.
 
-    It is a picture and a sentence, which a script replaces by the pad; several on one page are
-    independent.
+    It is a picture and a sentence, which a script replaces by the pad;
+    several on one page are independent.
 
     Parameters
     ----------
     network : TrainingResult or MLP
-        Any layers. The page gets its weights in few bits, and its standardisation.
+        Any layers. The page gets its weights in few bits, and its
+        standardisation.
     data : Dataset
-        The data that it was trained on, for the names of the classes and its accuracy.
+        The data that it was trained on, for the names of the classes and
+        its accuracy.
     bits : int
         Of a weight: see :func:`kmnist_mlp.beyond.rounded`.
     images : int
-        Training images, the first ones, of which the pad shows those nearest to a drawing.
+        Training images, the first ones, of which the pad shows those
+        nearest to a drawing.
 
     Raises
     ------
     ValueError
-        If the network is not one for 28 x 28 pixels and the classes of ``data``, or its activation
-        is one that the page does not know.
+        If the network is not one for 28 x 28 pixels and the classes of
+        ``data``, or its activation is one that the page does not know.
     """
     is_run = isinstance(network, TrainingResult)
     model = network.model if is_run else network
@@ -167,8 +176,8 @@ def source(name: str) -> str:
 def picture(model: MLP, data: Dataset) -> str:
     """Return an image element for where no script runs: an example, its image, its probabilities.
 
-    Of all examples, the one whose class the network gives the highest probability; an empty text
-    if no class has an example.
+    Of all examples, the one whose class the network gives the highest
+    probability; an empty text if no class has an example.
     """
     by_class = enumerate(examples(str(name)) for name in data.class_names)
     drawings = [(label, drawing) for label, drawn in by_class for drawing in drawn]

@@ -23,30 +23,35 @@ SMALLEST = 1e-12
 class LossSurface:
     """The loss of one mini-batch around a run's weights, along its gradient and across it.
 
-    Across is the direction of the next mini-batch's gradient, orthogonalised to the first one and
-    scaled to its length. Steps are plain ones, ``w - rate * g`` with the gradient g of the summed
-    cross-entropy: no momentum, penalty, augmentation, dropout or smoothed labels, and batch
-    normalisation as the fixed scale and shift that it is in the trained network.
+    Across is the direction of the next mini-batch's gradient,
+    orthogonalised to the first one and scaled to its length. Steps are
+    plain ones, ``w - rate * g`` with the gradient g of the summed
+    cross-entropy: no momentum, penalty, augmentation, dropout or smoothed
+    labels, and batch normalisation as the fixed scale and shift that it
+    is in the trained network.
 
     Parameters
     ----------
     run : TrainingResult
-        Its configuration decides the split, the standardisation and the size of the mini-batch
-        (half of the training split at most).
+        Its configuration decides the split, the standardisation and the
+        size of the mini-batch (half of the training split at most).
     data : Dataset
         The data that it was trained on.
 
     Attributes
     ----------
     models : dict of str to MLP
-        The run's network "at the start", "after one epoch" and "at the end" of training.
+        The run's network "at the start", "after one epoch" and "at the
+        end" of training.
     batches : list of (x, y)
-        The two mini-batches: standardised images (batch size, pixels) and labels (batch size,).
+        The two mini-batches: standardised images (batch size, pixels) and
+        labels (batch size,).
 
     Raises
     ------
     ValueError
-        If the network has other numbers of inputs and outputs than ``data`` of pixels and classes.
+        If the network has other numbers of inputs and outputs than
+        ``data`` of pixels and classes.
     """
 
     def __init__(self, run: TrainingResult, data: Dataset) -> None:
@@ -75,7 +80,8 @@ class LossSurface:
     def losses(self, stage: str, steps: Iterable[tuple[float, float]]) -> np.ndarray:
         """Return the mean cross-entropy of the mini-batch after steps (along, across): (steps,).
 
-        ``loss(w - a * along - b * across) / batch size`` for each step (a, b).
+        ``loss(w - a * along - b * across) / batch size`` for each step
+        (a, b).
         """
         along, across = self.directions(stage)
         model, (x, y) = self.models[stage], self.batches[0]

@@ -1,7 +1,8 @@
 """The laboratory: choose a network, train it in the background, compare it with an experiment.
 
-Widgets need JupyterLab and a kernel. What they show comes from functions which also return a
-figure or a table: an exported page, or a viewer of notebooks, shows that instead.
+Widgets need JupyterLab and a kernel. What they show comes from functions
+which also return a figure or a table: an exported page, or a viewer of
+notebooks, shows that instead.
 """
 
 import json
@@ -86,8 +87,9 @@ class Laboratory:
     ----------
     data : Dataset
     baseline : Results
-        The experiment to compare with, such as ``run("baseline", data=data)``; the panel begins
-        with its configuration, but for 20 epochs at most.
+        The experiment to compare with, such as
+        ``run("baseline", data=data)``; the panel begins with its
+        configuration, but for 20 epochs at most.
 
     Attributes
     ----------
@@ -135,12 +137,14 @@ class Laboratory:
         Returns
         -------
         TrainingResult or None
-            None if the run was stopped in its first epoch, or is a further seed and was stopped.
+            None if the run was stopped in its first epoch, or is a
+            further seed and was stopped.
 
         Raises
         ------
         ValueError
-            If the layers do not fit the data, or there are to be no validation images.
+            If the layers do not fit the data, or there are to be no
+            validation images.
         """
         if not config.validation_fraction:
             raise ValueError("validation_fraction must be > 0: validation curves are compared here")
@@ -161,7 +165,8 @@ class Laboratory:
     def start(self, *configs: Config, name: str = "") -> None:
         """Train in the background, while the kernel stays free; errors are shown in the panel.
 
-        A run that may take more than ten minutes waits until it is confirmed.
+        A run that may take more than ten minutes waits until it is
+        confirmed.
 
         Parameters
         ----------
@@ -191,7 +196,8 @@ class Laboratory:
         Raises
         ------
         ValueError
-            If a run is going on already, there is no such run, or it was stopped by hand.
+            If a run is going on already, there is no such run, or it was
+            stopped by hand.
         """
         runs = self.results.of(one_of("name", name, self.trained_menu.options))
         if runs[0].interrupted:

@@ -1,10 +1,10 @@
 """What notebooks call: show figures and tables, put numbers into sentences.
 
-A notebook reads well by itself in any viewer. What the exported pages need besides
-(captions that belong to their figure, numbers to download, provenance) lies in the
-metadata of its outputs, under "kmnist_mlp". Figures and tables have the paper's
-numbers; this project's own are numbered within their section: "Figure S2.1" is the
-first of section 2.
+A notebook reads well by itself in any viewer. What the exported pages
+need besides (captions that belong to their figure, numbers to download,
+provenance) lies in the metadata of its outputs, under "kmnist_mlp".
+Figures and tables have the paper's numbers; this project's own are
+numbered within their section: "Figure S2.1" is the first of section 2.
 """
 
 import tomllib
@@ -40,13 +40,14 @@ TEXTS = tomllib.loads((Path(__file__).parent / "texts/notebook.toml").read_text(
 def begin(seeds: Sequence[int] | None = None) -> Dataset:
     """Set the style of figures, load the data, and show data, seeds and provenance.
 
-    From here on, the notebook reloads what is changed in the module (IPython's
-    autoreload).
+    From here on, the notebook reloads what is changed in the module
+    (IPython's autoreload).
 
     Parameters
     ----------
     seeds : sequence of int, optional
-        Those of the results that the notebook shows, if they are not the report's.
+        Those of the results that the notebook shows, if they are not the
+        report's.
     """
     if shell := get_ipython():
         shell.run_line_magic("load_ext", "autoreload")
@@ -83,16 +84,17 @@ def show(
     Parameters
     ----------
     content : ReportFigure or DataFrame
-        A table without ``attrs["shown_data"]`` is itself the numbers for download.
+        A table without ``attrs["shown_data"]`` is itself the numbers for
+        download.
     caption : str
-        "Figure S2.1. What is seen." Up to the first full stop and space it is the
-        number, which is followed by the finding of a figure.
+        "Figure S2.1. What is seen." Up to the first full stop and space
+        it is the number, which is followed by the finding of a figure.
     role : str
-        "results", "scoreboard", "picture", "characters", "shift" or "beyond": what the
-        index page uses the figure or table for.
+        "results", "scoreboard", "picture", "characters", "shift" or
+        "beyond": what the index page uses the figure or table for.
     widget : Widget
-        Takes the place of a figure where it works: in JupyterLab, with its kernel.
-        Pages, and viewers of notebooks, show the figure.
+        Takes the place of a figure where it works: in JupyterLab, with
+        its kernel. Pages, and viewers of notebooks, show the figure.
     frames : iterable of ReportFigure
         On pages, a reader goes through these, forwards and back.
     """
@@ -134,8 +136,9 @@ def show(
 def show_curves(results: Results, name: str) -> None:
     """Show the learning curves of an experiment with the paper's figure numbers.
 
-    The caption names the experiment: one of one's own, which has no figure in the
-    paper, with what of its configuration is not the default.
+    The caption names the experiment: one of one's own, which has no
+    figure in the paper, with what of its configuration is not the
+    default.
 
     Parameters
     ----------
@@ -160,8 +163,8 @@ def try_out(
 ) -> None:
     """Train a changed experiment with one seed; show its curves beside the report's.
 
-    ``results`` stays as it is, so that nothing tried out here can change what the
-    report states.
+    ``results`` stays as it is, so that nothing tried out here can change
+    what the report states.
 
     Parameters
     ----------
@@ -239,9 +242,9 @@ def printed(*names: str) -> str:
 def compared(results: Results, name: str, minus: str, of: str = "test_accuracy") -> str:
     """Return how two experiments differ, in words that follow the 95 % interval.
 
-    For example "ReLU had a test accuracy 2.68 points higher than sigmoid (95 % interval
-    2.3 to 3.1)"; or "not measurably different from that of sigmoid", or "the same ...
-    in every seed".
+    For example "ReLU had a test accuracy 2.68 points higher than sigmoid
+    (95 % interval 2.3 to 3.1)"; or "not measurably different from that of
+    sigmoid", or "the same ... in every seed".
 
     Parameters
     ----------
@@ -294,8 +297,8 @@ def confusion_matrices_add_up(
 ) -> None:
     """Print whether confusion matrices hold every test image and the accuracies.
 
-    Two images of difference are allowed: in chunks of another size, BLAS rounds
-    differently.
+    Two images of difference are allowed: in chunks of another size, BLAS
+    rounds differently.
     """
     counts = np.bincount(data.test_labels, minlength=len(data.class_names))
     for seed, (matrix, result) in enumerate(zip(analysis.matrices, runs, strict=True)):

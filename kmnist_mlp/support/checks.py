@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 SIGNS = {"above": (">", gt), "at_least": (">=", ge), "below": ("<", lt), "at_most": ("<=", le)}
-# The names of activations and what they are: filled by activations.py, and kept when a
-# notebook reloads that file, so that all who hold this dictionary know a new one at once.
+# The names of activations and what they are: filled by activations.py,
+# and kept when a notebook reloads that file, so that all who hold this
+# dictionary know a new one at once.
 ACTIVATIONS: dict[str, Any] = {}
 
 

@@ -31,8 +31,8 @@ def whole_file(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     path = Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path} cannot be written: there is no folder {path.parent}")
-    # A random name: a process id is only unique on one machine, and the folder may be
-    # shared.
+    # A random name: a process id is only unique on one machine, and the
+    # folder may be shared.
     part = path.with_name(f".{os.urandom(8).hex()}.part")
     try:
         with open(part, "xb") as file:
@@ -79,8 +79,9 @@ def load_arrays(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 def _checksum(header: str, arrays: dict[str, np.ndarray]) -> str:
     """SHA-256 of names, types, shapes and contents.
 
-    A zip file's own checksums are not enough: none covers the list of members, and one
-    that is read only in part, because its shape was altered, is not checked at all.
+    A zip file's own checksums are not enough: none covers the list of
+    members, and one that is read only in part, because its shape was
+    altered, is not checked at all.
     """
     digest = hashlib.sha256(header.encode())
     for name, array in sorted(arrays.items()):

@@ -1,7 +1,8 @@
 """Memory that is made once: all parameters in one array, and the arrays of a pass.
 
-With all parameters in one array, the optimiser updates them in few long operations;
-with arrays that are made beforehand, a mini-batch allocates nothing of its size.
+With all parameters in one array, the optimiser updates them in few long
+operations; with arrays that are made beforehand, a mini-batch allocates
+nothing of its size.
 """
 
 import math
@@ -67,15 +68,17 @@ class Buffers:
     Attributes
     ----------
     inputs : list of ndarray
-        What each layer got in the last forward pass: x, and the outputs of the hidden
-        layers.
+        What each layer got in the last forward pass: x, and the outputs
+        of the hidden layers.
     outputs, deltas, scratch : list of ndarray
-        One array (batch, units) per layer; deltas and scratch for the hidden layers only.
+        One array (batch, units) per layer; deltas and scratch for the
+        hidden layers only.
     ones : ndarray, shape (batch,)
     weight_gradients, bias_gradients : list of ndarray
         In the shapes of the parameters.
     gradient : ndarray
-        The memory of all gradients, in the order of :attr:`kmnist_mlp.MLP.parameters`.
+        The memory of all gradients, in the order of
+        :attr:`kmnist_mlp.MLP.parameters`.
 
     Examples
     --------
@@ -88,8 +91,9 @@ class Buffers:
         layers, dtype = model.layer_specs, model.dtype
         hidden = [(batch, units) for units in layers[1:-1]]
         self.inputs: list[Array] = [np.empty(0)] * (len(layers) - 1)
-        # The logits of one class lie next to each other in memory: maxima and sums over the
-        # few classes then run along whole columns, twice as fast as along many short rows.
+        # The logits of one class lie next to each other in memory: maxima
+        # and sums over the few classes then run along whole columns,
+        # twice as fast as along many short rows.
         self.outputs = [aligned(shape, dtype) for shape in hidden]
         self.outputs += [aligned((layers[-1], batch), dtype).T]
         if backward:

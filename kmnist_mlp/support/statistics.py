@@ -13,8 +13,8 @@ SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 def interval(values: Iterable[float], one_more: bool = False) -> tuple[float, float, float]:
     """Return the mean over seeds and the ends of its 95 % confidence interval (Student's t).
 
-    With ``one_more``, it is that of :func:`prediction_interval`. One seed says nothing
-    of the scatter: its interval is infinite.
+    With ``one_more``, it is that of :func:`prediction_interval`. One seed
+    says nothing of the scatter: its interval is infinite.
 
     Examples
     --------
@@ -32,9 +32,10 @@ def interval(values: Iterable[float], one_more: bool = False) -> tuple[float, fl
 def prediction_interval(values: Iterable[float]) -> tuple[float, float, float]:
     """Return the mean over seeds and the ends of the 95 % interval of one more value.
 
-    They are ``mean ± t s sqrt(1 + 1/n)`` (Student's t, n - 1 degrees of freedom). One
-    seed says nothing of the scatter: its interval is infinite.
-    Source: Geisser 1993, Predictive Inference, doi:10.1201/9780203742310.
+    They are ``mean ± t s sqrt(1 + 1/n)`` (Student's t, n - 1 degrees of
+    freedom). One seed says nothing of the scatter: its interval is
+    infinite. Source: Geisser 1993, Predictive Inference,
+    doi:10.1201/9780203742310.
 
     Examples
     --------
@@ -61,9 +62,10 @@ def students_t(n: int | np.ndarray) -> float | np.ndarray:
 def p_value(values: Iterable[float], low: float, high: float, one_more: bool = False) -> float:
     """Return the two-sided p-value of the t-test against the nearest end of a range.
 
-    The test is whether the mean of the values is that end; or with ``one_more``, whether a
-    further value in the range could come from the same distribution, which is certain (1)
-    if the mean lies in the range. NaN for one value, as it says nothing of the scatter.
+    The test is whether the mean of the values is that end; or with
+    ``one_more``, whether a further value in the range could come from the
+    same distribution, which is certain (1) if the mean lies in the range.
+    NaN for one value, as it says nothing of the scatter.
 
     Examples
     --------
@@ -200,8 +202,8 @@ def p_text(p: float) -> str:
 def plus_minus(values: Iterable[float], digits: int) -> str:
     r"""Return "mean ± standard deviation" over seeds, or just the value of a single seed.
 
-    Values that are all NaN were not measured: a dash. One whole number in all seeds,
-    such as a last epoch, has no spread and no decimals.
+    Values that are all NaN were not measured: a dash. One whole number in
+    all seeds, such as a last epoch, has no spread and no decimals.
 
     Examples
     --------
@@ -218,15 +220,16 @@ def plus_minus(values: Iterable[float], digits: int) -> str:
     mean = rounded(float(values.mean()), digits)
     if len(values) == 1:
         return mean
-    # no-break spaces: a line must not end between a value and its uncertainty
+    # no-break spaces: a line must not end between a value and its
+    # uncertainty
     return f"{mean}\u00a0±\u00a0{rounded(float(values.std(ddof=1)), digits)}"
 
 
 def median_and_range(values: Iterable[float]) -> str:
     r"""Return "median (lowest–highest)" of whole numbers over seeds, such as last epochs.
 
-    Training that ends much later with one seed would make a mean and its deviation
-    misleading.
+    Training that ends much later with one seed would make a mean and its
+    deviation misleading.
 
     Examples
     --------

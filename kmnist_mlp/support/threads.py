@@ -13,12 +13,14 @@ _before = ExitStack()  # gives back what was before the first of them came
 def one_blas_thread() -> Iterator[None]:
     """Limit BLAS to one thread, so that a sum has the same bits everywhere.
 
-    The limit holds for the whole process, also for a BLAS that has been loaded since the
-    first of several users came (SciPy has its own). The last user gives the threads back.
+    The limit holds for the whole process, also for a BLAS that has been
+    loaded since the first of several users came (SciPy has its own). The
+    last user gives the threads back.
     """
     from threadpoolctl import OpenBLASController, threadpool_limits  # to predict needs NumPy alone
 
-    # threadpoolctl obeys one thread only, until it is told to forget that thread
+    # threadpoolctl obeys one thread only, until it is told to forget that
+    # thread
     forget, user = OpenBLASController.clear_controlling_thread, object()
     with _lock:
         forget(force=True)

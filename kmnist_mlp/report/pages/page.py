@@ -44,11 +44,13 @@ def make_pages(notebooks: dict[Path, NotebookNode]) -> list[SimpleNamespace]:
         stem, title, short, summary : str
             Its address, and how the menu and the index page name it.
         content, check : str
-            HTML; ``check`` compares the results with the reference, for maintainers.
+            HTML; ``check`` compares the results with the reference, for
+            maintainers.
         items : list of NotebookNode
-            The numbered figures and tables: what :func:`kmnist_mlp.report.notebook.show`
-            has written into the metadata of an output, with the page, the output, an
-            anchor (id) and the first sentence of the caption (short).
+            The numbered figures and tables: what
+            :func:`kmnist_mlp.report.notebook.show` has written into the
+            metadata of an output, with the page, the output, an anchor
+            (id) and the first sentence of the caption (short).
         configurations : str
             HTML table of the configurations of all their experiments.
         facts : dict of str to str
@@ -173,12 +175,13 @@ def findings(kept: dict[str, pd.DataFrame]) -> dict[str, Any]:
     Returns
     -------
     dict
-        outside (results that the paper prints outside the range of one more run, of how
-        many, how many by chance), verdict on the final model, fixed (whether the fixed
-        number of epochs is a cause of what the paper says of sigmoid), final and best
-        accuracy, gap (validation minus test accuracy), in per cent, and sigmoid (minus
-        tanh, in points, if the interval of the difference lies above 0), and members
-        (networks that the best accuracy is the mean of).
+        outside (results that the paper prints outside the range of one
+        more run, of how many, how many by chance), verdict on the final
+        model, fixed (whether the fixed number of epochs is a cause of
+        what the paper says of sigmoid), final and best accuracy, gap
+        (validation minus test accuracy), in per cent, and sigmoid (minus
+        tanh, in points, if the interval of the difference lies above 0),
+        and members (networks that the best accuracy is the mean of).
     """
     numbers: dict[str, Any] = {}
     if "scoreboard" in kept:
@@ -206,7 +209,8 @@ def findings(kept: dict[str, pd.DataFrame]) -> dict[str, Any]:
 def showing(items: list[NotebookNode], quantity: str, *names: str) -> list[NotebookNode]:
     """Return the figure that shows a quantity of all experiments, else one for each.
 
-    Of several, the one with the fewest experiments: there, the claim stands out most.
+    Of several, the one with the fewest experiments: there, the claim
+    stands out most.
     """
     shown = [item for item in items if quantity in item.quantities]
     shown = [item for item in shown if item.number.startswith("Fig")] or shown
@@ -233,8 +237,8 @@ def board(judged: pd.DataFrame, pages: list[SimpleNamespace]) -> dict[str, list[
     Returns
     -------
     dict of str to list of dict
-        The columns of ``judged``; ours, claimed and "95 % interval" as text, remark,
-        shown (figures) and places (in its drawing).
+        The columns of ``judged``; ours, claimed and "95 % interval" as
+        text, remark, shown (figures) and places (in its drawing).
     """
     titles = {page.stem[:2].lstrip("0"): page.short for page in pages}
     items = [item for page in pages for item in page.items]
@@ -257,8 +261,8 @@ def board(judged: pd.DataFrame, pages: list[SimpleNamespace]) -> dict[str, list[
 def places(judged: pd.DataFrame) -> list[list[float]]:
     """Return where the drawing of a claim has range, interval and mean, in pixels.
 
-    The scale is the claim's own: it holds all five. An end that is infinite lies at the
-    edge.
+    The scale is the claim's own: it holds all five. An end that is
+    infinite lies at the edge.
     """
     finite = judged[DRAWN].where(np.isfinite(judged[DRAWN]))
     lowest = finite.min(axis=1)

@@ -8,7 +8,8 @@ from nbformat import NotebookNode
 from kmnist_mlp.report.pages.text import KANA
 from kmnist_mlp.support import colours
 
-# What a chart is drawn in, and what takes its place: variables of the style sheet
+# What a chart is drawn in, and what takes its place: variables of the
+# style sheet
 NAMES = {"GREY": "soft", "INPUT": "cell-input", "COMPUTED": "cell-computed"}
 REPLACED = {
     colour.lower(): f"var(--{NAMES.get(name, name.lower())})"
@@ -47,7 +48,8 @@ def figure_html(output: NotebookNode, number: str, place: str = "") -> Markup:
     number : str
         "Figure S2.1": names the picture if it has no text.
     place : str
-        Begins the identifiers inside of it: a figure may stand on more than one page.
+        Begins the identifiers inside of it: a figure may stand on more
+        than one page.
     """
     marks = output.metadata.get("kmnist_mlp") or {}
     box = Markup('<div class="panels{}" data-text="{}"{}>{}</div>').format
@@ -70,9 +72,9 @@ def figure_html(output: NotebookNode, number: str, place: str = "") -> Markup:
 def picture_html(content: str, prefix: str, alt: str, width: float = 0, **_) -> Markup:
     """Return a picture as HTML: a PNG as an image, an SVG as a part of the page.
 
-    The SVG takes its colours and font from the page, and has identifiers of its own. An
-    alternative text has one language: Japanese characters before their reading are left
-    out.
+    The SVG takes its colours and font from the page, and has identifiers
+    of its own. An alternative text has one language: Japanese characters
+    before their reading are left out.
 
     Examples
     --------

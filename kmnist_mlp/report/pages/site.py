@@ -38,8 +38,8 @@ PRINT = """--headless --disable-gpu --no-pdf-header-footer --export-tagged-pdf
 def render(notebooks: dict, data: Dataset, single: bool = False) -> dict[str, str]:
     """Return the HTML of every page by its stem; of a single file, "index" alone.
 
-    A script that a notebook's output brings along may run in its page: pages are made
-    from notebooks that are trusted. Nothing else may.
+    A script that a notebook's output brings along may run in its page:
+    pages are made from notebooks that are trusted. Nothing else may.
 
     Parameters
     ----------
@@ -47,7 +47,8 @@ def render(notebooks: dict, data: Dataset, single: bool = False) -> dict[str, st
     data : Dataset
         A reader trains networks on some of its images.
     single : bool
-        Whether the pages are parts of one file instead of files of one folder.
+        Whether the pages are parts of one file instead of files of one
+        folder.
 
     Raises
     ------
@@ -146,7 +147,8 @@ def print_pdf(browser: str, page: Path) -> Path:
     with TemporaryDirectory(prefix=".", dir=page.parent) as folder:
         copy = Path(folder, "report.html")
         printed = Path(folder, "report.pdf")
-        # a figure is its picture, which has a text of its own, and not the box around it
+        # a figure is its picture, which has a text of its own, and not
+        # the box around it
         text = page.read_text("utf-8").replace("<figure ", '<figure role="group" ')
         copy.write_text(text, "utf-8")
         command = [browser, *PRINT, f"--user-data-dir={folder}/profile"]
