@@ -23,8 +23,8 @@ def standardise(x: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    x : ndarray of float, shape (n, pixels) mean, std : ndarray of float,
-    shape (pixels,), or (0,) for those of each image
+    x : ndarray of float, shape (n, pixels)
+    mean, std : ndarray of float, shape (pixels,), or (0,) for those of each image
 
     Examples
     --------

@@ -103,8 +103,8 @@ def _curve(strokes: str) -> tuple[np.ndarray, np.ndarray, float]:
     Returns
     -------
     control_points : ``(control points, 2)``, the square's centre at 0.
-    basis : ``(CURVE_POINTS, control points)``: `basis @ control_points`
-    is evenly on the curve. length : of the curve, all strokes together.
+    basis : ``(CURVE_POINTS, control points)``: `basis @ control_points` is evenly on the curve.
+    length : of the curve, all strokes together.
     """
     lines = stroke_points(strokes)
     control_points = np.concatenate(lines) - 0.5
