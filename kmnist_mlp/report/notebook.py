@@ -7,6 +7,7 @@ Figures and tables have the paper's numbers; this project's own are
 numbered within their section: "Figure S2.1" is the first of section 2.
 """
 
+import re
 import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -69,7 +70,9 @@ def begin(seeds: Sequence[int] | None = None) -> Dataset:
 def say(text: str, **marks: object) -> None:
     """Show text as Markdown: a discussion whose numbers come from the results."""
     metadata = {"kmnist_mlp": marks} if marks else None
-    display(Markdown(dedent(text).strip()), metadata=metadata)
+    # a name may begin a sentence: a paragraph, an item of a list
+    text = re.sub(r"(?:^|\n\n|\n- )\**[a-z]", lambda m: m[0].upper(), dedent(text).strip())
+    display(Markdown(text), metadata=metadata)
 
 
 def show(
@@ -242,9 +245,9 @@ def printed(*names: str) -> str:
 def compared(results: Results, name: str, minus: str, of: str = "test_accuracy") -> str:
     """Return how two experiments differ, in words that follow the 95 % interval.
 
-    For example "ReLU had a test accuracy 2.68 points higher than sigmoid
-    (95 % interval 2.3 to 3.1)"; or "not measurably different from that of
-    sigmoid", or "the same ... in every seed".
+    For example "ReLU has 2.68 points more test accuracy than sigmoid (95 %
+    interval 2.30 to 3.06)"; or "ReLU does not differ measurably from
+    sigmoid in test accuracy (...)"; or "... in every seed".
 
     Parameters
     ----------
@@ -257,18 +260,17 @@ def compared(results: Results, name: str, minus: str, of: str = "test_accuracy")
     one, other, what = called(name), called(minus), of.replace("_", " ")
     difference = results.values(of, name) - results.values(of, minus)
     if (difference == 0).all():
-        return f"{one} had the same {what} as {other} in every seed"
+        return f"{one} and {other} have the same {what} in every seed"
     # without seeds of one of them alone
     mean, low, high = interval(difference.dropna())
     if low > 0 or high < 0:
-        way, ends = ("higher", (low, high)) if low > 0 else ("lower", (-high, -low))
+        way, ends = ("more", (low, high)) if low > 0 else ("less", (-high, -low))
         known = "95 % interval {:.2f} to {:.2f}".format(*ends)
-        return f"{one} had a {what} {abs(mean):.2f} points {way} than {other} ({known})"
+        return f"{one} has {abs(mean):.2f} points {way} {what} than {other} ({known})"
     known = f"95 % interval {signed(low, 2)} to {signed(high, 2)}"
-    return (
-        f"{one} had a {what} not measurably different from that of {other} "
-        f"({signed(mean, 2)} points, {known if np.isfinite(low) else 'one seed'})"
-    )
+    known = known if np.isfinite(low) else "one seed"
+    difference = f"{signed(mean, 2)} points, {known}"
+    return f"{one} does not differ measurably from {other} in {what} ({difference})"
 
 
 def at_epoch(results: Results, epoch: int) -> Results:
