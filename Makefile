@@ -81,7 +81,7 @@ lint: $(SETUP) ## Check style, format, types of the core and direction of import
 	@$(PY) -c 'from importlinter.cli import lint_imports_command as f; f()' --no-logo --no-cache
 	@$(PY) -m check_jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 bench: $(SETUP) ## Time training beside its matrix products and other libraries
-	@$(PY) docs/benchmark.py $(ARGS)
+	@$(PY) docs/benchmark.py
 
 # --- For maintainers --------------------------------------------------------------------------------
 measure: $(SETUP) ## Train or measure kept results again, resumable: WHAT=reference (or --help)

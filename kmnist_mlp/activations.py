@@ -1,12 +1,11 @@
 """Activations of the hidden layers: each function with its derivative beside it.
 
-A derivative is written in terms of the *output* a = f(z), which the
-forward pass has kept, so that the weighted input z need not be kept as
-well.
+A derivative is written in terms of the *output* a = f(z), which the forward
+pass has kept, so that the weighted input z need not be kept as well.
 
-To add one, write ``ACTIVATIONS["leaky ReLU"] =
-Activation(value, derivative)``, here or in a notebook: ``Config(activation="leaky ReLU")``
-then trains with it.
+To add one, write
+``ACTIVATIONS["leaky ReLU"] = Activation(value, derivative)``, here or in
+a notebook: ``Config(activation="leaky ReLU")`` then trains with it.
 """
 
 from collections.abc import Callable
@@ -26,8 +25,8 @@ class Activation(NamedTuple):
         ``value(z, out=None)`` returns a = f(z); ``out``, an array for the
         result that may be ``z`` itself, saves memory and may be ignored.
     derivative : callable
-        ``derivative(a, out=None)`` returns f'(z) written in terms of a =
-        f(z).
+        ``derivative(a, out=None)`` returns f'(z) written in terms of
+        a = f(z).
 
     Examples
     --------

@@ -179,8 +179,8 @@ class Config:
     def to_dict(self) -> dict[str, Any]:
         """Return the hyper-parameters as plain JSON values (``layer_specs`` as a list).
 
-        Of those that go beyond the paper, only what differs from its
-        default.
+        Of those that go beyond the paper, only what differs
+        from its default.
 
         Returns
         -------

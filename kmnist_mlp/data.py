@@ -159,8 +159,8 @@ def split_and_standardise(data: Dataset, config: Config, dtype: Any = np.float32
     Raises
     ------
     ValueError
-        If training or validation would be empty, or an argument is of the
-        wrong kind.
+        If training or validation would be empty, or an argument is of
+        the wrong kind.
 
     Examples
     --------
@@ -222,8 +222,8 @@ class Dataset:
     Raises
     ------
     ValueError
-        If a shape, type or label is not as above, or labels do not match
-        their images.
+        If a shape, type or label is not as above, or labels do not
+        match their images.
 
     Examples
     --------

@@ -41,8 +41,8 @@ def central_difference(
         Of that entry.
     x, y : ndarray, shapes (batch, inputs) and (batch,)
     epsilon : float
-        The error of the result falls with its square, until rounding
-        takes over.
+        The error of the result falls with its square, until
+        rounding takes over.
 
     Returns
     -------
@@ -73,8 +73,7 @@ def check_gradients(model: MLP, x: Array, y: Array, epsilon: float = 1e-2) -> pd
     ----------
     model : MLP
         In float64, as rounding would hide a small error; with 6 units or
-        more in each layer, as the paper's choice of parameters needs
-        them.
+        more in each layer, as the paper's choice of parameters needs them.
     x, y : ndarray, shapes (batch, inputs) and (batch,)
         The pattern; the paper takes one at a time.
     epsilon : float

@@ -54,8 +54,8 @@ def initial_weights(rng: np.random.Generator, shape: tuple, variance: float = 2.
 def forward(model: MLP, x: Array, buffers: Buffers, methods: Sequence[object] = ()) -> Array:
     """Compute ``a_l = f(a_{l-1} @ W_l + b_l)``; the last layer, without f, gives the logits.
 
-    Methods beyond the paper (extensions/) may change what hidden layers
-    compute.
+    Methods beyond the paper (extensions/) may change what
+    hidden layers compute.
     """
     f, a, last = ACTIVATIONS[model.activation].value, x, len(model.weights) - 1
     layers = zip(model.weights, model.biases, buffers.outputs, strict=True)
@@ -82,9 +82,9 @@ def backpropagate(
     Delta is the gradient with respect to a layer's weighted inputs. For
     softmax and cross-entropy, that of the last layer is ``p - t``; then,
     from the last layer to the first, ``db_l = sum(delta_l)``,
-    ``dW_l = a_{l-1}.T @ delta_l`` and ``delta_{l-1} = (delta_l @ W_l.T) *
-    f'``. Source: Rumelhart, Hinton and Williams, Nature 323, 533 (1986),
-    doi:10.1038/323533a0.
+    ``dW_l = a_{l-1}.T @ delta_l`` and
+    ``delta_{l-1} = (delta_l @ W_l.T) * f'``. Source: Rumelhart, Hinton
+    and Williams, Nature 323, 533 (1986), doi:10.1038/323533a0.
     """
     derivative, last = ACTIVATIONS[model.activation].derivative, len(model.weights) - 1
     delta = softmax(forward(model, x, buffers, methods))
@@ -164,9 +164,9 @@ class MLP:
     Raises
     ------
     ValueError
-        If an argument is of the wrong kind; from all methods: if ``x`` or
-        ``y`` has another shape or type, no rows, a number that is not
-        finite, a label that is no class.
+        If an argument is of the wrong kind; from all methods: if ``x``
+        or ``y`` has another shape or type, no rows, a number that is
+        not finite, a label that is no class.
 
     Examples
     --------
@@ -222,8 +222,8 @@ class MLP:
     def predict(self, x: Array) -> Array:
         """Return the most probable class of each row of ``x``, shape (batch,).
 
-        ``x`` is as in :meth:`predict_proba`; one image (height, width) is
-        a batch of one.
+        ``x`` is as in :meth:`predict_proba`; one image (height, width)
+        is a batch of one.
 
         Examples
         --------
@@ -349,8 +349,8 @@ class MLP:
         return copy.deepcopy(self)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # Copied and pickled as they are, the arrays would no longer share
-        # their memory.
+        # Copied and pickled as they are, the arrays would no longer
+        # share their memory.
         self.__dict__.update(state)
         self.parameters, self.weights, self.biases = allocate(self.layer_specs, self.dtype)
         self.parameters[...] = state["parameters"]

@@ -17,16 +17,15 @@ def learning_rate(config: Config, epochs_done: float) -> float:
     The rate is multiplied by ``min(1, epochs_done / warm_up)`` (source:
     Goyal et al. 2017, arXiv:1706.02677, section 2.2) and, with the cosine
     schedule, by ``(1 + cos(pi * epochs_done / epochs)) / 2`` (source:
-    Loshchilov and Hutter 2017, arXiv:1608.03983, eq. 5, without
-    restarts).
+    Loshchilov and Hutter 2017, arXiv:1608.03983, eq. 5, without restarts).
 
     Parameters
     ----------
     config : Config
         Its ``learning_rate``, ``schedule``, ``warm_up`` and ``epochs``.
     epochs_done : float
-        Until the middle of the mini-batch: 0.5 in the middle of the first
-        epoch.
+        Until the middle of the mini-batch: 0.5 in the middle of
+        the first epoch.
 
     Examples
     --------

@@ -25,8 +25,8 @@ class TrainingResult:
     ----------
     config : Config
     model : MLP
-        With the weights of ``best_epoch`` (early stopping, divergence, or
-        a callback that ended the run), else of the last epoch.
+        With the weights of ``best_epoch`` (early stopping, divergence,
+        or a callback that ended the run), else of the last epoch.
     curves : dict of str to ndarray, shape (epochs,)
         The columns of :attr:`history`.
     returned : dict of str to float

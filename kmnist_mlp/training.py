@@ -37,11 +37,11 @@ def train(
     dtype : type
         ``numpy.float32`` or ``numpy.float64``.
     callbacks : iterable of Callback or callable
-        Called after each epoch with a :class:`Progress`; if one returns
-        true, training ends there and the best model so far is kept, which
-        is the initial one until the first epoch ends. What they raise is
-        passed on. Live learning curves and checkpoints are in
-        :mod:`kmnist_mlp.callbacks`.
+        Called after each epoch with a :class:`Progress`; if one
+        returns true, training ends there and the best model so far is
+        kept, which is the initial one until the first epoch ends. What
+        they raise is passed on. Live learning curves and checkpoints
+        are in :mod:`kmnist_mlp.callbacks`.
 
     Returns
     -------
@@ -51,8 +51,8 @@ def train(
     Raises
     ------
     ValueError
-        If the layers do not fit the data, or an argument is of the wrong
-        kind.
+        If the layers do not fit the data, or an argument is of
+        the wrong kind.
 
     Examples
     --------
@@ -106,12 +106,11 @@ class Training(Resumable):
         The network in training, and a plain copy with the weights of
         ``best_epoch``.
     measured : list of tuple
-        The values of :data:`CURVES` after each epoch that did not
-        diverge.
+        The values of :data:`CURVES` after each epoch that did not diverge.
     epoch, best_epoch : int
-        The last epoch, and that of the lowest validation loss (without
-        validation images the last one that did not diverge); 0 before the
-        first.
+        The last epoch, and that of the lowest validation loss
+        (without validation images the last one that did not diverge);
+        0 before the first.
     best_loss : float
     diverged : bool
         Whether a loss of the last epoch was infinite or NaN.
@@ -240,8 +239,8 @@ def evaluate(model: MLP, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     """Return the reported loss and the accuracy of a model.
 
     The reported loss is the paper's: mean cross-entropy per example
-    divided by the number of classes, without penalty. The accuracy is the
-    fraction of rows whose most probable class is the right one.
+    divided by the number of classes, without penalty. The accuracy is
+    the fraction of rows whose most probable class is the right one.
 
     Parameters
     ----------

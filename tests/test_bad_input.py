@@ -151,6 +151,18 @@ def test_a_bad_call_is_refused_with_what_was_given(call, shown):
     assert_refused(call, *shown)
 
 
+def test_an_error_shows_what_is_allowed_and_a_hint_where_it_helps():
+    for y, hint in ((Y + 5, False), (np.eye(7)[Y], True), (Y[:1], False)):
+        with pytest.raises(ValueError) as caught:
+            MODEL.loss(X, y)
+        assert ("argmax" in str(caught.value)) == hint
+        assert np.ndim(y) != 1 or len(y) != len(X) or "0 to 2" in str(caught.value)
+    with pytest.raises(ValueError) as caught:
+        Config.from_dict({"lerning_rate": 1})
+    assert "seed" not in str(caught.value)  # the nearest name alone
+    assert Config(batch_size=3, batch_normalisation=True).batch_size == 3
+
+
 def test_a_data_set_of_an_unknown_name_is_refused(monkeypatch):
     monkeypatch.setenv("KMNIST_MLP_DATASET", "mnist")
     assert_refused(load_kmnist, "KMNIST_MLP_DATASET", "'mnist'", "'kmnist'", "'stand-in'")

@@ -19,7 +19,7 @@ from kmnist_mlp.beyond import FOLDER, load_best, load_ensemble, plan, protocol, 
 from kmnist_mlp.beyond.evaluation import rotate
 from kmnist_mlp.beyond.plan import FINAL, TRIAL, Run, planned
 from kmnist_mlp.beyond.protocol import CLUSTERS, ENSEMBLE, NETWORK, accuracies, recorded
-from kmnist_mlp.beyond.records import Records, add, train_missing
+from kmnist_mlp.beyond.records import Records, add, train_records
 from kmnist_mlp.experiments import EXPERIMENTS, ResultCache
 from kmnist_mlp.results import Callback
 from kmnist_mlp.support.files import save_arrays, write_csv
@@ -107,7 +107,7 @@ def made(make_dataset, tmp_path_factory):
     data, folder = make_dataset(classes=10, train=600, test=50), tmp_path_factory.mktemp("records")
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("KMNIST_MLP_RESULTS", str(folder.parent / "results"))
-        train_missing(RUNS, data, empty(folder), n_jobs=1)
+        train_records(RUNS, data, empty(folder), n_jobs=1)
         yield folder, data, protocol.held_out_clusters(data)
 
 
@@ -159,10 +159,10 @@ def test_what_has_a_record_is_not_trained_again_and_what_is_new_is(made, tmp_pat
     folder, data, _ = made
     monkeypatch.setenv("KMNIST_MLP_RESULTS", str(tmp_path))
     before = (folder / "runs.csv").read_bytes()
-    train_missing(RUNS, data, folder, n_jobs=1)
+    train_records(RUNS, data, folder, n_jobs=1)
     assert (folder / "runs.csv").read_bytes() == before and not [*tmp_path.iterdir()]
     new = Run("trial", "another seed", TINY.replace(seed=1))
-    train_missing([*RUNS, new], data, folder, n_jobs=1)
+    train_records([*RUNS, new], data, folder, n_jobs=1)
     assert (folder / "runs.csv").read_bytes().startswith(before)
     assert new.identity == Records(folder).table.index[-1]
 
@@ -231,7 +231,7 @@ def measured(made, kana):
         patched.setattr(protocol, "FINAL", ON_ALL)
         patched.setattr(records, "FINAL", ON_ALL)
         patched.setattr(records, "planned", lambda: RUNS)
-        patched.setattr(records.experiments, "run", lambda *names, data: result)
+        patched.setattr(records.runs, "run", lambda *names, data: result)
         patched.setattr(records, "plan", lambda: runs)
         records.measure(kana, folder, ledger)
         lines = protocol.load_ledger(ledger)

@@ -11,7 +11,13 @@ from printed import CLAIMS as PRINTED
 
 from kmnist_mlp.experiments import CLAIMS, RULE, Results, claims_of, judge
 from kmnist_mlp.experiments.causes import CAUSE_RULE, MATERIAL, causes, in_both_readings
-from kmnist_mlp.experiments.claims import NO_MATTER, Claim, losses_above, rounding_limits, verdict
+from kmnist_mlp.experiments.claims import (
+    NO_DIFFERENCE,
+    Claim,
+    losses_above,
+    rounding_limits,
+    verdict,
+)
 from kmnist_mlp.support.statistics import equivalence_p, interval, prediction_interval
 
 INF = np.inf
@@ -148,7 +154,7 @@ def test_the_rules_name_the_numbers_in_use():
     low, high = rounding_limits(89)
     assert f"(89 % is {low} to {high};" in RULE
     assert f" {100 * MATERIAL:g} % of the distance" in CAUSE_RULE
-    assert f"± {NO_MATTER} points" in RULE
+    assert f"± {NO_DIFFERENCE} points" in RULE
 
 
 # ---- the causes ---------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from kmnist_mlp.data import (
     CLASS_NAMES,
     ROMAJI,
     Dataset,
+    one_hot,
     split_and_standardise,
     split_rows,
     standardise,
@@ -131,3 +132,18 @@ def test_data_and_copies_of_it_do_not_change_with_the_arrays_that_they_were_made
         assert each.fingerprint == made.fingerprint == replace(each).fingerprint
         assert (each.name, each.class_labels) == (made.name, made.class_labels)
     assert replace(made, **arrays).fingerprint != made.fingerprint
+
+
+def test_shared_memory_is_not_copied_and_a_data_set_shows_what_it_holds(tmp_path, tiny):
+    file = tmp_path / "images"
+    file.write_bytes(tiny.train_images.tobytes())
+    shared = np.memmap(file, np.uint8, "r", shape=tiny.train_images.shape)
+    data = replace(tiny, train_images=shared)
+    assert np.shares_memory(data.train_images, shared) and not data.train_images.flags.writeable
+    written = np.memmap(file, np.uint8, "r+", shape=shared.shape)
+    assert not np.shares_memory(replace(tiny, train_images=written).train_images, written)
+    text = repr(data)
+    assert all(part in text for part in ("240 ", " 60 ", data.fingerprint[:12]))
+    assert data.fingerprint[:13] not in text
+    assert not pickle.loads(pickle.dumps(data)).test_images.flags.writeable
+    assert (one_hot([9]).shape, one_hot([9]).dtype) == ((1, 10), np.float32)

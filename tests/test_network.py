@@ -19,6 +19,7 @@ from textbook import (
 )
 
 from kmnist_mlp import MLP, Config
+from kmnist_mlp.data import standardise
 from kmnist_mlp.network import standardised
 from kmnist_mlp.optimizer import SGD
 from kmnist_mlp.support.files import load_arrays, save_arrays
@@ -133,6 +134,26 @@ def test_every_kind_of_copy_is_equal_and_trained_without_the_original(tmp_path, 
     assert twin.loss(x, y) < loss
     assert_same_model(model, kept)
     assert [p.name for p in tmp_path.iterdir()] in ([], ["model"])
+
+
+def test_statistics_of_each_image_or_below_1_survive_a_copy_in_the_models_type():
+    W, x = np.eye(3, dtype="f4"), np.array([[0, 3, 6], [5, 5, 5]], np.uint8)
+    for statistics, expected in (
+        ((np.empty(0), np.empty(0)), standardise(x.astype("f4"), np.empty(0), np.empty(0))),
+        ((np.ones(3), np.full(3, 0.5)), (x.astype("f4") - 1) / 0.5),
+    ):
+        model = MLP.from_parameters("tanh", [W], [np.zeros(3)], statistics)
+        model = MLP.from_arrays(model.activation, model.to_arrays())
+        assert [array.dtype for array in model.standardisation] == [np.float32] * 2
+        np.testing.assert_allclose(model.predict_proba(x), probabilities(model, expected), 1e-5)
+    bare = MLP.from_arrays("tanh", MLP((3, 2), variance=0.5).to_arrays())
+    assert bare.standardisation is None and len(bare.weights) == 1
+
+
+def test_probabilities_of_very_different_rows_do_not_spoil_each_other():
+    model = MLP.from_parameters("tanh", [np.eye(3)], [np.zeros(3)])
+    p = model.predict_proba([[1e4, 1e4 - 1, 0], [-1e4, -1e4 - 1, -2e4]])
+    np.testing.assert_allclose(p, [[1 / (1 + np.exp(-1)), 1 / (1 + np.exp(1)), 0]] * 2)
 
 
 # ---- images as they are --------------------------------------------------------------------------

@@ -332,3 +332,28 @@ def test_an_epoch_allocates_no_array_of_a_mini_batch_or_of_the_weights(make_data
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < min(128 * 784, 784 * 128) * 4 / 2
+
+
+def test_progress_names_the_best_epoch_and_has_its_network(tiny):
+    seen, config = [], quick(learning_rate=0.2, epochs=8, early_stop=False)
+
+    def watch(progress):
+        best = 1 + int(np.argmin(progress.curves["validation_loss"]))
+        assert (progress.epoch, progress.best_epoch) == (len(seen) + 1, best)
+        seen.append(progress.model.parameters.copy())
+        np.testing.assert_array_equal(progress.best_model.parameters, seen[best - 1])
+
+    result = train(config, tiny, callbacks=[watch])
+    assert result.best_epoch < len(seen) == 8
+    assert "stopped" in repr(result) and "interrupted" not in repr(result)
+    stopped = train(config, tiny, callbacks=[lambda progress: progress.epoch == 2])
+    assert "interrupted" in repr(stopped) and "stopped" not in repr(stopped)
+    run = Training(config, tiny)
+    assert (run.seconds, run.result().interrupted) == (0, False)
+
+
+def test_a_single_validation_image_chooses_the_epoch(tiny):
+    config = quick(validation_fraction=1 / 240, learning_rate=0.2, epochs=3, early_stop=False)
+    result = train(config, tiny)
+    losses = result.curves["validation_loss"]
+    assert result.best_epoch == 1 + int(np.argmin(losses)) < len(losses), losses

@@ -2,10 +2,10 @@
 
 ``load_best()`` returns the final network of seed 0, ``load_ensemble()``
 those of all seeds. They ship in ``results/``, trained on KMNIST by
-``make measure``; their weights are rounded to eight bits, and are
-measured and used so. Both functions need NumPy alone: the modules of this
-subpackage, which need pandas and the experiments, are imported by their
-own names.
+``make measure WHAT=beyond``; their weights are rounded to eight bits,
+and are measured and used so. Both functions need NumPy alone: the
+modules of this subpackage, which need pandas and the experiments, are
+imported by their own names.
 """
 
 from pathlib import Path
@@ -71,9 +71,9 @@ def rounded(model: MLP, bits: int = 8) -> tuple[dict[str, str], dict[str, np.nda
     -------
     header : dict of str to str
     arrays : dict of str to ndarray
-        Those of :meth:`kmnist_mlp.MLP.to_arrays`, but weights_0, ... hold
-        the multiples (int8), and scales_0, ... what they are multiples
-        of, (units,).
+        Those of :meth:`kmnist_mlp.MLP.to_arrays`, but weights_0, ...
+        hold the multiples (int8), and scales_0, ... what they are
+        multiples of, (units,).
     """
     arrays = model.to_arrays()
     for layer, W in enumerate(model.weights):

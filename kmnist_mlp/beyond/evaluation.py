@@ -123,8 +123,8 @@ def average_over_shifts(
     Parameters
     ----------
     predict_proba : callable
-        Takes images of uint8, shape (n, height, width); returns
-        (n, classes).
+        Takes images of uint8, shape (n, height, width);
+        returns (n, classes).
     images : ndarray of uint8, shape (n, height, width)
 
     Returns

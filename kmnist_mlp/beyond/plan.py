@@ -38,11 +38,11 @@ class Run(NamedTuple):
         images, the held-out clusters included.
     config : Config
     first : int or None
-        Train on so many of the trials' training images; None is all of
-        them.
+        Train on so many of the trials' training images; None is
+        all of them.
     teachers : tuple of Config
-        Learn the mean probabilities of these networks in place of the
-        labels.
+        Learn the mean probabilities of these networks in place
+        of the labels.
     """
 
     group: str

@@ -1,39 +1,40 @@
 """How anything beyond the paper is chosen, and when a test image may be looked at.
 
-1. Networks that are compared are not trained on two of twelve clusters of writing styles of each
-   character (`held_out_clusters`), nor on a random fifth of the other
-   training images. They are measured on both. The clusters are meant to
-   imitate the test images, whose distribution differs from that of the
-   training images; the random fifth is the usual validation split. No
-   rule was fixed in advance for what to do if the two disagree.
-2. What is trained for a comparison, and the final networks, are given a data set without test
-   images (`held_out_clusters`, `without_test_images`).
+1. Networks that are compared are not trained on two of twelve clusters
+   of writing styles of each character (`held_out_clusters`), nor on a
+   random fifth of the other training images. They are measured on both.
+   The clusters are meant to imitate the test images, whose distribution
+   differs from that of the training images; the random fifth is the
+   usual validation split. No rule was fixed in advance for what to do
+   if the two disagree.
+2. What is trained for a comparison, and the final networks, are given a
+   data set without test images (`held_out_clusters`,
+   `without_test_images`).
 3. The configuration of the final networks, `FINAL`, was committed
    before any of them was measured on a test image.
-4. Final networks are measured on test images by `measure`, which adds a line to the ledger,
-   `ledger.csv`. Later analyses of the same networks on the same images
-   (errors, calibration, McNemar's test, the drawing pad's coarser
-   weights) choose nothing.
+4. Final networks are measured on test images by `measure`, which adds a
+   line to the ledger, `ledger.csv`. Later analyses of the same networks
+   on the same images (errors, calibration, McNemar's test, the drawing
+   pad's coarser weights) choose nothing.
 
-What was known before. A first attempt reached 97.78 %. No network of
-1,024 units in it had a validation split; validation preferred
-augmentation half as strong as the one that was used; test results of long
-runs were known when later ones were configured; the ensemble was rebuilt
-after its first version had missed its goal on the test images. The final
-networks have the width, length, strength of augmentation, batch
-normalisation and standardisation of that attempt; that these improve
-accuracy was known partly from test images. Depth, penalty and label
-smoothing were chosen by trials on training images, whose records are
-lost.
+What was known before. A first attempt reached 97.78 %. No network of 1,024
+units in it had a validation split; validation preferred augmentation half
+as strong as the one that was used; test results of long runs were known
+when later ones were configured; the ensemble was rebuilt after its first
+version had missed its goal on the test images. The final networks have the
+width, length, strength of augmentation, batch normalisation and
+standardisation of that attempt; that these improve accuracy was known
+partly from test images. Depth, penalty and label smoothing were chosen by
+trials on training images, whose records are lost.
 
-The trials shown here were trained after the configuration was fixed, some
-of them after the networks had been measured, and changed nothing; to save
-time, their plan was shortened when twenty of them were known. The first
-two final networks were started a few minutes before the configuration was
-committed. The ledger begins with the first attempt, as far as its tables
-and records go. Besides, it has a network of the final configuration after
-two epochs, whose test accuracy was printed when the speed of training was
-measured.
+The trials shown here were trained after the configuration was fixed,
+some of them after the networks had been measured, and changed nothing;
+to save time, their plan was shortened when twenty of them were known.
+The first two final networks were started a few minutes before the
+configuration was committed. The ledger begins with the first attempt,
+as far as its tables and records go. Besides, it has a network of the
+final configuration after two epochs, whose test accuracy was printed
+when the speed of training was measured.
 """
 
 import datetime
@@ -102,8 +103,8 @@ def held_out_clusters(data: Dataset) -> Dataset:
 def without_test_images(data: Dataset) -> Dataset:
     """Return all training images; a thousand of them are in the place of the test images.
 
-    The accuracy that training reports in the end is then one of training
-    images.
+    The accuracy that training reports in the end is then one
+    of training images.
     """
     images, labels = data.train_images[:1000], data.train_labels[:1000]
     name = f"{data.name} without test images"
@@ -127,8 +128,8 @@ def measure(measurements: Iterable[tuple], data: Dataset, ledger: Path) -> None:
         averaged over shifts of each image.
     data : Dataset
     ledger : Path
-        A line that is there already, the same but for its date, is not
-        added again.
+        A line that is there already, the same but for its date, is
+        not added again.
     """
     for kind, networks, config, seeds, *changed in measurements:
         images = data.test_images
@@ -178,10 +179,10 @@ def weights_digest(networks: Sequence[MLP]) -> str:
 def load_ledger(ledger: Path = LEDGER) -> pd.DataFrame:
     """Return every evaluation on test images, a line each.
 
-    Columns: date, kind, what (how the images are changed; of the first
-    attempt, which network), configuration (see :func:`config_digest`),
-    seed, network (see :func:`weights_digest`), images, accuracy
-    (a fraction).
+    Columns: date, kind, what (how the images are changed; of the
+    first attempt, which network), configuration
+    (see :func:`config_digest`), seed, network
+    (see :func:`weights_digest`), images, accuracy (a fraction).
     """
     return pd.read_csv(ledger, dtype={"seed": str}, keep_default_na=False)
 
@@ -208,7 +209,7 @@ def recorded(networks: Sequence[MLP], ledger: pd.DataFrame) -> pd.DataFrame:
     lines = ledger[ledger.kind.isin(kinds)]
     lines = lines[lines.network.isin({*names, weights_digest(networks)})]
     if missing := sorted(names - {*lines.network}):
-        add = "`make measure` (beyond) adds them"
+        add = "`make measure WHAT=beyond` adds them"
         raise ValueError(f"networks {missing} are not in the ledger; {add}")
     return lines.drop_duplicates(["kind", "network"], keep="last")
 
@@ -234,8 +235,8 @@ def check(data: Dataset, folder: Path = FOLDER, ledger: Path = LEDGER) -> None:
     Raises
     ------
     ValueError
-        If weights are not in the ledger, or an accuracy is not the one
-        there.
+        If weights are not in the ledger, or an accuracy is not
+        the one there.
     """
     networks = load_ensemble(folder)
     lines = recorded(networks, load_ledger(ledger)).set_index("network")

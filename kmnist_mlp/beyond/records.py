@@ -23,8 +23,7 @@ from kmnist_mlp.beyond import FOLDER, from_rounded, load_ensemble, protocol, rou
 from kmnist_mlp.beyond.plan import FINAL, SEEDS, Run, plan, planned
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
-from kmnist_mlp.experiments import runs as experiments
-from kmnist_mlp.experiments.runs import end_without_parent, train_or_resume
+from kmnist_mlp.experiments import runs
 from kmnist_mlp.experiments.store import source_hash
 from kmnist_mlp.extensions.augmentation import Distortion
 from kmnist_mlp.network import MLP
@@ -50,8 +49,8 @@ class Records:
     Attributes
     ----------
     table : DataFrame
-        A row per run, its :attr:`~kmnist_mlp.beyond.plan.Run.identity` as
-        index: group and title as planned, seed, data
+        A row per run, its :attr:`~kmnist_mlp.beyond.plan.Run.identity`
+        as index: group and title as planned, seed, data
         (:attr:`~kmnist_mlp.beyond.plan.Run.data`), parameters, epochs,
         diverged, seconds (beside other work, with pauses), losses and
         accuracies (fractions) on training images (a tenth of them),
@@ -80,11 +79,11 @@ class Records:
         known = {}
         for place, (run, _) in plan().items():
             known |= {(*place, seed): run.with_seed(seed).identity for seed in SEEDS}
-        runs = pd.Series(known, name="run").rename_axis(["group", "title", "seed"])
-        table = self.table.drop(columns=runs.index.names)
-        self.runs = runs.to_frame().join(table, "run", "inner")
-        # the teachers of a distilled network have seen its validation
-        # images
+        names = pd.Series(known, name="run").rename_axis(["group", "title", "seed"])
+        table = self.table.drop(columns=names.index.names)
+        self.runs = names.to_frame().join(table, "run", "inner")
+        # the teachers of a distilled network have seen its
+        # validation images
         distilled = self.runs.data == "distilled"
         self.runs.loc[distilled, "validation_accuracy"] = np.nan
         self.accuracy = self.runs[[*PARTS]].rename(columns=PARTS)
@@ -97,9 +96,9 @@ class Records:
         same seed. A row per title and seed, a column per part: held-out
         clusters and validation.
         """
-        runs = self.accuracy.loc[groups].droplevel("group")
+        changed = self.accuracy.loc[groups].droplevel("group")
         unchanged = self.accuracy.loc[base].loc["nothing"]
-        return 100 * (runs - unchanged.reindex(runs.index, level="seed"))
+        return 100 * (changed - unchanged.reindex(changed.index, level="seed"))
 
     def correct(self, run: str) -> np.ndarray:
         """Return which images of the held-out clusters a run classifies correctly, (n,)."""
@@ -108,7 +107,7 @@ class Records:
 
 
 def add(folder: Path, trials: Dataset, run: Run, result: TrainingResult) -> str:
-    """Write the record of a run, and return what a command says of it.
+    """Write the record of a run, and return a line about it for the console.
 
     Parameters
     ----------
@@ -196,7 +195,7 @@ class Teachers(Callback):
         t[...] = sum(model.predict_proba(x) for model in self.models) / len(self.models)
 
 
-def train_missing(runs: list[Run], data: Dataset, folder: Path, n_jobs: int = -1) -> None:
+def train_records(wanted: list[Run], data: Dataset, folder: Path, n_jobs: int = -1) -> None:
     """Train the runs that have no record, one on each core, and write a record of each.
 
     An interrupted call is continued by the next one: from the records,
@@ -205,7 +204,7 @@ def train_missing(runs: list[Run], data: Dataset, folder: Path, n_jobs: int = -1
 
     Parameters
     ----------
-    runs : list of Run
+    wanted : list of Run
     data : Dataset
         With test images; nothing that trains sees them.
     folder : Path
@@ -214,13 +213,13 @@ def train_missing(runs: list[Run], data: Dataset, folder: Path, n_jobs: int = -1
         Number of processes; -1 is one for each core.
     """
     table = Records(folder).table
-    missing = [run for run in runs if run.identity not in table.index]
+    missing = [run for run in wanted if run.identity not in table.index]
     trials = protocol.held_out_clusters(data)
     whole = protocol.without_test_images(data)
     keep = partial(add, folder, trials)
     for final, images in ((True, whole), (False, trials)):
         todo = {run: run.config for run in missing if (run.data == "all") == final}
-        experiments.train_missing(todo, keep, images, train_run, n_jobs)
+        runs.train_missing(todo, keep, images, train_run, n_jobs)
 
 
 def train_run(run: Run, config: Config, data: Dataset) -> TrainingResult:
@@ -228,9 +227,9 @@ def train_run(run: Run, config: Config, data: Dataset) -> TrainingResult:
     images, labels = data.train_images[: run.first], data.train_labels[: run.first]
     data = replace(data, train_images=images, train_labels=labels)
     if not run.teachers:
-        return train_or_resume(run, config, data)
-    models = [train_or_resume(run, teacher, data).model for teacher in run.teachers]
-    callbacks = [Teachers(models), end_without_parent]
+        return runs.train_or_resume(run, config, data)
+    models = [runs.train_or_resume(run, teacher, data).model for teacher in run.teachers]
+    callbacks = [Teachers(models), runs.end_without_parent]
     return train(config, data, callbacks=callbacks)
 
 
@@ -244,10 +243,10 @@ def measure(data: Dataset, folder: Path = FOLDER, ledger: Path = protocol.LEDGER
     ----------
     data : Dataset
     folder, ledger : Path
-        Where the records are; and what the accuracies on test images are
-        added to.
+        Where the records are; and what the accuracies on test images
+        are added to.
     """
-    train_missing(planned(), data, folder)
+    train_records(planned(), data, folder)
     trials, timing = protocol.held_out_clusters(data), {}
     for (group, title), (run, _) in plan().items():
         if group == "step":
@@ -255,7 +254,7 @@ def measure(data: Dataset, folder: Path = FOLDER, ledger: Path = protocol.LEDGER
     timing[protocol.NETWORK] = epoch_seconds(FINAL, protocol.without_test_images(data))
     table = pd.DataFrame(timing.items(), columns=["step", "seconds_per_epoch"])
     write_csv(table, folder / "timing.csv")
-    baseline = experiments.run(["baseline"], [0], data=data).of("baseline")[0].model
+    baseline = runs.run(["baseline"], [0], data=data).of("baseline")[0].model
     todo = protocol.final_measurements(load_ensemble(folder), baseline)
     protocol.measure(todo, data, ledger)
     with whole_file(folder / "MODEL_CARD.md") as file:

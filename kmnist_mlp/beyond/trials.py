@@ -157,11 +157,11 @@ def others_table(lines: pd.DataFrame) -> pd.DataFrame:
 def ledger_table(ledger: pd.DataFrame) -> pd.DataFrame:
     """Return how many evaluations on test images there were, by their kind."""
     rows = {}
-    for kind, own in ledger.groupby("kind", sort=False):
-        percent = (100 * own.accuracy).agg(["min", "max"]).map("{:.2f}".format)
+    for kind, lines in ledger.groupby("kind", sort=False):
+        percent = (100 * lines.accuracy).agg(["min", "max"]).map("{:.2f}".format)
         rows[kind] = {
-            "evaluations": len(own),
-            "dates": " to ".join(dict.fromkeys([own.date.min(), own.date.max()])),
+            "evaluations": len(lines),
+            "dates": " to ".join(dict.fromkeys([lines.date.min(), lines.date.max()])),
             "accuracy, %": " to ".join(percent.unique()),
         }
     return table_of(rows, "evaluated", numbers=ledger)
@@ -267,8 +267,8 @@ def strength_figure(records: Records) -> ReportFigure:
     drawn = numbers.assign(length=numbers.epochs.map("{} epochs".format))
     labels = {"xlabel": "strength of the augmentation", "ylabel": ACCURACY}
     panels = [
-        draw_series(own, "strength", PERCENT, "length", title=part, **labels)
-        for part, own in drawn.groupby("part")
+        draw_series(rows, "strength", PERCENT, "length", title=part, **labels)
+        for part, rows in drawn.groupby("part")
     ]
     return on_kmnist(panels, numbers, finding)
 
@@ -365,8 +365,8 @@ def robustness_figure(numbers: pd.DataFrame) -> ReportFigure:
     percent = numbers.assign(accuracy=100 * numbers.accuracy)
     axes = {"ylabel": ACCURACY, "ylim": (percent.accuracy.min() - 3, 100)}
     panels = [
-        draw_series(own, "severity", "accuracy", "model", xlabel=corruption, **axes)
-        for corruption, own in percent.groupby("corruption", sort=False)
+        draw_series(rows, "severity", "accuracy", "model", xlabel=corruption, **axes)
+        for corruption, rows in percent.groupby("corruption", sort=False)
     ]
     worst = percent.loc[percent.accuracy.idxmin()]
     finding = (

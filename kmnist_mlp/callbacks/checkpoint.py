@@ -18,8 +18,8 @@ FORMAT = "kmnist_mlp checkpoint 3"
 class Checkpoint(Callback):
     """Writes the whole state of a run after each epoch; a run that finds the file goes on from it.
 
-    The file is written before the first epoch, too. It is replaced in one
-    step, so that there is always a whole one.
+    The file is written before the first epoch, too. It is replaced in
+    one step, so that there is always a whole one.
 
     Parameters
     ----------

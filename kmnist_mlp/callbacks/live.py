@@ -49,16 +49,16 @@ class Live(Callback):
     """Callback of :func:`kmnist_mlp.train` that shows the run, and lets the stop button end it.
 
     The first press of the stop button (Ctrl-C in a terminal) ends
-    training after the current mini-batch and keeps the best model so far.
-    Another one, a second later or more, raises KeyboardInterrupt at once.
-    In a thread other than the main one, the stop button is left as it is.
+    training after the current mini-batch and keeps the best model so
+    far. Another one, a second later or more, raises KeyboardInterrupt
+    at once. In a thread other than the main one, the stop button is
+    left as it is.
 
     Parameters
     ----------
     show : callable, optional
         Takes a line of text, the share that is done (0 to 1) and the
-        learning curves so far. It is called less often the longer it
-        takes.
+        learning curves so far. It is called less often the longer it takes.
     stop : Event, optional
         Ends the run after the current mini-batch if it is set.
     confirm : callable, optional

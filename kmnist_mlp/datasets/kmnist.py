@@ -21,8 +21,8 @@ SHA256 = dict(line.split() for line in REGISTRY)
 TIMEOUT = 10.0  # seconds without an answer after which a download is given up
 BY_HAND = MESSAGES["by_hand"].format(files=", ".join(SHA256), address=OFFICIAL_ADDRESS)
 # Why the download failed. A program tries once, and the kernels of a
-# report's notebooks, which inherit its environment, do not try again: all
-# of them have the same data.
+# report's notebooks, which inherit its environment, do not try again:
+# all of them have the same data.
 FAILED = "KMNIST_MLP_DOWNLOAD_FAILED"
 
 
@@ -47,8 +47,9 @@ def load_kmnist(directory: str | os.PathLike | None = None) -> Dataset:
     Returns
     -------
     Dataset
-        ``train_images (60000, 28, 28) uint8``, ``train_labels
-        (60000,)``, ``test_images``, ``test_labels``, ``class_names``, ``name``, ``fingerprint``.
+        ``train_images (60000, 28, 28) uint8``,
+        ``train_labels (60000,)``, ``test_images``, ``test_labels``,
+        ``class_names``, ``name``, ``fingerprint``.
 
     Raises
     ------
@@ -56,8 +57,8 @@ def load_kmnist(directory: str | os.PathLike | None = None) -> Dataset:
         If the named folder lacks a file, or the real data is mandatory
         and cannot be had.
     ValueError
-        If a file is not the official one, naming the file and what was
-        expected.
+        If a file is not the official one, naming the file and
+        what was expected.
 
     Warns
     -----

@@ -1,11 +1,11 @@
 """A drawn imitation of Kuzushiji-MNIST, so that the report runs without network and data.
 
-Each class has three ways of writing it, given as strokes. An image is one
-of them: its control points are moved at random, a smooth field bends it,
-it is sheared and rotated, and a brush of varying width inks it. The test
-images have another handwriting than the training images, as in the real
-data, so that test accuracy is lower than validation accuracy. Nothing
-measured on them tells anything about the real data.
+Each class has three ways of writing it, given as strokes. An image is
+one of them: its control points are moved at random, a smooth field
+bends it, it is sheared and rotated, and a brush of varying width inks
+it. The test images have another handwriting than the training images,
+as in the real data, so that test accuracy is lower than validation
+accuracy. Nothing measured on them tells anything about the real data.
 """
 
 import csv
@@ -23,11 +23,11 @@ KANA_TABLE, HANDWRITING = (
 # rightwards, then y downwards, in hundredths of a unit square. A slash
 # lifts the brush; a repeated point is a sharp turn.
 KANA = {name: forms for name, *forms in KANA_TABLE}
-# How the writers of the training and of the test images write. Chosen so
-# that, as in KMNIST, a multilayer perceptron is right on about nine of
-# ten validation images and four of five test images, and a linear softmax
-# on clearly fewer: mostly because of the forms that are rare in training,
-# and of the shift.
+# How the writers of the training and of the test images write. Chosen
+# so that, as in KMNIST, a multilayer perceptron is right on about nine
+# of ten validation images and four of five test images, and a linear
+# softmax on clearly fewer: mostly because of the forms that are rare in
+# training, and of the shift.
 TRAINING, TEST = ({row[0]: float(row[column]) for row in HANDWRITING} for column in (2, 3))
 
 SQUARE = 25  # side of the unit square in pixels; the margin leaves room for the shift
@@ -44,8 +44,8 @@ def stroke_points(strokes: str) -> list[np.ndarray]:
 def spline(points: np.ndarray) -> np.ndarray:
     """Return the Catmull-Rom spline through points (n, d): 16 points per segment.
 
-    Source: E. Catmull and R. Rom, A class of local interpolating splines,
-    in Computer Aided Geometric Design, Academic Press, 1974.
+    Source: E. Catmull and R. Rom, A class of local interpolating
+    splines, in Computer Aided Geometric Design, Academic Press, 1974.
     """
     t = np.linspace(0, 1, 16)[:, None]
     knots = points[[0, *range(len(points)), len(points) - 1]][:, None]
@@ -110,8 +110,7 @@ def _curve(strokes: str) -> tuple[np.ndarray, np.ndarray, float]:
     control_points = np.concatenate(lines) - 0.5
     ends = np.cumsum([len(line) for line in lines])
     rows = [spline(one_hot) for one_hot in np.split(np.eye(ends[-1]), ends[:-1])]
-    # No step leads from one stroke to the next: there the brush is
-    # lifted.
+    # No step leads from one stroke to the next: there the brush is lifted.
     moves = [np.diff(row @ control_points, axis=0) for row in rows]
     way = np.cumsum(np.concatenate([np.append(0, np.hypot(*move.T)) for move in moves]))
     stations = (np.arange(CURVE_POINTS) + 0.5) / CURVE_POINTS * way[-1]

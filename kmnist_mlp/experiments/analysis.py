@@ -50,8 +50,8 @@ class ErrorAnalysis(NamedTuple):
     most_confident : DataFrame
         What :func:`most_confident_errors` gives, of the first seed.
     confident_share : float
-        Share of the first seed's errors with a probability above 0.9, in
-        per cent.
+        Share of the first seed's errors with a probability above 0.9,
+        in per cent.
     """
 
     matrices: list[np.ndarray]
@@ -151,9 +151,9 @@ def layer_table(model: MLP, x: np.ndarray, y: np.ndarray) -> pd.DataFrame:
     value: tanh at ``|z| > 2.18``, sigmoid at ``|z| > 4.36``. ReLU is
     saturated where it is inactive (output 0).
 
-    The gradient is that of the cross-entropy of one image. For a layer's
-    weights it is the outer product of the layer's inputs a and its delta,
-    so its norm is ``|a| |delta|``.
+    The gradient is that of the cross-entropy of one image. For a
+    layer's weights it is the outer product of the layer's inputs a and
+    its delta, so its norm is ``|a| |delta|``.
 
     Parameters
     ----------
@@ -165,18 +165,17 @@ def layer_table(model: MLP, x: np.ndarray, y: np.ndarray) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row per layer of weights, the first one first: layer (from 1);
-        saturated_share, of all pairs of image and unit;
-        always_saturated_share, of the units, those saturated for every
-        image; gradient_norm, mean over images. The output layer has no
-        shares (NaN).
+        A row per layer of weights, the first one first: layer
+        (from 1); saturated_share, of all pairs of image and unit;
+        always_saturated_share, of the units, those saturated for
+        every image; gradient_norm, mean over images. The output layer
+        has no shares (NaN).
 
     Notes
     -----
     Source: Glorot and Bengio 2010,
     https://proceedings.mlr.press/v9/glorot10a.html, follow saturation and
-    gradients layer by layer; the bound of 5 % is a choice of this
-    project.
+    gradients layer by layer; the bound of 5 % is a choice of this project.
 
     Examples
     --------
@@ -216,8 +215,8 @@ def saturation_by_seed(results: Results, data: Dataset) -> pd.DataFrame:
     ----------
     results : Results
     data : Dataset
-        On which they were trained. Measured are the first 2,000 images of
-        the training split.
+        On which they were trained. Measured are the first 2,000 images
+        of the training split.
 
     Returns
     -------
@@ -251,9 +250,9 @@ def saturation_by_seed(results: Results, data: Dataset) -> pd.DataFrame:
 def pooled(data: Dataset) -> Dataset:
     """Pool training and test images, and re-split them at random into parts of the same sizes.
 
-    After that both parts come from one distribution: a difference between
-    validation and test accuracy that is left is not due to a shift. The
-    name is that of ``data``, with ", pooled".
+    After that both parts come from one distribution: a difference
+    between validation and test accuracy that is left is not due to a
+    shift. The name is that of ``data``, with ", pooled".
 
     Examples
     --------
@@ -321,8 +320,8 @@ def nearest_distances(data: Dataset) -> dict[str, np.ndarray]:
     Returns
     -------
     dict of str to ndarray, shape (n,)
-        "validation" and "test": 1,000 images of each part, if there are
-        as many.
+        "validation" and "test": 1,000 images of each part, if there
+        are as many.
     """
     rows, validation_rows = split_rows(len(data.train_images), Config())
     test_rows = generator(0, DISTANCES).permutation(len(data.test_images))[:COMPARED]
@@ -345,9 +344,9 @@ def nearest_distances(data: Dataset) -> dict[str, np.ndarray]:
 def origin_auc(data: Dataset, seed: int = 0, control: bool = False) -> float:
     """Return how well a network tells test images from training images that it has not seen.
 
-    The baseline's network, with two classes, is trained to say of images
-    whether they are training or test images, as many of each as there are
-    test images, and is measured on a quarter of them.
+    The baseline's network, with two classes, is trained to say of
+    images whether they are training or test images, as many of each as
+    there are test images, and is measured on a quarter of them.
 
     Parameters
     ----------
@@ -361,10 +360,10 @@ def origin_auc(data: Dataset, seed: int = 0, control: bool = False) -> float:
     Returns
     -------
     float
-        Area under the ROC curve: the probability that of one test and one
-        training image, the test image has the higher output. 0.5 is
-        guessing, 1 a perfect distinction. Source: Hanley and McNeil 1982,
-        doi:10.1148/radiology.143.1.7063747.
+        Area under the ROC curve: the probability that of one test and
+        one training image, the test image has the higher output. 0.5
+        is guessing, 1 a perfect distinction. Source: Hanley and
+        McNeil 1982, doi:10.1148/radiology.143.1.7063747.
     """
     from scipy.stats import mannwhitneyu  # only here, as it loads slowly
 

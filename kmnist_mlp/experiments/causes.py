@@ -2,9 +2,9 @@
 
 The published code deviates from our algorithm, and so from the text or
 where the text is silent, in the ways that published_code.py names. Each
-deviation was added alone to our algorithm ("+name") and left out alone of
-theirs ("-name"); which of them moves a claim, both times, is its cause.
-All of this was measured on KMNIST.
+deviation was added alone to our algorithm ("+name") and left out alone
+of theirs ("-name"); which of them moves a claim, both times, is its
+cause. All of this was measured on KMNIST.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,8 +19,8 @@ from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.support.statistics import interval
 
 NOT_FOUND, NOT_MEASURED = "not found", "not measured"
-# share of the distance that a cause must explain: our choice, as in
-# CAUSE_RULE
+# share of the distance that a cause must explain: our choice, as
+# in CAUSE_RULE
 MATERIAL = 0.1
 COLUMNS = ["cause", "cause_change", "cause_low", "cause_high", "cause_share"]
 CAUSE_RULE = " ".join(RULES["causes"].split())
@@ -57,10 +57,9 @@ def in_both_readings(
         :data:`CAUSE_RULE`, cause (or :data:`NOT_FOUND`, or
         :data:`NOT_MEASURED` if no deviation was taken alone in its
         experiments; else empty), cause_change, cause_low, cause_high (of
-        the claim's value, when the cause alone is added to our
-        algorithm), cause_share (of the distance) and also
-        (further causes). There are no causes on another data set than
-        KMNIST.
+        the claim's value, when the cause alone is added to our algorithm),
+        cause_share (of the distance) and also (further causes). There are
+        no causes on another data set than KMNIST.
     """
     ablation = published_readings() if ablation is None else ablation
     stated = {claim.statement: claim for claim in claims}

@@ -17,7 +17,7 @@ from kmnist_mlp.support import statistics
 
 # percentage points: a smaller difference is "no difference"; our choice,
 # as in RULE
-NO_MATTER = 0.5
+NO_DIFFERENCE = 0.5
 RULE = " ".join(RULES["claims"].split())
 VERDICTS = ("reproduced", "not reproduced", "no effect", "undecided")
 COLUMNS = (
@@ -48,9 +48,9 @@ class Claim:
     experiment : str
         The experiment whose quantity it is.
     ranges : tuple of (float, float)
-        The claim is true if the quantity lies in all of them. For numbers
-        that the paper prints as results of single runs: the limits
-        between which each of them was rounded.
+        The claim is true if the quantity lies in all of them. For
+        numbers that the paper prints as results of single runs: the
+        limits between which each of them was rounded.
     minus : str
         If there is one, the claim is about the difference to this
         experiment, seed by seed.
@@ -68,8 +68,7 @@ class Claim:
     doubt : str
         Why the quantity cannot decide the claim; empty if it can.
     number : int
-        Of the claim among all of the paper's, from 1; 0 for another
-        claim.
+        Of the claim among all of the paper's, from 1; 0 for another claim.
 
     Examples
     --------
@@ -97,9 +96,8 @@ def rounding_limits(printed: float, quantity: str = "test_accuracy") -> tuple[fl
     An accuracy is rounded to nearest. A loss may have been rounded or
     truncated, and its limits hold both: the notebook of the paper's
     authors shows the digits behind five of them, and .05737 is printed as
-    .0573, .06985 as .0698. (.06159 is printed as .0618, which is
-    neither.) Source:
-    https://github.com/Ruizhang666/Mnist-MLP_from_scratch
+    .0573, .06985 as .0698. (.06159 is printed as .0618, which is neither.)
+    Source: https://github.com/Ruizhang666/Mnist-MLP_from_scratch
 
     Examples
     --------
@@ -149,8 +147,8 @@ def verdict(low: float, high: float, claim: Claim) -> str:
     Returns
     -------
     str
-        "reproduced", "not reproduced" or "undecided"; :func:`judge` knows
-        when it is "no effect".
+        "reproduced", "not reproduced" or "undecided"; :func:`judge`
+        knows when it is "no effect".
 
     Examples
     --------
@@ -198,8 +196,8 @@ def judge(
     ----------
     results : Results
     gradients : dict of seed to DataFrame
-        What :func:`gradient_checks` returned; the quantity is the largest
-        difference. It may be empty.
+        What :func:`gradient_checks` returned; the quantity is the
+        largest difference. It may be empty.
     claims : iterable of Claim
 
     Returns
@@ -209,14 +207,14 @@ def judge(
         kind, claim, quantity, experiment, minus, one_run, our_threshold,
         low, high (the claimed range), mean, ranges (all that must hold)
         and values (one per seed), both as text, inside (how far the mean
-        lies inside the range, negative outside; of several the smallest),
-        interval_low, interval_high, verdict, p (of the t-test against the
-        nearest end of the range; for "no effect" that of equivalence; NaN
-        without a test), note (why there is no test), p_holm (corrected
-        for the number of these tests; source: Holm 1979, Scand. J.
-        Statist. 6, 65) and corrected (the verdict by these: a claim that
-        is rejected no more is "no longer rejected", another one that was
-        decided "undecided").
+        lies inside the range, negative outside; of several the
+        smallest), interval_low, interval_high, verdict, p (of the t-test
+        against the nearest end of the range; for "no effect" that of
+        equivalence; NaN without a test), note (why there is no test),
+        p_holm (corrected for the number of these tests; source: Holm
+        1979, Scand. J. Statist. 6, 65) and corrected (the verdict by
+        these: a claim that is rejected no more is "no longer rejected",
+        another one that was decided "undecided").
 
     Examples
     --------
@@ -233,8 +231,8 @@ def judge(
             values = [table.difference.max() for table in gradients.values()]
             if not values:
                 continue
-            # A bound on every check, not on a mean: the largest must keep
-            # it.
+            # A bound on every check, not on a mean: the largest must
+            # keep it.
             mean, low, high, p = float(np.mean(values)), min(values), max(values), np.nan
         else:
             values = values_of(claim, results)
@@ -257,7 +255,7 @@ def judge(
             if is_accuracy and all((each == 100).all() for each in both):
                 note += ": both at 100 %, a ceiling"
         elif found == "undecided" and is_accuracy and claim.minus:
-            p_equivalent = statistics.equivalence_p(values, NO_MATTER)
+            p_equivalent = statistics.equivalence_p(values, NO_DIFFERENCE)
             if p_equivalent < 0.05 and 0 in (lowest, highest):
                 found, p = "no effect", p_equivalent
         ranges = "; ".join(f"{a:.6g} to {b:.6g}" for a, b in claim.ranges)
@@ -279,8 +277,8 @@ def judge(
 def printed_outside(judged: pd.DataFrame) -> tuple[int, int, float]:
     """Return how many of the numbers printed for one run are contradicted, of how many decided.
 
-    The third number is how many would be by chance if all were true: 5 %.
-    Several numbers for one measurement count as one.
+    The third number is how many would be by chance if all were true:
+    5 %. Several numbers for one measurement count as one.
 
     Examples
     --------

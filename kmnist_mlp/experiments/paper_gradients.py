@@ -1,8 +1,8 @@
 """The gradient check of the paper's three patterns, other epsilons, and which check finds a bug.
 
 Bugs are planted into the backpropagation of published_code.py, so that
-:mod:`kmnist_mlp.network` is not touched; its numerical slopes are written
-here, for tanh (and one bug's scaled tanh).
+:mod:`kmnist_mlp.network` is not touched; its numerical slopes are
+written here, for tanh (and one bug's scaled tanh).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -32,9 +32,9 @@ def paper_patterns(
 ) -> Iterator[tuple[str, MLP, Array, Array]]:
     """Yield name, network, image and label of the first, sixth and last training pattern.
 
-    The network is freshly initialised, with tanh, in float64: 784-128-10
-    unless other ``hidden`` layers are given. The shapes are (1, pixels)
-    and (1,).
+    The network is freshly initialised, with tanh, in float64:
+    784-128-10 unless other ``hidden`` layers are given. The shapes are
+    (1, pixels) and (1,).
     """
     split = split_and_standardise(data, Config(seed=seed), np.float64)
     layers = (split.train.shape[1], *hidden, len(data.class_names))
@@ -50,8 +50,8 @@ def check_paper_patterns(data: Dataset, seed: int = 0) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The columns of :func:`check_gradients` after a column pattern, 18
-        rows.
+        The columns of :func:`check_gradients` after a column
+        pattern, 18 rows.
     """
     patterns = paper_patterns(data, seed)
     tables = {pattern: check_gradients(model, x, y) for pattern, model, x, y in patterns}
@@ -160,8 +160,7 @@ def backpropagation(
     bug : str
         A name in :data:`BUGS`.
     before : list of ndarray, optional
-        What was returned for the mini-batch before; "accumulation" adds
-        it.
+        What was returned for the mini-batch before; "accumulation" adds it.
 
     Returns
     -------
@@ -257,8 +256,8 @@ def planted_bugs(
     Returns
     -------
     DataFrame
-        A row per seed, bug and check: how many differences were compared,
-        how many exceeded the bound, and the largest one.
+        A row per seed, bug and check: how many differences were
+        compared, how many exceeded the bound, and the largest one.
     """
     hidden, tables = EXPERIMENTS["two_hidden_layers"].layer_specs[1:-1], {}
     for seed in default_seeds() if seeds is None else seeds:

@@ -34,8 +34,8 @@ DEVIATIONS = {
     if row["status"] == "deviation"
 }
 # The published dictionaries' early_stop_epoch is the number of epochs.
-# All configurations that the notebook prints have 25 where the text has a
-# patience of 5; the final model's has 30.
+# All configurations that the notebook prints have 25 where the text has
+# a patience of 5; the final model's has 30.
 EPOCHS_FOR_PATIENCE = {5: 25}
 STORED_L2 = 1e-4  # in every printed configuration, also where the text has no penalty
 
@@ -137,8 +137,8 @@ def step(w: Array, g: Array, before: Array, config: Config, names: frozenset[str
     """Change one array of parameters, given its gradient g; return what the next step needs.
 
     Momentum: ``v <- 0.9 v + 0.1 g`` and ``w <- w - rate * v``. Over two
-    mini-batches, v is ``0.9 g_before + 0.1 g`` instead, and g_before is 0
-    at first. The gradient g has the penalties' part,
+    mini-batches, v is ``0.9 g_before + 0.1 g`` instead, and g_before is
+    0 at first. The gradient g has the penalties' part,
     ``L1 * sign(w) + 2 * L2 * w``, unless they act outside the momentum:
     ``w <- w - rate * (v + 2 * L2 * w)``, and for the L1 of the stored
     cell, which has no sign, ``w <- w - rate * (v + L1)``. The factors L1
@@ -170,21 +170,20 @@ def train_as_published(
 ) -> TrainingResult:
     """Train a network with some of the published code's deviations.
 
-    The random numbers are those of :func:`kmnist_mlp.train` with the same
-    seed, so that runs with and without a deviation have the same split,
-    first layer and mini-batches. The number of epochs under "fixed
-    epochs" is ``early_stop_epoch``, and 25 where that is 5, the patience
-    of the text.
+    The random numbers are those of :func:`kmnist_mlp.train` with the
+    same seed, so that runs with and without a deviation have the same
+    split, first layer and mini-batches. The number of epochs under
+    "fixed epochs" is ``early_stop_epoch``, and 25 where that is 5, the
+    patience of the text.
 
     Parameters
     ----------
     config : Config
-        Without the options that go beyond the paper; tanh, sigmoid or
-        ReLU.
+        Without the options that go beyond the paper; tanh, sigmoid or ReLU.
     data : Dataset
     deviations : iterable of str
-        Names in :data:`DEVIATIONS`; what is not :func:`applicable` has no
-        effect.
+        Names in :data:`DEVIATIONS`; what is not :func:`applicable`
+        has no effect.
     dtype : type
         ``numpy.float32`` or ``numpy.float64``.
 
@@ -192,8 +191,8 @@ def train_as_published(
     -------
     TrainingResult
         Its duration is not measured (0). Its model has the weights that
-        are kept, and not the deviations: what it predicts is not what was
-        measured here.
+        are kept, and not the deviations: what it predicts is not what
+        was measured here.
 
     Examples
     --------

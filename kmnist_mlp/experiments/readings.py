@@ -2,15 +2,16 @@
 
 **Readings.** Three choices change results and are not in the paper's
 text: over what pixels are standardised, the form of momentum, and the
-variance of the initial weights. ``make measure`` trains all experiments
-under all twelve combinations with three seeds. Pixels divided by 255 and
-raw pixels are no readings of the paper, which standardises them; the
-baseline is trained on both, too.
+variance of the initial weights. ``make measure WHAT=readings`` trains
+all experiments under all twelve combinations with three seeds. Pixels
+divided by 255 and raw pixels are no readings of the paper, which
+standardises them; the baseline is trained on both, too.
 
-**Published code.** ``make measure`` trains the experiments by this
-project's algorithm ("none") and by that of the published code ("all"),
-then, for seven of them, each deviation of published_code.py added to the
-first alone ("+clipping") and left out of the second alone ("-clipping").
+**Published code.** ``make measure WHAT=published`` trains the
+experiments by this project's algorithm ("none") and by that of the
+published code ("all"), then, for seven of them, each deviation of
+published_code.py added to the first alone ("+clipping") and left out of
+the second alone ("-clipping").
 """
 
 from collections.abc import Iterable
@@ -47,11 +48,11 @@ def read_as(reading: dict[str, Any], config: Config) -> Config:
     Parameters
     ----------
     reading : dict
-        standardisation, as in :class:`kmnist_mlp.Config`. momentum: "unit
-        gain" is ``v <- gamma * v + (1 - gamma) * g``, "classical" is ``v
-        <- gamma * v + g``, the same as unit gain with a learning rate of
-        ``1 / (1 - gamma)`` times as much. variance of the initial
-        weights, times the inputs of their layer.
+        standardisation, as in :class:`kmnist_mlp.Config`. momentum:
+        "unit gain" is ``v <- gamma * v + (1 - gamma) * g``, "classical"
+        is ``v <- gamma * v + g``, the same as unit gain with a learning
+        rate of ``1 / (1 - gamma)`` times as much. variance of the
+        initial weights, times the inputs of their layer.
     config : Config
 
     Examples
@@ -95,15 +96,14 @@ def measure(data: Dataset) -> None:
 
 ABLATION = pd.read_csv(PUBLISHED / "ablation.csv")
 # Four deviations that hardly change a result are measured with the three
-# activations alone; the form of the penalty, where there is an L1
-# penalty.
+# activations alone; the form of the penalty, where there is an L1 penalty.
 MINOR = {"L2 outside", "clipping", "one draw", "batch 129"}
 # The experiments of which each other deviation is measured. Those left
 # out differ from these in little but a penalty or the learning rate.
 ABLATED = tuple(ABLATION.experiment[ABLATION.deviations == "+untrained biases"])
 PUBLISHED_TABLE = Table(FOLDER / "published_code.csv", ["experiment", "deviations", "seed"])
-# the learning curves under all deviations of the experiments of which the
-# paper shows them
+# the learning curves under all deviations of the experiments of which
+# the paper shows them
 CURVE_TABLE = Table(FOLDER / "published_code_curves.csv", ["experiment", "seed", "epoch"])
 load_runs, load_curves = PUBLISHED_TABLE.load, CURVE_TABLE.load
 
@@ -112,8 +112,8 @@ def published_plan() -> dict[tuple, Config]:
     """Return all runs of the published code: the two whole algorithms, then the ablation.
 
     Configurations by experiment, deviations ("none", "all", "+name" or
-    "-name") and seed. A deviation that cannot change an experiment is not
-    measured there.
+    "-name") and seed. A deviation that cannot change an experiment is
+    not measured there.
     """
     return {
         (name, deviations, seed): EXPERIMENTS[name].replace(seed=seed)

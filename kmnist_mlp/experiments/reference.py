@@ -6,9 +6,9 @@ result must lie within that tolerance. A tolerance follows from how far
 results move under other BLAS kernels, in another type of number or on
 another processor: ``kmnist-scatter.csv`` and ``stand-in-scatter.csv``.
 
-Three results that are not runs of the experiments are checked in the same
-form: the baseline on pooled data, the gradient check of Tables 1 to 3
-(sums over the six gradients of a pattern), and the distances of
+Three results that are not runs of the experiments are checked in the
+same form: the baseline on pooled data, the gradient check of Tables 1
+to 3 (sums over the six gradients of a pattern), and the distances of
 validation and test images to the training images.
 """
 
@@ -112,10 +112,10 @@ def distance_results(parts: Mapping[str, np.ndarray], data_name: str) -> Results
 # ---- measuring -----------------------------------------------------------------------------------
 
 # OpenBLAS's kernels for older and other processors add in another order
-# and with other instructions; float64 rounds differently throughout. The
-# number of BLAS threads is no variant: a training run always uses one
-# (tests/test_training.py). A kernel that this processor cannot execute is
-# left out.
+# and with other instructions; float64 rounds differently throughout.
+# The number of BLAS threads is no variant: a training run always uses
+# one (tests/test_training.py). A kernel that this processor cannot
+# execute is left out.
 VARIANTS = ("Haswell", "SkylakeX", "Zen", "Sandybridge", "Prescott", "float64")
 # A tolerance is FACTOR times the largest deviation of any variant in any
 # seed of the experiment, and at least FLOOR: two images of KMNIST, of
@@ -150,16 +150,16 @@ def scatter_of(variant: str, other: pd.DataFrame, here: pd.DataFrame) -> pd.Data
 def make_reference(results: Results, scatter: pd.DataFrame) -> pd.DataFrame:
     """Return the table of reference values, with tolerances by the rule above.
 
-    A training quantity is measured like its validation quantity, on other
-    images of the same network, so the scatter of the latter counts for
-    it, too.
+    A training quantity is measured like its validation quantity, on
+    other images of the same network, so the scatter of the latter counts
+    for it, too.
 
     Parameters
     ----------
     results : Results
     scatter : DataFrame
-        Columns experiment, quantity, deviation, as :func:`scatter_of`
-        returns them.
+        Columns experiment, quantity, deviation, as
+        :func:`scatter_of` returns them.
     """
     largest = scatter.groupby(["experiment", "quantity"]).deviation.max().to_dict()
     used = {(name, c.quantity) for c in CLAIMS for name in (c.experiment, c.minus)}
@@ -178,8 +178,7 @@ def make_reference(results: Results, scatter: pd.DataFrame) -> pd.DataFrame:
 def measured_as(variant: str) -> pd.DataFrame | None:
     """Return results of seed 0 under one of :data:`VARIANTS`; None if not executable here.
 
-    In a process of its own, as BLAS looks for its kernel when it is
-    loaded.
+    In a process of its own, as BLAS looks for its kernel when it is loaded.
     """
     kernel = {} if variant == "float64" else {"OPENBLAS_CORETYPE": variant}
     dtype = "float32" if kernel else variant

@@ -55,12 +55,12 @@ class Results:
         One row per run: experiment, seed, test_accuracy and test_loss,
         the training and validation loss and accuracy of the epoch whose
         weights the run returned, generalisation_gap (training minus
-        validation accuracy), late_fluctuation (of the training loss over
-        the last ten epochs: standard deviation from a straight line, over
-        the mean; 1 for a run that diverged), small_weight_share (of the
-        first layer's weights, those between -0.001 and 0.001),
-        best_epoch, stopped_epoch, diverged, seconds, cached. Accuracies,
-        their gap and shares are fractions.
+        validation accuracy), late_fluctuation (of the training loss
+        over the last ten epochs: standard deviation from a straight
+        line, over the mean; 1 for a run that diverged),
+        small_weight_share (of the first layer's weights, those between
+        -0.001 and 0.001), best_epoch, stopped_epoch, diverged, seconds,
+        cached. Accuracies, their gap and shares are fractions.
     data_name : str
         Name of the data set.
 
@@ -186,8 +186,8 @@ def run(
         report (0 to 4).
     n_jobs : int
         Number of processes; -1 is one for each core. Results do not
-        depend on it. Under ``joblib.parallel_config(backend="dask")`` the
-        runs go to that cluster.
+        depend on it. Under ``joblib.parallel_config(backend="dask")``
+        the runs go to that cluster.
     data : Dataset
         By default what :func:`load_kmnist` returns.
     cache : bool
@@ -210,10 +210,10 @@ def run(
 
     Notes
     -----
-    Each run is kept as soon as it is finished, so that an interrupted
-    call is continued by the next one. If a worker process dies
-    (killed, out of memory), only the unfinished runs are repeated, up to
-    twice.
+    Each run is kept as soon as it is finished, so that an
+    interrupted call is continued by the next one. If a worker
+    process dies (killed, out of memory), only the unfinished runs
+    are repeated, up to twice.
 
     Examples
     --------
@@ -367,9 +367,9 @@ def train_all(
 
 
 def _one(job: Job, key: Any, config: Config, context: tuple, *arrays: np.ndarray) -> tuple:
-    # The four arrays are separate arguments: joblib passes large ones as
-    # memory maps, and a cluster sends each to a worker once, not with
-    # every run.
+    # The four arrays are separate arguments: joblib passes large ones
+    # as memory maps, and a cluster sends each to a worker once, not
+    # with every run.
     names, activations = context
     ACTIVATIONS.update(activations)
     return key, job(key, config, Dataset(*arrays, *names))
@@ -383,10 +383,10 @@ def train_one(key: Any, config: Config, data: Dataset, dtype: np.dtype) -> Train
 def train_or_resume(key: Any, config: Config, data: Dataset) -> TrainingResult:
     """Take a run from the cache, or train it, from its checkpoint if it has one.
 
-    A job of :func:`train_all` for long runs. The checkpoint stands beside
-    the results and is replaced after each epoch. It is deleted only when
-    the result is in the cache: a run that was interrupted, by an error or
-    by a callback, goes on from there at the next call.
+    A job of :func:`train_all` for long runs. The checkpoint stands
+    beside the results and is replaced after each epoch. It is deleted
+    only when the result is in the cache: a run that was interrupted, by
+    an error or by a callback, goes on from there at the next call.
 
     Parameters
     ----------
@@ -425,8 +425,8 @@ def train_missing(
         Such as :meth:`~kmnist_mlp.experiments.store.Table.missing`
         returns them.
     keep : callable
-        Takes key and result, keeps them, and returns what is told of the
-        run.
+        Takes key and result, keeps them, and returns what is told
+        of the run.
     data : Dataset
     job : callable
     n_jobs : int

@@ -26,8 +26,8 @@ from kmnist_mlp.support.files import load_arrays, save_arrays, write_csv
 
 PACKAGE = Path(__file__).parents[1]
 FOLDER = Path(__file__).with_name("reference_results")
-# A result is decided by these files and by all that they import from this
-# package.
+# A result is decided by these files and by all that they import from
+# this package.
 NUMERICAL_SOURCES = ("training.py", "callbacks/checkpoint.py")
 OTHERS = ("config", "model", "curves", "interrupted")  # all else of a result is a plain value
 SCALARS = [field.name for field in fields(TrainingResult) if field.name not in OTHERS]
@@ -44,13 +44,13 @@ def key_of(values: Any) -> str:
 class ResultCache:
     """Finished runs on disk, each one file under a key of everything that decides it.
 
-    The key is a hash of configuration (with seed), data, NumPy, BLAS and
-    the numerical code. The folder is KMNIST_MLP_RESULTS, else ``results``
-    in the cache folder. A file appears whole or not at all. A damaged
-    file is recomputed, with a warning. If the folder cannot be written,
-    results are not kept, with a warning. A run with an activation that is
-    not in activations.py is neither looked up nor kept, as the key would
-    not change with it.
+    The key is a hash of configuration (with seed), data, NumPy, BLAS
+    and the numerical code. The folder is KMNIST_MLP_RESULTS, else
+    ``results`` in the cache folder. A file appears whole or not at all.
+    A damaged file is recomputed, with a warning. If the folder cannot
+    be written, results are not kept, with a warning. A run with an
+    activation that is not in activations.py is neither looked up nor
+    kept, as the key would not change with it.
 
     Parameters
     ----------
@@ -182,7 +182,7 @@ class Table:
         write_csv(rows.sort_values(self.key), self.path)
 
     def add(self, key: tuple, run: Any) -> str:
-        """Add the row of a run, and return what a command says of it."""
+        """Add the row of a run, and return a line about it for the console."""
         row = dict(zip(self.key, key, strict=True)) | quantities_of(run)
         self.write(pd.DataFrame([row]))
         return f"{', '.join(map(str, key))}: test accuracy {run.test_accuracy:.2%}"
@@ -208,8 +208,8 @@ def source_hash(package: Path = PACKAGE) -> str:
     Parameters
     ----------
     package : Path
-        Folder of the package; the files are :data:`NUMERICAL_SOURCES` and
-        what they import, also inside functions.
+        Folder of the package; the files are :data:`NUMERICAL_SOURCES`
+        and what they import, also inside functions.
     """
     codes: dict[str, str] = {}
     waiting = [package / name for name in NUMERICAL_SOURCES]

@@ -1,11 +1,12 @@
 """Two sweeps: hyper-parameters around the paper's final model, and seeds of the baseline.
 
-The paper supposes that more time and tuning would have brought more than
-90 %. ``make measure`` tests this: it trains every combination of learning
-rate, momentum and L2 penalty for a few epochs, takes the one that is best
-on the validation split, and trains it for as long as the paper trained
-its final model (notebook 6). Twenty runs of the baseline that differ in
-the seed only say how many seeds a comparison needs (notebook 2).
+The paper supposes that more time and tuning would have brought more
+than 90 %. ``make measure WHAT=sweep`` tests this: it trains every
+combination of learning rate, momentum and L2 penalty for a few epochs,
+takes the one that is best on the validation split, and trains it for as
+long as the paper trained its final model (notebook 6). Twenty runs of
+the baseline that differ in the seed only say how many seeds a
+comparison needs (notebook 2).
 
 Beside them stand other classifiers. ``published/other_classifiers.csv``
 quotes the table of results in the README of
@@ -69,8 +70,7 @@ def plan() -> dict[tuple, Config]:
 def means(grid: pd.DataFrame) -> pd.DataFrame:
     """Return the mean over seeds of each combination, the best validation accuracy first.
 
-    A combination of which a run diverged comes last, whatever its
-    accuracy.
+    A combination of which a run diverged comes last, whatever its accuracy.
     """
     columns = ["validation_accuracy", "test_accuracy", "diverged"]
     table = grid.groupby(AXES, as_index=False)[columns].mean()
@@ -95,8 +95,8 @@ def chosen_by(grid: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         A row per seed: test_accuracy (in per cent) of the combination
-        that is best on this seed's "validation" images, and of that which
-        is best on the "test" images themselves.
+        that is best on this seed's "validation" images, and of that
+        which is best on the "test" images themselves.
     """
     runs = grid[~grid.diverged.astype(bool)].set_index("seed", append=True)
     best = {
@@ -132,8 +132,8 @@ def widths(values: Iterable[float]) -> pd.DataFrame:
     Parameters
     ----------
     values : iterable of float
-        One per seed; their standard deviation is taken for that of all
-        seeds.
+        One per seed; their standard deviation is taken for that
+        of all seeds.
 
     Returns
     -------
@@ -158,8 +158,8 @@ def widths(values: Iterable[float]) -> pd.DataFrame:
 def printed_runs() -> list[np.ndarray]:
     """Return the reference test accuracies, in per cent, of each experiment in COMPARISONS.
 
-    L1 of 0.000001 has the baseline's runs, so it does not count a second
-    time.
+    L1 of 0.000001 has the baseline's runs, so it does not count
+    a second time.
     """
     reference = load_reference("KMNIST").query("quantity == 'test_accuracy'")
     names = {*COMPARISONS.experiment, *COMPARISONS.minus} - {"l1_1e-6"}
@@ -223,8 +223,8 @@ def single_run_comparisons(groups: Iterable[Iterable[float]]) -> pd.DataFrame:
 def measure_neighbours(data: Dataset) -> None:
     """Measure 4 nearest neighbours with scikit-learn, and write their accuracy (a minute).
 
-    A vote weighs one over the Euclidean distance of the pixels, as in the
-    data set's own benchmark.
+    A vote weighs one over the Euclidean distance of the pixels, as in
+    the data set's own benchmark.
     """
     from sklearn.neighbors import KNeighborsClassifier  # not needed for anything else
 

@@ -73,8 +73,9 @@ class Distortion:
     def draw(self, n: int) -> Array:
         """Draw what decides n fields, shape (2, n, 3 + splines): see :meth:`sample`.
 
-        The first two columns are ``R(rotation) @ [[1, 0], [shear, 1]] @
-        diag(tall, wide)``, the third is the shift.
+        The first two columns are
+        ``R(rotation) @ [[1, 0], [shear, 1]] @ diag(tall, wide)``, the
+        third is the shift.
         """
         drawn = self.rng.uniform(-LARGEST, LARGEST, (6, n)) * self.strength
         cos, sin, shear = np.cos(drawn[0]), np.sin(drawn[0]), drawn[3]
@@ -114,8 +115,8 @@ class Distortion:
         index = corner[0] * (width + 3) + corner[1] + self.first[:n]
         rows = []
         for start in (index, index + width + 3):
-            # mode="clip" spares NumPy the check of an index; none is ever
-            # out of range
+            # mode="clip" spares NumPy the check of an index; none is
+            # ever out of range
             row = self.padded.take(start, mode="clip")
             row += right * (self.padded.take(start + 1, mode="clip") - row)
             rows.append(row)

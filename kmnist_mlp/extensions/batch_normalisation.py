@@ -26,8 +26,8 @@ class BatchNormalisation(Method):
     Attributes
     ----------
     values : ndarray, shape (3, hidden units)
-        Gains (trained like biases), running means and running variances
-        of z.
+        Gains (trained like biases), running means and running
+        variances of z.
     gains, means, variances : list of ndarray, shapes (units,)
         The same by layers.
     """
@@ -63,8 +63,8 @@ class BatchNormalisation(Method):
     def weighted_inputs_backward(self, layer: int, delta: np.ndarray) -> None:
         """Turn the gradient with respect to the normalised inputs into that of z, in place.
 
-        With n images and normalised inputs z', ``delta <- gain /
-        deviation * (delta - sum(delta) / n - z' * sum(delta * z') / n)``;
+        With n images and normalised inputs z',
+        ``delta <- gain / deviation * (delta - sum(delta) / n - z' * sum(delta * z') / n)``;
         the last sum is the gain's gradient.
         """
         (normalised, inverse_deviation), gradient = self.kept[layer], self.gradients[layer]

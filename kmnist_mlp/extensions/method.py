@@ -9,8 +9,8 @@ from kmnist_mlp.support.memory import Resumable
 class Method(Resumable):
     """A training method, made for a run; it does what its hooks do, and has those that it needs.
 
-    A callback of :func:`kmnist_mlp.train` may have hooks, too. All change
-    their arrays in place.
+    A callback of :func:`kmnist_mlp.train` may have hooks, too. All
+    change their arrays in place.
 
     ``pixels(x)``
         Change images (batch, pixels) of numbers from 0 to 255, before

@@ -19,11 +19,10 @@ from kmnist_mlp.figures.style import draw_means, heat_map, legend_above, panel
 from kmnist_mlp.support.colours import BAND, BLUE, GREEN, GREY, ORANGE, RED, RULE
 from kmnist_mlp.support.statistics import interval, prediction_interval, signed, typeset
 
-# points below the median: such an accuracy is written at the edge, not
-# drawn
+# points below the median: such an accuracy is written at the edge,
+# not drawn
 FAR = 6.0
-# half intervals: a claim farther from its range has a triangle at the
-# edge
+# half intervals: a claim farther from its range has a triangle at the edge
 LIMIT = 8.0
 UNITS = {"test_accuracy": "points", "test_loss": "cross-entropy / 10"}
 VERDICT_STYLES = {  # green and red, as in the tables of the pages
@@ -122,8 +121,8 @@ def _draw_seeds(axis: Axes, values: pd.Series, rows: Iterable[int]) -> None:
 def contributions(results: Results, start: str, changes: Iterable[str], end: str) -> ReportFigure:
     """Draw what each change contributes to the difference between two experiments.
 
-    Each of ``changes`` is measured alone, against ``start`` with the same
-    seed. The changes are stacked as if they added up; what is then
+    Each of ``changes`` is measured alone, against ``start`` with the
+    same seed. The changes are stacked as if they added up; what is then
     missing or left over to the measured ``end`` is drawn as the rest.
     Black: 95 % intervals. The numbers are a row per seed: test accuracy
     at start and end in per cent, changes and rest in points.
@@ -164,12 +163,12 @@ def contributions(results: Results, start: str, changes: Iterable[str], end: str
 def scoreboard_figure(judged: pd.DataFrame) -> ReportFigure:
     """Draw our interval for each claim beside the claimed range, a panel per section.
 
-    Claims have different units, but all can be compared in this one: how
-    far our mean lies inside the nearest end of the claimed range
+    Claims have different units, but all can be compared in this one:
+    how far our mean lies inside the nearest end of the claimed range
     (negative: outside), over half the width of our 95 % interval. Its
-    ends, low and high, are 1 from inside, or 0 if all seeds agree. Claims
-    without such an interval (one seed, the bound of the gradient check)
-    are left out, and claims whose quantity cannot decide them.
+    ends, low and high, are 1 from inside, or 0 if all seeds agree.
+    Claims without such an interval (one seed, the bound of the gradient
+    check) are left out, and claims whose quantity cannot decide them.
 
     Parameters
     ----------
@@ -306,8 +305,7 @@ def accuracy_by_parameters(results: Results, names: str | Iterable[str]) -> Repo
 def heat_maps(sweep: pd.DataFrame, quantity: str) -> ReportFigure:
     """Draw an accuracy by learning rate and momentum, a map for each L2 penalty.
 
-    The best cell has a frame. A cell of which a run diverged has no
-    value.
+    The best cell has a frame. A cell of which a run diverged has no value.
 
     Parameters
     ----------

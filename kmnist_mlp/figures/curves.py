@@ -50,13 +50,13 @@ def learning_curves(results: Results, name: str) -> ReportFigure:
     """Draw loss and accuracy by epoch, training and validation, a panel each.
 
     Thin lines are the seeds; the thick line is their mean and the band
-    one standard deviation, until the first seed stops. Dashed: the epoch
-    whose weights are kept, with the test result as a diamond; dotted: the
-    epoch at which training stopped (medians of the seeds). Grey and thin:
-    the curves of the paper's figures, one run on KMNIST.
+    one standard deviation, until the first seed stops. Dashed: the
+    epoch whose weights are kept, with the test result as a diamond;
+    dotted: the epoch at which training stopped (medians of the seeds).
+    Grey and thin: the curves of the paper's figures, one run on KMNIST.
 
-    The numbers are those of :func:`histories` and, as source "paper", the
-    paper's curves, which have no seed, but uncertainties.
+    The numbers are those of :func:`histories` and, as source "paper",
+    the paper's curves, which have no seed, but uncertainties.
     """
     numbers = histories(results, [name]).assign(experiment="ours")
     numbers = numbers.rename(columns={"experiment": "source"})
@@ -119,9 +119,8 @@ def _draw_curves(
 def overlay(results: Results, names: str | Iterable[str], *quantities: str) -> ReportFigure:
     """Draw the learning curves of several experiments together, a panel per quantity.
 
-    Thin lines are the seeds; the thick line is their mean, until the
-    first seed stops. Without a quantity, the validation accuracy is
-    drawn.
+    Thin lines are the seeds; the thick line is their mean, until the first
+    seed stops. Without a quantity, the validation accuracy is drawn.
     """
     names, quantities = results.chosen(names), quantities or ("validation_accuracy",)
     numbers = histories(results, names)[["experiment", "seed", "epoch", *quantities]]
@@ -155,8 +154,8 @@ def _draw_seeds_and_mean(
 ) -> tuple[pd.DataFrame, pd.Series]:
     """Draw seeds thin and their mean thick.
 
-    Return the curves, a column per seed, and their mean: until the first
-    seed stops.
+    Return the curves, a column per seed, and their mean: until the
+    first seed stops.
     """
     curves = rows.pivot(index="epoch", columns="seed", values=column).loc[1:]
     axis.plot(curves.index, curves, lw=0.6, alpha=0.45, **style)

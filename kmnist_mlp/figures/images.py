@@ -125,9 +125,9 @@ def first_layer_weights(
 ) -> ReportFigure:
     """Draw the incoming weights of hidden units as images, a panel per experiment.
 
-    Of the first seed, the units with the largest weights (Euclidean norm)
-    are shown, each on its symmetric scale; red is positive, blue
-    negative.
+    Of the first seed, the units with the largest weights
+    (Euclidean norm) are shown, each on its symmetric scale; red is
+    positive, blue negative.
 
     Parameters
     ----------
@@ -164,8 +164,8 @@ def confusion_matrix(matrix: np.ndarray, data: Dataset) -> ReportFigure:
     Parameters
     ----------
     matrix : ndarray, shape (classes, classes)
-        Counts, or their mean over seeds: rows the true class, columns the
-        predicted one.
+        Counts, or their mean over seeds: rows the true class, columns
+        the predicted one.
     data : Dataset
         Gives the names of the classes.
     """

@@ -58,8 +58,7 @@ def shown_data(
             The numbers, unrounded, for download.
         quantities : tuple of str
         experiments : dict of str to dict
-            Configuration of each experiment by its name, without the
-            seed.
+            Configuration of each experiment by its name, without the seed.
         seeds : tuple of int
 
     Examples
@@ -89,8 +88,8 @@ class ReportFigure:
     numbers : DataFrame
         What is drawn, unrounded.
     finding : str
-        One short sentence with its numbers, which begins the caption; or
-        "".
+        One short sentence with its numbers, which begins the
+        caption; or "".
     data : SimpleNamespace
         What :func:`shown_data` gives.
     strip : str
@@ -115,8 +114,8 @@ def report_figure(
     """Return a figure of the report; each panel is marked if it shows the stand-in.
 
     The parameters are those of :class:`ReportFigure` and
-    :func:`shown_data`; without ``results``, ``data_name`` is that of the
-    data set.
+    :func:`shown_data`; without ``results``, ``data_name`` is that of
+    the data set.
     """
     results = shown.get("results")
     data_name = results.data_name if results else shown.pop("data_name")

@@ -23,11 +23,10 @@ from kmnist_mlp.support.statistics import MISSING, interval, signed
 
 Ablation = Mapping[str, Results]  # by "none", "all", "+name" and "-name"
 
-WAYS = ("added to ours", "within theirs")
 DIGITS = {"test_accuracy": 2, "test_loss": 4}
 WORTH_A_ROW = {"test_accuracy": 0.5, "test_loss": 0.002}  # our choice
-# The quantity of each panel, and the experiments that it sums, by their
-# weights
+# The quantity of each panel, and the experiments that it sums, by
+# their weights
 WALKS = {
     "sigmoid minus tanh, points": ("test_accuracy", {"sigmoid": 1, "baseline": -1}),
     "mean of seven printed losses": ("test_loss", dict.fromkeys(ABLATED, 1 / len(ABLATED))),
@@ -91,8 +90,8 @@ def difference_by_epsilon(differences: pd.DataFrame, data_name: str) -> ReportFi
 def distance(results: Results, quantity: str) -> float:
     """Return the root mean square, over the seven, of our mean minus the printed value.
 
-    The notebook of the published code prints the digits of five of these,
-    all but the baseline and the L2 penalty.
+    The notebook of the published code prints the digits of five of
+    these, all but the baseline and the L2 penalty.
     """
     ours = [results.values(quantity, name).mean() for name in ABLATED]
     printed = [getattr(PAPER[name], quantity) for name in ABLATED]
@@ -129,10 +128,10 @@ def changes(ablation: Ablation) -> pd.DataFrame:
     -------
     DataFrame
         Indexed by deviation, experiment and quantity. Columns added,
-        added_low, added_high (paired change when it alone is added to our
-        algorithm), kept, kept_low, kept_high (the published algorithm
-        minus the same without it) and clear: both have one sign,
-        intervals that exclude 0, and at least the size in
+        added_low, added_high (paired change when it alone is added to
+        our algorithm), kept, kept_low, kept_high (the published
+        algorithm minus the same without it) and clear: both have one
+        sign, intervals that exclude 0, and at least the size in
         :data:`WORTH_A_ROW`. Accuracies are in points.
     """
     rows = []
@@ -159,9 +158,9 @@ def changes_table(numbers: pd.DataFrame) -> pd.DataFrame:
     for (deviation, name, quantity), *values, _ in shown.itertuples():
         unit, factor = units[quantity]
         row = rows.setdefault(f"{deviation}: {title(name)}", {})
-        ways = factor * np.reshape(values, (2, 3))
-        for way, change in zip(WAYS, ways, strict=True):
-            row[f"{unit}, {way}"] = in_words(*change, 1)
+        added, kept = factor * np.reshape(values, (2, 3))
+        row[f"{unit}, added to ours"] = in_words(*added, 1)
+        row[f"{unit}, within theirs"] = in_words(*kept, 1)
     return table_of(rows, "deviation: experiment", numbers=numbers.reset_index())
 
 
@@ -208,8 +207,8 @@ def walk(ablation: Ablation, label: str) -> pd.DataFrame:
     -------
     DataFrame
         Columns quantity (the label), step, start (where a step begins;
-        NaN for a level), value (of a level, or the change), low and high.
-        A step that was not measured is NaN.
+        NaN for a level), value (of a level, or the change), low and
+        high. A step that was not measured is NaN.
     """
     quantity, weights = WALKS[label]
     paper = sum(weight * getattr(PAPER[name], quantity) for name, weight in weights.items())

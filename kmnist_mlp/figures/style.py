@@ -25,8 +25,7 @@ COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY)
 # told apart without any colour
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 JAPANESE = Path(find_spec("matplotlib_fontja").origin).parent / "fonts" / "ipaexg.ttf"
-# inches: two side by side fill a page, one a telephone or a column of
-# print
+# inches: two side by side fill a page, one a telephone or a column of print
 PANEL = 4.2
 
 

@@ -180,10 +180,10 @@ def loss_and_weights(results: Results, names: Iterable[str]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per experiment, in per cent: the standard deviation of the
-        training loss from a straight line over the last ten epochs, as a
-        share of its mean; and the share of the first layer's weights
-        between -0.001 and 0.001.
+        One row per experiment, in per cent: the standard deviation of
+        the training loss from a straight line over the last ten epochs,
+        as a share of its mean; and the share of the first layer's
+        weights between -0.001 and 0.001.
     """
     names, rows = results.chosen(names), {}
     for name in names:
@@ -234,8 +234,8 @@ def saturation(numbers: pd.DataFrame, data_name: str) -> pd.DataFrame:
     -------
     DataFrame
         A row per experiment and weights (initial, kept). A column per
-        hidden layer for the saturated units, and one per layer of weights
-        for the norm of its gradient.
+        hidden layer for the saturated units, and one per layer of
+        weights for the norm of its gradient.
     """
     rows = {}
     for (name, weights), runs in numbers.groupby(["experiment", "weights"], sort=False):
@@ -256,10 +256,10 @@ def gradient_table(ours: pd.DataFrame, pattern: str) -> pd.DataFrame:
     Relative differences are those of
     :func:`kmnist_mlp.experiments.paper_gradients.relative_difference`;
     the paper's are computed from its printed gradients. The last column
-    compares these two gradients with the difference that the paper prints
-    beside them: in five of the eighteen rows they do not agree within the
-    rounding of the printed digits, in four of these only because of the
-    exponent.
+    compares these two gradients with the difference that the paper
+    prints beside them: in five of the eighteen rows they do not agree
+    within the rounding of the printed digits, in four of these only
+    because of the exponent.
 
     Parameters
     ----------
@@ -308,8 +308,7 @@ def passing_table(checks: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
     Parameters
     ----------
     checks : dict of int to DataFrame
-        What
-        :func:`kmnist_mlp.experiments.paper_gradients.gradient_checks`
+        What :func:`kmnist_mlp.experiments.paper_gradients.gradient_checks`
         gives.
     """
     papers, ours = pd.DataFrame(published_gradients()), pd.concat(checks.values())
@@ -378,9 +377,9 @@ def scoreboard(judged: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     judged : DataFrame
-        What :func:`kmnist_mlp.experiments.causes.in_both_readings` gives;
-        or only what :func:`kmnist_mlp.experiments.judge` gives, for
-        claims that the code's runs do not concern.
+        What :func:`kmnist_mlp.experiments.causes.in_both_readings`
+        gives; or only what :func:`kmnist_mlp.experiments.judge` gives,
+        for claims that the code's runs do not concern.
     """
     data_name, rows = judged.attrs.get("data_name", ""), {}
     twice = "verdict_code" in judged
@@ -513,9 +512,9 @@ def reproduced_in_both(judged: pd.DataFrame) -> str:
 def differences_and_causes(judged: pd.DataFrame) -> pd.DataFrame:
     """Return by kind how many claims are reproduced, and why the others are not.
 
-    In the last column, the claims that the text does not reproduce stand
-    by their cause, each with the change of its value that this cause
-    alone brings.
+    In the last column, the claims that the text does not reproduce
+    stand by their cause, each with the change of its value that this
+    cause alone brings.
 
     Parameters
     ----------

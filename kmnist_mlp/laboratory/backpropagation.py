@@ -18,9 +18,9 @@ HERE = Path(__file__).parent
 # Each step: a sentence, its formula, the arrays that it computes, and
 # those it needs.
 STEPS = list(pd.read_csv(HERE / "backpropagation.csv", keep_default_na=False).itertuples())
-# column and row of cells of each array's upper left corner: the forward
-# pass on the left, one layer below the other, and the gradients on the
-# right
+# column and row of cells of each array's upper left corner: the
+# forward pass on the left, one layer below the other, and the
+# gradients on the right
 PLACES = pd.read_csv(HERE / "places.csv", index_col="array")
 
 
@@ -28,14 +28,14 @@ class Backpropagation:
     """One step of training of a 4-3-2 network with one image, number by number.
 
     The numbers are those of :class:`MLP`; only the weighted inputs z1,
-    which it does not keep, are computed separately. The last step has the
-    learning rate 0.1.
+    which it does not keep, are computed separately. The last step has
+    the learning rate 0.1.
 
     Attributes
     ----------
     arrays : list of dict of str to ndarray
-        The arrays that are known after each of :data:`STEPS`, each as a
-        matrix.
+        The arrays that are known after each of :data:`STEPS`, each
+        as a matrix.
     """
 
     def __init__(self) -> None:
@@ -67,9 +67,9 @@ class Backpropagation:
     def figure(self, number: int) -> ReportFigure:
         """Draw all arrays after a step, counted from 0; those not known yet are empty.
 
-        Orange: computed in this step; blue: its inputs. Forward goes from
-        top to bottom, the gradients stand on the right and go from bottom
-        to top.
+        Orange: computed in this step; blue: its inputs. Forward goes
+        from top to bottom, the gradients stand on the right and go from
+        bottom to top.
         """
         step, arrays = STEPS[number], self.arrays[number]
         figure, axis = panel(7.6)

@@ -35,13 +35,13 @@ def hidden_units(run: TrainingResult, data: Dataset, first: int = 0) -> ReportFi
     Parameters
     ----------
     run : TrainingResult
-        If the network has no hidden layer, its outputs (logits) are shown
-        instead.
+        If the network has no hidden layer, its outputs (logits)
+        are shown instead.
     data : Dataset
         The data that it was trained on.
     first : int
-        Of the units, by the Euclidean norm of their weights, the largest
-        first; of the last six, if it is larger.
+        Rank of the first unit shown, by the norm of its weights (0: the
+        largest); at most that of the sixth from the last.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """Networks that run in the page itself, without a server: a drawing pad, and a playground.
 
 A drawing is a list of strokes. :func:`image_of` turns it into an image
-like those of the data, and laboratory/browser/pad.js does the same in the
-browser. The playground trains the paper's network.
+like those of the data, and laboratory/browser/pad.js does the same in
+the browser. The playground trains the paper's network.
 """
 
 import json
@@ -34,20 +34,20 @@ IN_PAGES = ("tanh", "sigmoid", "ReLU")  # the activations that network.js knows
 TRAINING, TEST = 2000, 500
 
 # Measured on KMNIST's 60,000 training images: the ink's bounding box
-# fills the frame along its longer side (27 or 28 pixels in 97 % of them)
-# and is centred along the other to within a pixel (98 %). Twice the ink
-# over its outline, the mean width of a stroke, has the median 2.7; 27 %
-# of the inked pixels are white and 63 % grey. A pen of this radius and
-# edge, both in pixels, has 2.5, 24 % and 65 % on the strokes of the
-# stand-in.
+# fills the frame along its longer side (27 or 28 pixels in 97 % of
+# them) and is centred along the other to within a pixel (98 %). Twice
+# the ink over its outline, the mean width of a stroke, has the median
+# 2.7; 27 % of the inked pixels are white and 63 % grey. A pen of this
+# radius and edge, both in pixels, has 2.5, 24 % and 65 % on the strokes
+# of the stand-in.
 RADIUS, EDGE = 1.1, 1.5
-# In hundredths of the pad: a smaller drawing (a dot) is not blown up any
-# further
+# In hundredths of the pad: a smaller drawing (a dot) is not blown up
+# any further
 EXTENT = 12
 
 # Two characters that old books seldom write in today's form, in the
-# notation of kana.csv. The pad shows these, and today's forms of all ten,
-# as examples.
+# notation of kana.csv. The pad shows these, and today's forms of all
+# ten, as examples.
 OLD_FORMS = pd.read_csv(Path(__file__).with_name("old_forms.csv"), index_col="kana").strokes
 
 
@@ -114,8 +114,8 @@ def drawing_pad(
         Any layers. The page gets its weights in few bits, and its
         standardisation.
     data : Dataset
-        The data that it was trained on, for the names of the classes and
-        its accuracy.
+        The data that it was trained on, for the names of the classes
+        and its accuracy.
     bits : int
         Of a weight: see :func:`kmnist_mlp.beyond.rounded`.
     images : int

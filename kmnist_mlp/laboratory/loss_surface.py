@@ -26,9 +26,9 @@ class LossSurface:
     Across is the direction of the next mini-batch's gradient,
     orthogonalised to the first one and scaled to its length. Steps are
     plain ones, ``w - rate * g`` with the gradient g of the summed
-    cross-entropy: no momentum, penalty, augmentation, dropout or smoothed
-    labels, and batch normalisation as the fixed scale and shift that it
-    is in the trained network.
+    cross-entropy: no momentum, penalty, augmentation, dropout or
+    smoothed labels, and batch normalisation as the fixed scale and
+    shift that it is in the trained network.
 
     Parameters
     ----------
@@ -44,8 +44,8 @@ class LossSurface:
         The run's network "at the start", "after one epoch" and "at the
         end" of training.
     batches : list of (x, y)
-        The two mini-batches: standardised images (batch size, pixels) and
-        labels (batch size,).
+        The two mini-batches: standardised images (batch size, pixels)
+        and labels (batch size,).
 
     Raises
     ------
@@ -80,8 +80,8 @@ class LossSurface:
     def losses(self, stage: str, steps: Iterable[tuple[float, float]]) -> np.ndarray:
         """Return the mean cross-entropy of the mini-batch after steps (along, across): (steps,).
 
-        ``loss(w - a * along - b * across) / batch size`` for each step
-        (a, b).
+        ``loss(w - a * along - b * across) / batch size`` for each
+        step (a, b).
         """
         along, across = self.directions(stage)
         model, (x, y) = self.models[stage], self.batches[0]

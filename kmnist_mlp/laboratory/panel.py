@@ -165,8 +165,8 @@ class Laboratory:
     def start(self, *configs: Config, name: str = "") -> None:
         """Train in the background, while the kernel stays free; errors are shown in the panel.
 
-        A run that may take more than ten minutes waits until it is
-        confirmed.
+        A run that may take more than ten minutes waits until
+        it is confirmed.
 
         Parameters
         ----------

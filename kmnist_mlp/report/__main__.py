@@ -5,8 +5,8 @@
 with ``--single`` it writes one file instead of a folder, and with
 ``--pdf`` it prints that file, too. With ``--in-place`` it executes the
 notebooks of the project themselves, with ``--play`` it copies them to
-``play``, and with ``--course`` it packs ``build/kmnist_course.zip`` for a
-class. What is written appears whole or not at all.
+``play``, and with ``--course`` it packs ``build/kmnist_course.zip`` for
+a class. What is written appears whole or not at all.
 """
 
 import argparse

@@ -1,9 +1,9 @@
 """Copies of the notebooks to play with (`make lab`) or for a class (`make course`).
 
-A copy to play with is never overwritten. It carries the hash of the cells
-that it was made from, so that a later call can tell that the original has
-changed since. The zip holds two folders: ``kmnist_course`` is handed to
-the class, ``kmnist_course_solutions`` is the teacher's.
+A copy to play with is never overwritten. It carries the hash of the
+cells that it was made from, so that a later call can tell that the
+original has changed since. The zip holds two folders: ``kmnist_course``
+is handed to the class, ``kmnist_course_solutions`` is the teacher's.
 """
 
 import hashlib
@@ -27,8 +27,8 @@ CLASS, SOLUTIONS = "kmnist_course", "kmnist_course_solutions"
 RUNS_WITH = (  # what `make lab` needs
     "Makefile", "LICENSE", "pyproject.toml", "constraints.txt", "environment.yml", "kmnist_mlp",
 )  # fmt: skip
-# what goes with the solutions, of docs/: the teacher's page, and what it
-# refers to
+# what goes with the solutions, of docs/: the teacher's page, and what
+# it refers to
 TEACHING = ("teaching.md", "data.md", "benchmark.md", "benchmark.json")
 # tag of a cell: solves the exercise in the cell above it
 SOLUTION = "solution"
@@ -88,9 +88,8 @@ def split_solutions(notebook: NotebookNode) -> tuple[NotebookNode, str]:
 def pack_course(project: Path, output: Path) -> None:
     """Write the zip of a project's committed notebooks, whole or not at all.
 
-    The same project gives the same bytes. The pages keep the outputs of
-    the committed notebooks, without the solutions; the notebooks have
-    neither.
+    The same project gives the same bytes. The pages keep the outputs of the
+    committed notebooks, without the solutions; the notebooks have neither.
 
     Raises
     ------

@@ -105,8 +105,8 @@ def execute_all(paths: list[Path]) -> dict[Path, NotebookNode]:
     Raises
     ------
     ValueError
-        Naming notebook, cell and error of each that failed, when all have
-        ended.
+        Naming notebook, cell and error of each that failed, when
+        all have ended.
     """
     # In the main thread, nbclient's handler of Ctrl-C would end one
     # kernel, and the loop would go on; the threads of a pool leave it to
@@ -148,8 +148,8 @@ def outputs_key(notebook: NotebookNode, data: Dataset) -> str:
     made_with = facts(data, default_seeds())
     made_with["made"] = [pd.__version__, mpl.__version__]
     digest = hashlib.sha256(repr([cells, made_with]).encode())
-    # no list of kinds: a module, a table or saved weights can all decide
-    # an output
+    # no list of kinds: a module, a table or saved weights can all
+    # decide an output
     package = PROJECT / "kmnist_mlp"
     for file in sorted(package.rglob("*")):
         name = file.relative_to(package).as_posix()

@@ -47,8 +47,8 @@ def begin(seeds: Sequence[int] | None = None) -> Dataset:
     Parameters
     ----------
     seeds : sequence of int, optional
-        Those of the results that the notebook shows, if they are not the
-        report's.
+        Those of the results that the notebook shows, if they are
+        not the report's.
     """
     if shell := get_ipython():
         shell.run_line_magic("load_ext", "autoreload")
@@ -87,8 +87,8 @@ def show(
     Parameters
     ----------
     content : ReportFigure or DataFrame
-        A table without ``attrs["shown_data"]`` is itself the numbers for
-        download.
+        A table without ``attrs["shown_data"]`` is itself the
+        numbers for download.
     caption : str
         "Figure S2.1. What is seen." Up to the first full stop and space
         it is the number, which is followed by the finding of a figure.
@@ -139,9 +139,8 @@ def show(
 def show_curves(results: Results, name: str) -> None:
     """Show the learning curves of an experiment with the paper's figure numbers.
 
-    The caption names the experiment: one of one's own, which has no
-    figure in the paper, with what of its configuration is not the
-    default.
+    The caption names the experiment; of one that is not the paper's,
+    also what in its configuration is not the default.
 
     Parameters
     ----------
@@ -245,9 +244,9 @@ def printed(*names: str) -> str:
 def compared(results: Results, name: str, minus: str, of: str = "test_accuracy") -> str:
     """Return how two experiments differ, in words that follow the 95 % interval.
 
-    For example "ReLU has 2.68 points more test accuracy than sigmoid (95 %
-    interval 2.30 to 3.06)"; or "ReLU does not differ measurably from
-    sigmoid in test accuracy (...)"; or "... in every seed".
+    For example "ReLU has 2.68 points more test accuracy than sigmoid
+    (95 % interval 2.30 to 3.06)"; or "ReLU does not differ measurably
+    from sigmoid in test accuracy (...)"; or "... in every seed".
 
     Parameters
     ----------

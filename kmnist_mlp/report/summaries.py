@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from kmnist_mlp.beyond.evaluation import calibration_error_interval
-from kmnist_mlp.beyond.records import Records
+from kmnist_mlp.beyond.records import HELD_OUT, Records
 from kmnist_mlp.experiments import Results, causes, claims, paper, readings, sweep
 from kmnist_mlp.experiments.paper_gradients import would_pass
 from kmnist_mlp.experiments.published_code import DEVIATIONS
@@ -61,8 +61,7 @@ def lowest(results: Results, name: str) -> float:
 def error_factors(results: Results, name: str, other: str) -> pd.Series:
     """Return the mean error of ``name`` as a multiple of that of ``other``.
 
-    At most 10: a quotient whose divisor is almost zero has no exact
-    value.
+    At most 10: a quotient whose divisor is almost zero has no exact value.
     """
     parts = ["training", "validation", "test"]
     right = results.frame.groupby("experiment").mean(numeric_only=True)
@@ -94,7 +93,7 @@ def classifiers(results: Results) -> pd.DataFrame:
     cells = cells.set_axis(names)
     cells.columns = ["test accuracy, %", "measured here, %"]
     final = "multilayer perceptron, the paper's final model"
-    ours = ["89", number(results, "final").removesuffix(" %")]
+    ours = [f"{paper.PAPER['final'].test_accuracy:g}", number(results, "final").removesuffix(" %")]
     ours = pd.DataFrame([ours], [final], cells.columns)
     return pd.concat([ours, cells]).rename_axis(columns="classifier")
 
@@ -140,7 +139,7 @@ def against_ensemble(right: np.ndarray, ensemble: np.ndarray) -> pd.DataFrame:
 
 def higher(records: Records, group: str) -> list[str]:
     """Return the changes that raise the accuracy on held-out clusters (seed 0)."""
-    points = records.changes([group])["held-out clusters"].xs(0, level="seed")
+    points = records.changes([group])[HELD_OUT].xs(0, level="seed")
     return points.index[points > 0].tolist()
 
 

@@ -1,1 +1,1 @@
-"""Helpers below the core: checks of input, memory, standardised images, files, statistics."""
+"""Helpers below the core: checks of input, memory, whole files, statistics, threads, console."""

@@ -91,9 +91,9 @@ class Buffers:
         layers, dtype = model.layer_specs, model.dtype
         hidden = [(batch, units) for units in layers[1:-1]]
         self.inputs: list[Array] = [np.empty(0)] * (len(layers) - 1)
-        # The logits of one class lie next to each other in memory: maxima
-        # and sums over the few classes then run along whole columns,
-        # twice as fast as along many short rows.
+        # The logits of one class lie next to each other in memory:
+        # maxima and sums over the few classes then run along whole
+        # columns, twice as fast as along many short rows.
         self.outputs = [aligned(shape, dtype) for shape in hidden]
         self.outputs += [aligned((layers[-1], batch), dtype).T]
         if backward:

@@ -13,8 +13,8 @@ SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 def interval(values: Iterable[float], one_more: bool = False) -> tuple[float, float, float]:
     """Return the mean over seeds and the ends of its 95 % confidence interval (Student's t).
 
-    With ``one_more``, it is that of :func:`prediction_interval`. One seed
-    says nothing of the scatter: its interval is infinite.
+    With ``one_more``, it is that of :func:`prediction_interval`. One
+    seed says nothing of the scatter: its interval is infinite.
 
     Examples
     --------
@@ -63,9 +63,9 @@ def p_value(values: Iterable[float], low: float, high: float, one_more: bool = F
     """Return the two-sided p-value of the t-test against the nearest end of a range.
 
     The test is whether the mean of the values is that end; or with
-    ``one_more``, whether a further value in the range could come from the
-    same distribution, which is certain (1) if the mean lies in the range.
-    NaN for one value, as it says nothing of the scatter.
+    ``one_more``, whether a further value in the range could come from
+    the same distribution, which is certain (1) if the mean lies in the
+    range. NaN for one value, as it says nothing of the scatter.
 
     Examples
     --------
@@ -202,8 +202,8 @@ def p_text(p: float) -> str:
 def plus_minus(values: Iterable[float], digits: int) -> str:
     r"""Return "mean ± standard deviation" over seeds, or just the value of a single seed.
 
-    Values that are all NaN were not measured: a dash. One whole number in
-    all seeds, such as a last epoch, has no spread and no decimals.
+    Values that are all NaN were not measured: a dash. One whole number
+    in all seeds, such as a last epoch, has no spread and no decimals.
 
     Examples
     --------
@@ -220,8 +220,8 @@ def plus_minus(values: Iterable[float], digits: int) -> str:
     mean = rounded(float(values.mean()), digits)
     if len(values) == 1:
         return mean
-    # no-break spaces: a line must not end between a value and its
-    # uncertainty
+    # no-break spaces: a line must not end between a value and
+    # its uncertainty
     return f"{mean}\u00a0±\u00a0{rounded(float(values.std(ddof=1)), digits)}"
 
 

@@ -19,8 +19,8 @@ def one_blas_thread() -> Iterator[None]:
     """
     from threadpoolctl import OpenBLASController, threadpool_limits  # to predict needs NumPy alone
 
-    # threadpoolctl obeys one thread only, until it is told to forget that
-    # thread
+    # threadpoolctl obeys one thread only, until it is told to forget
+    # that thread
     forget, user = OpenBLASController.clear_controlling_thread, object()
     with _lock:
         forget(force=True)

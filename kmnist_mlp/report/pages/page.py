@@ -44,8 +44,8 @@ def make_pages(notebooks: dict[Path, NotebookNode]) -> list[SimpleNamespace]:
         stem, title, short, summary : str
             Its address, and how the menu and the index page name it.
         content, check : str
-            HTML; ``check`` compares the results with the reference, for
-            maintainers.
+            HTML; ``check`` compares the results with the
+            reference, for maintainers.
         items : list of NotebookNode
             The numbered figures and tables: what
             :func:`kmnist_mlp.report.notebook.show` has written into the

@@ -23,7 +23,6 @@ REPLACED = {
     # it would rule the whole page
     "*{stroke-linejoin: round; stroke-linecap: butt}": "",
 }
-WIDE = 500  # pixels: what is wider than a panel takes a row of its own
 
 
 def gather_panels(cells: list[NotebookNode]) -> None:
@@ -82,7 +81,8 @@ def picture_html(content: str, prefix: str, alt: str, width: float = 0, **_) -> 
     >>> print(picture_html(f"<svg>{path}</svg>", "p", "す su"))
     <svg class="figure" role="img" aria-label="su"><path id="p-a" style="fill: var(--blue)"/></svg>
     """
-    kind = "figure wide" if width > WIDE else "figure"
+    # what is wider than a panel takes a row of its own
+    kind = "figure wide" if width > 500 else "figure"
     alt = " ".join(re.sub(rf"{KANA.pattern}\s*", "", alt).split())
     if not content.startswith("<svg"):
         tag = '<img class="{}" alt="{}" src="data:image/png;base64,{}">'

@@ -47,8 +47,8 @@ def render(notebooks: dict, data: Dataset, single: bool = False) -> dict[str, st
     data : Dataset
         A reader trains networks on some of its images.
     single : bool
-        Whether the pages are parts of one file instead of files of one
-        folder.
+        Whether the pages are parts of one file instead of files
+        of one folder.
 
     Raises
     ------
@@ -113,9 +113,14 @@ def export(notebooks: dict, data: Dataset, output: Path, single: bool) -> None:
         fresh.mkdir()
         for stem, text in files.items():
             (fresh / f"{stem}.html").write_text(text, "utf-8")
-        if output.exists():
-            output.rename(Path(beside, "old"))
-        fresh.rename(output)
+        old = Path(beside, "old")
+        try:
+            if output.exists():
+                output.rename(old)
+            fresh.rename(output)
+        finally:
+            if old.exists() and not output.exists():
+                old.rename(output)
 
 
 def find_browser() -> str | None:

@@ -8,8 +8,7 @@ from pathlib import Path
 from bs4 import BeautifulSoup, NavigableString
 from markupsafe import escape
 
-# Terms that a reader may not know: meaning, and forms if there are
-# several
+# Terms that a reader may not know: meaning, and forms if there are several
 GLOSSARY = tomllib.loads(Path(__file__).with_name("glossary.toml").read_text("utf-8"))
 FORMS = (entry.get("forms", term) for term, entry in GLOSSARY.items())
 TERM = re.compile(rf"\b(?:{'|'.join(f'({form})' for form in FORMS)})\b", re.IGNORECASE)
@@ -27,23 +26,22 @@ def slug(text: str) -> str:
 def finish(page: BeautifulSoup, address: Callable) -> list[dict]:
     """Give headings anchors, fill the contents, mark the text of a page, in place.
 
-    In an article of class "notebook", each term of the glossary is linked
-    where it first occurs.
+    In an article of class "notebook", each term of the glossary is
+    linked where it first occurs.
 
     Parameters
     ----------
     page : BeautifulSoup
-        With one or more articles, whose identifiers are "page-" and a
-        stem.
+        With one or more articles, whose identifiers are "page-" and a stem.
     address : callable
         Takes a stem and an anchor and returns the address of a place.
 
     Returns
     -------
     list of dict
-        What the search finds, each with page, href, title and text: the
-        sections between headings, the captions, and the entries of the
-        glossary.
+        What the search finds, each with page, href, title and text:
+        the sections between headings, the captions, and the entries
+        of the glossary.
     """
     articles, found = page.find_all("article"), []
     for article in articles:
