@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from doctest import DocTestFinder, DocTestRunner
 from pathlib import Path
 from runpy import run_path
 from types import SimpleNamespace
@@ -41,6 +42,11 @@ def test_the_products_are_those_of_forward_and_backward_pass(run, monkeypatch):
     step += [((16, 32), (32, 10), (16, 10)), ((32, 10), (10, 16), (32, 16))]
     step += [((64, 32), (32, 16), (64, 16))]
     assert Counter(shapes) == dict.fromkeys(step, 480 // 32)
+
+
+def test_the_example_of_the_table_runs():
+    (example,) = DocTestFinder().find(benchmark.table, "table", globs=vars(benchmark))
+    assert DocTestRunner().run(example).failed == 0
 
 
 def test_the_tables_in_the_documentation_are_those_of_the_committed_measurements():
