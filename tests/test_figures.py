@@ -315,17 +315,19 @@ def test_claims_are_drawn_in_halves_of_their_interval(small_results):
     assert [*numbers[["low", "high"]].iloc[4]] == [0, 0]
     assert [axis.get_title(loc="left") for axis in axes] == [f"Section {n}" for n in (2, 3, 5)]
     assert figure.finding.startswith("7 claims with an interval over seeds: 3 not reproduced, 2 ")
-    found = [line for axis in axes for line in axis.lines if len(line.get_xdata())]
-    rows = zip(numbers.itertuples(), found[::3], found[1::3], found[2::3], strict=True)
-    for row, bar, mark, code in rows:
-        close(bar.get_xdata(), np.clip([row.low, row.high], -9, 9))
-        close(mark.get_xdata(), np.clip(row.inside, -8, 8))
+    found = [line for axis in axes for line in axis.lines if len(line.get_xdata())][::-1]
+    for row in numbers.itertuples():
         marker, colour = VERDICT_STYLES[row.verdict]
-        if abs(row.inside) > 8:
+        if abs(row.inside) > 8:  # beyond the axis: a triangle alone
             marker = "<" if row.inside < 0 else ">"
+        else:
+            close(found.pop().get_xdata(), [row.low, row.high])
+        mark, code = found.pop(), found.pop()
+        close(mark.get_xdata(), np.clip(row.inside, -8, 8))
         assert (mark.get_marker(), mark.get_color()) == (marker, colour)
         assert (mark.get_markerfacecolor() == "white") == (row.claim == "a printed number")
         assert (code.get_marker(), code.get_color()) == VERDICT_STYLES[row.verdict_code]
+    assert not found
     written = [text for axis in axes for text in texts(axis).values()]
     assert written == [f"{row.number}  {row.claim}" for row in numbers.itertuples()]
 

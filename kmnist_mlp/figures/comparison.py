@@ -208,10 +208,10 @@ def _draw_claims(numbers: pd.DataFrame, heading: str) -> Figure:
             axis.plot([], [], marker, color=colour, ms=5.5, label=verdict)
     for row, place in zip(numbers.itertuples(), places, strict=True):
         marker, colour = VERDICT_STYLES[row.verdict]
-        ends = np.clip([row.low, row.high], -LIMIT - 1, LIMIT + 1)
-        axis.plot(ends, [place, place], color=colour, lw=1.6)
         if abs(row.inside) > LIMIT:
             marker = ">" if row.inside > 0 else "<"
+        else:
+            axis.plot([row.low, row.high], [place, place], color=colour, lw=1.6)
         face = "white" if row.one_run else colour
         middle = np.clip(row.inside, -LIMIT, LIMIT)
         axis.plot(middle, place, marker, color=colour, ms=5.5, mfc=face)
