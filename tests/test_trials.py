@@ -143,8 +143,8 @@ def test_steps_and_changes_have_a_row_each_with_the_mean_of_both_parts(records):
             marks = [(own.mean(), row + 0.2 * number) for row, own in enumerate(values)]
             assert_drawn(axis, {label: marks})
     lost = pd.Series({name: change(records, name).mean() for name in LEFT_OUT})
-    for words, name in (("lowest mean is", lost.idxmin()), ("the highest", lost.idxmax())):
-        assert f"{words} that of {name} ({signed(lost[name], 2)}" in changes.finding
+    for words, name in (("between", lost.idxmin()), ("and", lost.idxmax())):
+        assert f"{words} {signed(lost[name], 2)} points without {name}" in changes.finding
     first = pd.Series({title: accuracy(records, title)[0] for title in STEPS})
     assert f"from {first.iloc[0]:.1f} % to {first.iloc[-1]:.1f} %" in steps.finding
     gain = first.diff()
@@ -176,12 +176,13 @@ def test_strengths_and_sizes_are_drawn_as_means_over_seeds(records):
     for panel, (part, label) in zip(figure.panels, PARTS.items(), strict=True):
         (axis,) = panel.axes
         assert axis.get_title(loc="left") == label
+        best = []
         for epochs in (5, 20, 60):
             title = f"strength {{:g}}, {epochs} epochs"
             expected = points("strength", title, (0, 0.5, 1, 1.5), part)
             assert_drawn(axis, {f"{epochs} epochs": expected})
-            best, _ = max(expected, key=lambda point: point[1])
-            assert part == "validation" or f"{best:g} at {epochs} epochs" in figure.finding
+            best.append(f"{max(expected, key=lambda point: point[1])[0]:g}")
+        assert f"{', '.join(best)} on {label}" in figure.finding
     figure = trials.sizes_figure(records)
     (axis,), first = figure.panels[0].axes, []
     crosses = [line.get_xydata() for line in axis.lines if line.get_marker() == "x"]
@@ -245,7 +246,7 @@ def test_robustness_has_a_panel_per_corruption_and_a_line_per_model():
         line = [(s, 100 * accuracy - 10 * s) for s in (0, 1, 3)]
         assert_drawn(axes[corruption], {model: line})
     assert len({axis.get_ylim() for axis in axes.values()}) == 1
-    assert "lowest accuracy is 40 % (b, noise: 3)" in figure.finding
+    assert "a and b at the highest severity: 60 % and 50 % (shift: 3), 50 %" in figure.finding
 
 
 # ---- corruptions, test-time augmentation, statistics of shares -----------------------------------

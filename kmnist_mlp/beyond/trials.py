@@ -224,9 +224,9 @@ def changes_figure(records: Records) -> ReportFigure:
     points = records.changes(["left out"])
     means = points[HELD_OUT].groupby("title").mean()
     finding = (
-        f"On held-out clusters, the lowest mean is that of {means.idxmin()} "
-        f"({signed(means.min(), 2)} points), the highest that of {means.idxmax()} "
-        f"({signed(means.max(), 2)})."
+        "On held-out clusters, mean accuracy changes by between "
+        f"{signed(means.min(), 2)} points without {means.idxmin()} "
+        f"and {signed(means.max(), 2)} points without {means.idxmax()}."
     )
     numbers = by_part(points, "change", POINTS)
     figure = draw_rows(numbers, "change", "part", POINTS, CHANGE)
@@ -243,9 +243,9 @@ def ranking_figure(records: Records) -> ReportFigure:
     correlation = numbers.short.rank().corr(numbers.long.rank())
     alike = (np.sign(numbers.short) == np.sign(numbers.long)).sum()
     finding = (
-        f"The order at {SHORT} epochs and at {LONG} has a rank correlation of "
-        f"{correlation:.2f} (Spearman); {alike} of {len(numbers)} differences have the "
-        "same sign."
+        f"The changes on held-out clusters after {SHORT} and after {LONG} epochs have a "
+        f"rank correlation of {correlation:.2f} (Spearman) with the first seed; "
+        f"{alike} of {len(numbers)} have the same sign in both."
     )
     numbers = numbers.rename_axis("left_out").reset_index()
     lengths = {"short": f"{SHORT} epochs", "long": f"{LONG} epochs"}
@@ -260,10 +260,10 @@ def strength_figure(records: Records) -> ReportFigure:
     words = numbers.pop("title").str.split("[ ,]+", expand=True)
     numbers.insert(0, "strength", words[1].astype(float))
     numbers.insert(1, "epochs", words[2].astype(int))
-    means = numbers.groupby(["part", "epochs", "strength"])[PERCENT].mean()[HELD_OUT]
-    highest = means.groupby("epochs").idxmax()
-    best = (f"{strength:g} at {epochs} epochs" for epochs, strength in highest)
-    finding = f"Highest on held-out clusters at strength {', '.join(best)}."
+    means = numbers.groupby(["epochs", "part", "strength"])[PERCENT].mean()
+    best = means.unstack().idxmax(axis=1).map("{:g}".format).unstack()
+    texts = "; ".join(f"{', '.join(values)} on {part}" for part, values in best.items())
+    finding = f"Best strength after {', '.join(map(str, best.index))} epochs: {texts}."
     drawn = numbers.assign(length=numbers.epochs.map("{} epochs".format))
     labels = {"xlabel": "strength of the augmentation", "ylabel": ACCURACY}
     panels = [
@@ -368,9 +368,9 @@ def robustness_figure(numbers: pd.DataFrame) -> ReportFigure:
         draw_series(rows, "severity", "accuracy", "model", xlabel=corruption, **axes)
         for corruption, rows in percent.groupby("corruption", sort=False)
     ]
-    worst = percent.loc[percent.accuracy.idxmin()]
-    finding = (
-        f"The lowest accuracy is {worst.accuracy:.0f} % ({worst.model}, "
-        f"{worst.corruption}: {worst.severity:g})."
-    )
+    most = percent.groupby("corruption").severity.transform("max")
+    last = percent[percent.severity == most].groupby(["corruption", "severity"], sort=False)
+    said = (f"{' and '.join(a.map('{:.0f} %'.format))} ({x}: {s:g})" for (x, s), a in last.accuracy)
+    models = " and ".join(percent.model.unique())
+    finding = f"Accuracy of {models} at the highest severity: {', '.join(said)}."
     return on_kmnist(panels, numbers, finding)

@@ -14,7 +14,7 @@ from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures.report_figure import ReportFigure, report_figure, title
 from kmnist_mlp.figures.style import PANEL, heat_map, legend_above, panel
-from kmnist_mlp.support.colours import GREEN, GREY, ORANGE
+from kmnist_mlp.support.colours import GREEN, GREY, ON_PALE, ORANGE
 from kmnist_mlp.support.statistics import in_percent
 
 GAP = 2  # pixels between images
@@ -176,7 +176,7 @@ def confusion_matrix(matrix: np.ndarray, data: Dataset) -> ReportFigure:
     below = [label.replace(" ", "\n") for label in labels]  # in two lines
     seen = pd.DataFrame(errors, labels, below)
     heat_map(axis, seen.where(errors >= 0.05), fontsize=8, cmap="Oranges", vmin=0)
-    style = {"ha": "center", "va": "center", "fontsize": 8, "weight": "bold"}
+    style = {"ha": "center", "va": "center", "fontsize": 8, "weight": "bold", "color": ON_PALE}
     for place, share in enumerate(np.diag(percent)):
         if share >= 0.05:
             axis.text(place + 0.5, place + 0.5, f"{share:.1f}", **style)

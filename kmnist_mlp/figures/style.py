@@ -107,13 +107,13 @@ def heat_map(
     mesh = axis.pcolormesh(cells, edgecolor="none", **style)
     centred = {"ha": "center", "va": "center", "fontsize": fontsize}
     for (row, column), value in np.ndenumerate(cells.to_numpy()):
-        text, colour = missing, "black"
+        text, colour = missing, ON_PALE
         if np.isfinite(value):
             pale = np.dot(mesh.to_rgba(value)[:3], (0.3, 0.6, 0.1)) > 0.5
             text, colour = f"{value:.1f}", ON_PALE if pale else ON_DARK
         axis.text(column + 0.5, row + 0.5, text, color=colour, **centred)
     axis.set_xticks(np.arange(cells.shape[1]) + 0.5, cells.columns)
-    axis.set_yticks(np.arange(cells.shape[0]) + 0.5, cells.index)
+    axis.set(yticks=np.arange(len(cells)) + 0.5, yticklabels=cells.index, facecolor=ON_DARK)
     axis.invert_yaxis()
     axis.grid(False)
     return mesh
