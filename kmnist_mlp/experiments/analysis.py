@@ -1,12 +1,12 @@
 """What trained networks and the data show: errors, saturated units, and a distribution shift.
 
-**Distribution shift.** Validation accuracy is far above test accuracy.
-The gap nearly closes when training and test images are pooled and
-re-split at random; test images lie farther from the training images than
-validation images do; and a network can tell them apart. What the cause
-is, none of this shows. Probably the test images come from other writers;
-the data set does not say (an open question:
-https://github.com/rois-codh/kmnist/issues/17).
+**Distribution shift.** Validation accuracy is far above test
+accuracy. The gap nearly closes when training and test images are
+pooled and re-split at random; test images lie farther from the
+training images than validation images do; and a network can tell
+them apart. What the cause is, none of this shows. Probably the
+test images come from other writers; the data set does not say (an
+open question: https://github.com/rois-codh/kmnist/issues/17).
 """
 
 from collections.abc import Iterable
@@ -147,9 +147,9 @@ def analyse_errors(runs: Iterable[TrainingResult], data: Dataset) -> ErrorAnalys
 def layer_table(model: MLP, x: np.ndarray, y: np.ndarray) -> pd.DataFrame:
     """Return the share of saturated units and the size of the gradient, layer by layer.
 
-    A unit is saturated for an image where f' is below 5 % of its largest
-    value: tanh at ``|z| > 2.18``, sigmoid at ``|z| > 4.36``. ReLU is
-    saturated where it is inactive (output 0).
+    A unit is saturated for an image where f' is below 5 % of its
+    largest value: tanh at ``|z| > 2.18``, sigmoid at ``|z| > 4.36``.
+    ReLU is saturated where it is inactive (output 0).
 
     The gradient is that of the cross-entropy of one image. For a
     layer's weights it is the outer product of the layer's inputs a and
@@ -174,8 +174,9 @@ def layer_table(model: MLP, x: np.ndarray, y: np.ndarray) -> pd.DataFrame:
     Notes
     -----
     Source: Glorot and Bengio 2010,
-    https://proceedings.mlr.press/v9/glorot10a.html, follow saturation and
-    gradients layer by layer; the bound of 5 % is a choice of this project.
+    https://proceedings.mlr.press/v9/glorot10a.html, follow
+    saturation and gradients layer by layer; the bound of 5 % is a
+    choice of this project.
 
     Examples
     --------
@@ -309,8 +310,9 @@ def pooled_comparison(published: Results, mixed: Results) -> pd.DataFrame:
 def nearest_distances(data: Dataset) -> dict[str, np.ndarray]:
     """Return distances of validation and test images to the nearest image of the training split.
 
-    Euclidean distance of the pixels as fractions of full ink, in chunks
-    of the training split by ``|a - b|^2 = |a|^2 - 2 a.b + |b|^2``.
+    Euclidean distance of the pixels as fractions of full ink, in
+    chunks of the training split by
+    ``|a - b|^2 = |a|^2 - 2 a.b + |b|^2``.
 
     Parameters
     ----------

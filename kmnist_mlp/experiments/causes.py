@@ -1,10 +1,10 @@
 """Each claim as the paper's text describes it and as its code ran it, and why the two differ.
 
-The published code deviates from our algorithm, and so from the text or
-where the text is silent, in the ways that published_code.py names. Each
-deviation was added alone to our algorithm ("+name") and left out alone
-of theirs ("-name"); which of them moves a claim, both times, is its
-cause. All of this was measured on KMNIST.
+The published code deviates from our algorithm, and so from the text
+or where the text is silent, in the ways that published_code.py names.
+Each deviation was added alone to our algorithm ("+name") and left out
+alone of theirs ("-name"); which of them moves a claim, both times, is
+its cause. All of this was measured on KMNIST.
 """
 
 from collections.abc import Iterable, Mapping
@@ -52,14 +52,15 @@ def in_both_readings(
     Returns
     -------
     DataFrame
-        With the columns mean_code and verdict_code (empty for what the
-        code's runs lack); for a claim that is not reproduced, by
-        :data:`CAUSE_RULE`, cause (or :data:`NOT_FOUND`, or
+        With the columns mean_code and verdict_code (empty for what
+        the code's runs lack); for a claim that is not reproduced,
+        by :data:`CAUSE_RULE`, cause (or :data:`NOT_FOUND`, or
         :data:`NOT_MEASURED` if no deviation was taken alone in its
-        experiments; else empty), cause_change, cause_low, cause_high (of
-        the claim's value, when the cause alone is added to our algorithm),
-        cause_share (of the distance) and also (further causes). There are
-        no causes on another data set than KMNIST.
+        experiments; else empty), cause_change, cause_low,
+        cause_high (of the claim's value, when the cause alone is
+        added to our algorithm), cause_share (of the distance) and
+        also (further causes). There are no causes on another data
+        set than KMNIST.
     """
     ablation = published_readings() if ablation is None else ablation
     stated = {claim.statement: claim for claim in claims}
@@ -90,8 +91,8 @@ def causes(claim: Claim, ablation: Mapping[str, Results]) -> list[dict[str, floa
     Returns
     -------
     list of dict
-        Items cause, cause_change, cause_low, cause_high and cause_share,
-        as in :func:`in_both_readings`.
+        Items cause, cause_change, cause_low, cause_high and
+        cause_share, as in :func:`in_both_readings`.
     """
     ours, theirs = (values_of(claim, ablation[name]) for name in ("none", "all"))
     if ours is None or theirs is None:

@@ -15,8 +15,8 @@ from kmnist_mlp.experiments.paper import PAPER, RULES, read_published
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.support import statistics
 
-# percentage points: a smaller difference is "no difference"; our choice,
-# as in RULE
+# percentage points: a smaller difference is "no difference"; our
+# choice, as in RULE
 NO_DIFFERENCE = 0.5
 RULE = " ".join(RULES["claims"].split())
 VERDICTS = ("reproduced", "not reproduced", "no effect", "undecided")
@@ -41,10 +41,10 @@ class Claim:
     statement : str
         The claim in our words.
     quantity : str
-        A column of the results: "test_accuracy" or another accuracy (in
-        percentage points here), "generalisation_gap" (training minus
-        validation), "test_loss", "stopped_epoch", ...; or
-        "gradient_difference".
+        A column of the results: "test_accuracy" or another accuracy
+        (in percentage points here), "generalisation_gap"
+        (training minus validation), "test_loss", "stopped_epoch",
+        ...; or "gradient_difference".
     experiment : str
         The experiment whose quantity it is.
     ranges : tuple of (float, float)
@@ -60,15 +60,16 @@ class Claim:
     kind : str
         One of :data:`KINDS`. Verdicts are counted for each kind.
     our_threshold : bool
-        Whether an end of the range is a number that we chose for a word
-        of the paper: 1 point for "much better", 5 points for "no
-        satisfying accuracy", 5 % of the loss for "fluctuates", half of
-        the weights for "many", 0.5 points for "no difference", 22.5 to
-        27.5 for "about 25".
+        Whether an end of the range is a number that we chose for a
+        word of the paper: 1 point for "much better", 5 points for "no
+        satisfying accuracy", 5 % of the loss for "fluctuates", half
+        of the weights for "many", 0.5 points for "no difference",
+        22.5 to 27.5 for "about 25".
     doubt : str
         Why the quantity cannot decide the claim; empty if it can.
     number : int
-        Of the claim among all of the paper's, from 1; 0 for another claim.
+        Of the claim among all of the paper's, from 1; 0
+        for another claim.
 
     Examples
     --------
@@ -95,9 +96,10 @@ def rounding_limits(printed: float, quantity: str = "test_accuracy") -> tuple[fl
 
     An accuracy is rounded to nearest. A loss may have been rounded or
     truncated, and its limits hold both: the notebook of the paper's
-    authors shows the digits behind five of them, and .05737 is printed as
-    .0573, .06985 as .0698. (.06159 is printed as .0618, which is neither.)
-    Source: https://github.com/Ruizhang666/Mnist-MLP_from_scratch
+    authors shows the digits behind five of them, and .05737 is
+    printed as .0573, .06985 as .0698. (.06159 is printed as .0618,
+    which is neither.) Source:
+    https://github.com/Ruizhang666/Mnist-MLP_from_scratch
 
     Examples
     --------
@@ -140,8 +142,8 @@ def verdict(low: float, high: float, claim: Claim) -> str:
     Parameters
     ----------
     low, high : float
-        Ends of the interval: of the next run for a claim about one run,
-        else of the mean.
+        Ends of the interval: of the next run for a claim about one
+        run, else of the mean.
     claim : Claim
 
     Returns
@@ -203,17 +205,18 @@ def judge(
     Returns
     -------
     DataFrame
-        Columns number (of the claim among all of the paper's), section,
-        kind, claim, quantity, experiment, minus, one_run, our_threshold,
-        low, high (the claimed range), mean, ranges (all that must hold)
-        and values (one per seed), both as text, inside (how far the mean
-        lies inside the range, negative outside; of several the
-        smallest), interval_low, interval_high, verdict, p (of the t-test
-        against the nearest end of the range; for "no effect" that of
-        equivalence; NaN without a test), note (why there is no test),
-        p_holm (corrected for the number of these tests; source: Holm
-        1979, Scand. J. Statist. 6, 65) and corrected (the verdict by
-        these: a claim that is rejected no more is "no longer rejected",
+        Columns number (of the claim among all of the paper's),
+        section, kind, claim, quantity, experiment, minus, one_run,
+        our_threshold, low, high (the claimed range), mean, ranges
+        (all that must hold) and values (one per seed), both as text,
+        inside (how far the mean lies inside the range, negative
+        outside; of several the smallest), interval_low,
+        interval_high, verdict, p (of the t-test against the nearest
+        end of the range; for "no effect" that of equivalence; NaN
+        without a test), note (why there is no test), p_holm
+        (corrected for the number of these tests; source: Holm 1979,
+        Scand. J. Statist. 6, 65) and corrected (the verdict by these:
+        a claim that is rejected no more is "no longer rejected",
         another one that was decided "undecided").
 
     Examples
@@ -293,9 +296,9 @@ def printed_outside(judged: pd.DataFrame) -> tuple[int, int, float]:
 def losses_above(results: Results) -> tuple[int, int, float]:
     """Return how many printed losses lie above our mean, of how many, and the sign test's p-value.
 
-    The p-value is that of a fair coin, two-sided. Experiments that were
-    not run do not count, and L1 of 0.000001, the same measurement as the
-    baseline, not a second time.
+    The p-value is that of a fair coin, two-sided. Experiments that
+    were not run do not count, and L1 of 0.000001, the same
+    measurement as the baseline, not a second time.
     """
     from scipy.stats import binomtest  # only here, as it loads slowly
 

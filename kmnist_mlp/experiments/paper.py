@@ -42,7 +42,8 @@ class Published:
         and normalisation help, and that the network is far better than
         its linear counterpart.
     figures : tuple of int
-        The numbers of its loss and accuracy figures; empty if it has none.
+        The numbers of its loss and accuracy figures; empty if
+        it has none.
     test_loss : float or None
         Reported loss.
     test_accuracy : float or None
@@ -108,11 +109,12 @@ def published_gradients() -> list[dict[str, Any]]:
 def paper_curves(figures: Iterable[int], what: str = "value") -> pd.DataFrame:
     """Return the curves of figures of the paper: those of a loss, of an accuracy, or of both.
 
-    They were read from the pictures by this project; the authors' numbers
-    are not printed. Each axis was calibrated with its ticks, and both lines
-    of a figure were fitted with one vertex per epoch. The uncertainty is a
-    cautious bound: line width, calibration and slope. Source: the report as
-    PDF in https://github.com/Ruizhang666/Mnist-MLP_from_scratch
+    They were read from the pictures by this project; the authors'
+    numbers are not printed. Each axis was calibrated with its ticks,
+    and both lines of a figure were fitted with one vertex per epoch.
+    The uncertainty is a cautious bound: line width, calibration and
+    slope. Source: the report as PDF in
+    https://github.com/Ruizhang666/Mnist-MLP_from_scratch
 
     Parameters
     ----------
@@ -143,7 +145,8 @@ def paper_curves(figures: Iterable[int], what: str = "value") -> pd.DataFrame:
 def offset_and_rest(curves: pd.DataFrame, others: pd.DataFrame) -> tuple[float, float]:
     """Return by how much curves lie above others, and the standard deviation around that.
 
-    All curves have one offset. Epochs that only one side has do not count.
+    All curves have one offset. Epochs that only one side has
+    do not count.
 
     Examples
     --------

@@ -76,7 +76,8 @@ def differences_by_epsilon(data: Dataset, seed: int = 0) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Index epsilon, one column per gradient: (weight, index, pattern).
+        Index epsilon, one column per gradient:
+        (weight, index, pattern).
     """
     patterns, columns = list(paper_patterns(data, seed)), {}
     for step in 10.0 ** -np.arange(1, 9):
@@ -141,9 +142,9 @@ def would_pass(gradients: Iterable[float], factor: float) -> int:
 
 BUGS, CHECKS = RULES["planted_bugs"], RULES["gradient_checks"]
 RELATIVE_BOUND = 1e-4  # our choice: the paper's number, but relative
-# Our choice: with the paper's 1e-2 the error of the central difference
-# itself can exceed the relative bound where a gradient is close to zero,
-# and correct code would be rejected.
+# Our choice: with the paper's 1e-2 the error of the central
+# difference itself can exceed the relative bound where a gradient is
+# close to zero, and correct code would be rejected.
 EPSILON = 1e-4
 
 
@@ -160,7 +161,8 @@ def backpropagation(
     bug : str
         A name in :data:`BUGS`.
     before : list of ndarray, optional
-        What was returned for the mini-batch before; "accumulation" adds it.
+        What was returned for the mini-batch before;
+        "accumulation" adds it.
 
     Returns
     -------
@@ -229,8 +231,8 @@ def slopes(
         weighted, found = a @ W + b, []
         for a_i in [*a.T, np.ones(len(x))]:  # a bias is a weight whose input is 1
             moves = epsilon * a_i[:, None, None] * np.eye(weighted.shape[1])
-            # weighted inputs (2, images, variants, units): a step up, a
-            # step down
+            # weighted inputs (2, images, variants, units): a step up,
+            # a step down
             z = weighted[:, None] + np.stack([moves, -moves])
             for V, c in list(zip(model.weights, model.biases, strict=True))[layer + 1 :]:
                 z = f(z) @ V + c

@@ -34,9 +34,9 @@ def facts(data: Dataset, seeds: list[int]) -> dict[str, str]:
 @lru_cache(maxsize=1)
 def commit() -> str:
     """Return the commit that is checked out, and whether the files are exactly its own."""
-    # With its folder named, git takes no repository that lies around an
-    # unpacked archive of this project, and does not refuse a checkout of
-    # another user; its code is running already.
+    # With its folder named, git takes no repository that lies around
+    # an unpacked archive of this project, and does not refuse a
+    # checkout of another user; its code is running already.
     git = "git --git-dir=.git --work-tree=. status --porcelain=v2 --branch"
     try:
         told = subprocess.check_output(
@@ -58,8 +58,9 @@ def blas_libraries() -> dict[str, int]:
     from threadpoolctl import threadpool_info
 
     pools = [pool for pool in threadpool_info() if pool.get("user_api") == "blas"]
-    # NumPy's own, if it brought one (SciPy brings another), in its folder
-    # or in numpy.libs beside it; else the one that all of conda shares
+    # NumPy's own, if it brought one (SciPy brings another), in its
+    # folder or in numpy.libs beside it; else the one that all of
+    # conda shares
     folder = str(Path(np.__file__).resolve().parent)
     brought = [pool for pool in pools if pool.get("filepath", "").startswith(folder)]
     found = {}

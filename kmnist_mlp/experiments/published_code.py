@@ -1,12 +1,12 @@
 """The algorithm that the paper's published code runs, written anew beside this project's own.
 
 One of the authors published the code of the report,
-github.com/Ruizhang666/Mnist-MLP_from_scratch. Where it differs from the
-report's text, and from this project, is stated here as facts; no line of
-it is used. Each difference is a name in :data:`DEVIATIONS`. Without any
-of them, :func:`train_as_published` is the algorithm of
-:func:`kmnist_mlp.train`; with all of them, it is that of the published
-code. readings.py measures which of them explains what.
+github.com/Ruizhang666/Mnist-MLP_from_scratch. Where it differs from
+the report's text, and from this project, is stated here as facts; no
+line of it is used. Each difference is a name in :data:`DEVIATIONS`.
+Without any of them, :func:`train_as_published` is the algorithm of
+:func:`kmnist_mlp.train`; with all of them, it is that of the
+published code. readings.py measures which of them explains what.
 
 Shapes are ``(images, units)``. ``x`` holds standardised images, a row
 each; ``y`` class indices.
@@ -33,9 +33,9 @@ DEVIATIONS = {
     for row in read_published("choices.csv")
     if row["status"] == "deviation"
 }
-# The published dictionaries' early_stop_epoch is the number of epochs.
-# All configurations that the notebook prints have 25 where the text has
-# a patience of 5; the final model's has 30.
+# The published dictionaries' early_stop_epoch is the number of
+# epochs. All configurations that the notebook prints have 25 where
+# the text has a patience of 5; the final model's has 30.
 EPOCHS_FOR_PATIENCE = {5: 25}
 STORED_L2 = 1e-4  # in every printed configuration, also where the text has no penalty
 
@@ -136,13 +136,14 @@ def backward(model: MLP, inputs: Arrays, slopes: Arrays, log_p: Array, y: Array)
 def step(w: Array, g: Array, before: Array, config: Config, names: frozenset[str]) -> Array:
     """Change one array of parameters, given its gradient g; return what the next step needs.
 
-    Momentum: ``v <- 0.9 v + 0.1 g`` and ``w <- w - rate * v``. Over two
-    mini-batches, v is ``0.9 g_before + 0.1 g`` instead, and g_before is
-    0 at first. The gradient g has the penalties' part,
-    ``L1 * sign(w) + 2 * L2 * w``, unless they act outside the momentum:
-    ``w <- w - rate * (v + 2 * L2 * w)``, and for the L1 of the stored
-    cell, which has no sign, ``w <- w - rate * (v + L1)``. The factors L1
-    and L2 are those of the experiment's caption; biases have no penalty.
+    Momentum: ``v <- 0.9 v + 0.1 g`` and ``w <- w - rate * v``. Over
+    two mini-batches, v is ``0.9 g_before + 0.1 g`` instead, and
+    g_before is 0 at first. The gradient g has the penalties' part,
+    ``L1 * sign(w) + 2 * L2 * w``, unless they act outside the
+    momentum: ``w <- w - rate * (v + 2 * L2 * w)``, and for the L1 of
+    the stored cell, which has no sign, ``w <- w - rate * (v + L1)``.
+    The factors L1 and L2 are those of the experiment's caption;
+    biases have no penalty.
     """
     L1, L2, outside = config.L1_penalty, config.L2_penalty, 0.0
     if w.ndim == 2:
@@ -179,7 +180,8 @@ def train_as_published(
     Parameters
     ----------
     config : Config
-        Without the options that go beyond the paper; tanh, sigmoid or ReLU.
+        Without the options that go beyond the paper; tanh,
+        sigmoid or ReLU.
     data : Dataset
     deviations : iterable of str
         Names in :data:`DEVIATIONS`; what is not :func:`applicable`
@@ -190,9 +192,9 @@ def train_as_published(
     Returns
     -------
     TrainingResult
-        Its duration is not measured (0). Its model has the weights that
-        are kept, and not the deviations: what it predicts is not what
-        was measured here.
+        Its duration is not measured (0). Its model has the weights
+        that are kept, and not the deviations: what it predicts is not
+        what was measured here.
 
     Examples
     --------

@@ -10,8 +10,8 @@ standardises them; the baseline is trained on both, too.
 **Published code.** ``make measure WHAT=published`` trains the
 experiments by this project's algorithm ("none") and by that of the
 published code ("all"), then, for seven of them, each deviation of
-published_code.py added to the first alone ("+clipping") and left out of
-the second alone ("-clipping").
+published_code.py added to the first alone ("+clipping") and left out
+of the second alone ("-clipping").
 """
 
 from collections.abc import Iterable
@@ -95,8 +95,9 @@ def measure(data: Dataset) -> None:
 # ---- the published code --------------------------------------------------------------------------
 
 ABLATION = pd.read_csv(PUBLISHED / "ablation.csv")
-# Four deviations that hardly change a result are measured with the three
-# activations alone; the form of the penalty, where there is an L1 penalty.
+# Four deviations that hardly change a result are measured with the
+# three activations alone; the form of the penalty, where there is an
+# L1 penalty.
 MINOR = {"L2 outside", "clipping", "one draw", "batch 129"}
 # The experiments of which each other deviation is measured. Those left
 # out differ from these in little but a penalty or the learning rate.

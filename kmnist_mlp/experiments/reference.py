@@ -111,16 +111,16 @@ def distance_results(parts: Mapping[str, np.ndarray], data_name: str) -> Results
 
 # ---- measuring -----------------------------------------------------------------------------------
 
-# OpenBLAS's kernels for older and other processors add in another order
-# and with other instructions; float64 rounds differently throughout.
-# The number of BLAS threads is no variant: a training run always uses
-# one (tests/test_training.py). A kernel that this processor cannot
-# execute is left out.
+# OpenBLAS's kernels for older and other processors add in another
+# order and with other instructions; float64 rounds differently
+# throughout. The number of BLAS threads is no variant: a training run
+# always uses one (tests/test_training.py). A kernel that this
+# processor cannot execute is left out.
 VARIANTS = ("Haswell", "SkylakeX", "Zen", "Sandybridge", "Prescott", "float64")
-# A tolerance is FACTOR times the largest deviation of any variant in any
-# seed of the experiment, and at least FLOOR: two images of KMNIST, of
-# 10,000 or of a tenth of the training split; the rounding of a loss; a
-# thousandth of a fluctuation's mean, or of the weights.
+# A tolerance is FACTOR times the largest deviation of any variant in
+# any seed of the experiment, and at least FLOOR: two images of
+# KMNIST, of 10,000 or of a tenth of the training split; the rounding
+# of a loss; a thousandth of a fluctuation's mean, or of the weights.
 FACTOR = 2
 FLOOR = RULES["smallest_tolerances"]
 FOR_CLAIMS = ("late_fluctuation", "small_weight_share")  # compared where a claim uses them
@@ -151,8 +151,8 @@ def make_reference(results: Results, scatter: pd.DataFrame) -> pd.DataFrame:
     """Return the table of reference values, with tolerances by the rule above.
 
     A training quantity is measured like its validation quantity, on
-    other images of the same network, so the scatter of the latter counts
-    for it, too.
+    other images of the same network, so the scatter of the latter
+    counts for it, too.
 
     Parameters
     ----------
@@ -178,7 +178,8 @@ def make_reference(results: Results, scatter: pd.DataFrame) -> pd.DataFrame:
 def measured_as(variant: str) -> pd.DataFrame | None:
     """Return results of seed 0 under one of :data:`VARIANTS`; None if not executable here.
 
-    In a process of its own, as BLAS looks for its kernel when it is loaded.
+    In a process of its own, as BLAS looks for its kernel when
+    it is loaded.
     """
     kernel = {} if variant == "float64" else {"OPENBLAS_CORETYPE": variant}
     dtype = "float32" if kernel else variant

@@ -151,8 +151,8 @@ class Results:
     def values(self, quantity: str, name: str) -> pd.Series:
         """Return one quantity of one experiment, indexed by seed.
 
-        Accuracies and shares are in per cent, the generalisation gap in
-        percentage points.
+        Accuracies and shares are in per cent, the generalisation gap
+        in percentage points.
         """
         self.of(name)
         rows = self.frame[self.frame.experiment == name].set_index("seed")
@@ -179,8 +179,8 @@ def run(
     Parameters
     ----------
     configs : Config, str, several of them, or a dict of name to Config or str
-        What to run; a text is the name of an experiment of the paper. A
-        configuration without a name is named "run 1", "run 2", ...
+        What to run; a text is the name of an experiment of the paper.
+        A configuration without a name is named "run 1", "run 2", ...
     seeds : iterable of int
         Replace those of the configurations; by default those of the
         report (0 to 4).
@@ -205,8 +205,8 @@ def run(
     Raises
     ------
     ValueError
-        For an unknown name, an empty list, or a configuration that does
-        not fit the data; before anything is trained.
+        For an unknown name, an empty list, or a configuration that
+        does not fit the data; before anything is trained.
 
     Notes
     -----
@@ -301,9 +301,9 @@ def _row(key: tuple[str, int], run: TrainingResult, cached: bool) -> dict[str, A
 def cost(config: Config) -> float:
     """Return the work of a run per training image of the data set, in multiplications.
 
-    That is weights x share of the images that is trained on x epochs: a
-    measure of duration, for the order of runs and their progress. A run
-    that stops early does less.
+    That is weights x share of the images that is trained on x epochs:
+    a measure of duration, for the order of runs and their progress. A
+    run that stops early does less.
 
     Examples
     --------
@@ -319,9 +319,9 @@ def train_all(
 ) -> Iterator[tuple[Any, Any]]:
     """Train every configuration; yield key and result as soon as a run is finished.
 
-    The runs with the highest cost come first, so that no core waits long
-    for the last one. If a worker process dies, the runs that are not
-    finished are tried again, up to twice.
+    The runs with the highest cost come first, so that no core waits
+    long for the last one. If a worker process dies, the runs that are
+    not finished are tried again, up to twice.
 
     Parameters
     ----------
@@ -385,8 +385,8 @@ def train_or_resume(key: Any, config: Config, data: Dataset) -> TrainingResult:
 
     A job of :func:`train_all` for long runs. The checkpoint stands
     beside the results and is replaced after each epoch. It is deleted
-    only when the result is in the cache: a run that was interrupted, by
-    an error or by a callback, goes on from there at the next call.
+    only when the result is in the cache: a run that was interrupted,
+    by an error or by a callback, goes on from there at the next call.
 
     Parameters
     ----------

@@ -46,11 +46,11 @@ class ResultCache:
 
     The key is a hash of configuration (with seed), data, NumPy, BLAS
     and the numerical code. The folder is KMNIST_MLP_RESULTS, else
-    ``results`` in the cache folder. A file appears whole or not at all.
-    A damaged file is recomputed, with a warning. If the folder cannot
-    be written, results are not kept, with a warning. A run with an
-    activation that is not in activations.py is neither looked up nor
-    kept, as the key would not change with it.
+    ``results`` in the cache folder. A file appears whole or not at
+    all. A damaged file is recomputed, with a warning. If the folder
+    cannot be written, results are not kept, with a warning. A run
+    with an activation that is not in activations.py is neither looked
+    up nor kept, as the key would not change with it.
 
     Parameters
     ----------

@@ -2,20 +2,20 @@
 
 The paper supposes that more time and tuning would have brought more
 than 90 %. ``make measure WHAT=sweep`` tests this: it trains every
-combination of learning rate, momentum and L2 penalty for a few epochs,
-takes the one that is best on the validation split, and trains it for as
-long as the paper trained its final model (notebook 6). Twenty runs of
-the baseline that differ in the seed only say how many seeds a
-comparison needs (notebook 2).
+combination of learning rate, momentum and L2 penalty for a few
+epochs, takes the one that is best on the validation split, and trains
+it for as long as the paper trained its final model (notebook 6).
+Twenty runs of the baseline that differ in the seed only say how many
+seeds a comparison needs (notebook 2).
 
-Beside them stand other classifiers. ``published/other_classifiers.csv``
-quotes the table of results in the README of
-https://github.com/rois-codh/kmnist. The multilayer perceptron is the one
-of the highest accuracy that we found,
+Beside them stand other classifiers.
+``published/other_classifiers.csv`` quotes the table of results in the
+README of https://github.com/rois-codh/kmnist. The multilayer
+perceptron is the one of the highest accuracy that we found,
 https://github.com/Ying-Kai-Liao/kmnist-fc-classifier; its epoch was
 chosen on test. Of those marked as ``old_version`` the table says that
-they were obtained with the data as they were before February 2019, which
-gave slightly lower accuracies.
+they were obtained with the data as they were before February 2019,
+which gave slightly lower accuracies.
 """
 
 from collections.abc import Iterable
@@ -33,8 +33,8 @@ from kmnist_mlp.experiments.store import FOLDER, Table
 from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.statistics import pooled_deviation, students_t
 
-# Extended, by validation accuracy, until the best combination lay at no
-# edge of the grid.
+# Extended, by validation accuracy, until the best combination lay at
+# no edge of the grid.
 LEARNING_RATES = (5e-4, 2e-3, 4e-3, 8e-3)
 MOMENTA = (0.0, 0.9, 0.99)
 L2_PENALTIES = (0.00625, 0.0125, 0.025, 0.05, 0.2)
@@ -70,7 +70,8 @@ def plan() -> dict[tuple, Config]:
 def means(grid: pd.DataFrame) -> pd.DataFrame:
     """Return the mean over seeds of each combination, the best validation accuracy first.
 
-    A combination of which a run diverged comes last, whatever its accuracy.
+    A combination of which a run diverged comes last,
+    whatever its accuracy.
     """
     columns = ["validation_accuracy", "test_accuracy", "diverged"]
     table = grid.groupby(AXES, as_index=False)[columns].mean()
@@ -138,9 +139,9 @@ def widths(values: Iterable[float]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns seeds, mean (half the width of the confidence interval,
-        ``t s / sqrt n``) and next_run (that of the prediction interval,
-        ``t s sqrt(1 + 1/n)``).
+        Columns seeds, mean (half the width of the confidence
+        interval, ``t s / sqrt n``) and next_run (that of the
+        prediction interval, ``t s sqrt(1 + 1/n)``).
 
     Examples
     --------
@@ -171,8 +172,8 @@ def smallest_difference(groups: Iterable[Iterable[float]]) -> tuple[float, float
     """Return the smallest difference of two single runs that chance does not explain.
 
     Two runs of one configuration differ by less in 95 of 100 cases:
-    ``t s sqrt(2)``, in the unit of the values, with s pooled over groups
-    of runs that differ in their seed only.
+    ``t s sqrt(2)``, in the unit of the values, with s pooled over
+    groups of runs that differ in their seed only.
 
     Returns
     -------
@@ -204,9 +205,9 @@ def single_run_comparisons(groups: Iterable[Iterable[float]]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns experiment, minus, difference (percentage points, of the
-        paper's two printed test accuracies) and beyond_chance: "yes" or
-        "no" if it lies beyond or below the interval of
+        Columns experiment, minus, difference (percentage points, of
+        the paper's two printed test accuracies) and beyond_chance:
+        "yes" or "no" if it lies beyond or below the interval of
         :func:`smallest_difference`, else "borderline".
     """
     _, low, high = smallest_difference(groups)

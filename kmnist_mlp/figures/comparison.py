@@ -22,7 +22,8 @@ from kmnist_mlp.support.statistics import interval, prediction_interval, signed,
 # points below the median: such an accuracy is written at the edge,
 # not drawn
 FAR = 6.0
-# half intervals: a claim farther from its range has a triangle at the edge
+# half intervals: a claim farther from its range has a triangle at
+# the edge
 LIMIT = 8.0
 UNITS = {"test_accuracy": "points", "test_loss": "cross-entropy / 10"}
 VERDICT_STYLES = {  # green and red, as in the tables of the pages
@@ -122,10 +123,10 @@ def contributions(results: Results, start: str, changes: Iterable[str], end: str
     """Draw what each change contributes to the difference between two experiments.
 
     Each of ``changes`` is measured alone, against ``start`` with the
-    same seed. The changes are stacked as if they added up; what is then
-    missing or left over to the measured ``end`` is drawn as the rest.
-    Black: 95 % intervals. The numbers are a row per seed: test accuracy
-    at start and end in per cent, changes and rest in points.
+    same seed. The changes are stacked as if they added up; what is
+    then missing or left over to the measured ``end`` is drawn as the
+    rest. Black: 95 % intervals. The numbers are a row per seed: test
+    accuracy at start and end in per cent, changes and rest in points.
     """
     names = [start, *changes, end]
     values = {name: results.values("test_accuracy", name) for name in names}
@@ -271,8 +272,8 @@ def accuracy_by_penalty(results: Results, paths: Mapping[str, Iterable[str]]) ->
 def accuracy_by_parameters(results: Results, names: str | Iterable[str]) -> ReportFigure:
     """Draw test accuracy by the number of parameters, for several topologies.
 
-    Beside the mean of each stand its layers: on the right; on the left,
-    if the next larger model is near or if there is none.
+    Beside the mean of each stand its layers: on the right; on the
+    left, if the next larger model is near or if there is none.
     """
     names, values = results.chosen(names), {}
     for name in names:
@@ -305,7 +306,8 @@ def accuracy_by_parameters(results: Results, names: str | Iterable[str]) -> Repo
 def heat_maps(sweep: pd.DataFrame, quantity: str) -> ReportFigure:
     """Draw an accuracy by learning rate and momentum, a map for each L2 penalty.
 
-    The best cell has a frame. A cell of which a run diverged has no value.
+    The best cell has a frame. A cell of which a run diverged
+    has no value.
 
     Parameters
     ----------

@@ -49,11 +49,12 @@ def histories(results: Results, names: Iterable[str]) -> pd.DataFrame:
 def learning_curves(results: Results, name: str) -> ReportFigure:
     """Draw loss and accuracy by epoch, training and validation, a panel each.
 
-    Thin lines are the seeds; the thick line is their mean and the band
-    one standard deviation, until the first seed stops. Dashed: the
-    epoch whose weights are kept, with the test result as a diamond;
-    dotted: the epoch at which training stopped (medians of the seeds).
-    Grey and thin: the curves of the paper's figures, one run on KMNIST.
+    Thin lines are the seeds; the thick line is their mean and the
+    band one standard deviation, until the first seed stops. Dashed:
+    the epoch whose weights are kept, with the test result as a
+    diamond; dotted: the epoch at which training stopped
+    (medians of the seeds). Grey and thin: the curves of the paper's
+    figures, one run on KMNIST.
 
     The numbers are those of :func:`histories` and, as source "paper",
     the paper's curves, which have no seed, but uncertainties.
@@ -119,8 +120,9 @@ def _draw_curves(
 def overlay(results: Results, names: str | Iterable[str], *quantities: str) -> ReportFigure:
     """Draw the learning curves of several experiments together, a panel per quantity.
 
-    Thin lines are the seeds; the thick line is their mean, until the first
-    seed stops. Without a quantity, the validation accuracy is drawn.
+    Thin lines are the seeds; the thick line is their mean, until
+    the first seed stops. Without a quantity, the validation
+    accuracy is drawn.
     """
     names, quantities = results.chosen(names), quantities or ("validation_accuracy",)
     numbers = histories(results, names)[["experiment", "seed", "epoch", *quantities]]

@@ -48,8 +48,8 @@ def shown_data(
     names : iterable of str
         The experiments that are shown.
     quantities : iterable of str
-        The quantities of a result that are shown; claims about them link
-        to the figure.
+        The quantities of a result that are shown; claims about them
+        link to the figure.
 
     Returns
     -------
@@ -58,7 +58,8 @@ def shown_data(
             The numbers, unrounded, for download.
         quantities : tuple of str
         experiments : dict of str to dict
-            Configuration of each experiment by its name, without the seed.
+            Configuration of each experiment by its name,
+            without the seed.
         seeds : tuple of int
 
     Examples
@@ -131,13 +132,13 @@ def report_figure(
 def html(table: pd.DataFrame) -> str:
     """Return a table as HTML; text is escaped, but not a cell that is ``Markup``.
 
-    A number that Python has written, such as "-1e-06", is printed with a
-    minus and a power of ten.
+    A number that Python has written, such as "-1e-06", is printed
+    with a minus and a power of ten.
 
     Class "number" aligns a column of numbers, "wrap" lets a column of
     long text break its lines. A table with such a column has class
-    "cards": on a narrow screen, each row is a card. The roles keep it a
-    table for screen readers.
+    "cards": on a narrow screen, each row is a card. The roles keep it
+    a table for screen readers.
 
     Examples
     --------

@@ -197,11 +197,11 @@ def walk_figure(ablation: Ablation) -> ReportFigure:
 def walk(ablation: Ablation, label: str) -> pd.DataFrame:
     """Return the steps from our number to the paper's, for one of :data:`WALKS`.
 
-    Each deviation's step is its paired change when it alone is added to
-    our algorithm. What they add up to is not the published algorithm, as
-    they interact and others are left out: that is a step, too. Intervals
-    are those of means, at 95 %; that of what is not explained is that of
-    one more run, as the paper's is one.
+    Each deviation's step is its paired change when it alone is added
+    to our algorithm. What they add up to is not the published
+    algorithm, as they interact and others are left out: that is a
+    step, too. Intervals are those of means, at 95 %; that of what is
+    not explained is that of one more run, as the paper's is one.
 
     Returns
     -------

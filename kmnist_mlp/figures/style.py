@@ -25,7 +25,8 @@ COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY)
 # told apart without any colour
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 JAPANESE = Path(find_spec("matplotlib_fontja").origin).parent / "fonts" / "ipaexg.ttf"
-# inches: two side by side fill a page, one a telephone or a column of print
+# inches: two side by side fill a page, one a telephone or a column
+# of print
 PANEL = 4.2
 
 
@@ -34,8 +35,8 @@ def use_style() -> None:
 
     A matplotlibrc of the user's own has no effect on them.
     """
-    # IPAexGothic has no bold: a warning at every bold title would fill
-    # the notebooks.
+    # IPAexGothic has no bold: a warning at every bold title would
+    # fill the notebooks.
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     mpl.font_manager.fontManager.addfont(str(JAPANESE))
     mpl.rcdefaults()

@@ -181,9 +181,9 @@ def loss_and_weights(results: Results, names: Iterable[str]) -> pd.DataFrame:
     -------
     DataFrame
         One row per experiment, in per cent: the standard deviation of
-        the training loss from a straight line over the last ten epochs,
-        as a share of its mean; and the share of the first layer's
-        weights between -0.001 and 0.001.
+        the training loss from a straight line over the last ten
+        epochs, as a share of its mean; and the share of the first
+        layer's weights between -0.001 and 0.001.
     """
     names, rows = results.chosen(names), {}
     for name in names:
@@ -255,11 +255,11 @@ def gradient_table(ours: pd.DataFrame, pattern: str) -> pd.DataFrame:
 
     Relative differences are those of
     :func:`kmnist_mlp.experiments.paper_gradients.relative_difference`;
-    the paper's are computed from its printed gradients. The last column
-    compares these two gradients with the difference that the paper
-    prints beside them: in five of the eighteen rows they do not agree
-    within the rounding of the printed digits, in four of these only
-    because of the exponent.
+    the paper's are computed from its printed gradients. The last
+    column compares these two gradients with the difference that the
+    paper prints beside them: in five of the eighteen rows they do not
+    agree within the rounding of the printed digits, in four of these
+    only because of the exponent.
 
     Parameters
     ----------
@@ -308,7 +308,8 @@ def passing_table(checks: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
     Parameters
     ----------
     checks : dict of int to DataFrame
-        What :func:`kmnist_mlp.experiments.paper_gradients.gradient_checks`
+        What
+        :func:`kmnist_mlp.experiments.paper_gradients.gradient_checks`
         gives.
     """
     papers, ours = pd.DataFrame(published_gradients()), pd.concat(checks.values())
@@ -371,8 +372,8 @@ def detected_bugs(tried: pd.DataFrame) -> dict[str, list[str]]:
 def scoreboard(judged: pd.DataFrame) -> pd.DataFrame:
     """Return every claim with the claimed range, our interval and the verdict.
 
-    The interval is that of the next run where the claim is a number that
-    the paper prints, else that of the mean.
+    The interval is that of the next run where the claim is a number
+    that the paper prints, else that of the mean.
 
     Parameters
     ----------

@@ -1,12 +1,13 @@
 """Make the report: execute the notebooks, export each as a page, write the index page.
 
 `python -m kmnist_mlp.report` writes ``build/report``; with
-``--committed`` it exports the notebooks as they are, to ``build/html``;
-with ``--single`` it writes one file instead of a folder, and with
-``--pdf`` it prints that file, too. With ``--in-place`` it executes the
-notebooks of the project themselves, with ``--play`` it copies them to
-``play``, and with ``--course`` it packs ``build/kmnist_course.zip`` for
-a class. What is written appears whole or not at all.
+``--committed`` it exports the notebooks as they are, to
+``build/html``; with ``--single`` it writes one file instead of a
+folder, and with ``--pdf`` it prints that file, too. With
+``--in-place`` it executes the notebooks of the project themselves,
+with ``--play`` it copies them to ``play``, and with ``--course`` it
+packs ``build/kmnist_course.zip`` for a class. What is written appears
+whole or not at all.
 """
 
 import argparse

@@ -2,8 +2,9 @@
 
 A copy to play with is never overwritten. It carries the hash of the
 cells that it was made from, so that a later call can tell that the
-original has changed since. The zip holds two folders: ``kmnist_course``
-is handed to the class, ``kmnist_course_solutions`` is the teacher's.
+original has changed since. The zip holds two folders:
+``kmnist_course`` is handed to the class, ``kmnist_course_solutions``
+is the teacher's.
 """
 
 import hashlib
@@ -37,8 +38,8 @@ SOLUTION = "solution"
 def copy_to_play(originals: Path, play: Path) -> None:
     """Copy the notebooks of a folder that have no copy yet; leave all others alone.
 
-    A copy whose original has other cells than when it was made is named
-    on the console.
+    A copy whose original has other cells than when it was made is
+    named on the console.
     """
     notebooks = read_all(originals)
     play.mkdir(parents=True, exist_ok=True)
@@ -88,8 +89,9 @@ def split_solutions(notebook: NotebookNode) -> tuple[NotebookNode, str]:
 def pack_course(project: Path, output: Path) -> None:
     """Write the zip of a project's committed notebooks, whole or not at all.
 
-    The same project gives the same bytes. The pages keep the outputs of the
-    committed notebooks, without the solutions; the notebooks have neither.
+    The same project gives the same bytes. The pages keep the
+    outputs of the committed notebooks, without the solutions; the
+    notebooks have neither.
 
     Raises
     ------

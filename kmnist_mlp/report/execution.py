@@ -94,8 +94,8 @@ def _executed_on(data: Dataset, paths: list[Path]) -> tuple[dict, Results]:
 def execute_all(paths: list[Path]) -> dict[Path, NotebookNode]:
     """Run notebooks side by side, each from top to bottom in a fresh kernel.
 
-    As many as there are cores, the last one first: later notebooks take
-    longer, and none should be left for one core alone.
+    As many as there are cores, the last one first: later notebooks
+    take longer, and none should be left for one core alone.
 
     Returns
     -------
@@ -109,8 +109,8 @@ def execute_all(paths: list[Path]) -> dict[Path, NotebookNode]:
         all have ended.
     """
     # In the main thread, nbclient's handler of Ctrl-C would end one
-    # kernel, and the loop would go on; the threads of a pool leave it to
-    # the main thread. nbclient ends its kernels at exit.
+    # kernel, and the loop would go on; the threads of a pool leave it
+    # to the main thread. nbclient ends its kernels at exit.
     with ThreadPool(os.cpu_count()) as pool:
         found = dict(pool.map(_execute, paths[::-1], chunksize=1))
     if failures := sorted(text for text in found.values() if isinstance(text, str)):
@@ -141,8 +141,8 @@ def _execute(path: Path) -> tuple[Path, NotebookNode | str]:
 def outputs_key(notebook: NotebookNode, data: Dataset) -> str:
     """Return a hash of all that decides a notebook's outputs.
 
-    Its cells, its provenance (data, seeds, versions, commit, processor),
-    and the package: all files but those that make pages.
+    Its cells, its provenance (data, seeds, versions, commit,
+    processor), and the package: all files but those that make pages.
     """
     cells = [(cell.cell_type, cell.source, cell.metadata) for cell in notebook.cells]
     made_with = facts(data, default_seeds())

@@ -1,10 +1,11 @@
 """What notebooks call: show figures and tables, put numbers into sentences.
 
 A notebook reads well by itself in any viewer. What the exported pages
-need besides (captions that belong to their figure, numbers to download,
-provenance) lies in the metadata of its outputs, under "kmnist_mlp".
-Figures and tables have the paper's numbers; this project's own are
-numbered within their section: "Figure S2.1" is the first of section 2.
+need besides (captions that belong to their figure, numbers to
+download, provenance) lies in the metadata of its outputs, under
+"kmnist_mlp". Figures and tables have the paper's numbers; this
+project's own are numbered within their section: "Figure S2.1" is the
+first of section 2.
 """
 
 import re
@@ -165,8 +166,8 @@ def try_out(
 ) -> None:
     """Train a changed experiment with one seed; show its curves beside the report's.
 
-    ``results`` stays as it is, so that nothing tried out here can change
-    what the report states.
+    ``results`` stays as it is, so that nothing tried out here can
+    change what the report states.
 
     Parameters
     ----------
@@ -298,8 +299,8 @@ def confusion_matrices_add_up(
 ) -> None:
     """Print whether confusion matrices hold every test image and the accuracies.
 
-    Two images of difference are allowed: in chunks of another size, BLAS
-    rounds differently.
+    Two images of difference are allowed: in chunks of another size,
+    BLAS rounds differently.
     """
     counts = np.bincount(data.test_labels, minlength=len(data.class_names))
     for seed, (matrix, result) in enumerate(zip(analysis.matrices, runs, strict=True)):

@@ -61,7 +61,8 @@ def lowest(results: Results, name: str) -> float:
 def error_factors(results: Results, name: str, other: str) -> pd.Series:
     """Return the mean error of ``name`` as a multiple of that of ``other``.
 
-    At most 10: a quotient whose divisor is almost zero has no exact value.
+    At most 10: a quotient whose divisor is almost zero has
+    no exact value.
     """
     parts = ["training", "validation", "test"]
     right = results.frame.groupby("experiment").mean(numeric_only=True)

@@ -48,9 +48,9 @@ def make_pages(notebooks: dict[Path, NotebookNode]) -> list[SimpleNamespace]:
             reference, for maintainers.
         items : list of NotebookNode
             The numbered figures and tables: what
-            :func:`kmnist_mlp.report.notebook.show` has written into the
-            metadata of an output, with the page, the output, an anchor
-            (id) and the first sentence of the caption (short).
+            :func:`kmnist_mlp.report.notebook.show` has written into
+            the metadata of an output, with the page, the output, an
+            anchor (id) and the first sentence of the caption (short).
         configurations : str
             HTML table of the configurations of all their experiments.
         facts : dict of str to str
@@ -175,13 +175,14 @@ def findings(kept: dict[str, pd.DataFrame]) -> dict[str, Any]:
     Returns
     -------
     dict
-        outside (results that the paper prints outside the range of one
-        more run, of how many, how many by chance), verdict on the final
-        model, fixed (whether the fixed number of epochs is a cause of
-        what the paper says of sigmoid), final and best accuracy, gap
-        (validation minus test accuracy), in per cent, and sigmoid (minus
-        tanh, in points, if the interval of the difference lies above 0),
-        and members (networks that the best accuracy is the mean of).
+        outside (results that the paper prints outside the range of
+        one more run, of how many, how many by chance), verdict on the
+        final model, fixed (whether the fixed number of epochs is a
+        cause of what the paper says of sigmoid), final and best
+        accuracy, gap (validation minus test accuracy), in per cent,
+        and sigmoid (minus tanh, in points, if the interval of the
+        difference lies above 0), and members (networks that the best
+        accuracy is the mean of).
     """
     numbers: dict[str, Any] = {}
     if "scoreboard" in kept:

@@ -71,9 +71,9 @@ def figure_html(output: NotebookNode, number: str, place: str = "") -> Markup:
 def picture_html(content: str, prefix: str, alt: str, width: float = 0, **_) -> Markup:
     """Return a picture as HTML: a PNG as an image, an SVG as a part of the page.
 
-    The SVG takes its colours and font from the page, and has identifiers
-    of its own. An alternative text has one language: Japanese characters
-    before their reading are left out.
+    The SVG takes its colours and font from the page, and has
+    identifiers of its own. An alternative text has one language:
+    Japanese characters before their reading are left out.
 
     Examples
     --------

@@ -8,7 +8,8 @@ from pathlib import Path
 from bs4 import BeautifulSoup, NavigableString
 from markupsafe import escape
 
-# Terms that a reader may not know: meaning, and forms if there are several
+# Terms that a reader may not know: meaning, and forms if there
+# are several
 GLOSSARY = tomllib.loads(Path(__file__).with_name("glossary.toml").read_text("utf-8"))
 FORMS = (entry.get("forms", term) for term, entry in GLOSSARY.items())
 TERM = re.compile(rf"\b(?:{'|'.join(f'({form})' for form in FORMS)})\b", re.IGNORECASE)
@@ -32,7 +33,8 @@ def finish(page: BeautifulSoup, address: Callable) -> list[dict]:
     Parameters
     ----------
     page : BeautifulSoup
-        With one or more articles, whose identifiers are "page-" and a stem.
+        With one or more articles, whose identifiers are "page-"
+        and a stem.
     address : callable
         Takes a stem and an anchor and returns the address of a place.
 
