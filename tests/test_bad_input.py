@@ -13,6 +13,7 @@ import pytest
 from kmnist_mlp import MLP, Config, Dataset, check_gradients, evaluate, load_kmnist, run, train
 from kmnist_mlp.callbacks.live import Live
 from kmnist_mlp.data import one_hot, split_and_standardise, split_rows
+from kmnist_mlp.support import checks
 
 X, Y = np.ones((4, 6)), np.array([0, 1, 2, 0])
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 6, 6)).astype(np.uint8)
@@ -161,6 +162,10 @@ def test_an_error_shows_what_is_allowed_and_a_hint_where_it_helps():
         Config.from_dict({"lerning_rate": 1})
     assert "seed" not in str(caught.value)  # the nearest name alone
     assert Config(batch_size=3, batch_normalisation=True).batch_size == 3
+    assert checks.whole_number("n", 3, 1, 3) == 3
+    for word in ("relu", "ReLU"):  # as it stands first
+        assert checks.one_of("f", word, ("ReLU", "relu")) == word
+        assert checks.one_of("f", word, ("relu", "ReLU")) == word
 
 
 def test_a_data_set_of_an_unknown_name_is_refused(monkeypatch):
