@@ -88,7 +88,8 @@ def project(tmp_path_factory):
     (folder / "notebooks").mkdir()
     solution = new_markdown_cell(FOLDED.format("Solution", ANSWER), metadata={"tags": [SOLUTION]})
     notebook = nbformat.read(CHEAPEST, as_version=4)
-    notebook.metadata["widgets"] = {"state": "of a kernel"}
+    state = {"application/vnd.jupyter.widget-state+json": {"state": {}}}
+    notebook.metadata["widgets"] = state
     printed = [new_output("stream", text="a planted output")]
     lines = "import kmnist_mlp\n\nprint(kmnist_mlp.__file__)"
     code = new_code_cell(lines, outputs=printed, execution_count=1)
