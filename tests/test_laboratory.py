@@ -242,6 +242,8 @@ def test_table_and_captions_tell_how_each_run_was_made_and_ended(laboratory):
     assert table.attrs["shown_data"].experiments["lab run 1"]["L2_penalty"] == 0.2
     for part in ("baseline", "mean of 2 seeds", "lab run 1", "L2 penalty 0.2", "dropout 0.25"):
         assert part in laboratory.caption()
+    laboratory.results.frame["best_epoch"] = 1
+    assert laboratory.table().loc["lab run 1", "epochs (best)"] == "3 (1)"
 
 
 # ---- hidden units --------------------------------------------------------------------------------
