@@ -195,7 +195,7 @@ class Teachers(Callback):
         t[...] = sum(model.predict_proba(x) for model in self.models) / len(self.models)
 
 
-def train_records(wanted: list[Run], data: Dataset, folder: Path, n_jobs: int = -1) -> None:
+def train_records(wanted: list[Run], data: Dataset, folder: Path, n_jobs: int = -1) -> tuple:
     """Train the runs that have no record, one on each core, and write a record of each.
 
     An interrupted call is continued by the next one: from the records,
@@ -211,6 +211,13 @@ def train_records(wanted: list[Run], data: Dataset, folder: Path, n_jobs: int = 
         Of the records.
     n_jobs : int
         Number of processes; -1 is one for each core.
+
+    Returns
+    -------
+    trials, whole : Dataset
+        What trials and final networks are trained on, as
+        :func:`~kmnist_mlp.beyond.protocol.held_out_clusters` and
+        :func:`~kmnist_mlp.beyond.protocol.without_test_images` give it.
     """
     table = Records(folder).table
     missing = [run for run in wanted if run.identity not in table.index]
@@ -220,6 +227,7 @@ def train_records(wanted: list[Run], data: Dataset, folder: Path, n_jobs: int = 
     for final, images in ((True, whole), (False, trials)):
         todo = {run: run.config for run in missing if (run.data == "all") == final}
         runs.train_missing(todo, keep, images, train_run, n_jobs)
+    return trials, whole
 
 
 def train_run(run: Run, config: Config, data: Dataset) -> TrainingResult:
@@ -246,12 +254,11 @@ def measure(data: Dataset, folder: Path = FOLDER, ledger: Path = protocol.LEDGER
         Where the records are; and what the accuracies on test images
         are added to.
     """
-    train_records(planned(), data, folder)
-    trials, timing = protocol.held_out_clusters(data), {}
+    (trials, whole), timing = train_records(planned(), data, folder), {}
     for (group, title), (run, _) in plan().items():
         if group == "step":
             timing[title] = epoch_seconds(run.config, trials)
-    timing[protocol.NETWORK] = epoch_seconds(FINAL, protocol.without_test_images(data))
+    timing[protocol.NETWORK] = epoch_seconds(FINAL, whole)
     table = pd.DataFrame(timing.items(), columns=["step", "seconds_per_epoch"])
     write_csv(table, folder / "timing.csv")
     baseline = runs.run(["baseline"], [0], data=data).of("baseline")[0].model

@@ -69,14 +69,13 @@ def shown_data(
     1,0.5
     <BLANKLINE>
     """
-    data = SimpleNamespace(csv=csv_text(numbers), quantities=tuple(quantities))
-    data.experiments, seeds = {}, {}
+    experiments, seeds = {}, {}
     for name in names:
-        config = data.experiments[name] = results.of(name)[0].config.to_dict()
+        config = experiments[name] = results.of(name)[0].config.to_dict()
         del config["seed"]
         seeds |= dict.fromkeys(run.config.seed for run in results.of(name))
-    data.seeds = tuple(seeds)
-    return data
+    plain = {"csv": csv_text(numbers), "quantities": tuple(quantities)}
+    return SimpleNamespace(**plain, experiments=experiments, seeds=tuple(seeds))
 
 
 @dataclass(frozen=True)

@@ -308,10 +308,10 @@ class Laboratory:
         lines = {}
         for name, runs in curves.items():
             # until the first of them ends
-            shared = min(len(run["validation_loss"]) for run in runs)
-            loss = np.mean([run["validation_loss"][:shared] for run in runs], axis=0)
-            accuracy = np.mean([run["validation_accuracy"][:shared] for run in runs], axis=0)
-            lines[name] = loss, accuracy, {"color": colours[name]}
+            parts = "validation_loss", "validation_accuracy"
+            shared = min(len(run[parts[0]]) for run in runs)
+            means = (np.mean([run[part][:shared] for run in runs], axis=0) for part in parts)
+            lines[name] = *means, {"color": colours[name]}
         titles = "Validation loss", "Validation accuracy, %"
         self.picture.value = svg(curves_figure(text, done, lines, titles, self.data.name), text)
 
