@@ -7,6 +7,7 @@ machine slows them alike. No duration makes anything fail.
 import json
 import os
 import warnings
+from argparse import ArgumentParser
 from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
@@ -215,7 +216,8 @@ def table(durations: dict[str, dict[str, list[float]]]) -> str:
 
 
 def main() -> None:
-    """Pin this process to one core, measure, print and write ``build/benchmark.json``."""
+    """Pin this process to one core, measure, print and write build/benchmark.json."""
+    ArgumentParser(prog="make bench", description=main.__doc__).parse_args()
     if hasattr(os, "sched_setaffinity"):  # before any library counts the cores
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     data, epochs = load_kmnist(), {}

@@ -16,6 +16,8 @@ from kmnist_mlp.support.memory import aligned
 CLASS_NAMES = tuple("おきすつなはまやれを")
 ROMAJI = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
 STAND_IN = "stand-in data"
+FAR = 40  # standard deviations from what any pixel gives: no standardised number
+REMEDY = "np.rint(255 * x).astype(np.uint8) turns fractions into grey levels"
 
 
 def standardise(x: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
@@ -45,6 +47,41 @@ def standardise(x: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
     x -= mean
     x /= std
     return x
+
+
+def grey_levels(name: str, x: np.ndarray) -> np.ndarray:
+    """Return whole numbers from 0 to 255 as uint8, whatever their type; others as they are.
+
+    Raises
+    ------
+    ValueError
+        If the largest is 1: so are fractions that were turned into whole
+        numbers.
+
+    Examples
+    --------
+    >>> grey_levels("x", np.array([[0.0, 255.0]])), grey_levels("x", np.array([[-1.5, 0.0]]))
+    (array([[  0, 255]], dtype=uint8), array([[-1.5,  0. ]]))
+    """
+    if x.dtype != np.uint8:
+        if not x.size or x.dtype.kind not in "iuf" or x.min() < 0 or not x.max() <= 255:
+            return x
+        levels = x.astype(np.uint8)
+        if (levels != x).any():
+            return x
+        x = levels
+    if x.size and x.max() == 1:
+        raise ValueError(f"{name} must hold grey levels from 0 to 255; the largest is 1; {REMEDY}")
+    return x
+
+
+def within_reach(name: str, x: np.ndarray, mean: np.ndarray, std: np.ndarray) -> None:
+    """Raise ValueError if numbers are far from all that :func:`standardise` can return."""
+    low, high = (-mean / std, (255 - mean) / std) if mean.size else (0.0, 0.0)
+    if (x.min(axis=0) < low - FAR).any() or (x.max(axis=0) > high + FAR).any():
+        allowed = f"{name} must be standardised, or grey levels: whole numbers from 0 to 255"
+        given = f"numbers from {x.min():.6g} to {x.max():.6g}"
+        raise ValueError(f"{allowed}; got {given}; np.rint(x).astype(np.uint8) rounds grey levels")
 
 
 def pixel_statistics(
@@ -261,7 +298,9 @@ class Dataset:
             images = checks.instance(f"{part}_images", getattr(self, f"{part}_images"), np.ndarray)
             if images.ndim != 3 or images.dtype != np.uint8 or images.size == 0:
                 given = f"{images.dtype} of shape {images.shape}"
-                raise ValueError(f"{part}_images must be uint8 (n, height, width); got {given}")
+                allowed = f"{part}_images must be uint8 (n, height, width)"
+                raise ValueError(f"{allowed}; got {given}; {REMEDY}")
+            grey_levels(f"{part}_images", images)
             labels = getattr(self, f"{part}_labels")
             labels = checks.class_indices(f"{part}_labels", labels, len(names), len(images))
             for name, array in ((f"{part}_images", images), (f"{part}_labels", labels)):

@@ -13,17 +13,23 @@ import copy
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
 from kmnist_mlp.activations import ACTIVATIONS
-from kmnist_mlp.data import one_hot, standardise
+from kmnist_mlp.data import grey_levels, one_hot, standardise, within_reach
 from kmnist_mlp.support import checks, files
 from kmnist_mlp.support.memory import Array, Buffers, allocate
 
 CHUNK = 256  # rows per forward pass when nothing is trained: its arrays stay in the cache
+# A context in which floating-point flags decide nothing: BLAS raises them
+# for lanes of a register that it does not use
+# (https://github.com/numpy/numpy/issues/24067). Whether results are
+# finite is looked up in them.
+unflagged = partial(np.errstate, divide="ignore", over="ignore", invalid="ignore")
 
 
 def softmax(z: Array) -> Array:
@@ -129,7 +135,10 @@ class MLP:
 
     In all methods, ``x`` has the shape (batch, inputs) and holds
     standardised images, a row each; ``y`` has the shape (batch,) and
-    holds class indices, not one-hot.
+    holds class indices, not one-hot. For a network with a
+    :attr:`standardisation`, whole numbers from 0 to 255, of any type, are
+    pixels, which it standardises itself; then ``x`` may also be images of
+    shape (batch, height, width), or one of them.
 
     Parameters
     ----------
@@ -158,15 +167,16 @@ class MLP:
         (number of parameters,).
     standardisation : tuple of ndarray, or None
         Mean and standard deviation of each input, (inputs,) each, as in
-        training; empty where each image has its own. A network that has
-        them takes images of uint8 as they are.
+        training; empty where each image has its own.
 
     Raises
     ------
     ValueError
-        If an argument is of the wrong kind; from all methods: if ``x``
-        or ``y`` has another shape or type, no rows, a number that is
-        not finite, a label that is no class.
+        If an argument is of the wrong kind; from all methods: if ``x`` or
+        ``y`` has another shape or type, no rows, a number that is not
+        finite or neither a pixel nor standardised, a label that is no
+        class; if probabilities or gradients are not finite, as the
+        parameters are too large.
 
     Examples
     --------
@@ -203,9 +213,7 @@ class MLP:
         Parameters
         ----------
         x : ndarray, shape (batch, inputs)
-            Standardised numbers. Or uint8, for a network with a
-            :attr:`standardisation`: images of shape
-            (batch, height, width), one of them, or rows of pixels.
+            Standardised numbers, or pixels, as above.
 
         Examples
         --------
@@ -215,9 +223,10 @@ class MLP:
         """
         x = self.checked_inputs(x)
         p = np.empty((len(x), self.layer_specs[-1]), self.dtype)
-        for part, z in logits(self, x):
-            p[part] = softmax(z)
-        return p
+        with unflagged():
+            for part, z in logits(self, x):
+                p[part] = softmax(z)
+        return self.checked_outputs("probabilities", p)
 
     def predict(self, x: Array) -> Array:
         """Return the most probable class of each row of ``x``, shape (batch,).
@@ -245,7 +254,8 @@ class MLP:
         """
         x = self.checked_inputs(x)
         y = checks.class_indices("y", y, self.layer_specs[-1], len(x))
-        return float(sum(cross_entropies(z, y[part]).sum() for part, z in logits(self, x)))
+        with unflagged():
+            return float(sum(cross_entropies(z, y[part]).sum() for part, z in logits(self, x)))
 
     def gradients(self, x: Array, y: Array) -> tuple[list[Array], list[Array]]:
         """Return the gradient of exactly :meth:`loss`, in the shapes of weights and biases.
@@ -265,11 +275,13 @@ class MLP:
         """
         x, classes = standardised(self, self.checked_inputs(x)), self.layer_specs[-1]
         y, buffers = checks.class_indices("y", y, classes, len(x)), Buffers(self, len(x))
-        backpropagate(self, x, one_hot(y, classes), buffers)
+        with unflagged():
+            backpropagate(self, x, one_hot(y, classes), buffers)
+        self.checked_outputs("gradients", buffers.gradient)
         return buffers.weight_gradients, buffers.bias_gradients
 
     def checked_inputs(self, x: Any) -> Array:
-        """Return ``x`` as rows, of uint8 or of the model's type of number.
+        """Return ``x`` as rows: pixels in uint8, or standardised in the model's type of number.
 
         Raises
         ------
@@ -284,6 +296,8 @@ class MLP:
         ValueError: x must have the shape (batch, 784), batch >= 1; got (5, 28)
         """
         x, inputs = np.asarray(x), self.layer_specs[0]
+        if self.standardisation is not None:
+            x = grey_levels("x", x)
         raw = x.dtype == np.uint8
         if raw and self.standardisation is None:
             raise ValueError("x must be standardised: uint8 needs a network with a standardisation")
@@ -291,7 +305,21 @@ class MLP:
             x = x.reshape(-1, inputs)  # images, or one of them
         if x.ndim != 2 or x.shape[1] != inputs or not len(x):
             raise ValueError(f"x must have the shape (batch, {inputs}), batch >= 1; got {x.shape}")
-        return x if raw else checks.finite_array("x", x, self.dtype)
+        if raw:
+            return x
+        x = checks.finite_array("x", x, self.dtype)
+        if self.standardisation is not None:
+            within_reach("x", x, *self.standardisation)
+        return x
+
+    def checked_outputs(self, name: str, values: Array) -> Array:
+        """Return values that were computed, or raise ValueError if one is not finite."""
+        if not np.isfinite(values).all():
+            largest = f"{abs(self.parameters).max():.3g}"
+            raise ValueError(
+                f"{name} are not finite; the largest parameter of {self!r} is {largest}"
+            )
+        return values
 
     # ---- made of arrays, copied, saved, loaded -----------------------------------------------
 

@@ -14,6 +14,12 @@ from kmnist_mlp.network import MLP
 if TYPE_CHECKING:
     import pandas as pd
 
+# Hooks of a training method (extensions/method.py) that change what is
+# trained
+ALTERING = (
+    "pixels", "mini_batch", "weighted_inputs", "weighted_inputs_backward", "outputs",
+    "outputs_backward", "exchange", "folded",
+)  # fmt: skip
 CURVES = ("training_loss", "training_accuracy", "validation_loss", "validation_accuracy")
 
 
@@ -52,6 +58,9 @@ class TrainingResult:
     interrupted : bool
         Whether a callback ended the run; the model is that of
         ``best_epoch``.
+    altered_by : tuple of str
+        The callbacks that changed how it was trained: the configuration
+        alone does not decide such a result.
 
     Examples
     --------
@@ -75,6 +84,7 @@ class TrainingResult:
     test_accuracy: float
     seconds: float
     interrupted: bool = False
+    altered_by: tuple[str, ...] = ()
 
     @property
     def history(self) -> pd.DataFrame:
@@ -120,16 +130,17 @@ class Callback:
         Is called with the :class:`kmnist_mlp.training.Training` before
         the first epoch.
     ``batch(epochs_done)``
-        Is called after each mini-batch; a true return value ends the run
-        within its epoch.
+        Is called after each mini-batch; ends the run within its epoch by
+        returning True.
     ``epoch(progress)``
-        Is called after each epoch that did not diverge; a true return
-        value ends the run.
+        Is called after each epoch that did not diverge; ends the run by
+        returning True.
     ``end(result)``
         Is called at the end; with None if an error ended the run.
 
     It may also have the hooks of a training method
-    (:mod:`kmnist_mlp.extensions.method`).
+    (:mod:`kmnist_mlp.extensions.method`). Such a callback alters the run:
+    its ``identity``, a text, tells it from others of its class.
 
     Parameters
     ----------
@@ -142,3 +153,10 @@ class Callback:
             raise ValueError(f"each of callbacks must be a function or Callback; got {function!r}")
         if function:
             self.epoch = function
+
+    @property
+    def alters(self) -> str:
+        """Its class and identity if it changes how a network is trained, else an empty text."""
+        if not any(hasattr(self, name) for name in ALTERING):
+            return ""
+        return f"{type(self).__qualname__} {getattr(self, 'identity', '')}".strip()

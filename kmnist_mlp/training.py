@@ -11,10 +11,10 @@ from kmnist_mlp.config import Config, Stream, generator
 from kmnist_mlp.data import Dataset, one_hot, split_and_standardise, standardise
 from kmnist_mlp.extensions import METHODS
 from kmnist_mlp.extensions.method import Method
-from kmnist_mlp.network import MLP, backpropagate, cross_entropies, hooks, logits
+from kmnist_mlp.network import MLP, backpropagate, cross_entropies, hooks, logits, unflagged
 from kmnist_mlp.optimizer import SGD
 from kmnist_mlp.results import CURVES, Callback, Progress, TrainingResult
-from kmnist_mlp.support.checks import class_indices, instance, layers_for
+from kmnist_mlp.support.checks import boolean, class_indices, instance, layers_for
 from kmnist_mlp.support.memory import Buffers, Resumable, aligned
 from kmnist_mlp.support.threads import one_blas_thread
 
@@ -37,11 +37,11 @@ def train(
     dtype : type
         ``numpy.float32`` or ``numpy.float64``.
     callbacks : iterable of Callback or callable
-        Called after each epoch with a :class:`Progress`; if one
-        returns true, training ends there and the best model so far is
-        kept, which is the initial one until the first epoch ends. What
-        they raise is passed on. Live learning curves and checkpoints
-        are in :mod:`kmnist_mlp.callbacks`.
+        Called after each epoch with a :class:`Progress`; if one returns
+        True, training ends there and the best model so far is kept, which
+        is the initial one until the first epoch ends. What they raise is
+        passed on. Live learning curves and checkpoints are in
+        :mod:`kmnist_mlp.callbacks`.
 
     Returns
     -------
@@ -51,8 +51,9 @@ def train(
     Raises
     ------
     ValueError
-        If the layers do not fit the data, or an argument is of
-        the wrong kind.
+        If the layers do not fit the data, an argument is of the wrong
+        kind, or a callback returns anything else than True, False or
+        None.
 
     Examples
     --------
@@ -69,7 +70,8 @@ def train(
     watching = [each if isinstance(each, Callback) else Callback(each) for each in callbacks]
     began, result, stop = time.perf_counter(), None, False
     run = Training(config, data, dtype)
-    with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"), ExitStack() as stack:
+    run.altered_by = tuple(filter(None, (callback.alters for callback in watching)))
+    with one_blas_thread(), unflagged(), ExitStack() as stack:
         for callback in watching:
             for end in hooks([callback], "end"):
                 stack.callback(lambda end: end(result), end)
@@ -84,10 +86,15 @@ def train(
             if not (stop or run.diverged):
                 plain, best = run.plain(), run.best_model
                 progress = Progress(run.epoch, run.best_epoch, run.curves(), plain, best)
-                answers = [epoch(progress) for epoch in hooks(watching, "epoch")]
-                stop = any(answers)
+                stop = told_to_stop(epoch(progress) for epoch in hooks(watching, "epoch"))
         result = run.result(stop)
     return result
+
+
+def told_to_stop(answers: Iterable[object]) -> bool:
+    """Ask all callbacks, and return whether one returned True; ValueError for what is no answer."""
+    found = [boolean("what a callback returns", False if a is None else a) for a in answers]
+    return any(found)
 
 
 class Training(Resumable):
@@ -131,19 +138,26 @@ class Training(Resumable):
         self.changing = {"velocity": self.optimizer.velocity, "parameters": self.model.parameters}
         self.changing["best_parameters"] = self.best_model.parameters
         size = min(config.batch_size, len(split.train))
-        self.batch, self.buffers = aligned((size, pixels), dtype), Buffers(self.model, size)
+        self.buffers = Buffers(self.model, size)
         self.targets = one_hot(split.train_labels, layers[-1]).astype(dtype)
         self.methods: list[Method] = []
         self.methods += (kind(self) for kind in METHODS if getattr(config, kind.option))
+        fewest = max([1, *(method.fewest for method in self.methods)])
+        if size < fewest:
+            raise ValueError(f"mini-batches must have {fewest} images or more; there are {size}")
+        # a last mini-batch of fewer images joins the one before
+        self.starts = range(0, len(split.train) + 1 - fewest, size)
+        self.batch = aligned((size + fewest - 1, pixels), dtype)
         self.rng = generator(config.seed, Stream.BATCHES)
         # To measure the whole training split after each epoch would cost
         # half an epoch: the curve is that of a fixed tenth of it.
         order = generator(config.seed, Stream.CURVES).permutation(len(split.train))
         part = np.sort(order[: (len(order) + 9) // 10])
-        self.curve_x, self.curve_y = split.train[part], split.train_labels[part]
+        self.curve_rows, self.curve_y = split.rows[part], split.train_labels[part]
         self.measured: list[tuple[float, ...]] = []
         self.epoch, self.best_epoch, self.best_loss = 0, 0, np.inf
         self.seconds, self.diverged = 0.0, False
+        self.altered_by: tuple[str, ...] = ()
 
     def train_epoch(self, callbacks: Sequence[Callback] = ()) -> bool:
         """Pass over the reshuffled training split; the last, smaller mini-batch counts, too.
@@ -151,18 +165,16 @@ class Training(Resumable):
         Return whether a callback ended the run after a mini-batch.
         """
         methods: list[Any] = [*self.methods, *callbacks]
-        order, size = self.rng.permutation(len(self.split.train)), len(self.batch)
-        for start in range(0, len(order), size):
-            rows = order[start : start + size]
+        order = self.rng.permutation(len(self.split.train))
+        for start, rows in zip(self.starts, np.split(order, self.starts[1:]), strict=True):
             x, t, n = self.images(rows), self.targets[rows], len(rows)
             for change in hooks(methods, "mini_batch"):
                 change(x, t)
-            buffers = self.buffers if n == size else Buffers(self.model, n)
+            buffers = self.buffers if n == len(self.buffers.ones) else Buffers(self.model, n)
             backpropagate(self.model, x, t, buffers, methods)
             epochs_done = self.epoch + (start + n / 2) / len(order)
             self.optimizer.step(buffers.gradient, epochs_done)
-            answers = [after(epochs_done) for after in hooks(methods, "batch")]
-            if any(answers):
+            if told_to_stop(after(epochs_done) for after in hooks(methods, "batch")):
                 return True
         return False
 
@@ -209,7 +221,8 @@ class Training(Resumable):
         split, validation = self.split, (np.nan, np.nan)
         if len(split.validation):
             validation = evaluate(model, split.validation, split.validation_labels)
-        return (*evaluate(model, self.curve_x, self.curve_y), *validation)
+        curve_x = self.data.train_images[self.curve_rows]
+        return (*evaluate(model, curve_x, self.curve_y), *validation)
 
     @property
     def ended(self) -> bool:
@@ -232,6 +245,7 @@ class Training(Resumable):
         return TrainingResult(
             self.config, model, self.curves(), dict(zip(CURVES, at_kept, strict=True)), kept,
             self.best_epoch, self.epoch, self.diverged, *tested, self.seconds, interrupted,
+            self.altered_by,
         )  # fmt: skip
 
 
@@ -246,14 +260,14 @@ def evaluate(model: MLP, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     ----------
     model : MLP
     x : ndarray, shape (n, inputs)
-        Standardised images, or images of uint8 if the model has a
-        standardisation.
+        As in all methods of :class:`MLP`: standardised images, or pixels.
     y : ndarray of int, shape (n,)
         Class indices.
 
     Returns
     -------
     loss, accuracy : float
+        A loss that is not finite is that of a network that has diverged.
 
     Raises
     ------
@@ -274,7 +288,8 @@ def evaluate(model: MLP, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     x = model.checked_inputs(x)
     y = class_indices("y", y, classes, len(x))
     loss, right = 0.0, 0
-    for part, z in logits(model, x):
-        right += int(np.count_nonzero(z.argmax(axis=1) == y[part]))
-        loss += cross_entropies(z, y[part]).sum(dtype=np.float64)
+    with unflagged():
+        for part, z in logits(model, x):
+            right += int(np.count_nonzero(z.argmax(axis=1) == y[part]))
+            loss += cross_entropies(z, y[part]).sum(dtype=np.float64)
     return float(loss) / len(x) / classes, right / len(x)

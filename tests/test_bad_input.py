@@ -119,7 +119,26 @@ def assert_refused(call, *words):
 )
 def test_a_bad_value_is_refused_by_its_argument(function, good, argument, shown, value):
     arguments = inspect.signature(function).bind_partial(*good).arguments | {argument: value}
-    assert_refused(lambda: function(**arguments), argument, shown)
+    if len(shown) <= 200:
+        assert_refused(lambda: function(**arguments), argument, shown)
+    else:  # only its beginning is shown
+        assert_refused(lambda: function(**arguments), argument, shown.partition("(")[0])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: Config(layer_specs=[1] * 50_000 + [0]),
+        lambda: Config(learning_rate="long" * 10_000),
+        lambda: run([0] * 50_000, [0], 1, TEN, False),
+        lambda: MODEL.loss(X, list(range(50_000))),
+        lambda: train([Config()] * 1000, DATA),
+    ],
+)
+def test_an_error_does_not_print_its_argument_whole(call):
+    with pytest.raises(ValueError) as caught:
+        call()
+    assert len(str(caught.value)) < 1000
 
 
 def runs(configs="baseline", seeds=(0,)):

@@ -220,6 +220,34 @@ def test_a_second_call_takes_everything_from_the_cache_in_float32(tiny10, result
     assert not run({"a": CONFIG}, [0], n_jobs=1, data=tiny10, cache=False).frame.cached.any()
 
 
+@pytest.mark.parametrize(
+    "changed", [{"test_accuracy": 7.0}, {"stopped_epoch": 5}, {"kept_epoch": 99}], ids=str
+)
+def test_what_no_run_gives_is_not_believed(tiny10, changed):
+    right = run(CONFIG, [0], n_jobs=1, data=tiny10).of("run 1")[0]
+    cache = ResultCache(tiny10)
+    cache.put(dataclasses.replace(right, **changed))
+    with pytest.warns(UserWarning, match="repeated"):
+        assert cache.get(right.config) is None
+    other = run(WIDE, [0], n_jobs=1, data=tiny10).of("run 1")[0].model
+    cache.put(dataclasses.replace(right, model=other))
+    with pytest.warns(UserWarning, match="repeated"):
+        assert cache.get(right.config) is None
+
+
+def test_what_a_callback_altered_or_other_code_trained_is_not_kept(tiny10, monkeypatch):
+    half = Callback()
+    half.mini_batch = lambda x, t: np.multiply(t, 0.5, out=t)
+    assert not ResultCache(tiny10).put(train(CONFIG, tiny10, callbacks=[half]))
+    ours = iter([("mine",), ("other",)])
+    with monkeypatch.context() as patched, joblib.parallel_config("sequential"):
+        patched.setattr(runs, "environment", lambda: next(ours))
+        with pytest.warns(UserWarning, match=r"'other'.*'mine'"):
+            found = run(CONFIG, [0], data=tiny10)
+    assert len(found.frame) == 1
+    assert not run(CONFIG, [0], n_jobs=1, data=tiny10).frame.cached.any()
+
+
 def test_a_cache_folder_that_cannot_be_written_is_told_and_the_results_are_given(
     tiny10, results_folder
 ):

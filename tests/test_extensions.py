@@ -201,8 +201,10 @@ def test_averaged_weights_are_returned_and_training_goes_on_with_its_own(tiny, n
         training.measure_epoch()
     np.testing.assert_array_equal(run.model.parameters, plain.model.parameters)
     assert len(taken) == 2 * 3
-    for values in taken:
-        means = [0.7 * mean + 0.3 * value for mean, value in zip(means, values, strict=True)]
+    for step, values in enumerate(taken, start=1):  # Adam's correction: the start does not count
+        share = 0.3 / (1 - 0.7**step)
+        pairs = zip(means, values, strict=True)
+        means = [(1 - share) * mean + share * value for mean, value in pairs]
     for array, mean in zip(arrays, means, strict=True):
         array[...] = mean
     expected = own.folded(run.model) if normalised else run.model.copy()

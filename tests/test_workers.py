@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import joblib
 import numpy as np
@@ -75,6 +75,22 @@ def test_processes_that_share_a_cache_and_differ_in_threads_give_the_same_bits(
             assert np.array_equal(results.runs[key].model.parameters, result.model.parameters)
             assert results.runs[key].test_loss == result.test_loss
     assert results.frame.cached.all()
+
+
+def test_calls_in_several_threads_wait_for_each_other(data, expected):
+    rates = list(CONFIGS)
+    with ThreadPoolExecutor(3) as pool:
+        jobs = [pool.submit(run, {r: CONFIGS[r]}, SEEDS, 2, data, False) for r in rates]
+        for rate, job in zip(rates, jobs, strict=True):
+            for one, other in zip(job.result(300).of(rate), expected.of(rate), strict=True):
+                assert np.array_equal(one.model.parameters, other.model.parameters)
+
+
+def test_a_backend_that_gives_all_results_together_is_used(data, expected):
+    with joblib.parallel_config(backend="multiprocessing"):
+        results = run(CONFIGS, SEEDS, 2, data, cache=False)
+    for key, result in expected.runs.items():
+        assert np.array_equal(results.runs[key].model.parameters, result.model.parameters)
 
 
 def test_a_killed_process_costs_no_result_and_is_reported(data, expected, results_folder):

@@ -1,10 +1,10 @@
 """A file from which a training run goes on after an interruption, with the same bits."""
 
-from __future__ import annotations
-
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,14 +12,15 @@ from kmnist_mlp.results import Callback, Progress
 from kmnist_mlp.support.files import load_arrays, save_arrays
 from kmnist_mlp.training import Training
 
-FORMAT = "kmnist_mlp checkpoint 3"
+FORMAT = "kmnist_mlp checkpoint 4"
 
 
 class Checkpoint(Callback):
     """Writes the whole state of a run after each epoch; a run that finds the file goes on from it.
 
-    The file is written before the first epoch, too. It is replaced in
-    one step, so that there is always a whole one.
+    The file is written before the first epoch, too. It is replaced in one
+    step, so that there is always a whole one. With a constant learning
+    rate, a run of more epochs goes on from the file, too.
 
     Parameters
     ----------
@@ -60,24 +61,37 @@ class Checkpoint(Callback):
         self.run = run
         self.identity = {
             "format": FORMAT,
-            "config": run.config.to_dict(),
             "data": run.data.fingerprint,
             "dtype": str(run.model.dtype),
+            "altered_by": list(run.altered_by),
+            **asdict(run.config),
+            "layer_specs": list(run.config.layer_specs),
         }
         if self.path.exists():
-            header, arrays = load_arrays(self.path)
-            for name, value in self.identity.items():
-                if header.get(name) != value:
-                    raise ValueError(
-                        f"the checkpoint {self.path} is of another run: its {name} is "
-                        f"{header.get(name)!r}, here {value!r}; delete it, or name another file"
-                    )
-
-            def array_or_dict(part: dict) -> dict | np.ndarray:
-                return arrays[part["array"]] if "array" in part else part
-
-            run.restore(json.loads(header["state"], object_hook=array_or_dict))
+            self.take_up(*load_arrays(self.path))
         self.write()  # before the first epoch, as training would be lost if it could not be
+
+    def take_up(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        """Restore the state of a file; ValueError if it is not one of this run."""
+        differ = [name for name, here in self.identity.items() if header.get(name) != here]
+        more = differ == ["epochs"] and self.run.config.schedule == "constant"
+        for name in [] if more else differ:
+            raise ValueError(
+                f"the checkpoint {self.path} is of another run: its {name} is "
+                f"{header.get(name)!r}, here {self.identity[name]!r}; delete it, or name "
+                "another file"
+            )
+
+        def array_or_dict(part: dict) -> dict | np.ndarray:
+            return arrays[part["array"]] if "array" in part else part
+
+        try:
+            self.run.restore(json.loads(header["state"], object_hook=array_or_dict))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"the checkpoint {self.path} holds no state of this run") from error
+        if self.run.epoch > self.run.config.epochs:
+            allowed = f"epochs must be {self.run.epoch} or more to go on from {self.path}"
+            raise ValueError(f"{allowed}; got {self.run.config.epochs}")
 
     def epoch(self, progress: Progress) -> None:
         """Write the state after an epoch."""

@@ -1,13 +1,15 @@
 """Fetch and verify the four official files of KMNIST: `make data`."""
 
 import sys
+from argparse import ArgumentParser
 
 from kmnist_mlp.datasets import kmnist
 from kmnist_mlp.support.console import tell
 
 
 def main() -> None:
-    """Command line; if the data cannot be had, it exits with what to do."""
+    """Fetch and verify KMNIST; if it cannot be had, exit with what to do."""
+    ArgumentParser(prog="make data", description=main.__doc__).parse_args()
     folder, named, _ = kmnist.data_folder()
     if not named:
         tell(f"Fetching KMNIST into {folder} ...")

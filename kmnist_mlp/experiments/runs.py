@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
+import threading
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, CancelledError
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
@@ -25,12 +29,14 @@ from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset, split_rows
 from kmnist_mlp.datasets.kmnist import load_kmnist
 from kmnist_mlp.experiments.paper import EXPERIMENTS
-from kmnist_mlp.experiments.store import ResultCache, quantities_of
+from kmnist_mlp.experiments.store import ResultCache, environment, quantities_of
 from kmnist_mlp.results import Progress, TrainingResult
 from kmnist_mlp.support.checks import float_type, instance, layers_for, whole_number
 from kmnist_mlp.support.console import tell
 from kmnist_mlp.training import train
 
+EVERY = 60.0  # seconds between two lines of progress in a log
+_one_at_a_time = threading.Lock()  # the workers are shared by all threads
 Job: TypeAlias = Callable[[Any, Config, Dataset], Any]
 Configs: TypeAlias = "Config | str | Iterable[Config | str] | Mapping[str, Config | str]"
 
@@ -247,10 +253,12 @@ def run(
     store = ResultCache(data) if cache and dtype == np.float32 else None
     known = {key: store.get(config) if store else None for key, config in wanted.items()}
     missing = {key: config for key, config in wanted.items() if known[key] is None}
-    for key, result in train_all(missing, data, n_jobs, partial(train_one, dtype=dtype)):
-        known[key] = result
-        if store:
-            store.put(result)
+    job = partial(train_one, dtype=dtype)
+    with closing(train_all(missing, data, n_jobs, job)) as trained:
+        for key, result, here in trained:
+            known[key] = result
+            if store and here:
+                store.put(result)
     rows = [_row(key, result, key not in missing) for key, result in known.items()]
     return Results(known, pd.DataFrame(rows), data.name)
 
@@ -316,8 +324,12 @@ def cost(config: Config) -> float:
 
 def train_all(
     todo: Mapping[Any, Config], data: Dataset, n_jobs: int, job: Job
-) -> Iterator[tuple[Any, Any]]:
-    """Train every configuration; yield key and result as soon as a run is finished.
+) -> Iterator[tuple[Any, Any, bool]]:
+    """Train every configuration; yield key, result and more as soon as a run is finished.
+
+    The third is whether it was trained with the sources, NumPy and BLAS
+    of this process; a worker of a cluster may have others, and a warning
+    says so. Calls in several threads wait for each other.
 
     The runs with the highest cost come first, so that no core waits
     long for the last one. If a worker process dies, the runs that are
@@ -336,12 +348,10 @@ def train_all(
     if not todo:
         return
     left = dict(sorted(todo.items(), key=lambda item: -cost(item[1])))
-    # workers of an earlier call may run edited code as it was
-    get_reusable_executor().shutdown()
     arrays = (data.train_images, data.train_labels, data.test_images, data.test_labels)
     names = (data.name, data.class_names, data.romaji)
     # a worker does not know the activations of a notebook
-    context = names, dict(ACTIVATIONS)
+    context, ours = (names, dict(ACTIVATIONS)), environment()
     bar = tqdm(
         total=sum(map(cost, left.values())),  # as runs differ much in duration
         desc=f"training {len(todo)} networks",
@@ -349,14 +359,24 @@ def train_all(
         leave=False,
         disable=not someone_looks(),  # as in an exported page or a log
     )
-    with bar:
+    with _one_at_a_time, bar:
+        # workers of an earlier call may run edited code as it was
+        get_reusable_executor().shutdown()
+        told = time.monotonic()
         for tries_left in (2, 1, 0):
-            parallel = Parallel(min(n_jobs, len(left)), return_as="generator_unordered")
+            parallel = in_parallel(min(n_jobs, len(left)))
             jobs = [delayed(_one)(job, *item, context, *arrays) for item in left.items()]
             try:
-                for key, result in parallel(jobs):
+                for key, result, theirs in parallel(jobs):
                     bar.update(cost(left.pop(key)))
-                    yield key, result
+                    if bar.disable and time.monotonic() - told > EVERY:
+                        told = time.monotonic()
+                        done = f"{len(todo) - len(left)} of {len(todo)}"
+                        tell(f"{done} networks are trained", sys.stderr)
+                    if theirs != ours:
+                        text = f"{key} was trained with {theirs}, not with {ours}: it is not kept"
+                        warnings.warn(text, stacklevel=3)
+                    yield key, result, theirs == ours
                 return
             except (BrokenExecutor, CancelledError, OSError) as error:
                 if not tries_left:
@@ -372,7 +392,15 @@ def _one(job: Job, key: Any, config: Config, context: tuple, *arrays: np.ndarray
     # with every run.
     names, activations = context
     ACTIVATIONS.update(activations)
-    return key, job(key, config, Dataset(*arrays, *names))
+    return key, job(key, config, Dataset(*arrays, *names)), environment()
+
+
+def in_parallel(n_jobs: int) -> Parallel:
+    """Return joblib's runner; not every backend gives results one by one."""
+    try:
+        return Parallel(n_jobs, return_as="generator_unordered")
+    except ValueError:
+        return Parallel(n_jobs)
 
 
 def train_one(key: Any, config: Config, data: Dataset, dtype: np.dtype) -> TrainingResult:
@@ -433,8 +461,9 @@ def train_missing(
         As for :func:`train_all`.
     """
     tell(f"{len(missing)} runs to train")
-    for number, (key, result) in enumerate(train_all(missing, data, n_jobs, job), start=1):
-        tell(f"{number} of {len(missing)}: {keep(key, result)}")
+    with closing(train_all(missing, data, n_jobs, job)) as trained:
+        for number, (key, result, _) in enumerate(trained, start=1):
+            tell(f"{number} of {len(missing)}: {keep(key, result)}")
 
 
 def end_without_parent(progress: Progress) -> None:

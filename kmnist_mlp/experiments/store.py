@@ -29,7 +29,13 @@ FOLDER = Path(__file__).with_name("reference_results")
 # A result is decided by these files and by all that they import from
 # this package.
 NUMERICAL_SOURCES = ("training.py", "callbacks/checkpoint.py")
-OTHERS = ("config", "model", "curves", "interrupted")  # all else of a result is a plain value
+OTHERS = (
+    "config",
+    "model",
+    "curves",
+    "interrupted",
+    "altered_by",
+)  # all else of a result is a plain value
 SCALARS = [field.name for field in fields(TrainingResult) if field.name not in OTHERS]
 
 
@@ -59,11 +65,7 @@ class ResultCache:
     """
 
     def __init__(self, data: Dataset) -> None:
-        # The sources as they were loaded: as they are now only where a
-        # notebook reloads a change.
-        reloaded = "IPython.extensions.autoreload" in sys.modules
-        stamps = (path.stat().st_mtime_ns for path in PACKAGE.rglob("*.py") if reloaded)
-        self.decided_by = [data.fingerprint, *_environment(tuple(stamps))]
+        self.decided_by = [data.fingerprint, *environment()]
         given = os.environ.get("KMNIST_MLP_RESULTS")
         named = full_path("KMNIST_MLP_RESULTS", given) if given else None
         self.folder = named or cache_folder() / "results"
@@ -87,7 +89,10 @@ class ResultCache:
                 raise ValueError(f"{path} holds the result of another run")
             model = MLP.from_arrays(config.activation, arrays)
             curves = {name: arrays[name] for name in CURVES}
-            return TrainingResult(config, model, curves, **header)
+            result = TrainingResult(config, model, curves, **header)
+            if not possible(result):
+                raise ValueError(f"{path} holds what no run of {config!r} gives")
+            return result
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -97,10 +102,11 @@ class ResultCache:
     def put(self, result: TrainingResult) -> bool:
         """Keep the result of a run that ended by itself; return whether it is kept.
 
-        A run that a callback interrupted is not the result of its
-        configuration.
+        A run that a callback interrupted or altered is not the result of
+        its configuration.
         """
-        if result.interrupted or not in_sources(ACTIVATIONS[result.config.activation]):
+        by_itself = not (result.interrupted or result.altered_by)
+        if not by_itself or not in_sources(ACTIVATIONS[result.config.activation]):
             return False
         header = {name: getattr(result, name) for name in SCALARS}
         header["key"] = self.key(result.config)
@@ -113,6 +119,19 @@ class ResultCache:
             text = f"results are not kept, KMNIST_MLP_RESULTS cannot be written: {error}"
             warnings.warn(text, stacklevel=3)
             return False
+
+
+def possible(result: TrainingResult) -> bool:
+    """Whether layers, epochs, lengths and accuracies can be those of a run of its configuration."""
+    config, last = result.config, result.stopped_epoch
+    lengths = {len(curve) for curve in result.curves.values()}
+    accuracies = [result.test_accuracy, *result.curves["training_accuracy"]]
+    return (
+        result.model.layer_specs == config.layer_specs
+        and result.kept_epoch <= last <= config.epochs
+        and lengths == {last - result.diverged}
+        and 0 <= min(accuracies) <= max(accuracies) <= 1
+    )
 
 
 # ---- numbers -------------------------------------------------------------------------------------
@@ -196,9 +215,17 @@ def in_sources(activation: Activation) -> bool:
     return all(getattr(f, "__module__", "") == Activation.__module__ for f in activation)
 
 
+def environment() -> tuple[str, ...]:
+    """Return what decides a result besides configuration and data: sources, NumPy, BLAS."""
+    # The sources as they were loaded: as they are now only where a
+    # notebook reloads a change.
+    reloaded = "IPython.extensions.autoreload" in sys.modules
+    stamps = (path.stat().st_mtime_ns for path in PACKAGE.rglob("*.py") if reloaded)
+    return _environment(tuple(stamps))
+
+
 @lru_cache(maxsize=1)
 def _environment(stamps: tuple[int, ...]) -> tuple[str, ...]:
-    """Return what decides a result besides configuration and data: sources, NumPy, BLAS."""
     return (source_hash(), np.__version__, *sorted(blas_libraries()))
 
 

@@ -33,6 +33,7 @@ class BatchNormalisation(Method):
     """
 
     option = "batch_normalisation"
+    fewest = 3  # one normalised value is 0, and two are -1 and 1, whatever the images
 
     def __init__(self, run: Any) -> None:
         super().__init__(run)

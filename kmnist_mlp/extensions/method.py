@@ -43,6 +43,8 @@ class Method(Resumable):
         Of Config, which switches the method on.
     stream : Stream or None
         Of the random numbers that it draws from ``rng``.
+    fewest : int
+        Images that a mini-batch must have.
     value
         Of the option.
     changing : dict of str to ndarray
@@ -51,6 +53,7 @@ class Method(Resumable):
 
     option: ClassVar[str]
     stream: ClassVar[Stream | None] = None
+    fewest: ClassVar[int] = 1
 
     def __init__(self, run: Any) -> None:
         self.value = getattr(run.config, self.option)

@@ -68,27 +68,32 @@ class Dropout(Method):
 
 
 class WeightAverage(Method):
-    """Exponential moving average of weights: ``m <- decay * m + (1 - decay) * w`` after each step.
+    """Exponential moving average of the weights w over the steps of the optimiser.
 
-    So are the arrays that another method has as ``averaged``, as they
-    belong to the weights. Source: Tarvainen and Valpola 2017,
-    arXiv:1703.01780, eq. 3. Plain averages of weights go back to Polyak
-    and Juditsky 1992, doi:10.1137/0330046.
+    After step t, ``m <- m + (1 - decay) / (1 - decay**t) * (w - m)``: the
+    initial weights do not count. So are the arrays that another method
+    has as ``averaged``, as they belong to the weights. Source: Tarvainen
+    and Valpola 2017, arXiv:1703.01780, eq. 3, with the correction of
+    Kingma and Ba 2015, arXiv:1412.6980, section 3. Plain averages of
+    weights go back to Polyak and Juditsky 1992, doi:10.1137/0330046.
     """
 
-    option = "weight_averaging"
+    option, numbers = "weight_averaging", ("steps",)
 
     def __init__(self, run: Any) -> None:
         super().__init__(run)
         arrays = [run.model.parameters, *chain(*hooks(run.methods, "averaged"))]
         self.averages = [(array.copy(), array, np.empty_like(array)) for array in arrays]
         self.changing = {f"mean {i}": mean for i, (mean, *_) in enumerate(self.averages)}
+        self.steps = 0
 
     def batch(self, epochs_done: float) -> None:
         """Take the present values into the means."""
+        self.steps += 1
+        share = (1 - self.value) / (1 - self.value**self.steps)
         for mean, array, change in self.averages:
             np.subtract(array, mean, out=change)
-            mean += np.multiply(change, 1 - self.value, out=change)
+            mean += np.multiply(change, share, out=change)
 
     def exchange(self, model: MLP) -> MLP:
         """Exchange values and means, and return a copy of the network."""

@@ -172,7 +172,9 @@ def title(name: str) -> str:
     >>> title("l2_0.2"), title("run 1")
     ('L2 penalty 0.2', 'run 1')
     """
-    return PAPER[name].title if name in PAPER else name
+    # matplotlib hides a label that begins with "_": a word joiner has no width
+    shown_as = f"\u2060{name}" if name.startswith("_") else name
+    return PAPER[name].title if name in PAPER else shown_as
 
 
 def label(option: str) -> str:

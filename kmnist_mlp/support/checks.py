@@ -3,7 +3,8 @@
 An error names the argument, what is allowed and what was given.
 """
 
-from collections.abc import Iterable
+import reprlib
+from collections.abc import Iterable, Sized
 from functools import partial
 from math import inf, isfinite, nan
 from numbers import Integral, Real
@@ -13,6 +14,9 @@ from typing import Any
 import numpy as np
 
 SIGNS = {"above": (">", gt), "at_least": (">=", ge), "below": ("<", lt), "at_most": ("<=", le)}
+SHORT = reprlib.Repr()
+SHORT.maxlist = SHORT.maxtuple = 3
+SHORT.maxother = SHORT.maxstring = SHORT.maxlong = 300  # characters
 # The names of activations and what they are: filled by activations.py,
 # and kept when a notebook reloads that file, so that all who hold this
 # dictionary know a new one at once.
@@ -40,12 +44,26 @@ def bounds(**limits: float) -> str:
     return " and ".join(f"{sign} {limit:g}" for (sign, _), limit in finite)
 
 
+def short(value: Any) -> str:
+    """Return a value as an error shows it: its beginning, and the length of what is longer.
+
+    Examples
+    --------
+    >>> short(0.5), short(list(range(1000)))
+    ('0.5', '[0, 1, 2, ...] (list of length 1000)')
+    """
+    text = SHORT.repr(value)
+    if isinstance(value, Sized) and "..." in text:
+        text += f" ({type(value).__name__} of length {len(value)})"
+    return text
+
+
 def whole_number(name: str, value: Any, at_least: int, at_most: float = inf) -> int:
     """Return a whole number within bounds as int, or raise ValueError."""
     whole = isinstance(value, Integral) and not isinstance(value, bool)
     if not whole or not at_least <= value <= at_most:
         limits = bounds(at_least=at_least, at_most=at_most)
-        raise ValueError(f"{name} must be a whole number {limits}; got {value!r}")
+        raise ValueError(f"{name} must be a whole number {limits}; got {short(value)}")
     return int(value)
 
 
@@ -54,13 +72,13 @@ def real_number(name: str, value: Any, **limits: float) -> float:
     number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else nan
     if isfinite(number) and all(SIGNS[name][1](number, limits[name]) for name in limits):
         return number
-    raise ValueError(f"{name} must be a finite number {bounds(**limits)}; got {value!r}")
+    raise ValueError(f"{name} must be a finite number {bounds(**limits)}; got {short(value)}")
 
 
 def boolean(name: str, value: Any) -> bool:
     """Return True or False as bool, or raise ValueError."""
     if not isinstance(value, (bool, np.bool_)):
-        raise ValueError(f"{name} must be True or False; got {value!r}")
+        raise ValueError(f"{name} must be True or False; got {short(value)}")
     return bool(value)
 
 
@@ -70,7 +88,7 @@ def one_of(name: str, value: Any, allowed: Iterable[str]) -> str:
         if isinstance(value, str) and value.lower() == known.lower():
             return known
     words = ", ".join(map(repr, allowed))
-    raise ValueError(f"{name} must be one of {words}; got {value!r}")
+    raise ValueError(f"{name} must be one of {words}; got {short(value)}")
 
 
 def layer_sizes(name: str, values: Any) -> tuple[int, ...]:
@@ -84,7 +102,7 @@ def layer_sizes(name: str, values: Any) -> tuple[int, ...]:
     ValueError: each number in layer_specs must be a whole number >= 1; got 0
     """
     if not isinstance(values, (list, tuple, np.ndarray)) or np.size(values) < 2:
-        raise ValueError(f"{name} must be a sequence such as (784, 128, 10); got {values!r}")
+        raise ValueError(f"{name} must be a sequence such as (784, 128, 10); got {short(values)}")
     return tuple(whole_number(f"each number in {name}", size, 1) for size in values)
 
 
@@ -99,13 +117,13 @@ def float_type(dtype: Any) -> np.dtype:
     for allowed in (np.dtype(np.float32), np.dtype(np.float64)):
         if dtype is not None and allowed == dtype:  # NumPy's None is float64
             return allowed
-    raise ValueError(f"dtype must be float32 or float64; got {dtype!r}")
+    raise ValueError(f"dtype must be float32 or float64; got {short(dtype)}")
 
 
 def instance(name: str, value: Any, kind: type) -> Any:
     """Return ``value`` if it is of that kind, or raise ValueError."""
     if not isinstance(value, kind):
-        raise ValueError(f"{name} must be of the kind {kind.__name__}; got {value!r}")
+        raise ValueError(f"{name} must be of the kind {kind.__name__}; got {short(value)}")
     return value
 
 

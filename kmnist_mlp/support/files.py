@@ -1,8 +1,11 @@
 """Files that are whole or absent: written beside their final name first, then renamed to it."""
 
+import glob
 import hashlib
 import json
 import os
+import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,10 +13,15 @@ from typing import IO, Any
 
 import numpy as np
 
+ABANDONED = 3600.0  # seconds after which a file that is not whole is nobody's
+
 
 @contextmanager
 def whole_file(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     """Open a file for writing that appears under its name only when all of it is on the disk.
+
+    The target of a link is replaced, with its mode; what is no regular
+    file, or may not be written, is refused.
 
     Examples
     --------
@@ -28,17 +36,29 @@ def whole_file(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     False
     half of it, and the rest
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path))
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path} cannot be written: there is no folder {path.parent}")
+    replaced = path.exists()
+    if replaced and not path.is_file():
+        kind = IsADirectoryError if path.is_dir() else OSError
+        raise kind(f"{path} cannot be replaced: it is no regular file")
+    if replaced and not path.stat().st_mode & 0o222:  # root may write it all the same
+        raise PermissionError(f"{path} cannot be replaced: it is read-only")
+    begun = f".{path.name[:50]}."
+    for part in path.parent.glob(f"{glob.escape(begun)}*.part"):  # of a process that was killed
+        if time.time() - part.stat().st_mtime > ABANDONED:
+            part.unlink(missing_ok=True)
     # A random name: a process id is only unique on one machine, and the
     # folder may be shared.
-    part = path.with_name(f".{os.urandom(8).hex()}.part")
+    part = path.with_name(f"{begun}{os.urandom(8).hex()}.part")
     try:
         with open(part, "xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        if replaced:
+            shutil.copymode(path, part)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

@@ -43,12 +43,19 @@ class Resumable:
         return drawn | numbers | arrays | {"methods": methods}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go back, or on, to what :meth:`state` returned for the same configuration."""
+        """Go back, or on, to what :meth:`state` returned for the same configuration.
+
+        KeyError, TypeError or ValueError of what is no such state.
+        """
         if self.rng:
             self.rng.bit_generator.state = state["rng"]
         for name in self.numbers:
             setattr(self, name, copy(state[name]))
         for name, array in self.changing.items():
+            if state[name].shape != array.shape:
+                raise ValueError(
+                    f"{name} must have the shape {array.shape}; got {state[name].shape}"
+                )
             array[...] = state[name]
         for method in self.methods:
             method.restore(state["methods"][method.option])

@@ -7,35 +7,44 @@ function startPlayground(root, images, workerSource) {
     L1: [0, 0.001, 0.01, 0.1], L2: [0, 0.001, 0.05, 0.2, 0.5, 2], distortion: [0, 0.5, 1, 1.5],
   };
   const DEFAULTS = { hidden: '128', activation: 'tanh', rate: '0.0005', gamma: '0.9', batch: '128', L1: '0', L2: '0', distortion: '0', seed: '0' };
-  const LARGEST = { rate: 10, gamma: 0.999, batch: 2000, L1: 100, L2: 100, distortion: 3, seed: 9999 }; // of a number in the address; the least is 0, of a batch 1
+  const LARGEST = { rate: 10, gamma: 0.999, batch: 2000, L1: 100, L2: 100, distortion: 3, seed: 9999 }; // of a number; the least is 0, of a batch 1
+  const ALLOWED = { hidden: 'up to three layers of 1 to 512 units', seed: 'a whole number from 0 to 9999' };
   const LARGEST_LOSS = 0.4; // at the top of the chart; that of a guess among ten classes is 0.23
   const COLOURS = ['--blue', '--orange', '--green', '--purple', '--sky'], DASHES = ['', '8 3', '8 3 2 3', '2 3', '12 3 2 3 2 3'];
   for (const [name, values] of Object.entries(CHOICES)) form[name].replaceChildren(...values.map((value) => new Option(value, value)));
 
   // ---- settings, and in the address ----
+  /* What a text means for a setting, or undefined: one rule for the fields and the address. */
+  function valueOf(name, text) {
+    if (name === 'activation') return [...form.activation.options].map((option) => option.value).find((value) => value.toLowerCase() === text.trim().toLowerCase());
+    if (name === 'hidden') {
+      const layers = text.split(',').map((units) => units.trim()).filter(Boolean).map(Number);
+      return layers.length <= 3 && layers.every((units) => Number.isInteger(units) && units >= 1 && units <= 512) ? layers : undefined;
+    }
+    const number = text.trim() ? Number(text) : NaN, whole = ['batch', 'seed'].includes(name);
+    return number >= (name === 'batch' ? 1 : 0) && number <= LARGEST[name] && (Number.isInteger(number) || !whole) ? Math.abs(number) : undefined;
+  }
+  /* All settings by name, or null if a field holds something else. */
   function settings() {
-    const numbers = Object.fromEntries(['rate', 'gamma', 'batch', 'L1', 'L2', 'distortion'].map((name) => [name, Number(form[name].value)]));
-    const hidden = form.hidden.value.split(',').map((text) => text.trim()).filter(Boolean).map(Number);
-    const bad = hidden.length > 3 || hidden.some((units) => !Number.isInteger(units) || units < 1 || units > 512);
-    form.hidden.setCustomValidity(bad ? 'up to three layers of 1 to 512 units' : '');
-    return bad ? null : { ...numbers, hidden, activation: form.activation.value, seed: Math.abs(Math.trunc(Number(form.seed.value))) || 0 };
+    const found = Object.fromEntries(Object.keys(DEFAULTS).map((name) => [name, valueOf(name, form[name].value)]));
+    for (const [name, value] of Object.entries(found)) form[name].setCustomValidity(value === undefined ? ALLOWED[name] ?? 'a number within its range' : '');
+    return Object.values(found).includes(undefined) ? null : found;
   }
   /* Take the settings of the address; return those that are none. */
   function fromAddress() {
     const given = new URLSearchParams(location.hash.includes('=') ? location.hash.slice(1) : ''), refused = [];
     for (const [name, usual] of Object.entries(DEFAULTS)) {
-      const wanted = given.get(name) ?? usual, field = form[name], largest = LARGEST[name], number = wanted.trim() ? Number(wanted) : NaN;
-      const known = [...(field.options ?? [])].find((option) => option.value.toLowerCase() === wanted.toLowerCase());
-      const fits = largest === undefined ? known || !field.options : number >= (name === 'batch' ? 1 : 0) && number <= largest && (Number.isInteger(number) || !['batch', 'seed'].includes(name));
-      if (!fits) refused.push(`${name}=${wanted}`);
-      else if (field.options && !known) field.add(new Option(wanted, wanted));
-      field.value = fits ? known?.value ?? wanted : usual;
+      const wanted = given.get(name) ?? usual, field = form[name], value = valueOf(name, wanted);
+      if (value === undefined) refused.push(`${name}=${wanted}`);
+      const text = [value ?? usual].flat().join(', ');
+      if (field.options && ![...field.options].some((option) => option.value === text)) field.add(new Option(text, text));
+      field.value = text;
     }
     return refused;
   }
-  function toAddress() {
-    const changed = Object.keys(DEFAULTS).filter((name) => form[name].value !== DEFAULTS[name]);
-    history.replaceState(null, '', changed.length ? `#${new URLSearchParams(changed.map((name) => [name, form[name].value]))}` : location.pathname + location.search);
+  function toAddress(values) {
+    const changed = Object.keys(DEFAULTS).filter((name) => String(values[name]) !== DEFAULTS[name]);
+    history.replaceState(null, '', changed.length ? `#${new URLSearchParams(changed.map((name) => [name, values[name]]))}` : location.pathname + location.search);
   }
   const described = (s) => `${s.hidden.join('-') || 'no hidden layer'}, ${s.activation}, rate ${s.rate}` + [['gamma', 0.9, 'momentum'], ['batch', 128, 'batch'], ['L1', 0, 'L1'], ['L2', 0, 'L2'], ['distortion', 0, 'augmentation'], ['seed', 0, 'seed']].filter(([name, usual]) => s[name] !== usual).map(([name, , label]) => `, ${label} ${s[name]}`).join('');
 
@@ -45,7 +54,7 @@ function startPlayground(root, images, workerSource) {
   let current = null, playing = false, dirty = true, count = 0, notice = '';
   function begin() {
     const own = settings();
-    if (!own) { form.reportValidity(); $('.place').textContent = 'Hidden layers: up to three, of 1 to 512 units.'; return false; }
+    if (!own) { form.reportValidity(); $('.place').textContent = `Allowed: ${[...form.elements].find((field) => field.validationMessage).validationMessage}.`; return false; }
     if (current && !current.history.some(([epoch]) => epoch)) runs.splice(runs.indexOf(current), 1); // it was never trained
     current = { number: count++, settings: own, history: [], wrong: new Set() };
     runs.push(current);
@@ -67,7 +76,7 @@ function startPlayground(root, images, workerSource) {
   $('.clear').addEventListener('click', () => { runs.splice(0, runs.length, ...(current ? [current] : [])); draw(); });
   const told = (refused = []) => (refused.length ? `Not used, as out of range: ${refused.join(', ')}.` : 'New settings: Train starts a new run.');
   function changed(refused) { if (playing) play(false); dirty = true; $('.place').textContent = told(refused); }
-  form.addEventListener('input', () => { if (settings()) toAddress(); changed(); });
+  form.addEventListener('input', () => { const own = settings(); if (own) toAddress(own); changed(); });
   form.addEventListener('submit', (event) => event.preventDefault());
   worker.onmessage = ({ data: state }) => {
     if (state.run !== current?.number) return; // the last word of an earlier run
