@@ -1,7 +1,10 @@
 """What notebooks call: captions above and below, sentences with intervals, lines for nbval."""
 
 import io
+import json
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import matplotlib as mpl
 import numpy as np
@@ -9,14 +12,17 @@ import pandas as pd
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
+from statements import displayed, widened
 
 from kmnist_mlp import MLP, figures
-from kmnist_mlp.experiments import analyse_errors
 from kmnist_mlp.experiments.paper import paper_curves, published_gradients
 from kmnist_mlp.experiments.paper_gradients import would_pass
 from kmnist_mlp.figures import tables
 from kmnist_mlp.figures.tables import consistent
-from kmnist_mlp.report import notebook, summaries
+from kmnist_mlp.report import notebook, statements, summaries
+
+NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+AGREE = "sentences and tables agree with the reference"
 
 
 @pytest.fixture
@@ -181,33 +187,58 @@ def test_what_the_notebooks_type_follows_from_the_papers_tables():
     assert paper_curves([5]).training_loss.min() == pytest.approx(0.0031, abs=5e-5)
 
 
-# ---- compared lines ------------------------------------------------------------------------------
+# ---- compared text -------------------------------------------------------------------------------
 
 
-def test_verdicts_on_gradients_and_bugs_and_columns_of_tables_are_lines_to_compare(capsys):
-    key = {"pattern": "sixth", "weight": "hidden bias", "index": "0"}
-    checks = {seed: pd.DataFrame([key | {"difference": difference, "within_tolerance": not seed}])
-              for seed, difference in enumerate((1e-6, 0.5))}  # fmt: skip
-    notebook.gradient_verdicts(checks)
-    notebook.gradient_verdicts({0: checks[0]})
-    row = {"bug": "sign", "exceeded": 3}
-    tried = pd.DataFrame([{**row, "check": check} for check in ("absolute", "relative") * 2])
-    tried.loc[3, "exceeded"] = 0
-    notebook.planted_bug_verdicts(tried)
-    notebook.structure(tried[:0])
-    lines = ["sixth image, hidden bias [0]: TOO LARGE: 5.0e-01"]
-    lines += ["sixth image, hidden bias [0]: within 0.0001"]
-    lines += ["planted bug: sign", "  absolute: detected", "  relative: detected with 1 of 2 seeds"]
-    lines += ["rows:", "columns:", "  bug", "  exceeded", "  check"]
-    assert capsys.readouterr().out.splitlines() == lines
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_committed_notebook_states_what_is_kept_of_it(path):
+    found = displayed(json.loads(path.read_text("utf-8")))
+    number = int(path.name[:2])
+    assert found == statements.kept("KMNIST", 5, number).text.tolist()
+    assert f"numbers_agree(data, {number})" in path.read_text("utf-8")
+    assert not statements.kept("stand-in data", 1, number).empty
 
 
-def test_confusion_matrices_that_do_not_add_up_are_named(kana, small_results, capsys):
-    runs = small_results.of("linear")
-    found = analyse_errors(runs, kana)
-    notebook.confusion_matrices_add_up(found, runs, kana)
-    assert "WRONG" not in capsys.readouterr().out
-    found.matrices[1][2, 2] -= 3
-    notebook.confusion_matrices_add_up(found, runs, kana)
-    lines = capsys.readouterr().out.splitlines()
-    assert [line[:25] for line in lines if "WRONG" in line] == ["confusion matrix 1: WRONG"]
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("", "", AGREE),
+        ("2.68", "2.91", AGREE),
+        ("2.68", "−2.68", "': -2.68, reference 2.68, tolerance 0.3"),
+        (" 24", " 26", "': 26, reference 24, tolerance 1"),
+        ("1,024", "1,026", "': 1026, reference 1024, tolerance 1"),
+        ("8.3", "8.6", "': 8.6E-7, reference 8.3E-7, tolerance 2E-8"),
+        ("10⁻⁷", "10⁻⁶", "': 0.0000083, reference 8.3E-7, tolerance 2E-8"),
+        ("better", "worse", "', reference 'ReLU is 2.68 points better"),
+        ("verdict", "other", "'relu −0.31 other', reference 'relu −0.31 verdict'"),
+        ("−0.31", "0.31", "'relu 0.31 verdict': 0.31, reference -0.31, tolerance 0.02"),
+    ],
+)
+def test_what_moved_is_named_be_it_a_number_a_sign_or_a_word(
+    shown, monkeypatch, capsys, tmp_path, old, new, told
+):
+    text = "ReLU is 2.68 points better (p < 0.001) than 1,024 units: 8.3 × 10⁻⁷ in 24 epochs."
+    lines, tolerances = [text, "loss, %", "relu −0.31 verdict"], ["0.3 0.001 1 2e-8 1", "", "0.02"]
+    kept = pd.DataFrame({"data": "KMNIST", "seeds": 5, "notebook": 3, "text": lines})
+    kept.assign(tolerance=tolerances).to_csv(tmp_path / "kept.csv", index=False)
+    monkeypatch.setattr(statements, "KEPT", replace(statements.KEPT, path=tmp_path / "kept.csv"))
+    monkeypatch.delenv("KMNIST_MLP_SEEDS", raising=False)
+    monkeypatch.setattr(notebook, "STATED", [])
+    loss, verdict = (cell.replace(old, new) for cell in ("−0.31", "verdict"))
+    table = pd.DataFrame({"loss, %": [loss], "": [verdict]}, ["relu"])
+    notebook.say("**Seeds:** 7", role="provenance")
+    notebook.say(text.replace(old, new).replace(" units", "\n units"))
+    notebook.show(table, "Table S3.1. Losses.")
+    notebook.STATED.pop(1)  # the caption
+    for number, expected in ((3, told), (4, "NO REFERENCE")):
+        capsys.readouterr()
+        notebook.numbers_agree(SimpleNamespace(name="KMNIST"), number)
+        (line,) = capsys.readouterr().out.splitlines()
+        assert expected in line and line.startswith(("MOVED", AGREE, "NO REFERENCE"))
+
+
+def test_tolerances_are_widened_to_what_another_kernel_gives():
+    lines, others = (["a 1.00 (2.00) after 20", "a 1.00", "no 5"],
+                     ["a 1.10 (2.00) after 20", "a 1.00", "5"])  # fmt: skip
+    found = [*widened(lines, others, ["0.01 0.30 1", "0.01", "1"])]
+    assert found == ["0.20 0.30 1", "0.01", statements.VARIES]

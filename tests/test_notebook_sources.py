@@ -12,19 +12,20 @@ from types import SimpleNamespace
 
 import pytest
 from printed import ACCURACIES, FINAL
+from statements import displayed
 
 from kmnist_mlp.experiments.paper import PAPER
+from kmnist_mlp.report.statements import lines_of
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 # What prints lines that are the same on every machine
-COMPARED = ("check", "structure", "gradient_verdicts", "planted_bug_verdicts",
-            "confusion_matrices_add_up")  # fmt: skip
+COMPARED = ("check", "numbers_agree")
 
 
 def cells_of(path):
-    """Return the cells of a notebook: source, metadata, headings above, nodes of the code."""
+    """Return the cells of a notebook: source, text shown, metadata, headings above, nodes."""
     headings = ()
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
         source, is_code = "".join(cell["source"]), cell["cell_type"] == "code"
@@ -36,6 +37,7 @@ def cells_of(path):
             tags=cell["metadata"].get("tags", []),
             is_hidden=cell["metadata"].get("jupyter") == {"source_hidden": True},
             headings=" ".join(headings),
+            shown=displayed({"cells": [cell]}),
             nodes=list(ast.walk(ast.parse(source))) if is_code else [],  # has no magics
         )
 
@@ -132,6 +134,27 @@ def test_each_section_runs_its_experiments_and_judges_its_claims(number):
     for name in ("experiments_of", "judged"):
         (call,) = chain.from_iterable(calls(cell, name) for cell in CELLS[number])
         assert [a.value for a in call.args if isinstance(a, ast.Constant)] == sections
+
+
+# ---- what is shown -------------------------------------------------------------------------------
+
+
+@each_notebook
+def test_what_a_source_says_is_what_its_committed_output_says(number):
+    """The constant parts of sentences and captions, in order."""
+    for cell in CELLS[number]:
+        assigned = [node for node in cell.nodes if isinstance(node, ast.Assign)]
+        named = {ast.unparse(node.targets[0]): node.value for node in assigned}
+        for call in calls(cell, "say", "show"):
+            text = call.args[-1]
+            text = named.get(ast.unparse(text), text)
+            end, output = 0, " ".join(cell.shown).replace("**", "")
+            for part in getattr(text, "values", [text]):
+                if isinstance(part, ast.Constant):
+                    plain = re.sub(r"\n +", "\n", part.value.replace("**", ""))
+                    said = re.sub(r"^(Figure|Table) S\S+ ", "", " ".join(lines_of([plain])))
+                    assert said in output[end:], said
+                    end = output.index(said, end) + len(said)
 
 
 # ---- typed numbers -------------------------------------------------------------------------------

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kmnist_mlp.experiments import EXPERIMENTS, Results, gradient_checks, reference
+from kmnist_mlp.experiments import EXPERIMENTS, Results, reference
 from kmnist_mlp.experiments.analysis import POOLED
-from kmnist_mlp.experiments.reference import DISTANCES, GRADIENTS, check, make_reference, tables_of
+from kmnist_mlp.experiments.reference import check, make_reference, tables_of
 
 MEASURED = {
     "test_accuracy": 0.84, "test_loss": 0.06, "validation_accuracy": 0.94, "validation_loss": 0.03,
@@ -14,12 +14,9 @@ MEASURED = {
     "small_weight_share": 0.01, "best_epoch": 19, "stopped_epoch": 24, "diverged": False,
 }  # fmt: skip
 ALWAYS = {*MEASURED} - {"late_fluctuation", "small_weight_share"}
-SUMS = {f"{n}_{kind}" for n in ("first", "sixth", "last") for kind in ("gradient", "difference")}
 EXPECTED = dict.fromkeys([*EXPERIMENTS, POOLED], ALWAYS) | {
     "l1_0.2": ALWAYS | {"late_fluctuation"},
     "l1_1e-3": ALWAYS | {"small_weight_share"},
-    GRADIENTS: SUMS,
-    DISTANCES: {"validation_distance", "test_distance"},
 }  # what must have a reference value
 NONE = pd.DataFrame(columns=["variant", "experiment", "quantity", "deviation"])
 AGREES = "agrees with the reference results"
@@ -115,8 +112,7 @@ def test_the_committed_reference_has_all_experiments_and_its_tolerances_follow_f
 ):
     table, scatter = (table.load() for table in tables_of(data_name))
     found = table.groupby(["experiment", "seed"]).quantity.agg(set)
-    pairs = {(name, seed) for name in {*EXPECTED} - {DISTANCES} for seed in range(5)}
-    assert {*found.index} == pairs | {(DISTANCES, 0)}
+    assert {*found.index} == {(name, seed) for name in EXPECTED for seed in range(5)}
     assert all(found[key] >= EXPECTED[key[0]] for key in found.index)
     assert not {"late_fluctuation", "small_weight_share"} & found["sigmoid", 0]
     assert not table.duplicated(["experiment", "seed", "quantity"]).any()
@@ -129,20 +125,6 @@ def test_the_committed_reference_has_all_experiments_and_its_tolerances_follow_f
         alike = {quantity, quantity.replace("training", "validation")}
         scattered = reference.FACTOR * max(largest.get((name, one), 0) for one in alike)
         assert set(rows.tolerance) == {float(f"{max(floor, scattered):.2g}")}
-
-
-def test_the_gradient_check_and_the_distances_are_compared_by_sums_and_medians(tiny10):
-    checks = gradient_checks(tiny10, [0, 1])
-    frame = reference.gradient_results(checks, "KMNIST").frame.set_index("seed")
-    sixth = checks[1][checks[1].pattern == "sixth"]
-    assert frame.sixth_difference[1] == pytest.approx(sixth.difference.sum())
-    assert frame.sixth_gradient[1] == pytest.approx(np.abs(sixth.actual_gradient).sum())
-    assert set(frame.columns) == {"experiment", *SUMS}
-    parts = {"validation": np.array([1.0, 2.0, 9.0]), "test": np.array([4.0, 5.0, 6.0])}
-    (row,) = reference.distance_results(parts, "KMNIST").frame.to_dict("records")
-    assert row == {
-        "experiment": DISTANCES, "seed": 0, "validation_distance": 2.0, "test_distance": 5.0
-    }  # fmt: skip
 
 
 def test_measuring_writes_a_reference_of_everything_and_with_which_all_agrees(
@@ -162,7 +144,7 @@ def test_measuring_writes_a_reference_of_everything_and_with_which_all_agrees(
     for _ in range(2):  # the second time in place of the first
         reference.measure(tiny10)
     table, scatter = (table.load() for table in tables_of(tiny10.name))
-    assert [*table.experiment.unique()] == [*EXPERIMENTS, POOLED, GRADIENTS, DISTANCES]
+    assert [*table.experiment.unique()] == [*EXPERIMENTS, POOLED]
     assert {*scatter.variant} == {*reference.VARIANTS} - {"Zen"}
     assert not scatter.duplicated(["variant", "experiment", "quantity"]).any()
     loss = table[table.quantity == "test_loss"]

@@ -6,16 +6,14 @@ result must lie within that tolerance. A tolerance follows from how far
 results move under other BLAS kernels, in another type of number or on
 another processor: ``kmnist-scatter.csv`` and ``stand-in-scatter.csv``.
 
-Three results that are not runs of the experiments are checked in the
-same form: the baseline on pooled data, the gradient check of Tables 1
-to 3 (sums over the six gradients of a pattern), and the distances of
-validation and test images to the training images.
+What notebooks state besides is compared in
+:mod:`kmnist_mlp.report.statements`.
 """
 
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from io import StringIO
 from typing import Any
 
@@ -23,17 +21,15 @@ import numpy as np
 import pandas as pd
 
 from kmnist_mlp.data import STAND_IN, Dataset
-from kmnist_mlp.experiments.analysis import POOLED, nearest_distances, pooled
+from kmnist_mlp.experiments.analysis import POOLED, pooled
 from kmnist_mlp.experiments.claims import CLAIMS
 from kmnist_mlp.experiments.paper import EXPERIMENTS, RULES
-from kmnist_mlp.experiments.paper_gradients import gradient_checks
 from kmnist_mlp.experiments.readings import load_runs
 from kmnist_mlp.experiments.runs import Results, default_seeds, run
 from kmnist_mlp.experiments.store import FOLDER, Table
 from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import write_csv
 
-GRADIENTS, DISTANCES = "gradient check", "nearest distances"
 KEY = ["experiment", "seed", "quantity"]
 LEFT_OUT = ["generalisation_gap", "seconds", "cached"]
 FILES = {"KMNIST": "kmnist", STAND_IN: "stand-in"}  # by the name of the data set
@@ -92,23 +88,6 @@ def check(results: Results) -> None:
         print(f"{name}: {text}")
 
 
-def gradient_results(checks: Mapping[int, pd.DataFrame], data_name: str) -> Results:
-    """Return Tables 1 to 3 as results: sums over the six gradients of each pattern."""
-    table = pd.concat(checks, names=["seed"])
-    table = table.assign(experiment=GRADIENTS, gradient=table.actual_gradient.abs())
-    groups = table.groupby(["experiment", "seed", "pattern"], sort=False)
-    sums = groups[["gradient", "difference"]].sum().unstack()
-    columns = [f"{pattern}_{kind}" for kind, pattern in sums]
-    return Results.of_frame(sums.set_axis(columns, axis=1).reset_index(), data_name)
-
-
-def distance_results(parts: Mapping[str, np.ndarray], data_name: str) -> Results:
-    """Return the medians of what :func:`nearest_distances` returns (seed 0), as results."""
-    row = {"experiment": DISTANCES, "seed": 0}
-    row |= {f"{part}_distance": float(np.median(values)) for part, values in parts.items()}
-    return Results.of_frame(pd.DataFrame([row]), data_name)
-
-
 # ---- measuring -----------------------------------------------------------------------------------
 
 # OpenBLAS's kernels for older and other processors add in another
@@ -131,8 +110,6 @@ def measure_results(data: Dataset, seeds: Sequence[int], dtype: Any = np.float32
     parts = (
         run(EXPERIMENTS, seeds, data=data, dtype=dtype),
         run({POOLED: EXPERIMENTS["baseline"]}, seeds, data=pooled(data), dtype=dtype),
-        gradient_results(gradient_checks(data, seeds), data.name),
-        distance_results(nearest_distances(data), data.name),
     )
     frame = pd.concat([part.frame for part in parts], ignore_index=True)
     return Results.of_frame(frame, data.name)

@@ -25,18 +25,18 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from kmnist_mlp.callbacks.live import someone_looks
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.datasets.kmnist import load_and_announce
-from kmnist_mlp.experiments.analysis import ErrorAnalysis
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.provenance import facts
 from kmnist_mlp.experiments.runs import Results, default_seeds, run
 from kmnist_mlp.figures.curves import learning_curves, overlay
 from kmnist_mlp.figures.report_figure import ReportFigure, html, setting, shown_data, title
 from kmnist_mlp.figures.style import picture, use_style
-from kmnist_mlp.figures.tables import bug_verdict
-from kmnist_mlp.results import TrainingResult
+from kmnist_mlp.report import statements
 from kmnist_mlp.support.statistics import interval, median_and_range, plus_minus, signed
 
 TEXTS = tomllib.loads((Path(__file__).parent / "texts/notebook.toml").read_text("utf-8"))
+ABOUT = ("banner", "provenance")  # roles of text about the data and the machine
+STATED: list[str] = []  # sentences, captions and tables that were shown, in order
 
 
 def begin(seeds: Sequence[int] | None = None) -> Dataset:
@@ -51,6 +51,7 @@ def begin(seeds: Sequence[int] | None = None) -> Dataset:
         Those of the results that the notebook shows, if they are
         not the report's.
     """
+    STATED.clear()
     if shell := get_ipython():
         shell.run_line_magic("load_ext", "autoreload")
         shell.run_line_magic("autoreload", "2")
@@ -73,6 +74,8 @@ def say(text: str, **marks: object) -> None:
     metadata = {"kmnist_mlp": marks} if marks else None
     # a name may begin a sentence: a paragraph, an item of a list
     text = re.sub(r"(?:^|\n\n|\n- )\**[a-z]", lambda m: m[0].upper(), dedent(text).strip())
+    if marks.get("role") not in ABOUT:
+        STATED.append(text)
     display(Markdown(text), metadata=metadata)
 
 
@@ -112,6 +115,7 @@ def show(
     if is_table:
         say(f"**{number}.** {text}", role="caption")
         shown = {"text/html": html(content), "text/plain": str(content)}
+        STATED.append(shown["text/html"])
         display(shown, raw=True, metadata={"kmnist_mlp": mark | {"role": "table"}})
         return
     full = f"{content.finding} {text}".strip()
@@ -284,46 +288,13 @@ def at_epoch(results: Results, epoch: int) -> Results:
     return replace(results, frame=pd.DataFrame(rows))
 
 
-# ---- lines to compare: the same on every machine and data set when all is well -------------------
+def numbers_agree(data: Dataset, number: int) -> None:
+    """Print whether what a notebook stated is as kept, in a line that is the same on all machines.
 
-
-def structure(*frames: pd.DataFrame) -> None:
-    """Print the names of the rows and columns of tables."""
-    for frame in frames:
-        print("rows:", *frame.index, sep="\n  ")
-        print("columns:", *frame.columns, sep="\n  ")
-
-
-def confusion_matrices_add_up(
-    analysis: ErrorAnalysis, runs: list[TrainingResult], data: Dataset
-) -> None:
-    """Print whether confusion matrices hold every test image and the accuracies.
-
-    Two images of difference are allowed: in chunks of another size,
-    BLAS rounds differently.
+    Parameters
+    ----------
+    data : Dataset
+    number : int
+        Of the notebook.
     """
-    counts = np.bincount(data.test_labels, minlength=len(data.class_names))
-    for seed, (matrix, result) in enumerate(zip(analysis.matrices, runs, strict=True)):
-        apart = np.trace(matrix) - result.test_accuracy * counts.sum()
-        if (matrix.sum(axis=1) != counts).any() or abs(apart) > 2.5:
-            print(f"confusion matrix {seed}: WRONG; not {counts}, {apart=}")
-    print("confusion matrices: compared with the test labels and the test accuracy")
-
-
-def gradient_verdicts(checks: dict[int, pd.DataFrame]) -> None:
-    """Print for every checked gradient whether all seeds keep within the tolerance."""
-    together = pd.concat(checks.values())
-    for key, rows in together.groupby(["pattern", "weight", "index"], sort=False):
-        worst = rows.difference.max()
-        verdict = f"TOO LARGE: {worst:.1e}"
-        if rows.within_tolerance.all():
-            verdict = "within 0.0001"
-        print(f"{key[0]} image, {key[1]} [{key[2]}]: {verdict}")
-
-
-def planted_bug_verdicts(tried: pd.DataFrame) -> None:
-    """Print for every planted bug which checks detect it, in how many seeds."""
-    for bug, of_bug in tried.groupby("bug", sort=False):
-        print(f"planted bug: {bug}")
-        for check, rows in of_bug.groupby("check", sort=False):
-            print(f"  {check}: {bug_verdict(rows)}")
+    statements.check(STATED, data, number)
