@@ -146,8 +146,7 @@ def test_what_a_source_says_is_what_its_committed_output_says(number):
         assigned = [node for node in cell.nodes if isinstance(node, ast.Assign)]
         named = {ast.unparse(node.targets[0]): node.value for node in assigned}
         for call in calls(cell, "say", "show"):
-            text = call.args[-1]
-            text = named.get(ast.unparse(text), text)
+            text = named.get(ast.unparse(call.args[-1]), call.args[-1])
             end, output = 0, " ".join(cell.shown).replace("**", "")
             for part in getattr(text, "values", [text]):
                 if isinstance(part, ast.Constant):
