@@ -18,8 +18,9 @@ from kmnist_mlp.report.statements import KEPT, VARIES, lines_of, parsed
 from kmnist_mlp.support.files import write_csv
 
 ROOT = Path(__file__).resolve().parent.parent
-# Results of stable training are the same to the last digit shown under all kernels; where they
-# are not, a few kernels say only of which size a difference is.
+# Stable training gives the same numbers under all kernels, but for one or two images of 1,000 and
+# two units of a last digit; where it does not, a few kernels tell only the size of a difference.
+FLOOR = {Decimal(1): 0, Decimal("0.01"): Decimal("0.2")}  # by the unit of the last digit
 FACTOR, UNITS = 10, 20
 
 
@@ -66,6 +67,7 @@ if __name__ == "__main__":
         old = table[own]
         new = old.assign(tolerance=[*widened(old.text, new.text, old.tolerance)])
     else:
-        new["tolerance"] = [" ".join(str(unit(n)) for n in parsed(line)[1]) for line in new.text]
+        units = [map(unit, parsed(line)[1]) for line in new.text]
+        new["tolerance"] = [" ".join(str(FLOOR.get(u, 2 * u)) for u in of) for of in units]
     table = pd.concat([table[~own], new]).sort_values(KEPT.key, kind="stable")
     write_csv(table, KEPT.path)
