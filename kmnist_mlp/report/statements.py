@@ -35,7 +35,7 @@ def lines_of(texts: Iterable[str]) -> list[str]:
     Examples
     --------
     >>> lines_of(["**Two** of\n3 took 5 seconds.\n\n- One", "<tr><td>1</td><td>&lt; 2</td></tr>"])
-    ['**Two** of 3 took some seconds.', 'One', '1 < 2']
+    ['**Two** of 3 took some seconds.', '- One', '1 < 2']
     """
     parts = (part for text in texts for part in re.split(r"\n\s*\n|\n- |</tr>", text))
     plain = (unescape(re.sub(r"</?[a-z][^>]*>", " ", part)) for part in parts)
