@@ -19,7 +19,7 @@ from kmnist_mlp.beyond import FOLDER, load_best, load_ensemble, plan, protocol, 
 from kmnist_mlp.beyond.evaluation import rotate
 from kmnist_mlp.beyond.plan import FINAL, TRIAL, Run, planned
 from kmnist_mlp.beyond.protocol import CLUSTERS, ENSEMBLE, NETWORK, accuracies, recorded
-from kmnist_mlp.beyond.records import Records, add, train_records
+from kmnist_mlp.beyond.records import Records, Teachers, add, train_records
 from kmnist_mlp.experiments import EXPERIMENTS, ResultCache
 from kmnist_mlp.results import Callback
 from kmnist_mlp.support.files import save_arrays, write_csv
@@ -130,6 +130,16 @@ def test_a_record_is_what_training_gave_with_its_images_and_teachers(made):
         assert row.validation_loss == pytest.approx(result.returned["validation_loss"], rel=1e-5)
         right = result.model.predict(trials.test_images) == trials.test_labels
         np.testing.assert_array_equal(kept.correct(run.identity), right)
+
+
+def test_teachers_must_be_there_decide_alone_and_are_told_apart(make_dataset):
+    data, one, other = make_dataset(classes=10), *(MLP(TINY.layer_specs, seed=s) for s in (0, 1))
+    with pytest.raises(ValueError, match="^models"):
+        Teachers([])
+    with pytest.raises(ValueError, match=r"^label_smoothing .*0\.1"):
+        train(TINY.replace(label_smoothing=0.1), data, callbacks=[Teachers([one])])
+    by = [train(ON_FEW, data, callbacks=[Teachers([each])]).altered_by for each in (one, other)]
+    assert by[0] != by[1] and all(len(names) == 1 for names in by)
 
 
 def test_nothing_that_trains_is_given_test_images(made):

@@ -184,11 +184,24 @@ class Teachers(Callback):
     ----------
     models : sequence of MLP
         Trained on images standardised as the student's.
+
+    Raises
+    ------
+    ValueError
+        Without models, or if labels are smoothed, which has no effect.
     """
 
     def __init__(self, models: Sequence[MLP]) -> None:
         super().__init__()
-        self.models = models
+        if not models:
+            raise ValueError(f"models must be one or more networks; got {models!r}")
+        self.models, self.identity = models, protocol.weights_digest(models)
+
+    def start(self, run: Training) -> None:
+        """Refuse a run whose targets would be smoothed labels."""
+        if run.config.label_smoothing:
+            given = run.config.label_smoothing
+            raise ValueError(f"label_smoothing must be 0 with teachers; got {given}")
 
     def mini_batch(self, x: np.ndarray, t: np.ndarray) -> None:
         """Write the probabilities of each row of ``x`` into ``t``, (batch, classes)."""
