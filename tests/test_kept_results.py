@@ -7,11 +7,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
+from small_runs import digests
 
 from kmnist_mlp import Config
+from kmnist_mlp.beyond import FOLDER, protocol
+from kmnist_mlp.beyond.plan import plan
+from kmnist_mlp.beyond.protocol import BASELINE, CORRUPTED, NETWORK
+from kmnist_mlp.beyond.records import load_timing
 from kmnist_mlp.experiments import EXPERIMENTS, Results, readings, reference, run, sweep
 from kmnist_mlp.experiments.claims import Claim
 from kmnist_mlp.experiments.readings import OURS, READINGS, read_as
+from kmnist_mlp.experiments.store import PACKAGE
 from kmnist_mlp.network import MLP
 from kmnist_mlp.report import measure
 from kmnist_mlp.results import CURVES, TrainingResult
@@ -49,6 +55,37 @@ def test_the_committed_runs_are_planned_ones(table, planned, left):
     known = {*rows[table.key].itertuples(index=False, name=None)}
     assert known <= planned.keys() and len(known) == len(rows)
     assert len(planned.keys() - known) == left
+
+
+@pytest.mark.parametrize("part", ["experiments", "beyond"])
+def test_each_kept_file_is_as_the_command_that_makes_it_wrote_it(part):
+    """Facts that are typed are noted by hand: ``sha256sum *.csv > SHA256SUMS`` in their folder."""
+    noted, found = digests(PACKAGE / part)
+    assert noted == found and len(found) > 9
+
+
+def test_numbers_that_two_kept_files_hold_are_the_same():
+    runs, curves = readings.load_runs().query("deviations == 'all'"), readings.load_curves()
+    last = curves.groupby(["experiment", "seed"]).last().rename(columns={"epoch": "stopped_epoch"})
+    found = runs.set_index(["experiment", "seed"])[[*last]].reindex(last.index)
+    np.testing.assert_allclose(found, last, rtol=0, atol=1e-6)
+    values, scatter = (table.load() for table in reference.tables_of("KMNIST"))
+    here = values.pivot(index=["experiment", "seed"], columns="quantity", values="value")
+    plain = Results.of_frame(readings.load_runs(), deviations="none").frame
+    again = reference.scatter_of("plain loop", plain, here.reset_index())
+    found = scatter.merge(again, "inner", ["variant", "experiment", "quantity", "seeds"])
+    assert len(found) == len(again) > 200
+    np.testing.assert_allclose(found.deviation_x, found.deviation_y, rtol=0, atol=2e-6)
+    ledger = protocol.load_ledger().set_index("kind")
+    unchanged = ledger[ledger.what.str.endswith(": 0")].accuracy
+    baseline = values.query("experiment == 'baseline' and quantity == 'test_accuracy'").value
+    for name, accuracy in (
+        (BASELINE, baseline.iloc[0]),
+        (NETWORK, ledger.accuracy[NETWORK].iloc[0]),
+    ):
+        assert {*unchanged[name + CORRUPTED]} == {round(accuracy, 6)}
+    steps = [title for group, title in plan() if group == "step"]
+    assert [*load_timing(FOLDER).index] == [*steps, NETWORK]
 
 
 # ---- readings ------------------------------------------------------------------------------------
@@ -113,6 +150,8 @@ def test_a_run_of_the_whole_published_code_is_kept_with_its_curves(tmp_path, mon
     monkeypatch.setattr(readings, "published_plan", lambda: dict.fromkeys(keys, Config(seed=1)))
     with joblib.parallel_config("sequential"):
         readings.measure_published(tiny10)
+    noted, found = digests(tmp_path)
+    assert noted == found and len(found) == 2
     rows = readings.PUBLISHED_TABLE.load().set_index("deviations")
     losses = {"+clipping": 1 + 1 / 8, "-clipping": 1 + 9 / 8, "all": 1 + 10 / 8, "none": 1}
     assert rows.training_loss.to_dict() == losses

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from small_runs import digests
 
 from kmnist_mlp.experiments import EXPERIMENTS, Results, gradient_checks, reference
 from kmnist_mlp.experiments.analysis import POOLED
@@ -167,5 +168,7 @@ def test_measuring_writes_a_reference_of_everything_and_with_which_all_agrees(
     assert not scatter.duplicated(["variant", "experiment", "quantity"]).any()
     loss = table[table.quantity == "test_loss"]
     assert set(loss.value) == {0.07} and set(loss.tolerance) == {4e-5}
+    noted, found = digests(tables_of(tiny10.name)[0].path.parent)
+    assert noted.items() <= found.items() and len(noted) == 2
     everything = reference.measure_results(tiny10, [0, 1])
     assert {*said(everything).values()} == {AGREES}
