@@ -37,11 +37,12 @@ def descend(sgd, model, x, y, epochs_done=0.0):
     sgd.step(buffers.gradient, epochs_done)
 
 
-def digests(folder):
-    """Return by path what SHA256SUMS say of the files kept in a folder, and what the files are."""
+def assert_digests(folder, count):
+    """Check that SHA256SUMS have the digests of all files that are kept in a folder, no others."""
     files, noted = [path for path in folder.rglob("*") if path.is_file()], {}
     for path in (path for path in files if path.name == "SHA256SUMS"):
         lines = path.read_text("utf-8").splitlines()
         noted |= {path.with_name(line[66:]): line[:64] for line in lines}
     kept = [p for p in files if p.suffix in (".csv", ".npz") or p.name == "MODEL_CARD.md"]
-    return noted, {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in kept}
+    assert {p: hashlib.sha256(p.read_bytes()).hexdigest() for p in kept} == noted
+    assert len(kept) == count

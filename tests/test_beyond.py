@@ -13,7 +13,7 @@ from unittest.mock import Mock
 import numpy as np
 import pandas as pd
 import pytest
-from small_runs import digests
+from small_runs import assert_digests
 
 from kmnist_mlp import MLP, Config, Dataset, train
 from kmnist_mlp.beyond import FOLDER, load_best, load_ensemble, plan, protocol, records
@@ -243,8 +243,7 @@ def measured(made, kana):
 
 def test_the_ledger_has_the_accuracy_of_each_final_network_and_of_their_mean(measured, kana):
     folder, ledger, before = measured
-    noted, found = digests(folder)
-    assert noted == found and len(found) == 7
+    assert_digests(folder, 7)
     networks = load_ensemble(folder)
     lines = recorded(networks, pd.concat([before, ledger]))
     p = [network.predict_proba(kana.test_images) for network in networks]
