@@ -79,9 +79,7 @@ def test_1_1_without_the_planted_bug_all_gradients_are_right(solve):
 # ---- notebook 0 ----------------------------------------------------------------------------------
 
 FIRST = ["".join(cell["source"]) for cell in PAGES[0] if cell["cell_type"] == "code"][1:]
-TEXT = "\n".join(
-    "".join(cell["source"]) for cells in PAGES for cell in cells if cell["cell_type"] == "markdown"
-)
+TEXT = "\n\n".join(CELLS.values()).replace("\\\\", "\\")
 # What each formula of the notebooks says, in the names of the code
 FORMULAS = tomllib.loads(Path(__file__).with_name("formulas.toml").read_text("utf-8"))
 

@@ -10,10 +10,8 @@ import scipy.stats
 from small_runs import assert_digests
 
 from kmnist_mlp import Config
-from kmnist_mlp.beyond import FOLDER, protocol
-from kmnist_mlp.beyond.plan import plan
+from kmnist_mlp.beyond import protocol
 from kmnist_mlp.beyond.protocol import BASELINE, CORRUPTED, NETWORK
-from kmnist_mlp.beyond.records import load_timing
 from kmnist_mlp.experiments import EXPERIMENTS, Results, readings, reference, run, sweep
 from kmnist_mlp.experiments.claims import Claim
 from kmnist_mlp.experiments.readings import OURS, READINGS, read_as
@@ -84,8 +82,6 @@ def test_numbers_that_two_kept_files_hold_are_the_same():
     final = ledger.accuracy[NETWORK].iloc[0]
     for name, accuracy in ((BASELINE, known.value[baseline]), (NETWORK, final)):
         assert {*unchanged[name + CORRUPTED]} == {accuracy}
-    steps = [title for group, title in plan() if group == "step"]
-    assert [*load_timing(FOLDER).index] == [*steps, NETWORK]
 
 
 # ---- readings ------------------------------------------------------------------------------------
