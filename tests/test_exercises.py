@@ -132,9 +132,11 @@ def test_notebook_0_notices_a_wrong_gradient_and_its_solution_is_right(page):
     solution = re.findall(r"`((\w+) = .*?)` in `", CELLS[PAGES[0][-1]["id"]])
     relu = [(rf"\b{name} = .*", line) for line, name in solution]
     relu += [('"tanh"', '"ReLU"'), ("Config.e", 'Config(activation="ReLU", e')]
-    wrong = run_page((r"\(1 - a\*\*2\)", "(1 - a)"))
+    wrong = run_page((r"a\.T @ delta2", "2 * a.T @ delta2"))
     for ran, agrees in ((page, "True"), (wrong, "False"), (run_page(*relu), "True")):
         assert [line.split()[-1] for line in ran.said[-2:]] == [agrees, agrees]
+        slope, computed = map(float, re.findall(r"-?\d+\.\d{6}", " ".join(ran.said)))
+        assert str(abs(slope - computed) < 1e-5) == agrees
 
 
 def test_the_formulas_and_shapes_in_the_notebooks_are_those_of_the_code(page):
