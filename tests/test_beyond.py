@@ -172,7 +172,7 @@ def test_no_row_is_incomplete_or_of_other_clusters(made, tmp_path, monkeypatch):
     folder, (_, data, trials) = empty(tmp_path), made
     result = train(TINY, trials)
     add(folder, trials, RUNS[2], result)
-    for stage, run in product(("save_arrays", "write_csv"), (RUNS[0], RUNS[3])):
+    for stage, run in product(("save_arrays", "write_kept"), (RUNS[0], RUNS[3])):
         with monkeypatch.context() as patched, pytest.raises(OSError, match="full"):
             patched.setattr(records, stage, Mock(side_effect=OSError("the disk is full")))
             add(folder, trials, run, result)
