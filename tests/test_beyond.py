@@ -13,6 +13,7 @@ from unittest.mock import Mock
 import numpy as np
 import pandas as pd
 import pytest
+from small_runs import assert_digests
 
 from kmnist_mlp import MLP, Config, Dataset, train
 from kmnist_mlp.beyond import FOLDER, load_best, load_ensemble, plan, protocol, records
@@ -181,7 +182,7 @@ def test_no_row_is_incomplete_or_of_other_clusters(made, tmp_path, monkeypatch):
     folder, (_, data, trials) = empty(tmp_path), made
     result = train(TINY, trials)
     add(folder, trials, RUNS[2], result)
-    for stage, run in product(("save_arrays", "write_csv"), (RUNS[0], RUNS[3])):
+    for stage, run in product(("save_arrays", "write_kept"), (RUNS[0], RUNS[3])):
         with monkeypatch.context() as patched, pytest.raises(OSError, match="full"):
             patched.setattr(records, stage, Mock(side_effect=OSError("the disk is full")))
             add(folder, trials, run, result)
@@ -252,6 +253,7 @@ def measured(made, kana):
 
 def test_the_ledger_has_the_accuracy_of_each_final_network_and_of_their_mean(measured, kana):
     folder, ledger, before = measured
+    assert_digests(folder, 7)
     networks = load_ensemble(folder)
     lines = recorded(networks, pd.concat([before, ledger]))
     p = [network.predict_proba(kana.test_images) for network in networks]
