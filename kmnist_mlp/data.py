@@ -76,12 +76,19 @@ def grey_levels(name: str, x: np.ndarray) -> np.ndarray:
 
 
 def within_reach(name: str, x: np.ndarray, mean: np.ndarray, std: np.ndarray) -> None:
-    """Raise ValueError if numbers are far from all that :func:`standardise` can return."""
+    """Raise ValueError if numbers are not what :func:`standardise` can return.
+
+    They are not if they are far from all that it returns, or if none is
+    negative or above 1 although means were subtracted: such are fractions
+    of 255.
+    """
+    given = x.min(), x.max()
     low, high = (-mean / std, (255 - mean) / std) if mean.size else (0.0, 0.0)
-    if (x.min(axis=0) < low - FAR).any() or (x.max(axis=0) > high + FAR).any():
+    far = (x.min(axis=0) < low - FAR).any() or (x.max(axis=0) > high + FAR).any()
+    if far or (0 <= given[0] and given[1] <= 1 and (not mean.size or mean.any())):
         allowed = f"{name} must be standardised, or grey levels: whole numbers from 0 to 255"
-        given = f"numbers from {x.min():.6g} to {x.max():.6g}"
-        raise ValueError(f"{allowed}; got {given}; np.rint(x).astype(np.uint8) rounds grey levels")
+        remedy = "np.rint(x).astype(np.uint8) rounds grey levels" if far else REMEDY
+        raise ValueError(f"{allowed}; got numbers from {given[0]:.6g} to {given[1]:.6g}; {remedy}")
 
 
 def pixel_statistics(

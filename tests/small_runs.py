@@ -1,5 +1,7 @@
 """Runs of a moment for tests: under the names of the paper's experiments, and a single step."""
 
+import hashlib
+
 from kmnist_mlp import Config
 from kmnist_mlp.data import one_hot
 from kmnist_mlp.experiments.causes import in_both_readings
@@ -33,3 +35,14 @@ def descend(sgd, model, x, y, epochs_done=0.0):
     buffers = Buffers(model, len(x))
     backpropagate(model, x, one_hot(y, model.layer_specs[-1]), buffers)
     sgd.step(buffers.gradient, epochs_done)
+
+
+def assert_digests(folder, count):
+    """Check that SHA256SUMS have the digests of all files that are kept in a folder, no others."""
+    files, noted = [path for path in folder.rglob("*") if path.is_file()], {}
+    for path in (path for path in files if path.name == "SHA256SUMS"):
+        lines = path.read_text("utf-8").splitlines()
+        noted |= {path.with_name(line[66:]): line[:64] for line in lines}
+    kept = [p for p in files if p.suffix in (".csv", ".npz") or p.name == "MODEL_CARD.md"]
+    assert {p: hashlib.sha256(p.read_bytes()).hexdigest() for p in kept} == noted
+    assert len(kept) == count

@@ -12,10 +12,10 @@ import pandas as pd
 
 from kmnist_mlp import load_kmnist
 from kmnist_mlp.experiments.runs import default_seeds
+from kmnist_mlp.experiments.store import write_kept
 from kmnist_mlp.report.execution import executed
 from kmnist_mlp.report.notebook import ABOUT
 from kmnist_mlp.report.statements import KEPT, VARIES, lines_of, parsed
-from kmnist_mlp.support.files import write_csv
 
 ROOT = Path(__file__).resolve().parent.parent
 # Stable training gives the same numbers under all kernels, but for one or two images of 1,000 and
@@ -70,4 +70,4 @@ if __name__ == "__main__":
         units = [map(unit, parsed(line)[1]) for line in new.text]
         new["tolerance"] = [" ".join(str(FLOOR.get(u, 2 * u)) for u in of) for of in units]
     table = pd.concat([table[~own], new]).sort_values(KEPT.key, kind="stable")
-    write_csv(table, KEPT.path)
+    write_kept(table, KEPT.path)

@@ -13,13 +13,14 @@ from unittest.mock import Mock
 import numpy as np
 import pandas as pd
 import pytest
+from small_runs import assert_digests
 
 from kmnist_mlp import MLP, Config, Dataset, train
 from kmnist_mlp.beyond import FOLDER, load_best, load_ensemble, plan, protocol, records
 from kmnist_mlp.beyond.evaluation import rotate
 from kmnist_mlp.beyond.plan import FINAL, TRIAL, Run, planned
 from kmnist_mlp.beyond.protocol import CLUSTERS, ENSEMBLE, NETWORK, accuracies, recorded
-from kmnist_mlp.beyond.records import Records, add, train_records
+from kmnist_mlp.beyond.records import Records, Teachers, add, train_records
 from kmnist_mlp.experiments import EXPERIMENTS, ResultCache
 from kmnist_mlp.results import Callback
 from kmnist_mlp.support.files import save_arrays, write_csv
@@ -132,6 +133,16 @@ def test_a_record_is_what_training_gave_with_its_images_and_teachers(made):
         np.testing.assert_array_equal(kept.correct(run.identity), right)
 
 
+def test_teachers_must_be_there_decide_alone_and_are_told_apart(make_dataset):
+    data, one, other = make_dataset(classes=10), *(MLP(TINY.layer_specs, seed=s) for s in (0, 1))
+    with pytest.raises(ValueError, match="^models"):
+        Teachers([])
+    with pytest.raises(ValueError, match=r"^label_smoothing .*0\.1"):
+        train(TINY.replace(label_smoothing=0.1), data, callbacks=[Teachers([one])])
+    by = [train(ON_FEW, data, callbacks=[Teachers([each])]).altered_by for each in (one, other)]
+    assert by[0] != by[1] and all(len(names) == 1 for names in by)
+
+
 def test_nothing_that_trains_is_given_test_images(made):
     _, data, trials = made
     for run, seen in ((RUNS[0], protocol.without_test_images(data)), (RUNS[2], trials)):
@@ -171,7 +182,7 @@ def test_no_row_is_incomplete_or_of_other_clusters(made, tmp_path, monkeypatch):
     folder, (_, data, trials) = empty(tmp_path), made
     result = train(TINY, trials)
     add(folder, trials, RUNS[2], result)
-    for stage, run in product(("save_arrays", "write_csv"), (RUNS[0], RUNS[3])):
+    for stage, run in product(("save_arrays", "write_kept"), (RUNS[0], RUNS[3])):
         with monkeypatch.context() as patched, pytest.raises(OSError, match="full"):
             patched.setattr(records, stage, Mock(side_effect=OSError("the disk is full")))
             add(folder, trials, run, result)
@@ -242,6 +253,7 @@ def measured(made, kana):
 
 def test_the_ledger_has_the_accuracy_of_each_final_network_and_of_their_mean(measured, kana):
     folder, ledger, before = measured
+    assert_digests(folder, 7)
     networks = load_ensemble(folder)
     lines = recorded(networks, pd.concat([before, ledger]))
     p = [network.predict_proba(kana.test_images) for network in networks]

@@ -1,14 +1,19 @@
 """Networks in the page: their numbers are Python's, and a reader can draw, train and compare."""
 
 import json
+import math
 import re
+import tomllib
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import urlencode
 
 import numpy as np
 import pytest
 from browser import axe_violations, browser_page, look, needs_browser, write_page
+from matplotlib.colors import to_rgb
 from nbformat.v4 import new_markdown_cell, new_notebook
 from playwright.sync_api import expect
 
@@ -17,8 +22,10 @@ from kmnist_mlp.beyond import from_rounded, load_best, rounded
 from kmnist_mlp.extensions.augmentation import Distortion
 from kmnist_mlp.laboratory import drawing_pad
 from kmnist_mlp.laboratory.in_page import BROWSER, SIDE, examples, image_of, playground_html
+from kmnist_mlp.network import standardised
 from kmnist_mlp.optimizer import SGD
 from kmnist_mlp.report.pages.site import PAD_BITS, PAD_IMAGES, render
+from kmnist_mlp.support.colours import BLUE, GREEN, ORANGE
 
 CONFIG = Config(layer_specs=(784, 48, 32, 10), activation="ReLU", epochs=2, learning_rate=0.002)
 
@@ -27,6 +34,10 @@ CONFIG = Config(layer_specs=(784, 48, 32, 10), activation="ReLU", epochs=2, lear
 def tab():
     with browser_page() as page:
         yield page
+
+
+def rgb(colour):
+    return np.rint(255 * np.array(to_rgb(colour)))
 
 
 # ---- one network in JavaScript: the module's numbers ---------------------------------------------
@@ -40,58 +51,16 @@ def js(tab):
     return tab.evaluate
 
 
-def given(model, **more):
-    """Return a network, and arrays, as the page takes them."""
-    weights = [W.ravel().tolist() for W in model.weights]
-    network = {"layers": list(model.layer_specs), "activation": model.activation, "W": weights}
-    network["b"] = [b.tolist() for b in model.biases]
-    return network | {name: np.asarray(value).tolist() for name, value in more.items()}
+def affine(side, strength, drawn):
+    """Return the module's distortion without its elastic part, by the page's uniform numbers."""
 
+    def uniform(low, high, size):
+        numbers = [next(drawn) for _ in range(6 * size[1])]
+        return low + (high - low) * np.reshape(numbers, (-1, 6)).T
 
-@needs_browser
-@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "ReLU"])
-@pytest.mark.parametrize("layers", [(12, 4), (12, 7, 4), (12, 9, 5, 7, 4)])
-def test_a_training_run_is_that_of_the_module(js, layers, activation):
-    """40 mini-batches with momentum and both penalties, and what is computed after them."""
-    rng = np.random.default_rng(1)
-    x = rng.standard_normal((40, 8, 12))
-    x[rng.random(x.shape) < 0.3] = 0  # zeros are left out there
-    y = rng.integers(4, size=(40, 8))
-    model = MLP(layers, activation, seed=2, dtype=np.float64)
-    start = given(model, x=x, y=y)
-    penalties = {"L1_penalty": 0.01, "L2_penalty": 0.1}
-    sgd = SGD(model, Config(learning_rate=0.02, momentum_gamma=0.8, **penalties))
-    for inputs, labels in zip(x, y, strict=True):
-        dW, db = model.gradients(inputs, labels)
-        sgd.step(np.concatenate([a.ravel() for a in (*dW, *db)]))
-    parameters, p, evaluated, loss, shares = js(
-        """given => {
-        const floats = arrays => arrays.map(array => Float32Array.from(array));
-        const { layers, activation, W, b, y } = given;
-        const network = new Network(layers, activation, floats(W), floats(b));
-        const x = given.x.map(rows => Float32Array.from(rows.flat()));
-        x.forEach((rows, n) => {
-            network.backward(rows, y[n], 8);
-            network.step({ rate: 0.02, gamma: 0.8, L1: 0.01, L2: 0.1 });
-        });
-        const { accuracy, loss } = network.evaluate(x[0], y[0]);
-        const parameters = [...network.W, ...network.b].flatMap(array => [...array]);
-        const p = [...network.forward(x[0], 8).at(-1)];
-        const summed = network.backward(x[0], y[0], 8);
-        const shares = [...network.shares(x[0].slice(0, 12), 2)];
-        return [parameters, p, [accuracy, loss], summed, shares]; }""",
-        start,
-    )
-    x, y = x[0], y[0]
-    np.testing.assert_allclose(parameters, model.parameters, atol=1e-4)
-    np.testing.assert_allclose(p, model.predict_proba(x).ravel(), atol=1e-4)
-    assert loss == pytest.approx(model.loss(x, y), rel=1e-4)
-    assert evaluated == [np.mean(model.predict(x) == y), pytest.approx(loss / 8 / 4)]
-    steps = 1e-6 * np.eye(12)
-    after, before = (np.log(model.predict_proba(x[0] + step)) for step in (steps, -steps))
-    slopes = (after - before) / 2e-6
-    expected = x[0] * (slopes[:, 2] - slopes.mean(axis=1))
-    np.testing.assert_allclose(shares, expected, rtol=1e-3, atol=1e-4)
+    distortion = Distortion((side, side), strength, seed=0)
+    distortion.rng = SimpleNamespace(uniform=uniform, standard_normal=np.zeros)
+    return distortion
 
 
 @needs_browser
@@ -106,13 +75,8 @@ def test_an_image_is_distorted_as_the_module_does_it(js):
         return [...out]; }""",
         [image.tolist(), side, drawn.tolist()],
     )
-    distortion = Distortion((side, side), 2.0, seed=0)
-    distortion.rng = SimpleNamespace(
-        uniform=lambda low, high, size: low + (high - low) * drawn[:, None],
-        standard_normal=lambda size, dtype: np.zeros(size, dtype),
-    )
     ours = np.empty((1, side * side), np.float32)
-    distortion(ours, image[None])
+    affine(side, 2.0, iter(drawn))(ours, image[None])
     np.testing.assert_allclose(theirs, ours[0], atol=0.05)
 
 
@@ -165,6 +129,12 @@ class Pad:
         """Lengths of the bars, 0 to 1."""
         bars = "[...$('.bars').querySelectorAll('.bar')].map(b => parseFloat(b.style.width) / 100)"
         return np.array(self.js(bars))
+
+    def pixels(self, name):
+        """Return a picture, (height, width, RGBA)."""
+        values = "[...data.getImageData(0, 0, data.canvas.width, data.canvas.height).data]"
+        got = self.js(f"(data => {values})($('.{name}').getContext('2d'))")
+        return np.reshape(got, (SIDE, -1, 4))
 
     def window(self, *points):
         """Turn points of the pad, 0 to 100, into points of the window."""
@@ -239,12 +209,28 @@ def test_two_pads_classify_as_python_does(tab, run, html, kmnist, tmp_path):
     pixels = json.dumps(images.reshape(200, -1).tolist())
     for number, model in enumerate((run.model, each_image)):
         there = Pad(tab, number).js(f"{pixels}.map(pixels => pad.probabilities(pixels))")
-        here = model.predict_proba(images)
-        assert np.abs(there - here).max() <= 0.03  # weights of 8 bits
+        assert np.abs(there - model.predict_proba(images)).max() <= 0.03  # weights of 8 bits
         assert np.abs(there - from_rounded(*rounded(model)).predict_proba(images)).max() <= 1e-4
     first, second = Pad(tab, 0), Pad(tab, 1)
     first.stroke((20, 20), (80, 60))
     assert first.bars.any() and not second.bars.any()
+    second.js("pad.draw([[[30, 80], [70, 20], [75, 60]]])")
+    for pad, model in ((first, run.model), (second, each_image)):
+        model = from_rounded(*rounded(model))
+        assert pad.bars == pytest.approx(model.predict_proba(pad.image)[0], abs=1e-3)
+        said = "[...$('.bars').querySelectorAll('.share')].map(tag => tag.textContent)"
+        percent = [int(text.strip("<% ")) for text in pad.js(said)]
+        assert percent == pytest.approx(100 * pad.bars, abs=1)
+        arrays = ([a.astype(float) for a in of_all] for of_all in (model.weights, model.biases))
+        exact = MLP.from_parameters(model.activation, *arrays)
+        x = standardised(model, pad.image.reshape(1, -1))
+        up, down = (np.log(exact.predict_proba(x + e * np.eye(SIDE**2))) for e in (1e-6, -1e-6))
+        shares = x[0] * ((up - down).T - (up - down).mean(axis=1))[pad.bars.argmax()] / 2e-6
+        drawn = pad.pixels("shares").reshape(-1, 4)
+        np.testing.assert_allclose(drawn[:, 3], 255 * abs(shares) / abs(shares).max(), atol=2)
+        colours = np.where(shares[:, None] > 0, rgb(ORANGE), rgb(BLUE))  # for, against
+        strong = drawn[:, 3] > 99
+        np.testing.assert_allclose(drawn[strong, :3], colours[strong], atol=3)
     assert tab.evaluate("typeof startPad + typeof Network") == "undefinedundefined"
 
 
@@ -278,12 +264,13 @@ def test_a_journey_with_the_mouse_in_the_exported_report(pad, tab, kmnist):
     assert not np.allclose(pad.bars, begun)
     best = kmnist.class_names[int(pad.bars.argmax())]
     assert pad.js("$('.best b').textContent") == best == pad.js("$('.first .kana b').textContent")
-    pixels = "[...$('.image').getContext('2d').getImageData(0, 0, 28, 28).data]"
-    assert (np.array(pad.js(pixels)).reshape(SIDE, SIDE, 4)[:, :, 0] == pad.image).all()
+    assert (pad.pixels("image")[..., 0] == pad.image).all()
     known = kmnist.train_images[:PAD_IMAGES].reshape(PAD_IMAGES, -1).astype(int)
     order = np.square(known - pad.image.ravel().astype(int)).sum(axis=1).argsort()[:5]
     names = [f"{kmnist.class_names[c]} {kmnist.romaji[c]}" for c in kmnist.train_labels[order]]
     assert pad.js("$('.names').textContent").split(", ") == names
+    tiles = pad.pixels("known")[..., 0].reshape(SIDE, 5, SIDE).swapaxes(0, 1)
+    assert (tiles.reshape(5, -1) == known[order]).all()
     one = pad.image
     pad.stroke((50, 10), (45, 90))
     assert (pad.image != one).any()
@@ -341,11 +328,76 @@ def test_without_scripts_and_on_paper_there_is_a_picture(tab, html, tmp_path):
 # ---- the playground ------------------------------------------------------------------------------
 
 
+CASES = tomllib.loads(Path(__file__).with_name("playground.toml").read_text("utf-8"))
+USUAL, TRAINING, TEST, TILES = CASES["usual"], 600, 100, 64
+# Of epoch, training loss and accuracy, test loss and accuracy: an image may change sides
+TOLERANCE = [0, 1e-4, 1.01 / 500, 1e-4, 1.01 / TEST]
+
+
 @pytest.fixture(scope="module")
-def address(kmnist, tmp_path_factory):
-    """A file with a smaller playground than the report's: 600 images for training, 200 for test."""
+def patterns(make_dataset):
+    """More images than the playground takes; those for test are paler."""
+    data = make_dataset(classes=10, train=TRAINING + 50, test=TEST + 30, noise=60)
+    return replace(data, test_images=data.test_images // 10 * 9 + 20)
+
+
+@pytest.fixture(scope="module")
+def address(tab, patterns, tmp_path_factory):
+    """A file with a playground, of which the messages to and from its worker are kept."""
+    tab.add_init_script(path=Path(__file__).with_name("playground.js"))
     path = tmp_path_factory.mktemp("playground") / "train.html"
-    return write_page(path, "Train", playground_html(kmnist, 600, 200)).as_uri()
+    return write_page(path, "Train", playground_html(patterns, TRAINING, TEST)).as_uri()
+
+
+def written(settings):
+    """Return settings as an address holds them."""
+    return "#" + urlencode({name: str(value).strip("[]") for name, value in settings.items()})
+
+
+def mulberry32(state):
+    """Yield the page's uniform random numbers."""
+    while True:
+        state = (state + 0x6D2B79F5) % 2**32
+        t = (state ^ state >> 15) * (state | 1) % 2**32
+        t ^= (t + (t ^ t >> 7) * (t | 61)) % 2**32
+        yield (t ^ t >> 14) / 2**32
+
+
+def trained_here(data, settings, epochs):
+    """Return the history of the module's network with the page's random numbers.
+
+    And, after the last epoch, its classes of the test images and the change of its first weights.
+    """
+    s = SimpleNamespace(**settings)
+    x, labels = data.train_images[:TRAINING].reshape(TRAINING, -1), data.train_labels[:TRAINING]
+    test_x, test_labels = data.test_images[:TEST].reshape(TEST, -1), data.test_labels[:TEST]
+    mean, std = x.mean(axis=0), x.std(axis=0) + (np.ptp(x, axis=0) == 0)
+    layers, drawn, W = (x.shape[1], *s.hidden, 10), mulberry32(s.seed), []
+    for shape in pairwise(layers):
+        u, v = np.reshape([next(drawn) for _ in range(2 * np.prod(shape))], (*shape, 2)).T
+        W.append((np.sqrt(-4 * np.log(1 - u) / shape[0]) * np.cos(2 * np.pi * v)).T)
+    model = MLP.from_parameters(s.activation, W, [np.zeros(units) for units in layers[1:]])
+    options = {"momentum_gamma": s.gamma, "L1_penalty": s.L1, "L2_penalty": s.L2}
+    sgd = SGD(model, Config(layer_specs=layers, learning_rate=s.rate, **options))
+    history, drawn = [], mulberry32(s.seed + 1)
+    for epoch in range(epochs + 1):
+        history.append([epoch])
+        for images, right in ((x[:500], labels[:500]), (test_x, test_labels)):
+            inputs = (images - mean) / std
+            classes = model.predict(inputs)
+            history[-1] += [model.loss(inputs, right) / right.size / 10, np.mean(classes == right)]
+        if epoch == epochs:
+            return np.array(history), classes, model.weights[0] - W[0]
+        order = np.arange(TRAINING)
+        for i in range(TRAINING - 1, 0, -1):
+            j = int(next(drawn) * (i + 1))
+            order[[i, j]] = order[[j, i]]
+        for rows in np.split(order, range(s.batch, TRAINING, s.batch)):
+            images = x[rows].astype(float)
+            if s.distortion:
+                affine(6, s.distortion, drawn)(images, x[rows])
+            dW, db = model.gradients((images - mean) / std, labels[rows])
+            sgd.step(np.concatenate([a.ravel() for a in (*dW, *db)]))
 
 
 class Playground:
@@ -361,6 +413,25 @@ class Playground:
         self.tab.goto(self.address + settings)
         self.tab.wait_for_selector(".runs li")
 
+    @property
+    def trained(self):
+        """The settings of the runs that the worker was asked for."""
+        return self.tab.evaluate("asked.filter(m => m.kind === 'start').map(m => m.settings)")
+
+    @property
+    def history(self):
+        return np.array(self.tab.evaluate("told.findLast(state => state.history).history"))
+
+    def step(self, count=1):
+        """Press "One mini-batch" that often; return what the worker told after the last."""
+        return SimpleNamespace(**self.tab.evaluate("count => press(count)", count))
+
+    def cells(self, name, size):
+        """Return the cells of a picture, eight in a row: (cells, height, width, RGB)."""
+        values = self.tab.evaluate("name => pixels(document.querySelector(name))", name)
+        picture = np.reshape(values, (-1, size, 8, size, 4))[..., :3]
+        return picture.swapaxes(1, 2).reshape(-1, size, size, 3)
+
     def wait_for(self, condition, arg=None):
         """Wait until something holds for the text that says where training is."""
         text = "document.querySelector('.place').textContent"
@@ -375,9 +446,6 @@ class Playground:
         rows = self.tab.inner_text(".runs").splitlines()
         return [float(row.split(": ")[1].split(" %")[0]) for row in rows if " %" in row]
 
-    def settings(self, *names):
-        return [self.tab.input_value(f"[name={name}]") for name in names]
-
 
 @pytest.fixture
 def playground(tab, address):
@@ -388,15 +456,63 @@ def playground(tab, address):
 
 
 @needs_browser
-def test_a_network_learns_and_runs_are_drawn_over_each_other(playground):
+@pytest.mark.parametrize("changed", CASES["options"], ids=str)
+def test_two_epochs_of_the_worker_are_those_of_the_module(playground, patterns, changed):
+    settings = USUAL | changed
+    playground.open(written(changed))
+    assert playground.trained == [settings]
+    playground.step()
+    share = settings["batch"] / TRAINING
+    done = f"epoch 1: {100 * share:.0f} % done" if share < 1 else "epoch 1"
+    playground.wait_for("text === arg", done)
+    state = playground.step(2 * math.ceil(1 / share) - 1)
+    assert state.epoch == 2 and state.share == 1
+    history, classes, change = trained_here(patterns, settings, 2)
+    assert (abs(playground.history - history) <= TOLERANCE).all()
+    assert (state.predicted != classes).sum() <= 1
+    np.testing.assert_allclose(state.weights, change.ravel(), rtol=1e-3, atol=1e-5)
+
+
+@needs_browser
+def test_curves_and_pictures_show_what_the_worker_told(playground, patterns):
+    tab = playground.tab
+    playground.open("#batch=1000&rate=0.003&gamma=0.5")
+    before, state = playground.step(2), playground.step()
+    history = playground.history
+    for chart, column, top in ((".loss", 1, 0.4), (".accuracy", 2, 1)):
+        both = tab.evaluate("chart => curves(chart)", chart)
+        for drawn, own in zip(both, (column, column + 2), strict=True):  # thin: training
+            x, y = np.reshape(drawn, (-1, 2)).T
+            np.testing.assert_allclose(x, 36 + 276 * history[:, 0] / 3, atol=0.1)
+            height = 165 * np.minimum(history[:, own] / top, 1)
+            np.testing.assert_allclose(180 - y, height, atol=0.1)
+    for place in (".runs li", "[role=status]"):
+        expect(tab.locator(place)).to_contain_text(f" {100 * history[-1, 4]:.1f} %")
+    change = np.reshape(state.weights, (6, 6, 128))[..., :32].transpose(2, 0, 1)
+    change /= abs(change).max(axis=(1, 2), keepdims=True)
+    red, blue = (np.minimum(255 * (1 + sign * change), 255) for sign in (1, -1))
+    expected = np.stack([red, np.minimum(red, blue), blue], axis=-1)
+    np.testing.assert_allclose(playground.cells(".weights", 8)[:, :6, :6], expected, atol=1)
+    labels = patterns.test_labels[:TILES]
+    right, earlier = (told.predicted[:TILES] == labels for told in (state, before))
+    frames = np.array([rgb(ORANGE), rgb(GREEN), [255] * 3])[np.where(right, 1 + earlier, 0)]
+    assert len(np.unique(frames, axis=0)) == 3
+    tiles = playground.cells(".tests", 12)
+    assert (tiles[:, 0, 0] == frames).all()
+    assert (255 - tiles[:, 2:8, 2:8, 0] == patterns.test_images[:TILES]).all()
+
+
+@needs_browser
+def test_a_network_learns_and_runs_are_drawn_over_each_other(playground, patterns):
     tab = playground.tab
     (before,) = playground.train(4)
     assert before > 25
-    weights = tab.evaluate("document.querySelector('.weights').toDataURL()")
-    assert playground.train(6)[0] > before - 5
-    assert weights != tab.evaluate("document.querySelector('.weights').toDataURL()")
+    first = playground.history[:4]
     tab.select_option("[name=activation]", "ReLU")
     assert len(playground.train(3)) == 2
+    for history, activation in ((first, "tanh"), (playground.history[:4], "ReLU")):
+        expected = trained_here(patterns, USUAL | {"activation": activation}, 3)[0]
+        assert (abs(history - expected) <= TOLERANCE).all()
     lines = "document.querySelectorAll('.accuracy path[fill=none]').length"
     assert tab.evaluate(lines) == 4  # training and test of two runs
     tab.click(".clear")
@@ -405,30 +521,29 @@ def test_a_network_learns_and_runs_are_drawn_over_each_other(playground):
 
 
 @needs_browser
-def test_settings_are_in_the_address_and_a_wrong_one_is_named(playground, address):
+@pytest.mark.parametrize("odd", CASES["addresses"])
+def test_what_is_trained_is_trained_again_at_the_address_that_the_page_writes(playground, odd):
     tab = playground.tab
-    tab.fill("[name=hidden]", "32, 16")
-    tab.select_option("[name=rate]", "0.005")
-    tab.select_option("[name=distortion]", "1")
-    sent = tab.url.removeprefix(address)
-    playground.open(sent)
-    names = ("hidden", "rate", "distortion", "activation")
-    assert playground.settings(*names) == ["32, 16", "0.005", "1", "tanh"]
-    tab.click(".step")  # of 600 images, a mini-batch of 128
-    playground.wait_for("text === arg", "epoch 1: 21 % done")
-    wrong = ["batch=2001", "gamma=1", "L2=-1", "seed=1.5"]
-    playground.open("#rate=0.003&activation=relu&hidden=8&other=1&" + "&".join(wrong))
-    playground.wait_for("arg.every(setting => text.includes(setting))", wrong)
-    assert playground.settings("hidden", "rate", "activation") == ["8", "0.003", "ReLU"]
-    assert playground.settings("batch", "gamma", "L2", "seed") == ["128", "0.9", "0", "0"]
-    playground.open("#activation=sine")
-    playground.wait_for("text.includes(arg)", "activation=sine")
-    assert playground.settings("activation") == ["tanh"]
-    for hidden in ("0", "8, 8, 8, 8", "600", "1.5"):
-        tab.fill("[name=hidden]", hidden)
+    meant = USUAL | {name: value for name, (_, *values) in odd.items() for value in values}
+    refused = [f"{name}={text}" for name, (text, *values) in odd.items() if not values]
+    playground.open(written({name: text for name, (text, *_) in odd.items()} | {"other": 1}))
+    assert playground.trained == [meant]
+    playground.wait_for("arg.every(part => text.includes(part))", refused or ["epoch 0"])
+    tab.dispatch_event("form", "input")
+    playground.open(tab.url.removeprefix(playground.address))
+    assert playground.trained == [meant]
+    playground.wait_for("text === arg", "epoch 0")
+    for name in ("hidden", "seed"):  # typed
+        text, *values = odd[name]
+        playground.open()
+        tab.locator(f"[name={name}]").evaluate("(field, text) => { field.value = text; }", text)
+        tab.dispatch_event(f"[name={name}]", "input")
         tab.click(".new")
-        assert not tab.evaluate("document.querySelector('[name=hidden]').checkValidity()")
-        expect(tab.locator(".runs li")).to_have_count(1)
+        assert tab.evaluate("document.querySelector('form').checkValidity()") == bool(values)
+        trained = playground.trained
+        assert trained == [USUAL, *(USUAL | {name: value} for value in values)]
+        playground.open(tab.url.removeprefix(playground.address))
+        assert playground.trained == trained[-1:]
 
 
 @needs_browser
@@ -439,29 +554,3 @@ def test_a_run_that_diverges_ends_and_says_so(playground):
     playground.wait_for("text.startsWith('diverged')")
     expect(tab.locator(".play")).to_have_text("Train")
     expect(tab.locator(".runs")).to_contain_text(re.compile(r"diverged in epoch \d$"))
-
-
-@needs_browser
-def test_the_worker_trains_on_standardised_images(kmnist, tab):
-    html = playground_html(kmnist, 600, 200)
-    content = re.search(r"^imagesOf\((.*?)\)\.then", html, re.MULTILINE).group(1)
-    tab.goto("about:blank")
-    for name in ("network.js", "worker.js", "playground.js"):
-        tab.add_script_tag(path=BROWSER / name)
-    x, labels, test_x, test_labels = tab.evaluate(
-        """async content => {
-        const own = await imagesOf(JSON.parse(content));
-        prepare({ ...own, inputs: own.side ** 2 });
-        const first = array => array.slice(0, 50 * own.side ** 2);
-        return [first(data.x), data.labels, first(data.testX), data.testLabels].map(
-            array => [...array]); }""",
-        content,
-    )
-    assert labels == kmnist.train_labels[:600].tolist()
-    assert test_labels == kmnist.test_labels[:200].tolist()
-    used = kmnist.train_images[:600]
-    mean, std = used.mean(axis=0), used.std(axis=0)
-    std[std == 0] = 1
-    for there, images in ((x, kmnist.train_images), (test_x, kmnist.test_images)):
-        expected = (images[:50] - mean) / std
-        np.testing.assert_allclose(there, expected.ravel(), rtol=1e-4, atol=1e-3)

@@ -48,7 +48,9 @@ def test_what_training_has_standardised_is_what_a_network_takes_as_such(tiny, st
     np.testing.assert_array_equal(found, run.model.predict_proba(run.split.train[:50]))
 
 
-@pytest.mark.parametrize("change", [lambda x: x + 0.5, lambda x: x - 60.0, lambda x: 2 * x])
+@pytest.mark.parametrize(
+    "change", [lambda x: x + 0.5, lambda x: x - 60.0, lambda x: 2 * x, lambda x: x / 255]
+)
 def test_what_is_neither_a_pixel_nor_standardised_is_refused(trained, change):
     model, data = trained
     x = change(data.test_images.reshape(-1, 36).astype(float))

@@ -3,10 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from small_runs import assert_digests
 
 from kmnist_mlp.experiments import EXPERIMENTS, Results, reference
 from kmnist_mlp.experiments.analysis import POOLED
 from kmnist_mlp.experiments.reference import check, make_reference, tables_of
+from kmnist_mlp.experiments.store import write_kept
 
 MEASURED = {
     "test_accuracy": 0.84, "test_loss": 0.06, "validation_accuracy": 0.94, "validation_loss": 0.03,
@@ -34,7 +36,7 @@ def kept(tmp_path, monkeypatch):
     monkeypatch.setattr(reference, "FOLDER", tmp_path)
     for name, loss in (("stand-in", 0.07), ("kmnist", 0.06)):
         table = make_reference(results(test_loss=loss), NONE)
-        table.to_csv(tmp_path / f"{name}.csv", index=False)
+        write_kept(table, tmp_path / f"{name}.csv")
     return table
 
 
@@ -128,7 +130,7 @@ def test_the_committed_reference_has_all_experiments_and_its_tolerances_follow_f
 
 
 def test_measuring_writes_a_reference_of_everything_and_with_which_all_agrees(
-    kept, said, tiny10, monkeypatch
+    kept, said, tiny10, monkeypatch, tmp_path
 ):
     def quick(configs, seeds, data, dtype):
         return results(data.name, [*configs], seeds, test_loss=0.07)
@@ -149,5 +151,6 @@ def test_measuring_writes_a_reference_of_everything_and_with_which_all_agrees(
     assert not scatter.duplicated(["variant", "experiment", "quantity"]).any()
     loss = table[table.quantity == "test_loss"]
     assert set(loss.value) == {0.07} and set(loss.tolerance) == {4e-5}
+    assert_digests(tmp_path, 4)
     everything = reference.measure_results(tiny10, [0, 1])
     assert {*said(everything).values()} == {AGREES}

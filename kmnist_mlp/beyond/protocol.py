@@ -53,9 +53,8 @@ from kmnist_mlp.beyond.plan import FINAL
 from kmnist_mlp.config import Config, generator
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.paper import EXPERIMENTS
-from kmnist_mlp.experiments.store import key_of
+from kmnist_mlp.experiments.store import key_of, write_kept
 from kmnist_mlp.network import MLP
-from kmnist_mlp.support.files import write_csv
 
 CLUSTERS, HELD_OUT = 12, 2  # of the training images of each character
 STREAM = 10  # of random numbers that no Stream of a run uses
@@ -145,7 +144,7 @@ def measure(measurements: Iterable[tuple], data: Dataset, ledger: Path) -> None:
         lines = load_ledger(ledger).reset_index(drop=True)
         lines.loc[len(lines)] = today, kind, what, *about, round(float(accuracy), 6)
         if not lines.drop(columns="date").duplicated().iloc[-1]:
-            write_csv(lines, ledger)
+            write_kept(lines, ledger)
 
 
 def final_measurements(networks: list[MLP], baseline: MLP) -> Iterator[tuple]:

@@ -24,11 +24,11 @@ from kmnist_mlp.beyond.plan import FINAL, SEEDS, Run, plan, planned
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments import runs
-from kmnist_mlp.experiments.store import source_hash
+from kmnist_mlp.experiments.store import note_digest, source_hash, write_kept
 from kmnist_mlp.extensions.augmentation import Distortion
 from kmnist_mlp.network import MLP
 from kmnist_mlp.results import Callback, TrainingResult
-from kmnist_mlp.support.files import load_arrays, save_arrays, whole_file, write_csv
+from kmnist_mlp.support.files import load_arrays, save_arrays, whole_file
 from kmnist_mlp.support.statistics import in_percent, interval, wilson_interval
 from kmnist_mlp.training import Training, train
 
@@ -146,17 +146,20 @@ def add(folder: Path, trials: Dataset, run: Run, result: TrainingResult) -> str:
     }
     if run.data == "all":  # trained on the held-out clusters, too: they measure nothing
         row["changed_by_rounding"] = changed_by_rounding(model, trials)
-        save_arrays(folder / f"final_{run.config.seed}.npz", *rounded(model))
+        path = folder / f"final_{run.config.seed}.npz"
+        save_arrays(path, *rounded(model))
+        note_digest(path)
     else:
         row["held_out_loss"] = result.test_loss
         row["held_out_accuracy"] = result.test_accuracy
         right = model.predict(trials.test_images) == trials.test_labels
         records.right[run.identity] = np.packbits(right)
     save_arrays(folder / "runs.npz", here, records.right)
+    note_digest(folder / "runs.npz")
     rows = [*records.table.reset_index().to_dict("records"), row]
     # last: a row has what belongs to it, also after an interruption
     table = pd.DataFrame(rows, columns=["run", *records.table])
-    write_csv(table, folder / "runs.csv")
+    write_kept(table, folder / "runs.csv")
     return f"{run.group}, {run.title}, seed {run.config.seed}: {result}"
 
 
@@ -184,11 +187,24 @@ class Teachers(Callback):
     ----------
     models : sequence of MLP
         Trained on images standardised as the student's.
+
+    Raises
+    ------
+    ValueError
+        Without models, or if labels are smoothed, which has no effect.
     """
 
     def __init__(self, models: Sequence[MLP]) -> None:
         super().__init__()
-        self.models = models
+        if not models:
+            raise ValueError(f"models must be one or more networks; got {models!r}")
+        self.models, self.identity = models, protocol.weights_digest(models)
+
+    def start(self, run: Training) -> None:
+        """Refuse a run whose targets would be smoothed labels."""
+        if run.config.label_smoothing:
+            given = run.config.label_smoothing
+            raise ValueError(f"label_smoothing must be 0 with teachers; got {given}")
 
     def mini_batch(self, x: np.ndarray, t: np.ndarray) -> None:
         """Write the probabilities of each row of ``x`` into ``t``, (batch, classes)."""
@@ -260,12 +276,13 @@ def measure(data: Dataset, folder: Path = FOLDER, ledger: Path = protocol.LEDGER
             timing[title] = epoch_seconds(run.config, trials)
     timing[protocol.NETWORK] = epoch_seconds(FINAL, whole)
     table = pd.DataFrame(timing.items(), columns=["step", "seconds_per_epoch"])
-    write_csv(table, folder / "timing.csv")
+    write_kept(table, folder / "timing.csv")
     baseline = runs.run(["baseline"], [0], data=data).of("baseline")[0].model
     todo = protocol.final_measurements(load_ensemble(folder), baseline)
     protocol.measure(todo, data, ledger)
     with whole_file(folder / "MODEL_CARD.md") as file:
         file.write(model_card(folder, protocol.load_ledger(ledger), data).encode())
+    note_digest(folder / "MODEL_CARD.md")
 
 
 def epoch_seconds(config: Config, data: Dataset) -> float:

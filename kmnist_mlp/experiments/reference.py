@@ -26,9 +26,8 @@ from kmnist_mlp.experiments.claims import CLAIMS
 from kmnist_mlp.experiments.paper import EXPERIMENTS, RULES
 from kmnist_mlp.experiments.readings import load_runs
 from kmnist_mlp.experiments.runs import Results, default_seeds, run
-from kmnist_mlp.experiments.store import FOLDER, Table
+from kmnist_mlp.experiments.store import FOLDER, Table, write_kept
 from kmnist_mlp.support.console import tell
-from kmnist_mlp.support.files import write_csv
 
 KEY = ["experiment", "seed", "quantity"]
 LEFT_OUT = ["generalisation_gap", "seconds", "cached"]
@@ -189,6 +188,6 @@ def measure(data: Dataset) -> None:
         points = 100 * new[new.quantity == "test_accuracy"].deviation.max()
         tell(f"  {variant}: a test accuracy moved by {points:.2f} points at most")
         scatter = pd.concat([scatter[scatter.variant != variant], new], ignore_index=True)
-    write_csv(make_reference(results, scatter), values.path)
-    write_csv(scatter, scatters.path)
+    write_kept(make_reference(results, scatter), values.path)
+    write_kept(scatter, scatters.path)
     tell(f"{values.path} and {scatters.path} are written")

@@ -22,20 +22,15 @@ from kmnist_mlp.datasets.kmnist import cache_folder, full_path
 from kmnist_mlp.experiments.provenance import blas_libraries
 from kmnist_mlp.network import MLP
 from kmnist_mlp.results import CURVES, TrainingResult
-from kmnist_mlp.support.files import load_arrays, save_arrays, write_csv
+from kmnist_mlp.support.files import load_arrays, save_arrays, whole_file, write_csv
 
 PACKAGE = Path(__file__).parents[1]
 FOLDER = Path(__file__).with_name("reference_results")
 # A result is decided by these files and by all that they import from
 # this package.
 NUMERICAL_SOURCES = ("training.py", "callbacks/checkpoint.py")
-OTHERS = (
-    "config",
-    "model",
-    "curves",
-    "interrupted",
-    "altered_by",
-)  # all else of a result is a plain value
+# all else of a result is a plain value
+OTHERS = ("config", "model", "curves", "interrupted", "altered_by")
 SCALARS = [field.name for field in fields(TrainingResult) if field.name not in OTHERS]
 
 
@@ -137,6 +132,27 @@ def possible(result: TrainingResult) -> bool:
 # ---- numbers -------------------------------------------------------------------------------------
 
 
+def note_digest(path: Path) -> None:
+    """Note the SHA-256 of a file that is kept with the project in SHA256SUMS beside it.
+
+    The list has the form of ``sha256sum``. A number that was changed by
+    another way than the command that measures it does not agree with it.
+    """
+    noted = path.with_name("SHA256SUMS")
+    lines = noted.read_text("utf-8").splitlines() if noted.exists() else []
+    digests = dict(line.split("  ")[::-1] for line in lines)
+    digests[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    with whole_file(noted) as file:
+        for name in sorted(digests):
+            file.write(f"{digests[name]}  {name}\n".encode())
+
+
+def write_kept(table: pd.DataFrame, path: Path) -> None:
+    """Write a table that is kept with the project, and note its digest."""
+    write_csv(table, path)
+    note_digest(path)
+
+
 def quantities_of(run: Any) -> dict[str, Any]:
     """Return the numbers of a run that :attr:`kmnist_mlp.experiments.Results.frame` shows.
 
@@ -198,7 +214,7 @@ class Table:
         if len(kept):
             rows = pd.concat([kept, rows])
         rows = rows.drop_duplicates(self.key, keep="last")
-        write_csv(rows.sort_values(self.key), self.path)
+        write_kept(rows.sort_values(self.key), self.path)
 
     def add(self, key: tuple, run: Any) -> str:
         """Add the row of a run, and return a line about it for the console."""

@@ -135,9 +135,10 @@ def finite_array(name: str, values: Any, dtype: np.dtype) -> np.ndarray:
     array = np.asarray(values)
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{name} must hold real numbers; got dtype {array.dtype}")
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         array = array.astype(dtype, copy=False)
-    if not np.isfinite(array).all():
+        ends = (array.min(), array.max()) if array.size else ()  # of NaN, both are NaN
+    if not np.isfinite(ends).all():
         raise ValueError(f"{name} holds NaN or infinite values; all must be finite in {dtype}")
     return array
 

@@ -6,9 +6,9 @@ const history = [];
 function prepare(given) {
   data = given;
   const { pixels, inputs } = data, n = data.labels.length;
-  const mean = new Float64Array(inputs), square = new Float64Array(inputs);
-  for (let i = 0; i < pixels.length; i++) { mean[i % inputs] += pixels[i] / n; square[i % inputs] += (pixels[i] * pixels[i]) / n; }
-  const std = mean.map((m, i) => Math.sqrt(Math.max(square[i] - m * m, 0)) || 1);
+  const sum = new Float64Array(inputs), square = new Float64Array(inputs); // of whole numbers: exact
+  pixels.forEach((pixel, i) => { sum[i % inputs] += pixel; square[i % inputs] += pixel ** 2; });
+  const mean = sum.map((s) => s / n), std = sum.map((s, i) => Math.sqrt(n * square[i] - s ** 2) / n || 1);
   Object.assign(data, { mean, std, x: standardised(pixels, mean, std), testX: standardised(data.testPixels, mean, std) });
 }
 
