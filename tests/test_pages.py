@@ -14,22 +14,25 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 from bs4 import BeautifulSoup
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from official import fill, small_files
+from printed import CLAIMS as TYPED
 from small_runs import judged_twice
 
 from kmnist_mlp import Dataset, figures
-from kmnist_mlp.experiments import claims_of
+from kmnist_mlp.experiments import CLAIMS, claims_of
 from kmnist_mlp.experiments.claims import printed_outside
 from kmnist_mlp.experiments.provenance import commit
+from kmnist_mlp.experiments.reference import load_reference
 from kmnist_mlp.figures import tables
 from kmnist_mlp.report import notebook
 from kmnist_mlp.report.pages.page import findings, places, showing
 from kmnist_mlp.report.pages.site import render
-from kmnist_mlp.report.pages.text import GLOSSARY
+from kmnist_mlp.report.pages.text import GLOSSARY, slug
 
 IMAGES = Dataset(*[np.zeros(shape, np.uint8) for shape in ((20, 28, 28), 20, (10, 28, 28), 10)])
 CHECKED = "a: agrees with the reference results\nb: MOVED by 3\nc: as recorded\n"
@@ -99,6 +102,17 @@ def pages(notebooks):
     return {stem: BeautifulSoup(text, "html.parser") for stem, text in files.items()}
 
 
+COMMITTED = (Path(__file__).resolve().parents[1] / "notebooks").glob("[0-9]*.ipynb")
+COMMITTED = {path: nbformat.read(path, as_version=4) for path in sorted(COMMITTED)}
+
+
+@pytest.fixture(scope="module")
+def published():
+    """The pages of the committed notebooks."""
+    files = render(COMMITTED, IMAGES)
+    return {stem: BeautifulSoup(text, "html.parser") for stem, text in files.items()}
+
+
 @pytest.fixture(scope="module")
 def one(pages):
     return pages["02_one"]
@@ -120,6 +134,35 @@ def csv(link):
     kind, _, content = link["href"].partition(",")
     assert kind == "data:text/csv;charset=utf-8" and link["download"].endswith(".csv")
     return pd.read_csv(io.StringIO(unquote(content)))
+
+
+def drawn(content):
+    """Return the lines of a chart, or the bytes of an image."""
+    return re.findall(r' d="([^"]+)"', content) or content.replace("\n", "")
+
+
+def test_each_picture_of_the_report_is_that_of_its_notebook_above_its_own_numbers(published):
+    on_front = {"picture": "figure.picture", "results": "figure.numbers"}
+    for path, book in COMMITTED.items():
+        for output in sum((cell.get("outputs", []) for cell in book.cells), []):
+            marks = output.get("metadata", {}).get("kmnist_mlp", {})
+            if "number" not in marks:
+                continue
+            places = [published[path.stem].find(id=slug(marks.number))]
+            if marks["index"] in on_front:
+                places += published["index"].select(on_front[marks["index"]])
+                assert len(places) == 2
+            for place in places:
+                link = place.select_one("a.download")
+                assert link["download"] == f"{slug(marks.number)}.csv"
+                assert unquote(link["href"].partition(",")[2]) == marks.csv
+                shown = output.data.get("image/svg+xml") or output.data.get("image/png")
+                if not shown:
+                    assert marks.caption in text_of(place) and place.table
+                elif shown.startswith("<svg"):
+                    assert drawn(shown) == drawn(str(place.svg))
+                else:
+                    assert drawn(shown) in place.img["src"]
 
 
 def test_figures_and_tables_have_number_caption_text_and_their_numbers(pages, one, small_results):
@@ -292,6 +335,45 @@ def test_a_claim_is_shown_by_the_figure_with_the_fewest_experiments_that_has_all
     ], "no figure shows both"
 
 
+REFERENCE = load_reference("KMNIST").pivot(
+    index=["experiment", "seed"], columns="quantity", values="value"
+)
+
+
+def test_the_front_page_of_the_report_has_the_reference_results_over_five_seeds(published):
+    """The intervals are computed here a second time, and so are most verdicts."""
+    index = published["index"]
+    assert "over 5 seeds, on KMNIST" in text_of(index.select_one(".question"))
+    beside = csv(index.select_one("figure.picture a.download")).set_index(["experiment", "seed"])
+    for quantity, rows in beside.groupby("quantity"):
+        unit = 100 if quantity == "test_accuracy" else 1
+        expected = unit * REFERENCE[quantity][rows.index]
+        np.testing.assert_allclose(rows.ours, expected, rtol=1e-6)
+    t = scipy.stats.t.ppf(0.975, 4)
+    for claim, typed in zip(CLAIMS, TYPED.strip().splitlines(), strict=True):
+        _, quantity, name, minus, limits, _ = (part.strip() for part in typed.split("|"))
+        if not quantity.startswith("test_"):
+            continue
+        unit, places = (100, 2) if quantity == "test_accuracy" else (1, 4)
+        values = unit * REFERENCE[quantity][name]
+        values = values - unit * REFERENCE[quantity][minus] if minus else values
+        row = index.find(id=f"claim-{claim.number}")
+        shown, verdict = text_of(row.select_one(".values")), row["class"][1]
+        claimed, _, ours = shown.replace("−", "-").partition(", ours ")
+        found = [float(x) for x in re.findall(r"-?\d+\.\d+", ours)]
+        half = t * values.std() * (1 / 5 + claim.one_run) ** 0.5
+        low, high = values.mean() - half, values.mean() + half
+        assert found == pytest.approx([values.mean(), low, high], abs=1.01 * 10**-places)
+        limits = [*map(float, limits.split())]
+        ends = {end for end in (min(limits), max(limits)) if np.isfinite(end)}
+        assert {float(x) for x in re.findall(r"-?\d+(?:\.\d+)?", claimed)} == ends
+        ranges = [*zip(limits[::2], limits[1::2], strict=True)]
+        outside = any(high < least or low > most for least, most in ranges)
+        inside = all(least < low and high < most for least, most in ranges)
+        decided = "reproduced" if inside or claim.one_run else ("undecided", "no-effect")
+        assert verdict in ("not-reproduced" if outside else decided)
+
+
 def test_the_scoreboard_shows_each_claim_once_in_its_section_those_that_failed_first(index, judged):
     claims = index.select(".board .claim")
     numbers = [int(claim.select_one(".no").get_text()) for claim in claims]
@@ -338,10 +420,8 @@ def test_the_drawing_of_a_claim_has_range_interval_and_mean_on_one_scale():
 
 def test_the_banner_of_the_stand_in_is_on_every_page_and_only_then(notebooks, pages):
     assert not any(page.select(".banner") for page in pages.values())
-    stand_in = {
-        path: nbformat.reads(nbformat.writes(book).replace('"KMNIST"', '"stand-in data"'), 4)
-        for path, book in notebooks.items()
-    }
-    for text in render(stand_in, IMAGES).values():
+    path, book = next(iter(notebooks.items()))  # one is enough
+    book = nbformat.reads(nbformat.writes(book).replace('"KMNIST"', '"stand-in data"'), 4)
+    for text in render(notebooks | {path: book}, IMAGES).values():
         banner = BeautifulSoup(text, "html.parser").find(class_="banner")
         assert banner.get_text().startswith("STAND-IN DATA.")
