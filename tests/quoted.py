@@ -5,34 +5,27 @@ Whoever changes one of them in a text looks at the difference and runs `python t
 
 import json
 import re
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FILE = Path(__file__).with_suffix(".json")
-# README and docs, what notebooks say, and the texts that the package shows
-GLOBS = """*.md docs/*.md notebooks/*.ipynb kmnist_mlp/beyond/model_card.md kmnist_mlp/report/texts/*
-kmnist_mlp/report/pages/*.toml kmnist_mlp/report/pages/templates/articles.j2
-kmnist_mlp/experiments/rules.toml""".split()
-GENERATED = re.compile(r"(?s)<!-- (findings|results):.*?<!-- end of \1 -->")
-WORDS = """zero two three four five six seven eight nine ten eleven twelve eighteen twenty hundred
-thousand half halved third quarter fifth eighth tenth twice doubled not never none neither without
-more less most least few fewer above below higher highest lower lowest larger largest smaller
-smallest longer shorter better best worse worst faster slower"""
-QUOTED = re.compile(
-    rf"\$[^$\n]+\$|[+−-]?\d(?:[\d.,]*\d)?|(?i:\b(?:{'|'.join(WORDS.split())})\b)",
-)
+FACTS = tomllib.loads(Path(__file__).with_name("facts.toml").read_text("utf-8"))
+WRITTEN = re.compile(r"(?s)<!-- (findings|results):.*?<!-- end of \1 -->")  # by `make notebooks`
+WORDS = "|".join(FACTS["words"].split())
+QUOTED = re.compile(rf"\$[^$\n]+\$|[+−-]?\d(?:[\d.,]*\d)?|(?i:\b(?:{WORDS})\b)")
 
 
 def texts():
     """Return all prose by file and cell or heading, without what commands write."""
     found = {}
-    for path in sorted(path for glob in GLOBS for path in ROOT.glob(glob)):
+    for path in sorted(path for files in FACTS["files"] for path in ROOT.glob(files)):
         text, name = path.read_text("utf-8"), path.relative_to(ROOT).as_posix()
         if path.suffix == ".ipynb":
             cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "markdown"]
             found |= {f"{name} {cell['id']}": "".join(cell["source"]) for cell in cells}
         elif name != "docs/options.md":
-            for part in re.split(r"(?m)^(?=#+ |\[)", GENERATED.sub("", text)):
+            for part in re.split(r"(?m)^(?=#+ |\[)", WRITTEN.sub("", text)):
                 found[f"{name} {part.partition(chr(10))[0]}".strip()] = part
     return found
 

@@ -159,14 +159,15 @@ def test_make_test_runs_all_tests_and_all_notebooks_afresh_and_fails_if_any_of_t
         calls.unlink(missing_ok=True)
         result = run_make("test", cwd=checkout, FAILING=str(failing), **environment)
         assert (result.returncode != 0) == (failing > 0), result.stderr
-    unit, train, notebooks = (line.split("|") for line in calls.read_text("utf-8").splitlines())
-    pytest_command = "-m pytest -n auto --dist loadfile"
-    assert unit[0].strip() == f"{pytest_command} tests --ignore=tests/test_jupyterlab.py"
-    assert train[0] == "-m kmnist_mlp.report.measure experiments"
-    nbval = "--nbval --nbval-current-env -p no:cacheprovider notebooks"
-    assert notebooks[0] == f"{pytest_command} {nbval}"
-    assert train[1:] == notebooks[1:] == ["1", train[2]]
-    assert train[2] != environment["KMNIST_MLP_RESULTS"] and not Path(train[2]).exists()
+    lines = [line.split("|") for line in calls.read_text("utf-8").splitlines()]
+    command = "-m pytest -n auto --dist loadfile"
+    assert [line[0].strip() for line in lines] == [
+        f"{command} tests --ignore=tests/test_jupyterlab.py",
+        "-m kmnist_mlp.report.measure experiments",
+        f"{command} --nbval --nbval-current-env -p no:cacheprovider notebooks",
+    ]
+    old, *fresh = (line[1:] for line in lines)
+    assert fresh[0] == fresh[1] == ["1", fresh[0][1]] and fresh[0][1] != old[1]
     options = PYPROJECT["tool"]["pytest"]["ini_options"]
     assert options["addopts"] == ["-ra", "--strict-markers", "--strict-config"]
     steps = re.findall(r"(?m)^ *step .* make test$", (ROOT / ".ci/run").read_text("utf-8"))

@@ -5,8 +5,8 @@ import io
 import json
 import math
 import re
+import shutil
 import tokenize
-import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,22 +17,11 @@ import numpy as np
 import pytest
 import quoted
 from PIL import Image
-from printed import ACCURACIES, LOSSES
 
-from kmnist_mlp import MLP, Config
-from kmnist_mlp.datasets.stand_in import draw_stand_in
-from kmnist_mlp.experiments import analysis, sweep
-from kmnist_mlp.experiments.causes import MATERIAL
-from kmnist_mlp.experiments.claims import NO_DIFFERENCE, rounding_limits
-from kmnist_mlp.experiments.paper import EXPERIMENTS, PAPER, published_gradients
-from kmnist_mlp.experiments.paper_gradients import consistent_difference
+from kmnist_mlp.experiments.paper import EXPERIMENTS, PAPER
 from kmnist_mlp.experiments.reference import load_reference
 from kmnist_mlp.experiments.runs import Results
-from kmnist_mlp.extensions.augmentation import LARGEST
-from kmnist_mlp.figures import difference_to_paper, use_style
-from kmnist_mlp.gradient_check import TOLERANCE
-from kmnist_mlp.report.readme import findings, options_page
-from kmnist_mlp.support.statistics import plus_minus
+from kmnist_mlp.report.readme import update_readme
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -40,60 +29,33 @@ PAGES = {path: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob
 PAGES[ROOT / "README.md"] = README
 
 
-def test_the_table_of_findings_holds_the_reference_results_beside_each_printed_accuracy():
-    reference = load_reference("KMNIST").set_index(["experiment", "quantity"]).value
-    for name, entry in PAPER.items():
-        if not ACCURACIES.get(name):
-            assert f"| {entry.title} |" not in README
-            continue
-        accuracy = plus_minus(reference.loc[name, "test_accuracy"] * 100, 2)
-        loss = plus_minus(reference.loc[name, "test_loss"], 4)
-        row = next(line for line in README.splitlines() if line.startswith(f"| {entry.title} |"))
-        cells = [cell.strip() for cell in row.strip("|").split("|")]
-        papers = (ACCURACIES.get(name) or "–", LOSSES.get(name) or "–")
-        assert (cells[1], cells[2], cells[3], cells[4]) == (accuracy, papers[0], loss, papers[1])
-
-
 def results_by_reference():
     reference = load_reference("KMNIST")
     table = reference.pivot(index=["experiment", "seed"], columns="quantity", values="value")
-    frame = table.loc[[*PAPER]].reset_index()
+    frame = table.loc[[*PAPER]].reset_index().assign(cached=True)
     frame["generalisation_gap"] = frame.training_accuracy - frame.validation_accuracy
-    keys = zip(frame.experiment, frame.seed, strict=True)
-    runs = {key: SimpleNamespace(config=EXPERIMENTS[key[0]].replace(seed=key[1])) for key in keys}
+    runs = {
+        (name, seed): SimpleNamespace(config=EXPERIMENTS[name].replace(seed=seed), kept_epoch=0)
+        for name, seed in zip(frame.experiment, frame.seed, strict=True)
+    }
     return Results(runs, frame, "KMNIST")
 
 
-def test_the_findings_in_words_are_those_of_the_reference_results():
-    results = results_by_reference()
-    assert f"-->\n{findings(results)}\n<!-- end of findings" in README
-    text = " ".join(README.split())
-    tuned = plus_minus(100 * sweep.load("tuned").test_accuracy, 2)
-    assert f"on the validation split brings {' '.join(tuned.split())} %" in text
-    nearest_neighbours = sweep.load("other classifiers").test_accuracy_percent[0]
-    assert f"neighbours, without any training, reach {nearest_neighbours:.2f} %" in text
-    means = load_reference("KMNIST").groupby(["quantity", "experiment"]).value.mean()
-    gap = 100 * (means.validation_accuracy - means.test_accuracy)
-    assert f"validation accuracy is {gap['baseline']:.1f} points above its test accuracy" in text
-    assert f"re-split at random, {gap[analysis.POOLED]:.1f} points remain" in text
-
-
-def pixels(image):
-    return np.asarray(Image.open(image).convert("L"), dtype=float)
-
-
-def test_the_pictures_in_readme_are_drawn_from_the_reference_results():
-    """A stroke may fall on another pixel with another version of matplotlib, a picture not."""
-    shown = re.findall(r'<img src="([^"]+)" .*alt="([^"]+)', README)
+def test_readme_its_pictures_and_the_options_are_what_reference_and_config_give(tmp_path):
+    """A stroke may fall on another pixel with another version of matplotlib."""
+    (tmp_path / "docs").mkdir()
     with mpl.rc_context():
-        use_style()
-        panels = difference_to_paper(results_by_reference()).panels
-        for (file, text), panel, kind in zip(shown, panels, ("accuracy", "loss"), strict=True):
-            drawn = io.BytesIO()
-            panel.savefig(drawn)
-            drawn, kept = pixels(drawn), pixels(ROOT / file)
-            assert kind in text and kept.shape == drawn.shape
-            assert (np.abs(kept - drawn) > 64).mean() < 0.01
+        update_readme(Path(shutil.copy(ROOT / "README.md", tmp_path)), results_by_reference())
+    written = [path for path in tmp_path.rglob("*.*") if path.is_file()]
+    assert len(written) == 4
+    for path, kept in ((path, ROOT / path.relative_to(tmp_path)) for path in written):
+        if path.suffix == ".md":
+            assert path.read_text("utf-8") == kept.read_text("utf-8")
+            continue
+        new, old = (np.asarray(Image.open(file).convert("L"), float) for file in (path, kept))
+        assert new.shape == old.shape and (np.abs(new - old) > 64).mean() < 0.01
+    shown = re.findall(r'<img src="docs/(\w+)_minus_paper.png" .*alt=".*(accuracy|loss)\b', README)
+    assert shown == [("accuracy", "accuracy"), ("loss", "loss")]
 
 
 # ---- numbers in prose ----------------------------------------------------------------------------
@@ -103,42 +65,23 @@ def test_the_numbers_and_directions_of_all_prose_are_those_written_down_a_second
     assert quoted.quoted() == json.loads(quoted.FILE.read_text("utf-8")), quoted.__doc__
 
 
-def word(number):
-    named = {4: "four", 5: "five", 13: "thirteen", 18: "eighteen", 24: "twenty-four"}
-    return named.get(number, str(number))
+NAMES = vars(math).copy()
+for module in quoted.FACTS["modules"].split():
+    NAMES[module.rpartition(".")[2]] = importlib.import_module(f"kmnist_mlp.{module}")
+for name, expression in quoted.FACTS["names"].items():
+    NAMES[name] = eval(expression, NAMES)
 
 
-def parameters(*layers):
-    return MLP(layers).parameters.size
-
-
-ROWS = published_gradients()
-SLIPS = [(consistent_difference(row), row["difference"]) for row in ROWS]
-NAMES = vars(math) | {
-    "config": Config(), "final": EXPERIMENTS["final"], "word": word, "parameters": parameters,
-    "paper": {name: entry.test_accuracy for name, entry in PAPER.items()},
-    "images": 70_000, "training": 60_000, "side": 28, "stand_in": draw_stand_in.__defaults__,
-    "step": Config.learning_rate * Config.batch_size, "tolerance": f"{{{math.log10(TOLERANCE):g}}}",
-    "level": 0.05, "limits": rounding_limits(89), "margin": NO_DIFFERENCE, "material": MATERIAL, "largest": LARGEST.ravel(),
-    "saturated": analysis.SATURATED, "edge": math.atanh(math.sqrt(1 - analysis.SATURATED)),
-    "printed": len(ROWS), "slips": sum(own != difference for own, difference in SLIPS),
-    "exponents": sum(own == own != difference for own, difference in SLIPS),
-    "runs": 5 * len({*EXPERIMENTS.values()}),
-}  # fmt: skip
-FACTS = tomllib.loads(Path(__file__).with_name("facts.toml").read_text("utf-8"))["facts"]
-
-
-@pytest.mark.parametrize("fact", FACTS)
+@pytest.mark.parametrize("fact", quoted.FACTS["facts"])
 def test_a_fact_has_the_same_numbers_wherever_prose_repeats_it(fact):
     pattern = r"\S+".join(map(re.escape, re.split(r"\{[^{}]+\}", fact)))
     prose = " ".join(" ".join(quoted.texts().values()).split())
     assert {*re.findall(pattern, prose)} == {eval(f"f{fact!r}", NAMES)}
 
 
-def test_the_page_of_options_is_made_of_the_fields_of_config():
-    page = (ROOT / "docs" / "options.md").read_text(encoding="utf-8")
-    assert page == options_page()
-    assert f"`learning_rate` | {Config.learning_rate} |" in page
+def test_what_decides_results_and_verdicts_is_as_written_down_a_second_time():
+    constants = quoted.FACTS["constants"]
+    assert {name: eval(name, NAMES) for name in constants} == constants
 
 
 def lines_of_code(source):
