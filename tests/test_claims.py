@@ -9,15 +9,9 @@ import pandas as pd
 import pytest
 from printed import CLAIMS as PRINTED
 
-from kmnist_mlp.experiments import CLAIMS, RULE, Results, claims_of, judge
-from kmnist_mlp.experiments.causes import CAUSE_RULE, MATERIAL, causes, in_both_readings
-from kmnist_mlp.experiments.claims import (
-    NO_DIFFERENCE,
-    Claim,
-    losses_above,
-    rounding_limits,
-    verdict,
-)
+from kmnist_mlp.experiments import CLAIMS, Results, claims_of, judge
+from kmnist_mlp.experiments.causes import causes, in_both_readings
+from kmnist_mlp.experiments.claims import Claim, losses_above, rounding_limits, verdict
 from kmnist_mlp.support.statistics import equivalence_p, interval, prediction_interval
 
 INF = np.inf
@@ -134,10 +128,11 @@ def test_the_gradient_claim_is_a_bound_on_every_seed():
 
 
 def test_holms_correction_may_change_a_verdict():
-    others = [claim("a", low=84 + x / 100) for x in range(8, 20)]
+    others = [printed((84.6, 84.6))] + [claim("a", low=84 + x / 100) for x in range(8, 20, 4)]
     claims = [claim("a", low=83.7), printed((85.0, 85.0)), *others]
     judged = judge(given(a=[84.0, 84.3, 84.1]), {}, claims)
-    assert judged.p[0] < 0.05 < judged.p_holm[0], "0.04, corrected 0.5"
+    assert judged.p[:2].max() < 0.05 < judged.p_holm[:2].min(), "0.04, corrected 0.2"
+    assert judged.verdict[2] == "reproduced" and 0.05 < judged.p[2] < 0.2
     assert judged.verdict.tolist()[:2] == ["reproduced", "not reproduced"]
     corrected = ["undecided", "no longer rejected", *judged.verdict[2:]]
     assert judged.corrected.tolist() == corrected
@@ -148,13 +143,6 @@ def test_losses_below_the_printed_ones_are_a_sign_test():
     assert losses_above(results) == (2, 3, pytest.approx(1.0))  # .064 and .0618, not .0573
     results.frame.loc[:, "test_loss"] = 0.05
     assert losses_above(results) == (3, 3, pytest.approx(0.25))
-
-
-def test_the_rules_name_the_numbers_in_use():
-    low, high = rounding_limits(89)
-    assert f"(89 % is {low} to {high};" in RULE
-    assert f" {100 * MATERIAL:g} % of the distance" in CAUSE_RULE
-    assert f"± {NO_DIFFERENCE} points" in RULE
 
 
 # ---- the causes ---------------------------------------------------------------------------------

@@ -146,6 +146,34 @@ def test_make_uses_the_active_conda_environment_and_passes_on_absolute_paths_and
 
 
 @needs_make
+def test_make_test_runs_all_tests_and_all_notebooks_afresh_and_fails_if_any_of_them_does(
+    checkout, tmp_path
+):
+    calls = tmp_path / "calls"
+    program = f"""echo "$*|$KMNIST_MLP_SEEDS|$KMNIST_MLP_RESULTS" >> "{calls}"
+    [ "$(wc -l < "{calls}")" -ne "$FAILING" ]"""
+    write_program(tmp_path / "env/bin/python", program)
+    environment = {"CONDA_DEFAULT_ENV": "kmnist-mlp", "CONDA_PREFIX": str(tmp_path / "env")}
+    environment["KMNIST_MLP_RESULTS"] = str(tmp_path / "old")
+    for failing in (1, 2, 3, 0):
+        calls.unlink(missing_ok=True)
+        result = run_make("test", cwd=checkout, FAILING=str(failing), **environment)
+        assert (result.returncode != 0) == (failing > 0), result.stderr
+    lines = [line.split("|") for line in calls.read_text("utf-8").splitlines()]
+    command = "-m pytest -n auto --dist loadfile"
+    assert [line[0].strip() for line in lines] == [
+        f"{command} tests --ignore=tests/test_jupyterlab.py",
+        "-m kmnist_mlp.report.measure experiments",
+        f"{command} --nbval --nbval-current-env -p no:cacheprovider notebooks",
+    ]
+    old, *fresh = (line[1:] for line in lines)
+    assert fresh[0] == fresh[1] == ["1", fresh[0][1]] and fresh[0][1] != old[1]
+    options = PYPROJECT["tool"]["pytest"]["ini_options"]
+    assert options["addopts"] == ["-ra", "--strict-markers", "--strict-config"]
+    assert len(re.findall(r"(?m)^ *step .* make test$", (ROOT / ".ci/run").read_text("utf-8"))) == 2
+
+
+@needs_make
 def test_setup_builds_once_and_again_after_a_change_a_failure_or_a_move(checkout, python, tmp_path):
     log = tmp_path / "log"
 

@@ -14,11 +14,8 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from statements import displayed, widened
 
-from kmnist_mlp import MLP, figures
-from kmnist_mlp.experiments.paper import paper_curves, published_gradients
-from kmnist_mlp.experiments.paper_gradients import would_pass
+from kmnist_mlp import figures
 from kmnist_mlp.figures import tables
-from kmnist_mlp.figures.tables import consistent
 from kmnist_mlp.report import notebook, statements, summaries
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
@@ -166,24 +163,6 @@ def test_summaries_of_gradients_and_errors(kana, small_results):
     network = np.array([[True, False, False, True]])
     table = summaries.against_ensemble(network, np.array([True, True, True, False]))
     assert table.iloc[0].tolist() == [2, 1, 1.0]
-
-
-def test_what_the_notebooks_type_follows_from_the_papers_tables():
-    rows = pd.DataFrame(published_gradients())
-    fits = [consistent(row).split()[0] for row in published_gradients()]
-    assert [fits.count(kind) for kind in ("yes", "as", "no")] == [13, 4, 1]
-    assert {rows.weight[i] for i in range(18) if fits[i] == "as"} == {"hidden to output"}
-    assert (rows.table[fits.index("no")], rows.weight[fits.index("no")]) == ("3", "output bias")
-    behind = rows[rows.weight.isin(["hidden bias", "input to hidden"])]
-    assert len(behind) == 9 and summaries.gradient_summary(behind).relative < 0.0705 < 1 / 8
-    bias = rows[rows.weight == "output bias"].actual_gradient
-    assert (bias.min(), bias.max()) == (0.000357, 0.00208)
-    assert would_pass(10 * rows.approximated_gradient, 0) == 1
-    squares, sizes = (sum((abs(W) ** k).sum() for W in MLP((784, 128, 10)).weights) for k in (2, 1))
-    assert (round(0.2 * squares), round(0.001 * sizes, 1)) == (55, 4.2)
-    above = (paper_curves([7]) - paper_curves([3])).training_loss.round(4)
-    assert (above[1], above[25]) == (0.0147, 0.0215)
-    assert paper_curves([5]).training_loss.min() == pytest.approx(0.0031, abs=5e-5)
 
 
 # ---- compared text -------------------------------------------------------------------------------

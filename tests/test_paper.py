@@ -9,8 +9,6 @@ from printed import EXPERIMENTS as PRINTED
 from kmnist_mlp.config import Config
 from kmnist_mlp.experiments import EXPERIMENTS
 from kmnist_mlp.experiments.paper import PAPER, offset_and_rest, paper_curves, published_gradients
-from kmnist_mlp.gradient_check import TOLERANCE
-from kmnist_mlp.laboratory.loss_surface import RATES
 
 UNPRINTED = {"no_momentum": {"momentum": False}, "no_standardisation": {"standardisation": "none"},
              "linear": {"layer_specs": (784, 10)}}  # fmt: skip
@@ -62,8 +60,6 @@ def test_the_gradients_are_those_of_tables_1_to_3():
                 "difference": float(numbers[2]),
             }  # fmt: skip
     assert next(rows, None) is None
-    assert TOLERANCE == 0.0001
-    assert RATES == (0.0005, 0.005, 0.5), "the compared learning rates"
 
 
 # ---- the learning curves -------------------------------------------------------------------------
