@@ -173,7 +173,7 @@ def title(name: str) -> str:
     ('L2 penalty 0.2', 'run 1')
     """
     # matplotlib hides a label that begins with "_": a word joiner has no width
-    shown_as = f"\u2060{name}" if name.startswith("_") else name
+    shown_as = f"\u2060{name}" if str(name).startswith("_") else name
     return PAPER[name].title if name in PAPER else shown_as
 
 
