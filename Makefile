@@ -25,7 +25,7 @@ SETUP := $(if $(CONDA),,.venv/stamp)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help setup report report-single report-pdf html notebooks lab lab-edit course data test \
-  test-unit test-notebooks test-lab test-machines lint bench measure statements mutants lock clean distclean
+  test-unit test-notebooks test-lab test-machines lint bench measure mutants lock clean distclean
 
 help: ## List the targets
 	@echo "make report and make test do everything; the others are parts of them and tools:"
@@ -86,16 +86,6 @@ bench: $(SETUP) ## Time training beside its matrix products and other libraries
 # --- For maintainers --------------------------------------------------------------------------------
 measure: $(SETUP) ## Train or measure kept results again, resumable: WHAT=reference (or --help)
 	@$(PY) -m kmnist_mlp.report.measure $(WHAT) $(ARGS)
-# What `make test` compares (one seed), what is committed (five), and BLAS kernels besides our own
-SETTINGS ?= stand-in:1 kmnist:1 kmnist:5
-KERNELS ?= Haswell Prescott Sandybridge
-statements: $(SETUP) ## Measure again what the notebooks state, under several BLAS kernels (an hour)
-	@for setting in $(SETTINGS); do for kernel in "" $(KERNELS); do \
-	  echo "=== $$setting seeds, kernel $${kernel:-of this processor}"; \
-	  unset OPENBLAS_CORETYPE; if [ "$$kernel" ]; then export OPENBLAS_CORETYPE=$$kernel; fi; \
-	  export KMNIST_MLP_DATASET=$${setting%:*} KMNIST_MLP_SEEDS=$${setting#*:}; \
-	  $(PY) tests/statements.py || exit; \
-	done; done
 # Small changes to the numerical code, one at a time, against its unit tests. mutmut needs fork (no
 # Windows); it does not change constants, properties and cached functions.
 mutants: $(SETUP) ## Change the numerical code in 2,600 ways: do the tests notice? (20 minutes)

@@ -10,10 +10,10 @@ from kmnist_mlp.datasets import kmnist
 TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = NAMES = list(kmnist.SHA256)
 
 
-def npz(array):
+def npz(array, name="arr_0"):
     """Return the content of an official file with this array."""
     file = io.BytesIO()
-    np.savez_compressed(file, arr_0=array)
+    np.savez_compressed(file, **{name: array})
     return file.getvalue()
 
 

@@ -1,10 +1,12 @@
-"""Measure what notebooks state: ``make statements`` calls this under several BLAS kernels.
+"""Measure what notebooks state, with ``python tests/statements.py`` (half an hour).
 
-Without OPENBLAS_CORETYPE, it keeps the text; with it, it widens the
-tolerances to how far numbers move under that kernel.
+Under this processor's own BLAS kernel, the text is kept; under others,
+tolerances are widened to how far numbers move.
 """
 
 import os
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -22,6 +24,9 @@ ROOT = Path(__file__).resolve().parent.parent
 # two units of a last digit; where it does not, a few kernels tell only the size of a difference.
 FLOOR = {Decimal(1): 0, Decimal("0.01"): Decimal("0.2")}  # by the unit of the last digit
 FACTOR, UNITS = 10, 20
+OTHERS = ("Haswell", "Prescott", "Sandybridge")
+# what `make test` compares, with one seed, and what is committed
+SETTINGS = (("stand-in", "1", OTHERS), ("kmnist", "1", OTHERS[:2]), ("kmnist", "5", ()))
 
 
 def displayed(notebook):
@@ -56,7 +61,8 @@ def widened(lines, others, tolerances):
         yield " ".join(f"{max(old, FACTOR * moved, low):.2g}" for old, moved, low in limits)
 
 
-if __name__ == "__main__":
+def measure():
+    """Execute the notebooks in this setting and under this kernel, and keep what they state."""
     data, seeds = load_kmnist(), len(default_seeds())
     made = executed(ROOT / "notebooks", ROOT / "build" / "statements").items()
     lines = [(int(path.name[:2]), line) for path, nb in made for line in displayed(nb)]
@@ -71,3 +77,14 @@ if __name__ == "__main__":
         new["tolerance"] = [" ".join(str(FLOOR.get(u, 2 * u)) for u in of) for of in units]
     table = pd.concat([table[~own], new]).sort_values(KEPT.key, kind="stable")
     write_kept(table, KEPT.path)
+
+
+if __name__ == "__main__":
+    if setting := sys.argv[1:]:
+        measure()
+    for name, seeds, kernels in () if setting else SETTINGS:
+        for kernel in ("", *kernels):
+            print(f"{name}, {seeds} seed(s), kernel {kernel or 'of this processor'}", flush=True)
+            chosen = {"KMNIST_MLP_DATASET": name, "KMNIST_MLP_SEEDS": seeds}
+            chosen["OPENBLAS_CORETYPE"] = kernel
+            subprocess.run([sys.executable, __file__, name], env=os.environ | chosen, check=True)

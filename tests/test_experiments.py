@@ -12,6 +12,7 @@ from options import ALL_CHANGED
 
 from kmnist_mlp.config import Config
 from kmnist_mlp.experiments import ResultCache, Results, run, runs, store
+from kmnist_mlp.experiments.reference import numbers_of
 from kmnist_mlp.experiments.store import PACKAGE, Table, quantities_of, source_hash
 from kmnist_mlp.results import Callback
 from kmnist_mlp.training import train
@@ -91,6 +92,21 @@ def test_a_run_can_be_added_under_a_name_of_its_configuration_and_taken_out(resu
             results.plus("b", added)
 
 
+def test_results_have_the_hyper_parameters_that_differ_and_all_curves(results, tiny10):
+    more = results.plus("c", train(CONFIG.replace(activation="ReLU", L1_penalty=1e-6), tiny10))
+    differ = ["layer_specs", "activation", "L1_penalty"]
+    assert list(more.frame)[2:6] == [*differ, "test_accuracy"] and "1e-06" in more._repr_html_()
+    for row, run_ in zip(more.frame[differ].to_dict("records"), more.runs.values(), strict=True):
+        assert row == {name: getattr(run_.config, name) for name in differ}
+    for fewer in (results, more.without("c")):
+        assert list(fewer.frame)[2:4] == ["layer_specs", "test_accuracy"]
+    assert {*numbers_of(more.frame).index.unique("quantity")} <= {*quantities_of(run_)}
+    table = more.curves.pivot(index=["experiment", "seed", "epoch"], columns="quantity")["value"]
+    for key, run_ in more.runs.items():
+        assert table.loc[key][list(run_.curves)].reset_index().equals(run_.history)
+    assert Results.of_frame(more.frame).curves.empty
+
+
 # ---- what is asked for ---------------------------------------------------------------------------
 
 
@@ -129,7 +145,7 @@ def test_a_diverging_run_is_a_row_of_finite_numbers(tiny10, monkeypatch):
     results = run(configs, n_jobs=1, data=tiny10)
     assert results.frame.diverged.tolist() == [True] * 4 + [False] * 2
     assert results.values("late_fluctuation", "wild").tolist() == [1, 1]
-    assert np.isfinite(results.frame.drop(columns="experiment").to_numpy(float)).all()
+    assert np.isfinite(results.frame.select_dtypes(["number", "bool"]).to_numpy(float)).all()
     again = run({"wild": WILD}, n_jobs=1, data=tiny10)
     assert again.frame.cached.all() and again.frame.diverged.all()
 

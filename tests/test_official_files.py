@@ -1,5 +1,6 @@
 """The official files are downloaded whole or not at all, and read only if they are right."""
 
+import os
 import re
 import subprocess
 import sys
@@ -7,9 +8,11 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
+import requests
 from official import NAMES, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, fill, npz, small_files
 
 from kmnist_mlp.datasets import kmnist
@@ -84,10 +87,13 @@ def test_named_or_mandatory_data_that_cannot_be_had_is_an_error(monkeypatch, set
 
 def test_a_right_file_is_read_and_any_other_refused_with_both_hashes(contents, folder):
     path, labels = folder / TEST_LABELS, contents[TEST_LABELS]
-    for content in (labels[:-1], contents[TEST_IMAGES], npz(np.zeros(20, np.uint8))):
+    zeros = np.zeros(20, np.uint8)
+    others = {labels[:-1]: None, contents[TEST_IMAGES]: "arr_0", npz(zeros): "arr_0"}
+    for content, held in (others | {npz(zeros, "labels"): "labels"}).items():
         fill(folder, {TEST_LABELS: content})
         with pytest.raises(ValueError, match=re.escape(str(path))) as caught:
             read_verified(path)
+        assert re.findall(r"\['(\w+)'\]", str(caught.value)) == [held] * bool(held)
         hashes = re.findall("[0-9a-f]{64}", str(caught.value))
         assert len({*hashes}) == 2 and kmnist.SHA256[TEST_LABELS] in hashes
     fill(folder, contents)
@@ -138,13 +144,27 @@ def test_only_a_missing_or_damaged_file_is_fetched(contents, folder, web):
 
 @pytest.mark.parametrize(
     ("bad", "said"),
-    [(NOT_FOUND, "404"), ((200, b"<html>", 0), "SHA256"), ((200, b"PK", 1), "0.3 seconds")],
+    [((403, b"", 0), "failed: 403"), ((200, b"<html>", 0), "SHA256"), ((200, b"PK", 1), "0.3 sec")],
 )
 def test_a_bad_answer_is_told_and_leaves_no_file(folder, web, monkeypatch, bad, said):
     assert 5 <= kmnist.TIMEOUT <= 20
     monkeypatch.setattr(kmnist, "TIMEOUT", 0.3)
     web.bad = bad
     assert said in download(folder) and files_in(folder) == {}
+
+
+@pytest.mark.parametrize(("scheme", "status"), [("http", 407), ("http", 403), ("https", 407)])
+def test_a_proxy_or_certificate_in_the_way_is_told_by_its_variable(
+    folder, web, monkeypatch, scheme, status
+):
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, os.environ["KMNIST_MLP_URL"])
+    monkeypatch.setenv("KMNIST_MLP_URL", f"{scheme}://nowhere.invalid/")
+    web.bad = (status, b"", 0)
+    assert "HTTPS_PROXY" in download(folder)
+    downloader = Mock(side_effect=requests.exceptions.SSLError("certificate verify failed"))
+    monkeypatch.setattr("pooch.HTTPDownloader", lambda **_: downloader)
+    assert "REQUESTS_CA_BUNDLE" in download(folder)
 
 
 def test_what_has_no_server_or_no_folder_to_be_put_into_is_told(tmp_path, web, monkeypatch):
@@ -176,6 +196,7 @@ def test_a_program_and_its_children_try_once(contents, folder, web, monkeypatch)
 
 def test_the_command_asks_every_time(contents, folder, tmp_path, web, monkeypatch, capsys):
     """It tells what to do, or whom to credit."""
+    monkeypatch.setattr(sys, "argv", ["make data"])
     web.bad = NOT_FOUND
     for asked in (1, 2):
         with pytest.raises(SystemExit, match=r"(?s)404.*codh\.rois.*KMNIST_MLP_DATA"):

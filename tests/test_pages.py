@@ -1,6 +1,7 @@
 """Pages and index are made of what the notebooks' outputs carry, and their references hold."""
 
 import base64
+import hashlib
 import io
 import json
 import re
@@ -16,6 +17,7 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from IPython.core.interactiveshell import InteractiveShell
+from IPython.display import HTML, display
 from IPython.utils.capture import capture_output
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from official import fill, small_files
@@ -33,6 +35,7 @@ from kmnist_mlp.report.pages.site import render
 from kmnist_mlp.report.pages.text import GLOSSARY, slug
 
 IMAGES = Dataset(*[np.zeros(shape, np.uint8) for shape in ((20, 28, 28), 20, (10, 28, 28), 10)])
+FOREIGN = "<script>foreign()</script>"
 CHECKED = "a: agrees with the reference results\nb: MOVED by 3\nc: as recorded\n"
 
 
@@ -62,6 +65,7 @@ def notebooks(small_results, judged, kana, tmp_path_factory):
 
     def first():
         notebook.show_curves(results, "baseline")
+        display(HTML(FOREIGN))
         notebook.show_curves(results, "l2_0.2")
         notebook.show(tables.comparison(results), "Table S1.1. All & sundry.", role="results")
 
@@ -73,7 +77,7 @@ def notebooks(small_results, judged, kana, tmp_path_factory):
 
     same = "## Same\n\nThe patience is 5 epochs; `patience` in code. Patience: 5 % of お o.\n\n"
     texts = {
-        "02_one": (f"# 1 One\n\nThe *first*.\n\n{same}{same}### $x^2$", first),
+        "02_one": (f"# 1 One\n\nThe *first*.\n\n{same}{same}{FOREIGN}\n\n### $x^2$", first),
         "10_on_one_page": (f"# 2 Two\n\nThe second.\n\n{same}", second),
     }
     output = new_output("stream", name="stdout", text=CHECKED)
@@ -191,6 +195,15 @@ def test_a_page_ends_with_what_it_was_made_with_and_the_comparisons_for_maintain
 
 
 # ---- text, contents, search ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stem", ["02_one", "10_on_one_page", "draw", "train", "single"])
+def test_a_page_lets_its_own_scripts_run_and_none_of_a_notebook(pages, stem):
+    policy = pages[stem].find("meta", attrs={"http-equiv": "Content-Security-Policy"})["content"]
+    for script in pages[stem].select("script:not([type])"):
+        digest = base64.b64encode(hashlib.sha256(script.string.encode()).digest()).decode()
+        assert (f"'sha256-{digest}'" in policy) == ("foreign" not in script.string)
+    assert ("foreign" in str(pages[stem])) == (stem in ("02_one", "single"))
 
 
 def test_terms_are_linked_where_they_first_occur_kana_marked_and_headings_named(one):

@@ -18,6 +18,7 @@ import pytest
 import quoted
 from PIL import Image
 
+from kmnist_mlp import Config, Dataset, evaluate, train
 from kmnist_mlp.experiments.paper import EXPERIMENTS, PAPER
 from kmnist_mlp.experiments.reference import load_reference
 from kmnist_mlp.experiments.runs import Results
@@ -138,3 +139,21 @@ def test_the_python_in_a_page_runs(block, kmnist, monkeypatch, tmp_path):
     short = short.replace("range(16, 336, 16)", "(16, 32)")
     exec(compile(short, "README.md", "exec"), {"__name__": "__main__"})
     plt.close("all")
+
+
+def test_the_recipes_choose_by_the_images_that_they_say(kmnist, monkeypatch):
+    parts = (kmnist.train_images, kmnist.train_labels, kmnist.test_images, kmnist.test_labels)
+    few = Dataset(*(part[:1500] for part in parts))
+    monkeypatch.setattr("kmnist_mlp.load_kmnist", lambda: few)
+    names = {"__name__": "__main__"}
+    blocks = re.findall(r"```python\n(.*?)```", PAGES[ROOT / "docs" / "sweeps.md"], re.DOTALL)
+    for block in blocks[1:3]:
+        exec(block.replace("5000", "300"), names)
+    fitted = names["Perceptron"](32, 3e-3).fit(few.train_images, few.train_labels).model_
+    expected = train(Config(layer_specs=(784, 32, 10), learning_rate=3e-3), few).model
+    assert (fitted.parameters == expected.parameters).all()
+    assert names["search"].score(few.test_images, few.test_labels) > 0.3  # guessing: 0.1
+    losses, best = names["losses"], names["best"]["model"]
+    loss, _ = evaluate(best, few.train_images[:300], few.train_labels[:300])
+    assert loss == pytest.approx(min(losses), rel=1e-5)
+    assert (len(names["rest"].train_images), len(losses) - losses.index(min(losses))) == (1200, 6)

@@ -14,6 +14,7 @@ import pytest
 from distributed import Client, LocalCluster
 
 from kmnist_mlp import Config, run
+from kmnist_mlp.experiments.runs import train_all
 
 CONFIGS = {f"rate {rate}": Config(learning_rate=rate, epochs=20) for rate in (1e-4, 3e-4, 1e-3)}
 SEEDS = range(3)
@@ -105,9 +106,20 @@ def test_a_killed_process_costs_no_result_and_is_reported(data, expected, result
     assert_complete_and_the_same(results, expected, results_folder)
 
 
-def test_a_killed_worker_of_a_cluster_costs_no_result(data, expected, results_folder):
+def cluster_of(workers):
     settings = {"host": "127.0.0.1", "dashboard_address": None, "silence_logs": 50}
-    with LocalCluster(2, threads_per_worker=1, **settings) as cluster, Client(cluster) as client:
+    return LocalCluster(n_workers=workers, threads_per_worker=1, **settings)
+
+
+def test_the_only_thread_of_a_cluster_is_used(data):
+    with cluster_of(1) as cluster, Client(cluster) as client:
+        with joblib.parallel_config(backend="dask"):
+            trained = list(train_all(CONFIGS, data, -1, lambda *_: os.getpid()))
+        assert {pid for _, pid, _ in trained} == {*client.run(os.getpid).values()}
+
+
+def test_a_killed_worker_of_a_cluster_costs_no_result(data, expected, results_folder):
+    with cluster_of(2) as cluster, Client(cluster) as client:
         pids = list(client.run(os.getpid).values())
         assert len({*pids, os.getpid()}) == 3  # two processes, and this one
         killer = kill_at_the_first_result(results_folder, lambda: pids)

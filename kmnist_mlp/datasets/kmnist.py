@@ -4,6 +4,8 @@ import os
 import sys
 import tomllib
 import warnings
+import zipfile
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,12 +14,12 @@ import pooch
 
 from kmnist_mlp.data import STAND_IN, Dataset
 from kmnist_mlp.datasets.stand_in import draw_stand_in
+from kmnist_mlp.support.checks import short
 
 MESSAGES = tomllib.loads(Path(__file__).with_name("messages.toml").read_text("utf-8"))
 OFFICIAL_ADDRESS = "http://codh.rois.ac.jp/kmnist/dataset/kmnist/"
 # The four official files and their hashes, as pooch writes them
-REGISTRY = Path(__file__).with_name("sha256.txt").read_text().splitlines()
-SHA256 = dict(line.split() for line in REGISTRY)
+SHA256 = dict(map(str.split, Path(__file__).with_name("sha256.txt").read_text().splitlines()))
 TIMEOUT = 10.0  # seconds without an answer after which a download is given up
 BY_HAND = MESSAGES["by_hand"].format(files=", ".join(SHA256), address=OFFICIAL_ADDRESS)
 # Why the download failed. A program tries once, and the kernels of a
@@ -120,7 +122,7 @@ def data_folder() -> tuple[Path, bool, str]:
     if wanted not in ("", "kmnist", "stand-in"):
         raise ValueError(f"KMNIST_MLP_DATASET must be 'kmnist' or 'stand-in'; got {wanted!r}")
     named = os.environ.get("KMNIST_MLP_DATA")
-    folder = full_path("KMNIST_MLP_DATA", named) if named else cache_folder() / "data"
+    folder = full_path("KMNIST_MLP_DATA", named or cache_folder() / "data")
     return folder, bool(named), wanted
 
 
@@ -159,6 +161,19 @@ def download(folder: Path) -> str:
 
     A file gets its final name only after its SHA-256 was right. What is
     there is not asked for.
+
+    Parameters
+    ----------
+    folder : Path
+        Is made if need be.
+
+    Returns
+    -------
+    str
+        Empty, or the reason:
+        no connection, no answer,
+        a proxy, a certificate,
+        or another error, as it is.
     """
     import requests  # slow to import
 
@@ -169,10 +184,12 @@ def download(folder: Path) -> str:
     try:
         for name in SHA256:
             files.fetch(name, downloader=get)
-    except (requests.ConnectionError, requests.Timeout):
-        return MESSAGES["silent"].format(address=address, timeout=TIMEOUT)
     except (OSError, ValueError) as error:
-        return f"the download from {address} failed: {error}"
+        kind, proxies = type(error).__name__, requests.utils.get_environ_proxies(address)
+        if proxies and str(error)[:3] in ("403", "407"):  # who is not served
+            kind = "ProxyError"
+        told = MESSAGES["download"].get(kind, MESSAGES["download"]["other"])
+        return told.format(address=address, timeout=TIMEOUT, error=error)
     return ""
 
 
@@ -196,8 +213,10 @@ def read_verified(path: Path) -> np.ndarray:
     digest = pooch.file_hash(str(path))
     if digest != SHA256[path.name]:  # nothing of it is unpacked
         known = {"path": path, "expected": SHA256[path.name], "digest": digest}
-        refused = MESSAGES["refused"].format(size=path.stat().st_size, **known)
-        raise ValueError(refused)
+        known |= {"size": path.stat().st_size, "held": MESSAGES["damaged"]}
+        with suppress(Exception), zipfile.ZipFile(path) as file:  # which raises several
+            known["held"] = "has " + short([Path(name).stem for name in file.namelist()])
+        raise ValueError(MESSAGES["refused"].format(**known))
     array = np.load(path)["arr_0"]
     array.flags.writeable = False
     return array

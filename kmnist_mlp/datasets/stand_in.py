@@ -158,8 +158,7 @@ def _ink(
     # a finer line would fall apart into its points
     radius = np.maximum(radius, 0.45)
     saturation = np.exp(1.4 + 0.4 * rng.standard_normal((n, 1)))
-    weight = saturation * SQUARE * lengths[:, None] / CURVE_POINTS
-    weight = weight / radius / np.sqrt(2 * np.pi)
+    weight = saturation * SQUARE * lengths[:, None] / CURVE_POINTS / radius / np.sqrt(2 * np.pi)
 
     blots = rng.uniform(0, 27, (n, BLOTS, 2))
     blot_radius = rng.uniform(0.4, 1.6, (n, BLOTS))

@@ -25,7 +25,7 @@ from kmnist_mlp.experiments.analysis import POOLED, pooled
 from kmnist_mlp.experiments.claims import CLAIMS
 from kmnist_mlp.experiments.paper import EXPERIMENTS, RULES
 from kmnist_mlp.experiments.readings import load_runs
-from kmnist_mlp.experiments.runs import Results, default_seeds, run
+from kmnist_mlp.experiments.runs import OPTIONS, Results, default_seeds, run
 from kmnist_mlp.experiments.store import FOLDER, Table, write_kept
 from kmnist_mlp.support.console import tell
 
@@ -54,7 +54,7 @@ def load_reference(data_name: str) -> pd.DataFrame:
 
 def numbers_of(frame: pd.DataFrame) -> pd.Series:
     """Return the numbers of runs that are compared, by experiment, seed and quantity."""
-    columns = frame.set_index(KEY[:2]).drop(columns=LEFT_OUT, errors="ignore")
+    columns = frame.set_index(KEY[:2]).drop(columns=[*LEFT_OUT, *OPTIONS], errors="ignore")
     return columns.rename_axis(columns=KEY[2]).astype(float).stack().dropna()
 
 

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, CancelledError
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -20,6 +20,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.backend.process import LokyProcess
+from joblib.parallel import get_active_backend
 from tqdm.auto import tqdm
 
 from kmnist_mlp.activations import ACTIVATIONS
@@ -35,6 +36,7 @@ from kmnist_mlp.support.checks import float_type, instance, layers_for, whole_nu
 from kmnist_mlp.support.console import tell
 from kmnist_mlp.training import train
 
+OPTIONS = [field.name for field in fields(Config) if field.name != "seed"]
 EVERY = 60.0  # seconds between two lines of progress in a log
 _one_at_a_time = threading.Lock()  # the workers are shared by all threads
 Job: TypeAlias = Callable[[Any, Config, Dataset], Any]
@@ -58,7 +60,8 @@ class Results:
     runs : dict of (name, seed) to TrainingResult
         None where only numbers are kept.
     frame : DataFrame
-        One row per run: experiment, seed, test_accuracy and test_loss,
+        One row per run: experiment, seed, the hyper-parameters in which
+        the runs differ, by their names, test_accuracy and test_loss,
         the training and validation loss and accuracy of the epoch whose
         weights the run returned, generalisation_gap (training minus
         validation accuracy), late_fluctuation (of the training loss
@@ -75,6 +78,10 @@ class Results:
     >>> results = run(Config(layer_specs=(784, 10), epochs=2), seeds=[0, 1], n_jobs=1, cache=False)
     >>> results.names, len(results.of("run 1"))
     (['run 1'], 2)
+    >>> results.curves.head(2)[["experiment", "seed", "quantity", "epoch"]]
+      experiment  seed       quantity  epoch
+    0      run 1     0  training_loss      1
+    1      run 1     0  training_loss      2
     >>> results.values("stopped_epoch", "run 1").to_dict()
     {0: 2, 1: 2}
     """
@@ -82,6 +89,14 @@ class Results:
     runs: dict[tuple[str, int], TrainingResult]
     frame: pd.DataFrame
     data_name: str
+
+    def __post_init__(self) -> None:
+        """Give the frame the hyper-parameters that differ, if the runs are at hand."""
+        if self.runs and all(self.runs.values()):
+            frame = self.frame.drop(columns=OPTIONS, errors="ignore")
+            configs = pd.DataFrame([vars(run.config) for run in self.runs.values()])[OPTIONS]
+            parts = frame.iloc[:, :2], configs.loc[:, configs.nunique() > 1], frame.iloc[:, 2:]
+            self.__dict__["frame"] = pd.concat(parts, axis=1)
 
     @classmethod
     def empty(cls, data: Dataset) -> Results:
@@ -123,10 +138,8 @@ class Results:
             configuration.
         """
         seed = run.config.seed
-        for (known, known_seed), other in self.runs.items():
-            if known != name:
-                continue
-            if seed == known_seed or other.config.replace(seed=seed) != run.config:
+        for (known, used), other in self.runs.items():
+            if known == name and (seed == used or other.config.replace(seed=seed) != run.config):
                 raise ValueError(f"{name!r}, seed {seed}, must be new; there is {other.config!r}")
         row = pd.DataFrame([_row((name, seed), run, False)])
         frame = pd.concat([self.frame, row], ignore_index=True)
@@ -165,8 +178,30 @@ class Results:
         is_fraction = quantity.endswith(("accuracy", "gap", "share"))
         return rows[quantity] * 100 if is_fraction else rows[quantity]
 
+    @property
+    def curves(self) -> pd.DataFrame:
+        """All learning curves, a row per value; empty where only numbers are kept.
+
+        Columns:
+
+        - experiment
+        - seed
+        - quantity, one of
+          :data:`~kmnist_mlp.results.CURVES`
+        - epoch, from 1 on
+        - value, for an accuracy
+          a fraction
+        """
+        rows = [
+            (*key, quantity, epoch, value)
+            for key, run in self.runs.items()
+            for quantity, curve in (run.curves.items() if run else ())
+            for epoch, value in enumerate(curve, start=1)
+        ]
+        return pd.DataFrame(rows, columns=["experiment", "seed", "quantity", "epoch", "value"])
+
     def _repr_html_(self) -> str:
-        return self.frame.round(4).to_html(index=False)
+        return self.frame.to_html(index=False, float_format="{:.4g}".format)
 
 
 # ---- running -------------------------------------------------------------------------------------
@@ -234,8 +269,7 @@ def run(
     3       bold     1              1     False
     """
     named = named_configs(configs)
-    if seeds is None:
-        seeds = default_seeds()
+    seeds = default_seeds() if seeds is None else seeds
     several = seeds if isinstance(seeds, Iterable) else [seeds]
     seeds = [whole_number("seeds: each seed", seed, 0) for seed in several]
     if n_jobs != -1:
@@ -247,14 +281,11 @@ def run(
     for config in named.values():  # before the first of them trains for hours
         layers_for(config.layer_specs, data.train_images[0].size, len(data.class_names))
         split_rows(len(data.train_images), config)
-    wanted = {}
-    for name, config in named.items():
-        wanted |= {(name, seed): config.replace(seed=seed) for seed in seeds}
+    wanted = {(name, n): config.replace(seed=n) for name, config in named.items() for n in seeds}
     store = ResultCache(data) if cache and dtype == np.float32 else None
     known = {key: store.get(config) if store else None for key, config in wanted.items()}
     missing = {key: config for key, config in wanted.items() if known[key] is None}
-    job = partial(train_one, dtype=dtype)
-    with closing(train_all(missing, data, n_jobs, job)) as trained:
+    with closing(train_all(missing, data, n_jobs, partial(train_one, dtype=dtype))) as trained:
         for key, result, here in trained:
             known[key] = result
             if store and here:
@@ -348,10 +379,9 @@ def train_all(
     if not todo:
         return
     left = dict(sorted(todo.items(), key=lambda item: -cost(item[1])))
-    arrays = (data.train_images, data.train_labels, data.test_images, data.test_labels)
-    names = (data.name, data.class_names, data.romaji)
+    parts = [getattr(data, field.name) for field in fields(data)]
     # a worker does not know the activations of a notebook
-    context, ours = (names, dict(ACTIVATIONS)), environment()
+    activations, ours = dict(ACTIVATIONS), environment()
     bar = tqdm(
         total=sum(map(cost, left.values())),  # as runs differ much in duration
         desc=f"training {len(todo)} networks",
@@ -365,7 +395,7 @@ def train_all(
         told = time.monotonic()
         for tries_left in (2, 1, 0):
             parallel = in_parallel(min(n_jobs, len(left)))
-            jobs = [delayed(_one)(job, *item, context, *arrays) for item in left.items()]
+            jobs = [delayed(_one)(job, *item, activations, *parts) for item in left.items()]
             try:
                 for key, result, theirs in parallel(jobs):
                     bar.update(cost(left.pop(key)))
@@ -386,17 +416,19 @@ def train_all(
                 warnings.warn(text, stacklevel=3)
 
 
-def _one(job: Job, key: Any, config: Config, context: tuple, *arrays: np.ndarray) -> tuple:
-    # The four arrays are separate arguments: joblib passes large ones
-    # as memory maps, and a cluster sends each to a worker once, not
-    # with every run.
-    names, activations = context
+def _one(job: Job, key: Any, config: Config, activations: dict, *parts: Any) -> tuple:
+    # The arrays of a data set are separate arguments: joblib passes
+    # large ones as memory maps, and a cluster sends each to a worker
+    # once, not with every run.
     ACTIVATIONS.update(activations)
-    return key, job(key, config, Dataset(*arrays, *names)), environment()
+    return key, job(key, config, Dataset(*parts)), environment()
 
 
 def in_parallel(n_jobs: int) -> Parallel:
     """Return joblib's runner; not every backend gives results one by one."""
+    backend, _ = get_active_backend()
+    if hasattr(backend, "client"):  # Dask's: joblib does the work of one thread in this process
+        backend.effective_n_jobs = lambda n: max(2, type(backend).effective_n_jobs(backend, n))
     try:
         return Parallel(n_jobs, return_as="generator_unordered")
     except ValueError:
@@ -423,13 +455,11 @@ def train_or_resume(key: Any, config: Config, data: Dataset) -> TrainingResult:
     data : Dataset
     """
     cache = ResultCache(data)
-    known = cache.get(config)
-    if known is not None:
+    if known := cache.get(config):
         return known
     cache.folder.mkdir(parents=True, exist_ok=True)
     checkpoint = cache.path(config).with_suffix(".checkpoint")
-    callbacks = [Checkpoint(checkpoint), end_without_parent]
-    result = train(config, data, callbacks=callbacks)
+    result = train(config, data, callbacks=[Checkpoint(checkpoint), end_without_parent])
     if cache.put(result):
         checkpoint.unlink(missing_ok=True)
     return result
@@ -468,8 +498,8 @@ def train_missing(
 
 def end_without_parent(progress: Progress) -> None:
     """End a worker whose parent was killed, such as the kernel of a notebook that is restarted."""
-    worker = multiprocessing.current_process()
     started_by = multiprocessing.parent_process()
-    if isinstance(worker, LokyProcess) and started_by:  # not one of a cluster
-        if os.getppid() != started_by.pid:
-            os._exit(1)
+    # not one of a cluster
+    of_loky = isinstance(multiprocessing.current_process(), LokyProcess)
+    if of_loky and started_by and os.getppid() != started_by.pid:
+        os._exit(1)

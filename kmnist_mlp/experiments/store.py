@@ -61,9 +61,8 @@ class ResultCache:
 
     def __init__(self, data: Dataset) -> None:
         self.decided_by = [data.fingerprint, *environment()]
-        given = os.environ.get("KMNIST_MLP_RESULTS")
-        named = full_path("KMNIST_MLP_RESULTS", given) if given else None
-        self.folder = named or cache_folder() / "results"
+        given = os.environ.get("KMNIST_MLP_RESULTS") or cache_folder() / "results"
+        self.folder = full_path("KMNIST_MLP_RESULTS", given)
 
     def key(self, config: Config) -> str:
         """Return the hash of everything that decides the result of one configuration."""
@@ -75,7 +74,7 @@ class ResultCache:
 
     def get(self, config: Config) -> TrainingResult | None:
         """Return a kept result, or None."""
-        if not in_sources(ACTIVATIONS[config.activation]):
+        if not in_sources(config.activation):
             return None
         path = self.path(config)
         try:
@@ -83,8 +82,7 @@ class ResultCache:
             if header.pop("key") != self.key(config):
                 raise ValueError(f"{path} holds the result of another run")
             model = MLP.from_arrays(config.activation, arrays)
-            curves = {name: arrays[name] for name in CURVES}
-            result = TrainingResult(config, model, curves, **header)
+            result = TrainingResult(config, model, {n: arrays[n] for n in CURVES}, **header)
             if not possible(result):
                 raise ValueError(f"{path} holds what no run of {config!r} gives")
             return result
@@ -100,8 +98,8 @@ class ResultCache:
         A run that a callback interrupted or altered is not the result of
         its configuration.
         """
-        by_itself = not (result.interrupted or result.altered_by)
-        if not by_itself or not in_sources(ACTIVATIONS[result.config.activation]):
+        kept = in_sources(result.config.activation)
+        if not kept or result.interrupted or result.altered_by:
             return False
         header = {name: getattr(result, name) for name in SCALARS}
         header["key"] = self.key(result.config)
@@ -172,9 +170,7 @@ def quantities_of(run: Any) -> dict[str, Any]:
         "generalisation_gap": returned["training_accuracy"] - returned["validation_accuracy"],
         "late_fluctuation": 1.0 if run.diverged else fluctuation,
         "small_weight_share": (abs(weights) < 1e-3).mean(),
-        "best_epoch": run.best_epoch,
-        "stopped_epoch": run.stopped_epoch,
-        "diverged": run.diverged,
+        **{name: getattr(run, name) for name in ("best_epoch", "stopped_epoch", "diverged")},
     }
 
 
@@ -226,9 +222,9 @@ class Table:
 # ---- what decides a result -----------------------------------------------------------------------
 
 
-def in_sources(activation: Activation) -> bool:
+def in_sources(name: str) -> bool:
     """Whether an activation is defined in activations.py, which :func:`source_hash` covers."""
-    return all(getattr(f, "__module__", "") == Activation.__module__ for f in activation)
+    return all(getattr(f, "__module__", "") == Activation.__module__ for f in ACTIVATIONS[name])
 
 
 def environment() -> tuple[str, ...]:

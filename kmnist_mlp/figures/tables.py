@@ -16,7 +16,7 @@ from kmnist_mlp.experiments.analysis import recall
 from kmnist_mlp.experiments.causes import NOT_FOUND, NOT_MEASURED
 from kmnist_mlp.experiments.claims import KINDS, VERDICTS
 from kmnist_mlp.experiments.paper import PAPER, published_gradients
-from kmnist_mlp.experiments.runs import Results, named_configs
+from kmnist_mlp.experiments.runs import OPTIONS, Results, named_configs
 from kmnist_mlp.experiments.sweep import AXES, means
 from kmnist_mlp.figures.report_figure import WORDS, label, shown, shown_data, title
 from kmnist_mlp.support import statistics
@@ -55,7 +55,8 @@ def table_of(
         # Markup stays Markup
         rows = pd.DataFrame.from_dict(rows, "index", dtype=object)
     if results := shown.get("results"):
-        data_name, numbers = results.data_name, results.frame.drop(columns="cached")
+        data_name = results.data_name
+        numbers = results.frame.drop(columns=["cached", *OPTIONS], errors="ignore")
         numbers["kept_epoch"] = [run.kept_epoch for run in results.runs.values()]
         numbers = numbers[numbers.experiment.isin(shown["names"])]
     stand_in = f" ({data_name.upper()})" if is_stand_in(data_name) else ""

@@ -3,7 +3,7 @@
 ``reference_results/statements.csv`` holds each paragraph, and each row
 of a table, with a tolerance for each of its numbers: for one seed,
 which ``make test`` compares, and for five seeds on KMNIST, which the
-committed notebooks show. ``make statements`` measures it.
+committed notebooks show. ``python tests/statements.py`` measures it.
 """
 
 import re

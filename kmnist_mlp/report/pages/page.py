@@ -96,12 +96,10 @@ def make_pages(notebooks: dict[Path, NotebookNode]) -> list[SimpleNamespace]:
             # one that a notebook has added is only a name here
             object.__setattr__(configs[name], "activation", values["activation"])
         page.configurations = html(tables.configurations(configs)) if configs else ""
-        starts = [n for n, cell in enumerate(cells) if cell.source.startswith(CHECK)]
-        end = starts[-1] if starts else len(cells)
-        page.content, page.check = (
-            exporter.from_notebook_node(NotebookNode({**notebook, "cells": part}))[0]
-            for part in (cells[:end], cells[end:])
-        )
+        starts = (n for n, cell in enumerate(cells) if cell.source.startswith(CHECK))
+        end = max(starts, default=len(cells))
+        parts = (NotebookNode({**notebook, "cells": part}) for part in (cells[:end], cells[end:]))
+        page.content, page.check = (exporter.from_notebook_node(part)[0] for part in parts)
         pages.append(page)
     return pages
 
@@ -194,8 +192,7 @@ def findings(kept: dict[str, pd.DataFrame]) -> dict[str, Any]:
         numbers["fixed"] = "fixed epochs" in {*of_sigmoid.cause}
     if "results" in kept:
         results = kept["results"].pivot(index="seed", columns="experiment")
-        names = ["baseline", "final", "sigmoid"]
-        test = 100 * results.test_accuracy.reindex(columns=names)
+        test = 100 * results.test_accuracy.reindex(columns=["baseline", "final", "sigmoid"])
         validation = 100 * results.validation_accuracy.baseline
         numbers["final"] = test.final.mean()
         numbers["gap"] = (validation - test.baseline).mean()

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import tomllib
@@ -38,8 +39,8 @@ PRINT = """--headless --disable-gpu --no-pdf-header-footer --export-tagged-pdf
 def render(notebooks: dict, data: Dataset, single: bool = False) -> dict[str, str]:
     """Return the HTML of every page by its stem; of a single file, "index" alone.
 
-    A script that a notebook's output brings along may run in its page:
-    pages are made from notebooks that are trusted. Nothing else may.
+    No script runs in them but their own, which are those of a drawing pad
+    in a notebook, too.
 
     Parameters
     ----------
@@ -84,8 +85,12 @@ def render(notebooks: dict, data: Dataset, single: bool = False) -> dict[str, st
         "pad": drawing_pad(load_best(), data, bits=PAD_BITS, images=PAD_IMAGES).data,
         "playground": playground_html(data),
     }
-    files = {}
-    searched = []
+    # in the pages that show no notebook
+    alone = "".join(frame.render(content, shown=[page]) for page in EXTRAS)
+    scripts = dict.fromkeys(re.findall("<script>(.*?)</script>", alone, re.DOTALL))
+    digests = [hashlib.sha256(script.encode()).digest() for script in scripts]
+    content["digests"] = [b64encode(digest).decode() for digest in digests]
+    files, searched = {}, []
     for page in [INDEX] if single else pages:
         html = frame.render(content, shown=pages if single else [page])
         files[page.stem] = BeautifulSoup(html, "html.parser")
@@ -93,10 +98,6 @@ def render(notebooks: dict, data: Dataset, single: bool = False) -> dict[str, st
     packed = deflated(json.dumps(searched, ensure_ascii=False).encode())
     for page in files.values():
         page.find(id="sections").string = packed
-        policy = page.find(id="policy")
-        for script in page.select("script:not([type])"):
-            digest = hashlib.sha256(script.string.encode()).digest()
-            policy["content"] += f" 'sha256-{b64encode(digest).decode()}'"
     return {stem: str(page) for stem, page in files.items()}
 
 
@@ -109,11 +110,10 @@ def export(notebooks: dict, data: Dataset, output: Path, single: bool) -> None:
             file.write(files["index"].encode())
         return
     with TemporaryDirectory(prefix=".", dir=output.parent) as beside:
-        fresh = Path(beside, "fresh")
+        fresh, old = Path(beside, "fresh"), Path(beside, "old")
         fresh.mkdir()
         for stem, text in files.items():
             (fresh / f"{stem}.html").write_text(text, "utf-8")
-        old = Path(beside, "old")
         try:
             if output.exists():
                 output.rename(old)
@@ -150,8 +150,7 @@ def print_pdf(browser: str, page: Path) -> Path:
         If the browser fails.
     """
     with TemporaryDirectory(prefix=".", dir=page.parent) as folder:
-        copy = Path(folder, "report.html")
-        printed = Path(folder, "report.pdf")
+        copy, printed = Path(folder, "report.html"), Path(folder, "report.pdf")
         # a figure is its picture, which has a text of its own, and not
         # the box around it
         text = page.read_text("utf-8").replace("<figure ", '<figure role="group" ')
