@@ -126,6 +126,7 @@ def test_a_figure_draws_finite_numbers_of_its_table(make, small_results, kana):
         assert min(edges) > -0.05 and edges[2] < width + 0.05 and edges[3] < height + 0.05
         is_chart = not any(axis.images for axis in panel.axes)
         assert width <= (4.2 if is_chart else 8) and "STAND-IN" not in content
+        assert "$" not in content, "formulas are off: a dollar is one of a name"
         for axis in panel.axes if is_chart else ():
             assert axis.get_xlabel() and axis.has_data()
             assert not np.isinf(points(axis.lines)).any()

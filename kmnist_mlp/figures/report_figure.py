@@ -12,6 +12,7 @@ import pandas as pd
 from jinja2 import Environment
 from markupsafe import Markup
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import is_stand_in
@@ -108,6 +109,13 @@ class ReportFigure:
         display(*self.panels)
 
 
+class Powers(LogFormatter):
+    """Write the ticks of a logarithmic axis as text: formulas are off, as names may hold dollars."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return typeset(super().__call__(x, pos).replace("−", "-"))
+
+
 def report_figure(
     panels: Sequence[Figure], numbers: pd.DataFrame, finding: str = "", **shown: Any
 ) -> ReportFigure:
@@ -120,6 +128,10 @@ def report_figure(
     results = shown.get("results")
     data_name = results.data_name if results else shown.pop("data_name")
     for figure in panels:
+        for own in (own for axis in figure.axes for own in (axis.xaxis, axis.yaxis)):
+            if isinstance(own.get_major_formatter(), LogFormatter):
+                own.set_major_formatter(Powers())
+                own.set_minor_formatter(Powers())
         if is_stand_in(data_name):
             style = {"x": 0.99, "ha": "right", "fontsize": 9, "color": "white", "weight": "bold"}
             box = {"facecolor": RED, "edgecolor": "none", "pad": 2}
@@ -173,7 +185,7 @@ def title(name: str) -> str:
     ('L2 penalty 0.2', 'run 1')
     """
     # matplotlib hides a label that begins with "_": a word joiner has no width
-    shown_as = f"\u2060{name}" if name.startswith("_") else name
+    shown_as = f"\u2060{name}" if str(name).startswith("_") else name
     return PAPER[name].title if name in PAPER else shown_as
 
 
