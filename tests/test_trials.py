@@ -1,19 +1,24 @@
 """Beyond the paper: measures are as defined; tables and figures show records and ledger."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
 
-from kmnist_mlp.beyond import evaluation, load_ensemble, trials
+from kmnist_mlp.beyond import FOLDER, evaluation, trials
 from kmnist_mlp.beyond.plan import GROUPS
-from kmnist_mlp.beyond.protocol import ENSEMBLE, NETWORK, accuracies, load_ledger, recorded
+from kmnist_mlp.beyond.protocol import ENSEMBLE, NETWORK
 from kmnist_mlp.beyond.records import Records, load_timing
 from kmnist_mlp.experiments.sweep import QUOTED
 from kmnist_mlp.figures.style import use_style
-from kmnist_mlp.support.statistics import interval, mcnemar, p_text, signed, wilson_interval
+from kmnist_mlp.support.statistics import (
+    interval, mcnemar, median_and_range, p_text, plus_minus, signed, wilson_interval,
+)  # fmt: skip
 
 PARTS = {"held_out": "held-out clusters", "validation": "validation"}
+NOTHING = ("nothing", "trial")
 LEFT_OUT, STEPS = ([*GROUPS[group]["runs"]] for group in ("left out", "step"))
 RECORDED_AS = {  # runs of two groups
     ("step", "1,024 units"): ("trial", "nothing"),
@@ -22,17 +27,38 @@ RECORDED_AS = {  # runs of two groups
 }
 
 
+@pytest.fixture(scope="module")
+def made_up(tmp_path_factory):
+    """A folder with a record of each run of the plan, whose numbers are random."""
+    folder, rng = tmp_path_factory.mktemp("records"), np.random.default_rng(0)
+    shutil.copy(FOLDER / "runs.npz", folder)
+    timing, table = (pd.read_csv(FOLDER / f"{name}.csv") for name in ("timing", "runs"))
+    timing["seconds_per_epoch"] = rng.uniform(1, 9, len(timing))
+    for column in ("held_out_accuracy", "validation_accuracy"):
+        table[column] = rng.uniform(0.5, 1, len(table))
+    for column in ("epochs", "parameters"):
+        table[column] = rng.integers(100, 9999, len(table))
+    timing.to_csv(folder / "timing.csv", index=False)
+    table.to_csv(folder / "runs.csv", index=False)
+    return folder
+
+
 @pytest.fixture
-def records():
+def records(made_up):
     use_style()
-    return Records()
+    return Records(made_up)
+
+
+def rows_of(records, title, group):
+    """Return the rows of the file that have this group and title, by seed."""
+    group, title = RECORDED_AS.get((group, title), (group, title))
+    rows = records.table[(records.table.group == group) & (records.table.title == title)]
+    return rows.reset_index().set_index("seed")
 
 
 def accuracy(records, title, part="held_out", group="step"):
-    """Return per cent by seed, from the rows of the file that have this group and title."""
-    group, title = RECORDED_AS.get((group, title), (group, title))
-    rows = records.table[(records.table.group == group) & (records.table.title == title)]
-    return 100 * rows.set_index("seed")[f"{part}_accuracy"]
+    """Return per cent by seed."""
+    return 100 * rows_of(records, title, group)[f"{part}_accuracy"]
 
 
 def change(records, title, part="held_out", group="left out"):
@@ -46,15 +72,22 @@ def change(records, title, part="held_out", group="left out"):
 def test_changes_are_differences_of_the_same_seed_with_interval_and_mcnemars_test(records):
     table = trials.changes_table(records, ["left out"], "left out")
     assert table.index.tolist() == ["nothing", *LEFT_OUT]
-    title = "depth: two hidden layers"
-    for part, name in PARTS.items():
-        mean, low, high = interval(change(records, title, part))
-        assert table[f"change ({name})"][title] == signed(mean, 2)
-        assert table[f"95 % interval ({name})"][title] == f"{signed(low, 2)} to {signed(high, 2)}"
-    runs = records.table.reset_index().groupby("title").run.apply(list)
-    pairs = zip(runs[title], runs["nothing"], strict=True)
-    p = [mcnemar(*map(records.correct, pair))[2] for pair in pairs]
-    assert table["McNemar's p"][title] == p_text(max(p)) != p_text(min(p))
+    told_apart = set()
+    for title, row in table.iterrows():
+        group = "left out" if title in LEFT_OUT else "trial"
+        expected, pairs = {}, (rows_of(records, *of).run for of in ((title, group), NOTHING))
+        p = [mcnemar(*map(records.correct, pair))[2] for pair in zip(*pairs, strict=True)]
+        expected["McNemar's p"] = p_text(max(p))
+        for part, name in PARTS.items():
+            mean, low, high = interval(change(records, title, part, group))
+            expected[f"change ({name})"] = signed(mean, 2)
+            expected[f"95 % interval ({name})"] = f"{signed(low, 2)} to {signed(high, 2)}"
+        expected = dict.fromkeys(expected, "–") if group == "trial" else expected
+        for part, name in PARTS.items():
+            expected[f"{name}, %"] = plus_minus(accuracy(records, title, part, group), 2)
+        assert row.to_dict() == expected
+        told_apart |= {p_text(max(p)), p_text(min(p))} - {expected["McNemar's p"]}
+    assert told_apart, "of some, the largest is not the smallest"
     (distilled,) = GROUPS["distilled"]["runs"]
     row = trials.changes_table(records, ["added", "distilled"], "added").loc[distilled]
     # not compared on images that its teachers have seen
@@ -64,6 +97,7 @@ def test_changes_are_differences_of_the_same_seed_with_interval_and_mcnemars_tes
     long = trials.changes_table(records, ["long"], "changed", base="long")
     assert not long.columns.str.contains("interval").any()  # of one seed
     base = accuracy(records, "40 epochs")[0]
+    assert long.loc["nothing", "held-out clusters, %"] == f"{base:.2f}"
     longer = accuracy(records, "mixup of 0.2, twice the epochs", group="long")[0]
     assert long["change (held-out clusters)"]["mixup of 0.2"] == signed(longer - base, 2)
 
@@ -92,56 +126,88 @@ def test_a_change_is_clear_if_its_test_is_after_correction_for_their_number(reco
 def test_steps_have_their_change_over_the_seeds_of_both_and_the_minutes_of_their_epochs(records):
     table, seconds = trials.steps_table(records), load_timing(records.folder)
     assert table.index.tolist() == STEPS
-    values = [accuracy(records, title) for title in STEPS]
-    changes = table["change (held-out clusters)"].tolist()
-    third, wider = values[3] - values[2], (values[-2] - values[-3]).dropna()
-    assert changes[0] == "–" and changes[3] == f"{signed(third.mean(), 2)} ± {third.std():.2f}"
-    assert changes[-2] == f"{signed(wider.mean(), 2)} ± {wider.std():.2f}"
-    assert changes[-1] == signed(values[-1][0] - values[-2][0], 2)  # of one seed
-    assert table.minutes["40 epochs"] == f"{40 * seconds['40 epochs'] / 60:.1f}"
+    for title, before, (_, row) in zip(STEPS, [None, *STEPS], table.iterrows(), strict=False):
+        runs, change = rows_of(records, title, "step"), "–"
+        if before:
+            by_seed = (accuracy(records, title) - accuracy(records, before)).dropna()
+            change = signed(by_seed.mean(), 2) + f" ± {by_seed.std():.2f}" * (len(by_seed) > 1)
+        expected = [plus_minus(accuracy(records, title, part), 2) for part in PARTS]
+        expected += [change, len(runs), f"{runs.parameters[0]:,}", median_and_range(runs.epochs)]
+        minutes = runs.epochs.median() * seconds[title] / 60
+        assert row.tolist() == [*expected, f"{minutes:.1f}"]
     assert table.seeds.tolist() == [2] * (len(STEPS) - 3) + [3, 3, 1]
 
 
 def test_final_networks_stand_beside_all_other_classifiers_in_order():
-    ledger = load_ledger()
-    lines = recorded(load_ensemble(), ledger)
+    rows = [("2", "final network", "0", 0.96), ("1", "final network", "1", 0.91),
+            ("3", "first attempt", "", 0.5), ("4", "ensemble", "0 to 1", 0.97),
+            ("2", "first attempt", "", 0.7), ("9", "first attempt", "", 0.6)]  # fmt: skip
+    ledger = pd.DataFrame(rows, columns=["date", "kind", "seed", "accuracy"]).assign(images=200)
+    lines = ledger[ledger.kind != "first attempt"]
     found = trials.final_table(lines)
-    low, high = wilson_interval(round(1e4 * lines.accuracy.iloc[0]), 10_000)
-    assert found["test accuracy, %"].tolist() == [f"{100 * own:.2f}" for own in lines.accuracy]
-    assert found.iloc[0, 1] == f"{low:.2f} to {high:.2f}"
+    names = ["final network, seed 0", "final network, seed 1", "ensemble, seeds 0 to 1"]
+    intervals = [wilson_interval(right, 200) for right in (192, 182, 194)]
+    assert found["test accuracy, %"].to_dict() == dict(
+        zip(names, ["96.00", "91.00", "97.00"], strict=True)
+    )
+    assert found.iloc[:, 1].tolist() == [f"{low:.2f} to {high:.2f}" for low, high in intervals]
     percent = trials.others_table(lines)["test accuracy, %"].astype(float)
     assert percent.is_monotonic_increasing and len(percent) == 2 + len(QUOTED)
-    assert percent.index.str.endswith("*").sum() == 6
-    for kind in (NETWORK, ENSEMBLE):
-        assert percent[kind] == pytest.approx(100 * accuracies(lines, kind).mean(), abs=0.005)
+    expected = {
+        row.model + "*" * row.old_version: row.test_accuracy_percent for row in QUOTED.itertuples()
+    }
+    assert percent.to_dict() == expected | {NETWORK: 93.5, ENSEMBLE: 97}
     counted = trials.ledger_table(ledger)
-    assert counted.evaluations.to_dict() == ledger.kind.value_counts(sort=False).to_dict()
-    worst, best = 100 * accuracies(lines).min(), 100 * accuracies(lines).max()
-    assert counted["accuracy, %"][NETWORK] == f"{worst:.2f} to {best:.2f}"
-    assert counted.dates["first attempt"] == ledger.date.min()
+    assert counted.T.to_dict("list") == {
+        "final network": [2, "1 to 2", "91.00 to 96.00"],
+        "first attempt": [3, "2 to 9", "50.00 to 70.00"],
+        "ensemble": [1, "4", "97.00"],
+    }
 
 
 # ---- figures -------------------------------------------------------------------------------------
 
 
 def assert_drawn(axis, expected):
-    """Compare the points of the lines that have these labels."""
+    """Compare the points of the lines that have these labels; of (x, values), mean and spread."""
     found = dict(zip(*axis.get_legend_handles_labels()[::-1], strict=True))
+    assert [*found] == [*expected]
     for label, points in expected.items():
-        line = getattr(found[label], "lines", [found[label]])[0]
-        np.testing.assert_allclose(line.get_xydata(), points, atol=1e-9)
+        line, *_, bars = getattr(found[label], "lines", [found[label], ()])
+        means = [(x, np.mean(y)) for x, y in points]
+        np.testing.assert_allclose(line.get_xydata(), means, atol=1e-9)
+        if bars:
+            half = np.diff(bars[0].get_segments(), axis=1)[:, 0, 1] / 2
+            deviations = [np.std(y, ddof=1) if np.size(y) > 1 else 0 for _, y in points]
+            np.testing.assert_allclose(half, deviations, atol=1e-9)
+
+
+def assert_labelled(figure, xlabel, ylabel="", titles=("",)):
+    """Compare the words beside the axes of each panel."""
+    for panel, title in zip(figure.panels, titles, strict=True):
+        (axis,) = panel.axes
+        assert (axis.get_xlabel(), axis.get_ylabel()) == (xlabel, ylabel)
+        assert axis.get_title(loc="left") == title
 
 
 def test_steps_and_changes_have_a_row_each_with_the_mean_of_both_parts(records):
     changes, steps = trials.changes_figure(records), trials.steps_figure(records)
+    assert_labelled(changes, "change of accuracy, points")
+    assert_labelled(steps, "accuracy, %")
     for figure, names, of in ((changes, LEFT_OUT, change), (steps, STEPS, accuracy)):
-        (axis,) = figure.panels[0].axes
+        (axis,), drawn, expected = figure.panels[0].axes, figure.numbers, {}
         rows = {text.get_text(): round(text.get_position()[1] + 0.2) for text in axis.texts}
         assert rows == {name: row for row, name in enumerate(names)} and axis.yaxis_inverted()
         for number, (part, label) in enumerate(PARTS.items()):
             values = [of(records, name, part) for name in names]
-            marks = [(own.mean(), row + 0.2 * number) for row, own in enumerate(values)]
-            assert_drawn(axis, {label: marks})
+            own = drawn[drawn.part == label]
+            assert own.iloc[:, 0].tolist() == np.repeat(names, [*map(len, values)]).tolist()
+            np.testing.assert_allclose(own.iloc[:, -1], np.concatenate(values))
+            places = own.iloc[:, 0].map(rows) + 0.2 * number
+            strokes = np.transpose([own.iloc[:, -1], places])
+            np.testing.assert_allclose(axis.lines[2 * number].get_xydata(), strokes)
+            expected[label] = [(own.mean(), row + 0.2 * number) for row, own in enumerate(values)]
+        assert_drawn(axis, expected)
     lost = pd.Series({name: change(records, name).mean() for name in LEFT_OUT})
     for words, name in (("between", lost.idxmin()), ("and", lost.idxmax())):
         assert f"{words} {signed(lost[name], 2)} points without {name}" in changes.finding
@@ -159,8 +225,11 @@ def test_the_ranking_compares_the_first_seed_at_two_lengths(records):
     long = np.array([accuracy(records, title, group="long")[0] for title in titles]) - base
     (axis,), order, rows = figure.panels[0].axes, short.argsort(), np.arange(len(LEFT_OUT))
     assert [text.get_text() for text in axis.texts] == [LEFT_OUT[place] for place in order]
-    assert_drawn(axis, {"20 epochs": np.transpose([short[order], rows])})
-    assert_drawn(axis, {"40 epochs": np.transpose([long[order], rows + 0.2])})
+    points = np.transpose([short[order], rows]), np.transpose([long[order], rows + 0.2])
+    assert_drawn(axis, dict(zip(("20 epochs", "40 epochs"), points, strict=True)))
+    assert_labelled(figure, "change of accuracy, points")
+    assert figure.numbers.left_out.tolist() == LEFT_OUT
+    np.testing.assert_allclose(figure.numbers[["short", "long"]].T, [short, long])
     correlation = scipy.stats.spearmanr(short, long).statistic
     assert f"{correlation:.2f} (Spearman)" in figure.finding
     assert f"{(short * long > 0).sum()} of {len(LEFT_OUT)} " in figure.finding
@@ -168,33 +237,37 @@ def test_the_ranking_compares_the_first_seed_at_two_lengths(records):
 
 def test_strengths_and_sizes_are_drawn_as_means_over_seeds(records):
     def points(group, title, places, part="held_out"):
-        """Return (place, mean) of the runs with these places in their titles."""
-        found = (accuracy(records, title.format(place), part, group) for place in places)
-        return [(place, own.mean()) for place, own in zip(places, found, strict=True)]
+        """Return (place, values) of the runs with these places in their titles."""
+        return [(x, accuracy(records, title.format(x), part, group)) for x in places]
 
     figure = trials.strength_figure(records)
+    labels = "strength of the augmentation", "accuracy, %"
+    assert_labelled(figure, *labels, PARTS.values())
     for panel, (part, label) in zip(figure.panels, PARTS.items(), strict=True):
-        (axis,) = panel.axes
-        assert axis.get_title(loc="left") == label
-        best = []
+        (axis,), best, expected = panel.axes, [], {}
         for epochs in (5, 20, 60):
             title = f"strength {{:g}}, {epochs} epochs"
-            expected = points("strength", title, (0, 0.5, 1, 1.5), part)
-            assert_drawn(axis, {f"{epochs} epochs": expected})
-            best.append(f"{max(expected, key=lambda point: point[1])[0]:g}")
+            found = points("strength", title, (0, 0.5, 1, 1.5), part)
+            expected[f"{epochs} epochs"] = found
+            best.append(f"{max(found, key=lambda point: point[1].mean())[0]:g}")
+        assert_drawn(axis, expected)
         assert f"{', '.join(best)} on {label}" in figure.finding
     figure = trials.sizes_figure(records)
-    (axis,), first = figure.panels[0].axes, []
+    labels = "training images (a fifth of them for validation)", "accuracy on held-out clusters, %"
+    assert_labelled(figure, *labels)
+    (axis,), expected = figure.panels[0].axes, {}
     crosses = [line.get_xydata() for line in axis.lines if line.get_marker() == "x"]
     for kind, found in zip(("not augmented", "augmented"), crosses, strict=True):
         whole, half = (
             points("size", f"{{}} images, {kind}, {seen} seen", (1000, 4000, 16_000, 48_000))
             for seen in (1_600_000, 800_000)
         )
-        assert_drawn(axis, {kind: whole})
-        np.testing.assert_allclose(found, half)
-        first.append(whole[0][1])
-    assert f"by {signed(first[1] - first[0], 1)} points with 1,000" in figure.finding
+        expected[kind] = whole
+        np.testing.assert_allclose(found, [(x, own.mean()) for x, own in half])
+    assert_drawn(axis, expected)
+    plain, augmented = expected.values()
+    for (x, one), (_, other) in zip(augmented, plain, strict=True):
+        assert f"{signed(one.mean() - other.mean(), 1)} points with {x:,}" in figure.finding
 
 
 def predictions(confidence, n, right, classes=4):
@@ -217,12 +290,19 @@ def test_calibration_counts_what_is_right_in_each_bin_of_confidence_and_is_drawn
     figure = trials.calibration_figure({"one": all_right, "two": table}, "KMNIST")
     assert f"one 0.000, two {error:.3f}" in figure.finding
     (axis,) = figure.panels[1].axes
-    assert "two" in axis.get_title(loc="left")
-    assert_drawn(axis, {"accuracy": np.transpose([confidence, right / n])})
+    titles = "one: ECE 0.000", f"two: ECE {error:.3f}"
+    assert_labelled(figure, "confidence", "accuracy, and share", titles)
+    found = dict(zip(*axis.get_legend_handles_labels()[::-1], strict=True))
+    perfect, drawn = found["perfect calibration"], found["accuracy"].get_xydata()
+    np.testing.assert_allclose(perfect.get_xydata(), [(0, 0), (1, 1)])
+    np.testing.assert_allclose(drawn, np.transpose([confidence, right / n]))
     intervals = np.array([*map(wilson_interval, right, n)]) / 100
     expected = np.dstack([np.column_stack([confidence] * 2), intervals])
     np.testing.assert_allclose(axis.collections[0].get_segments(), expected)
-    assert [bar.get_height() for bar in axis.patches] == [0.2, 0.8]
+    bars = [(bar.get_x(), bar.get_width(), bar.get_height()) for bar in axis.patches]
+    np.testing.assert_allclose(bars, [(0.5, 0.1, 0.2), (0.9, 0.1, 0.8)])
+    own = figure.numbers[figure.numbers.model == "two"][["low", "high"]]
+    np.testing.assert_allclose(own, intervals)
 
 
 def test_the_interval_of_the_calibration_error_is_that_of_a_share_of_one_bin():
@@ -240,12 +320,14 @@ def test_robustness_has_a_panel_per_corruption_and_a_line_per_model():
     rows = [(*of, s, accuracy - s / 10) for of, accuracy in start.items() for s in (0, 1, 3)]
     table = pd.DataFrame(rows, columns=["corruption", "model", "severity", "accuracy"])
     figure = trials.robustness_figure(table)
-    axes = {axis.get_xlabel(): axis for panel in figure.panels for axis in panel.axes}
-    assert [*axes] == ["shift", "noise"]
-    for (corruption, model), accuracy in start.items():
-        line = [(s, 100 * accuracy - 10 * s) for s in (0, 1, 3)]
-        assert_drawn(axes[corruption], {model: line})
-    assert len({axis.get_ylim() for axis in axes.values()}) == 1
+    for panel, corruption in zip(figure.panels, ("shift", "noise"), strict=True):
+        (axis,), lines = panel.axes, {}
+        assert (axis.get_xlabel(), axis.get_ylabel()) == (corruption, "accuracy, %")
+        for model in "ab":
+            lines[model] = [(s, 100 * start[corruption, model] - 10 * s) for s in (0, 1, 3)]
+        assert_drawn(axis, lines)
+        low, high = axis.get_ylim()
+        assert (low, high) == (37, 100), "the same, and all lines are inside"
     assert "a and b at the highest severity: 60 % and 50 % (shift: 3), 50 %" in figure.finding
 
 
