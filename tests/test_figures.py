@@ -109,26 +109,9 @@ ALL = OF_SEEDS | {
 KEPT = {  # measured on KMNIST, on whatever data a notebook runs
     figures.heat_maps: lambda r, d: [changed_sweep(), "validation_accuracy"],
     trials.robustness_figure: lambda r, d: [protocol.robustness(protocol.load_ledger())],
-} | {
-    make: lambda r, d: [records.Records()]
-    for make in (
-        trials.steps_figure,
-        trials.changes_figure,
-        trials.ranking_figure,
-        trials.strength_figure,
-        trials.sizes_figure,
-    )
 }
-
-
-def row_of(names, parts):
-    return names.factorize()[0] + 0.2 * parts.factorize()[0]
-
-
-def mean_of(numbers, keys):
-    return numbers.groupby(keys).accuracy_percent.transform("mean")
-
-
+for kind in ("steps", "changes", "ranking", "strength", "sizes"):
+    KEPT[getattr(trials, f"{kind}_figure")] = lambda r, d: [records.Records()]
 # what the table of a figure has of its points, a row for each: x and y
 POINTS = {
     figures.learning_curves: lambda n: (n.epoch, n.training_loss),
@@ -137,11 +120,6 @@ POINTS = {
     figures.difference_to_paper: lambda n: (n.ours - n.paper, n.experiment.factorize()[0]),
     figures.accuracy_by_parameters: lambda n: (n.parameters, n.test_accuracy_percent),
     figures.difference_by_epsilon: lambda n: (n.epsilon, n.iloc[:, 1]),
-    trials.steps_figure: lambda n: (n.accuracy_percent, row_of(n.step, n.part)),
-    trials.changes_figure: lambda n: (n.difference_points, row_of(n.change, n.part)),
-    trials.ranking_figure: lambda n: (n.short, n.short.rank() - 1),
-    trials.strength_figure: lambda n: (n.strength, mean_of(n, ["epochs", "part", "strength"])),
-    trials.sizes_figure: lambda n: (n.training_images, mean_of(n, [*n][:3])),
     trials.calibration_figure: lambda n: (n.confidence, n.accuracy),
     trials.robustness_figure: lambda n: (n.severity, 100 * n.accuracy),
 }

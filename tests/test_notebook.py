@@ -144,25 +144,6 @@ def test_values_at_an_epoch_are_those_of_the_curves_or_of_their_ends(small_resul
         assert found.tolist() == [100 * curve.iloc[place] for curve in curves]
 
 
-# ---- summaries -----------------------------------------------------------------------------------
-
-
-def test_summaries_of_gradients_and_errors(kana, small_results):
-    paper = summaries.gradient_summary()
-    assert (paper.rows, paper.zero_passes, paper.above_1_percent) == (18, 4, 9)
-    assert paper.relative == pytest.approx(0.0702, abs=1e-4)
-    results = with_values(small_results, "test_accuracy", linear=[0.7, 0.5], baseline=[0.9, 0.7])
-    assert summaries.error_factors(results, "linear", "baseline").test == pytest.approx(2)
-    results = with_values(results, "test_accuracy", baseline=1.0)
-    assert summaries.error_factors(results, "linear", "baseline").test == 10
-    right = np.array([[True, True, False, False]] * 2)
-    share = 100 * right.mean(axis=0)
-    assert summaries.sampling_error(right) == pytest.approx(1.96 * share.std(ddof=1) / 2)
-    network = np.array([[True, False, False, True]])
-    table = summaries.against_ensemble(network, np.array([True, True, True, False]))
-    assert table.iloc[0].tolist() == [2, 1, 1.0]
-
-
 def test_what_the_notebooks_type_follows_from_the_papers_tables():
     rows = pd.DataFrame(published_gradients())
     fits = [consistent(row).split()[0] for row in published_gradients()]

@@ -8,51 +8,38 @@ import pytest
 import scipy.stats
 
 from kmnist_mlp.beyond import FOLDER, evaluation, trials
-from kmnist_mlp.beyond.plan import GROUPS
+from kmnist_mlp.beyond.plan import GROUPS, SEEDS, plan
 from kmnist_mlp.beyond.protocol import ENSEMBLE, NETWORK
 from kmnist_mlp.beyond.records import Records, load_timing
 from kmnist_mlp.experiments.sweep import QUOTED
 from kmnist_mlp.figures.style import use_style
-from kmnist_mlp.support.statistics import (
-    interval, mcnemar, median_and_range, p_text, plus_minus, signed, wilson_interval,
-)  # fmt: skip
+from kmnist_mlp.support import statistics
+from kmnist_mlp.support.statistics import interval, mcnemar, p_text, signed, wilson_interval
 
+CHANGE = "change of accuracy, points"
 PARTS = {"held_out": "held-out clusters", "validation": "validation"}
-NOTHING = ("nothing", "trial")
 LEFT_OUT, STEPS = ([*GROUPS[group]["runs"]] for group in ("left out", "step"))
-RECORDED_AS = {  # runs of two groups
-    ("step", "1,024 units"): ("trial", "nothing"),
-    ("step", "label smoothing of 0.05"): ("left out", "width: 512 units"),
-    ("long", "length: half the epochs, twice the epochs"): ("trial", "nothing"),
-}
-
-
-@pytest.fixture(scope="module")
-def made_up(tmp_path_factory):
-    """A folder with a record of each run of the plan, whose numbers are random."""
-    folder, rng = tmp_path_factory.mktemp("records"), np.random.default_rng(0)
-    shutil.copy(FOLDER / "runs.npz", folder)
-    timing, table = (pd.read_csv(FOLDER / f"{name}.csv") for name in ("timing", "runs"))
-    timing["seconds_per_epoch"] = rng.uniform(1, 9, len(timing))
-    for column in ("held_out_accuracy", "validation_accuracy"):
-        table[column] = rng.uniform(0.5, 1, len(table))
-    for column in ("epochs", "parameters"):
-        table[column] = rng.integers(100, 9999, len(table))
-    timing.to_csv(folder / "timing.csv", index=False)
-    table.to_csv(folder / "runs.csv", index=False)
-    return folder
 
 
 @pytest.fixture
-def records(made_up):
+def records(tmp_path):
+    """Records of each run of the plan, whose numbers are made up: no two are alike."""
     use_style()
-    return Records(made_up)
+    shutil.copy(FOLDER / "runs.npz", tmp_path)
+    rng = np.random.default_rng(0)
+    for name in ("timing", "runs"):
+        table = pd.read_csv(FOLDER / f"{name}.csv")
+        for column in table.filter(regex="accuracy|epoch|parameters"):
+            numbers = rng.permutation(range(5000, 9999))[: len(table)]
+            table[column] = numbers / 1e4 if column.endswith("accuracy") else numbers
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    return Records(tmp_path)
 
 
 def rows_of(records, title, group):
-    """Return the rows of the file that have this group and title, by seed."""
-    group, title = RECORDED_AS.get((group, title), (group, title))
-    rows = records.table[(records.table.group == group) & (records.table.title == title)]
+    """Return the rows of a run of the plan, by seed."""
+    run, _ = plan()[group, title]
+    rows = records.table[records.table.index.isin([run.with_seed(n).identity for n in SEEDS])]
     return rows.reset_index().set_index("seed")
 
 
@@ -75,7 +62,8 @@ def test_changes_are_differences_of_the_same_seed_with_interval_and_mcnemars_tes
     told_apart = set()
     for title, row in table.iterrows():
         group = "left out" if title in LEFT_OUT else "trial"
-        expected, pairs = {}, (rows_of(records, *of).run for of in ((title, group), NOTHING))
+        runs = [("nothing", "trial"), (title, group)]
+        expected, pairs = {}, (rows_of(records, *each).run for each in runs)
         p = [mcnemar(*map(records.correct, pair))[2] for pair in zip(*pairs, strict=True)]
         expected["McNemar's p"] = p_text(max(p))
         for part, name in PARTS.items():
@@ -84,7 +72,7 @@ def test_changes_are_differences_of_the_same_seed_with_interval_and_mcnemars_tes
             expected[f"95 % interval ({name})"] = f"{signed(low, 2)} to {signed(high, 2)}"
         expected = dict.fromkeys(expected, "–") if group == "trial" else expected
         for part, name in PARTS.items():
-            expected[f"{name}, %"] = plus_minus(accuracy(records, title, part, group), 2)
+            expected[f"{name}, %"] = statistics.plus_minus(accuracy(records, title, part, group), 2)
         assert row.to_dict() == expected
         told_apart |= {p_text(max(p)), p_text(min(p))} - {expected["McNemar's p"]}
     assert told_apart, "of some, the largest is not the smallest"
@@ -96,9 +84,8 @@ def test_changes_are_differences_of_the_same_seed_with_interval_and_mcnemars_tes
     assert row["change (held-out clusters)"] == signed(found, 2)
     long = trials.changes_table(records, ["long"], "changed", base="long")
     assert not long.columns.str.contains("interval").any()  # of one seed
-    base = accuracy(records, "40 epochs")[0]
+    longer, base = (accuracy(records, t, group="long")[0] for t in ("mixup of 0.2", "nothing"))
     assert long.loc["nothing", "held-out clusters, %"] == f"{base:.2f}"
-    longer = accuracy(records, "mixup of 0.2, twice the epochs", group="long")[0]
     assert long["change (held-out clusters)"]["mixup of 0.2"] == signed(longer - base, 2)
 
 
@@ -131,8 +118,13 @@ def test_steps_have_their_change_over_the_seeds_of_both_and_the_minutes_of_their
         if before:
             by_seed = (accuracy(records, title) - accuracy(records, before)).dropna()
             change = signed(by_seed.mean(), 2) + f" ± {by_seed.std():.2f}" * (len(by_seed) > 1)
-        expected = [plus_minus(accuracy(records, title, part), 2) for part in PARTS]
-        expected += [change, len(runs), f"{runs.parameters[0]:,}", median_and_range(runs.epochs)]
+        expected = [statistics.plus_minus(accuracy(records, title, part), 2) for part in PARTS]
+        expected += [
+            change,
+            len(runs),
+            f"{runs.parameters[0]:,}",
+            statistics.median_and_range(runs.epochs),
+        ]
         minutes = runs.epochs.median() * seconds[title] / 60
         assert row.tolist() == [*expected, f"{minutes:.1f}"]
     assert table.seeds.tolist() == [2] * (len(STEPS) - 3) + [3, 3, 1]
@@ -146,17 +138,14 @@ def test_final_networks_stand_beside_all_other_classifiers_in_order():
     lines = ledger[ledger.kind != "first attempt"]
     found = trials.final_table(lines)
     names = ["final network, seed 0", "final network, seed 1", "ensemble, seeds 0 to 1"]
-    intervals = [wilson_interval(right, 200) for right in (192, 182, 194)]
-    assert found["test accuracy, %"].to_dict() == dict(
-        zip(names, ["96.00", "91.00", "97.00"], strict=True)
-    )
-    assert found.iloc[:, 1].tolist() == [f"{low:.2f} to {high:.2f}" for low, high in intervals]
+    for name, right, (title, row) in zip(names, (192, 182, 194), found.iterrows(), strict=True):
+        between = "{:.2f} to {:.2f}".format(*wilson_interval(right, 200))
+        assert [title, *row] == [name, f"{right / 2:.2f}", between]
     percent = trials.others_table(lines)["test accuracy, %"].astype(float)
     assert percent.is_monotonic_increasing and len(percent) == 2 + len(QUOTED)
-    expected = {
-        row.model + "*" * row.old_version: row.test_accuracy_percent for row in QUOTED.itertuples()
-    }
-    assert percent.to_dict() == expected | {NETWORK: 93.5, ENSEMBLE: 97}
+    names = QUOTED.model + ["*" * old for old in QUOTED.old_version]
+    quoted = dict(zip(names, QUOTED.test_accuracy_percent, strict=True))
+    assert percent.to_dict() == quoted | {NETWORK: 93.5, ENSEMBLE: 97}
     counted = trials.ledger_table(ledger)
     assert counted.T.to_dict("list") == {
         "final network": [2, "1 to 2", "91.00 to 96.00"],
@@ -168,9 +157,11 @@ def test_final_networks_stand_beside_all_other_classifiers_in_order():
 # ---- figures -------------------------------------------------------------------------------------
 
 
-def assert_drawn(axis, expected):
-    """Compare the points of the lines that have these labels; of (x, values), mean and spread."""
+def assert_drawn(axis, expected, xlabel, ylabel=""):
+    """Compare the lines with these labels, by (x, values) of a mean and its spread, and axes."""
+    assert (axis.get_xlabel(), axis.get_ylabel()) == (xlabel, ylabel)
     found = dict(zip(*axis.get_legend_handles_labels()[::-1], strict=True))
+    found.pop("share of the predictions", None)  # bars
     assert [*found] == [*expected]
     for label, points in expected.items():
         line, *_, bars = getattr(found[label], "lines", [found[label], ()])
@@ -182,32 +173,21 @@ def assert_drawn(axis, expected):
             np.testing.assert_allclose(half, deviations, atol=1e-9)
 
 
-def assert_labelled(figure, xlabel, ylabel="", titles=("",)):
-    """Compare the words beside the axes of each panel."""
-    for panel, title in zip(figure.panels, titles, strict=True):
-        (axis,) = panel.axes
-        assert (axis.get_xlabel(), axis.get_ylabel()) == (xlabel, ylabel)
-        assert axis.get_title(loc="left") == title
-
-
 def test_steps_and_changes_have_a_row_each_with_the_mean_of_both_parts(records):
     changes, steps = trials.changes_figure(records), trials.steps_figure(records)
-    assert_labelled(changes, "change of accuracy, points")
-    assert_labelled(steps, "accuracy, %")
     for figure, names, of in ((changes, LEFT_OUT, change), (steps, STEPS, accuracy)):
-        (axis,), drawn, expected = figure.panels[0].axes, figure.numbers, {}
+        (axis,), expected = figure.panels[0].axes, {}
         rows = {text.get_text(): round(text.get_position()[1] + 0.2) for text in axis.texts}
         assert rows == {name: row for row, name in enumerate(names)} and axis.yaxis_inverted()
         for number, (part, label) in enumerate(PARTS.items()):
             values = [of(records, name, part) for name in names]
-            own = drawn[drawn.part == label]
+            own = figure.numbers[figure.numbers.part == label]
             assert own.iloc[:, 0].tolist() == np.repeat(names, [*map(len, values)]).tolist()
             np.testing.assert_allclose(own.iloc[:, -1], np.concatenate(values))
-            places = own.iloc[:, 0].map(rows) + 0.2 * number
-            strokes = np.transpose([own.iloc[:, -1], places])
+            strokes = np.transpose([own.iloc[:, -1], own.iloc[:, 0].map(rows) + 0.2 * number])
             np.testing.assert_allclose(axis.lines[2 * number].get_xydata(), strokes)
             expected[label] = [(own.mean(), row + 0.2 * number) for row, own in enumerate(values)]
-        assert_drawn(axis, expected)
+        assert_drawn(axis, expected, "accuracy, %" if of is accuracy else CHANGE)
     lost = pd.Series({name: change(records, name).mean() for name in LEFT_OUT})
     for words, name in (("between", lost.idxmin()), ("and", lost.idxmax())):
         assert f"{words} {signed(lost[name], 2)} points without {name}" in changes.finding
@@ -219,20 +199,18 @@ def test_steps_and_changes_have_a_row_each_with_the_mean_of_both_parts(records):
 
 def test_the_ranking_compares_the_first_seed_at_two_lengths(records):
     figure = trials.ranking_figure(records)
-    titles = [f"{title}, twice the epochs" for title in LEFT_OUT]
-    base = accuracy(records, "40 epochs")[0]
+    base = accuracy(records, "nothing", group="long")[0]
     short = np.array([change(records, title)[0] for title in LEFT_OUT])
-    long = np.array([accuracy(records, title, group="long")[0] for title in titles]) - base
+    long = [accuracy(records, title, group="left out, long")[0] - base for title in LEFT_OUT]
     (axis,), order, rows = figure.panels[0].axes, short.argsort(), np.arange(len(LEFT_OUT))
     assert [text.get_text() for text in axis.texts] == [LEFT_OUT[place] for place in order]
-    points = np.transpose([short[order], rows]), np.transpose([long[order], rows + 0.2])
-    assert_drawn(axis, dict(zip(("20 epochs", "40 epochs"), points, strict=True)))
-    assert_labelled(figure, "change of accuracy, points")
+    points = np.transpose([(short[order], rows), (np.array(long)[order], rows + 0.2)], (0, 2, 1))
+    assert_drawn(axis, {"20 epochs": points[0], "40 epochs": points[1]}, CHANGE)
     assert figure.numbers.left_out.tolist() == LEFT_OUT
     np.testing.assert_allclose(figure.numbers[["short", "long"]].T, [short, long])
     correlation = scipy.stats.spearmanr(short, long).statistic
     assert f"{correlation:.2f} (Spearman)" in figure.finding
-    assert f"{(short * long > 0).sum()} of {len(LEFT_OUT)} " in figure.finding
+    assert f"{(short * np.array(long) > 0).sum()} of {len(LEFT_OUT)} " in figure.finding
 
 
 def test_strengths_and_sizes_are_drawn_as_means_over_seeds(records):
@@ -241,30 +219,26 @@ def test_strengths_and_sizes_are_drawn_as_means_over_seeds(records):
         return [(x, accuracy(records, title.format(x), part, group)) for x in places]
 
     figure = trials.strength_figure(records)
-    labels = "strength of the augmentation", "accuracy, %"
-    assert_labelled(figure, *labels, PARTS.values())
     for panel, (part, label) in zip(figure.panels, PARTS.items(), strict=True):
         (axis,), best, expected = panel.axes, [], {}
+        assert axis.get_title(loc="left") == label
         for epochs in (5, 20, 60):
             title = f"strength {{:g}}, {epochs} epochs"
             found = points("strength", title, (0, 0.5, 1, 1.5), part)
             expected[f"{epochs} epochs"] = found
             best.append(f"{max(found, key=lambda point: point[1].mean())[0]:g}")
-        assert_drawn(axis, expected)
+        assert_drawn(axis, expected, "strength of the augmentation", "accuracy, %")
         assert f"{', '.join(best)} on {label}" in figure.finding
     figure = trials.sizes_figure(records)
     labels = "training images (a fifth of them for validation)", "accuracy on held-out clusters, %"
-    assert_labelled(figure, *labels)
     (axis,), expected = figure.panels[0].axes, {}
     crosses = [line.get_xydata() for line in axis.lines if line.get_marker() == "x"]
     for kind, found in zip(("not augmented", "augmented"), crosses, strict=True):
-        whole, half = (
-            points("size", f"{{}} images, {kind}, {seen} seen", (1000, 4000, 16_000, 48_000))
-            for seen in (1_600_000, 800_000)
-        )
+        title, sizes = f"{{}} images, {kind}", (1000, 4000, 16_000, 48_000)
+        whole, half = (points(of, title, sizes) for of in ("size", "size, half as long"))
         expected[kind] = whole
         np.testing.assert_allclose(found, [(x, own.mean()) for x, own in half])
-    assert_drawn(axis, expected)
+    assert_drawn(axis, expected, *labels)
     plain, augmented = expected.values()
     for (x, one), (_, other) in zip(augmented, plain, strict=True):
         assert f"{signed(one.mean() - other.mean(), 1)} points with {x:,}" in figure.finding
@@ -290,12 +264,9 @@ def test_calibration_counts_what_is_right_in_each_bin_of_confidence_and_is_drawn
     figure = trials.calibration_figure({"one": all_right, "two": table}, "KMNIST")
     assert f"one 0.000, two {error:.3f}" in figure.finding
     (axis,) = figure.panels[1].axes
-    titles = "one: ECE 0.000", f"two: ECE {error:.3f}"
-    assert_labelled(figure, "confidence", "accuracy, and share", titles)
-    found = dict(zip(*axis.get_legend_handles_labels()[::-1], strict=True))
-    perfect, drawn = found["perfect calibration"], found["accuracy"].get_xydata()
-    np.testing.assert_allclose(perfect.get_xydata(), [(0, 0), (1, 1)])
-    np.testing.assert_allclose(drawn, np.transpose([confidence, right / n]))
+    assert axis.get_title(loc="left") == f"two: ECE {error:.3f}"
+    points = {"perfect calibration": [(0, 0), (1, 1)], "accuracy": np.c_[confidence, right / n]}
+    assert_drawn(axis, points, "confidence", "accuracy, and share")
     intervals = np.array([*map(wilson_interval, right, n)]) / 100
     expected = np.dstack([np.column_stack([confidence] * 2), intervals])
     np.testing.assert_allclose(axis.collections[0].get_segments(), expected)
@@ -322,12 +293,10 @@ def test_robustness_has_a_panel_per_corruption_and_a_line_per_model():
     figure = trials.robustness_figure(table)
     for panel, corruption in zip(figure.panels, ("shift", "noise"), strict=True):
         (axis,), lines = panel.axes, {}
-        assert (axis.get_xlabel(), axis.get_ylabel()) == (corruption, "accuracy, %")
         for model in "ab":
             lines[model] = [(s, 100 * start[corruption, model] - 10 * s) for s in (0, 1, 3)]
-        assert_drawn(axis, lines)
-        low, high = axis.get_ylim()
-        assert (low, high) == (37, 100), "the same, and all lines are inside"
+        assert_drawn(axis, lines, corruption, "accuracy, %")
+        assert axis.get_ylim() == (37, 100), "the same, and all lines are inside"
     assert "a and b at the highest severity: 60 % and 50 % (shift: 3), 50 %" in figure.finding
 
 
