@@ -119,14 +119,9 @@ def test_steps_have_their_change_over_the_seeds_of_both_and_the_minutes_of_their
             by_seed = (accuracy(records, title) - accuracy(records, before)).dropna()
             change = signed(by_seed.mean(), 2) + f" ± {by_seed.std():.2f}" * (len(by_seed) > 1)
         expected = [statistics.plus_minus(accuracy(records, title, part), 2) for part in PARTS]
-        expected += [
-            change,
-            len(runs),
-            f"{runs.parameters[0]:,}",
-            statistics.median_and_range(runs.epochs),
-        ]
-        minutes = runs.epochs.median() * seconds[title] / 60
-        assert row.tolist() == [*expected, f"{minutes:.1f}"]
+        epochs, minutes = runs.epochs, f"{runs.epochs.median() * seconds[title] / 60:.1f}"
+        expected += [change, len(runs), f"{runs.parameters[0]:,}"]
+        assert row.tolist() == [*expected, statistics.median_and_range(epochs), minutes]
     assert table.seeds.tolist() == [2] * (len(STEPS) - 3) + [3, 3, 1]
 
 

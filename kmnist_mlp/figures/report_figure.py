@@ -110,9 +110,10 @@ class ReportFigure:
 
 
 class Powers(LogFormatter):
-    """Write the ticks of a logarithmic axis as text: formulas are off, as names may hold dollars."""
+    """Ticks of a logarithmic axis as text: formulas are off, as a name may hold a dollar."""
 
     def __call__(self, x: float, pos: int | None = None) -> str:
+        """Return the label of a tick, such as "10⁻⁵"; "" for none."""
         return typeset(super().__call__(x, pos).replace("−", "-"))
 
 
