@@ -18,10 +18,10 @@ def test_gradients_are_summed_up_by_the_largest_and_the_median():
     paper = summaries.gradient_summary()
     assert (paper.rows, paper.zero_passes, paper.above_1_percent) == (18, 4, 9)
     assert paper.relative == pytest.approx(0.0702, abs=1e-4)
-    rows = [(4, 5, 1), (2e-5, -1e-5, 3e-5), (0.1, 0.1, 0), (-0.2, -0.202, 2e-3), (0, 0, 0)]
+    rows = [(4, 5, 1), (2e-5, -1e-5, 3e-5), (0.1, 0.1004, 4e-4), (-0.2, -0.202, 2e-3), (0, 0, 0)]
     columns = ["approximated_gradient", "actual_gradient", "difference"]
     found = vars(summaries.gradient_summary(pd.DataFrame(rows, columns=columns)))
-    expected = {"size": 0.1, "largest": 1, "relative": 1.5, "median_relative": 2 / 202}
+    expected = {"size": 0.1004, "largest": 1, "relative": 1.5, "median_relative": 2 / 202}
     assert found == pytest.approx({"rows": 5, "above_1_percent": 2, "zero_passes": 2} | expected)
 
 
