@@ -66,6 +66,10 @@ def test_what_the_paper_prints_is_compared_with_means_and_chance():
     (text,) = summaries.distances_to_curves("two_hidden_layers")
     apart = np.hypot(*offset_and_rest(paper_curves([21]), means))
     assert text.startswith(f"{apart:.4f} (Figure 21;")
+    frame = pd.DataFrame({"experiment": "final", "seed": [0, 1], "test_accuracy": [0.8, 0.9]})
+    others = summaries.classifiers(Results.of_frame(frame))
+    assert others.iloc[0].tolist() == [f"{PAPER['final'].test_accuracy:g}", "85.00\xa0±\xa07.07"]
+    assert others.loc["4 nearest neighbours"].tolist() == ["92.10", "92.10"]
 
 
 def test_claims_that_only_one_reading_reproduces_stand_by_their_cause():
