@@ -75,6 +75,7 @@ def test_a_printed_number_is_compared_with_the_next_run():
     assert (low, high) == pytest.approx(prediction_interval(seeds)[1:]) and 85.3 < high < 85.5
     assert judged.verdict.tolist() == ["reproduced", "not reproduced", "not reproduced"]
     assert judged.p[2] == judged.p[1] < 0.05 < judged.p[0]
+    assert judged.loc[2, ["low", "high"]].tolist() == [inside[0], outside[1]]
 
 
 def test_differences_are_taken_seed_by_seed():
@@ -110,6 +111,10 @@ def test_a_ceiling_refutes_that_one_is_better():
         assert (row.verdict, "ceiling" in row.note) == ("not reproduced", ceiling)
         assert "every seed" in row.note and np.isnan(row.p)
     assert judge(given(a=[84], b=[84]), {}, claims).verdict[0] == "undecided"
+    assert judge(given(a=[85] * 3, b=[84] * 3), {}, claims).loc[0, ["note", "p"]].tolist() == [
+        "",
+        0,
+    ]
 
 
 def test_a_doubted_quantity_decides_nothing():
@@ -121,9 +126,10 @@ def test_a_doubted_quantity_decides_nothing():
 def test_the_gradient_claim_is_a_bound_on_every_seed():
     bound = Claim("1", "all are small", "gradient_difference", "gradients", ((-INF, 1e-4),))
     for largest, expected in ((5e-5, "reproduced"), (2e-4, "undecided")):
-        tables = [pd.DataFrame({"difference": [1e-9, x]}) for x in (1e-5, largest)]
+        tables = [pd.DataFrame({"difference": [1e-9, x]}) for x in (1e-5, 2e-5, largest)]
         judged = judge(given(a=[84.0]), dict(enumerate(tables)), [bound])
         assert judged.verdict.tolist() == [expected] and judged.interval_high[0] == largest
+        assert judged.loc[0, "mean"] == pytest.approx((3e-5 + largest) / 3)
     assert judge(given(a=[84.0]), {}, [bound]).empty
 
 

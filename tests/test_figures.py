@@ -13,6 +13,7 @@ from shown import ends, lines, points, texts, ticks
 from small_runs import SMALL_RUNS, judged_twice
 
 from kmnist_mlp import Config, figures, run
+from kmnist_mlp.beyond import evaluation, protocol, records, trials
 from kmnist_mlp.data import CLASS_NAMES
 from kmnist_mlp.experiments import sweep
 from kmnist_mlp.experiments.claims import Claim
@@ -79,6 +80,12 @@ def errors_of(data):
     return pd.DataFrame(columns)
 
 
+def calibrated(data):
+    """Return the calibration of probabilities that have nothing to do with the labels."""
+    p = RNG.dirichlet(np.full(10, 0.2), len(data.test_labels))
+    return {"one": evaluation.calibration_table(p, data.test_labels)}
+
+
 OF_SEEDS = {  # arguments of each figure, of results and a data set
     figures.learning_curves: lambda r, d: [r, "baseline"],
     figures.overlay: lambda r, d: [r, ["baseline", "l2_0.2", "mine"], "validation_loss"],
@@ -96,8 +103,15 @@ ALL = OF_SEEDS | {
     figures.most_confident_errors: lambda r, d: [errors_of(d), d],
     figures.distance_histogram: lambda r, d: [DISTANCES, d.name],
     figures.difference_by_epsilon: lambda r, d: [differences_by_epsilon(d), d.name],
-    figures.heat_maps: lambda r, d: [changed_sweep(), "validation_accuracy"],
+    trials.augmentation_figure: lambda r, d: [d],
+    trials.calibration_figure: lambda r, d: [calibrated(d), d.name],
 }
+KEPT = {  # measured on KMNIST, on whatever data a notebook runs
+    figures.heat_maps: lambda r, d: [changed_sweep(), "validation_accuracy"],
+    trials.robustness_figure: lambda r, d: [protocol.robustness(protocol.load_ledger())],
+}
+for kind in ("steps", "changes", "ranking", "strength", "sizes"):
+    KEPT[getattr(trials, f"{kind}_figure")] = lambda r, d: [records.Records()]
 # what the table of a figure has of its points, a row for each: x and y
 POINTS = {
     figures.learning_curves: lambda n: (n.epoch, n.training_loss),
@@ -106,16 +120,19 @@ POINTS = {
     figures.difference_to_paper: lambda n: (n.ours - n.paper, n.experiment.factorize()[0]),
     figures.accuracy_by_parameters: lambda n: (n.parameters, n.test_accuracy_percent),
     figures.difference_by_epsilon: lambda n: (n.epsilon, n.iloc[:, 1]),
+    trials.calibration_figure: lambda n: (n.confidence, n.accuracy),
+    trials.robustness_figure: lambda n: (n.severity, 100 * n.accuracy),
 }
 
 
 # ---- every figure --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("make", ALL, ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", ALL | KEPT, ids=lambda make: make.__name__)
 def test_a_figure_draws_finite_numbers_of_its_table(make, small_results, kana):
     opened = plt.get_fignums()
-    figure = make(*ALL[make](small_results, kana))
+    arguments = (ALL | KEPT)[make]
+    figure = make(*arguments(small_results, kana))
     assert plt.get_fignums() == opened
     assert len(figure.numbers) and figure.data.csv.count("\n") > 1
     assert not figure.finding[:-1].count(". ") and figure.finding[-1:] in ("", ".")
@@ -126,6 +143,7 @@ def test_a_figure_draws_finite_numbers_of_its_table(make, small_results, kana):
         assert min(edges) > -0.05 and edges[2] < width + 0.05 and edges[3] < height + 0.05
         is_chart = not any(axis.images for axis in panel.axes)
         assert width <= (4.2 if is_chart else 8) and "STAND-IN" not in content
+        assert "$" not in content, "formulas are off: a dollar is one of a name"
         for axis in panel.axes if is_chart else ():
             assert axis.get_xlabel() and axis.has_data()
             assert not np.isinf(points(axis.lines)).any()
@@ -135,16 +153,16 @@ def test_a_figure_draws_finite_numbers_of_its_table(make, small_results, kana):
         found = np.concatenate([points(panel.axes[0].lines) for panel in figure.panels])
         assert np.isclose(expected[:, np.newaxis], found).all(axis=2).any(axis=1).all()
     name = "stand-in data, pooled"
-    marked = make(*ALL[make](replace(small_results, data_name=name), replace(kana, name=name)))
+    marked = make(*arguments(replace(small_results, data_name=name), replace(kana, name=name)))
     marks = [panel.get_supxlabel().startswith("STAND-IN") for panel in marked.panels]
-    assert marks == [make is not figures.heat_maps] * len(marks)  # a sweep is kept of KMNIST alone
+    assert marks == [make in ALL] * len(marks)
     assert not any(panel.get_supxlabel() for panel in figure.panels)
     if make in OF_SEEDS:
         first = {key: run for key, run in small_results.runs.items() if key[1] == 0}
         frame = small_results.frame.query("seed == 0")
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            make(*ALL[make](replace(small_results, runs=first, frame=frame), kana))
+            make(*arguments(replace(small_results, runs=first, frame=frame), kana))
 
 
 def test_charts_are_svg_with_text_the_same_every_time(small_results, kana):

@@ -16,7 +16,7 @@ from statements import displayed, widened
 
 from kmnist_mlp import figures
 from kmnist_mlp.figures import tables
-from kmnist_mlp.report import notebook, statements, summaries
+from kmnist_mlp.report import notebook, statements
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 
@@ -144,25 +144,6 @@ def test_values_at_an_epoch_are_those_of_the_curves_or_of_their_ends(small_resul
         found = notebook.at_epoch(small_results, epoch).values("validation_accuracy", "baseline")
         curves = [run.history.validation_accuracy for run in small_results.of("baseline")]
         assert found.tolist() == [100 * curve.iloc[place] for curve in curves]
-
-
-# ---- summaries -----------------------------------------------------------------------------------
-
-
-def test_summaries_of_gradients_and_errors(kana, small_results):
-    paper = summaries.gradient_summary()
-    assert (paper.rows, paper.zero_passes, paper.above_1_percent) == (18, 4, 9)
-    assert paper.relative == pytest.approx(0.0702, abs=1e-4)
-    results = with_values(small_results, "test_accuracy", linear=[0.7, 0.5], baseline=[0.9, 0.7])
-    assert summaries.error_factors(results, "linear", "baseline").test == pytest.approx(2)
-    results = with_values(results, "test_accuracy", baseline=1.0)
-    assert summaries.error_factors(results, "linear", "baseline").test == 10
-    right = np.array([[True, True, False, False]] * 2)
-    share = 100 * right.mean(axis=0)
-    assert summaries.sampling_error(right) == pytest.approx(1.96 * share.std(ddof=1) / 2)
-    network = np.array([[True, False, False, True]])
-    table = summaries.against_ensemble(network, np.array([True, True, True, False]))
-    assert table.iloc[0].tolist() == [2, 1, 1.0]
 
 
 # ---- compared text -------------------------------------------------------------------------------

@@ -1,38 +1,51 @@
 """Beyond the paper: measures are as defined; tables and figures show records and ledger."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
 
-from kmnist_mlp.beyond import evaluation, load_ensemble, trials
-from kmnist_mlp.beyond.plan import GROUPS
-from kmnist_mlp.beyond.protocol import ENSEMBLE, NETWORK, accuracies, load_ledger, recorded
+from kmnist_mlp.beyond import FOLDER, evaluation, trials
+from kmnist_mlp.beyond.plan import GROUPS, SEEDS, plan
+from kmnist_mlp.beyond.protocol import ENSEMBLE, NETWORK
 from kmnist_mlp.beyond.records import Records, load_timing
 from kmnist_mlp.experiments.sweep import QUOTED
 from kmnist_mlp.figures.style import use_style
+from kmnist_mlp.support import statistics
 from kmnist_mlp.support.statistics import interval, mcnemar, p_text, signed, wilson_interval
 
+CHANGE = "change of accuracy, points"
 PARTS = {"held_out": "held-out clusters", "validation": "validation"}
 LEFT_OUT, STEPS = ([*GROUPS[group]["runs"]] for group in ("left out", "step"))
-RECORDED_AS = {  # runs of two groups
-    ("step", "1,024 units"): ("trial", "nothing"),
-    ("step", "label smoothing of 0.05"): ("left out", "width: 512 units"),
-    ("long", "length: half the epochs, twice the epochs"): ("trial", "nothing"),
-}
 
 
 @pytest.fixture
-def records():
+def records(tmp_path):
+    """Records of each run of the plan, whose numbers are made up: no two are alike."""
     use_style()
-    return Records()
+    shutil.copy(FOLDER / "runs.npz", tmp_path)
+    rng = np.random.default_rng(0)
+    for name in ("timing", "runs"):
+        table = pd.read_csv(FOLDER / f"{name}.csv")
+        for column in table.filter(regex="accuracy|epoch|parameters"):
+            numbers = rng.permutation(range(5000, 9999))[: len(table)]
+            table[column] = numbers / 1e4 if column.endswith("accuracy") else numbers
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    return Records(tmp_path)
+
+
+def rows_of(records, title, group):
+    """Return the rows of a run of the plan, by seed."""
+    run, _ = plan()[group, title]
+    rows = records.table[records.table.index.isin([run.with_seed(n).identity for n in SEEDS])]
+    return rows.reset_index().set_index("seed")
 
 
 def accuracy(records, title, part="held_out", group="step"):
-    """Return per cent by seed, from the rows of the file that have this group and title."""
-    group, title = RECORDED_AS.get((group, title), (group, title))
-    rows = records.table[(records.table.group == group) & (records.table.title == title)]
-    return 100 * rows.set_index("seed")[f"{part}_accuracy"]
+    """Return per cent by seed."""
+    return 100 * rows_of(records, title, group)[f"{part}_accuracy"]
 
 
 def change(records, title, part="held_out", group="left out"):
@@ -46,15 +59,23 @@ def change(records, title, part="held_out", group="left out"):
 def test_changes_are_differences_of_the_same_seed_with_interval_and_mcnemars_test(records):
     table = trials.changes_table(records, ["left out"], "left out")
     assert table.index.tolist() == ["nothing", *LEFT_OUT]
-    title = "depth: two hidden layers"
-    for part, name in PARTS.items():
-        mean, low, high = interval(change(records, title, part))
-        assert table[f"change ({name})"][title] == signed(mean, 2)
-        assert table[f"95 % interval ({name})"][title] == f"{signed(low, 2)} to {signed(high, 2)}"
-    runs = records.table.reset_index().groupby("title").run.apply(list)
-    pairs = zip(runs[title], runs["nothing"], strict=True)
-    p = [mcnemar(*map(records.correct, pair))[2] for pair in pairs]
-    assert table["McNemar's p"][title] == p_text(max(p)) != p_text(min(p))
+    told_apart = set()
+    for title, row in table.iterrows():
+        group = "left out" if title in LEFT_OUT else "trial"
+        runs = [("nothing", "trial"), (title, group)]
+        expected, pairs = {}, (rows_of(records, *each).run for each in runs)
+        p = [mcnemar(*map(records.correct, pair))[2] for pair in zip(*pairs, strict=True)]
+        expected["McNemar's p"] = p_text(max(p))
+        for part, name in PARTS.items():
+            mean, low, high = interval(change(records, title, part, group))
+            expected[f"change ({name})"] = signed(mean, 2)
+            expected[f"95 % interval ({name})"] = f"{signed(low, 2)} to {signed(high, 2)}"
+        expected = dict.fromkeys(expected, "–") if group == "trial" else expected
+        for part, name in PARTS.items():
+            expected[f"{name}, %"] = statistics.plus_minus(accuracy(records, title, part, group), 2)
+        assert row.to_dict() == expected
+        told_apart |= {p_text(max(p)), p_text(min(p))} - {expected["McNemar's p"]}
+    assert told_apart, "of some, the largest is not the smallest"
     (distilled,) = GROUPS["distilled"]["runs"]
     row = trials.changes_table(records, ["added", "distilled"], "added").loc[distilled]
     # not compared on images that its teachers have seen
@@ -63,8 +84,8 @@ def test_changes_are_differences_of_the_same_seed_with_interval_and_mcnemars_tes
     assert row["change (held-out clusters)"] == signed(found, 2)
     long = trials.changes_table(records, ["long"], "changed", base="long")
     assert not long.columns.str.contains("interval").any()  # of one seed
-    base = accuracy(records, "40 epochs")[0]
-    longer = accuracy(records, "mixup of 0.2, twice the epochs", group="long")[0]
+    longer, base = (accuracy(records, t, group="long")[0] for t in ("mixup of 0.2", "nothing"))
+    assert long.loc["nothing", "held-out clusters, %"] == f"{base:.2f}"
     assert long["change (held-out clusters)"]["mixup of 0.2"] == signed(longer - base, 2)
 
 
@@ -92,56 +113,76 @@ def test_a_change_is_clear_if_its_test_is_after_correction_for_their_number(reco
 def test_steps_have_their_change_over_the_seeds_of_both_and_the_minutes_of_their_epochs(records):
     table, seconds = trials.steps_table(records), load_timing(records.folder)
     assert table.index.tolist() == STEPS
-    values = [accuracy(records, title) for title in STEPS]
-    changes = table["change (held-out clusters)"].tolist()
-    third, wider = values[3] - values[2], (values[-2] - values[-3]).dropna()
-    assert changes[0] == "–" and changes[3] == f"{signed(third.mean(), 2)} ± {third.std():.2f}"
-    assert changes[-2] == f"{signed(wider.mean(), 2)} ± {wider.std():.2f}"
-    assert changes[-1] == signed(values[-1][0] - values[-2][0], 2)  # of one seed
-    assert table.minutes["40 epochs"] == f"{40 * seconds['40 epochs'] / 60:.1f}"
+    for title, before, (_, row) in zip(STEPS, [None, *STEPS], table.iterrows(), strict=False):
+        runs, change = rows_of(records, title, "step"), "–"
+        if before:
+            by_seed = (accuracy(records, title) - accuracy(records, before)).dropna()
+            change = signed(by_seed.mean(), 2) + f" ± {by_seed.std():.2f}" * (len(by_seed) > 1)
+        expected = [statistics.plus_minus(accuracy(records, title, part), 2) for part in PARTS]
+        epochs, minutes = runs.epochs, f"{runs.epochs.median() * seconds[title] / 60:.1f}"
+        expected += [change, len(runs), f"{runs.parameters[0]:,}"]
+        assert row.tolist() == [*expected, statistics.median_and_range(epochs), minutes]
     assert table.seeds.tolist() == [2] * (len(STEPS) - 3) + [3, 3, 1]
 
 
 def test_final_networks_stand_beside_all_other_classifiers_in_order():
-    ledger = load_ledger()
-    lines = recorded(load_ensemble(), ledger)
+    rows = [("2", "final network", "0", 0.96), ("1", "final network", "1", 0.91),
+            ("3", "first attempt", "", 0.5), ("4", "ensemble", "0 to 1", 0.97),
+            ("2", "first attempt", "", 0.7), ("9", "first attempt", "", 0.6)]  # fmt: skip
+    ledger = pd.DataFrame(rows, columns=["date", "kind", "seed", "accuracy"]).assign(images=200)
+    lines = ledger[ledger.kind != "first attempt"]
     found = trials.final_table(lines)
-    low, high = wilson_interval(round(1e4 * lines.accuracy.iloc[0]), 10_000)
-    assert found["test accuracy, %"].tolist() == [f"{100 * own:.2f}" for own in lines.accuracy]
-    assert found.iloc[0, 1] == f"{low:.2f} to {high:.2f}"
+    names = ["final network, seed 0", "final network, seed 1", "ensemble, seeds 0 to 1"]
+    for name, right, (title, row) in zip(names, (192, 182, 194), found.iterrows(), strict=True):
+        between = "{:.2f} to {:.2f}".format(*wilson_interval(right, 200))
+        assert [title, *row] == [name, f"{right / 2:.2f}", between]
     percent = trials.others_table(lines)["test accuracy, %"].astype(float)
     assert percent.is_monotonic_increasing and len(percent) == 2 + len(QUOTED)
-    assert percent.index.str.endswith("*").sum() == 6
-    for kind in (NETWORK, ENSEMBLE):
-        assert percent[kind] == pytest.approx(100 * accuracies(lines, kind).mean(), abs=0.005)
+    names = QUOTED.model + ["*" * old for old in QUOTED.old_version]
+    quoted = dict(zip(names, QUOTED.test_accuracy_percent, strict=True))
+    assert percent.to_dict() == quoted | {NETWORK: 93.5, ENSEMBLE: 97}
     counted = trials.ledger_table(ledger)
-    assert counted.evaluations.to_dict() == ledger.kind.value_counts(sort=False).to_dict()
-    worst, best = 100 * accuracies(lines).min(), 100 * accuracies(lines).max()
-    assert counted["accuracy, %"][NETWORK] == f"{worst:.2f} to {best:.2f}"
-    assert counted.dates["first attempt"] == ledger.date.min()
+    assert counted.T.to_dict("list") == {
+        "final network": [2, "1 to 2", "91.00 to 96.00"],
+        "first attempt": [3, "2 to 9", "50.00 to 70.00"],
+        "ensemble": [1, "4", "97.00"],
+    }
 
 
 # ---- figures -------------------------------------------------------------------------------------
 
 
-def assert_drawn(axis, expected):
-    """Compare the points of the lines that have these labels."""
+def assert_drawn(axis, expected, xlabel, ylabel=""):
+    """Compare the lines with these labels, by (x, values) of a mean and its spread, and axes."""
+    assert (axis.get_xlabel(), axis.get_ylabel()) == (xlabel, ylabel)
     found = dict(zip(*axis.get_legend_handles_labels()[::-1], strict=True))
+    found.pop("share of the predictions", None)  # bars
+    assert [*found] == [*expected]
     for label, points in expected.items():
-        line = getattr(found[label], "lines", [found[label]])[0]
-        np.testing.assert_allclose(line.get_xydata(), points, atol=1e-9)
+        line, *_, bars = getattr(found[label], "lines", [found[label], ()])
+        means = [(x, np.mean(y)) for x, y in points]
+        np.testing.assert_allclose(line.get_xydata(), means, atol=1e-9)
+        if bars:
+            half = np.diff(bars[0].get_segments(), axis=1)[:, 0, 1] / 2
+            deviations = [np.std(y, ddof=1) if np.size(y) > 1 else 0 for _, y in points]
+            np.testing.assert_allclose(half, deviations, atol=1e-9)
 
 
 def test_steps_and_changes_have_a_row_each_with_the_mean_of_both_parts(records):
     changes, steps = trials.changes_figure(records), trials.steps_figure(records)
     for figure, names, of in ((changes, LEFT_OUT, change), (steps, STEPS, accuracy)):
-        (axis,) = figure.panels[0].axes
+        (axis,), expected = figure.panels[0].axes, {}
         rows = {text.get_text(): round(text.get_position()[1] + 0.2) for text in axis.texts}
         assert rows == {name: row for row, name in enumerate(names)} and axis.yaxis_inverted()
         for number, (part, label) in enumerate(PARTS.items()):
             values = [of(records, name, part) for name in names]
-            marks = [(own.mean(), row + 0.2 * number) for row, own in enumerate(values)]
-            assert_drawn(axis, {label: marks})
+            own = figure.numbers[figure.numbers.part == label]
+            assert own.iloc[:, 0].tolist() == np.repeat(names, [*map(len, values)]).tolist()
+            np.testing.assert_allclose(own.iloc[:, -1], np.concatenate(values))
+            strokes = np.transpose([own.iloc[:, -1], own.iloc[:, 0].map(rows) + 0.2 * number])
+            np.testing.assert_allclose(axis.lines[2 * number].get_xydata(), strokes)
+            expected[label] = [(own.mean(), row + 0.2 * number) for row, own in enumerate(values)]
+        assert_drawn(axis, expected, "accuracy, %" if of is accuracy else CHANGE)
     lost = pd.Series({name: change(records, name).mean() for name in LEFT_OUT})
     for words, name in (("between", lost.idxmin()), ("and", lost.idxmax())):
         assert f"{words} {signed(lost[name], 2)} points without {name}" in changes.finding
@@ -153,48 +194,49 @@ def test_steps_and_changes_have_a_row_each_with_the_mean_of_both_parts(records):
 
 def test_the_ranking_compares_the_first_seed_at_two_lengths(records):
     figure = trials.ranking_figure(records)
-    titles = [f"{title}, twice the epochs" for title in LEFT_OUT]
-    base = accuracy(records, "40 epochs")[0]
+    base = accuracy(records, "nothing", group="long")[0]
     short = np.array([change(records, title)[0] for title in LEFT_OUT])
-    long = np.array([accuracy(records, title, group="long")[0] for title in titles]) - base
+    long = [accuracy(records, title, group="left out, long")[0] - base for title in LEFT_OUT]
     (axis,), order, rows = figure.panels[0].axes, short.argsort(), np.arange(len(LEFT_OUT))
     assert [text.get_text() for text in axis.texts] == [LEFT_OUT[place] for place in order]
-    assert_drawn(axis, {"20 epochs": np.transpose([short[order], rows])})
-    assert_drawn(axis, {"40 epochs": np.transpose([long[order], rows + 0.2])})
+    points = np.transpose([(short[order], rows), (np.array(long)[order], rows + 0.2)], (0, 2, 1))
+    assert_drawn(axis, {"20 epochs": points[0], "40 epochs": points[1]}, CHANGE)
+    assert figure.numbers.left_out.tolist() == LEFT_OUT
+    np.testing.assert_allclose(figure.numbers[["short", "long"]].T, [short, long])
     correlation = scipy.stats.spearmanr(short, long).statistic
     assert f"{correlation:.2f} (Spearman)" in figure.finding
-    assert f"{(short * long > 0).sum()} of {len(LEFT_OUT)} " in figure.finding
+    assert f"{(short * np.array(long) > 0).sum()} of {len(LEFT_OUT)} " in figure.finding
 
 
 def test_strengths_and_sizes_are_drawn_as_means_over_seeds(records):
     def points(group, title, places, part="held_out"):
-        """Return (place, mean) of the runs with these places in their titles."""
-        found = (accuracy(records, title.format(place), part, group) for place in places)
-        return [(place, own.mean()) for place, own in zip(places, found, strict=True)]
+        """Return (place, values) of the runs with these places in their titles."""
+        return [(x, accuracy(records, title.format(x), part, group)) for x in places]
 
     figure = trials.strength_figure(records)
     for panel, (part, label) in zip(figure.panels, PARTS.items(), strict=True):
-        (axis,) = panel.axes
+        (axis,), best, expected = panel.axes, [], {}
         assert axis.get_title(loc="left") == label
-        best = []
         for epochs in (5, 20, 60):
             title = f"strength {{:g}}, {epochs} epochs"
-            expected = points("strength", title, (0, 0.5, 1, 1.5), part)
-            assert_drawn(axis, {f"{epochs} epochs": expected})
-            best.append(f"{max(expected, key=lambda point: point[1])[0]:g}")
+            found = points("strength", title, (0, 0.5, 1, 1.5), part)
+            expected[f"{epochs} epochs"] = found
+            best.append(f"{max(found, key=lambda point: point[1].mean())[0]:g}")
+        assert_drawn(axis, expected, "strength of the augmentation", "accuracy, %")
         assert f"{', '.join(best)} on {label}" in figure.finding
     figure = trials.sizes_figure(records)
-    (axis,), first = figure.panels[0].axes, []
+    labels = "training images (a fifth of them for validation)", "accuracy on held-out clusters, %"
+    (axis,), expected = figure.panels[0].axes, {}
     crosses = [line.get_xydata() for line in axis.lines if line.get_marker() == "x"]
     for kind, found in zip(("not augmented", "augmented"), crosses, strict=True):
-        whole, half = (
-            points("size", f"{{}} images, {kind}, {seen} seen", (1000, 4000, 16_000, 48_000))
-            for seen in (1_600_000, 800_000)
-        )
-        assert_drawn(axis, {kind: whole})
-        np.testing.assert_allclose(found, half)
-        first.append(whole[0][1])
-    assert f"by {signed(first[1] - first[0], 1)} points with 1,000" in figure.finding
+        title, sizes = f"{{}} images, {kind}", (1000, 4000, 16_000, 48_000)
+        whole, half = (points(of, title, sizes) for of in ("size", "size, half as long"))
+        expected[kind] = whole
+        np.testing.assert_allclose(found, [(x, own.mean()) for x, own in half])
+    assert_drawn(axis, expected, *labels)
+    plain, augmented = expected.values()
+    for (x, one), (_, other) in zip(augmented, plain, strict=True):
+        assert f"{signed(one.mean() - other.mean(), 1)} points with {x:,}" in figure.finding
 
 
 def predictions(confidence, n, right, classes=4):
@@ -217,12 +259,16 @@ def test_calibration_counts_what_is_right_in_each_bin_of_confidence_and_is_drawn
     figure = trials.calibration_figure({"one": all_right, "two": table}, "KMNIST")
     assert f"one 0.000, two {error:.3f}" in figure.finding
     (axis,) = figure.panels[1].axes
-    assert "two" in axis.get_title(loc="left")
-    assert_drawn(axis, {"accuracy": np.transpose([confidence, right / n])})
+    assert axis.get_title(loc="left") == f"two: ECE {error:.3f}"
+    points = {"perfect calibration": [(0, 0), (1, 1)], "accuracy": np.c_[confidence, right / n]}
+    assert_drawn(axis, points, "confidence", "accuracy, and share")
     intervals = np.array([*map(wilson_interval, right, n)]) / 100
     expected = np.dstack([np.column_stack([confidence] * 2), intervals])
     np.testing.assert_allclose(axis.collections[0].get_segments(), expected)
-    assert [bar.get_height() for bar in axis.patches] == [0.2, 0.8]
+    bars = [(bar.get_x(), bar.get_width(), bar.get_height()) for bar in axis.patches]
+    np.testing.assert_allclose(bars, [(0.5, 0.1, 0.2), (0.9, 0.1, 0.8)])
+    own = figure.numbers[figure.numbers.model == "two"][["low", "high"]]
+    np.testing.assert_allclose(own, intervals)
 
 
 def test_the_interval_of_the_calibration_error_is_that_of_a_share_of_one_bin():
@@ -240,12 +286,12 @@ def test_robustness_has_a_panel_per_corruption_and_a_line_per_model():
     rows = [(*of, s, accuracy - s / 10) for of, accuracy in start.items() for s in (0, 1, 3)]
     table = pd.DataFrame(rows, columns=["corruption", "model", "severity", "accuracy"])
     figure = trials.robustness_figure(table)
-    axes = {axis.get_xlabel(): axis for panel in figure.panels for axis in panel.axes}
-    assert [*axes] == ["shift", "noise"]
-    for (corruption, model), accuracy in start.items():
-        line = [(s, 100 * accuracy - 10 * s) for s in (0, 1, 3)]
-        assert_drawn(axes[corruption], {model: line})
-    assert len({axis.get_ylim() for axis in axes.values()}) == 1
+    for panel, corruption in zip(figure.panels, ("shift", "noise"), strict=True):
+        (axis,), lines = panel.axes, {}
+        for model in "ab":
+            lines[model] = [(s, 100 * start[corruption, model] - 10 * s) for s in (0, 1, 3)]
+        assert_drawn(axis, lines, corruption, "accuracy, %")
+        assert axis.get_ylim() == (37, 100), "the same, and all lines are inside"
     assert "a and b at the highest severity: 60 % and 50 % (shift: 3), 50 %" in figure.finding
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 from jinja2 import Environment
 from markupsafe import Markup
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import is_stand_in
@@ -108,6 +109,14 @@ class ReportFigure:
         display(*self.panels)
 
 
+class Powers(LogFormatter):
+    """Ticks of a logarithmic axis as text: formulas are off, as a name may hold a dollar."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        """Return the label of a tick, such as "10⁻⁵"; "" for none."""
+        return typeset(super().__call__(x, pos).replace("−", "-"))
+
+
 def report_figure(
     panels: Sequence[Figure], numbers: pd.DataFrame, finding: str = "", **shown: Any
 ) -> ReportFigure:
@@ -120,6 +129,10 @@ def report_figure(
     results = shown.get("results")
     data_name = results.data_name if results else shown.pop("data_name")
     for figure in panels:
+        for own in (own for axis in figure.axes for own in (axis.xaxis, axis.yaxis)):
+            if isinstance(own.get_major_formatter(), LogFormatter):
+                own.set_major_formatter(Powers())
+                own.set_minor_formatter(Powers())
         if is_stand_in(data_name):
             style = {"x": 0.99, "ha": "right", "fontsize": 9, "color": "white", "weight": "bold"}
             box = {"facecolor": RED, "edgecolor": "none", "pad": 2}
