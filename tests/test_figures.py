@@ -114,13 +114,7 @@ for kind in ("steps", "changes", "ranking", "strength", "sizes"):
     KEPT[getattr(trials, f"{kind}_figure")] = lambda r, d: [records.Records()]
 # what the table of a figure has of its points, a row for each: x and y
 POINTS = {
-    figures.learning_curves: lambda n: (n.epoch, n.training_loss),
-    figures.overlay: lambda n: (n.epoch, n.validation_loss),
-    figures.against_paper: lambda n: (n.test_accuracy_percent, n.experiment.factorize()[0]),
-    figures.difference_to_paper: lambda n: (n.ours - n.paper, n.experiment.factorize()[0]),
     figures.accuracy_by_parameters: lambda n: (n.parameters, n.test_accuracy_percent),
-    figures.difference_by_epsilon: lambda n: (n.epsilon, n.iloc[:, 1]),
-    trials.calibration_figure: lambda n: (n.confidence, n.accuracy),
     trials.robustness_figure: lambda n: (n.severity, 100 * n.accuracy),
 }
 

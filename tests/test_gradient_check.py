@@ -6,10 +6,8 @@ from textbook import probabilities, some_batch, some_model
 
 from kmnist_mlp import MLP, Config, check_gradients, gradient_check
 from kmnist_mlp.data import split_and_standardise
-from kmnist_mlp.experiments.paper import published_gradients
 from kmnist_mlp.experiments.paper_gradients import (
     check_paper_patterns,
-    consistent_difference,
     differences_by_epsilon,
     relative_difference,
     would_pass,
@@ -80,11 +78,6 @@ def test_tables_1_to_3_take_the_first_sixth_and_last_training_pattern(tiny10, se
         assert given.equals(expected)
 
 
-def test_every_gradient_of_the_paper_is_within_its_tolerance(kmnist):
-    table = check_paper_patterns(kmnist)
-    assert table["within_tolerance"].tolist() == [True] * 18
-
-
 @pytest.mark.parametrize("seed", [{}, {"seed": 1}])
 def test_a_ten_times_smaller_step_gives_a_hundred_times_smaller_difference(tiny10, seed):
     table = differences_by_epsilon(tiny10, **seed)
@@ -94,17 +87,6 @@ def test_a_ten_times_smaller_step_gives_a_hundred_times_smaller_difference(tiny1
     assert list(table.columns) == list(names)
     np.testing.assert_allclose(table.loc[1e-2], rows["difference"], rtol=1e-6, atol=1e-14)
     assert 95 < table.iloc[1].max() / table.iloc[2].max() < 105
-
-
-# ---- what the paper prints -----------------------------------------------------------------------
-
-
-def test_four_printed_differences_are_wrong_only_in_the_exponent_and_one_altogether():
-    rows = published_gradients()
-    pairs = [(consistent_difference(row), row["difference"]) for row in rows]
-    found = [right for right, printed in pairs if right != printed]
-    expected = [7.571e-6, 5.233e-6, 5.235e-5, 4.173e-6, np.nan]
-    assert found == pytest.approx(expected, nan_ok=True)
 
 
 # ---- relative differences, and what the bound lets pass ------------------------------------------

@@ -21,7 +21,7 @@ from kmnist_mlp import MLP, Config, train
 from kmnist_mlp.beyond import from_rounded, load_best, rounded
 from kmnist_mlp.extensions.augmentation import Distortion
 from kmnist_mlp.laboratory import drawing_pad
-from kmnist_mlp.laboratory.in_page import BROWSER, SIDE, examples, image_of, playground_html
+from kmnist_mlp.laboratory.in_page import SIDE, examples, image_of, playground_html
 from kmnist_mlp.network import standardised
 from kmnist_mlp.optimizer import SGD
 from kmnist_mlp.report.pages.site import PAD_BITS, PAD_IMAGES, render
@@ -38,46 +38,6 @@ def tab():
 
 def rgb(colour):
     return np.rint(255 * np.array(to_rgb(colour)))
-
-
-# ---- one network in JavaScript: the module's numbers ---------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def js(tab):
-    """Return a function that evaluates an expression beside the network of the page."""
-    tab.goto("about:blank")
-    tab.add_script_tag(path=BROWSER / "network.js")
-    return tab.evaluate
-
-
-def affine(side, strength, drawn):
-    """Return the module's distortion without its elastic part, by the page's uniform numbers."""
-
-    def uniform(low, high, size):
-        numbers = [next(drawn) for _ in range(6 * size[1])]
-        return low + (high - low) * np.reshape(numbers, (-1, 6)).T
-
-    distortion = Distortion((side, side), strength, seed=0)
-    distortion.rng = SimpleNamespace(uniform=uniform, standard_normal=np.zeros)
-    return distortion
-
-
-@needs_browser
-def test_an_image_is_distorted_as_the_module_does_it(js):
-    """Without the elastic part; the page draws rotation, stretch, shear and shift in this order."""
-    side, drawn = 9, np.array([0.9, 0.2, 0.75, 0.1, 0.85, 0.3])
-    image = np.random.default_rng(0).integers(256, size=side * side).astype(np.uint8)
-    theirs = js(
-        """([image, side, drawn]) => {
-        const out = new Float32Array(side * side);
-        distort(Float32Array.from(image), out, side, 2, () => drawn.shift());
-        return [...out]; }""",
-        [image.tolist(), side, drawn.tolist()],
-    )
-    ours = np.empty((1, side * side), np.float32)
-    affine(side, 2.0, iter(drawn))(ours, image[None])
-    np.testing.assert_allclose(theirs, ours[0], atol=0.05)
 
 
 # ---- the pad -------------------------------------------------------------------------------------
@@ -364,6 +324,18 @@ def mulberry32(state):
         yield (t ^ t >> 14) / 2**32
 
 
+def affine(side, strength, drawn):
+    """Return the module's distortion without its elastic part, by the page's uniform numbers."""
+
+    def uniform(low, high, size):
+        numbers = [next(drawn) for _ in range(6 * size[1])]
+        return low + (high - low) * np.reshape(numbers, (-1, 6)).T
+
+    distortion = Distortion((side, side), strength, seed=0)
+    distortion.rng = SimpleNamespace(uniform=uniform, standard_normal=np.zeros)
+    return distortion
+
+
 def trained_here(data, settings, epochs):
     """Return the history of the module's network with the page's random numbers.
 
@@ -438,15 +410,6 @@ class Playground:
         text = "document.querySelector('.place').textContent"
         self.tab.wait_for_function(f"arg => (text => {condition})({text})", arg=arg)
 
-    def train(self, until):
-        """Train to the end of an epoch; return test accuracies in per cent, one for each run."""
-        self.tab.click(".play")
-        done = "found && found[1] - (found[2] ? 1 : 0) >= arg"
-        self.wait_for(f"(found => {done})(text.match(/^epoch (\\d+)(:?)/))", until)
-        self.tab.click(".play")
-        rows = self.tab.inner_text(".runs").splitlines()
-        return [float(row.split(": ")[1].split(" %")[0]) for row in rows if " %" in row]
-
 
 @pytest.fixture
 def playground(tab, address):
@@ -504,16 +467,14 @@ def test_curves_and_pictures_show_what_the_worker_told(playground, patterns):
 
 
 @needs_browser
-def test_a_network_learns_and_runs_are_drawn_over_each_other(playground, patterns):
+def test_training_goes_on_until_it_is_paused_and_runs_are_drawn_over_each_other(playground):
     tab = playground.tab
-    (before,) = playground.train(4)
-    assert before > 25
-    first = playground.history[:4]
-    tab.select_option("[name=activation]", "ReLU")
-    assert len(playground.train(3)) == 2
-    for history, activation in ((first, "tanh"), (playground.history[:4], "ReLU")):
-        expected = trained_here(patterns, USUAL | {"activation": activation}, 3)[0]
-        assert (abs(history - expected) <= TOLERANCE).all()
+    for activation in ("tanh", "ReLU"):
+        tab.select_option("[name=activation]", activation)
+        tab.click(".play")
+        playground.wait_for("/^epoch ([3-9]|\\d\\d)/.test(text)")
+        tab.click(".play")
+    expect(tab.locator(".runs li")).to_have_count(2)
     lines = "document.querySelectorAll('.accuracy path[fill=none]').length"
     assert tab.evaluate(lines) == 4  # training and test of two runs
     tab.click(".clear")

@@ -65,10 +65,10 @@ def test_a_step_is_the_slope_of_the_loss_along_every_parameter(layers, activatio
 def test_logits_of_ten_thousand_neither_overflow_nor_become_nan(dtype):
     model = MLP((1, 3), dtype=dtype)
     model.weights[0][:] = [[1e4, -1e4, 0]]
-    x, y = np.array([[1.0], [1.0], [-1.0]]), np.array([0, 1, 2])
+    x, y = np.array([[1.0], [1.0], [-1.0], [-0.1]]), np.array([0, 1, 2, 1])
     with np.errstate(over="raise", invalid="raise", divide="raise"):
         p, loss, gradients = model.predict_proba(x), model.loss(x, y), model.gradients(x, y)
-    np.testing.assert_array_equal(p, [[1, 0, 0], [1, 0, 0], [0, 1, 0]])
+    np.testing.assert_array_equal(p, [[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 1, 0]])
     assert loss == 0 + 2e4 + 1e4  # no probability of 0 was rounded away
     np.testing.assert_array_equal(gradients[0][0], [[1, -2, 1]])
     np.testing.assert_array_equal(gradients[1][0], [1, 0, -1])
@@ -150,24 +150,15 @@ def test_statistics_of_each_image_or_below_1_survive_a_copy_in_the_models_type()
     assert bare.standardisation is None and len(bare.weights) == 1
 
 
-def test_probabilities_of_very_different_rows_do_not_spoil_each_other():
-    model = MLP.from_parameters("tanh", [np.eye(3)], [np.zeros(3)])
-    p = model.predict_proba([[1e4, 1e4 - 1, 0], [-1e4, -1e4 - 1, -2e4]])
-    np.testing.assert_allclose(p, [[1 / (1 + np.exp(-1)), 1 / (1 + np.exp(1)), 0]] * 2)
-
-
 # ---- images as they are --------------------------------------------------------------------------
 
 
 def test_only_a_network_that_knows_its_standardisation_takes_images_as_they_are():
     model, images = standardised_model()
     mean, std = model.standardisation
-    expected = probabilities(model, (images.reshape(6, 12) - mean) / std)
-    for form in (images, images.reshape(6, 12)):
-        np.testing.assert_allclose(model.predict_proba(form), expected, rtol=1e-4)
-        np.testing.assert_array_equal(model.predict(form), expected.argmax(axis=1))
-    np.testing.assert_allclose(model.predict_proba(images[2]), expected[[2]], rtol=1e-4)
     rows = images.reshape(6, 12)
+    expected = probabilities(model, (rows[[2]] - mean) / std)
+    np.testing.assert_allclose(model.predict_proba(images[2]), expected, rtol=1e-4)
     plain = MLP.from_parameters("sigmoid", model.weights, model.biases)
     x = rows / 255 - 0.5  # no whole numbers: standardised already
     np.testing.assert_array_equal(model.predict_proba(x), plain.predict_proba(x))

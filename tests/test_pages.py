@@ -160,7 +160,7 @@ def test_each_picture_of_the_report_is_that_of_its_notebook_above_its_own_number
                 assert marks.caption in text_of(place) and place.table
 
 
-def test_figures_and_tables_have_number_caption_text_and_their_numbers(pages, one, small_results):
+def test_figures_and_tables_have_number_caption_and_text(pages, one, small_results):
     figure, table = one.find(id="figures-3-and-4"), one.find(id="table-s1-1")
     assert text_of(figure.figcaption).startswith("Figures 3 and 4.")
     assert text_of(table.figcaption) == "Table S1.1. All & sundry." and table.table
@@ -168,13 +168,6 @@ def test_figures_and_tables_have_number_caption_text_and_their_numbers(pages, on
     assert all(svg["role"] == "img" and svg["aria-label"] for svg in figure.find_all("svg"))
     accuracy = f"{small_results.values('test_accuracy', 'baseline').mean():.1f} %"
     assert accuracy in figure.svg["aria-label"] and accuracy in text_of(figure.figcaption)
-    frame = csv(table.select_one("a.download"))
-    assert frame.test_accuracy.tolist() == pytest.approx(small_results.frame.test_accuracy.tolist())
-    curves = csv(figure.select_one("a.download"))
-    expected = pd.concat(run.history for run in small_results.of("baseline"))
-    assert curves[curves.source == "ours"].validation_loss.tolist() == pytest.approx(
-        expected.validation_loss.tolist()
-    )
     image = pages["10_on_one_page"].select_one("#figure-s2-1 img")
     assert image["alt"].endswith("Ten o."), "an alternative text has no kana"
 

@@ -6,13 +6,9 @@ from textbook import central_differences, some_batch, some_model
 
 from kmnist_mlp.experiments import paper_gradients, published_code
 from kmnist_mlp.experiments.paper_gradients import BUGS, CHECKS, backpropagation, slopes, try_checks
-from kmnist_mlp.figures.tables import bug_verdict
 from kmnist_mlp.gradient_check import check_gradients
 
 LAYERS = (8, 6, 6, 7)
-FIRST = {  # of the CHECKS that detect a bug, the later ones included
-    "sign": 0, "factor": 0, "transpose": 2, "mean": 3, "derivative": 0, "accumulation": 4,
-}  # fmt: skip
 
 
 @pytest.fixture
@@ -110,15 +106,12 @@ def test_the_checks_count_and_measure_the_differences_that_they_name(batch):
     assert row.exceeded == (2 * six.abs() > 1e-4).sum()
 
 
-def test_each_bug_is_detected_by_the_same_checks_whatever_the_seed(tiny10, monkeypatch):
+def test_bugs_are_planted_with_each_seed_and_the_step_that_is_given(tiny10, monkeypatch):
     monkeypatch.setenv("KMNIST_MLP_SEEDS", "3")
     tried = paper_gradients.planted_bugs(tiny10)
     assert tried.attrs["data_name"] == tiny10.name
     assert tried.seed.unique().tolist() == [0, 1, 2] and len(tried) == 3 * len(BUGS) * len(CHECKS)
     assert tried.compared.unique().tolist() == [18, 6]
-    for (bug, check), own in tried.groupby(["bug", "check"]):
-        detected = CHECKS.index(check) >= FIRST.get(bug, len(CHECKS))
-        assert bug_verdict(own) == ("detected" if detected else "passes"), (bug, check)
     large = paper_gradients.planted_bugs(tiny10, [0], 100 * paper_gradients.EPSILON)
     small = tried[tried.seed == 0].reset_index(drop=True)
     assert (large.largest > 1000 * small.largest)[large.bug == "none"].all(), "less exact"

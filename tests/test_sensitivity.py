@@ -122,18 +122,12 @@ def test_changes_are_clear_if_both_ways_agree_and_are_large(ablation):
     assert shown == f"{mean:+.1f} ({low:+.1f} to {high:+.1f})"
 
 
-def test_both_algorithms_stand_beside_the_paper(ablation):
-    table = drawn.agreement(ablation)
-    for quantity, unit, digits in (("test_accuracy", "%", 2), ("test_loss", "loss", 4)):
+def test_the_distance_to_the_paper_is_the_root_mean_square_of_the_differences(ablation):
+    for quantity in ("test_accuracy", "test_loss"):
         printed = [getattr(PAPER[name], quantity) for name in ABLATED]
         ours = [ablation["none"].values(quantity, name).mean() for name in ABLATED]
         expected = root_mean_squared_error(printed, ours)
         assert drawn.distance(ablation["none"], quantity) == pytest.approx(expected)
-        for column, key in (("as described", "none"), ("as coded", "all")):
-            mean = ablation[key].values(quantity, "sigmoid").mean()
-            assert table.loc["sigmoid", f"{column}, {unit}"].startswith(f"{mean:.{digits}f}")
-    assert table.loc["sigmoid", ["the paper, %", "the paper, loss"]].tolist() == ["83.05", "0.0573"]
-    assert table.index[0] == "baseline, early stopping"
 
 
 def test_a_claim_has_a_mark_per_reading():

@@ -15,9 +15,9 @@ from small_runs import SMALL, SMALL_RUNS, judged_twice
 from kmnist_mlp import Config, run
 from kmnist_mlp.config import PAPERS
 from kmnist_mlp.data import CLASS_NAMES, ROMAJI
-from kmnist_mlp.experiments import CLAIMS, EXPERIMENTS, sweep
+from kmnist_mlp.experiments import CLAIMS, EXPERIMENTS
 from kmnist_mlp.experiments.paper import published_gradients
-from kmnist_mlp.experiments.paper_gradients import check_paper_patterns, would_pass
+from kmnist_mlp.experiments.paper_gradients import check_paper_patterns
 from kmnist_mlp.figures import tables
 from kmnist_mlp.figures.report_figure import html, setting
 from kmnist_mlp.support.statistics import MISSING, interval
@@ -123,11 +123,6 @@ def test_configurations_have_the_options_that_are_used():
     table = tables.configurations(EXPERIMENTS)
     assert len(table) == len(EXPERIMENTS)
     assert not table.isna().any(axis=None) and not table.duplicated().any()
-    final = table.loc["final model"]
-    assert final["layers"] == "784-256-256-10" and final["patience"] == "30"
-    assert table.loc["linear softmax", "activation"] == MISSING
-    assert table.loc["without momentum", "momentum"] == "none"
-    assert table.loc["baseline, 100 epochs", "patience"] == "none"
     more = tables.configurations({"plain": Config(), "mine": ALL_CHANGED})
     beyond = {f.name.replace("_", " ") for f in fields(Config)[PAPERS:]}
     assert {*more} - {*tables.configurations(["baseline"])} == {*beyond, "seed"}
@@ -142,19 +137,6 @@ def test_configurations_that_differ_do_not_look_alike(name):
     one, other = Config(), Config(**{name: getattr(ALL_CHANGED, name)})
     first, second = tables.configurations([one, other]).to_numpy().tolist()
     assert first != second and (setting(one) != setting(other) or name == "seed")
-
-
-def test_the_sweep_has_the_best_and_the_papers_place():
-    grid = sweep.load("grid")
-    table = tables.sweep_table(grid, count=2)
-    means = 100 * grid.groupby(sweep.AXES)[["validation_accuracy", "test_accuracy"]].mean()
-    ranked = means.sort_values("validation_accuracy", ascending=False)
-    papers = ranked.index.get_loc((5e-4, 0.9, 0.2))
-    assert list(table.index) == [1, 2, papers + 1]
-    assert table["L2 penalty"].str.contains("paper").tolist() == [False, False, True]
-    shown = table.map(lambda text: float(text.split("\xa0")[0].split(" ")[0]))
-    expected = ranked.iloc[[0, 1, papers]].reset_index()
-    np.testing.assert_allclose(shown, expected, atol=0.0051)
 
 
 # ---- gradient check ------------------------------------------------------------------------------
@@ -186,14 +168,6 @@ def test_gradient_tables_have_our_rows_beside_the_papers(checks, pattern):
     assert consistent[consistent != "yes"].tolist() == slips[pattern]
     bad = tables.gradient_table(apart.assign(within_tolerance=False), pattern)
     assert ({*table["at most 10⁻⁴"]}, {*bad["at most 10⁻⁴"]}) == ({"yes"}, {"NO"})
-
-
-def test_passing_gradients_are_the_papers_and_ours(checks):
-    table = tables.passing_table(checks)
-    assert table["paper, of 18"].tolist() == [4, 4, 6, 15]
-    ours = pd.concat(checks.values()).approximated_gradient
-    expected = [would_pass(ours, factor) for factor in (0, -1, 0.5, 0.9)]
-    assert table["ours, of 36"].tolist() == expected
 
 
 def test_planted_bugs_have_the_counts_of_all_seeds():
@@ -232,24 +206,6 @@ def test_the_scoreboard_shows_every_claim_that_was_judged(small_results, checks)
     board = tables.scoreboard(single)
     assert "verdict (code, KMNIST)" in board
     assert (board["95 % interval"] == "one seed: unknown").all()
-
-
-@pytest.mark.parametrize(
-    ("quantity", "minus", "ours", "claimed"),
-    [
-        ("test_accuracy", "", "84.12 %", "at least 83.5 %"),
-        ("test_accuracy", "linear", "84.12 points", "at least 83.5 points"),
-        ("generalisation_gap", "", "84.12 points", "at least 83.5 points"),
-        ("stopped_epoch", "", "84.1", "at least 83.5"),
-        ("test_loss", "", "84.1234", "at least 83.5"),
-        ("gradient_difference", "", "8.4\u00a0×\u00a010¹", "at least 83.5"),
-    ],
-)
-def test_a_quantity_has_its_unit_and_digits(small_results, quantity, minus, ours, claimed):
-    row = judged_twice(small_results).iloc[:1]
-    row = row.assign(quantity=quantity, minus=minus, low=83.5, high=np.inf, mean=84.1234)
-    shown = tables.scoreboard(row.assign(our_threshold=False)).iloc[0]
-    assert (shown["ours"], shown["claimed"]) == (ours, claimed)
 
 
 def test_verdicts_are_counted_by_kind_in_both_readings():
