@@ -239,11 +239,8 @@ def printed(*names: str) -> str:
     >>> printed("sigmoid", "final")
     'sigmoid (83.05 %) and the final model (89 %)'
     """
-    listing = []
-    for name in names:
-        text = f"{PAPER[name].test_accuracy:.2f}".removesuffix(".00")
-        listing.append(f"{called(name)} ({text} %)")
-    return listed(listing)
+    texts = {name: f"{PAPER[name].test_accuracy:.2f}".removesuffix(".00") for name in names}
+    return listed(f"{called(name)} ({text} %)" for name, text in texts.items())
 
 
 def compared(results: Results, name: str, minus: str, of: str = "test_accuracy") -> str:
