@@ -202,7 +202,7 @@ def called(name: str) -> str:
     return TEXTS["called"].get(name) or title(name)
 
 
-def listed(items: Iterable[str], nothing: str = "none") -> str:
+def listed(items: Iterable[str]) -> str:
     """Return texts as one.
 
     Examples
@@ -210,7 +210,7 @@ def listed(items: Iterable[str], nothing: str = "none") -> str:
     >>> listed(["one", "two", "three"]), listed(["one"]), listed([])
     ('one, two and three', 'one', 'none')
     """
-    *first, last = list(items) or [nothing]
+    *first, last = list(items) or ["none"]
     return f"{', '.join(first)} and {last}" if first else last
 
 
