@@ -62,7 +62,8 @@ ITERATIONS = 20  # of k-means
 LEDGER = Path(__file__).with_name("ledger.csv")
 NETWORK, ENSEMBLE, BASELINE = "final network", "ensemble", "the paper's baseline"
 SHIFTS, CORRUPTED = ", mean over nine shifts", ", corrupted images"
-TOLERANCE = 0.00025  # two images: another BLAS may round the odd probability otherwise
+# two images: another BLAS may round the odd probability otherwise
+TOLERANCE = 0.00025
 
 
 # ---- choosing ------------------------------------------------------------------------------------

@@ -144,7 +144,8 @@ def add(folder: Path, trials: Dataset, run: Run, result: TrainingResult) -> str:
         "code": source_hash()[:12],
         "configuration": json.dumps(run.config.to_dict(), sort_keys=True),
     }
-    if run.data == "all":  # trained on the held-out clusters, too: they measure nothing
+    # trained on the held-out clusters, too: they measure nothing
+    if run.data == "all":
         row["changed_by_rounding"] = changed_by_rounding(model, trials)
         path = folder / f"final_{run.config.seed}.npz"
         save_arrays(path, *rounded(model))

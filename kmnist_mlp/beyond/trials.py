@@ -15,7 +15,7 @@ from kmnist_mlp.experiments.sweep import QUOTED
 from kmnist_mlp.extensions.augmentation import Distortion
 from kmnist_mlp.figures import style
 from kmnist_mlp.figures.images import first_of_each_class, image_grid
-from kmnist_mlp.figures.report_figure import ReportFigure, report_figure
+from kmnist_mlp.figures.report_figure import FINDINGS, ReportFigure, report_figure
 from kmnist_mlp.figures.tables import ends, table_of
 from kmnist_mlp.support import statistics
 from kmnist_mlp.support.colours import BLUE, GREY, PALE
@@ -24,7 +24,8 @@ from kmnist_mlp.support.statistics import MISSING, signed, wilson_interval
 ACCURACY, PERCENT = "accuracy, %", "accuracy_percent"
 CHANGE, POINTS = "change of accuracy, points", "difference_points"
 COPIES = 7  # of each image in the figure of data augmentation
-on_kmnist = partial(report_figure, data_name="KMNIST")  # what ships was measured on it
+# what ships was measured on it
+on_kmnist = partial(report_figure, data_name="KMNIST")
 
 
 # ---- tables of trials ----------------------------------------------------------------------------
@@ -103,11 +104,9 @@ def steps_table(records: Records) -> pd.DataFrame:
     changes = percent[HELD_OUT].unstack("seed", sort=False).diff()
     rows = {}
     for title, runs in records.runs.loc["step"].groupby("title", sort=False):
-        change, text = changes.loc[title].dropna(), MISSING
-        if len(change):
-            text = signed(change.mean(), 2)
-        if len(change) > 1:
-            text += f" ± {change.std():.2f}"
+        change = changes.loc[title].dropna()
+        text = signed(change.mean(), 2) if len(change) else MISSING
+        text += f" ± {change.std():.2f}" if len(change) > 1 else ""
         rows[title] = _accuracies(percent.loc[title]) | {
             f"change ({HELD_OUT})": text,
             "seeds": len(runs),
@@ -208,11 +207,8 @@ def steps_figure(records: Records) -> ReportFigure:
     percent = records.percent.loc["step"]
     accuracy = percent[HELD_OUT].xs(0, level="seed")  # it has all steps
     gain = accuracy.diff()
-    finding = (
-        "With the first seed, accuracy on held-out clusters rises from "
-        f"{accuracy.iloc[0]:.1f} % to {accuracy.iloc[-1]:.1f} %, most by the step "
-        f"{gain.idxmax()} ({signed(gain.max(), 2)} points)."
-    )
+    most = gain.idxmax(), signed(gain.max(), 2)
+    finding = FINDINGS["steps"].format(*accuracy.iloc[[0, -1]], *most)
     numbers = by_part(percent, "step", PERCENT)
     figure = draw_rows(numbers, "step", "part", PERCENT, ACCURACY)
     return on_kmnist([figure], numbers, finding)
@@ -222,11 +218,8 @@ def changes_figure(records: Records) -> ReportFigure:
     """Show how accuracy on both parts changes if one thing is left out of a trial."""
     points = records.changes(["left out"])
     means = points[HELD_OUT].groupby("title").mean()
-    finding = (
-        "On held-out clusters, mean accuracy changes by between "
-        f"{signed(means.min(), 2)} points without {means.idxmin()} "
-        f"and {signed(means.max(), 2)} points without {means.idxmax()}."
-    )
+    titles = means.agg(["idxmin", "idxmax"])
+    finding = FINDINGS["changes"].format(*titles, *(signed(means[name], 2) for name in titles))
     numbers = by_part(points, "change", POINTS)
     figure = draw_rows(numbers, "change", "part", POINTS, CHANGE)
     figure.axes[0].axvline(0, color=GREY, lw=1)
@@ -241,11 +234,7 @@ def ranking_figure(records: Records) -> ReportFigure:
     numbers = changes.xs(0, level="seed").loc[short.index.unique("title")]
     correlation = numbers.short.rank().corr(numbers.long.rank())
     alike = (np.sign(numbers.short) == np.sign(numbers.long)).sum()
-    finding = (
-        f"The changes on held-out clusters after {SHORT} and after {LONG} epochs have a "
-        f"rank correlation of {correlation:.2f} (Spearman) with the first seed; "
-        f"{alike} of {len(numbers)} have the same sign in both."
-    )
+    finding = FINDINGS["ranking"].format(SHORT, LONG, correlation, alike, len(numbers))
     numbers = numbers.rename_axis("left_out").reset_index()
     lengths = {"short": f"{SHORT} epochs", "long": f"{LONG} epochs"}
     drawn = numbers.sort_values("short").rename(columns=lengths).melt("left_out")

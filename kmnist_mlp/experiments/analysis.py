@@ -132,10 +132,8 @@ def analyse_errors(runs: Iterable[TrainingResult], data: Dataset) -> ErrorAnalys
     data : Dataset
     """
     probabilities = [run.model.predict_proba(data.test_images) for run in runs]
-    matrices = [
-        confusion_matrix(data.test_labels, p.argmax(axis=1), len(data.class_names))
-        for p in probabilities
-    ]
+    labels, n = data.test_labels, len(data.class_names)
+    matrices = [confusion_matrix(labels, p.argmax(axis=1), n) for p in probabilities]
     errors = most_confident_errors(probabilities[0], data)
     share = float(100 * (errors.confidence > CONFIDENT).sum() / max(len(errors), 1))
     return ErrorAnalysis(matrices, errors, share)

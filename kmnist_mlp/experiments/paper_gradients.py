@@ -64,10 +64,9 @@ def _together(tables: Mapping[object, pd.DataFrame], name: str, data: Dataset) -
     return together
 
 
-def gradient_checks(data: Dataset, seeds: Iterable[int] | None = None) -> dict[int, pd.DataFrame]:
+def gradient_checks(data: Dataset) -> dict[int, pd.DataFrame]:
     """Return the gradient check of the paper's three patterns for each seed."""
-    seeds = default_seeds() if seeds is None else seeds
-    return {seed: check_paper_patterns(data, seed) for seed in seeds}
+    return {seed: check_paper_patterns(data, seed) for seed in default_seeds()}
 
 
 def differences_by_epsilon(data: Dataset, seed: int = 0) -> pd.DataFrame:
@@ -184,7 +183,8 @@ def backpropagation(
     gradients = backward(model, inputs, slopes, log_p, y)
     if bug == "sign":  # delta, on which all gradients depend linearly
         return [-g for g in gradients]
-    if bug == "transpose":  # where a weight matrix is not square, the shapes would clash
+    # where a weight matrix is not square, the shapes would clash
+    if bug == "transpose":
         return [g.T if g.shape == g.shape[::-1] else g for g in gradients]
     if bug == "mean":
         return [g / len(y) if g.ndim == 1 else g for g in gradients]

@@ -37,7 +37,8 @@ DEVIATIONS = {
 # epochs. All configurations that the notebook prints have 25 where
 # the text has a patience of 5; the final model's has 30.
 EPOCHS_FOR_PATIENCE = {5: 25}
-STORED_L2 = 1e-4  # in every printed configuration, also where the text has no penalty
+# in every printed configuration, also where the text has no penalty
+STORED_L2 = 1e-4
 
 
 def applicable(config: Config) -> frozenset[str]:
@@ -250,7 +251,8 @@ def train_as_published(
             break
         if row[2] < lowest:
             lowest, best_epoch, best = row[2], epoch, model.copy()
-        if "stored penalties" in names:  # reported with the loss, and nothing is chosen by it
+        # reported with the loss, and nothing is chosen by it
+        if "stored penalties" in names:
             row[::2] += 0.5 * config.L1_penalty * sum(abs(W).sum() for W in model.weights)
         curves.append(row)
         if stops and epoch - best_epoch >= patience:

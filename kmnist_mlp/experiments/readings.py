@@ -70,13 +70,12 @@ def read_as(reading: dict[str, Any], config: Config) -> Config:
 def plan() -> dict[tuple, Config]:
     """Return all runs: configurations by standardisation, momentum, variance, experiment, seed."""
     pairs = [*product(READINGS, EXPERIMENTS), (SCALED, "baseline"), (RAW, "baseline")]
-    planned = {}
-    for reading, name in pairs:
-        if name != "no_standardisation":
-            config = read_as(reading, EXPERIMENTS[name])
-            for seed in range(3):
-                planned[*reading.values(), name, seed] = config.replace(seed=seed)
-    return planned
+    return {
+        (*reading.values(), name, seed): read_as(reading, EXPERIMENTS[name]).replace(seed=seed)
+        for reading, name in pairs
+        if name != "no_standardisation"
+        for seed in range(3)
+    }
 
 
 def verdicts(table: pd.DataFrame, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:

@@ -101,7 +101,8 @@ VARIANTS = ("Haswell", "SkylakeX", "Zen", "Sandybridge", "Prescott", "float64")
 # of a loss; a thousandth of a fluctuation's mean, or of the weights.
 FACTOR = 2
 FLOOR = RULES["smallest_tolerances"]
-FOR_CLAIMS = ("late_fluctuation", "small_weight_share")  # compared where a claim uses them
+# compared where a claim uses them
+FOR_CLAIMS = ("late_fluctuation", "small_weight_share")
 
 
 def measure_results(data: Dataset, seeds: Sequence[int], dtype: Any = np.float32) -> Results:
@@ -116,7 +117,8 @@ def measure_results(data: Dataset, seeds: Sequence[int], dtype: Any = np.float32
 
 def scatter_of(variant: str, other: pd.DataFrame, here: pd.DataFrame) -> pd.DataFrame:
     """Return how far two frames of results are apart: rows of the table of scatter."""
-    apart = (numbers_of(other) - numbers_of(here)).abs().dropna()  # what both of them have
+    # what both of them have
+    apart = (numbers_of(other) - numbers_of(here)).abs().dropna()
     largest = apart.groupby(level=KEY[::2], sort=False).max()
     rows = largest.map(lambda value: float(f"{value:.3g}")).rename("deviation").reset_index()
     rows.insert(0, "variant", variant)

@@ -427,7 +427,8 @@ def _one(job: Job, key: Any, config: Config, activations: dict, *parts: Any) -> 
 def in_parallel(n_jobs: int) -> Parallel:
     """Return joblib's runner; not every backend gives results one by one."""
     backend, _ = get_active_backend()
-    if hasattr(backend, "client"):  # Dask's: joblib does the work of one thread in this process
+    # Dask's: joblib does the work of one thread in this process
+    if hasattr(backend, "client"):
         backend.effective_n_jobs = lambda n: max(2, type(backend).effective_n_jobs(backend, n))
     try:
         return Parallel(n_jobs, return_as="generator_unordered")

@@ -205,10 +205,8 @@ class Table:
     def write(self, rows: pd.DataFrame) -> None:
         """Add or replace rows, of the columns that the file has; keep it sorted by the key."""
         kept = self.load()
-        if self.path.exists():
-            rows = rows[list(kept)]
         if len(kept):
-            rows = pd.concat([kept, rows])
+            rows = pd.concat([kept, rows[list(kept)]])
         rows = rows.drop_duplicates(self.key, keep="last")
         write_kept(rows.sort_values(self.key), self.path)
 

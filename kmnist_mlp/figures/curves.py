@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from kmnist_mlp.experiments.paper import PAPER, paper_curves
 from kmnist_mlp.experiments.runs import Results
-from kmnist_mlp.figures.report_figure import ReportFigure, report_figure, title
+from kmnist_mlp.figures.report_figure import FINDINGS, ReportFigure, report_figure, title
 from kmnist_mlp.figures.style import COLOURS, DASHES, legend_above, panel
 from kmnist_mlp.results import CURVES
 from kmnist_mlp.support.colours import BLUE, GREEN, GREY, ORANGE
@@ -76,9 +76,7 @@ def learning_curves(results: Results, name: str) -> ReportFigure:
     for heading, (kind, label) in zip(headings, labels.items(), strict=True):
         heading += kind.capitalize()
         panels.append(_draw_curves(percent, heading, kind, label, *epochs))
-    finding = "Test accuracy is {:.1f} % with the weights of epoch {:g}; "
-    finding += "training stops at epoch {:g}."
-    finding = finding.format(percent.test_accuracy.mean(), *epochs)
+    finding = FINDINGS["curves"].format(percent.test_accuracy.mean(), *epochs)
     quantities = [*CURVES, *AT_KEPT_EPOCH, "generalisation_gap"]
     shown = {"results": results, "names": [name], "quantities": quantities}
     return report_figure(panels, numbers, finding, **shown)
@@ -137,10 +135,9 @@ def overlay(results: Results, names: str | Iterable[str], *quantities: str) -> R
             style = {"color": colour, "ls": dashes}
             _, mean = _draw_seeds_and_mean(axis, rows, quantity, title(name), **style)
             if len(mean):
+                epoch, value = mean.idxmin(), typeset(f"{mean.min():.3g}")
                 if is_accuracy:
                     epoch, value = mean.idxmax(), f"{mean.max():.1f} %"
-                else:
-                    epoch, value = mean.idxmin(), typeset(f"{mean.min():.3g}")
                 best.append(f"{title(name)} {value} (epoch {epoch})")
         _label_epochs(axis, label + ", %" * is_accuracy)
         legend_above(axis, 2 if max(len(title(name)) for name in names) < 22 else 1)

@@ -25,6 +25,7 @@ from kmnist_mlp.support.statistics import MISSING, typeset
 
 LONG = 40  # characters of a cell of a table that may break its lines
 WORDS = tomllib.loads((Path(__file__).parent / "words.toml").read_text("utf-8"))
+FINDINGS = WORDS["findings"]
 HTML = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
     (Path(__file__).parent / "table.html.j2").read_text("utf-8")
 )
@@ -224,8 +225,6 @@ def setting(config: Config) -> str:
     for f in fields(Config):
         value, name = getattr(config, f.name), label(f.name)
         if value != f.default and f.name != "seed":
-            if isinstance(value, bool):
-                words.append(name if value else f"no {name}")
-            else:
-                words.append(f"{name} {shown(value)}")
+            switch = name if value else f"no {name}"
+            words.append(switch if isinstance(value, bool) else f"{name} {shown(value)}")
     return ", ".join(words) or "the default configuration"

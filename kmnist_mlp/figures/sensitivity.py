@@ -100,11 +100,9 @@ def distance(results: Results, quantity: str) -> float:
 
 def agreement(ablation: Ablation) -> pd.DataFrame:
     """Return the printed results beside both algorithms', those of ABLATED first."""
-    others = [name for name in PAPER if name in ablation["all"].names]
-    rows = {}
+    rows, measured = {}, ablation["all"].names
+    others = [name for name in PAPER if name in measured and PAPER[name].test_accuracy]
     for name in dict.fromkeys([*filter(ABLATED.__contains__, PAPER), *others]):
-        if PAPER[name].test_accuracy is None:
-            continue
         row = rows[name] = {}
         for (quantity, digits), unit in zip(DIGITS.items(), ("%", "loss"), strict=True):
             paper = getattr(PAPER[name], quantity)

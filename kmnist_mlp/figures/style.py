@@ -45,9 +45,9 @@ def use_style() -> None:
     mpl.rcParams["grid.color"] = PALE
 
 
-def panel(height: float = 3.2, width: float = PANEL) -> tuple[Figure, Axes]:
-    """Return a figure of one panel and its axes; sizes in inches."""
-    return plt.subplots(figsize=(width, height))
+def panel(height: float = 3.2) -> tuple[Figure, Axes]:
+    """Return a figure of one panel and its axes; the height is in inches."""
+    return plt.subplots(figsize=(PANEL, height))
 
 
 def legend_above(axis: Axes, columns: int = 2) -> None:

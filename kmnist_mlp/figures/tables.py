@@ -25,6 +25,8 @@ from kmnist_mlp.support.statistics import MISSING, interval, plus_minus, signed
 # the column of the verdict by each
 READINGS = {"text": "verdict", "code": "verdict_code"}
 PRINTED, GRADIENTS = WORDS["printed"], WORDS["gradients"]
+# options that others switch off
+SWITCHES = {"momentum": "momentum_gamma", "early_stop": "early_stop_epoch"}
 
 
 def table_of(
@@ -111,10 +113,7 @@ def configurations(
     for name, config in named.items():
         options = [*WORDS["options"], *beyond]
         row = rows[name] = {label(o): shown(getattr(config, o)) for o in options}
-        if not config.momentum:
-            row["momentum"] = "none"
-        if not config.early_stop:
-            row["patience"] = "none"
+        row |= {label(o): "none" for switch, o in SWITCHES.items() if not getattr(config, switch)}
         if len(config.layer_specs) == 2:
             row["activation"] = MISSING
     return table_of(rows, "experiment")
@@ -138,9 +137,8 @@ def comparison(results: Results, names: str | Iterable[str] | None = None) -> pd
                 row[columns[2]] = signed(ours.mean() - paper, digits)
         validation = results.values("validation_accuracy", name)
         row["validation accuracy, %"] = plus_minus(validation, 2)
-        row["weights of epoch"] = statistics.median_and_range(
-            run.kept_epoch for run in results.of(name)
-        )
+        kept = [run.kept_epoch for run in results.of(name)]
+        row["weights of epoch"] = statistics.median_and_range(kept)
         row["stopped at epoch"] = statistics.median_and_range(results.values("stopped_epoch", name))
         if diverged := int(results.values("diverged", name).sum()):
             row["stopped at epoch"] += f", {diverged} diverged"
@@ -423,12 +421,9 @@ def remark(row: Any) -> str:
         return row.note
     if row.cause in (NOT_FOUND, NOT_MEASURED):
         return f"cause {row.cause}"
-    change, between = _change(row)
-    also = f"; also {row.also}" if row.also else ""
-    return (
-        f"{row.cause}: {change} (95 % interval {between}), "
-        f"{100 * row.cause_share:.0f} % of the distance{also}"
-    )
+    text = "{}: {} (95 % interval {}), {:.0f} % of the distance"
+    text = text.format(row.cause, *_change(row), 100 * row.cause_share)
+    return text + (f"; also {row.also}" if row.also else "")
 
 
 def _change(row: Any) -> tuple[str, str]:
@@ -504,11 +499,8 @@ def reproduced_by_kind(judged: pd.DataFrame, column: str = "verdict") -> str:
 
 def reproduced_in_both(judged: pd.DataFrame) -> str:
     """Return in words how many claims of each kind either reading reproduces."""
-    return (
-        f"Reproduced as the text describes the experiments: {reproduced_by_kind(judged)}. "
-        "Reproduced as the published code ran them (measured on KMNIST): "
-        f"{reproduced_by_kind(judged, 'verdict_code')}."
-    )
+    counts = [reproduced_by_kind(judged, column) for column in READINGS.values()]
+    return WORDS["reproduced_in_both"].format(*counts)
 
 
 def differences_and_causes(judged: pd.DataFrame) -> pd.DataFrame:

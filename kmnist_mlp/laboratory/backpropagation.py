@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.patches import Rectangle
 
-from kmnist_mlp.figures.report_figure import ReportFigure, report_figure
+from kmnist_mlp.figures.report_figure import FINDINGS, ReportFigure, report_figure
 from kmnist_mlp.figures.style import panel
 from kmnist_mlp.network import MLP, backpropagate, forward
 from kmnist_mlp.support.colours import BLUE, CELL, COMPUTED, GREY, INPUT, ORANGE, RULE
@@ -94,9 +94,6 @@ class Backpropagation:
         axis.axis("off")
         cells = {name: pd.DataFrame(array).stack() for name, array in arrays.items()}
         numbers = pd.concat(cells, names=["array", "row", "column"]).reset_index(name="value")
-        before, after = (known["E"].item() for known in self.arrays[-2:])
-        finding = (
-            f"Step {number} of {len(STEPS) - 1}: {step.text}. "
-            f"The loss is {before:.3f} before and {after:.3f} after the last step."
-        )
+        losses = (known["E"].item() for known in self.arrays[-2:])
+        finding = FINDINGS["step"].format(number, len(STEPS) - 1, step.text, *losses)
         return report_figure([figure], numbers, finding, data_name="")

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from kmnist_mlp.activations import ACTIVATIONS
 from kmnist_mlp.data import Dataset, split_rows
-from kmnist_mlp.figures.report_figure import ReportFigure, report_figure
+from kmnist_mlp.figures.report_figure import FINDINGS, ReportFigure, report_figure
 from kmnist_mlp.figures.style import panel
 from kmnist_mlp.network import standardised
 from kmnist_mlp.results import TrainingResult
@@ -71,11 +71,8 @@ def hidden_units(run: TrainingResult, data: Dataset, first: int = 0) -> ReportFi
     numbers["character"] = np.array(data.romaji)[labels[best.ravel()]]
     numbers["output"] = outputs[best.ravel(), numbers.unit]
     share = counts.max(axis=1)
-    finding = (
-        f"Of the {len(top)} validation images that activate a hidden unit most, "
-        f"{np.median(share):.0f} show the same character (median of {len(share)} units; from "
-        f"{share.min()} to {share.max()})."
-    )
+    found = len(top), np.median(share), len(share), share.min(), share.max()
+    finding = FINDINGS["hidden_units"].format(*found)
     names = []
     for unit in shown:
         most = pd.Series(counts[unit], data.class_names).nlargest(3)

@@ -18,7 +18,7 @@ from IPython.display import HTML
 from kmnist_mlp.beyond import from_rounded, rounded
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.datasets.stand_in import KANA, spline, stroke_points
-from kmnist_mlp.figures.report_figure import report_figure, shown
+from kmnist_mlp.figures.report_figure import FINDINGS, report_figure, shown
 from kmnist_mlp.figures.style import deflated, png_address, use_style, web_font
 from kmnist_mlp.network import MLP
 from kmnist_mlp.results import TrainingResult
@@ -200,10 +200,7 @@ def picture(model: MLP, data: Dataset) -> str:
     bars.invert_yaxis()
     bars.grid(visible=False, axis="y")
     report_figure([figure], pd.DataFrame(), data_name=data.name)  # marks a stand-in
-    sentence = (
-        f"A drawn character, its image of {SIDE} x {SIDE} pixels, and the network's prediction: "
-        f"{data.romaji[first]}, {in_percent(p[first], 0)}."
-    )
+    sentence = FINDINGS["drawn"].format(SIDE, data.romaji[first], in_percent(p[first], 0))
     return f'<img class="figure" alt="{escape(sentence)}" src="{png_address(figure, 100)}">'
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from kmnist_mlp.data import Dataset
-from kmnist_mlp.figures.report_figure import ReportFigure, report_figure
+from kmnist_mlp.figures.report_figure import FINDINGS, ReportFigure, report_figure
 from kmnist_mlp.figures.style import DASHES, panel
 from kmnist_mlp.results import TrainingResult
 from kmnist_mlp.support.checks import layers_for
@@ -104,10 +104,7 @@ class LossSurface:
         numbers = pd.concat(along, names=["stage"]).reset_index("stage")
         before, *after = self.losses(stage, [(rate, 0.0) for rate in (0.0, *RATES)])
         steps = [f"{loss:.3g} with {rate:g}" for rate, loss in zip(RATES, after, strict=True)]
-        finding = (
-            f"{stage.capitalize()}, a mini-batch has a loss of {before:.3g} per image; after one "
-            f"step along its gradient, by learning rate, it is {', '.join(steps)}."
-        )
+        finding = FINDINGS["loss_surface"].format(stage.capitalize(), before, ", ".join(steps))
         surfaces = [draw_surface(self, stage, rate) for rate in RATES]
         panels = [draw_along(numbers, stage, before, after), *surfaces]
         return report_figure(panels, numbers, finding, data_name=self.data.name)

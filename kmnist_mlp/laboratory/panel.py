@@ -35,7 +35,6 @@ from kmnist_mlp.training import train
 
 # Values of the options in the panel, besides those of the experiment
 CHOICES = json.loads(Path(__file__).with_suffix(".json").read_text())
-SWITCHES = {"momentum": "momentum_gamma", "early_stop": "early_stop_epoch"}  # off at 0
 SEEDS = 5  # of a run that is repeated
 # Room for a control's name on its left
 NAMED = {"style": {"description_width": "110px"}}
@@ -323,7 +322,7 @@ class Laboratory:
         hidden.value = ", ".join(map(str, first.layer_specs[1:-1]))
         self.controls = {"hidden": hidden, "activation": menu("activation", ACTIVATIONS)}
         self.controls["activation"].value = first.activation
-        off = [name for switch, name in SWITCHES.items() if not getattr(first, switch)]
+        off = [name for switch, name in tables.SWITCHES.items() if not getattr(first, switch)]
         for name, values in CHOICES.items():
             value = 0 if name in off else getattr(first, name)
             options = [(f"{v:g}", v) for v in sorted({*values, value})]
@@ -378,16 +377,15 @@ class Laboratory:
             raise ValueError(f"hidden layers must be whole numbers such as 128, 64; got {text!r}")
         pixels, *_, classes = self.first_config.layer_specs
         values["layer_specs"] = (pixels, *map(int, sizes), classes)
-        for switch, name in SWITCHES.items():
+        for switch, name in tables.SWITCHES.items():  # off at 0
             values |= {switch: values[name] > 0, name: values[name] or getattr(Config, name)}
         return self.first_config.replace(**values)
 
 
 def how_it_ended(runs: list[TrainingResult]) -> str:
     """Return why training ended, of a single run: by hand, patience, the last epoch, divergence."""
-    if len(runs) > 1:
-        return f"{len(runs)} seeds"
-    (run,) = runs
+    run = runs[0]
     end = "no improvement" if run.stopped_epoch < run.config.epochs else "all epochs"
     end = "diverged" if run.diverged else end
-    return "stopped by hand" if run.interrupted else end
+    end = "stopped by hand" if run.interrupted else end
+    return f"{len(runs)} seeds" if len(runs) > 1 else end

@@ -53,9 +53,8 @@ def executed(folder: Path, store: Path) -> dict[Path, NotebookNode]:
     if announcement:
         tell(announcement)
         tell("`make html` exports the committed notebooks, with results of KMNIST.")
-    kept = {}
-    for path, notebook in notebooks.items():
-        kept[path] = store / f"{path.stem}-{outputs_key(notebook, data)}.ipynb"
+    keys = {path: outputs_key(notebook, data) for path, notebook in notebooks.items()}
+    kept = {path: store / f"{path.stem}-{key}.ipynb" for path, key in keys.items()}
     stale = [path for path, file in kept.items() if not file.exists()]
     if stale:
         store.mkdir(parents=True, exist_ok=True)

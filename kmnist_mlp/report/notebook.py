@@ -202,7 +202,7 @@ def called(name: str) -> str:
     return TEXTS["called"].get(name) or title(name)
 
 
-def listed(items: Iterable[str], nothing: str = "none") -> str:
+def listed(items: Iterable[str]) -> str:
     """Return texts as one.
 
     Examples
@@ -210,7 +210,7 @@ def listed(items: Iterable[str], nothing: str = "none") -> str:
     >>> listed(["one", "two", "three"]), listed(["one"]), listed([])
     ('one, two and three', 'one', 'none')
     """
-    *first, last = list(items) or [nothing]
+    *first, last = list(items) or ["none"]
     return f"{', '.join(first)} and {last}" if first else last
 
 
@@ -239,11 +239,8 @@ def printed(*names: str) -> str:
     >>> printed("sigmoid", "final")
     'sigmoid (83.05 %) and the final model (89 %)'
     """
-    listing = []
-    for name in names:
-        text = f"{PAPER[name].test_accuracy:.2f}".removesuffix(".00")
-        listing.append(f"{called(name)} ({text} %)")
-    return listed(listing)
+    texts = {name: f"{PAPER[name].test_accuracy:.2f}".removesuffix(".00") for name in names}
+    return listed(f"{called(name)} ({text} %)" for name, text in texts.items())
 
 
 def compared(results: Results, name: str, minus: str, of: str = "test_accuracy") -> str:

@@ -25,11 +25,6 @@ TEXTS = jinja2.Environment(
 LINES = TextWrapper(120, "- ", "  ", break_on_hyphens=False, break_long_words=False)
 
 
-def options_page() -> str:
-    """Return docs/options.md: a table of the options of :class:`Config`."""
-    return TEXTS.get_template("options.md.j2").render(options=Config.options())
-
-
 def findings(results: Results) -> str:
     """Return what was found about the paper, as the list at the beginning of README.
 
@@ -64,8 +59,9 @@ def update_readme(readme: Path, results: Results) -> None:
         text, found = between.subn(rf"\g<1>{body}\n{end}", text)
         if not found:
             raise ValueError(f"{readme} must have the marks `{begin} ... -->` and `{end}`")
+    options = TEXTS.get_template("options.md.j2").render(options=Config.options())
     docs = readme.parent / "docs"
-    files = {readme: text.encode(), docs / "options.md": options_page().encode()}
+    files = {readme: text.encode(), docs / "options.md": options.encode()}
     use_style()
     panels = comparison.difference_to_paper(results).panels
     for quantity, panel in zip(("accuracy", "loss"), panels, strict=True):

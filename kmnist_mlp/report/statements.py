@@ -26,7 +26,8 @@ NUMBER = re.compile(
     r"|(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[+-]?\d+)?)"
 )
 PLAIN = {sup: digit for digit, sup in SUPERSCRIPT.items()} | {ord("−"): "-", ord(","): None}
-VARIES = "varies"  # in place of tolerances: the words depend on the last bits of a result
+# in place of tolerances: the words depend on the last bits of a result
+VARIES = "varies"
 
 
 def lines_of(texts: Iterable[str]) -> list[str]:

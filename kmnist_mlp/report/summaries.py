@@ -146,11 +146,8 @@ def higher(records: Records, group: str) -> list[str]:
 
 def calibration_errors(shown: Mapping[str, np.ndarray], labels: np.ndarray) -> list[str]:
     """Return 95 % intervals of calibration errors, as text."""
-    found = []
-    for name, probabilities in shown.items():
-        low, high = calibration_error_interval(probabilities, labels)
-        found.append(f"{name} ({low:.3f} to {high:.3f})")
-    return found
+    ends = {name: calibration_error_interval(p, labels) for name, p in shown.items()}
+    return [f"{name} ({low:.3f} to {high:.3f})" for name, (low, high) in ends.items()]
 
 
 def choices() -> pd.DataFrame:

@@ -104,22 +104,16 @@ def make_pages(notebooks: dict[Path, NotebookNode]) -> list[SimpleNamespace]:
     return pages
 
 
-class _Renderer(IPythonRenderer):
-    def block_math(self, body: str) -> str:
-        formula = mathml(body.strip(), display="block")
-        return f'<div class="formula" tabindex="0">{formula}</div>'
-
-    def inline_math(self, body: str) -> str:
-        return mathml(body.strip())
-
-
 def render_markdown(source: str) -> str:
     """Return HTML of a Markdown text; its formulas become MathML."""
-    renderer = _Renderer(escape=False, exclude_anchor_links=True)
+    renderer = IPythonRenderer(escape=False, exclude_anchor_links=True)
+    box = '<div class="formula" tabindex="0">{}</div>'.format
+    renderer.block_math = lambda body: box(mathml(body.strip(), display="block"))
+    renderer.inline_math = lambda body: mathml(body.strip())
     text = MarkdownWithMath(renderer=renderer).render(source)
     # a table may be wider than a phone
-    box = '<div class="scroll" tabindex="0" role="group" aria-label="Table">'
-    return text.replace("<table>", f"{box}<table>").replace("</table>", "</table></div>")
+    scroll = '<div class="scroll" tabindex="0" role="group" aria-label="Table">'
+    return text.replace("<table>", f"{scroll}<table>").replace("</table>", "</table></div>")
 
 
 def data_address(text: str, kind: str = "text/csv") -> str:
@@ -249,11 +243,8 @@ def board(judged: pd.DataFrame, pages: list[SimpleNamespace]) -> dict[str, list[
         places=places(judged),
         shown=[showing(items, *claim) for claim in measured],
     )
-    sections = rows.groupby("title", sort=False)
-    return {
-        title: section.sort_values("rank", kind="stable").to_dict("records")
-        for title, section in sections
-    }
+    ranked = rows.sort_values("rank", kind="stable")
+    return {name: ranked[ranked.title == name].to_dict("records") for name in rows.title.unique()}
 
 
 def places(judged: pd.DataFrame) -> list[list[float]]:
