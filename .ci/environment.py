@@ -1,11 +1,13 @@
 """Print environment.yml: the packages of pyproject.toml for conda (`make lock` writes the file)."""
 
 import tomllib
+from argparse import ArgumentParser
 from pathlib import Path
 
 NAMES = {"playwright": "playwright-python"}  # conda-forge's name of a package
 PIP = ("axe-playwright-python", "mutmut")  # not on conda-forge
 
+ArgumentParser(description=__doc__).parse_args()
 project = tomllib.loads(Path(__file__).parent.with_name("pyproject.toml").read_text())["project"]
 extras = project["optional-dependencies"]
 

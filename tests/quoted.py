@@ -6,6 +6,7 @@ Whoever changes one of them in a text looks at the difference and runs `python t
 import json
 import re
 import tomllib
+from argparse import ArgumentParser
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,4 +38,5 @@ def quoted():
 
 
 if __name__ == "__main__":
+    ArgumentParser(description=__doc__).parse_args()
     FILE.write_text(json.dumps(quoted(), indent=1, ensure_ascii=False) + "\n", "utf-8")

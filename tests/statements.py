@@ -7,6 +7,7 @@ tolerances are widened to how far numbers move.
 import os
 import subprocess
 import sys
+from argparse import ArgumentParser
 from decimal import Decimal
 from pathlib import Path
 
@@ -80,11 +81,15 @@ def measure():
 
 
 if __name__ == "__main__":
-    if setting := sys.argv[1:]:
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("--here", action="store_true", help="this environment's setting alone")
+    if here := parser.parse_args().here:
         measure()
-    for name, seeds, kernels in () if setting else SETTINGS:
+    for name, seeds, kernels in () if here else SETTINGS:
         for kernel in ("", *kernels):
             print(f"{name}, {seeds} seed(s), kernel {kernel or 'of this processor'}", flush=True)
             chosen = {"KMNIST_MLP_DATASET": name, "KMNIST_MLP_SEEDS": seeds}
             chosen["OPENBLAS_CORETYPE"] = kernel
-            subprocess.run([sys.executable, __file__, name], env=os.environ | chosen, check=True)
+            subprocess.run(
+                [sys.executable, __file__, "--here"], env=os.environ | chosen, check=True
+            )

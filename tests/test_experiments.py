@@ -10,6 +10,7 @@ import pytest
 import threadpoolctl
 from options import ALL_CHANGED
 
+from kmnist_mlp import MLP
 from kmnist_mlp.config import Config
 from kmnist_mlp.experiments import ResultCache, Results, run, runs, store
 from kmnist_mlp.experiments.reference import numbers_of
@@ -236,19 +237,26 @@ def test_a_second_call_takes_everything_from_the_cache_in_float32(tiny10, result
     assert not run({"a": CONFIG}, [0], n_jobs=1, data=tiny10, cache=False).frame.cached.any()
 
 
-@pytest.mark.parametrize(
-    "changed", [{"test_accuracy": 7.0}, {"stopped_epoch": 5}, {"kept_epoch": 99}], ids=str
-)
-def test_what_no_run_gives_is_not_believed(tiny10, changed):
+LIES = [
+    ("test_accuracy", 7.0, "x", [0.5]), ("test_loss", np.nan, -3), ("seconds", -5.0),
+    ("stopped_epoch", 5), ("kept_epoch", 99, -4), ("best_epoch", -1, 50),
+    ("returned", {}, [1]), ("training_accuracy", 7.0), ("validation_loss", np.nan),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "lie"), [(name, lie) for name, *lies in LIES for lie in lies])
+def test_what_no_run_gives_is_not_believed(tiny10, name, lie):
     right = run(CONFIG, [0], n_jobs=1, data=tiny10).of("run 1")[0]
-    cache = ResultCache(tiny10)
-    cache.put(dataclasses.replace(right, **changed))
-    with pytest.warns(UserWarning, match="repeated"):
-        assert cache.get(right.config) is None
+    changed = {name: lie}
+    if name in right.curves:
+        changed = {"curves": right.curves | {name: np.full(right.stopped_epoch, lie)}}
     other = run(WIDE, [0], n_jobs=1, data=tiny10).of("run 1")[0].model
-    cache.put(dataclasses.replace(right, model=other))
-    with pytest.warns(UserWarning, match="repeated"):
-        assert cache.get(right.config) is None
+    plain = MLP.from_parameters(CONFIG.activation, right.model.weights, right.model.biases)
+    cache = ResultCache(tiny10)
+    for wrong in (changed, {"model": other}, {"model": plain}):
+        cache.put(dataclasses.replace(right, **wrong))
+        with pytest.warns(UserWarning, match="repeated"):
+            assert cache.get(right.config) is None
 
 
 def test_what_a_callback_altered_or_other_code_trained_is_not_kept(tiny10, monkeypatch):

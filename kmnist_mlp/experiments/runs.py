@@ -32,7 +32,7 @@ from kmnist_mlp.datasets.kmnist import load_kmnist
 from kmnist_mlp.experiments.paper import EXPERIMENTS
 from kmnist_mlp.experiments.store import ResultCache, environment, quantities_of
 from kmnist_mlp.results import Progress, TrainingResult
-from kmnist_mlp.support.checks import float_type, instance, layers_for, whole_number
+from kmnist_mlp.support.checks import float_type, instance, layers_for, short, whole_number
 from kmnist_mlp.support.console import tell
 from kmnist_mlp.training import train
 
@@ -313,7 +313,7 @@ def named_configs(configs: Configs) -> dict[str, Config]:
     if isinstance(configs, (Config, str)):
         configs = [configs]
     if not isinstance(configs, Iterable):
-        raise ValueError(f"configs must be a Config, names or several of them; got {configs!r}")
+        raise ValueError(f"configs must be a Config, names or several; got {short(configs)}")
     if not isinstance(configs, Mapping):
         listed = enumerate(configs, start=1)
         configs = {c if isinstance(c, str) else f"run {n}": c for n, c in listed}
@@ -322,9 +322,11 @@ def named_configs(configs: Configs) -> dict[str, Config]:
         name = instance("the name of an experiment", given, str)
         found[name] = EXPERIMENTS.get(config, config) if isinstance(config, str) else config
         if not isinstance(found[name], Config):
+            shown, known = short(name), [*EXPERIMENTS]
             raise ValueError(
-                f"{name!r} must be one of the paper's experiments, {[*EXPERIMENTS]}, or a Config, "
-                f"such as {{{name!r}: Config(L2_penalty=0.1)}}; got {config!r}"
+                f"{shown} must be one of the paper's experiments, {known}, "
+                f"or a Config, such as {{{shown}: Config(L2_penalty=0.1)}}; "
+                f"got {short(config)}"
             )
     return found
 

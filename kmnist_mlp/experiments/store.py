@@ -88,7 +88,7 @@ class ResultCache:
             return result
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
             warnings.warn(f"{path} is damaged, its run is repeated: {error!r}", stacklevel=3)
             return None
 
@@ -115,15 +115,25 @@ class ResultCache:
 
 
 def possible(result: TrainingResult) -> bool:
-    """Whether layers, epochs, lengths and accuracies can be those of a run of its configuration."""
-    config, last = result.config, result.stopped_epoch
-    lengths = {len(curve) for curve in result.curves.values()}
-    accuracies = [result.test_accuracy, *result.curves["training_accuracy"]]
+    """Whether a result can be that of a whole run of its configuration, as far as it tells."""
+    config, model, epochs = result.config, result.model, (result.best_epoch, result.kept_epoch)
+    last = result.stopped_epoch
+    curves = np.array([result.curves[name] for name in CURVES])
+    measured = curves if config.validation_fraction else curves[:2]
+    kept = [result.returned[name] for name in CURVES]
+    at_kept = curves[:, result.kept_epoch - 1] if result.kept_epoch else kept
     return (
-        result.model.layer_specs == config.layer_specs
-        and result.kept_epoch <= last <= config.epochs
-        and lengths == {last - result.diverged}
-        and 0 <= min(accuracies) <= max(accuracies) <= 1
+        model.layer_specs == config.layer_specs
+        and model.dtype == np.float32
+        and model.standardisation is not None
+        and bool(np.isfinite(model.parameters).all())
+        and 0 <= min(epochs) <= max(epochs) <= last <= config.epochs
+        and curves.shape == (len(CURVES), last - result.diverged)
+        and bool((measured >= 0).all() and (measured[1::2] <= 1).all())
+        and np.array_equal(kept, at_kept, equal_nan=True)
+        and 0 <= result.test_accuracy <= 1
+        and min(result.test_loss, result.seconds) >= 0
+        and not (result.interrupted or result.altered_by)
     )
 
 
@@ -205,8 +215,9 @@ class Table:
     def write(self, rows: pd.DataFrame) -> None:
         """Add or replace rows, of the columns that the file has; keep it sorted by the key."""
         kept = self.load()
-        if len(kept):
-            rows = pd.concat([kept, rows[list(kept)]])
+        if self.path.exists():
+            rows = rows[list(kept)]
+        rows = pd.concat([kept, rows] if len(kept) else [rows])
         rows = rows.drop_duplicates(self.key, keep="last")
         write_kept(rows.sort_values(self.key), self.path)
 
