@@ -170,10 +170,8 @@ def download(folder: Path) -> str:
     Returns
     -------
     str
-        Empty, or the reason:
-        no connection, no answer,
-        a proxy, a certificate,
-        or another error, as it is.
+        Empty, or the reason: no connection, no answer, a proxy, a
+        certificate, or another error, as it is.
     """
     import requests  # slow to import
 
@@ -185,8 +183,9 @@ def download(folder: Path) -> str:
         for name in SHA256:
             files.fetch(name, downloader=get)
     except (OSError, ValueError) as error:
-        kind, proxies = type(error).__name__, requests.utils.get_environ_proxies(address)
-        if proxies and str(error)[:3] in ("403", "407"):  # who is not served
+        kind, answer = type(error).__name__, getattr(error, "response", None)
+        refused = getattr(answer, "status_code", 0) in (403, 407)
+        if refused and requests.utils.get_environ_proxies(address):
             kind = "ProxyError"
         told = MESSAGES["download"].get(kind, MESSAGES["download"]["other"])
         return told.format(address=address, timeout=TIMEOUT, error=error)

@@ -20,7 +20,7 @@ import numpy as np
 from kmnist_mlp.config import Config, Stream, generator
 from kmnist_mlp.data import Dataset, pixel_statistics, split_and_standardise, standardise
 from kmnist_mlp.experiments.paper import read_published
-from kmnist_mlp.network import MLP, initial_weights
+from kmnist_mlp.network import MLP, initial_weights, unflagged
 from kmnist_mlp.results import CURVES, TrainingResult
 from kmnist_mlp.support.threads import one_blas_thread
 
@@ -166,7 +166,7 @@ def step(w: Array, g: Array, before: Array, config: Config, names: frozenset[str
 
 
 @one_blas_thread()
-@np.errstate(over="ignore", invalid="ignore", divide="ignore")
+@unflagged()
 def train_as_published(
     config: Config, data: Dataset, deviations: Iterable[str] = (), dtype: Any = np.float32
 ) -> TrainingResult:

@@ -182,15 +182,16 @@ class Results:
     def curves(self) -> pd.DataFrame:
         """All learning curves, a row per value; empty where only numbers are kept.
 
-        Columns:
+        Returns
+        -------
+        DataFrame
+            Columns:
 
-        - experiment
-        - seed
-        - quantity, one of
-          :data:`~kmnist_mlp.results.CURVES`
-        - epoch, from 1 on
-        - value, for an accuracy
-          a fraction
+            - experiment
+            - seed
+            - quantity, one of :data:`~kmnist_mlp.results.CURVES`
+            - epoch, from 1 on
+            - value; an accuracy is a fraction
         """
         rows = [
             (*key, quantity, epoch, value)

@@ -384,8 +384,9 @@ class Laboratory:
 
 def how_it_ended(runs: list[TrainingResult]) -> str:
     """Return why training ended, of a single run: by hand, patience, the last epoch, divergence."""
-    run = runs[0]
+    if len(runs) > 1:
+        return f"{len(runs)} seeds"
+    (run,) = runs
     end = "no improvement" if run.stopped_epoch < run.config.epochs else "all epochs"
     end = "diverged" if run.diverged else end
-    end = "stopped by hand" if run.interrupted else end
-    return f"{len(runs)} seeds" if len(runs) > 1 else end
+    return "stopped by hand" if run.interrupted else end
