@@ -87,7 +87,7 @@ images = np.random.default_rng(0).integers(0, 256, (200, 6, 6)).astype(np.uint8)
 labels = np.arange(200) % 10
 data = Dataset(images, labels, images[:50], labels[:50], "noise")
 config = Config((36, 16, 10), epochs=150, batch_size=8, early_stop=False)
-run({"a": config}, range(8), n_jobs=2, data=data)
+run({"a": config}, range(500), n_jobs=2, data=data)  # more than are trained before it is killed
 """
 
 
