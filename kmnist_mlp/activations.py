@@ -1,7 +1,8 @@
 """Activations of the hidden layers: each function with its derivative beside it.
 
 A derivative is written in terms of the *output* a = f(z), which the forward
-pass has kept, so that the weighted input z need not be kept as well.
+pass has kept, so that the weighted input z need not be kept as well. Only
+where a does not decide the slope (swish, GELU) is z kept, too.
 
 To add one, write
 ``ACTIVATIONS["leaky ReLU"] = Activation(value, derivative)``, here or in
@@ -9,15 +10,18 @@ a notebook: ``Config(activation="leaky ReLU")`` then trains with it.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from kmnist_mlp.support.checks import ACTIVATIONS
 
 
-class Activation(NamedTuple):
+@dataclass(frozen=True)
+class Activation:
     """An elementwise function of an array of any shape, with its derivative.
+
+    Both are tried on numbers between -8 and 8 when it is made.
 
     Attributes
     ----------
@@ -26,7 +30,17 @@ class Activation(NamedTuple):
         result that may be ``z`` itself, saves memory and may be ignored.
     derivative : callable
         ``derivative(a, out=None)`` returns f'(z) written in terms of
-        a = f(z).
+        a = f(z); or ``derivative(a, z)``, in terms of both.
+    needs_z : bool
+        Whether the derivative is called with z, as it cannot be called
+        without.
+
+    Raises
+    ------
+    ValueError
+        If they cannot be called like this, or one that ignores ``out``
+        changes z; if the derivative is not the slope of the function
+        (central difference): with the z where they differ most.
 
     Examples
     --------
@@ -37,10 +51,49 @@ class Activation(NamedTuple):
     array([0.42  , 1.    , 0.0707])
     >>> ((f.value(z + h) - f.value(z - h)) / (2 * h)).round(4)
     array([0.42  , 1.    , 0.0707])
+
+    The slope of the sine cannot be told from its value alone:
+
+    >>> Activation(np.sin, lambda a, z: np.cos(z)).needs_z
+    True
+    >>> Activation(np.sin, lambda a, out=None: 1 - a)
+    Traceback (most recent call last):
+        ...
+    ValueError: derivative is 1.75858 at z = 4.003; the central difference is -0.651577
     """
 
     value: Callable[..., np.ndarray]
     derivative: Callable[..., np.ndarray]
+    needs_z: bool = field(default=False, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        z, h = np.linspace(-7.77, 7.77, 100).reshape(4, 25), 1e-6  # next to no usual kink
+        kept, place, scratch = z.copy(), z.copy(), np.zeros_like(z)
+        try:
+            a, above, below = self.value(z), self.value(z + h), self.value(z - h)
+            try:
+                self.derivative(a, out=scratch)
+            except TypeError:
+                object.__setattr__(self, "needs_z", True)
+            difference = "the central difference", (above - below) / (2 * h)
+            for name, found, other, right in (
+                ("z after value(z)", z, "before", kept),
+                ("value(z, out=z)", self.value(place, out=place), "value(z)", a),
+                ("derivative", self.slope(a, z), *difference),
+                ("derivative with out", self.slope(a, z, scratch), *difference),
+            ):
+                off = np.abs(found - right)
+                if not (off <= 1e-6 * np.maximum(1, np.abs(right))).all():
+                    i = np.unravel_index(off.argmax(), z.shape)
+                    text = f"{np.broadcast_to(found, z.shape)[i]:.6g} at z = {kept[i]:.4g}"
+                    raise ValueError(f"{name} is {text}; {other} is {right[i]:.6g}")
+        except TypeError as error:
+            calls = "value(z, out=None) and derivative(a, out=None) or derivative(a, z)"
+            raise ValueError(f"an activation is {calls}; {error}") from error
+
+    def slope(self, a: np.ndarray, z: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """Return f'(z), where a = f(z); ``z`` counts only where it is needed."""
+        return self.derivative(a, z) if self.needs_z else self.derivative(a, out=out)
 
 
 def tanh(z: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:

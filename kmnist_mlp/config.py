@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import IntEnum
-from functools import partial
+from functools import partial, wraps
 from inspect import cleandoc
 from typing import Any
 
@@ -47,16 +47,17 @@ class Config:
     Raises
     ------
     ValueError
-        If a value has the wrong type or lies outside its bounds.
+        If a value has the wrong type or lies outside its bounds, or if
+        there is no hyper-parameter of a name.
 
     Examples
     --------
     >>> Config(layer_specs=(784, 256, 10), activation="relu").activation
     'ReLU'
-    >>> Config.from_dict({{"lerning_rate": 0.1}})
+    >>> Config(activaton="ReLU")
     Traceback (most recent call last):
         ...
-    ValueError: unknown key 'lerning_rate': did you mean 'learning_rate'?
+    ValueError: unknown key 'activaton': did you mean 'activation'?
     """
 
     layer_specs: tuple[int, ...] = option(
@@ -134,8 +135,7 @@ class Config:
         Raises
         ------
         ValueError
-            For a key that is no hyper-parameter
-            (with the nearest one that is), or a bad value.
+            As of :class:`Config`.
 
         Examples
         --------
@@ -143,12 +143,7 @@ class Config:
         >>> config.layer_specs, config.L2_penalty, config.batch_size
         ((784, 256, 10), 0.2, 128)
         """
-        known = [f.name for f in fields(cls)]
-        for key in [key for key in values if key not in known]:
-            near = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known keys are {known}"
-            raise ValueError(f"unknown key {key!r}: {hint}")
-        return cls(**values)
+        return cls(**{str(name): value for name, value in values.items()})
 
     def replace(self, **changes: Any) -> Config:
         """Return a copy with some hyper-parameters changed.
@@ -197,6 +192,18 @@ class Config:
         return {name: value for name, value in values.items() if name not in unused}
 
 
+@wraps(Config.__init__)
+def named(self: Config, *values: Any, **options: Any) -> None:
+    """Raise ValueError for an unknown name, with the nearest known one, else initialise."""
+    known = [f.name for f in fields(Config)]
+    for key in [key for key in options if key not in known]:
+        near = difflib.get_close_matches(key, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known keys are {known}"
+        raise ValueError(f"unknown key {checks.short(key)}: {hint}")
+    named.__wrapped__(self, *values, **options)
+
+
+Config.__init__ = named  # type: ignore[method-assign]
 # help(Config) shows the options as they stand in the fields. Python 3.13
 # and later dedent the docstring before this; here, it is in all of them.
 LINES = (

@@ -16,8 +16,8 @@ from kmnist_mlp.support.memory import aligned
 CLASS_NAMES = tuple("おきすつなはまやれを")
 ROMAJI = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
 STAND_IN = "stand-in data"
-FAR = 40  # standard deviations from what any pixel gives: no standardised number
-REMEDY = "np.rint(255 * x).astype(np.uint8) turns fractions into grey levels"
+FRACTIONS = "; np.rint(255 * x).astype(np.uint8) turns fractions into grey levels"
+ROUNDED = "; np.rint(x).astype(np.uint8) rounds grey levels"
 
 
 def standardise(x: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
@@ -71,24 +71,35 @@ def grey_levels(name: str, x: np.ndarray) -> np.ndarray:
             return x
         x = levels
     if x.size and x.max() == 1:
-        raise ValueError(f"{name} must hold grey levels from 0 to 255; the largest is 1; {REMEDY}")
+        raise ValueError(f"{name} must hold grey levels from 0 to 255; the largest is 1{FRACTIONS}")
     return x
 
 
-def within_reach(name: str, x: np.ndarray, mean: np.ndarray, std: np.ndarray) -> None:
-    """Raise ValueError if numbers are not what :func:`standardise` can return.
+def remedy(x: np.ndarray) -> str:
+    """Return how numbers become grey levels, if their range tells: the end of an error."""
+    low, high = (x.min(), x.max()) if x.size else (0, 0)
+    if x.dtype == np.uint8 or low < 0 or high > 255:
+        return ""
+    return FRACTIONS if high <= 1 else ROUNDED
 
-    They are not if they are far from all that it returns, or if none is
-    negative or above 1 although means were subtracted: such are fractions
-    of 255.
+
+def check_standardised(name: str, x: np.ndarray, mean: np.ndarray, std: np.ndarray) -> None:
+    """Raise ValueError if rows are not what :func:`standardise` can return.
+
+    A number may lie half a deviation outside of what grey levels give, and
+    an image of its own standardisation has a mean of almost 0. Where a
+    mean was subtracted, numbers from about 0 to 1 alone are fractions.
     """
-    given = x.min(), x.max()
-    low, high = (-mean / std, (255 - mean) / std) if mean.size else (0.0, 0.0)
-    far = (x.min(axis=0) < low - FAR).any() or (x.max(axis=0) > high + FAR).any()
-    if far or (0 <= given[0] and given[1] <= 1 and (not mean.size or mean.any())):
+    if mean.size:
+        low, high = -mean / std, (255 - mean) / std
+        wrong = (x.min(axis=0) < low - 0.5).any() or (x.max(axis=0) > high + 0.5).any()
+        wrong = wrong or (low.min() < 0 and x.min() >= -0.5 and x.max() <= 1.5)
+    else:
+        wrong = abs(x.mean(axis=1)).max() > 0.1
+    if wrong:
         allowed = f"{name} must be standardised, or grey levels: whole numbers from 0 to 255"
-        remedy = "np.rint(x).astype(np.uint8) rounds grey levels" if far else REMEDY
-        raise ValueError(f"{allowed}; got numbers from {given[0]:.6g} to {given[1]:.6g}; {remedy}")
+        given = f"numbers from {x.min():.6g} to {x.max():.6g}"
+        raise ValueError(f"{allowed}; got {given}{remedy(x)}")
 
 
 def pixel_statistics(
@@ -258,10 +269,11 @@ class Dataset:
     train_labels, test_labels : ndarray of int, shape (n,)
         Class indices from 0 to ``len(class_names) - 1``.
     name : str
-        "KMNIST" or "stand-in data", or what the user calls it.
+        "KMNIST", "stand-in data", or what the user calls it.
     class_names, romaji : sequence of str
-        The kana, and how each is read; for other classes, ``romaji`` are
-        by default their names.
+        Of each class its name, such as a kana, and how it is read. By
+        default, the ten kana are read in their usual way, and other
+        classes as they are named.
 
     Raises
     ------
@@ -275,10 +287,10 @@ class Dataset:
 
     >>> images = np.repeat(np.array([20, 30, 220, 230], np.uint8), 9).reshape(4, 3, 3)
     >>> labels, names = np.array([0, 0, 1, 1]), ("dark", "bright")
-    >>> mine = Dataset(images, labels, images[1:3], labels[1:3], "shades", names, names)
+    >>> mine = Dataset(images, labels, images[1:3], labels[1:3], "shades", names)
     >>> mine.train_images.shape, mine.is_stand_in
     ((4, 3, 3), False)
-    >>> Dataset(images, labels + 9, images, labels)
+    >>> Dataset(images, labels + 9, images, labels, "digits", "0123456789")
     Traceback (most recent call last):
         ...
     ValueError: train_labels must hold class indices from 0 to 9; got 9 to 10
@@ -288,25 +300,26 @@ class Dataset:
     train_labels: np.ndarray
     test_images: np.ndarray
     test_labels: np.ndarray
-    name: str = "KMNIST"
-    class_names: tuple[str, ...] = CLASS_NAMES
+    name: str
+    class_names: tuple[str, ...]
     romaji: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse arrays that do not belong together."""
-        checks.instance("name", self.name, str)
+        if not checks.instance("name", self.name, str).strip():
+            raise ValueError(f"name must say what the data is called; got {self.name!r}")
         names, romaji = (tuple(map(str, given)) for given in (self.class_names, self.romaji))
         romaji = romaji or (ROMAJI if names == CLASS_NAMES else names)
-        if not names or len(names) != len(romaji):
-            given = f"{names} and {romaji}"
-            raise ValueError(f"class_names and romaji must hold one name per class; got {given}")
+        if not all(names) or len({*names}) != len(names) or len(names) != len(romaji):
+            given = " and ".join(map(checks.short, (names, romaji)))
+            raise ValueError(f"class_names and romaji must hold a name for each class; got {given}")
         self.__dict__.update(class_names=names, romaji=romaji)
         for part in ("train", "test"):
             images = checks.instance(f"{part}_images", getattr(self, f"{part}_images"), np.ndarray)
             if images.ndim != 3 or images.dtype != np.uint8 or images.size == 0:
                 given = f"{images.dtype} of shape {images.shape}"
                 allowed = f"{part}_images must be uint8 (n, height, width)"
-                raise ValueError(f"{allowed}; got {given}; {REMEDY}")
+                raise ValueError(f"{allowed}; got {given}{remedy(images)}")
             grey_levels(f"{part}_images", images)
             labels = getattr(self, f"{part}_labels")
             labels = checks.class_indices(f"{part}_labels", labels, len(names), len(images))

@@ -20,7 +20,7 @@ from typing import Any, Self
 import numpy as np
 
 from kmnist_mlp.activations import ACTIVATIONS
-from kmnist_mlp.data import grey_levels, one_hot, standardise, within_reach
+from kmnist_mlp.data import check_standardised, grey_levels, one_hot, standardise
 from kmnist_mlp.support import checks, files
 from kmnist_mlp.support.memory import Array, Buffers, allocate
 
@@ -63,7 +63,7 @@ def forward(model: MLP, x: Array, buffers: Buffers, methods: Sequence[object] = 
     Methods beyond the paper (extensions/) may change what
     hidden layers compute.
     """
-    f, a, last = ACTIVATIONS[model.activation].value, x, len(model.weights) - 1
+    f, a, last = ACTIVATIONS[model.activation], x, len(model.weights) - 1
     layers = zip(model.weights, model.biases, buffers.outputs, strict=True)
     for layer, (W, b, z) in enumerate(layers):
         buffers.inputs[layer] = a
@@ -73,7 +73,9 @@ def forward(model: MLP, x: Array, buffers: Buffers, methods: Sequence[object] = 
         for change in hooks(methods, "weighted_inputs"):
             change(layer, z)
         z += b
-        a = buffers.outputs[layer] = f(z, out=z)  # z, unless f ignores out
+        buffers.weighted_inputs[layer] = z
+        # in the memory of z, unless that is still needed or f ignores out
+        a = buffers.outputs[layer] = f.value(z, out=None if f.needs_z else z)
         for change in hooks(methods, "outputs"):
             a = change(layer, a)
     z += b
@@ -92,7 +94,7 @@ def backpropagate(
     ``delta_{l-1} = (delta_l @ W_l.T) * f'``. Source: Rumelhart, Hinton
     and Williams, Nature 323, 533 (1986), doi:10.1038/323533a0.
     """
-    derivative, last = ACTIVATIONS[model.activation].derivative, len(model.weights) - 1
+    slope, last = ACTIVATIONS[model.activation].slope, len(model.weights) - 1
     delta = softmax(forward(model, x, buffers, methods))
     delta -= t
     ones = buffers.ones  # a product with it is a sum over the batch, and faster
@@ -106,7 +108,8 @@ def backpropagate(
             delta = np.matmul(delta, model.weights[layer].T, out=buffers.deltas[layer - 1])
             for change in hooks(methods, "outputs_backward"):
                 change(layer - 1, delta)
-            delta *= derivative(buffers.outputs[layer - 1], out=buffers.scratch[layer - 1])
+            a, z = buffers.outputs[layer - 1], buffers.weighted_inputs[layer - 1]
+            delta *= slope(a, z, out=buffers.scratch[layer - 1])
 
 
 def hooks(methods: Sequence[object], name: str) -> list[Callable]:
@@ -255,7 +258,8 @@ class MLP:
         x = self.checked_inputs(x)
         y = checks.class_indices("y", y, self.layer_specs[-1], len(x))
         with unflagged():
-            return float(sum(cross_entropies(z, y[part]).sum() for part, z in logits(self, x)))
+            loss = sum(cross_entropies(z, y[part]).sum() for part, z in logits(self, x))
+        return float(self.checked_outputs("loss", loss))
 
     def gradients(self, x: Array, y: Array) -> tuple[list[Array], list[Array]]:
         """Return the gradient of exactly :meth:`loss`, in the shapes of weights and biases.
@@ -309,7 +313,7 @@ class MLP:
             return x
         x = checks.finite_array("x", x, self.dtype)
         if self.standardisation is not None:
-            within_reach("x", x, *self.standardisation)
+            check_standardised("x", x, *self.standardisation)
         return x
 
     def checked_outputs(self, name: str, values: Array) -> Array:
@@ -348,6 +352,8 @@ class MLP:
         >>> model.predict([[0, 0], [0, 1], [1, 0], [1, 1]])
         array([0, 1, 1, 0])
         """
+        if not len(weights):
+            raise ValueError(f"weights must be one array or more; got {weights!r}")
         shapes = [np.shape(W) for W in weights]
         sizes = (*shapes[0][:1], *(shape[-1] for shape in shapes))
         model = cls(sizes, activation, dtype=np.asarray(weights[0]).dtype)

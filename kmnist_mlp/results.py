@@ -10,15 +10,15 @@ import numpy as np
 
 from kmnist_mlp.config import Config
 from kmnist_mlp.network import MLP
+from kmnist_mlp.support.checks import short
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# Hooks of a training method (extensions/method.py) that change what is
-# trained
+# Hooks (of extensions/method.py, too) that can change what is trained
 ALTERING = (
-    "pixels", "mini_batch", "weighted_inputs", "weighted_inputs_backward", "outputs",
-    "outputs_backward", "exchange", "folded",
+    "start", "batch", "pixels", "mini_batch", "weighted_inputs", "weighted_inputs_backward",
+    "outputs", "outputs_backward", "exchange", "folded",
 )  # fmt: skip
 CURVES = ("training_loss", "training_accuracy", "validation_loss", "validation_accuracy")
 
@@ -94,11 +94,17 @@ class TrainingResult:
         epochs = np.arange(1, len(self.curves["training_loss"]) + 1)
         return pd.DataFrame({"epoch": epochs, **self.curves})
 
+    @property
+    def remedy(self) -> str:
+        """What to lower after a divergence, in brackets, else an empty text."""
+        penalty = " or L2_penalty" * (self.config.L2_penalty > 0)
+        return f" (lower learning_rate{penalty})" * self.diverged
+
     def __repr__(self) -> str:
         """Show in one line how the run went."""
         end = "interrupted after" if self.interrupted else "stopped after"
         end = "diverged at" if self.diverged else end
-        epochs = f"{end} epoch {self.stopped_epoch}, best epoch {self.best_epoch}"
+        epochs = f"{end} epoch {self.stopped_epoch}, best epoch {self.best_epoch}{self.remedy}"
         return f"TrainingResult({self.model!r}, {epochs}, test accuracy {self.test_accuracy:.2%})"
 
 
@@ -139,8 +145,9 @@ class Callback:
         Is called at the end; with None if an error ended the run.
 
     It may also have the hooks of a training method
-    (:mod:`kmnist_mlp.extensions.method`). Such a callback alters the run:
-    its ``identity``, a text, tells it from others of its class.
+    (:mod:`kmnist_mlp.extensions.method`). Such a callback alters the run,
+    and so may one of your own that has ``start`` or ``batch``: its
+    ``identity``, a text, tells it from others of its class.
 
     Parameters
     ----------
@@ -150,13 +157,16 @@ class Callback:
 
     def __init__(self, function: Callable[[Progress], object] | None = None) -> None:
         if isinstance(function, type) or not callable(function or print):
-            raise ValueError(f"each of callbacks must be a function or Callback; got {function!r}")
+            raise ValueError(
+                f"each of callbacks must be a function or Callback; got {short(function)}"
+            )
         if function:
             self.epoch = function
 
     @property
     def alters(self) -> str:
-        """Its class and identity if it changes how a network is trained, else an empty text."""
-        if not any(hasattr(self, name) for name in ALTERING):
+        """Its class and identity if it may change how a network is trained, else an empty text."""
+        known = type(self).__module__.startswith("kmnist_mlp.callbacks.")
+        if known or not any(hasattr(self, name) for name in ALTERING):
             return ""
         return f"{type(self).__qualname__} {getattr(self, 'identity', '')}".strip()

@@ -67,6 +67,7 @@ def train(
         ...
     ValueError: layer_specs must be (784, ..., 10); got (64, 10)
     """
+    callbacks = instance("callbacks", callbacks, Iterable)
     watching = [each if isinstance(each, Callback) else Callback(each) for each in callbacks]
     began, result, stop = time.perf_counter(), None, False
     run = Training(config, data, dtype)
@@ -223,6 +224,18 @@ class Training(Resumable):
             validation = evaluate(model, split.validation, split.validation_labels)
         curve_x = self.data.train_images[self.curve_rows]
         return (*evaluate(model, curve_x, self.curve_y), *validation)
+
+    @property
+    def sound(self) -> bool:
+        """Whether epochs, curves and parameters, as restored from a file, can be those of a run."""
+        curves = np.array(self.measured, float).reshape(self.epoch, len(CURVES))
+        return (
+            0 <= self.best_epoch <= self.epoch
+            and not (self.best_loss < 0 or self.seconds < 0)
+            and not (curves < 0).any()
+            and not (curves[:, 1::2] > 1).any()
+            and all(bool(np.isfinite(array).all()) for array in self.changing.values())
+        )
 
     @property
     def ended(self) -> bool:

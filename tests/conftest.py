@@ -33,6 +33,13 @@ def _clean_environment(tmp_path_factory):
         yield
 
 
+@pytest.fixture
+def results_folder(tmp_path, monkeypatch):
+    """Give a test an empty cache."""
+    monkeypatch.setenv("KMNIST_MLP_RESULTS", str(tmp_path / "results"))
+    return tmp_path / "results"
+
+
 @pytest.fixture(scope="session")
 def kmnist(_clean_environment):
     """Whatever ``load_kmnist()`` gives this user: real data, or the stand-in without its warning.

@@ -40,7 +40,7 @@ BAD_X = {
     "(4, 5)": X[:, :5], "(6,)": X[0], "(4, 2, 3)": X.reshape(4, 2, 3), "()": 1.0, "(0, 6)": X[:0],
     "NaN": [*X[:3], [1, 1, NAN, 1, 1, 1]], "infinite": [*X[:3], [-INF] * 6], "float32": X * 1e39,
     "<U32": X.astype(str), "object": [[10**400] * 6], "complex128": X * 1j,
-    "timedelta64[s]": X.astype("m8[s]"),
+    "timedelta64[s]": X.astype("m8[s]"), "uint8": X.astype("u1"),
 }  # fmt: skip
 BAD_Y = {
     "(3,)": Y[:3], "(4, 3)": np.eye(3, dtype=int)[Y], "()": 1, "1 to 3": Y + 1, "-1 to 1": Y - 1,
@@ -80,7 +80,7 @@ BAD_VALUES = [
     (Dataset, (IMAGES[:9], LABELS[:9], IMAGES[:9], LABELS[:9], "small", ABC, ABC), {
         "train_images": BAD_IMAGES, "train_labels": BAD_LABELS | {"(40, 6, 6)": IMAGES},
         "test_images": BAD_IMAGES | {"(5, 6)": IMAGES[:9, 1:]}, "test_labels": BAD_LABELS,
-        "class_names": given((), ("a", "b")), "name": given(None, 3),
+        "class_names": given((), ("a", "b")), "name": given(None, 3, " "),
         "romaji": given(("a", "b"), (*ABC, "d")),
     }),
     (split_and_standardise, (DATA, SMALL), {"data": given(None), "config": given(None)}),
@@ -157,6 +157,10 @@ BAD_CALLS = [
     (lambda: split_rows(2, Config(validation_fraction=0.2)), "2", "0.2"),
     (lambda: train(Config((35, 8, 3)), DATA), "layer_specs", "36", "3", "(35, 8, 3)"),
     (lambda: train(Config((36, 8, 10)), DATA), "layer_specs", "36", "3", "(36, 8, 10)"),
+    (runs("my L2"), "{'my L2': Config"), (runs({"a": 0.1}), "'a'", "Config", "0.1"),
+    (runs({1: Config()}), "name", "1"), (runs(Config((35, 10))), "layer_specs"),
+    (runs([Config((36, 10)), Config((36, 9))]), "layer_specs"),
+    (runs(Config((36, 10), validation_fraction=1e-4)), "validation_fraction"),
     (runs({}),), (runs(seeds=[]), "seed"), (runs(seeds=[0, -1]), "seeds", "-1"),
     (runs(seeds="01"), "seeds", "'0'"), (runs(seeds=True), "seeds", "True"),
     (lambda: check_gradients(MODEL, X, Y), "float32", "float64"),
@@ -167,7 +171,8 @@ BAD_CALLS = [
 @pytest.mark.parametrize(
     ("call", "shown"), [pytest.param(call, shown, id=" ".join(shown)) for call, *shown in BAD_CALLS]
 )
-def test_a_bad_call_is_refused_with_what_was_given(call, shown):
+def test_a_bad_call_is_refused_with_what_was_given_before_any_training(monkeypatch, call, shown):
+    monkeypatch.setattr("kmnist_mlp.experiments.runs.train_all", pytest.fail)
     assert_refused(call, *shown)
 
 

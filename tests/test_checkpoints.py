@@ -118,9 +118,12 @@ def test_more_epochs_go_on_from_a_checkpoint_with_the_same_bits(tiny, path):
 def test_a_run_that_a_callback_alters_does_not_go_on_without_it(tiny, path):
     half = Callback()
     half.mini_batch = lambda x, t: np.multiply(t, 0.5, out=t)
+    with pytest.raises(ValueError, match="^Callback .*identity"):
+        train(PLAIN, tiny, callbacks=[half, Checkpoint(path)])
+    half.identity = "half"
     until = [lambda progress: progress.epoch == 2]
     stopped = train(PLAIN, tiny, callbacks=[half, Checkpoint(path), *until])
-    assert stopped.altered_by == ("Callback",)
+    assert stopped.altered_by == ("Callback half",)
     refused(path, PLAIN, tiny, "altered_by")
     resumed = train(PLAIN, tiny, callbacks=[half, Checkpoint(path)])
     path.unlink()

@@ -55,6 +55,8 @@ def test_classes_without_readings_are_called_by_their_names_and_the_kana_have_th
     image, label = np.zeros((1, 1, 1), np.uint8), np.zeros(1, int)
     kana = Dataset(image, label, image, label, "small", list(CLASS_NAMES))
     assert kana.class_names == CLASS_NAMES and kana.class_labels[-1] == "を wo"
+    with pytest.raises(TypeError, match="class_names"):
+        Dataset(image, label, image, label, "small")
     assert not kana.is_stand_in and replace(kana, name="stand-in data, pooled").is_stand_in
 
 

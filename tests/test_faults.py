@@ -20,14 +20,10 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no 
 CONFIG = Config(layer_specs=(36, 4, 10), learning_rate=0.01, batch_size=32, epochs=2)
 OLD, NEW = MLP((5, 4, 3), seed=1), MLP((5, 4, 3), seed=2)
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-
-
-@pytest.fixture(autouse=True)
-def results_folder(tmp_path, monkeypatch):
-    """Give every test an empty cache of its own."""
-    monkeypatch.setenv("KMNIST_MLP_RESULTS", str(tmp_path / "results"))
-    return tmp_path / "results"
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
+    pytest.mark.usefixtures("results_folder"),
+]
 
 
 def same(one, other):
@@ -85,7 +81,7 @@ from kmnist_mlp import Config, Dataset, run
 
 images = np.random.default_rng(0).integers(0, 256, (200, 6, 6)).astype(np.uint8)
 labels = np.arange(200) % 10
-data = Dataset(images, labels, images[:50], labels[:50], "noise")
+data = Dataset(images, labels, images[:50], labels[:50], "noise", range(10))
 config = Config((36, 16, 10), epochs=150, batch_size=8, early_stop=False)
 run({"a": config}, range(500), n_jobs=2, data=data)  # more than are trained before it is killed
 """

@@ -3,7 +3,6 @@
 import io
 import signal
 import sys
-import threading
 from collections import namedtuple
 from types import ModuleType, SimpleNamespace
 
@@ -53,7 +52,8 @@ def shown(monkeypatch):
     def display(data, metadata, raw, display_id, update):
         assert raw and update == (display_id in places), "in the place of the last one"
         places.append(display_id)
-        (kind,) = metadata
+        kind, *others = metadata
+        assert others in ([], [HTML]) and data.keys() == {*metadata, "text/plain"}
         pictures.append(Picture(kind, *data[kind], metadata[kind]["alt"]))
 
     monkeypatch.setattr("IPython.display.display", display)
@@ -72,9 +72,8 @@ def test_a_picture_grows_in_its_place_and_the_last_one_stays(tiny, shown):
     result = train(CONFIG, tiny, callbacks=[Live()])
     assert len(shown) == 1 + 6 * (6 + 1) + 1  # 192 images in batches of 32
     assert shown[0].title == "epoch 1 of 6 begins"
-    assert [picture.title.partition(" ·")[0] for picture in shown[8:14]] == [
-        f"epoch 2 of 6, {share}\xa0%" for share in (8, 25, 42, 58, 75, 92)
-    ]
+    titles = [picture.title.partition("\xa0%")[0] for picture in shown[8:14]]
+    assert titles == [f"epoch 2 of 6, {share}" for share in (8, 25, 42, 58, 75, 92)]
     curves = [picture.figure.axes[0].lines[0].get_ydata() for picture in shown[:-1]]
     assert [len(curve) for curve in curves] == sorted([0, *list(range(6)) * 6, *range(1, 7)])
     assert [picture.kind for picture in shown] == [HTML] * 43 + [IMAGE]
@@ -105,9 +104,8 @@ def test_the_picture_shows_the_curves_and_marks_the_best_epoch(tiny, shown, conf
         marks = [line.get_xdata()[0] for line in axis.lines if "lowest" in line.get_label()]
         assert marks == [result.best_epoch] * (len(parts) - 1)
         assert axis.get_xlim()[1] == max(5, result.stopped_epoch), "all epochs are seen"
-    assert [axis.get_title("left") for axis in figure.axes] == [
-        "Loss (cross-entropy per example / 3)", "Accuracy, %",
-    ]  # fmt: skip
+    titles = [axis.get_title("left") for axis in figure.axes]
+    assert titles == ["Loss (cross-entropy per example / 3)", "Accuracy, %"]
     assert [text.get_text() for text in figure.legends[0].get_texts()][: len(parts)] == parts
 
 
@@ -158,15 +156,6 @@ def test_another_press_a_second_later_leaves_at_once(tiny, shown, monkeypatch):
     assert {picture.kind for picture in shown} == {HTML}, "there is no result to show"
 
 
-def test_in_another_thread_it_is_watched_without_a_stop_button(tiny, shown):
-    handlers, before = [], signal.getsignal(signal.SIGINT)
-    look = [Live(), lambda progress: handlers.append(signal.getsignal(signal.SIGINT))]
-    thread = threading.Thread(target=train, args=(CONFIG, tiny), kwargs={"callbacks": look})
-    thread.start()
-    thread.join()
-    assert set(handlers) == {before} and shown[-1].kind == IMAGE
-
-
 # ---- in a terminal and a log ---------------------------------------------------------------------
 
 
@@ -203,26 +192,28 @@ def time_(monkeypatch):
     return time_
 
 
-def watched(time_, watch, batches, epoch=0, **changes):
-    """Watch CONFIG with changes: mini-batches that end at (now, epochs done)."""
+def told(time_, batches, epoch=0, cost=0.0, confirm=pytest.fail, **changes):
+    """Watch CONFIG with changes: mini-batches that end at (now, epochs done); return the texts."""
+    texts = []
+
+    def show(text, *_):
+        texts.append(text)
+        time_.now += cost
+
     run = SimpleNamespace(config=CONFIG.replace(**changes), epoch=epoch, curves=dict)
+    watch = Live(show, confirm=confirm)
     watch.start(run)
     for time_.now, epochs_done in batches:
         run.epoch = int(epochs_done)
         watch.batch(epochs_done)
     watch.end(None)
+    return texts
 
 
 def test_pictures_take_a_small_share_of_the_time(time_):
-    drawn = []
-
-    def draw(*_):
-        drawn.append(time_.now)
-        time_.now += 0.08
-
     batches = ((time_.now + 0.1, number / 2) for number in range(2000))
-    watched(time_, Live(draw), batches, epochs=1000)
-    assert len(drawn) > 5 and 0.08 * len(drawn) / time_.now < 0.11
+    drawn = len(told(time_, batches, cost=0.08, confirm=None, epochs=1000))
+    assert drawn > 5 and 0.08 * drawn / time_.now < 0.11
 
 
 @pytest.mark.parametrize(
@@ -233,29 +224,23 @@ def test_pictures_take_a_small_share_of_the_time(time_):
     ],
 )
 def test_the_time_left_is_estimated(time_, before, early_stop, text):
-    told, batches = [], [(3.0, before + 0.01), (8.0, before + 5.01)]
-    watch = Live(lambda text, *_: told.append(text))
-    watched(time_, watch, batches, before, epochs=100, early_stop=early_stop)
-    assert told[0] == f"epoch {before + 1} of 100 begins" and told[-1] == text
-    assert "to go" not in told[1]
+    batches = [(3.0, before + 0.01), (8.0, before + 5.01)]
+    first, second, last = told(time_, batches, before, epochs=100, early_stop=early_stop)
+    assert first == f"epoch {before + 1} of 100 begins" and last == text
+    assert "to go" not in second
 
 
-@pytest.mark.parametrize("epochs", [1000, 10])
-def test_a_long_run_is_to_be_confirmed(time_, epochs):
-    told, asked = [], []
+def test_a_long_run_is_to_be_confirmed(time_):
+    asked = []
 
     def confirm(sentence):
         asked.append(sentence)
         time_.now += 100
 
-    watch = Live(lambda text, *_: told.append(text), confirm=confirm)
     batches = [(3, 0.05), (5, 0.15), (107, 0.25), (109, 0.35)]  # ten an epoch, of 2 s
-    watched(time_, watch, batches, epochs=epochs)
-    if epochs == 1000:
-        assert asked == ["This run takes up to 5 h 33 min."]
-        assert told[-1].endswith("4 s gone, at most 5 h 33 min to go"), "waiting is no training"
-    else:
-        assert asked == []
+    *_, last = told(time_, batches, confirm=confirm, epochs=1000)
+    assert asked == ["This run takes up to 5 h 33 min."]
+    assert last.endswith("4 s gone, at most 5 h 33 min to go"), "waiting is no training"
 
 
 @pytest.mark.parametrize("values", [[], [0.0, 0.0], [np.nan]])

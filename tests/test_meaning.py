@@ -158,7 +158,7 @@ def test_a_link_keeps_its_place_a_file_its_mode_and_nothing_else_is_replaced(tmp
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     for path, kind in ((link, PermissionError), (pipe, OSError), (tmp_path, IsADirectoryError)):
-        with pytest.raises(kind, match=path.resolve().name):
+        with pytest.raises(kind, match=path.name):
             model.save(path)
     assert pipe.is_fifo() and len(MLP.load(target).weights) == 1
 

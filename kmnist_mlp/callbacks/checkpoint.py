@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kmnist_mlp.results import Callback, Progress
+from kmnist_mlp.support.checks import short
 from kmnist_mlp.support.files import load_arrays, save_arrays
 from kmnist_mlp.training import Training
 
@@ -59,6 +60,9 @@ class Checkpoint(Callback):
     def start(self, run: Training) -> None:
         """Take up the state in the file, if there is one."""
         self.run = run
+        anonymous = [name for name in run.altered_by if " " not in name]
+        if anonymous:
+            raise ValueError(f"{anonymous[0]} must have an identity to be used with a checkpoint")
         self.identity = {
             "format": FORMAT,
             "data": run.data.fingerprint,
@@ -74,12 +78,15 @@ class Checkpoint(Callback):
     def take_up(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Restore the state of a file; ValueError if it is not one of this run."""
         differ = [name for name, here in self.identity.items() if header.get(name) != here]
-        more = differ == ["epochs"] and self.run.config.schedule == "constant"
-        for name in [] if more else differ:
+        schedule = self.run.config.schedule
+        if differ == ["epochs"] and schedule == "constant":
+            differ = []
+        for name in differ:
+            why = f" (which the {schedule} schedule depends on)" * (name == "epochs")
             raise ValueError(
-                f"the checkpoint {self.path} is of another run: its {name} is "
-                f"{header.get(name)!r}, here {self.identity[name]!r}; delete it, or name "
-                "another file"
+                f"the checkpoint {self.path} is of another run: its {name}{why} is "
+                f"{short(header.get(name))}, here {short(self.identity[name])}; "
+                "delete it, or name another file"
             )
 
         def array_or_dict(part: dict) -> dict | np.ndarray:
@@ -87,7 +94,9 @@ class Checkpoint(Callback):
 
         try:
             self.run.restore(json.loads(header["state"], object_hook=array_or_dict))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            if not self.run.sound:
+                raise ValueError("epochs, curves or parameters are none of a run")
+        except (LookupError, AttributeError, OverflowError, TypeError, ValueError) as error:
             raise ValueError(f"the checkpoint {self.path} holds no state of this run") from error
         if self.run.epoch > self.run.config.epochs:
             allowed = f"epochs must be {self.run.epoch} or more to go on from {self.path}"

@@ -76,7 +76,7 @@ class Live(Callback):
         """Show that the run begins, and install the handler of the stop button."""
         self.run, self.curves, self.result = run, run.curves(), None
         self.began, self.due, self.first = time.perf_counter(), 0.0, None
-        self.display_id, self.displayed = f"{id(self)} at {self.began}", False
+        self.place, self.displayed = f"{id(self)} at {self.began}", False
         self.handler_before = self.pressed_at = None  # of the stop button
         self.show(f"epoch {run.epoch + 1} of {run.config.epochs} begins", 0.0, self.curves)
         if threading.current_thread() is threading.main_thread():
@@ -140,12 +140,13 @@ class Live(Callback):
             titles = f"Loss (cross-entropy per example / {config.layer_specs[-1]})", "Accuracy, %"
             marked = result.best_epoch if result and len(parts) > 1 else 0
             figure = curves_figure(text, done, lines, titles, self.run.data.name, marked)
-            # as HTML it is replaced without a blank moment; as an image,
-            # seen where HTML is not
-            kind, alt = "image/svg+xml" if result else "text/html", f"Learning curves: {text}."
-            place = {"display_id": self.display_id, "update": self.displayed}
-            place["metadata"] = {kind: {"alt": alt, "width": 800}}
-            display({kind: svg(figure, text), "text/plain": alt}, raw=True, **place)
+            # as HTML it is replaced without a blank moment, and never wider
+            # than its cell; as an image, seen where HTML is not
+            kinds = ["image/svg+xml"] * bool(result) + ["text/html"] * someone_looks()
+            alt = f"Learning curves: {text}."
+            about = dict.fromkeys(kinds, {"alt": alt, "width": 800})
+            drawn = dict.fromkeys(kinds, svg(figure, text)) | {"text/plain": alt}
+            display(drawn, metadata=about, raw=True, display_id=self.place, update=self.displayed)
             self.displayed = True
         elif someone_looks():
             if len(values := curves[f"{parts[-1]}_accuracy"]) and not result:
@@ -215,7 +216,7 @@ def ended(result: TrainingResult) -> str:
     """Return how a run ended, in a line: "24 epochs in 9 s · weights of epoch 19 · test ..."."""
     text = f"{result.stopped_epoch} epoch{'s' * (result.stopped_epoch != 1)}"
     text = f"stopped by hand after {text}" if result.interrupted else text
-    text = f"diverged in epoch {result.stopped_epoch}" if result.diverged else text
+    text = f"diverged in epoch {result.stopped_epoch}{result.remedy}" if result.diverged else text
     weights, accuracy = f"weights of epoch {result.kept_epoch}", in_percent(result.test_accuracy)
     return f"{text}, {clock(result.seconds)} · {weights} · test accuracy {accuracy}"
 

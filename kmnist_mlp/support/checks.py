@@ -4,6 +4,7 @@ An error names the argument, what is allowed and what was given.
 """
 
 import reprlib
+import sys
 from collections.abc import Iterable, Sized
 from functools import partial
 from math import inf, isfinite, nan
@@ -15,7 +16,7 @@ import numpy as np
 
 SIGNS = {"above": (">", gt), "at_least": (">=", ge), "below": ("<", lt), "at_most": ("<=", le)}
 SHORT = reprlib.Repr()
-SHORT.maxlist = SHORT.maxtuple = 3
+SHORT.maxlist, SHORT.maxtuple = 3, 12
 SHORT.maxother = SHORT.maxstring = SHORT.maxlong = 300  # characters
 # The names of activations and what they are: filled by activations.py,
 # and kept when a notebook reloads that file, so that all who hold this
@@ -52,7 +53,10 @@ def short(value: Any) -> str:
     >>> short(0.5), short(list(range(1000)))
     ('0.5', '[0, 1, 2, ...] (list of length 1000)')
     """
-    text = SHORT.repr(value)
+    try:
+        text = SHORT.repr(value)
+    except ValueError:  # of a number with more digits than Python writes
+        text = f"a number of {value.bit_length()} bits"
     if isinstance(value, Sized) and "..." in text:
         text += f" ({type(value).__name__} of length {len(value)})"
     return text
@@ -69,7 +73,8 @@ def whole_number(name: str, value: Any, at_least: int, at_most: float = inf) -> 
 
 def real_number(name: str, value: Any, **limits: float) -> float:
     """Return a finite number as float, or raise ValueError; ``limits`` as in :func:`bounds`."""
-    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else nan
+    real = isinstance(value, Real) and not isinstance(value, bool)
+    number = float(value) if real and abs(value) <= sys.float_info.max else nan
     if isfinite(number) and all(SIGNS[name][1](number, limits[name]) for name in limits):
         return number
     raise ValueError(f"{name} must be a finite number {bounds(**limits)}; got {short(value)}")
@@ -148,7 +153,7 @@ def array_list(name: str, values: Any, shapes: list[tuple[int, ...]], dtype: Any
     found = [finite_array(f"each of {name}", array, dtype) for array in values]
     given = [array.shape for array in found]
     if given != shapes:
-        raise ValueError(f"{name} must have the shapes {shapes}; got {given}")
+        raise ValueError(f"{name} must have the shapes {short(shapes)}; got {short(given)}")
     return found
 
 
@@ -164,11 +169,13 @@ def class_indices(name: str, labels: Any, classes: int, rows: int) -> np.ndarray
     """
     y = np.asarray(labels)
     if y.shape != (rows,):
-        hint = f"; turn one-hot rows into indices with {name}.argmax(axis=1)" * (y.ndim == 2)
+        rows_of_classes = y.ndim == 2 and y.shape[1] > 1
+        hint = f"; turn one-hot rows into indices with {name}.argmax(axis=1)" * rows_of_classes
         raise ValueError(f"{name} must have the shape ({rows},); got {y.shape}{hint}")
     allowed = f"{name} must hold class indices from 0 to {classes - 1}"
     if y.dtype.kind not in "iu":
-        raise ValueError(f"{allowed}; got dtype {y.dtype}")
+        hint = "; np.unique(labels, return_inverse=True) numbers classes" * (y.dtype.kind in "OU")
+        raise ValueError(f"{allowed}; got dtype {y.dtype}{hint}")
     if not 0 <= y.min() <= y.max() < classes:
         raise ValueError(f"{allowed}; got {y.min()} to {y.max()}")
     return y

@@ -4,7 +4,7 @@ import glob
 import hashlib
 import json
 import os
-import shutil
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+
+from kmnist_mlp.support.checks import short
 
 ABANDONED = 3600.0  # seconds after which a file that is not whole is nobody's
 
@@ -36,15 +38,18 @@ def whole_file(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     False
     half of it, and the rest
     """
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        mode = 0
+    if mode and not stat.S_ISREG(mode):
+        kind = IsADirectoryError if stat.S_ISDIR(mode) else OSError
+        raise kind(f"{path} cannot be replaced: it is no regular file")
+    if mode and not mode & 0o222:  # root may write it all the same
+        raise PermissionError(f"{path} cannot be replaced: it is read-only")
     path = Path(os.path.realpath(path))
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path} cannot be written: there is no folder {path.parent}")
-    replaced = path.exists()
-    if replaced and not path.is_file():
-        kind = IsADirectoryError if path.is_dir() else OSError
-        raise kind(f"{path} cannot be replaced: it is no regular file")
-    if replaced and not path.stat().st_mode & 0o222:  # root may write it all the same
-        raise PermissionError(f"{path} cannot be replaced: it is read-only")
     begun = f".{path.name[:50]}."
     for part in path.parent.glob(f"{glob.escape(begun)}*.part"):  # of a process that was killed
         if time.time() - part.stat().st_mtime > ABANDONED:
@@ -57,8 +62,8 @@ def whole_file(path: str | os.PathLike) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        if replaced:
-            shutil.copymode(path, part)
+        if mode:
+            part.chmod(stat.S_IMODE(mode))
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
@@ -88,6 +93,8 @@ def load_arrays(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         try:
             with np.load(opened, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
+            if "header" not in arrays:
+                raise ValueError(f"it has no header, but {short([*arrays])}")
             text, checksum = map(str, arrays.pop("header"))
             if checksum != _checksum(text, arrays):
                 raise ValueError("its content does not agree with its checksum")

@@ -52,11 +52,13 @@ class Resumable:
         for name in self.numbers:
             setattr(self, name, copy(state[name]))
         for name, array in self.changing.items():
-            if state[name].shape != array.shape:
+            kept = state[name]
+            if (kept.shape, kept.dtype) != (array.shape, array.dtype):
+                given = f"{kept.dtype} of shape {kept.shape}"
                 raise ValueError(
-                    f"{name} must have the shape {array.shape}; got {state[name].shape}"
+                    f"{name} must be {array.dtype} of shape {array.shape}; got {given}"
                 )
-            array[...] = state[name]
+            array[...] = kept
         for method in self.methods:
             method.restore(state["methods"][method.option])
 
@@ -77,6 +79,9 @@ class Buffers:
     inputs : list of ndarray
         What each layer got in the last forward pass: x, and the outputs
         of the hidden layers.
+    weighted_inputs : list of ndarray
+        z of the hidden layers in the last forward pass; overwritten by
+        the outputs if the activation does not need it for its slope.
     outputs, deltas, scratch : list of ndarray
         One array (batch, units) per layer; deltas and scratch for the
         hidden layers only.
@@ -102,6 +107,7 @@ class Buffers:
         # maxima and sums over the few classes then run along whole
         # columns, twice as fast as along many short rows.
         self.outputs = [aligned(shape, dtype) for shape in hidden]
+        self.weighted_inputs = [*self.outputs]
         self.outputs += [aligned((layers[-1], batch), dtype).T]
         if backward:
             self.deltas, self.scratch = ([aligned(s, dtype) for s in hidden] for _ in range(2))
