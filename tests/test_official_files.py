@@ -17,14 +17,7 @@ from official import NAMES, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, fill, npz, s
 
 from kmnist_mlp.datasets import kmnist
 from kmnist_mlp.datasets.__main__ import main
-from kmnist_mlp.datasets.kmnist import (
-    FAILED,
-    StandInWarning,
-    download,
-    load_and_announce,
-    load_kmnist,
-    read_verified,
-)
+from kmnist_mlp.datasets.kmnist import StandInWarning, download, load_and_announce, load_kmnist
 
 NOWHERE = "http://127.0.0.1:9/kmnist/"  # nothing listens there
 
@@ -32,7 +25,7 @@ NOWHERE = "http://127.0.0.1:9/kmnist/"  # nothing listens there
 @pytest.fixture(autouse=True)
 def contents(monkeypatch, tmp_path):
     """Small files that pass for the official ones; no variable is set, and no network is there."""
-    for name in ("KMNIST_MLP_DATASET", "KMNIST_MLP_DATA", FAILED):
+    for name in ("KMNIST_MLP_DATASET", "KMNIST_MLP_DATA", kmnist.FAILED):
         monkeypatch.setenv(name, "")  # and what a test sets is undone
     monkeypatch.setenv("KMNIST_MLP_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("KMNIST_MLP_URL", NOWHERE)
@@ -92,17 +85,17 @@ def test_a_right_file_is_read_and_any_other_refused_with_both_hashes(contents, f
     for content, held in (others | {npz(zeros, "labels"): "labels"}).items():
         fill(folder, {TEST_LABELS: content})
         with pytest.raises(ValueError, match=re.escape(str(path))) as caught:
-            read_verified(path)
+            kmnist.read_verified(path)
         assert re.findall(r"\['(\w+)'\]", str(caught.value)) == [held] * bool(held)
         hashes = re.findall("[0-9a-f]{64}", str(caught.value))
         assert len({*hashes}) == 2 and kmnist.SHA256[TEST_LABELS] in hashes
     fill(folder, contents)
-    array = read_verified(path)
+    array = kmnist.read_verified(path)
     assert array.tolist() == [*range(10), *range(10)] and not array.flags.writeable
     path.unlink()
     path.mkdir()
     with pytest.raises(FileNotFoundError, match=f"{re.escape(str(path))}.*KMNIST_MLP_DATA"):
-        read_verified(path)
+        kmnist.read_verified(path)
 
 
 # ---- downloading ---------------------------------------------------------------------------------

@@ -1,1 +1,3 @@
-"""Kuzushiji-MNIST: the official files, verified, and the stand-in that is drawn without them."""
+"""KMNIST's official files, verified; the stand-in that is drawn without them; other data."""
+
+from kmnist_mlp.datasets.folder import load_folder, read_array

@@ -11,6 +11,8 @@ def main() -> None:
     """Fetch and verify KMNIST; if it cannot be had, exit with what to do."""
     ArgumentParser(prog="make data", description=main.__doc__).parse_args()
     folder, named, _ = kmnist.data_folder()
+    if other := kmnist.other_data():
+        return tell(f"{folder}: {other!r}")
     if not named:
         tell(f"Fetching KMNIST into {folder} ...")
         if reason := kmnist.download(folder):

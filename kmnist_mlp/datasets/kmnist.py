@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pooch
 
-from kmnist_mlp.data import STAND_IN, Dataset
+from kmnist_mlp.data import CLASS_NAMES, STAND_IN, Dataset
+from kmnist_mlp.datasets.folder import DESCRIPTION, load_folder
 from kmnist_mlp.datasets.stand_in import draw_stand_in
 from kmnist_mlp.support.checks import short
 
@@ -29,7 +30,7 @@ FAILED = "KMNIST_MLP_DOWNLOAD_FAILED"
 
 
 class StandInWarning(UserWarning):
-    """The real data could not be had: everything that follows was measured on the stand-in."""
+    """What follows is measured on the stand-in, or other data that was asked for, not on KMNIST."""
 
 
 def load_kmnist(directory: str | os.PathLike | None = None) -> Dataset:
@@ -39,7 +40,10 @@ def load_kmnist(directory: str | os.PathLike | None = None) -> Dataset:
     folder that the environment variable KMNIST_MLP_DATA names, else in
     the user's cache folder, where they are downloaded to.
     KMNIST_MLP_DATASET=kmnist makes the real data mandatory, =stand-in
-    forces the stand-in, unless a ``directory`` is given.
+    forces the stand-in, unless a ``directory`` is given. If the folder
+    that is named by KMNIST_MLP_DATA has a file dataset.toml, it holds
+    other data (:func:`~kmnist_mlp.datasets.folder.load_folder`), and
+    that is returned.
 
     Parameters
     ----------
@@ -65,7 +69,7 @@ def load_kmnist(directory: str | os.PathLike | None = None) -> Dataset:
     Warns
     -----
     StandInWarning
-        If the stand-in takes the place of the real data.
+        If the stand-in or other data takes the place of the real data.
 
     Examples
     --------
@@ -88,7 +92,7 @@ def load_kmnist(directory: str | os.PathLike | None = None) -> Dataset:
 
 
 def load_and_announce() -> tuple[Dataset, str]:
-    """Load the data, and return the announcement of the stand-in instead of a warning.
+    """Load the data, and return the announcement of other data instead of a warning.
 
     Returns
     -------
@@ -96,6 +100,8 @@ def load_and_announce() -> tuple[Dataset, str]:
     announcement : str
         Empty for the real data.
     """
+    if data := other_data():
+        return data, MESSAGES["other"].format(data=data)
     folder, named, wanted = data_folder()
     reason = "KMNIST_MLP_DATASET=stand-in asks for it"
     if wanted != "stand-in":
@@ -114,6 +120,13 @@ def data_at_hand() -> Dataset:
     """Return KMNIST if its files are on this machine, else the stand-in; download nothing."""
     folder, _, wanted = data_folder()
     return _loaded(folder if wanted != "stand-in" and _complete(folder) else None)
+
+
+def other_data() -> Dataset | None:
+    """Return the data of the folder that KMNIST_MLP_DATA names if dataset.toml describes it."""
+    folder, named, wanted = data_folder()
+    described = named and not wanted and os.path.exists(folder / DESCRIPTION)
+    return load_folder(folder) if described else None
 
 
 def data_folder() -> tuple[Path, bool, str]:
@@ -149,8 +162,9 @@ def _complete(folder: Path) -> bool:
 def _loaded(folder: Path | None) -> Dataset:
     """Return the data of a folder with the official files; without one the stand-in."""
     if folder is None:
-        return Dataset(*draw_stand_in(), name=STAND_IN)
-    return Dataset(*(read_verified(folder / name) for name in SHA256))
+        return Dataset(*draw_stand_in(), STAND_IN, CLASS_NAMES)
+    arrays = (read_verified(folder / name) for name in SHA256)
+    return Dataset(*arrays, "KMNIST", CLASS_NAMES)
 
 
 # ---- the official files --------------------------------------------------------------------------

@@ -140,9 +140,7 @@ def _write(curves: np.ndarray, style: dict[str, float], rng: Generator) -> np.nd
     return 13.5 + SQUARE * (np.stack([x, y], axis=2) + shift)
 
 
-def _ink(
-    curves: np.ndarray, lengths: np.ndarray, style: dict[str, float], rng: Generator
-) -> np.ndarray:
+def _ink(curves: np.ndarray, lengths: np.ndarray, style: dict, rng: Generator) -> np.ndarray:
     """Ink curves ``(n, points, 2)`` of lengths ``(n,)``: images ``(n, 28, 28)`` uint8.
 
     Each point leaves a round Gaussian spot. As that is the product of a
