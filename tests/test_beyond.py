@@ -50,7 +50,7 @@ def test_whole_styles_of_each_class_are_held_out_and_no_test_image_is_seen():
     labels, style = rng.integers(0, 2, 600), rng.integers(0, CLUSTERS, 600)
     noise = rng.integers(-9, 10, (600, 6, 6))
     images = np.clip(patterns[labels, style] + noise, 0, 255).astype(np.uint8)
-    data = Dataset(images, labels, 255 - images, labels)
+    data = Dataset(images, labels, 255 - images, labels, "styles", "ab")
     trials, everything = protocol.held_out_clusters(data), protocol.without_test_images(data)
     held_out = pairs(trials.test_images, trials.test_labels)
     out = np.array([image in dict(held_out) for image in map(bytes, images)])
@@ -116,12 +116,9 @@ def test_a_record_is_what_training_gave_with_its_images_and_teachers(made):
     images, labels = trials.train_images[:100], trials.train_labels[:100]
     few = dataclasses.replace(trials, train_images=images, train_labels=labels)
     one, other = (train(TINY.replace(seed=seed), trials).model for seed in (0, 1))
-
-    class Taught(Callback):
-        def mini_batch(self, x, t):
-            t[...] = (one.predict_proba(x) + other.predict_proba(x)) / 2
-
-    taught = train(STUDENT, trials, callbacks=[Taught()])
+    both = Callback()
+    both.mini_batch = lambda x, t: np.copyto(t, (one.predict_proba(x) + other.predict_proba(x)) / 2)
+    taught = train(STUDENT, trials, callbacks=[both])
     results = train(TINY, trials), train(ON_FEW, few), taught
     for run, result in zip(RUNS[2:], results, strict=True):
         row = kept.table.loc[run.identity]
@@ -131,14 +128,14 @@ def test_a_record_is_what_training_gave_with_its_images_and_teachers(made):
         np.testing.assert_array_equal(kept.correct(run.identity), right)
 
 
-def test_teachers_must_be_there_decide_alone_and_are_told_apart(make_dataset):
-    data, one, other = make_dataset(classes=10), *(MLP(TINY.layer_specs, seed=s) for s in (0, 1))
+def test_teachers_must_be_there_decide_alone_and_are_told_apart(tiny10):
     with pytest.raises(ValueError, match="^models"):
         Teachers([])
     with pytest.raises(ValueError, match=r"^label_smoothing .*0\.1"):
-        train(TINY.replace(label_smoothing=0.1), data, callbacks=[Teachers([one])])
-    by = [train(ON_FEW, data, callbacks=[Teachers([each])]).altered_by for each in (one, other)]
-    assert by[0] != by[1] and all(len(names) == 1 for names in by)
+        train(TINY.replace(label_smoothing=0.1), tiny10, callbacks=[Teachers([MLP((4, 10))])])
+    by = [Teachers([MLP(TINY.layer_specs, seed=seed)]) for seed in (0, 1)]
+    (one,), (other,) = (train(ON_FEW, tiny10, callbacks=[each]).altered_by for each in by)
+    assert one != other
 
 
 def test_nothing_that_trains_is_given_test_images(made):
@@ -164,12 +161,11 @@ def test_the_record_of_a_final_network_has_its_weights_and_no_measurement(made):
     assert abs(row.changed_by_rounding - plain) < 0.1
 
 
-def test_what_has_a_record_is_not_trained_again_and_what_is_new_is(made, tmp_path, monkeypatch):
+def test_what_has_a_record_is_not_trained_again_and_what_is_new_is(made, results_folder):
     folder, data, _ = made
-    monkeypatch.setenv("KMNIST_MLP_RESULTS", str(tmp_path))
     before = (folder / "runs.csv").read_bytes()
     train_records(RUNS, data, folder, n_jobs=1)
-    assert (folder / "runs.csv").read_bytes() == before and not [*tmp_path.iterdir()]
+    assert (folder / "runs.csv").read_bytes() == before and not results_folder.exists()
     new = Run("trial", "another seed", TINY.replace(seed=1))
     train_records([*RUNS, new], data, folder, n_jobs=1)
     assert (folder / "runs.csv").read_bytes().startswith(before)
@@ -201,7 +197,7 @@ def answering(*classes):
 
 def test_every_accuracy_on_test_images_is_in_the_ledger_once(tmp_path):
     images = np.arange(4 * 36, dtype=np.uint8).reshape(4, 6, 6)
-    ledger, data = tmp_path / "ledger.csv", Dataset(images, np.arange(4), images, np.arange(4))
+    ledger, data = tmp_path / "ledger.csv", Dataset(*(images, np.arange(4)) * 2, "four", range(10))
     good, worse = answering(0, 1, 2, 2), answering(0, 0, 2, 2)
     write_csv(protocol.load_ledger()[:0], ledger)
     measurements = [
@@ -314,12 +310,8 @@ def test_the_model_card_has_the_accuracies_of_the_stored_weights(measured, kana)
 
 def test_load_best_needs_numpy_alone():
     """The other packages would make a reader of one file wait."""
-    code = """
-import sys, numpy
-from kmnist_mlp.beyond import load_best
-load_best().predict(numpy.zeros((2, 28, 28), numpy.uint8))
-print(*sys.modules)
-"""
+    code = "import sys, numpy; from kmnist_mlp.beyond import load_best;"
+    code += "load_best().predict(numpy.zeros((2, 28, 28), 'u1')); print(*sys.modules)"
     names = subprocess.check_output([sys.executable, "-c", code], text=True).split()
     others = "pandas matplotlib scipy joblib IPython pooch tqdm kmnist_mlp.experiments"
     assert "kmnist_mlp.beyond" in names and not {*others.split()} & {*names}

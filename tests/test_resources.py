@@ -17,7 +17,7 @@ from kmnist_mlp import Config, Dataset, run
 
 images = np.random.default_rng(0).integers(0, 256, ({0} + {1}, 28, 28), np.uint8)
 labels = np.arange(len(images)) % 10
-data = Dataset(images[:{0}], labels[:{0}], images[{0}:], labels[{0}:], "noise")
+data = Dataset(images[:{0}], labels[:{0}], images[{0}:], labels[{0}:], "noise", range(10))
 del images  # the data set has its own copy
 """
 FIVE_AT_ONCE = "run(Config(epochs=1), range(10), n_jobs=5, data=data, cache=False)"

@@ -339,10 +339,3 @@ def test_the_wilson_interval_is_that_of_a_published_table():
     published |= {(0, 20): (0, 16.11), (1, 29): (0.61, 17.18)}
     for (right, n), expected in published.items():
         assert wilson_interval(right, n) == pytest.approx(expected, abs=0.005)
-
-
-def test_mcnemar_counts_only_images_that_the_two_treat_differently():
-    one, other = np.array([1, 1, 1, 1, 0, 0], bool), np.array([1, 0, 0, 0, 1, 0], bool)
-    assert mcnemar(one, other)[:2] == (3, 1)
-    assert mcnemar(one, other)[2] == pytest.approx(2 * (1 + 4) / 16)  # 0 or 1 of 4 heads, twice
-    assert mcnemar(one, one) == (0, 0, 1.0)

@@ -18,6 +18,7 @@ from kmnist_mlp.experiments.runs import train_all
 
 CONFIGS = {f"rate {rate}": Config(learning_rate=rate, epochs=20) for rate in (1e-4, 3e-4, 1e-3)}
 SEEDS = range(3)
+pytestmark = pytest.mark.usefixtures("results_folder")
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +29,6 @@ def data(make_dataset):
 @pytest.fixture(scope="module")
 def expected(data):
     return run(CONFIGS, SEEDS, n_jobs=1, data=data, cache=False)
-
-
-@pytest.fixture(autouse=True)
-def results_folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("KMNIST_MLP_RESULTS", str(tmp_path))
-    return tmp_path
 
 
 def kill_at_the_first_result(folder, workers):

@@ -86,7 +86,6 @@ def rounded(model: MLP, bits: int = 8) -> tuple[dict[str, str], dict[str, np.nda
 
 def from_rounded(header: dict[str, str], arrays: dict[str, np.ndarray]) -> MLP:
     """Return the network of what :func:`rounded` returned."""
-    layers = sum(name.startswith("scales_") for name in arrays)
-    for name in (f"weights_{layer}" for layer in range(layers)):
+    for name in (name for name in arrays if name.startswith("weights_")):
         arrays[name] = arrays[name] * arrays[name.replace("weights", "scales")]
     return MLP.from_arrays(header["activation"], arrays)

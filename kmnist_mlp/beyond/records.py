@@ -84,8 +84,7 @@ class Records:
         self.runs = names.to_frame().join(table, "run", "inner")
         # the teachers of a distilled network have seen its
         # validation images
-        distilled = self.runs.data == "distilled"
-        self.runs.loc[distilled, "validation_accuracy"] = np.nan
+        self.runs.loc[self.runs.data == "distilled", "validation_accuracy"] = np.nan
         self.accuracy = self.runs[[*PARTS]].rename(columns=PARTS)
         self.percent = 100 * self.accuracy
 
@@ -125,10 +124,7 @@ def add(folder: Path, trials: Dataset, run: Run, result: TrainingResult) -> str:
     records, model = Records(folder), result.model
     here = {"trials": trials.fingerprint, "held_out_images": len(trials.test_labels)}
     if records.clusters not in ({}, here):
-        raise ValueError(
-            f"{folder} holds records of other data or held-out clusters: its fingerprint "
-            f"is {records.clusters['trials'][:12]}, here {trials.fingerprint[:12]}"
-        )
+        raise ValueError(f"{folder} holds records of {records.clusters}, not of {here}")
     row = {
         "run": run.identity,
         "group": run.group,
@@ -196,7 +192,6 @@ class Teachers(Callback):
     """
 
     def __init__(self, models: Sequence[MLP]) -> None:
-        super().__init__()
         if not models:
             raise ValueError(f"models must be one or more networks; got {models!r}")
         self.models, self.identity = models, protocol.weights_digest(models)
@@ -271,7 +266,8 @@ def measure(data: Dataset, folder: Path = FOLDER, ledger: Path = protocol.LEDGER
         Where the records are; and what the accuracies on test images
         are added to.
     """
-    (trials, whole), timing = train_records(planned(), data, folder), {}
+    trials, whole = train_records(planned(), data, folder)
+    timing = {}
     for (group, title), (run, _) in plan().items():
         if group == "step":
             timing[title] = epoch_seconds(run.config, trials)
@@ -316,8 +312,7 @@ def model_card(folder: Path, ledger: pd.DataFrame, data: Dataset) -> str:
     by_class = pd.Series(right).groupby(data.test_labels).mean()
     rows = zip(data.class_labels, by_class, strict=True)
     settings = [f"    {name}={value!r}," for name, value in FINAL.to_dict().items()]
-    table = Records(folder).table
-    seconds = table[table.group == "final"].seconds
+    seconds = Records(folder).table.query("group == 'final'").seconds
     return TEMPLATE.read_text("utf-8").format(
         data=data,
         model=models[0],

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from kmnist_mlp.beyond.evaluation import expected_calibration_error
+from kmnist_mlp.beyond.evaluation import BINS, expected_calibration_error
 from kmnist_mlp.beyond.plan import GROUPS, IMAGES_SEEN, LONG, SHORT
 from kmnist_mlp.beyond.protocol import ENSEMBLE, NETWORK, accuracies
 from kmnist_mlp.beyond.records import HELD_OUT, Records, load_timing
@@ -58,11 +58,9 @@ def changes_table(records: Records, groups: list, corner: str, base: str = "tria
             mean, *between = statistics.interval(change)
             row[f"change ({part})"] = signed(mean, 2)
             row[f"95 % interval ({part})"] = ends(*between, 2)
-        p = []
-        for (*_, seed), run in runs.items():
-            pair = records.correct(run), records.correct(unchanged[seed])
-            p.append(statistics.mcnemar(*pair)[2])
-        row["McNemar's p"] = statistics.p_text(max(p))
+        pairs = ((run, unchanged[seed]) for (*_, seed), run in runs.items())
+        p = max(statistics.mcnemar(*map(records.correct, pair))[2] for pair in pairs)
+        row["McNemar's p"] = statistics.p_text(p)
     table = table_of(rows, corner, numbers=records.table).fillna(MISSING)
     return table.loc[:, (table != MISSING).any()]  # one seed has no interval
 
@@ -107,13 +105,12 @@ def steps_table(records: Records) -> pd.DataFrame:
         change = changes.loc[title].dropna()
         text = signed(change.mean(), 2) if len(change) else MISSING
         text += f" ± {change.std():.2f}" if len(change) > 1 else ""
-        rows[title] = _accuracies(percent.loc[title]) | {
-            f"change ({HELD_OUT})": text,
-            "seeds": len(runs),
-            "parameters": f"{runs.parameters.iloc[0]:,}",
-            "epochs": statistics.median_and_range(runs.epochs),
-            "minutes": f"{runs.epochs.median() * seconds[title] / 60:.1f}",
-        }
+        row = rows[title] = _accuracies(percent.loc[title])
+        row[f"change ({HELD_OUT})"] = text
+        row["seeds"] = len(runs)
+        row["parameters"] = f"{runs.parameters.iloc[0]:,}"
+        row["epochs"] = statistics.median_and_range(runs.epochs)
+        row["minutes"] = f"{runs.epochs.median() * seconds[title] / 60:.1f}"
     return table_of(rows, "step", numbers=records.table)
 
 
@@ -128,13 +125,11 @@ def final_table(lines: pd.DataFrame) -> pd.DataFrame:
     """
     rows = {}
     for line in lines.itertuples():
-        right = round(line.accuracy * line.images)
-        low, high = wilson_interval(right, line.images)
+        low, high = wilson_interval(round(line.accuracy * line.images), line.images)
         seed = "seed" if line.seed.isdigit() else "seeds"
-        rows[f"{line.kind}, {seed} {line.seed}"] = {
-            "test accuracy, %": f"{100 * line.accuracy:.2f}",
-            "95 % interval (images)": f"{low:.2f} to {high:.2f}",
-        }
+        row = rows[f"{line.kind}, {seed} {line.seed}"] = {}
+        row["test accuracy, %"] = f"{100 * line.accuracy:.2f}"
+        row["95 % interval (images)"] = f"{low:.2f} to {high:.2f}"
     return table_of(rows, "network", numbers=lines)
 
 
@@ -156,12 +151,10 @@ def ledger_table(ledger: pd.DataFrame) -> pd.DataFrame:
     """Return how many evaluations on test images there were, by their kind."""
     rows = {}
     for kind, lines in ledger.groupby("kind", sort=False):
+        row = rows[kind] = {"evaluations": len(lines)}
+        row["dates"] = " to ".join(dict.fromkeys([lines.date.min(), lines.date.max()]))
         percent = (100 * lines.accuracy).agg(["min", "max"]).map("{:.2f}".format)
-        rows[kind] = {
-            "evaluations": len(lines),
-            "dates": " to ".join(dict.fromkeys([lines.date.min(), lines.date.max()])),
-            "accuracy, %": " to ".join(percent.unique()),
-        }
+        row["accuracy, %"] = " to ".join(percent.unique())
     return table_of(rows, "evaluated", numbers=ledger)
 
 
@@ -278,11 +271,10 @@ def sizes_figure(records: Records) -> ReportFigure:
     numbers = numbers.sort_values([*sizes, "seed"])
     whole = numbers.images_seen == IMAGES_SEEN
     kinds = numbers.augmented.map({False: "not augmented", True: "augmented"})
-    figure = draw_series(
-        numbers[whole].assign(kind=kinds), "training_images", PERCENT, "kind", xscale="log",
-        xlabel="training images (a fifth of them for validation)",
-        ylabel=f"accuracy on {HELD_OUT}, %",
-    )  # fmt: skip
+    axes = {"xlabel": "training images (a fifth of them for validation)", "xscale": "log"}
+    axes["ylabel"] = f"accuracy on {HELD_OUT}, %"
+    drawn = numbers[whole].assign(kind=kinds)
+    figure = draw_series(drawn, "training_images", PERCENT, "kind", **axes)
     means = numbers.groupby([whole, "augmented", "training_images"])[PERCENT].mean()
     for augmented in (False, True):
         half = means[False, augmented]
@@ -331,8 +323,7 @@ def calibration_figure(tables: dict[str, pd.DataFrame], data_name: str) -> Repor
         errors.append(f"{model} {error}")
         figure, axis = style.panel(3.6)
         share, label = table.images / table.images.sum(), "share of the predictions"
-        width = table.to - table["from"]
-        axis.bar(table["from"], share, width, align="edge", color=PALE, label=label)
+        axis.bar(table["from"], share, 1 / BINS, align="edge", color=PALE, label=label)
         axis.plot([0, 1], [0, 1], color=GREY, ls="--", lw=1, label="perfect calibration")
         axis.vlines(table.confidence, low, high, color=BLUE, lw=1)
         axis.plot(table.confidence, table.accuracy, "o-", color=BLUE, ms=5, label="accuracy")

@@ -11,7 +11,7 @@ open question: https://github.com/rois-codh/kmnist/issues/17).
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import NamedTuple
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -33,30 +33,10 @@ SATURATED = 0.05
 IMAGES = 2000  # of the training split, on which saturation is measured
 POOLED = "pooled baseline"  # its name among the experiments
 POOLING, DISTANCES, ORIGINS = 2, 7, 8  # random numbers that no Stream of a run uses
-COMPARED = 1000  # images of each part whose distances are computed, to
-CHUNK = 4000  # training images at once
+COMPARED = 1000  # images of each part whose distances are computed
 
 
 # ---- errors --------------------------------------------------------------------------------------
-
-
-class ErrorAnalysis(NamedTuple):
-    """Predictions of networks of several seeds for the test images.
-
-    Attributes
-    ----------
-    matrices : list of ndarray, shape (classes, classes)
-        Confusion matrix of each seed.
-    most_confident : DataFrame
-        What :func:`most_confident_errors` gives, of the first seed.
-    confident_share : float
-        Share of the first seed's errors with a probability above 0.9,
-        in per cent.
-    """
-
-    matrices: list[np.ndarray]
-    most_confident: pd.DataFrame
-    confident_share: float
 
 
 def confusion_matrix(labels: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:
@@ -122,7 +102,7 @@ def most_confident_errors(probabilities: np.ndarray, data: Dataset) -> pd.DataFr
     return wrong.sort_values("confidence", ascending=False, kind="stable")
 
 
-def analyse_errors(runs: Iterable[TrainingResult], data: Dataset) -> ErrorAnalysis:
+def analyse_errors(runs: Iterable[TrainingResult], data: Dataset) -> SimpleNamespace:
     """Let the network of each run classify the test images, and analyse the errors.
 
     Parameters
@@ -130,13 +110,24 @@ def analyse_errors(runs: Iterable[TrainingResult], data: Dataset) -> ErrorAnalys
     runs : iterable of TrainingResult
         One per seed, at least one.
     data : Dataset
+
+    Returns
+    -------
+    SimpleNamespace
+        matrices : list of ndarray, shape (classes, classes)
+            Confusion matrix of each seed.
+        most_confident : DataFrame
+            What :func:`most_confident_errors` gives, of the first seed.
+        confident_share : float
+            Share of the first seed's errors with a probability above
+            0.9, in per cent.
     """
     probabilities = [run.model.predict_proba(data.test_images) for run in runs]
     labels, n = data.test_labels, len(data.class_names)
     matrices = [confusion_matrix(labels, p.argmax(axis=1), n) for p in probabilities]
     errors = most_confident_errors(probabilities[0], data)
     share = float(100 * (errors.confidence > CONFIDENT).sum() / max(len(errors), 1))
-    return ErrorAnalysis(matrices, errors, share)
+    return SimpleNamespace(matrices=matrices, most_confident=errors, confident_share=share)
 
 
 # ---- saturation ----------------------------------------------------------------------------------
@@ -165,9 +156,8 @@ def layer_table(model: MLP, x: np.ndarray, y: np.ndarray) -> pd.DataFrame:
     DataFrame
         A row per layer of weights, the first one first: layer
         (from 1); saturated_share, of all pairs of image and unit;
-        always_saturated_share, of the units, those saturated for
-        every image; gradient_norm, mean over images. The output layer
-        has no shares (NaN).
+        gradient_norm, mean over images. The output layer has no share
+        (NaN).
 
     Notes
     -----
@@ -184,27 +174,26 @@ def layer_table(model: MLP, x: np.ndarray, y: np.ndarray) -> pd.DataFrame:
     >>> identity, zeros = np.eye(2), np.zeros(2)
     >>> model = MLP.from_parameters("tanh", [identity, 0 * identity], [zeros, zeros])
     >>> layer_table(model, np.array([[0.0, 3.0], [1.0, 3.0]]), np.array([0, 1])).round(2)
-       layer  saturated_share  always_saturated_share  gradient_norm
-    0      1              0.5                     0.5           0.00
-    1      2              NaN                     NaN           0.79
+       layer  saturated_share  gradient_norm
+    0      1              0.5           0.00
+    1      2              NaN           0.79
     """
     x = standardised(model, model.checked_inputs(x))
     buffers = Buffers(model, len(x))
     # also leaves a and delta of each image in the buffers
     backpropagate(model, x, one_hot(y, model.layer_specs[-1]), buffers)
-    value, derivative = ACTIVATIONS[model.activation]
-    limit = SATURATED * derivative(value(np.array([0.0, 1.0]))).max()
+    f, z = ACTIVATIONS[model.activation], np.array([[0.0, 1.0]])
+    limit = SATURATED * f.slope(f.value(z), z).max()
     deltas = [*buffers.deltas, buffers.outputs[-1]]
     rows = []
     for layer, (a, delta) in enumerate(zip(buffers.inputs, deltas, strict=True), start=1):
         norms = np.linalg.norm(a, axis=1) * np.linalg.norm(delta, axis=1)
-        shares = np.nan, np.nan
+        share = np.nan
         if layer < len(deltas):
-            saturated = derivative(buffers.outputs[layer - 1]) < limit
-            shares = saturated.mean(), saturated.all(axis=0).mean()
-        rows.append((layer, *shares, norms.mean(dtype=float)))
-    columns = ["layer", "saturated_share", "always_saturated_share", "gradient_norm"]
-    return pd.DataFrame(rows, columns=columns)
+            outputs, z = buffers.outputs[layer - 1], buffers.weighted_inputs[layer - 1]
+            share = (f.slope(outputs, z) < limit).mean()
+        rows.append((layer, share, norms.mean(dtype=float)))
+    return pd.DataFrame(rows, columns=["layer", "saturated_share", "gradient_norm"])
 
 
 def saturation_by_seed(results: Results, data: Dataset) -> pd.DataFrame:
@@ -308,8 +297,7 @@ def pooled_comparison(published: Results, mixed: Results) -> pd.DataFrame:
 def nearest_distances(data: Dataset) -> dict[str, np.ndarray]:
     """Return distances of validation and test images to the nearest image of the training split.
 
-    Euclidean distance of the pixels as fractions of full ink, in
-    chunks of the training split by
+    Euclidean distance of the pixels as fractions of full ink, by
     ``|a - b|^2 = |a|^2 - 2 a.b + |b|^2``.
 
     Parameters
@@ -329,16 +317,15 @@ def nearest_distances(data: Dataset) -> dict[str, np.ndarray]:
         images.reshape(len(images), -1).astype(np.float32) / 255
         for images in (data.train_images, data.test_images)
     )
-    chosen = train[validation_rows[:COMPARED]], test[test_rows]
-    images = np.concatenate(chosen)
-    nearest = np.full(len(images), np.inf, np.float32)
-    for start in range(0, len(rows), CHUNK):
-        chunk = train[rows[start : start + CHUNK]]
-        partial = (chunk**2).sum(axis=1) - 2 * images @ chunk.T
-        np.minimum(nearest, partial.min(axis=1), out=nearest)
-    distances = np.sqrt(np.maximum(nearest + (images**2).sum(axis=1), 0))
-    validation, test = np.split(distances, [len(chosen[0])])
-    return {"validation": validation, "test": test}
+    chosen = {"validation": train[validation_rows[:COMPARED]], "test": test[test_rows]}
+    train, distances = train[rows], {}
+    squares = (train**2).sum(axis=1)
+    for part, images in chosen.items():
+        batches = np.array_split(images, 10)  # for the memory
+        nearest = [(squares - 2 * batch @ train.T).min(axis=1) for batch in batches]
+        squared = np.concatenate(nearest) + (images**2).sum(axis=1)
+        distances[part] = np.sqrt(np.maximum(squared, 0))
+    return distances
 
 
 def origin_auc(data: Dataset, seed: int = 0, control: bool = False) -> float:

@@ -103,8 +103,6 @@ def causes(claim: Claim, ablation: Mapping[str, Results]) -> list[dict[str, floa
     way = np.clip(mean, *ends) - mean
     found = []
     for name in (key[1:] for key in ablation if key[0] == "+"):
-        if f"-{name}" not in ablation:
-            continue
         added = values_of(claim, ablation[f"+{name}"], ablation["none"]) - ours
         removed = theirs - values_of(claim, ablation[f"-{name}"], ablation["all"])
         changes = interval(added.dropna())

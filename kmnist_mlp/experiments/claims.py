@@ -241,8 +241,7 @@ def judge(
             values = values_of(claim, results)
             if values is None:
                 continue
-            kind = statistics.prediction_interval if claim.one_run else statistics.interval
-            mean, low, high = kind(values)
+            mean, low, high = statistics.interval(values, claim.one_run)
             p = min(statistics.p_value(values, *ends, claim.one_run) for ends in claim.ranges)
         lowest = min(a for a, _ in claim.ranges)
         highest = max(b for _, b in claim.ranges)
@@ -252,10 +251,9 @@ def judge(
         if note:
             found, p = "undecided", np.nan
         elif low == high and mean in (lowest, highest):
-            names = filter(None, (claim.experiment, claim.minus))
-            both = [results.values(claim.quantity, name) for name in names]
             note, p = "equal in every seed", np.nan
-            if is_accuracy and all((each == 100).all() for each in both):
+            reached = results.values(claim.quantity, claim.experiment)
+            if is_accuracy and (reached == 100).all():
                 note += ": both at 100 %, a ceiling"
         elif found == "undecided" and is_accuracy and claim.minus:
             p_equivalent = statistics.equivalence_p(values, NO_DIFFERENCE)

@@ -100,10 +100,8 @@ def activate(z: Array, activation: str, names: frozenset[str] = frozenset()) -> 
         return a, a * (1 - a)
     if activation == "ReLU":
         return (np.clip(z, 0, 200), z >= 0) if clips else (np.maximum(z, 0), z > 0)
-    if "scaled tanh" in names:
-        return scaled_tanh(z), 1 - np.tanh(z) ** 2
     a = np.tanh(z)
-    return a, 1 - a**2
+    return (scaled_tanh(z) if "scaled tanh" in names else a), 1 - a**2
 
 
 def forward(model: MLP, x: Array, names: frozenset[str]) -> tuple[Arrays, Arrays, Array]:
@@ -214,8 +212,7 @@ def train_as_published(
     for images in (split.validation, test_images):
         mean, std = split.mean, split.std
         if "own statistics" in names:
-            rows = np.arange(len(images))
-            mean, std = pixel_statistics(images, rows, config.standardisation)
+            mean, std = pixel_statistics(images, np.arange(len(images)))
         x_other = images.astype(dtype)
         others.append(standardise(x_other, mean.astype(dtype), std.astype(dtype)))
 

@@ -125,9 +125,9 @@ def published_plan() -> dict[tuple, Config]:
 def train_published(key: tuple, config: Config, data: Dataset) -> TrainingResult:
     """Train one planned run of the published code."""
     every, alone = {*DEVIATIONS}, {key[1][1:]}
-    names = {"none": set(), "all": every, "+": alone, "-": every - alone}
-    kind = key[1] if key[1] in names else key[1][0]
-    return train_as_published(config, data, names[kind])
+    # by the first character of "none", "all", "+name" and "-name"
+    names = {"n": set(), "a": every, "+": alone, "-": every - alone}
+    return train_as_published(config, data, names[key[1][0]])
 
 
 def keep_published(key: tuple, run: TrainingResult) -> str:

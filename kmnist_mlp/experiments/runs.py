@@ -7,8 +7,9 @@ import os
 import sys
 import threading
 import time
+import timeit
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, CancelledError
 from contextlib import closing
 from dataclasses import dataclass, fields
@@ -17,7 +18,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.backend.process import LokyProcess
 from joblib.parallel import get_active_backend
@@ -25,15 +26,17 @@ from tqdm.auto import tqdm
 
 from kmnist_mlp.activations import ACTIVATIONS
 from kmnist_mlp.callbacks.checkpoint import Checkpoint
-from kmnist_mlp.callbacks.live import someone_looks
+from kmnist_mlp.callbacks.live import clock, in_notebook, someone_looks
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset, split_rows
 from kmnist_mlp.datasets.kmnist import load_kmnist
 from kmnist_mlp.experiments.paper import EXPERIMENTS
 from kmnist_mlp.experiments.store import ResultCache, environment, quantities_of
+from kmnist_mlp.network import MLP
 from kmnist_mlp.results import Progress, TrainingResult
 from kmnist_mlp.support.checks import float_type, instance, layers_for, short, whole_number
 from kmnist_mlp.support.console import tell
+from kmnist_mlp.support.threads import one_blas_thread
 from kmnist_mlp.training import train
 
 OPTIONS = [field.name for field in fields(Config) if field.name != "seed"]
@@ -49,6 +52,15 @@ def default_seeds() -> list[int]:
     if not text.isdecimal() or int(text) < 1:
         raise ValueError(f"KMNIST_MLP_SEEDS must be a number of seeds >= 1; got {text!r}")
     return list(range(int(text)))
+
+
+class Interrupted(KeyboardInterrupt, *(() if hasattr(sys, "ps1") else (SystemExit,))):
+    """Ends a call in one line: in a notebook, and in a script, which ends as after SystemExit."""
+
+    code = property(str)  # what Python prints after SystemExit
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,7 +233,8 @@ def run(
     Parameters
     ----------
     configs : Config, str, several of them, or a dict of name to Config or str
-        What to run; a text is the name of an experiment of the paper.
+        What to run; a text is the name of an experiment of the paper,
+        with as many inputs and outputs as the data has.
         A configuration without a name is named "run 1", "run 2", ...
     seeds : iterable of int
         Replace those of the configurations; by default those of the
@@ -249,6 +262,9 @@ def run(
     ValueError
         For an unknown name, an empty list, or a configuration that
         does not fit the data; before anything is trained.
+    KeyboardInterrupt
+        After Ctrl-C; a notebook and a script say in one line how many
+        runs are finished.
 
     Notes
     -----
@@ -279,18 +295,32 @@ def run(
         raise ValueError("nothing to run: give at least one configuration and one seed")
     dtype = float_type(dtype)
     data = load_kmnist() if data is None else instance("data", data, Dataset)
-    for config in named.values():  # before the first of them trains for hours
-        layers_for(config.layer_specs, data.train_images[0].size, len(data.class_names))
+    inputs, outputs = data.train_images[0].size, len(data.class_names)
+    for name, config in named.items():  # before the first of them trains for hours
+        if config is EXPERIMENTS.get(name):  # as it is on images such as these
+            layers = (inputs, *config.layer_specs[1:-1], outputs)
+            named[name] = config = config.replace(layer_specs=layers)
+        layers_for(config.layer_specs, inputs, outputs)
         split_rows(len(data.train_images), config)
     wanted = {(name, n): config.replace(seed=n) for name, config in named.items() for n in seeds}
     store = ResultCache(data) if cache and dtype == np.float32 else None
     known = {key: store.get(config) if store else None for key, config in wanted.items()}
     missing = {key: config for key, config in wanted.items() if known[key] is None}
-    with closing(train_all(missing, data, n_jobs, partial(train_one, dtype=dtype))) as trained:
-        for key, result, here in trained:
-            known[key] = result
-            if store and here:
-                store.put(result)
+    if missing and someone_looks():
+        names = ", ".join(dict.fromkeys(name for name, _ in missing))
+        limit = clock(longest(missing.values(), data, n_jobs))
+        text = f"Training {len(missing)} networks, at most about {limit}: {names}"
+        tell(text, None if in_notebook() else sys.stderr)
+    trained = train_all(missing, data, n_jobs, partial(train_one, dtype=dtype))
+    try:
+        with closing(trained):
+            for key, result, here in trained:
+                known[key] = result
+                if store and here:
+                    store.put(result)
+    except KeyboardInterrupt:
+        done = f"{sum(known[key] is not None for key in missing)} of {len(missing)} networks"
+        raise Interrupted(f"Interrupted: {done} are trained{' and kept' * bool(store)}.") from None
     rows = [_row(key, result, key not in missing) for key, result in known.items()]
     return Results(known, pd.DataFrame(rows), data.name)
 
@@ -356,6 +386,21 @@ def cost(config: Config) -> float:
     return weights * (1 - config.validation_fraction) * config.epochs
 
 
+def longest(configs: Collection[Config], data: Dataset, n_jobs: int) -> float:
+    """Return about how many seconds runs take if none stops early, from the pace of one gradient.
+
+    A gradient takes two thirds of the time: the rest is taken by
+    mini-batches, steps and curves.
+    """
+    slowest = max(configs, key=cost)
+    model, x = MLP(slowest.layer_specs, slowest.activation), np.zeros((128, slowest.layer_specs[0]))
+    with one_blas_thread():
+        times = timeit.repeat(lambda: model.gradients(x, [0] * len(x)), number=1, repeat=5)
+    pace = 1.5 * min(times) / len(x) / model.parameters.size
+    work = sum(map(cost, configs)) * len(data.train_images)
+    return pace * work / min(len(configs), effective_n_jobs(n_jobs))
+
+
 def train_all(
     todo: Mapping[Any, Config], data: Dataset, n_jobs: int, job: Job
 ) -> Iterator[tuple[Any, Any, bool]]:
@@ -384,7 +429,8 @@ def train_all(
     left = dict(sorted(todo.items(), key=lambda item: -cost(item[1])))
     parts = [getattr(data, field.name) for field in fields(data)]
     # a worker does not know the activations of a notebook
-    activations, ours = dict(ACTIVATIONS), environment()
+    activations = {c.activation: ACTIVATIONS[c.activation] for c in left.values()}
+    ours = environment()
     bar = tqdm(
         total=sum(map(cost, left.values())),  # as runs differ much in duration
         desc=f"training {len(todo)} networks",

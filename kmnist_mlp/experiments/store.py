@@ -233,20 +233,21 @@ class Table:
 
 def in_sources(name: str) -> bool:
     """Whether an activation is defined in activations.py, which :func:`source_hash` covers."""
-    return all(getattr(f, "__module__", "") == Activation.__module__ for f in ACTIVATIONS[name])
+    functions = ACTIVATIONS[name].value, ACTIVATIONS[name].derivative
+    return all(getattr(f, "__module__", "") == Activation.__module__ for f in functions)
 
 
 def environment() -> tuple[str, ...]:
     """Return what decides a result besides configuration and data: sources, NumPy, BLAS."""
     # The sources as they were loaded: as they are now only where a
     # notebook reloads a change.
-    reloaded = "IPython.extensions.autoreload" in sys.modules
-    stamps = (path.stat().st_mtime_ns for path in PACKAGE.rglob("*.py") if reloaded)
-    return _environment(tuple(stamps))
+    if "IPython.extensions.autoreload" in sys.modules:
+        _environment.cache_clear()
+    return _environment()
 
 
-@lru_cache(maxsize=1)
-def _environment(stamps: tuple[int, ...]) -> tuple[str, ...]:
+@lru_cache
+def _environment() -> tuple[str, ...]:
     return (source_hash(), np.__version__, *sorted(blas_libraries()))
 
 
