@@ -13,12 +13,15 @@ from shown import ends, lines, points, texts, ticks
 from small_runs import SMALL_RUNS, judged_twice
 
 from kmnist_mlp import Config, figures, run
-from kmnist_mlp.beyond import evaluation, protocol, records, trials
+from kmnist_mlp.beyond import protocol, records, trials
+from kmnist_mlp.beyond.evaluation import calibration_table
 from kmnist_mlp.data import CLASS_NAMES
 from kmnist_mlp.experiments import sweep
+from kmnist_mlp.experiments.analysis import most_confident_errors
 from kmnist_mlp.experiments.claims import Claim
 from kmnist_mlp.experiments.paper import paper_curves
 from kmnist_mlp.experiments.paper_gradients import differences_by_epsilon
+from kmnist_mlp.figures import concepts
 from kmnist_mlp.figures.comparison import FAR, VERDICT_STYLES
 from kmnist_mlp.figures.report_figure import report_figure, title
 from kmnist_mlp.figures.style import picture, png
@@ -29,6 +32,8 @@ RNG = np.random.default_rng(0)
 COUNTS = RNG.integers(1, 50, (10, 10)) + np.diag(RNG.integers(50, 99, 10))
 PARTS, KINDS = ("training", "validation"), [("loss", 1), ("accuracy", 100)]
 PATHS = {"L2": ["baseline", "l2_0.2"], "L1": ["baseline"]}
+LINES = {"rising": pd.DataFrame({"b": [1.0, 2.0], "off": [True, False]}).rename_axis("x")}
+P = RNG.dirichlet(np.full(10, 0.2), 100)  # has nothing to do with the labels
 DISTANCES = {"validation": RNG.uniform(1, 8, 50), "test": RNG.uniform(2, 9, 40)}
 
 
@@ -74,18 +79,6 @@ def changed_sweep():
     return runs
 
 
-def errors_of(data):
-    labels, confidences = data.test_labels, np.linspace(1, 0.5, 9)
-    columns = {"label": labels[:9], "prediction": labels[1:10], "confidence": confidences}
-    return pd.DataFrame(columns)
-
-
-def calibrated(data):
-    """Return the calibration of probabilities that have nothing to do with the labels."""
-    p = RNG.dirichlet(np.full(10, 0.2), len(data.test_labels))
-    return {"one": evaluation.calibration_table(p, data.test_labels)}
-
-
 OF_SEEDS = {  # arguments of each figure, of results and a data set
     figures.learning_curves: lambda r, d: [r, "baseline"],
     figures.overlay: lambda r, d: [r, ["baseline", "l2_0.2", "mine"], "validation_loss"],
@@ -99,12 +92,14 @@ OF_SEEDS = {  # arguments of each figure, of results and a data set
 }
 ALL = OF_SEEDS | {
     figures.example_images: lambda r, d: [d],
+    concepts.predictions: lambda r, d: [d, np.roll(d.test_labels, 1)],
+    concepts.line_panels: lambda r, d: [LINES, "a", "It rises.", d.name],
     figures.confusion_matrix: lambda r, d: [COUNTS, d],
-    figures.most_confident_errors: lambda r, d: [errors_of(d), d],
+    figures.most_confident_errors: lambda r, d: [most_confident_errors(P, d), d],
     figures.distance_histogram: lambda r, d: [DISTANCES, d.name],
     figures.difference_by_epsilon: lambda r, d: [differences_by_epsilon(d), d.name],
     trials.augmentation_figure: lambda r, d: [d],
-    trials.calibration_figure: lambda r, d: [calibrated(d), d.name],
+    trials.calibration_figure: lambda r, d: [{"one": calibration_table(P, d.test_labels)}, d.name],
 }
 KEPT = {  # measured on KMNIST, on whatever data a notebook runs
     figures.heat_maps: lambda r, d: [changed_sweep(), "validation_accuracy"],
@@ -112,11 +107,6 @@ KEPT = {  # measured on KMNIST, on whatever data a notebook runs
 }
 for kind in ("steps", "changes", "ranking", "strength", "sizes"):
     KEPT[getattr(trials, f"{kind}_figure")] = lambda r, d: [records.Records()]
-# what the table of a figure has of its points, a row for each: x and y
-POINTS = {
-    figures.accuracy_by_parameters: lambda n: (n.parameters, n.test_accuracy_percent),
-    trials.robustness_figure: lambda n: (n.severity, 100 * n.accuracy),
-}
 
 
 # ---- every figure --------------------------------------------------------------------------------
@@ -141,11 +131,6 @@ def test_a_figure_draws_finite_numbers_of_its_table(make, small_results, kana):
         for axis in panel.axes if is_chart else ():
             assert axis.get_xlabel() and axis.has_data()
             assert not np.isinf(points(axis.lines)).any()
-    if make in POINTS:
-        expected = np.transpose(POINTS[make](figure.numbers))
-        expected = expected[np.isfinite(expected).all(axis=1)]
-        found = np.concatenate([points(panel.axes[0].lines) for panel in figure.panels])
-        assert np.isclose(expected[:, np.newaxis], found).all(axis=2).any(axis=1).all()
     name = "stand-in data, pooled"
     marked = make(*arguments(replace(small_results, data_name=name), replace(kana, name=name)))
     marks = [panel.get_supxlabel().startswith("STAND-IN") for panel in marked.panels]
@@ -178,8 +163,7 @@ def test_charts_are_svg_with_text_the_same_every_time(small_results, kana):
 
 
 @pytest.mark.parametrize(
-    ("name", "papers"),
-    [("baseline", [3, 4]), ("two_hidden_layers", [21, 22]), ("mine", [])],
+    ("name", "papers"), [("baseline", [3, 4]), ("two_hidden_layers", [21, 22]), ("mine", [])]
 )
 def test_learning_curves_are_mean_and_spread(small_results, name, papers):
     runs, figure = small_results.of(name), figures.learning_curves(small_results, name)
@@ -257,6 +241,23 @@ def test_an_overlay_needs_no_colour(small_results):
             if shared and factor == 100:
                 best = f"{title(name)} {mean.max():.1f} % (epoch {mean.argmax() + 1})"
                 assert best in figure.finding
+
+
+def test_a_column_of_numbers_is_a_line_and_one_of_bools_shades_the_ground():
+    (axis,) = concepts.line_panels(LINES, "a", "It rises.").panels[0].axes
+    close(points(axis.lines), [(0, 1), (1, 2)])
+    assert [x for x, *_ in ends(axis.collections[0])] == [0]
+
+
+def test_the_caption_of_an_error_has_both_classes_and_a_frame_below(kana):
+    predicted = np.where(np.arange(100) % 7, kana.test_labels, (kana.test_labels + 1) % 10)
+    (axis,) = (figure := concepts.predictions(kana, predicted)).panels[0].axes
+    names, captions = np.array(kana.class_names), texts(axis)
+    pairs = zip(names[kana.test_labels], names[predicted], strict=True)
+    expected = [a if a == b else f"{a} → {b}" for a, b in pairs][:40]
+    assert [*captions.values()] == expected and figure.finding.startswith("34 of the first 40 ")
+    frames = [(frame.get_center()[0], frame.get_y() - 1) for frame in axis.patches]
+    assert frames == [place for place, text in captions.items() if "→" in text]
 
 
 # ---- comparison ----------------------------------------------------------------------------------
@@ -355,12 +356,12 @@ def test_contributions_and_the_rest_add_up(small_results):
     levels = first.mean() + np.cumsum([0, *changes])
     bars = [(bar.get_x(), bar.get_width()) for bar in axis.patches]
     close(bars, np.transpose([levels[:-1], changes]))
-    black = np.concatenate(axis.collections[1].get_segments())
+    black = np.concatenate([line.get_segments()[0] for line in axis.collections[1:-1]])
     close(black, pairs_at(np.transpose(levels[:-1] + limits), [1, 2, 3]))
-    close(at(axis, marker="D"), [(levels[0], 0), (last.mean(), 4)])
-    written = [*texts(axis).values()]
-    assert written[:3] == [signed(change, 2) for change in changes]
-    assert written[3:] == [f"{level:.1f} %" for level in levels[::3]]
+    close(at(axis, marker="o"), [(levels[0], 0), (last.mean(), 4)])
+    start, *written, end = texts(axis).values()
+    assert written == [signed(change, 2) for change in changes]
+    assert [start, end] == [f"{level:.1f} %" for level in levels[::3]]
     labels = list(ticks(axis, "y").values())
     assert labels[::2] == ["linear softmax", "+ L2 penalty 0.2", "mine"]
     whole, alone = signed(sum(changes), 1), signed(sum(changes[:2]), 1)
@@ -396,9 +397,9 @@ def test_accuracy_is_drawn_at_the_number_of_parameters(small_results):
     sizes = {"36-5-5-10": 37 * 5 + 6 * 5 + 6 * 10, "36-10": 37 * 10}
     names = ["two_hidden_layers", "linear"]
     figure = figures.accuracy_by_parameters(small_results, names)
-    (axis,) = figure.panels[0].axes
-    means = accuracies(small_results, names).mean(axis=1)
+    (axis,), means = figure.panels[0].axes, accuracies(small_results, names).mean(axis=1)
     close(at(axis, marker="o"), np.transpose([[*sizes.values()], means]))
+    close(figure.numbers.groupby("parameters").test_accuracy_percent.mean(), means)
     assert {text.get_text(): text.xy[0] for text in axis.texts} == sizes
     boxes = [text.get_window_extent() for text in axis.texts]
     assert not boxes[0].overlaps(boxes[1])

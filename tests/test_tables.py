@@ -64,9 +64,8 @@ def test_the_comparison_puts_the_papers_numbers_beside_ours(small_results):
         "test loss": spread(loss, 4),
         "validation accuracy, %": spread(100 * runs.validation_accuracy, 2),
     }
-    for column, epochs in zip(
-        table.columns[7:], (runs.best_epoch, runs.stopped_epoch), strict=True
-    ):
+    shown = zip(table.columns[7:], (runs.best_epoch, runs.stopped_epoch), strict=True)
+    for column, epochs in shown:
         ours[column] = f"{epochs.median():g} ({epochs.min()}–{epochs.max()})"
     assert row.to_dict() == papers | ours
     assert [*table][1:6:4] == ["paper, %", "loss difference"], "beside ours"
@@ -206,6 +205,16 @@ def test_the_scoreboard_shows_every_claim_that_was_judged(small_results, checks)
     board = tables.scoreboard(single)
     assert "verdict (code, KMNIST)" in board
     assert (board["95 % interval"] == "one seed: unknown").all()
+
+
+def test_fluctuation_is_in_per_cent_and_no_difference_is_called_so(small_results):
+    row = judged_twice(small_results).iloc[:1].assign(our_threshold=False, low=0.05, high=np.inf)
+    shown = tables.scoreboard(row.assign(quantity="late_fluctuation", minus="", mean=0.081))
+    assert (shown.ours.item(), shown.claimed.item()) == ("8.10 %", "at least 5 %")
+    none = row.assign(mean=0.0, interval_low=0.0, interval_high=0.0)
+    for minus in ("linear", ""):
+        shown = tables.scoreboard(none.assign(minus=minus))
+        assert (shown.ours.item() == "no difference") == bool(minus)
 
 
 def test_verdicts_are_counted_by_kind_in_both_readings():

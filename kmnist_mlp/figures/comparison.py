@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Iterable, Mapping
 from itertools import chain, product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,8 +16,8 @@ from kmnist_mlp.experiments.claims import rounding_limits
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures.report_figure import ReportFigure, report_figure, title
-from kmnist_mlp.figures.style import draw_means, heat_map, legend_above, panel
-from kmnist_mlp.support.colours import BAND, BLUE, GREEN, GREY, ORANGE, RED, RULE
+from kmnist_mlp.figures.style import draw_means, heat_map, legend_above, panel, panel_of_texts
+from kmnist_mlp.support.colours import BAND, BLUE, GREEN, GREY, ORANGE, RED, SKY
 from kmnist_mlp.support.statistics import interval, prediction_interval, signed, typeset
 
 # points below the median: such an accuracy is written at the edge,
@@ -63,8 +64,7 @@ def against_paper(results: Results, names: str | Iterable[str] | None = None) ->
     axis.set_xlabel("test accuracy, %")
     legend_above(axis)
     finding = f"Test accuracy lies between {means.min():.1f} % and {means.max():.1f} %."
-    shown = {"results": results, "names": names, "quantities": ["test_accuracy"]}
-    return report_figure([figure], numbers, finding, **shown)
+    return report_figure([figure], numbers, finding, results, names, ["test_accuracy"])
 
 
 def difference_to_paper(results: Results) -> ReportFigure:
@@ -99,7 +99,7 @@ def difference_to_paper(results: Results) -> ReportFigure:
         axis.set(xlabel=f"ours − paper, {UNITS[quantity]}", title=heading)
         legend_above(axis)
         panels.append(figure)
-    return report_figure(panels, numbers, results=results, names=names, quantities=UNITS)
+    return report_figure(panels, numbers, "", results, names, UNITS)
 
 
 def _panel_of_rows(labels: Iterable[str]) -> tuple[Figure, Axes]:
@@ -125,40 +125,82 @@ def contributions(results: Results, start: str, changes: Iterable[str], end: str
     Each of ``changes`` is measured alone, against ``start`` with the
     same seed. The changes are stacked as if they added up; what is
     then missing or left over to the measured ``end`` is drawn as the
-    rest. Black: 95 % intervals. The numbers are a row per seed: test
-    accuracy at start and end in per cent, changes and rest in points.
+    rest. The numbers are a row per seed: test accuracy at start and end
+    in per cent, changes and rest in points.
     """
     names = [start, *changes, end]
     values = {name: results.values("test_accuracy", name) for name in names}
     first, last = values[start], values[end]
     gains = {f"+ {title(name)}": values[name] - first for name in names[1:-1]}
     rest = last - first - sum(gains.values())
-    gains[f"rest: overlap, and what only the {title(end)} has"] = rest
+    label = f"rest: overlap, and what only the {title(end)} has"
+    gains[label] = rest
     numbers = pd.DataFrame({title(start): first, **gains, title(end): last})
-    means, low, high = np.transpose([interval(points) for points in gains.values()])
-    levels = first.mean() + np.cumsum([0, *means])
-    rows = np.arange(1, len(gains) + 1)
-    colours = [BLUE] * (len(gains) - 1) + [ORANGE]
-    figure, axis = _panel_of_rows(numbers)
-    axis.vlines(levels, [0, *rows], [*rows, rows[-1] + 1], color=RULE, lw=1, zorder=1)
-    before = levels[:-1]
-    axis.barh(rows, means, left=before, height=0.5, color=colours)
-    axis.hlines(rows, before + low, before + high, color="black", lw=1.2, zorder=4)
-    right = before + np.fmax(np.fmax(high, means), 0) + 0.12
-    for row, mean, place in zip(rows, means, right, strict=True):
-        axis.text(place, row, signed(mean, 2), va="center")
-    for row, level in ((0, levels[0]), (rows[-1] + 1, levels[-1])):
-        axis.plot(level, row, "D", color=GREEN, ms=8)
-        axis.text(level, row - 0.38, f"{level:.1f} %", ha="center")
-    axis.set_ylim(len(rows) + 1.5, -0.8)
-    # a bar would end the axis, and cut the diamond in two
-    axis.use_sticky_edges = False
-    axis.margins(x=0.2)
+    steps = stacked(title(start), first, gains, title(end), last)
+    figure, axis = panel(3.9)
+    draw_steps(axis, steps, "{:.1f} %".format, 2, {label: ORANGE})
     axis.set_xlabel("test accuracy, %")
-    alone, whole = (signed(change, 1) for change in levels[-2:] - levels[0])
+    change = last.mean() - first.mean()
+    alone, whole = (signed(points, 1) for points in (change - rest.mean(), change))
     finding = f"Test accuracy changes by {whole} points; alone, the changes add up to {alone}."
-    shown = {"results": results, "names": names, "quantities": ["test_accuracy"]}
-    return report_figure([figure], numbers.reset_index(names="seed"), finding, **shown)
+    numbers = numbers.reset_index(names="seed")
+    return report_figure([figure], numbers, finding, results, names, ["test_accuracy"])
+
+
+def stacked(
+    start: str, first: pd.Series, changes: Mapping[str, pd.Series], end: str, last: pd.Series
+) -> pd.DataFrame:
+    """Return two levels, and the changes between them, one on the other.
+
+    Returns
+    -------
+    DataFrame
+        Columns step, start (where a change begins; NaN for a level),
+        value (of a level, or the change), low and high. What was not
+        measured is NaN.
+    """
+    rows, at = [(start, np.nan, *interval(first))], first.mean()
+    for step, change in changes.items():
+        rows.append((step, at, *interval(change)))
+        at += np.nan_to_num(change.mean())
+    rows.append((end, np.nan, *interval(last)))
+    return pd.DataFrame(rows, columns=["step", "start", "value", "low", "high"])
+
+
+def draw_steps(
+    axis: Axes, steps: pd.DataFrame, level: Any, digits: int, colours: Mapping[str, str]
+) -> None:
+    """Draw levels as marks and changes as bars, each with its interval and value.
+
+    Parameters
+    ----------
+    axis : Axes
+    steps : DataFrame
+        As :func:`stacked` gives it.
+    level : callable
+        Returns the value of a level as text.
+    digits : int
+        Of the changes.
+    colours : dict of str to str
+        Of steps, if not blue.
+    """
+    beside = {"transform": axis.get_yaxis_transform(), "va": "center", "fontsize": 8}
+    for place, row in enumerate(steps.itertuples()):
+        if np.isnan(row.start):
+            colour, text = colours.get(row.step, BLUE), level(row.value)
+            axis.axvline(row.value, color=colour, lw=0.8, ls=":", zorder=0)
+            axis.plot(row.value, place, "o" if colour == BLUE else "s", color=colour)
+        else:
+            text = "" if np.isnan(row.value) else signed(row.value, digits)
+            axis.barh(place, row.value, 0.62, row.start, color=colours.get(row.step, SKY))
+        between = np.nan_to_num(row.start) + np.array([row.low, row.high])
+        axis.hlines(place, *between, color="black", lw=1.2)
+        axis.text(1.02, place, text, **beside)
+    labels = [textwrap.fill(step, 24) for step in steps.step]
+    axis.set_yticks(range(len(labels)), labels, fontsize=8.5)
+    axis.set_ylim(len(labels) - 0.5, -0.5)
+    axis.grid(visible=False)
+    axis.locator_params(axis="x", nbins=4)
 
 
 def scoreboard_figure(judged: pd.DataFrame) -> ReportFigure:
@@ -189,7 +231,7 @@ def scoreboard_figure(judged: pd.DataFrame) -> ReportFigure:
     panels = [_draw_claims(rows, heading) for heading, rows in sections]
     verdicts = numbers.verdict.value_counts()
     counts = ", ".join(f"{n} {verdict}" for verdict, n in verdicts.items())
-    finding = f"{len(numbers)} claims with an interval over seeds: {counts}."
+    finding = f"{len(numbers)} claims with an interval over seeds: {counts or 'one seed has none'}."
     data_name = judged.attrs.get("data_name", "")
     return report_figure(panels, numbers, finding, data_name=data_name)
 
@@ -197,11 +239,8 @@ def scoreboard_figure(judged: pd.DataFrame) -> ReportFigure:
 def _draw_claims(numbers: pd.DataFrame, heading: str) -> Figure:
     """Draw each claim's text and below it the interval; vertical places are inches."""
     claims = numbers.number.astype(str) + "  " + numbers.claim
-    texts = [textwrap.fill(claim, 54) for claim in claims.str.replace(" %", "\u00a0%")]
-    heights = 0.17 * np.array([text.count("\n") for text in texts]) + 0.47
-    bottoms = np.cumsum(heights)
+    figure, axis, bottoms = panel_of_texts(claims, 0.47, -LIMIT - 1)
     places = bottoms - 0.18
-    figure, axis = panel(heights.sum() + 1.6)
     axis.barh(places, LIMIT + 1, 0.16, color=BAND, zorder=0)
     axis.vlines(0 * places, places - 0.08, places + 0.08, color="black", lw=1)
     for verdict, (marker, colour) in VERDICT_STYLES.items():
@@ -219,14 +258,9 @@ def _draw_claims(numbers: pd.DataFrame, heading: str) -> Figure:
         if row.verdict_code:
             marker, colour = VERDICT_STYLES[row.verdict_code]
             axis.plot(LIMIT + 2.5, place, marker, color=colour, ms=5.5)
-    for text, top in zip(texts, bottoms - heights, strict=True):
-        axis.text(-LIMIT - 1, top, text, va="top")
     label = "outside   |   inside the claimed range\n(unit: half our 95 % interval)"
-    axis.set(xlabel=label, yticks=[], title=heading)
+    axis.set(xlabel=label, title=heading, xlim=(-LIMIT - 1, LIMIT + 4))
     axis.set_xticks(np.linspace(-LIMIT, LIMIT, 5))
-    axis.set(xlim=(-LIMIT - 1, LIMIT + 4), ylim=(bottoms[-1], -0.1))
-    axis.spines["left"].set_visible(False)
-    axis.grid(visible=False)
     axis.set_title("as coded", loc="right", weight="normal", fontsize=10)
     legend_above(axis)
     return figure
@@ -265,8 +299,7 @@ def accuracy_by_penalty(results: Results, paths: Mapping[str, Iterable[str]]) ->
         best.append(f"{kind}, λ = {mean.idxmax()} ({mean.max():.1f} %)")
     names = dict.fromkeys(chain(*paths.values()))
     finding = f"Test accuracy is highest with {' and '.join(best)}."
-    shown = {"results": results, "names": names, "quantities": colours}
-    return report_figure(panels, numbers, finding, **shown)
+    return report_figure(panels, numbers, finding, results, names, colours)
 
 
 def accuracy_by_parameters(results: Results, names: str | Iterable[str]) -> ReportFigure:
@@ -299,8 +332,7 @@ def accuracy_by_parameters(results: Results, names: str | Iterable[str]) -> Repo
     size, layers = means.idxmax()
     best = f"{means.max():.1f} %, {size:,} parameters"
     finding = f"Test accuracy is highest with {layers} ({best})."
-    shown = {"results": results, "names": names, "quantities": ["test_accuracy"]}
-    return report_figure([figure], numbers, finding, **shown)
+    return report_figure([figure], numbers, finding, results, names, ["test_accuracy"])
 
 
 def heat_maps(sweep: pd.DataFrame, quantity: str) -> ReportFigure:

@@ -78,8 +78,7 @@ def learning_curves(results: Results, name: str) -> ReportFigure:
         panels.append(_draw_curves(percent, heading, kind, label, *epochs))
     finding = FINDINGS["curves"].format(percent.test_accuracy.mean(), *epochs)
     quantities = [*CURVES, *AT_KEPT_EPOCH, "generalisation_gap"]
-    shown = {"results": results, "names": [name], "quantities": quantities}
-    return report_figure(panels, numbers, finding, **shown)
+    return report_figure(panels, numbers, finding, results, [name], quantities)
 
 
 def _draw_curves(
@@ -144,8 +143,7 @@ def overlay(results: Results, names: str | Iterable[str], *quantities: str) -> R
         panels.append(figure)
     extreme = "Highest" if is_accuracy else "Lowest"
     finding = f"{extreme} mean {label}: {', '.join(best)}." if best else ""
-    shown = {"results": results, "names": names, "quantities": quantities}
-    return report_figure(panels, numbers, finding, **shown)
+    return report_figure(panels, numbers, finding, results, names, quantities)
 
 
 def _draw_seeds_and_mean(

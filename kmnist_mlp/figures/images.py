@@ -9,12 +9,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures.report_figure import ReportFigure, report_figure, title
 from kmnist_mlp.figures.style import PANEL, heat_map, legend_above, panel
-from kmnist_mlp.support.colours import GREEN, GREY, ON_PALE, ORANGE
+from kmnist_mlp.support.colours import GREEN, GREY, ON_PALE, ORANGE, RED
 from kmnist_mlp.support.statistics import in_percent
 
 GAP = 2  # pixels between images
@@ -28,6 +29,7 @@ def image_grid(
     columns: Sequence[str] = (),
     captions: Sequence[str] = (),
     signed: bool = False,
+    framed: Iterable[int] = (),
 ) -> Figure:
     """Draw images in rows and columns, dark ink on white.
 
@@ -44,13 +46,15 @@ def image_grid(
         One above each image.
     signed : bool
         Whether values are between -1 and 1: blue and red.
+    framed : iterable of int
+        Which images stand out by a red frame.
     """
     above = 9 * (len(captions) > 0)
     blank = max(-len(images) % across, across * (len(images) == 0))
     gaps = ((0, blank), (above, GAP), (0, GAP))
-    framed = np.pad(images.astype(float), gaps, constant_values=np.nan)
-    _, height, wide = framed.shape
-    canvas = framed.reshape(-1, across, height, wide).swapaxes(1, 2)
+    padded = np.pad(images.astype(float), gaps, constant_values=np.nan)
+    _, height, wide = padded.shape
+    canvas = padded.reshape(-1, across, height, wide).swapaxes(1, 2)
     canvas = canvas.reshape(-1, across * wide)
     figure, axis = panel(0.5 + 0.9 * PANEL * len(canvas) / (across * wide))
     cmap, least, most = ("RdBu_r", -1, 1) if signed else ("gray_r", 0, 255)
@@ -61,6 +65,10 @@ def image_grid(
     for place, text in enumerate(captions):
         y, x = np.multiply(divmod(place, across), (height, wide))
         axis.text(x + wide / 2 - 1, y + above - 2, text, ha="center", fontsize=9)
+    for place in framed:
+        y, x = np.multiply(divmod(place, across), (height, wide)) + (above - 1, -1)
+        frame = Rectangle((x, y), wide, height - above, fill=False, edgecolor=RED, lw=1.8)
+        axis.add_patch(frame)
     axis.tick_params(length=0)
     axis.grid(visible=False)
     axis.spines[:].set_visible(False)
@@ -152,7 +160,7 @@ def first_layer_weights(
         alike.append(f"{title(name)} {np.corrcoef(*neighbours)[0, 1]:.2f}")
     finding = f"Correlation of the weights of neighbouring pixels: {', '.join(alike)}."
     numbers = pd.concat(tables, names=["experiment", "unit"]).reset_index()
-    return report_figure(panels, numbers, finding, results=results, names=names)
+    return report_figure(panels, numbers, finding, results, names)
 
 
 def confusion_matrix(matrix: np.ndarray, data: Dataset) -> ReportFigure:
@@ -208,8 +216,7 @@ def most_confident_errors(errors: pd.DataFrame, data: Dataset) -> ReportFigure:
         f"{names[label]} → {names[prediction]}  {in_percent(confidence, 0)}"
         for label, prediction, confidence in errors.itertuples(index=False)
     ]
-    half = len(captions) // 2
-    parts = [slice(0, half), slice(half, None)] if half else [slice(None)]
+    parts = [slice(n, n + 12) for n in range(0, max(len(errors), 1), 12)]
     images = data.test_images[errors.index]
     panels = [image_grid(images[part], 4, captions=captions[part]) for part in parts]
     return report_figure(panels, numbers, data_name=data.name)

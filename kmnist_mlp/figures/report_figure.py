@@ -15,11 +15,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
 from kmnist_mlp.config import Config
-from kmnist_mlp.data import is_stand_in
+from kmnist_mlp.datasets.folder import mark_of
 from kmnist_mlp.experiments.claims import VERDICTS
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.runs import Results
-from kmnist_mlp.support.colours import RED
+from kmnist_mlp.support.colours import GREY, RED
 from kmnist_mlp.support.files import csv_text
 from kmnist_mlp.support.statistics import MISSING, typeset
 
@@ -119,27 +119,26 @@ class Powers(LogFormatter):
 
 
 def report_figure(
-    panels: Sequence[Figure], numbers: pd.DataFrame, finding: str = "", **shown: Any
+    panels: Sequence[Figure], numbers: pd.DataFrame, finding: str = "", *shown: Any, **data: str
 ) -> ReportFigure:
-    """Return a figure of the report; each panel is marked if it shows the stand-in.
+    """Return a figure of the report; each panel is marked if it shows other data than KMNIST.
 
     The parameters are those of :class:`ReportFigure` and
     :func:`shown_data`; without ``results``, ``data_name`` is that of
     the data set.
     """
-    results = shown.get("results")
-    data_name = results.data_name if results else shown.pop("data_name")
+    data_name = shown[0].data_name if shown else data["data_name"]
     for figure in panels:
         for own in (own for axis in figure.axes for own in (axis.xaxis, axis.yaxis)):
             if isinstance(own.get_major_formatter(), LogFormatter):
                 own.set_major_formatter(Powers())
                 own.set_minor_formatter(Powers())
-        if is_stand_in(data_name):
+        if mark := mark_of(data_name):
             style = {"x": 0.99, "ha": "right", "fontsize": 9, "color": "white", "weight": "bold"}
-            box = {"facecolor": RED, "edgecolor": "none", "pad": 2}
-            figure.supxlabel("STAND-IN DATA, not KMNIST", bbox=box, **style)
+            box = {"facecolor": RED if "STAND-IN" in mark else GREY, "edgecolor": "none", "pad": 2}
+            figure.supxlabel(mark, bbox=box, **style)
         plt.close(figure)  # else a notebook would show it a second time
-    return ReportFigure(tuple(panels), numbers, finding, shown_data(numbers, **shown))
+    return ReportFigure(tuple(panels), numbers, finding, shown_data(numbers, *shown))
 
 
 def html(table: pd.DataFrame) -> str:

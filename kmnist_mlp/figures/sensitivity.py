@@ -1,7 +1,7 @@
 """How results depend on a step, the code's deviations, readings and seeds."""
 
-import textwrap
 from collections.abc import Mapping
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -12,14 +12,14 @@ from kmnist_mlp.experiments.paper_gradients import PAPER_EPSILON
 from kmnist_mlp.experiments.published_code import DEVIATIONS, applicable
 from kmnist_mlp.experiments.readings import ABLATED, MINOR
 from kmnist_mlp.experiments.runs import Results
-from kmnist_mlp.figures.comparison import VERDICT_STYLES
+from kmnist_mlp.figures.comparison import VERDICT_STYLES, draw_steps, stacked
 from kmnist_mlp.figures.report_figure import ReportFigure, report_figure, title
-from kmnist_mlp.figures.style import legend_above, panel
+from kmnist_mlp.figures.style import legend_above, panel, panel_of_texts
 from kmnist_mlp.figures.tables import in_words, table_of
 from kmnist_mlp.gradient_check import TOLERANCE
 from kmnist_mlp.support import statistics
-from kmnist_mlp.support.colours import BLUE, COMPUTED, GREY, ORANGE, PALE, SKY
-from kmnist_mlp.support.statistics import MISSING, interval, signed
+from kmnist_mlp.support.colours import BLUE, COMPUTED, GREY, ORANGE, PALE
+from kmnist_mlp.support.statistics import MISSING, interval
 
 Ablation = Mapping[str, Results]  # by "none", "all", "+name" and "-name"
 
@@ -37,7 +37,6 @@ STEPS = [name for name in DEVIATIONS if name not in {*MINOR, "stored penalties"}
 OURS, REST, CODE, UNEXPLAINED, THE_PAPER = (
     "as described", "others, interplay", "as coded", "not explained", "the paper"
 )  # fmt: skip
-LEVELS = {OURS: ("o", BLUE), CODE: ("o", BLUE), THE_PAPER: ("s", ORANGE)}
 
 
 def difference_by_epsilon(differences: pd.DataFrame, data_name: str) -> ReportFigure:
@@ -83,8 +82,8 @@ def difference_by_epsilon(differences: pd.DataFrame, data_name: str) -> ReportFi
         panels.append(figure)
     finest = statistics.scientific(differences.max(axis=1).idxmin())
     finding = f"The largest difference is smallest with a step of {finest}."
-    shown = {"data_name": data_name, "quantities": ["gradient_difference"]}
-    return report_figure(panels, numbers, finding, **shown)
+    results = Results({}, numbers, data_name)
+    return report_figure(panels, numbers, finding, results, (), ["gradient_difference"])
 
 
 def distance(results: Results, quantity: str) -> float:
@@ -163,31 +162,13 @@ def changes_table(numbers: pd.DataFrame) -> pd.DataFrame:
 
 
 def walk_figure(ablation: Ablation) -> ReportFigure:
-    """Draw how the deviations, one by one, lead from our numbers to the paper's.
-
-    Levels are marks, steps are bars, each with its interval and value.
-    """
+    """Draw how the deviations, one by one, lead from our numbers to the paper's."""
+    colours = {REST: PALE, UNEXPLAINED: COMPUTED, THE_PAPER: ORANGE}
     panels, walks = [], {label: walk(ablation, label) for label in WALKS}
     for label, steps in walks.items():
         digits, (figure, axis) = DIGITS[WALKS[label][0]], panel(3.9)
-        beside = {"transform": axis.get_yaxis_transform(), "va": "center", "fontsize": 8}
-        for place, row in enumerate(steps.fillna({"start": 0}).itertuples()):
-            if row.step in LEVELS:
-                marker, colour = LEVELS[row.step]
-                axis.axvline(row.value, color=colour, lw=0.8, ls=":", zorder=0)
-                axis.plot(row.value, place, marker, color=colour)
-                text = statistics.rounded(row.value, digits)
-            else:
-                colour = {REST: PALE, UNEXPLAINED: COMPUTED}.get(row.step, SKY)
-                axis.barh(place, row.value, 0.62, row.start, color=colour)
-                text = "" if np.isnan(row.value) else signed(row.value, digits)
-            between = row.start + row.low, row.start + row.high
-            axis.hlines(place, *between, color="black", lw=1.2)
-            axis.text(1.02, place, text, **beside)
-        axis.set_yticks(range(len(steps)), steps.step, fontsize=8.5)
-        axis.set(xlabel=label, ylim=(len(steps) - 0.5, -0.5))
-        axis.grid(visible=False)
-        axis.locator_params(axis="x", nbins=4)
+        draw_steps(axis, steps, partial(statistics.rounded, digits=digits), digits, colours)
+        axis.set_xlabel(label)
         panels.append(figure)
     return report_figure(panels, pd.concat(walks.values()), data_name="KMNIST")
 
@@ -204,9 +185,7 @@ def walk(ablation: Ablation, label: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns quantity (the label), step, start (where a step begins;
-        NaN for a level), value (of a level, or the change), low and
-        high. A step that was not measured is NaN.
+        Column quantity (the label), and those of :func:`stacked`.
     """
     quantity, weights = WALKS[label]
     paper = sum(weight * getattr(PAPER[name], quantity) for name, weight in weights.items())
@@ -220,18 +199,12 @@ def walk(ablation: Ablation, label: str) -> pd.DataFrame:
     alone = together.reindex(columns=[f"+{step}" for step in STEPS])
     steps = dict(zip(STEPS, alone.sub(ours, axis=0).to_numpy().T, strict=True))
     steps[REST] = theirs - ours - sum(map(np.nan_to_num, steps.values()))
-    rows, at = [(label, OURS, np.nan, *interval(ours))], ours.mean()
-    for step, change in steps.items():
-        rows.append((label, step, at, *interval(change)))
-        at += np.nan_to_num(change.mean())
+    table = stacked(OURS, ours, steps, CODE, theirs)
     mean, low, high = statistics.prediction_interval(theirs)
-    rows += [
-        (label, CODE, np.nan, *interval(theirs)),
-        (label, UNEXPLAINED, mean, paper - mean, paper - high, paper - low),
-        (label, THE_PAPER, np.nan, paper, np.nan, np.nan),
-    ]
-    columns = ["quantity", "step", "start", "value", "low", "high"]
-    return pd.DataFrame(rows, columns=columns)
+    table.loc[len(table)] = UNEXPLAINED, mean, paper - mean, paper - high, paper - low
+    table.loc[len(table)] = THE_PAPER, np.nan, paper, np.nan, np.nan
+    table.insert(0, "quantity", label)
+    return table
 
 
 def verdicts_figure(verdicts: pd.DataFrame) -> ReportFigure:
@@ -247,16 +220,15 @@ def verdicts_figure(verdicts: pd.DataFrame) -> ReportFigure:
     finding = f"Of {len(counts)} claims, {every} are reproduced in every reading, {none} in none."
     order = counts.sort_values([*counts], ascending=False, kind="stable").index
     panels = []
-    for claims in np.array_split(order, 2):
-        figure, axis = panel(0.28 * len(claims) + 1.0)
+    for start in range(0, len(order), 13):
+        claims = order[start : start + 13]
+        figure, axis, bottoms = panel_of_texts(claims, 0.42, 0.5)
         ranks = np.sort(verdicts.loc[claims].map([*counts].index), axis=1)
         for rank, (verdict, (marker, colour)) in enumerate(VERDICT_STYLES.items()):
             y, x = np.nonzero(ranks == rank)
-            axis.plot(x + 1, y, marker, color=colour, ms=4.5, label=verdict)
-        names = [textwrap.fill(claim.replace(" %", "\u00a0%"), 44) for claim in claims]
-        axis.set_yticks(range(len(names)), names, fontsize=7)
+            axis.plot(x + 1, bottoms[y] - 0.17, marker, color=colour, ms=5.5, label=verdict)
         axis.set_xticks([3, 6, 9, 12])
-        axis.set(xlabel="number of readings", ylim=(len(names) - 0.5, -0.5))
+        axis.set(xlabel="number of readings", xlim=(0.4, 13))
         legend_above(axis)
         panels.append(figure)
     return report_figure(panels, verdicts.reset_index(), finding, data_name="KMNIST")

@@ -4,6 +4,7 @@ import base64
 import io
 import logging
 import re
+import textwrap
 import zlib
 from functools import lru_cache
 from importlib.util import find_spec
@@ -15,7 +16,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -69,6 +69,39 @@ def legend_above(axis: Axes, columns: int = 2) -> None:
     axis.figure.legend(unique.values(), unique.keys(), **style)
 
 
+def panel_of_texts(
+    texts: pd.Series | pd.Index, room: float, left: float
+) -> tuple[Figure, Axes, np.ndarray]:
+    """Return a panel of texts, with room for marks below each.
+
+    Vertical places are inches.
+
+    Parameters
+    ----------
+    texts : Series or Index of str
+    room : float
+        Height of a text of one line and its marks.
+    left : float
+        Where the texts begin.
+
+    Returns
+    -------
+    figure, axis
+    bottoms : ndarray, shape (texts,)
+        Where the room of each text ends.
+    """
+    filled = [textwrap.fill(text, 51) for text in texts.str.replace(" %", "\u00a0%")]
+    heights = 0.18 * np.array([text.count("\n") for text in filled]) + room
+    bottoms = np.cumsum(heights)
+    figure, axis = panel(bottoms[-1] + 1.5)
+    for text, top in zip(filled, bottoms - heights, strict=True):
+        axis.text(left, top, text, va="top", fontsize=10.5)
+    axis.set(yticks=[], ylim=(bottoms[-1], -0.1))
+    axis.spines["left"].set_visible(False)
+    axis.grid(visible=False)
+    return figure, axis, bottoms
+
+
 def draw_means(axis: Axes, values: pd.core.groupby.SeriesGroupBy, **style: Any) -> pd.Series:
     """Draw the mean of each group, its standard deviation (of one: none) as a bar.
 
@@ -91,7 +124,7 @@ def draw_means(axis: Axes, values: pd.core.groupby.SeriesGroupBy, **style: Any) 
 
 def heat_map(
     axis: Axes, cells: pd.DataFrame, missing: str = "", fontsize: float = 10, **style: Any
-) -> QuadMesh:
+) -> None:
     """Draw a table as coloured cells with their numbers, its first row on top.
 
     Parameters
@@ -117,7 +150,6 @@ def heat_map(
     axis.set(yticks=np.arange(len(cells)) + 0.5, yticklabels=cells.index, facecolor=ON_DARK)
     axis.invert_yaxis()
     axis.grid(False)
-    return mesh
 
 
 def png(figure: Figure, dpi: int | None = None) -> bytes:

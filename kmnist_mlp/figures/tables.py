@@ -10,7 +10,8 @@ import pandas as pd
 from markupsafe import Markup
 
 from kmnist_mlp.config import PAPERS, Config
-from kmnist_mlp.data import Dataset, is_stand_in
+from kmnist_mlp.data import Dataset
+from kmnist_mlp.datasets.folder import mark_of
 from kmnist_mlp.experiments import paper_gradients
 from kmnist_mlp.experiments.analysis import recall
 from kmnist_mlp.experiments.causes import NOT_FOUND, NOT_MEASURED
@@ -45,7 +46,7 @@ def table_of(
     rows : dict of dict, or DataFrame
         The cells of each row.
     corner : str
-        The heading; on the stand-in, the data is named in it as well.
+        The heading; other data than KMNIST is named in it as well.
     data_name : str
     numbers : DataFrame
         For download: unrounded. With ``results``, these give it and
@@ -61,8 +62,8 @@ def table_of(
         numbers = results.frame.drop(columns=["cached", *OPTIONS], errors="ignore")
         numbers["kept_epoch"] = [run.kept_epoch for run in results.runs.values()]
         numbers = numbers[numbers.experiment.isin(shown["names"])]
-    stand_in = f" ({data_name.upper()})" if is_stand_in(data_name) else ""
-    table = rows.rename(index=title).rename_axis(index=None, columns=corner + stand_in)
+    other = f" ({mark.removesuffix(', not KMNIST')})" if (mark := mark_of(data_name)) else ""
+    table = rows.rename(index=title).rename_axis(index=None, columns=corner + other)
     if numbers is not None:
         table.attrs["shown_data"] = shown_data(numbers, **shown)
     return table
@@ -186,26 +187,23 @@ def loss_and_weights(results: Results, names: Iterable[str]) -> pd.DataFrame:
     """
     names, rows = results.chosen(names), {}
     for name in names:
+        row = rows[name] = {}
         fluctuation = 100 * results.values("late_fluctuation", name)
+        row["fluctuation of the training loss, %"] = plus_minus(fluctuation, 1)
         # in per cent already
         share = results.values("small_weight_share", name)
-        rows[name] = {
-            "fluctuation of the training loss, %": plus_minus(fluctuation, 1),
-            "weights near zero, %": plus_minus(share, 1),
-        }
+        row["weights near zero, %"] = plus_minus(share, 1)
     quantities = ["late_fluctuation", "small_weight_share"]
     return table_of(rows, "experiment", results=results, names=names, quantities=quantities)
 
 
-def sweep_table(sweep: pd.DataFrame, count: int = 5) -> pd.DataFrame:
-    """Return the best combinations on the validation split, and the paper's.
+def sweep_table(sweep: pd.DataFrame) -> pd.DataFrame:
+    """Return the five best combinations on the validation split, and the paper's.
 
     Parameters
     ----------
     sweep : DataFrame
         What :func:`kmnist_mlp.experiments.sweep.load` gives.
-    count : int
-        How many combinations, besides the paper's.
     """
     accuracies = sweep.groupby(AXES)[["validation_accuracy", "test_accuracy"]]
     spreads = accuracies.agg(lambda runs: plus_minus(100 * runs, 2))
@@ -216,7 +214,7 @@ def sweep_table(sweep: pd.DataFrame, count: int = 5) -> pd.DataFrame:
     table[AXES] = table[AXES].map("{:g}".format)
     table.loc[is_papers, "L2_penalty"] += " (paper)"
     table.columns = WORDS["sweep"]
-    return table_of(table[(table.index <= count) | is_papers], "place")
+    return table_of(table[(table.index <= 5) | is_papers], "place")
 
 
 def saturation(numbers: pd.DataFrame, data_name: str) -> pd.DataFrame:
@@ -281,7 +279,7 @@ def gradient_table(ours: pd.DataFrame, pattern: str) -> pd.DataFrame:
     table["at most 10⁻⁴"] = np.where(ours.within_tolerance, "yes", "NO")
     for column, (quantity, _, form) in GRADIENTS.items():
         table[f"paper: {column}"] = [*papers[quantity].map(form.format)]
-    table["paper: row consistent"] = [consistent(row) for row in papers.to_dict("records")]
+    table["paper: row consistent"] = [*map(paper_gradients.consistent, papers.to_dict("records"))]
     printed = papers[[quantity for quantity, *_ in GRADIENTS.values()]]
     numbers = ours.join(printed.add_prefix("paper_"))
     return table_of(table, "weight", ours.attrs.get("data_name", ""), numbers)
@@ -291,14 +289,6 @@ def relative_differences(gradients: pd.DataFrame) -> list[float]:
     """Return the relative difference of both gradients of each row."""
     pairs = gradients[["approximated_gradient", "actual_gradient"]].to_numpy()
     return [paper_gradients.relative_difference(*pair) for pair in pairs]
-
-
-def consistent(row: Mapping[str, float]) -> str:
-    """Return "yes", the difference that a row should print, or "no": none fits."""
-    difference = paper_gradients.consistent_difference(row)
-    if difference == row["difference"]:
-        return "yes"
-    return "no" if np.isnan(difference) else f"as {difference:.5g}"
 
 
 def passing_table(checks: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
@@ -383,8 +373,8 @@ def scoreboard(judged: pd.DataFrame) -> pd.DataFrame:
     """
     data_name, rows = judged.attrs.get("data_name", ""), {}
     twice = "verdict_code" in judged
-    code = "verdict (code" + (", KMNIST)" if is_stand_in(data_name) else ")")
-    for row in judged.itertuples():
+    code = "verdict (code" + (", KMNIST)" if mark_of(data_name) else ")")
+    for row in in_percent(judged).itertuples():
         unit, digits = _unit(row)
         text = statistics.rounded
         if row.quantity == "gradient_difference":
@@ -393,19 +383,44 @@ def scoreboard(judged: pd.DataFrame) -> pd.DataFrame:
         between = f"{low} to {high}" + ", next run" * bool(row.one_run)
         if not np.isfinite(row.interval_low):
             between = "one seed: unknown" if np.isinf(row.interval_low) else MISSING
-        rows[row.number] = {
-            "section": row.section,
-            "claim": row.claim,
-            "claimed": _range(row, unit) + " (our threshold)" * bool(row.our_threshold),
-            "ours": text(row.mean, digits) + unit,
-            "95 % interval": between,
-            "p": MISSING if np.isnan(row.p) else statistics.p_text(row.p),
-            "verdict (text)" if twice else "verdict": row.verdict,
-        }
+        ours = text(row.mean, digits) + unit
+        if row.minus and not any([row.mean, row.interval_low, row.interval_high]):
+            ours, between = "no difference", MISSING
+        cells = rows[row.number] = {"section": row.section, "claim": row.claim}
+        cells["claimed"] = _range(row, unit) + " (our threshold)" * bool(row.our_threshold)
+        cells["ours"] = ours
+        cells["95 % interval"] = between
+        cells["p"] = MISSING if np.isnan(row.p) else statistics.p_text(row.p)
+        cells["verdict (text)" if twice else "verdict"] = row.verdict
         if twice:
-            rows[row.number][code] = row.verdict_code or MISSING
-            rows[row.number]["cause or note"] = remark(row) or MISSING
+            cells[code] = row.verdict_code or MISSING
+            cells["cause or note"] = remark(row) or MISSING
     return table_of(rows, "no.", data_name, judged)
+
+
+def in_percent(judged: pd.DataFrame) -> pd.DataFrame:
+    """Return claims in the units in which they are shown.
+
+    A fluctuation is kept as a fraction,
+    and shown in per cent.
+
+    Parameters
+    ----------
+    judged : DataFrame
+        As :func:`scoreboard` takes it.
+
+    Examples
+    --------
+    >>> row = dict.fromkeys(["low", "high", "mean"], 0.05)
+    >>> row |= {"interval_low": 0, "interval_high": 1}
+    >>> row["quantity"] = "late_fluctuation"
+    >>> float(in_percent(pd.DataFrame([row])).low[0])
+    5.0
+    """
+    values = ["low", "high", "mean", "interval_low", "interval_high"]
+    changes = judged.columns.intersection(["cause_change", "cause_low", "cause_high"])
+    factor = judged.quantity.map({"late_fluctuation": 100}).fillna(1)
+    return judged.assign(**judged[[*values, *changes]].mul(factor, axis=0))
 
 
 def remark(row: Any) -> str:
@@ -436,7 +451,7 @@ def _change(row: Any) -> tuple[str, str]:
 
 def _unit(row: Any) -> tuple[str, int]:
     """Return the unit and the number of digits of a claim's quantity."""
-    if row.quantity.endswith(("accuracy", "share", "gap")):
+    if row.quantity.endswith(("accuracy", "share", "gap", "fluctuation")):
         is_difference = row.minus or row.quantity == "generalisation_gap"
         return (" points" if is_difference else " %"), 2
     return ("", 1) if row.quantity.endswith("epoch") else ("", 4)
