@@ -23,7 +23,7 @@ async function press(count) {
     await new Promise((done) => setTimeout(done, 10));
   }
   const state = seen().at(-1);
-  return { ...state, weights: [...state.weights], predicted: [...state.predicted] };
+  return { ...state, weights: [...state.weights], predicted: [...state.predicted], W: state.W.map((W) => [...W]), b: state.b.map((b) => [...b]) };
 }
 
 /* Return the points of the two curves of a chart, thin and thick, one number after the other. */

@@ -137,17 +137,18 @@ class Network {
     this.b.forEach((b, l) => update(b, this.vb[l], this.db[l], false));
   }
 
-  /* Return mean cross-entropy / classes, share that is right, and the predicted classes. */
+  /* Return mean cross-entropy / classes, share that is right, the predicted classes and their probabilities. */
   evaluate(x, y) {
-    const n = y.length, classes = this.layers.at(-1), p = this.forward(x, n).at(-1), predicted = new Uint8Array(n);
+    const n = y.length, classes = this.layers.at(-1), p = this.forward(x, n).at(-1), predicted = new Uint8Array(n), largest = new Float32Array(n);
     let loss = 0, right = 0;
     for (let i = 0; i < n; i++) {
       const row = p.subarray(i * classes, (i + 1) * classes);
-      predicted[i] = row.indexOf(Math.max(...row));
+      largest[i] = Math.max(...row);
+      predicted[i] = row.indexOf(largest[i]);
       right += predicted[i] === y[i];
       loss -= Math.log(Math.max(row[y[i]], 1e-38));
     }
-    return { loss: loss / n / classes, accuracy: right / n, predicted };
+    return { loss: loss / n / classes, accuracy: right / n, predicted, largest };
   }
 }
 
@@ -186,6 +187,13 @@ function distort(image, out, side, strength, random) {
         fy * ((1 - fx) * pixel(y0 + 1, x0) + fx * pixel(y0 + 1, x0 + 1));
     }
   }
+}
+
+/* Mean and standard deviation (1 instead of 0) of each pixel: sums of whole numbers are exact. */
+function statisticsOf(pixels, inputs) {
+  const n = pixels.length / inputs, sum = new Float64Array(inputs), square = new Float64Array(inputs);
+  pixels.forEach((pixel, i) => { sum[i % inputs] += pixel; square[i % inputs] += pixel ** 2; });
+  return { mean: sum.map((s) => s / n), std: sum.map((s, i) => Math.sqrt(n * square[i] - s ** 2) / n || 1) };
 }
 
 /* Return (pixels - mean) / std, image by image; without a mean, of one image by its own: zeros if it is blank. */

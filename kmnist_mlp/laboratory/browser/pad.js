@@ -2,27 +2,29 @@
  * A pad to draw a character on, read by a multilayer perceptron in the page itself.
  *
  *   networkOf   the network of network.js from what Python wrote
- *   imageOf     strokes as an image like those of the data; the same as image_of in laboratory/in_page.py
- *   startPad    pen, keys, buttons, bars
+ *   imageOf     strokes as an image like those of the data; the same as image_of in tests/test_in_page.py
+ *   scanned     a picture as an image like those of the data
+ *   startPad    pen, keys, buttons, picture files, bars
  *
  * All of a pad is in one shadow tree and one closure, so that several on a page are independent and the page's
  * styles stay outside. Nothing is loaded and nothing leaves the page; the drawing is kept as strokes and
- * never read back from a canvas, which some browsers falsify to protect their users.
+ * never read back from a canvas, which some browsers falsify to protect their users. A picture file has to be.
  *
  * A point is [x, y] in hundredths of the pad's side, a stroke a list of points.
  */
 
 /**
- * Return the network that Python wrote, and `mean` and `std` of each pixel, empty where each image has its own.
+ * Return the network that Python wrote, `mean` and `std` of each pixel, empty where each image has its own, and
+ * `least`: with a largest probability below it, a drawing is none of the classes.
  *
  * `layers` are the units of each layer; `levels` all weights as whole numbers, layer by layer and each
- * (inputs, outputs) row by row, deflated; `scales` what they are multiples of, a number for each unit; `biases`;
- * `statistics` the means, then the standard deviations.
+ * (inputs, outputs) row by row, deflated; `floats` what they are multiples of, a number for each unit; the biases; the
+ * means, then the standard deviations.
  */
-async function networkOf({ layers, activation, levels, scales, biases, statistics }) {
-  const whole = new Int8Array((await inflated(levels)).buffer), floats = [];
-  for (const text of [scales, biases, statistics]) floats.push(new Float32Array((await inflated(text)).buffer));
-  const [factor, shift, pixel] = floats;
+async function networkOf({ layers, activation, levels, floats, least }) {
+  const whole = new Int8Array((await inflated(levels)).buffer), numbers = new Float32Array((await inflated(floats)).buffer);
+  const all = layers.slice(1).reduce((sum, units) => sum + units, 0);
+  const [factor, shift, pixel] = [numbers.subarray(0, all), numbers.subarray(all, 2 * all), numbers.subarray(2 * all)];
   let [weight, unit] = [0, 0];
   const [W, b] = [[], []];
   layers.slice(1).forEach((units, l) => {
@@ -31,7 +33,7 @@ async function networkOf({ layers, activation, levels, scales, biases, statistic
     b.push(shift.subarray(unit, (unit += units)));
   });
   const half = pixel.length / 2;
-  return { network: new Network(layers, activation, W, b), mean: pixel.subarray(0, half), std: pixel.subarray(half) };
+  return { network: new Network(layers, activation, W, b), mean: pixel.subarray(0, half), std: pixel.subarray(half), least };
 }
 
 /**
@@ -81,6 +83,51 @@ function imageOf(strokes, { side, radius, edge, extent }) {
   });
 }
 
+const [LARGE, FINE] = [256, 6]; // the longer side of a picture that is scanned; samples along a pixel's side
+const THIN = 1.9; // width of a line in pixels; a thinner one is thickened
+
+/**
+ * Return a picture, an image or a canvas, as the data has them: the ink bright, its longer side as long as the
+ * frame, centred. The ground is the median grey level, and ink what differs from it on the side that differs most.
+ */
+function scanned(picture, side) {
+  const shrink = Math.min(1, LARGE / Math.max(picture.width, picture.height));
+  const [width, height] = [picture.width, picture.height].map((length) => Math.max(1, Math.round(length * shrink)));
+  const context = Object.assign(document.createElement("canvas"), { width, height }).getContext("2d");
+  context.fillStyle = "#fff"; // below what is transparent
+  context.fillRect(0, 0, width, height);
+  context.drawImage(picture, 0, 0, width, height);
+  const { data } = context.getImageData(0, 0, width, height);
+  const grey = Float32Array.from({ length: width * height }, (_, i) => 0.299 * data[4 * i] + 0.587 * data[4 * i + 1] + 0.114 * data[4 * i + 2]);
+  const median = (values) => values.slice().sort()[values.length >> 1];
+  const ground = median(grey);
+  const [darkest, brightest] = grey.reduce(([low, high], v) => [Math.min(low, v), Math.max(high, v)], [ground, ground]);
+  const sign = brightest - ground > ground - darkest ? 1 : -1;
+  const noise = Math.min(3 * median(grey.map((v) => Math.abs(v - ground))), 60);
+  const range = Math.max(Math.max(brightest - ground, ground - darkest) - noise, 1);
+  const ink = grey.map((v) => Math.max(sign * (v - ground) - noise, 0) / range);
+  const inked = [...ink.keys()].filter((i) => ink[i] > 0.3);
+  const [columns, rows] = [inked.map((i) => i % width), inked.map((i) => Math.floor(i / width))];
+  const [left, right, top, bottom] = [columns, rows].flatMap((v) => [v.reduce((a, b) => Math.min(a, b), Infinity), 1 + v.reduce((a, b) => Math.max(a, b), -1)]);
+  const scale = Math.max(right - left, bottom - top, 1) / side;
+  const at = (low, high, place) => Math.floor((low + high) / 2 + (place / FINE - side / 2) * scale);
+  let image = Float32Array.from({ length: inked.length ? side * side : 0 }, (_, pixel) => {
+    let sum = 0;
+    for (let n = 0; n < FINE * FINE; n++) {
+      const x = at(left, right, FINE * (pixel % side) + (n % FINE) + 0.5);
+      const y = at(top, bottom, FINE * Math.floor(pixel / side) + Math.floor(n / FINE) + 0.5);
+      if (x >= 0 && y >= 0 && x < width && y < height) sum += ink[y * width + x];
+    }
+    return sum / FINE ** 2;
+  });
+  const beside = (i, step) => (Math.abs(((i + step) % side) - (i % side)) > 1 ? 0 : image[i + step] ?? 0);
+  const area = image.reduce((sum, v) => sum + v, 0);
+  const outline = image.reduce((sum, v, i) => sum + Math.abs(v - beside(i, 1)) + Math.abs(v - beside(i, side)), 0);
+  if ((2 * area * 4) / Math.PI < THIN * outline) image = image.map((v, i) => Math.max(v, ...[1, -1, side, -side].map((step) => 0.8 * beside(i, step))));
+  const most = image.reduce((a, b) => Math.max(a, b), 1e-9);
+  return Uint8ClampedArray.from({ length: side * side }, (_, i) => Math.round((255 * (image[i] ?? 0)) / most));
+}
+
 const STEP = 3; // of the arrow keys, in hundredths of the pad
 const CLOSE = 0.5; // points nearer than this to the last one are left out
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -92,8 +139,8 @@ const QUIET = 700; // milliseconds without a change before the answer is spoken
 /**
  * Make a pad of the element `host`; what it holds stays visible on paper alone.
  *
- * `host.pad` is for tests and the console: `probabilities(pixels)`, `shares(pixels, class)`, `image()`,
- * `draw(strokes)`.
+ * `network` is what Python wrote, or what networkOf returns. `host.pad` is for the playground, tests and the console:
+ * `probabilities(pixels)`, `shares(pixels, class)`, `image()`, `draw(strokes)`, `open(file)`, `use(network, about)`.
  */
 async function startPad(host, { markup, font, classes, about, warning, shape, network, images }) {
   if (host.shadowRoot) return;
@@ -106,9 +153,9 @@ async function startPad(host, { markup, font, classes, about, warning, shape, ne
     const range = [...text].map((c) => `U+${c.codePointAt(0).toString(16)}`).join(", ");
     document.fonts.add(new FontFace("Kana", `url(${font})`, { unicodeRange: range }));
   }
-  const { network: model, mean, std } = await networkOf(network);
-  const probabilitiesOf = (image) => Array.from(model.forward(standardised(image, mean, std), 1).at(-1));
-  const sharesOf = (image, k) => Array.from(model.shares(standardised(image, mean, std), k));
+  let reader = network.levels ? await networkOf(network) : network;
+  const probabilitiesOf = (image) => Array.from(reader.network.forward(standardised(image, reader.mean, reader.std), 1).at(-1));
+  const sharesOf = (image, k) => Array.from(reader.network.shares(standardised(image, reader.mean, reader.std), k));
   const known = images && { labels: images.labels, pixels: await inflated(images.pixels) };
   const paper = $(".paper");
   const canvas = $(".image");
@@ -122,6 +169,8 @@ async function startPad(host, { markup, font, classes, about, warning, shape, ne
   $(".banner").hidden = !warning;
 
   let strokes = [];
+  let picture = null; // of a file, instead of strokes: its image, and its address to be shown
+  const imageNow = () => picture?.image ?? imageOf(strokes, shape);
   let pen = null; // what holds the pen down: a pointer's number, "key", or nothing
   let cursor = [50, 50]; // of the keyboard
   let moved = false; // whether the cursor moved since Space set the pen down
@@ -162,17 +211,21 @@ async function startPad(host, { markup, font, classes, about, warning, shape, ne
 
   function render() {
     frame = 0;
-    const image = imageOf(strokes, shape);
-    const drawn = strokes.length > 0;
+    const image = imageNow();
+    const drawn = strokes.length > 0 || image.some((grey) => grey);
     const line = (points) => `M${points.map((p) => p.map((v) => v.toFixed(1)).join(" ")).join("L")}`;
     $(".ink").setAttribute("d", strokes.map((s) => line(s.length > 1 ? s : [s[0], s[0]])).join(""));
     $(".hint").style.display = drawn ? "none" : "";
+    $(".file").toggleAttribute("hidden", !picture);
+    if (picture) $(".file").setAttribute("href", picture.address);
     const pixels = new ImageData(shape.side, shape.side);
     image.forEach((grey, i) => pixels.data.set([grey, grey, grey, 255], 4 * i));
     canvas.getContext("2d").putImageData(pixels, 0, 0);
     $(".more").hidden = !drawn;
     const shares = drawn ? probabilitiesOf(image) : [];
     const first = shares.indexOf(Math.max(...shares));
+    const none = shares[first] < reader.least;
+    $(".answer").classList.toggle("none", none);
     bars.forEach(({ bar, width, share }, i) => {
       bar.classList.toggle("first", i === first);
       width.width = `${100 * (shares[i] ?? 0)}%`;
@@ -181,9 +234,10 @@ async function startPad(host, { markup, font, classes, about, warning, shape, ne
     if (drawn) {
       const { name, reading } = classes[first];
       const large = Object.assign(document.createElement("b"), { textContent: name });
-      $(".best").replaceChildren(large, `${reading}, ${percent(shares[first])}`);
+      const guess = `${reading}, ${percent(shares[first])}`;
+      $(".best").replaceChildren(...(none ? ["None of these. Closest: "] : []), large, guess);
       explain(image, first);
-      answer = `Best guess: ${name}, ${reading}, ${percent(shares[first])}`;
+      answer = `${none ? "None of these. Closest" : "Best guess"}: ${name}, ${guess}`;
     } else {
       $(".best").textContent = "Probability of each character";
       answer = "The pad is empty";
@@ -227,6 +281,7 @@ async function startPad(host, { markup, font, classes, about, warning, shape, ne
 
   function begin(by, point) {
     stopPlaying();
+    picture = null;
     pen = by;
     strokes.push([point]);
     changed();
@@ -319,7 +374,29 @@ async function startPad(host, { markup, font, classes, about, warning, shape, ne
   function draw(lines) {
     stopPlaying();
     pen = null;
+    picture = null;
     strokes = [...lines];
+    changed();
+  }
+
+  /** Take a picture file as the drawing. */
+  async function open(file) {
+    const bitmap = await createImageBitmap(file).catch(() => null);
+    const unread = "This file is not a picture that the browser can read.";
+    if (!bitmap) return void ($(".best").textContent = $("[role=status]").textContent = unread);
+    draw([]);
+    const canvas = Object.assign(document.createElement("canvas"), { width: 200, height: 200 });
+    const scale = 200 / Math.max(bitmap.width, bitmap.height);
+    const [width, height] = [bitmap.width * scale, bitmap.height * scale];
+    canvas.getContext("2d").drawImage(bitmap, 100 - width / 2, 100 - height / 2, width, height);
+    picture = { image: scanned(bitmap, shape.side), address: canvas.toDataURL() };
+    changed();
+  }
+
+  /** Read drawings with another network. */
+  function use(other, text) {
+    reader = other;
+    $(".about").textContent = text;
     changed();
   }
 
@@ -342,6 +419,10 @@ async function startPad(host, { markup, font, classes, about, warning, shape, ne
     step(began);
   }
 
+  $(".open").addEventListener("click", () => $("[type=file]").click());
+  $("[type=file]").addEventListener("change", ({ target }) => { if (target.files[0]) open(target.files[0]); target.value = ""; });
+  $(".frame").addEventListener("dragover", (event) => event.preventDefault());
+  $(".frame").addEventListener("drop", (event) => { event.preventDefault(); if (event.dataTransfer.files[0]) open(event.dataTransfer.files[0]); });
   $(".clear").addEventListener("click", () => draw([]));
   $(".undo").addEventListener("click", () => draw(strokes.slice(0, -1)));
   const playable = bars.filter(({ play }) => play);
@@ -351,5 +432,5 @@ async function startPad(host, { markup, font, classes, about, warning, shape, ne
 
   showCursor();
   render();
-  host.pad = { probabilities: probabilitiesOf, shares: sharesOf, image: () => Array.from(imageOf(strokes, shape)), draw };
+  host.pad = { probabilities: probabilitiesOf, shares: sharesOf, image: () => Array.from(imageNow()), draw, open, use };
 }

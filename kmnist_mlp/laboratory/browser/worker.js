@@ -1,15 +1,14 @@
-/* Trains in a Web Worker: the page stays alive. Messages in: start, play, pause, step. Messages out: state. */
+/* Trains in a Web Worker: the page stays alive. Messages in: data, start, play, pause, step, test. Messages out: state.
+ * Test images are measured on the message "test" alone, and with the weights of the best epoch: of the lowest
+ * validation loss. */
 'use strict';
-let data, run, settings, network, initial, random, order, place, epoch, diverged, playing = false, timer = null;
+let data, run, settings, network, best, initial, random, order, place, epoch, diverged, until, playing = false, timer = null;
 const history = [];
 
 function prepare(given) {
+  const { mean, std } = given;
   data = given;
-  const { pixels, inputs } = data, n = data.labels.length;
-  const sum = new Float64Array(inputs), square = new Float64Array(inputs); // of whole numbers: exact
-  pixels.forEach((pixel, i) => { sum[i % inputs] += pixel; square[i % inputs] += pixel ** 2; });
-  const mean = sum.map((s) => s / n), std = sum.map((s, i) => Math.sqrt(n * square[i] - s ** 2) / n || 1);
-  Object.assign(data, { mean, std, x: standardised(pixels, mean, std), testX: standardised(data.testPixels, mean, std) });
+  for (const part of ['training', 'validation', 'test']) data[part].x = standardised(data[part].pixels, mean, std);
 }
 
 function start(given) {
@@ -19,20 +18,21 @@ function start(given) {
   random = randomFrom(settings.seed + 1);
   [order, place, epoch, diverged] = [null, 0, 0, false];
   history.length = 0;
+  best = null;
   report(true);
 }
 
 function miniBatch() {
-  const n = data.labels.length, { inputs } = data, side = Math.sqrt(inputs);
+  const { pixels, labels, x: known } = data.training, n = labels.length, { inputs } = data, side = Math.sqrt(inputs);
   if (!order || place >= n) { order = shuffled(n, random); place = 0; }
   const rows = order.subarray(place, place + settings.batch), x = new Float32Array(rows.length * inputs), y = new Uint8Array(rows.length);
   rows.forEach((row, i) => {
-    y[i] = data.labels[row];
+    y[i] = labels[row];
     if (settings.distortion) {
       const bent = new Float32Array(inputs);
-      distort(data.pixels.subarray(row * inputs, (row + 1) * inputs), bent, side, settings.distortion, random);
+      distort(pixels.subarray(row * inputs, (row + 1) * inputs), bent, side, settings.distortion, random);
       x.set(standardised(bent, data.mean, data.std), i * inputs);
-    } else x.set(data.x.subarray(row * inputs, (row + 1) * inputs), i * inputs);
+    } else x.set(known.subarray(row * inputs, (row + 1) * inputs), i * inputs);
   });
   if (!Number.isFinite(network.backward(x, y, rows.length))) {
     diverged = true;
@@ -47,33 +47,51 @@ function miniBatch() {
 
 /* Tell the page where training is; after an epoch and after a single step, also what it shows; `point` adds to the curves. */
 function report(measured, point = measured) {
-  const state = { run, epoch, diverged, share: place / data.labels.length };
+  const state = { run, epoch, diverged, share: place / data.training.labels.length, playing };
   if (diverged) state.history = history.slice();
   else if (measured) {
-    const test = network.evaluate(data.testX, data.testLabels);
+    const held = network.evaluate(data.validation.x, data.validation.labels);
     if (point) {
-      const train = network.evaluate(data.x.subarray(0, 500 * data.inputs), data.labels.subarray(0, 500));
-      history.push([epoch, train.loss, train.accuracy, test.loss, test.accuracy]);
+      const { x, labels } = data.training, train = network.evaluate(x.subarray(0, 500 * data.inputs), labels.subarray(0, 500));
+      history.push([epoch, train.loss, train.accuracy, held.loss, held.accuracy]);
       state.history = history.slice();
+      if (!best || held.loss < best.loss) best = { epoch, loss: held.loss, W: network.W.map((W) => W.slice()), b: network.b.map((b) => b.slice()) };
     }
-    Object.assign(state, { predicted: test.predicted, weights: network.W[0].map((weight, i) => weight - initial[i]), units: network.layers[1] });
+    show(state, network, held, held);
   }
   postMessage(state);
 }
 
-/* Train for some 50 ms, then let messages in. */
+/* Add to what the page is told: a network, the change of its first weights, what it says about images, and the largest
+ * probability that all but a share of the validation images reach. */
+function show(state, { layers, activation, W, b }, { predicted, largest }, held) {
+  const least = held.largest.toSorted()[Math.floor(data.rejected * held.largest.length)];
+  Object.assign(state, { predicted, largest, least, layers, activation, W, b, weights: W[0].map((weight, i) => weight - initial[i]) });
+}
+
+/* Measure the network of the best epoch on the test images. */
+function test() {
+  const state = { run, epoch, diverged, share: place / data.training.labels.length, playing }, chosen = new Network(network.layers, network.activation, best.W, best.b);
+  const { loss, accuracy, ...measured } = chosen.evaluate(data.test.x, data.test.labels);
+  show(state, chosen, measured, chosen.evaluate(data.validation.x, data.validation.labels));
+  postMessage({ ...state, test: { epoch: best.epoch, loss, accuracy } });
+}
+
+/* Train for some 50 ms, then let messages in; stop after epoch `until`. */
 function train() {
-  const until = performance.now() + 50;
+  const due = performance.now() + 50;
   let ended = false;
-  do ended = miniBatch(); while (!ended && performance.now() < until);
+  do ended = miniBatch(); while (!ended && performance.now() < due);
+  if (diverged || (ended && epoch >= until)) playing = false;
   report(ended);
-  if (playing && !diverged) timer = setTimeout(train, 0);
+  if (playing) timer = setTimeout(train, 0);
 }
 
 onmessage = ({ data: message }) => {
   if (message.kind === 'data') prepare(message);
   if (message.kind === 'start') { clearTimeout(timer); playing = false; run = message.run; start(message.settings); }
-  if (message.kind === 'play') { playing = true; train(); }
+  if (message.kind === 'play') { until = message.until ?? Infinity; playing = true; train(); }
   if (message.kind === 'pause') { clearTimeout(timer); playing = false; report(false); }
   if (message.kind === 'step' && !diverged) { report(true, miniBatch()); }
+  if (message.kind === 'test' && best) test();
 };
