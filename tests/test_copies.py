@@ -12,14 +12,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from kmnist_mlp.report.__main__ import main
-from kmnist_mlp.report.copies import (
-    CLASS,
-    RUNS_WITH,
-    SOLUTION,
-    SOLUTIONS,
-    TEACHING,
-    pack_course,
-)
+from kmnist_mlp.report.copies import CLASS, RUNS_WITH, SOLUTION, SOLUTIONS, TEACHING, pack_course
 
 ROOT = Path(__file__).resolve().parents[1]
 CHEAPEST = ROOT / "notebooks" / "01_gradient_check.ipynb"
@@ -122,19 +115,27 @@ def test_the_class_gets_notebooks_without_outputs_pages_with_them_and_no_solutio
         assert path.suffix == ".npz" or path.is_dir() or b"planted answer" not in path.read_bytes()
     page = (unpacked / CLASS / "pages" / f"{CHEAPEST.stem}.html").read_text("utf-8")
     assert "a planted output" in page and "Predict the sum" in page
-    assert (unpacked / CLASS / "pages" / "index.html").is_file()
+    source = unpacked / SOLUTIONS / "source" / CHEAPEST.stem / CHEAPEST.name
+    assert nbformat.read(source, as_version=4) == notebook
+    index = (unpacked / CLASS / "pages" / "index.html").read_text("utf-8")
+    assert "Hints are folded" in index and "make report" not in index
 
 
 def test_the_teacher_gets_each_solution_unfolded_below_its_exercise(unpacked):
     names = {path.name for path in (unpacked / SOLUTIONS).iterdir()}
-    assert names == {f"{CHEAPEST.stem}.md", *TEACHING}
+    assert names == {f"{CHEAPEST.stem}.md", "source", *TEACHING}
     teaching = (unpacked / SOLUTIONS / "teaching.md").read_text("utf-8")
     assert {*re.findall(r"\]\(([\w.]+)\)", teaching)} <= names
     text = (unpacked / SOLUTIONS / f"{CHEAPEST.stem}.md").read_text("utf-8")
     assert text.startswith("# Solutions: 1 ")
-    parts = ("### Exercise 1\n", "<summary>Hint", "<details open>", "A planted answer.")
-    assert re.search(".*".join(parts), text, re.DOTALL)
+    assert re.search("(?s)### Exercise 1\n.*<summary>Hint.*<details open>.*A planted answer", text)
     assert text.count("<details open>") == text.count("### Exercise")
+
+
+def test_the_class_has_the_targets_of_make_that_it_needs(unpacked):
+    told = subprocess.run(["make", "-s"], cwd=unpacked / CLASS, capture_output=True, text=True)
+    targets = re.findall(r"^  ([a-z-]+) ", told.stdout, re.M)
+    assert sorted(targets) == ["clean", "data", "distclean", "help", "lab", "setup"]
 
 
 def test_the_same_project_gives_the_same_zip(project, unpacked, tmp_path, monkeypatch):
@@ -162,5 +163,6 @@ def test_a_notebook_of_the_class_runs_from_the_unpacked_folder_with_the_package_
     done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "agree with the reference" in done.stdout
+    assert done.stdout.count("not answered yet") == 2
     assert str(here / "kmnist_mlp") in done.stdout
     assert set(here.rglob("*.*")) == before, "a run leaves nothing behind"

@@ -1,15 +1,18 @@
 """Code that readers change: notebook 0 is the module's algorithm; exercises have true solutions.
 
-A solution is run as a reader would paste it: the code of its exercise and its own, with the
-notebook's ``data``. Here that is a small part of the stand-in, so that all of them take a minute.
+A solution is run as a reader would paste it, before the cell that checks it, with the notebook's
+``data``. Here that is a small part of the stand-in: all of them take a minute.
 """
 
+import ast
 import json
 import re
+import symtable
 import time
 import tomllib
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import patch
 
 import joblib
 import numpy as np
@@ -19,66 +22,106 @@ from textbook import some_batch, some_model
 
 from kmnist_mlp import MLP, Config, Dataset, gradient_check
 from kmnist_mlp.activations import ACTIVATIONS
-from kmnist_mlp.data import STAND_IN, pixel_statistics, standardise
+from kmnist_mlp.data import CLASS_NAMES, STAND_IN, pixel_statistics, standardise
 from kmnist_mlp.datasets.stand_in import draw_stand_in
 from kmnist_mlp.experiments.paper_gradients import relative_difference
 from kmnist_mlp.network import initial_weights
 from kmnist_mlp.optimizer import SGD
+from kmnist_mlp.report.exercises import EXERCISES, check_answer, problems
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "notebooks").glob("*.ipynb"))
 CODE = re.compile(r"^```python\n(.*?)^```$", re.M | re.S)
 PAGES = [json.loads(path.read_text(encoding="utf-8"))["cells"] for path in NOTEBOOKS]
 CELLS = {cell["id"]: "".join(cell["source"]) for cells in PAGES for cell in cells}
-EXERCISES = {name.removeprefix("exercise-") for name in CELLS if name.startswith("exercise-")}
+NUMBERS = [name[7:].replace("-", ".") for name in CELLS if name.startswith("answer-")]
 
 
 @pytest.fixture(scope="module")
 def few_images():
     """2,000 training and 500 test images of the stand-in."""
-    return Dataset(*draw_stand_in(2000, 500), STAND_IN)
+    return Dataset(*draw_stand_in(2000, 500), STAND_IN, CLASS_NAMES)
+
+
+def code_of(name):
+    """Return the code of a cell, or in its text."""
+    is_text = name.startswith(("exercise", "solution"))
+    return "\n".join(CODE.findall(CELLS[name])) if is_text else CELLS[name]
 
 
 @pytest.fixture
-def solve(few_images):
-    """Return a function that runs an exercise's code and solution and returns their names."""
+def solve(few_images, capsys):
+    """Return a function that runs an exercise, and returns its names and what its check told."""
 
-    def solved(number, mend=("", "")):
-        name = number.replace(".", "-")
-        own = [CELLS[f"exercise-{name}"], CELLS[f"solution-{name}"]]
-        code, names = "\n".join(CODE.findall("\n\n".join(own))), {"data": few_images}
-        assert mend[0] in code
+    def solved(number, *changes, parts=("answer", "exercise", "solution")):
+        names = [f"{part}-{number.replace('.', '-')}" for part in (*parts, "check")]
+        code, found = "\n".join(map(code_of, names)), {"data": few_images, "np": np}
+        for old, new in changes:
+            assert old in code
+            code = code.replace(old, new)
         with joblib.parallel_config(backend="sequential"):
-            exec(compile(code.replace(*mend), f"exercise {number}", "exec"), names)
-        return names
+            exec(compile(code, f"exercise {number}", "exec"), found)
+        printed = capsys.readouterr().out.partition(f"Exercise {number}: ")[2]
+        return found | {"told": printed.strip().splitlines()}
 
-    before = dict(ACTIVATIONS)
-    yield solved
-    ACTIVATIONS.clear()
-    ACTIVATIONS.update(before)
+    with patch.dict(ACTIVATIONS):
+        yield solved
 
 
 # What the text of each solution says, in the names of its code
 SAID = tomllib.loads(Path(__file__).with_name("solutions.toml").read_text("utf-8"))
+WRONG = tomllib.loads(Path(__file__).with_name("wrong_answers.toml").read_text("utf-8"))
+RIGHT = WRONG["right"]
 
 
-@pytest.mark.parametrize("number", SAID)
-def test_what_a_solution_says_happens(solve, number):
-    found = solve(number) | {"np": np}
-    assert [said for said in SAID[number] if not eval(said, found)] == []
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_solution_is_right_and_what_it_says_happens(solve, number):
+    assert solve(number, parts=["answer"])["told"] == ["not answered yet"]
+    found = solve(number)
+    assert [said for said in SAID.get(number, ()) if not eval(said, found)] == []
+    found = solve(number, *RIGHT[number]) if number in RIGHT else found
+    assert found["told"] == ["right"] and max(found.get("difference", {"": 0}).values()) < 1e-6
 
 
-def test_no_solution_is_left_out():
-    assert EXERCISES == {number.replace(".", "-") for number in SAID}
+@pytest.mark.parametrize(("number", "old", "new", "lines", "value"), WRONG["changed"])
+def test_what_is_wrong_is_located_and_described(solve, number, old, new, lines, value):
+    parts = ["answer", "exercise", "solution"][: None if number > "1.1" else 1]
+    first, *rest = solve(number, *RIGHT.get(number, ()), (old, new), parts=parts)["told"]
+    wrong = [line for line in rest if not line.startswith("- right: ")]
+    assert first == "not right yet" and all(value in line for line in wrong)
+    assert [line.split()[1] for line in wrong] == lines.split()
 
 
-def test_1_1_without_the_planted_bug_all_gradients_are_right(solve):
-    mended = solve("1.1", mend=("(1 - a)", "(1 - a**2)"))["difference"]
-    assert max(mended.values()) < 1e-6
+@pytest.mark.parametrize(("number", "answers"), WRONG["literal"])
+def test_an_answer_of_another_kind_or_with_other_numbers_is_not_right(number, answers, few_images):
+    assert problems(number, *eval(answers, {"np": np, "data": few_images}))
+
+
+def test_answers_overwrite_no_name_that_other_cells_of_their_notebook_use():
+    for page in PAGES:
+        own = [c["id"] for c in page if re.match("(answer|check|exercise|solution)-", c["id"])]
+        table = symtable.symtable("\n".join(map(code_of, own)), page[0]["id"], "exec")
+        assigned = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned()}
+        others = [c["id"] for c in page if c["id"] not in own and c["cell_type"] == "code"]
+        nodes = ast.walk(ast.parse("\n".join(CELLS[name] for name in others)))
+        assert not assigned & {node.id for node in nodes if isinstance(node, ast.Name)}, others
+
+
+def test_each_exercise_with_code_has_the_cells_and_marks_by_which_nbgrader_grades():
+    """As its schema wants them (nbgrader 0.9.6, nbgraderformat/v3.json and v3.py)."""
+    assert NUMBERS == [*EXERCISES][1:] and {*SAID} < {*NUMBERS}
+    keys = ["grade_id", "grade", "locked", "solution", "task", "points", "schema_version"]
+    roles = {"answer": (0, 0, 1, 0, None), "check": (1, 1, 0, 0, 2), "text": (1, 0, 1, 0, 2)}
+    cells = [cell for page in PAGES for cell in page if "nbgrader" in cell["metadata"]]
+    marks = [[cell["metadata"]["nbgrader"].get(key) for key in keys] for cell in cells]
+    names = [f"{role}-{number.replace('.', '-')}" for number in NUMBERS for role in roles]
+    assert marks == [[name, *roles[name.split("-")[0]], 3] for name in names]
+    assert [cell["id"] for cell in cells] == names
 
 
 # ---- notebook 0 ----------------------------------------------------------------------------------
 
 FIRST = ["".join(cell["source"]) for cell in PAGES[0] if cell["cell_type"] == "code"][1:-1]
+FIRST = [source for source in FIRST if "show(" not in source]
 TEXT = "\n\n".join(CELLS.values()).replace("\\\\", "\\")
 # What each formula of the notebooks says, in the names of the code
 FORMULAS = tomllib.loads(Path(__file__).with_name("formulas.toml").read_text("utf-8"))
@@ -88,7 +131,7 @@ def run_page(*mends):
     """Return what the code of notebook 0 computes in float64 and says, with parts replaced."""
     code, arrays = "\n".join(FIRST).replace("np.float32", "np.float64"), draw_stand_in(500, 100)
     arrays[0][:, 0] = 0  # pixels that are always black
-    page = SimpleNamespace(np=np, time=time, data=Dataset(*arrays, STAND_IN), said=[])
+    page = SimpleNamespace(np=np, time=time, data=Dataset(*arrays, STAND_IN, CLASS_NAMES), said=[])
     page.say = page.print = lambda *values: page.said.append(" ".join(map(str, values)))
     for old, new in mends:
         assert re.search(old, code)
@@ -157,3 +200,12 @@ def test_the_formulas_and_shapes_in_the_notebooks_are_those_of_the_code(page):
     shapes = [str(array.shape) for array in page.parameters]
     shown = re.findall(r"^\| \$W_\d\$, \$b_\d\$ \| (.*?) \|", TEXT, re.M)
     assert shown == [", ".join(shapes[:2]), ", ".join(shapes[2:])]
+
+
+def test_lists_of_numbers_are_answers_and_what_is_no_exercise_is_refused():
+    step = 10.0 ** -np.arange(1, 13)
+    assert problems("1.2", [*(step + 1e-16 / step)], [*(step**2 + 1e-16 / step)]) == []
+    with pytest.raises(ValueError, match=r"^number .*9\.9"):
+        check_answer("9.9", None)
+    with pytest.raises(ValueError, match=r"1\.1 .*backward"):
+        check_answer("1.1")

@@ -4,35 +4,36 @@ A copy to play with is never overwritten. It carries the hash of the
 cells that it was made from, so that a later call can tell that the
 original has changed since. The zip holds two folders:
 ``kmnist_course`` is handed to the class, ``kmnist_course_solutions``
-is the teacher's.
+is the teacher's, and grades with nbgrader.
 """
 
 import hashlib
 import json
+import re
 import zipfile
-from copy import deepcopy
 from itertools import pairwise
 from pathlib import Path
 
 import nbformat
-from nbconvert.preprocessors import ClearOutputPreprocessor, TagRemovePreprocessor
 from nbformat import NotebookNode
 
 from kmnist_mlp.datasets.kmnist import data_at_hand
 from kmnist_mlp.report.execution import read_all, write
+from kmnist_mlp.report.pages.page import without_outputs
 from kmnist_mlp.report.pages.site import render
 from kmnist_mlp.support.console import tell
 from kmnist_mlp.support.files import whole_file
 
 CLASS, SOLUTIONS = "kmnist_course", "kmnist_course_solutions"
-RUNS_WITH = (  # what `make lab` needs
-    "Makefile", "LICENSE", "pyproject.toml", "constraints.txt", "environment.yml", "kmnist_mlp",
-)  # fmt: skip
-# what goes with the solutions, of docs/: the teacher's page, and what
-# it refers to
-TEACHING = ("teaching.md", "data.md", "benchmark.md", "benchmark.json")
-# tag of a cell: solves the exercise in the cell above it
+# what `make lab` needs
+RUNS_WITH = "Makefile LICENSE pyproject.toml constraints.txt environment.yml kmnist_mlp".split()
+# what goes with the solutions, of docs/: the teacher's page, what it
+# refers to, and nbgrader's settings
+TEACHING = ("teaching.md", "data.md", "benchmark.md", "benchmark.json", "nbgrader_config.py")
+# tag of a cell: solves the exercise in the text above it
 SOLUTION = "solution"
+# sections of the Makefile that a class has no use for
+NOT_FOR_A_CLASS = rb"(?s)# --- (The report|Checks|For maintainers) -.*?(?=# --- )"
 
 
 def copy_to_play(originals: Path, play: Path) -> None:
@@ -76,13 +77,15 @@ def split_solutions(notebook: NotebookNode) -> tuple[NotebookNode, str]:
     <BLANKLINE>
     """
     title = notebook.cells[0].source.partition("\n")[0].lstrip("# ")
+    # cells for an answer stand between the two
+    cells = [cell for cell in notebook.cells if "nbgrader" not in cell.metadata]
     solved = [
         f"{exercise.source}\n\n{solution.source.replace('<details>', '<details open>')}\n"
-        for exercise, solution in pairwise(notebook.cells)
+        for exercise, solution in pairwise(cells)
         if SOLUTION in solution.metadata.get("tags", [])
     ]
-    remove = TagRemovePreprocessor(remove_cell_tags={SOLUTION})
-    without, _ = remove.preprocess(deepcopy(notebook), {})
+    kept = [cell for cell in notebook.cells if SOLUTION not in cell.metadata.get("tags", [])]
+    without = NotebookNode({**notebook, "cells": kept})
     return without, "\n".join([f"# Solutions: {title}\n", *solved]) if solved else ""
 
 
@@ -91,7 +94,8 @@ def pack_course(project: Path, output: Path) -> None:
 
     The same project gives the same bytes. The pages keep the
     outputs of the committed notebooks, without the solutions; the
-    notebooks have neither.
+    notebooks have neither. The teacher's folder has them once more, as
+    nbgrader wants the source of an assignment.
 
     Raises
     ------
@@ -99,24 +103,22 @@ def pack_course(project: Path, output: Path) -> None:
         If a notebook has no outputs.
     """
     notebooks = read_all(project / "notebooks")
-    readme = Path(__file__).parent / "texts" / "course.md"
-    files = {f"{CLASS}/README.md": readme.read_bytes()}
+    files = {f"{CLASS}/README.md": (Path(__file__).parent / "texts/course.md").read_bytes()}
     for name in TEACHING:
         files[f"{SOLUTIONS}/{name}"] = (project / "docs" / name).read_bytes()
     for place in (project / name for name in RUNS_WITH):
         for path in (place, *place.rglob("*")):
             if path.is_file() and path.suffix != ".pyc":
-                name = path.relative_to(project).as_posix()
-                files[f"{CLASS}/{name}"] = path.read_bytes()
+                files[f"{CLASS}/{path.relative_to(project).as_posix()}"] = path.read_bytes()
+    files[f"{CLASS}/Makefile"] = re.sub(NOT_FOR_A_CLASS, b"", files[f"{CLASS}/Makefile"])
     for path, notebook in notebooks.items():
         notebooks[path], solutions = split_solutions(notebook)
+        text = nbformat.writes(without_outputs(notebooks[path])).encode() + b"\n"
+        files[f"{CLASS}/notebooks/{path.name}"] = text
         if solutions:
             files[f"{SOLUTIONS}/{path.stem}.md"] = solutions.encode()
-        cleared, _ = ClearOutputPreprocessor().preprocess(deepcopy(notebooks[path]), {})
-        # how outputs were made, their state
-        cleared.metadata.pop("widgets", None)
-        files[f"{CLASS}/notebooks/{path.name}"] = nbformat.writes(cleared).encode() + b"\n"
-    for stem, html in render(notebooks, data_at_hand()).items():
+            files[f"{SOLUTIONS}/source/{path.stem}/{path.name}"] = text
+    for stem, html in render(notebooks, data_at_hand(), for_class=True).items():
         files[f"{CLASS}/pages/{stem}.html"] = html.encode()
     output.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(output) as file, zipfile.ZipFile(file, "w") as archive:
@@ -124,5 +126,4 @@ def pack_course(project: Path, output: Path) -> None:
             entry = zipfile.ZipInfo(name)  # with a fixed date
             entry.create_system, entry.external_attr = 3, 0o644 << 16
             archive.writestr(entry, content, zipfile.ZIP_DEFLATED)
-    tell(f"The course is ready: {output}")
-    tell(f"{CLASS}/ is for the class, {SOLUTIONS}/ for the teacher (docs/teaching.md).")
+    tell(f"The course is ready: {output}\n{CLASS}/ for the class, {SOLUTIONS}/ for the teacher")
