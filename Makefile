@@ -24,31 +24,32 @@ SETUP := $(if $(CONDA),,.venv/stamp)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup report report-single report-pdf html notebooks lab lab-edit course data test \
-  test-unit test-notebooks test-lab test-machines lint bench measure mutants lock clean distclean
+.PHONY: $(shell awk -F : '/^[a-z-]+:/ { print $$1 }' Makefile)
 
 help: ## List the targets
-	@echo "make report and make test do everything; the others are parts of them and tools:"
+	@echo "$(or $(ABOUT),make lab opens the notebooks:)"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-19s%s\n", $$1, $$2 }' Makefile
 	@echo "ARGS=... (for JupyterLab LAB_ARGS=...) passes options on; PYTHON=python3.12 chooses the Python for a new .venv."
 
 # --- The report -------------------------------------------------------------------------------------
-report: $(SETUP) ## Run the notebooks and export them: build/report/index.html
-	@$(PY) -m kmnist_mlp.report $(ARGS)
-report-single: $(SETUP) ## The same report as one file: build/kmnist_report.html
-	@$(PY) -m kmnist_mlp.report --single $(ARGS)
-report-pdf: $(SETUP) ## The same report as PDF: build/kmnist_report.pdf (needs Chromium)
-	@$(PY) -m kmnist_mlp.report --pdf $(ARGS)
-html: $(SETUP) ## Export the committed notebooks as they are: build/html/index.html
-	@$(PY) -m kmnist_mlp.report --committed $(ARGS)
-notebooks: $(SETUP) ## Run the committed notebooks again, in place
-	@$(PY) -m kmnist_mlp.report --in-place $(ARGS)
-lab: $(SETUP) ## Open JupyterLab on your own copy of the notebooks: play/ (kept, ignored by git)
-	@$(PY) -m kmnist_mlp.report --play && $(PY) -m jupyterlab play $(LAB_ARGS)
+ABOUT := make report and make test do everything; the others are parts of them and tools:
+report: OPTION := ## Run the notebooks and export them: build/report/index.html
+report-single: OPTION := --single ## The same report as one file: build/kmnist_report.html
+report-pdf: OPTION := --pdf ## The same report as PDF: build/kmnist_report.pdf (needs Chromium)
+html: OPTION := --committed ## Export the committed notebooks as they are: build/html/index.html
+notebooks: OPTION := --in-place ## Run the committed notebooks again, in place
+course: OPTION := --course ## Pack a class's copy and the solutions: build/kmnist_course.zip
+report report-single report-pdf html notebooks course: $(SETUP)
+	@$(PY) -m kmnist_mlp.report $(OPTION) $(ARGS)
 lab-edit: $(SETUP) ## Open JupyterLab on the committed notebooks themselves
 	@$(PY) -m jupyterlab notebooks $(LAB_ARGS)
-course: $(SETUP) ## Pack a class's copy and the solutions: build/kmnist_course.zip
-	@$(PY) -m kmnist_mlp.report --course
+
+# --- The notebooks and their data; a class gets these targets, and not those above and of Checks --------
+# One seed, as nobody should wait for 120 networks in a class.
+lab: export KMNIST_MLP_SEEDS := $(or $(strip $(KMNIST_MLP_SEEDS)),1)
+lab: $(SETUP) ## Open JupyterLab on your own copy of the notebooks: play/ (kept, ignored by git)
+	@echo "Seeds of each experiment: $$KMNIST_MLP_SEEDS (the report has 5: KMNIST_MLP_SEEDS=5 make lab)."
+	@$(PY) -m kmnist_mlp.report --play && $(PY) -m jupyterlab play $(LAB_ARGS)
 data: $(SETUP) ## Download and verify KMNIST, or say how to place it by hand
 	@$(PY) -m kmnist_mlp.datasets
 
@@ -56,8 +57,7 @@ data: $(SETUP) ## Download and verify KMNIST, or say how to place it by hand
 test: test-unit test-notebooks ## Run the unit tests, then the notebooks as tests
 test-unit: $(SETUP) ## Run the unit tests
 	@$(PY) -m pytest -n auto --dist loadfile tests --ignore=tests/test_jupyterlab.py $(ARGS)
-# Against an empty result cache, so that no old result can pass for one of the present code. All
-# experiments are trained first, on all cores.
+# With an empty result cache, so that no old result can pass for one of the present code.
 test-notebooks: $(SETUP) ## Run the notebooks afresh (one seed) and compare their outputs
 	@results=$$(mktemp -d) || exit 1; \
 	trap 'rm -rf "$$results"' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM HUP; \
@@ -101,6 +101,7 @@ lock: $(SETUP) ## Pin the newest versions in constraints.txt, and write environm
 	  --custom-compile-command "make lock" --output-file constraints.txt
 	@$(PY) .ci/environment.py > environment.yml
 
+# --- Cleaning up ------------------------------------------------------------------------------------
 clean: ## Remove build/ and the tools' caches (not .venv, play/ or the data)
 	rm -rf build mutants .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis *.egg-info
 	find . \( -name .venv -o -path ./play \) -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +

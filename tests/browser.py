@@ -3,7 +3,7 @@
 from contextlib import contextmanager
 
 import pytest
-from axe_playwright_python.base import AXE_SCRIPT
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 
 from kmnist_mlp.report.pages.site import find_browser
@@ -56,24 +56,8 @@ def look(page, width=1400, dark=False, medium="screen"):
     page.emulate_media(color_scheme="dark" if dark else "light", media=medium)
 
 
-def load(page, address):
-    """Load a page; return the addresses that it asked for, and those that did not answer."""
-    events = {"request": [], "requestfailed": []}
-    handlers = {name: lambda asked, to=to: to.append(asked.url) for name, to in events.items()}
-    for name, handler in handlers.items():
-        page.on(name, handler)
-    page.goto(address)
-    for name, handler in handlers.items():
-        page.remove_listener(name, handler)
-    return tuple(events.values())
-
-
 def axe_violations(page):
     """Return what axe-core finds wrong with the accessibility of the page."""
-    if page.evaluate("typeof axe == 'undefined'"):
-        page.add_script_tag(content=AXE_SCRIPT)
-    return page.evaluate(
-        """axe.run({ rules: { "target-size": { enabled: true } } })
-        .then(found => found.violations.map(v => [v.id, v.nodes.length,
-        v.nodes[0].html.slice(0, 200), v.nodes[0].failureSummary.slice(0, 300)]))"""
-    )
+    options = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
+    found = Axe().run(page, options=options).response["violations"]
+    return [(rule["id"], rule["nodes"][0]["html"]) for rule in found]

@@ -4,7 +4,6 @@
 stand-in, with one seed. The server listens to this machine only, and asks for its token.
 """
 
-import contextlib
 import json
 import os
 import re
@@ -40,9 +39,8 @@ def lab(tmp_path_factory):
     overrides = here / "JUPYTER_CONFIG_DIR" / "labconfig" / "default_setting_overrides.json"
     overrides.parent.mkdir(parents=True)
     overrides.write_text(json.dumps(SETTINGS), "utf-8")
-    folders = """JUPYTER_CONFIG_DIR JUPYTER_DATA_DIR JUPYTER_RUNTIME_DIR IPYTHONDIR
-        JUPYTERLAB_WORKSPACES_DIR JUPYTERLAB_SETTINGS_DIR""".split()
-    environment = os.environ | {name: str(here / name) for name in folders}
+    own = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR")
+    environment = os.environ | {name: str(here / name) for name in own}
     environment |= {"KMNIST_MLP_DATASET": "stand-in", "KMNIST_MLP_SEEDS": "1"}
     environment["PYTHONPATH"] = str(ROOT)
     options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0"]
@@ -50,14 +48,11 @@ def lab(tmp_path_factory):
     with open(here / "log", "wb") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:
-        info = None
-        while info is None:  # until the server has written down where it listens
-            assert server.poll() is None, (here / "log").read_text()[-2000:]
+        address = r"(http://127\.0\.0\.1:\d+/lab)\?(token=\w+)\s"
+        while not (listens := re.search(address, written := (here / "log").read_text())):
+            assert server.poll() is None, written[-2000:]
             time.sleep(0.1)
-            for file in (here / "JUPYTER_RUNTIME_DIR").glob("jpserver-*.json"):
-                with contextlib.suppress(ValueError):  # not yet whole
-                    info = json.loads(file.read_text())
-        yield f"{info['url']}lab/tree/{{}}.ipynb?reset&token={info['token']}".format
+        yield f"{listens[1]}/tree/{{}}.ipynb?reset&{listens[2]}".format
     finally:
         server.terminate()
         server.wait(60)
@@ -82,18 +77,9 @@ NUMBERED = f"{PROMPTS}.length && {PROMPTS}.every(prompt => /^\\[\\d+\\]:$/.test(
 DONE = f"{NUMBERED} && document.querySelector('{IDLE}')"
 
 
-def wait_for(page, expression, seconds):
-    """Wait until a JavaScript expression is true."""
-    page.wait_for_function(expression, timeout=1000 * seconds, polling=100)
-
-
-def opened(page, lab, name):
-    """Open a notebook in JupyterLab and wait for its kernel."""
-    page.goto(lab(name))
-    page.locator(CELLS).nth(1).wait_for()
-    page.locator(IDLE).wait_for(state="attached")
-    page.locator(f"{HERE} .jp-KernelName", has_text="Python 3").wait_for()
-    page.locator(f"{CELLS} .jp-InputPrompt").first.click()  # menus are now about this notebook
+def wait_for(page, expression):
+    """Wait until a JavaScript expression is true, which may take training."""
+    page.wait_for_function(expression, timeout=600_000, polling=100)
 
 
 def choose(page, menu, command):
@@ -102,10 +88,17 @@ def choose(page, menu, command):
     page.locator(f'.lm-Menu-item[data-command="{command}"]').click()
 
 
-def run_all(page):
-    """Choose "Run All Cells"."""
+def run_all(page, address):
+    """Open a notebook in JupyterLab, run all of its cells, and return the text of its outputs."""
+    page.goto(address)
+    page.locator(CELLS).nth(1).wait_for()
+    page.locator(IDLE).wait_for(state="attached")
+    page.locator(f"{HERE} .jp-KernelName", has_text="Python 3").wait_for()
+    page.locator(f"{CELLS} .jp-InputPrompt").first.click()  # menus are now about this notebook
     choose(page, "Run", "runmenu:run-all")
     page.locator(f"{CELLS} .jp-InputPrompt", has_text=re.compile(r"\[[*\d]")).first.wait_for()
+    wait_for(page, DONE)
+    return checked_text(page)
 
 
 def shut_down(page):
@@ -126,10 +119,7 @@ def checked_text(page):
 
 @pytest.mark.parametrize("name", [path.stem for path in NOTEBOOKS if path.stem != LABORATORY])
 def test_a_notebook_runs_from_top_to_bottom(page, lab, name):
-    opened(page, lab, name)
-    run_all(page)
-    wait_for(page, DONE, 600)
-    text = checked_text(page)
+    text = run_all(page, lab(name))
     assert "STAND-IN DATA" in text
     assert any(end in text for end in ("agrees with", "within 0.0001", "as recorded", "agree to"))
     shut_down(page)
@@ -154,30 +144,21 @@ def button(page, name):
 
 
 def test_the_laboratory_trains_in_the_background(page, lab):
-    opened(page, lab, LABORATORY)
-    run_all(page)
-    wait_for(page, DONE, 600)
-    assert "agrees with the reference results" in checked_text(page)
+    assert "agrees with the reference results" in run_all(page, lab(LABORATORY))
     widgets = page.locator(OUTPUTS, has=page.locator(".jupyter-widgets"))
     assert widgets.count() == 4, "one in the place of each figure"
-    layers = control(page, "hidden layers").locator("input")
-    layers.fill("512, 512")
-    layers.press("Tab")
-    handle = control(page, "epochs at most").locator(".noUi-handle")
-    handle.click()
-    handle.press("End")
+    control(page, "hidden layers").locator("input").fill("512, 512")
+    control(page, "epochs at most").locator(".noUi-handle").press("End")
     button(page, "Train").click()
-    wait_for(page, f"{GO_ON}, /^epoch ([2-9]|\\d\\d) /.test({PANEL})", 600)
+    wait_for(page, f"{GO_ON}, /^epoch ([2-9]|\\d\\d) /.test({PANEL})")
     before = page.evaluate(PANEL)
     assert " of 100" in before
-    handle = control(page, "step").locator(".noUi-handle")  # of another panel
-    handle.click()
-    handle.press("ArrowRight")
+    control(page, "step").locator(".noUi-handle").press("ArrowRight")  # of another panel
     page.locator('.widget-html img[alt^="Step 1 of 10"]').first.wait_for()
-    wait_for(page, f"{PANEL} != {json.dumps(before)}", 600)
+    wait_for(page, f"{PANEL} != {json.dumps(before)}")
     assert page.evaluate(PANEL).startswith("epoch "), "it is still training"
     button(page, "Stop").click()
-    wait_for(page, f"{PANEL}.includes('stopped by hand after')", 600)
+    wait_for(page, f"{PANEL}.includes('stopped by hand after')")
     runs = page.locator(".lab-runs")
     for text in ("lab run 2", "784-512-512-10", "stopped by hand"):
         expect(runs).to_contain_text(text)

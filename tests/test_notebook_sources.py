@@ -12,19 +12,15 @@ from types import SimpleNamespace
 
 import pytest
 from printed import FINAL
-from statements import displayed
 
-from kmnist_mlp.report.statements import lines_of
-
-ROOT = Path(__file__).resolve().parent.parent
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.ipynb"))
 
 # What prints lines that are the same on every machine
 COMPARED = ("check", "numbers_agree")
 
 
 def cells_of(path):
-    """Return the cells of a notebook: source, text shown, metadata, nodes."""
+    """Return the cells of a notebook: source, metadata, nodes."""
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
         source, is_code = "".join(cell["source"]), cell["cell_type"] == "code"
         yield SimpleNamespace(
@@ -32,7 +28,7 @@ def cells_of(path):
             is_code=is_code,
             tags=cell["metadata"].get("tags", []),
             is_hidden=cell["metadata"].get("jupyter") == {"source_hidden": True},
-            shown=displayed({"cells": [cell]}),
+            marks=[o.get("metadata", {}).get("kmnist_mlp", {}) for o in cell.get("outputs", [])],
             nodes=list(ast.walk(ast.parse(source))) if is_code else [],  # has no magics
         )
 
@@ -46,6 +42,16 @@ def calls(cell, *names):
     found = [node for node in cell.nodes if isinstance(node, ast.Call)]
     found = [call for call in found if ast.unparse(call.func).split(".")[-1] in names]
     return sorted(found, key=lambda call: call.lineno)
+
+
+def texts(cell, *names):
+    """Return each call of functions and its text, with {} for what is computed, in order."""
+    assigned = [node for node in cell.nodes if isinstance(node, ast.Assign)]
+    for call in calls(cell, *names):
+        before = {ast.unparse(a.targets[0]): a.value for a in assigned if a.lineno < call.lineno}
+        text = before.get(ast.unparse(call.args[-1]), call.args[-1])
+        parts = getattr(text, "values", [text])
+        yield call, "".join(p.value if isinstance(p, ast.Constant) else "{}" for p in parts)
 
 
 # ---- form ----------------------------------------------------------------------------------------
@@ -95,7 +101,7 @@ def captions(cell):
 
 
 @each_notebook
-def test_figures_and_tables_are_numbered_in_order_and_those_referred_to_exist(number):
+def test_figures_and_tables_are_numbered_in_order_and_within_their_section(number):
     for cell in CELLS[number]:
         papers = "Table {number}." in cell.source  # Tables 1 to 3
         assert len(captions(cell)) == len(calls(cell, "show", "try_out")) - papers
@@ -103,28 +109,25 @@ def test_figures_and_tables_are_numbered_in_order_and_those_referred_to_exist(nu
     for kind in ("Figure", "Table"):
         numbers = [caption for caption in own if caption.startswith(kind)]
         assert numbers == [f"{kind} S{int(number)}.{n + 1}" for n in range(len(numbers))]
-    every = {caption for cells in CELLS.values() for cell in cells for caption in captions(cell)}
     for text in (" ".join(cell.source.split()) for cell in CELLS[number]):
-        assert set(re.findall(r"(?:Figure|Table) S\d+\.\d+", text)) <= every
         for own, section in re.findall(r" S(\d+)\.\d+ (?:of|in) section (\d+)", text):
             assert own == section
 
 
-# ---- what is shown -------------------------------------------------------------------------------
-
-
 @each_notebook
-def test_what_a_source_says_is_what_its_committed_output_says(number):
-    """The constant parts of sentences and captions, in order."""
+def test_in_each_section_a_computed_finding_leads(number):
+    """A sentence, if there is one; else the first figure's own, or where a caption begins.
+
+    A line per section has s for a computed sentence and t for a typed
+    one, f for a figure or table that a finding begins, else x.
+    """
+    seen = ""
     for cell in CELLS[number]:
-        assigned = [node for node in cell.nodes if isinstance(node, ast.Assign)]
-        named = {ast.unparse(node.targets[0]): node.value for node in assigned}
-        for call in calls(cell, "say", "show"):
-            text = named.get(ast.unparse(call.args[-1]), call.args[-1])
-            end, output = 0, " ".join(cell.shown).replace("**", "")
-            for part in getattr(text, "values", [text]):
-                if isinstance(part, ast.Constant):
-                    plain = re.sub(r"\n +", "\n", part.value.replace("**", ""))
-                    said = re.sub(r"^(Figure|Table) S\S+ ", "", " ".join(lines_of([plain])))
-                    assert said in output[end:], said
-                    end = output.index(said, end) + len(said)
+        seen += "" if cell.is_code else "\n" * len(re.findall("^##+ ", cell.source, re.M))
+        own = (mark.get("finding") for mark in cell.marks if "number" in mark)
+        for call, text in texts(cell, "say", "show", "show_curves", "try_out"):
+            is_shown = ast.unparse(call.func) != "say"
+            begin = "".join(re.split(r"\.\s", text)[1:2]) if is_shown else text
+            leads = "{}" in begin or (is_shown and bool(next(own, "")))
+            seen += "tsxf"[2 * is_shown + leads]
+    assert not re.search("^t*(x|f.*s)", seen, re.M), seen

@@ -1,5 +1,6 @@
 """What a result was made with is read from the installation, the checkout and the machine."""
 
+import json
 import re
 import subprocess
 
@@ -11,11 +12,17 @@ from kmnist_mlp.experiments import provenance
 from kmnist_mlp.experiments.provenance import PROJECT, commit
 
 
-def test_the_version_is_the_same_in_the_package_the_citation_and_the_changelog():
-    citation, changelog = (
-        (PROJECT / name).read_text("utf-8") for name in ("CITATION.cff", "CHANGELOG.md")
-    )
-    assert re.findall(r"^version: (.+)$", citation, re.MULTILINE) == [__version__]
+def test_version_and_what_a_doi_needs_are_the_same_in_package_citation_deposit_and_changelog():
+    files = ("CITATION.cff", "CHANGELOG.md", ".zenodo.json")
+    citation, changelog, deposit = ((PROJECT / name).read_text("utf-8") for name in files)
+    deposit, stated = json.loads(deposit), " ".join(citation.split())
+    same = [deposit[key] for key in ("title", "description", "license")]
+    same += deposit["keywords"] + [creator["name"] for creator in deposit["creators"]]
+    same += [other["identifier"] for other in deposit["related_identifiers"]]
+    assert [text for text in same if text not in stated] == []
+    assert deposit["upload_type"] == "software" and deposit["access_right"] == "open"
+    versions = re.findall(r"^version: (.+)$", citation, re.MULTILINE)
+    assert versions == [__version__] == [deposit["version"]]
     newest, state = re.findall(r"^## (\S+) \((.+)\)$", changelog, re.MULTILINE)[0]
     assert newest == __version__.removesuffix(".dev0")
     assert (state == "unreleased") == __version__.endswith(".dev0")

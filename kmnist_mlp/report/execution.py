@@ -53,6 +53,9 @@ def executed(folder: Path, store: Path) -> dict[Path, NotebookNode]:
     if announcement:
         tell(announcement)
         tell("`make html` exports the committed notebooks, with results of KMNIST.")
+    has = data.train_images[0].size, len(data.class_names)
+    if has != EXPERIMENTS["baseline"].layer_specs[::2]:
+        raise ValueError(f"the notebooks need 784 pixels and 10 classes; `run` trains on {data!r}")
     keys = {path: outputs_key(notebook, data) for path, notebook in notebooks.items()}
     kept = {path: store / f"{path.stem}-{key}.ipynb" for path, key in keys.items()}
     stale = [path for path, file in kept.items() if not file.exists()]
@@ -70,7 +73,7 @@ def execute_in_place(folder: Path) -> list[Path]:
     paths = [*read_all(folder)]
     data, announcement = load_and_announce()
     if announcement:
-        raise ValueError("committed notebooks carry results of KMNIST, not the stand-in's")
+        raise ValueError("committed notebooks carry results of KMNIST, not of other data")
     notebooks, results = _executed_on(data, paths)
     # refuses before it writes
     update_readme(folder.parent / "README.md", results)

@@ -10,12 +10,9 @@ import re
 from collections.abc import Iterable
 from decimal import Decimal
 from html import unescape
-from itertools import zip_longest
 
 import pandas as pd
 
-from kmnist_mlp.data import Dataset
-from kmnist_mlp.experiments.runs import default_seeds
 from kmnist_mlp.experiments.store import FOLDER, Table
 from kmnist_mlp.support.statistics import SUPERSCRIPT
 
@@ -82,13 +79,3 @@ def moved(line: str, text: str, tolerance: str) -> list[str]:
         for number, value, limit in found
         if abs(number - value) > limit
     ]
-
-
-def check(texts: Iterable[str], data: Dataset, notebook: int) -> None:
-    """Print one line that is the same on every machine, or what has moved."""
-    reference = kept(data.name, seeds := len(default_seeds()), notebook)
-    rows = zip_longest(lines_of(texts), reference.text, reference.tolerance, fillvalue="")
-    found = ["MOVED: " + text for row in rows for text in moved(*row)]
-    if reference.empty:
-        found = [f"NO REFERENCE for {seeds} seeds on {data.name}"]
-    print(*found or ["sentences and tables agree with the reference"], sep="\n")

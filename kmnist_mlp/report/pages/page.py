@@ -9,26 +9,26 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
+import nbformat
 import numpy as np
 import pandas as pd
 from latex2mathml.converter import convert as mathml
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from nbconvert.preprocessors import ClearOutputPreprocessor
 from nbformat import NotebookNode
 
 from kmnist_mlp.beyond.protocol import accuracies
-from kmnist_mlp.config import Config
 from kmnist_mlp.experiments import causes, claims, paper
 from kmnist_mlp.figures import tables
 from kmnist_mlp.figures.report_figure import html
 from kmnist_mlp.report.pages.pictures import figure_html, gather_panels
 from kmnist_mlp.report.pages.text import slug
-from kmnist_mlp.support.statistics import interval
+from kmnist_mlp.support.statistics import interval, typeset
 
 TEMPLATES = Path(__file__).parent / "templates"
 CHECK = "## Check"  # begins the last section, which is for maintainers
 LONGEST = 24  # characters of a title in the menu, else the name of the file
-FAILED_FIRST = ("not reproduced", "no effect", "undecided", "reproduced")
 WIDTH, EDGE = 160, 8  # of the drawing of a claim, in pixels
 DRAWN = ["low", "high", "interval_low", "interval_high", "mean"]
 # Columns of the scoreboard in which an empty cell is an empty text
@@ -51,8 +51,10 @@ def make_pages(notebooks: dict[Path, NotebookNode]) -> list[SimpleNamespace]:
             :func:`kmnist_mlp.report.notebook.show` has written into
             the metadata of an output, with the page, the output, an
             anchor (id) and the first sentence of the caption (short).
-        configurations : str
-            HTML table of the configurations of all their experiments.
+        exercises : list of str
+            Their headings.
+        download : str
+            An address that holds the notebook, without outputs.
         facts : dict of str to str
             What the page was made with.
 
@@ -68,7 +70,8 @@ def make_pages(notebooks: dict[Path, NotebookNode]) -> list[SimpleNamespace]:
     )
     pages = []
     for path, notebook in deepcopy(notebooks).items():
-        cells = notebook.cells
+        # cells for an answer are of no use here, unless they give code
+        cells = [c for c in notebook.cells if "nbgrader" not in c.metadata or "tags" in c.metadata]
         code = [cell for cell in cells if cell.cell_type == "code"]
         if any(c.source for c in code) and not any(c.execution_count for c in code):
             raise ValueError(f"{path.name} has no outputs; `make report` executes it")
@@ -81,7 +84,6 @@ def make_pages(notebooks: dict[Path, NotebookNode]) -> list[SimpleNamespace]:
         short = title if len(title) <= LONGEST else name
         page = SimpleNamespace(stem=path.stem, title=title, short=short, items=[], facts={})
         page.summary = re.sub("[*`]", "", summary)
-        configs = {}
         for output in (output for cell in code for output in cell.outputs):
             marks = output.get("metadata", {}).get("kmnist_mlp") or {}
             page.facts.update(marks.get("facts", ()))
@@ -90,18 +92,29 @@ def make_pages(notebooks: dict[Path, NotebookNode]) -> list[SimpleNamespace]:
                 item = NotebookNode(marks, page=page.stem, output=output, short=short)
                 item |= {"id": slug(item.number), "experiments": dict(item.experiments)}
                 page.items.append(item)
-                configs |= item.experiments
-        for name, values in configs.items():
-            configs[name] = Config.from_dict({**values, "activation": Config.activation})
-            # one that a notebook has added is only a name here
-            object.__setattr__(configs[name], "activation", values["activation"])
-        page.configurations = html(tables.configurations(configs)) if configs else ""
         starts = (n for n, cell in enumerate(cells) if cell.source.startswith(CHECK))
         end = max(starts, default=len(cells))
         parts = (NotebookNode({**notebook, "cells": part}) for part in (cells[:end], cells[end:]))
         page.content, page.check = (exporter.from_notebook_node(part)[0] for part in parts)
+        page.exercises = re.findall("<h3>(Exercise .*?)</h3>", page.content)
+        text = nbformat.writes(without_outputs(notebook), indent=0)
+        page.download = data_address(text, "application/x-ipynb+json")
         pages.append(page)
     return pages
+
+
+def without_outputs(notebook: NotebookNode) -> NotebookNode:
+    """Return a copy of a notebook without outputs.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+        Is left as it is.
+    """
+    cleared, _ = ClearOutputPreprocessor().preprocess(deepcopy(notebook), {})
+    # how outputs were made, their state
+    cleared.metadata.pop("widgets", None)
+    return cleared
 
 
 def render_markdown(source: str) -> str:
@@ -217,7 +230,7 @@ def showing(items: list[NotebookNode], quantity: str, *names: str) -> list[Noteb
 
 
 def board(judged: pd.DataFrame, pages: list[SimpleNamespace]) -> dict[str, list[dict]]:
-    """Return the claims by the title of their section, those that failed first.
+    """Return the claims by the title of their section, in the paper's order.
 
     Parameters
     ----------
@@ -230,32 +243,35 @@ def board(judged: pd.DataFrame, pages: list[SimpleNamespace]) -> dict[str, list[
     -------
     dict of str to list of dict
         The columns of ``judged``; ours, claimed and "95 % interval" as
-        text, remark, shown (figures) and places (in its drawing).
+        text, remark, shown (figures), places (in its drawing) and
+        axis (its ends).
     """
     titles = {page.stem[:2].lstrip("0"): page.short for page in pages}
     items = [item for page in pages for item in page.items]
     texts = tables.scoreboard(judged)[["claimed", "ours", "95 % interval"]]
     measured = judged[["quantity", "experiment", "minus"]].to_numpy()
+    scaled = tables.in_percent(judged)
+    drawn, ends = places(scaled)
+    axis = ends.map(lambda end: typeset(f"{end:.{3 + (abs(end) >= 10)}g}"))
     rows = judged.join(texts, "number").assign(
         title=judged.section.str[0].map(titles).fillna(judged.section.str.capitalize()),
-        rank=judged.verdict.map(FAILED_FIRST.index),
-        remark=[*map(tables.remark, judged.itertuples())],
-        places=places(judged),
+        remark=[*map(tables.remark, scaled.itertuples())],
+        places=drawn,
+        axis=axis.to_numpy().tolist(),
         shown=[showing(items, *claim) for claim in measured],
     )
-    ranked = rows.sort_values("rank", kind="stable")
-    return {name: ranked[ranked.title == name].to_dict("records") for name in rows.title.unique()}
+    return {name: rows[rows.title == name].to_dict("records") for name in rows.title.unique()}
 
 
-def places(judged: pd.DataFrame) -> list[list[float]]:
-    """Return where the drawing of a claim has range, interval and mean, in pixels.
+def places(judged: pd.DataFrame) -> tuple[list[list[float]], pd.DataFrame]:
+    """Return where the drawing of a claim has range, interval and mean, in pixels, and its ends.
 
-    The scale is the claim's own: it holds all five. An end that is
-    infinite lies at the edge.
+    The scale is the claim's own: from the smallest (min) to the largest
+    (max) of the five that are finite. An end that is infinite lies at
+    the edge.
     """
-    finite = judged[DRAWN].where(np.isfinite(judged[DRAWN]))
-    lowest = finite.min(axis=1)
-    span = (finite.max(axis=1) - lowest).replace(0, 1)
-    inner = (WIDTH - 2 * EDGE) * judged[DRAWN].sub(lowest, axis=0)
+    ends = judged[DRAWN].where(np.isfinite(judged[DRAWN])).agg(["min", "max"], axis=1)
+    span = (ends["max"] - ends["min"]).replace(0, 1)
+    inner = (WIDTH - 2 * EDGE) * judged[DRAWN].sub(ends["min"], axis=0)
     drawn = EDGE + inner.div(span, axis=0)
-    return drawn.clip(0, WIDTH).round(1).to_numpy().tolist()
+    return drawn.clip(0, WIDTH).round(1).to_numpy().tolist(), ends

@@ -32,7 +32,7 @@
   async function makeIndex() {
     const bytes = Uint8Array.from(atob(byId('sections').textContent), (character) => character.charCodeAt(0));
     sections = await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate'))).json();
-    index = new MiniSearch({ fields: ['title', 'text'], storeFields: [], searchOptions: { boost: { title: 3 }, prefix: true, fuzzy: 0.15, combineWith: 'AND' } });
+    index = new MiniSearch({ fields: ['title', 'text', 'also'], storeFields: [], searchOptions: { boost: { title: 3, also: 0.4 }, prefix: true, fuzzy: (word) => word.length > 4 && 0.15, combineWith: 'AND' } });
     index.addAll(sections.map((section, id) => ({ id, ...section })));
   }
   function open() {
@@ -56,7 +56,9 @@
     return line;
   }
   function show() {
-    const results = index && query.value.trim() ? index.search(query.value).slice(0, 12) : [];
+    let results = index && query.value.trim() ? index.search(query.value) : [];
+    if (index && !results.length) results = index.search(query.value, { combineWith: 'OR' }); // "how to install"
+    results = results.slice(0, 12);
     hits.textContent = index && query.value.trim() ? (results.length ? `${results.length}${results.length === 12 ? ' or more' : ''} found` : 'Nothing found') : '';
     found.replaceChildren(...results.map((result) => {
       const section = sections[result.id], item = document.createElement('li'), link = document.createElement('a');
@@ -80,6 +82,43 @@
     if (event.key === 'Escape') { event.preventDefault(); box.close(); } // in its field, the key would only clear the words
     if (event.key === 'Enter' && document.activeElement === query) { event.preventDefault(); links[0]?.click(); }
   });
+
+  // ---- a term opens where it stands; without this script it is a link to the glossary ----
+  const meaning = byId('meaning'), terms = document.querySelectorAll('a.term');
+  terms.forEach((link) => {
+    link.dataset.meaning = link.title; // a tooltip would lie on top
+    link.removeAttribute('title');
+    link.setAttribute('aria-haspopup', 'dialog');
+    link.addEventListener('click', (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return; // in another tab
+      event.preventDefault();
+      byId('meaning-term').textContent = link.textContent;
+      byId('meaning-text').textContent = link.dataset.meaning;
+      byId('meaning-link').href = link.href;
+      meaning.showPopover();
+      const at = link.getClientRects()[0], below = at.bottom + meaning.offsetHeight + 16 < innerHeight;
+      meaning.style.left = `${Math.max(8, Math.min(at.left, document.documentElement.clientWidth - meaning.offsetWidth - 8))}px`;
+      meaning.style.top = `${scrollY + (below ? at.bottom + 6 : Math.max(8, at.top - meaning.offsetHeight - 6))}px`;
+      meaning.focus({ preventScroll: true });
+    });
+  });
+  byId('meaning-link').addEventListener('click', () => meaning.hidePopover());
+
+  // ---- the contents show where one is ----
+  const entries = new Map([...document.querySelectorAll('.toc a')].map((link) => [link.hash.slice(1), link]));
+  const headings = [...entries.keys()].map(byId);
+  function locate() {
+    const here = entries.get(headings.findLast((heading) => heading.getBoundingClientRect().top < 120)?.id);
+    if (here?.hasAttribute('aria-current')) return;
+    entries.forEach((link) => link.removeAttribute('aria-current'));
+    here?.setAttribute('aria-current', 'location');
+    if (!here || !wide.matches) return;
+    const link = here.getBoundingClientRect(), box = menu.getBoundingClientRect(); // scrolls the contents alone
+    if (link.bottom > box.bottom) menu.scrollTop += link.bottom - box.bottom + 40;
+    else if (link.top < box.top) menu.scrollTop -= box.top - link.top + 40;
+  }
+  addEventListener('scroll', locate, { passive: true });
+  locate();
 
   // ---- a figure of several frames: forwards and back ----
   document.querySelectorAll('figure:has(.frame)').forEach((figure) => {
@@ -110,8 +149,41 @@
     turn(0);
   });
 
+  // ---- a unit whose numbers say how it is computed: a click shows that, and what it reads ----
+  const READ = { z1: 'x-0-* W1-*-u b1-0-u', z2: 'a1-0-* W2-*-u b2-0-u', d1: 'd2-0-* W2-u-* a1-0-u' }; // array, row, column; u: the unit
+  document.querySelectorAll('figure:has(.frame)').forEach((figure) => {
+    const [names, ...rows] = rowsOf(csvOf(figure.querySelector('a.download'))), at = names.indexOf('sum');
+    const sums = new Map(rows.filter((row) => row[at]).map((row) => [row.slice(0, 3).join('-'), row[at]]));
+    if (!sums.size) return;
+    const shown = Object.assign(document.createElement('p'), { className: 'sum', textContent: 'Choose a dashed number to see its sum.' });
+    shown.setAttribute('role', 'status');
+    figure.querySelector('.steps').after(shown);
+    const nameOf = (cell) => cell.id.split('-').slice(-3).join('-');
+    // the last picture has other weights than those of the sums
+    const cells = [...figure.querySelectorAll('.frame')].slice(0, -1).flatMap((frame) => [...frame.querySelectorAll('g[id]')]);
+    function choose(name) {
+      const [array, , unit] = name.split('-'), pattern = READ[array].replaceAll('*', '\\d+').replaceAll('u', unit).replaceAll(' ', '|');
+      cells.forEach((cell) => {
+        cell.classList.toggle('chosen', nameOf(cell) === name);
+        cell.classList.toggle('read', new RegExp(`^(${pattern})$`).test(nameOf(cell)));
+      });
+      shown.textContent = sums.get(name);
+    }
+    cells.filter((cell) => sums.has(nameOf(cell))).forEach((cell) => {
+      const [array, , unit] = nameOf(cell).split('-');
+      cell.classList.add('unit');
+      Object.entries({ tabindex: 0, role: 'button', 'aria-label': `${array}[${unit}]: show its sum` }).forEach((each) => cell.setAttribute(...each));
+      cell.closest('svg').setAttribute('role', 'group'); // a picture has no buttons inside
+      cell.addEventListener('click', () => choose(nameOf(cell)));
+      cell.addEventListener('keydown', (event) => {
+        if (event.key === 'Enter' || event.key === ' ') { event.preventDefault(); choose(nameOf(cell)); }
+      });
+    });
+  });
+
   // ---- the numbers of a figure as a table, made when it is asked for ----
   const ROWS = 200;
+  function csvOf(link) { return decodeURIComponent(link.href.slice(link.href.indexOf(',') + 1)); }
   function rowsOf(csv) {
     const rows = [[]];
     for (const [, quoted, plain, end] of csv.matchAll(/(?:"((?:[^"]|"")*)"|([^",\n]*))(,|\n|$)/g)) {
@@ -144,7 +216,7 @@
     if (!details.matches?.('details.data') || !details.open || details.dataset.shown) return;
     details.dataset.shown = 'yes';
     const link = details.querySelector('a.download');
-    const rows = rowsOf(decodeURIComponent(link.href.slice(link.href.indexOf(',') + 1)));
+    const rows = rowsOf(csvOf(link));
     if (rows.length > ROWS + 1) link.after(` The first ${ROWS} of ${rows.length - 1} rows:`);
     details.append(tableOf(rows, details.dataset.of));
   }, true);
