@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from browser import axe_violations, browser_page, look, needs_browser
+from browser import WAIT, axe_violations, browser_page, look, needs_browser
 from playwright.sync_api import expect
 
 from kmnist_mlp.report.__main__ import main
@@ -119,6 +119,7 @@ def test_a_page_is_offline_accessible_narrow_printable_and_reached_by_keyboard(t
 
 def test_nothing_of_a_page_is_refused_by_its_own_policy(tab, folder):
     with closing(tab.context.browser.new_context(offline=True)) as context:
+        context.set_default_timeout(WAIT)
         strict, refused = context.new_page(), []
         strict.on("console", lambda message: refused.append(message.text))
         for stem in [*STEMS, "train"]:

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import numpy as np
 import pytest
-from browser import axe_violations, browser_page, look, needs_browser, write_page
+from browser import WAIT, axe_violations, browser_page, look, needs_browser, write_page
 from matplotlib.colors import to_rgb
 from matplotlib.image import imsave
 from nbformat.v4 import new_markdown_cell, new_notebook
@@ -307,6 +307,7 @@ def test_without_scripts_and_on_paper_there_is_a_sentence(tab, html, tmp_path):
     look(tab, width=688, medium="print")
     assert pad.js(shown) == [True, False]
     still = tab.context.browser.new_page(java_script_enabled=False)
+    still.set_default_timeout(WAIT)
     still.goto(address)
     expect(still.locator("main")).to_contain_text("It needs scripts")
     expect(still.locator(".undo")).to_have_count(0)
