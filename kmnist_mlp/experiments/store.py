@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,8 @@ FOLDER = Path(__file__).with_name("reference_results")
 NUMERICAL_SOURCES = ("training.py", "callbacks/checkpoint.py")
 # all else of a result is a plain value
 OTHERS = ("config", "model", "curves", "interrupted", "altered_by")
+# Python 3.11's ast.parse fails where two threads use it at once
+_reading = Lock()
 SCALARS = [field.name for field in fields(TrainingResult) if field.name not in OTHERS]
 
 
@@ -241,9 +244,10 @@ def environment() -> tuple[str, ...]:
     """Return what decides a result besides configuration and data: sources, NumPy, BLAS."""
     # The sources as they were loaded: as they are now only where a
     # notebook reloads a change.
-    if "IPython.extensions.autoreload" in sys.modules:
-        _environment.cache_clear()
-    return _environment()
+    with _reading:
+        if "IPython.extensions.autoreload" in sys.modules:
+            _environment.cache_clear()
+        return _environment()
 
 
 @lru_cache

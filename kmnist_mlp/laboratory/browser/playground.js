@@ -181,7 +181,7 @@ function startPlayground(root, images, content) {
     const tested = runs.filter((run) => run.test).length;
     if (tested > 1) $('.tested').textContent = `${tested} runs were measured on test images. Whoever now picks the best of them chooses by test images: its accuracy is biased upwards, and no unseen image is left to say by how much.`;
     $('.weights').parentElement.hidden = untrained();
-    if (current) $('.python code').textContent = pythonOf(current);
+    if (current) Object.assign($('.python code'), { textContent: pythonOf(current), tabIndex: 0 });
   }
   function paint(canvas, columns, rows, cell, tile) {
     canvas.width = columns * cell;
