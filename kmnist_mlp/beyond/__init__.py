@@ -86,6 +86,7 @@ def rounded(model: MLP, bits: int = 8) -> tuple[dict[str, str], dict[str, np.nda
 
 def from_rounded(header: dict[str, str], arrays: dict[str, np.ndarray]) -> MLP:
     """Return the network of what :func:`rounded` returned."""
-    for name in (name for name in arrays if name.startswith("weights_")):
-        arrays[name] = arrays[name] * arrays[name.replace("weights", "scales")]
+    for name, array in arrays.items():
+        if name.startswith("weights_"):
+            arrays[name] = array * arrays[name.replace("weights", "scales")]
     return MLP.from_arrays(header["activation"], arrays)

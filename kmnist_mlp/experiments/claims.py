@@ -251,9 +251,10 @@ def judge(
         if note:
             found, p = "undecided", np.nan
         elif low == high and mean in (lowest, highest):
+            names = filter(None, (claim.experiment, claim.minus))
+            both = [results.values(claim.quantity, name) for name in names]
             note, p = "equal in every seed", np.nan
-            reached = results.values(claim.quantity, claim.experiment)
-            if is_accuracy and (reached == 100).all():
+            if is_accuracy and all((each == 100).all() for each in both):
                 note += ": both at 100 %, a ceiling"
         elif found == "undecided" and is_accuracy and claim.minus:
             p_equivalent = statistics.equivalence_p(values, NO_DIFFERENCE)

@@ -119,7 +119,13 @@ class Powers(LogFormatter):
 
 
 def report_figure(
-    panels: Sequence[Figure], numbers: pd.DataFrame, finding: str = "", *shown: Any, **data: str
+    panels: Sequence[Figure],
+    numbers: pd.DataFrame,
+    finding: str = "",
+    results: Results | None = None,
+    names: Iterable[str] = (),
+    quantities: Iterable[str] = (),
+    **data: str,
 ) -> ReportFigure:
     """Return a figure of the report; each panel is marked if it shows other data than KMNIST.
 
@@ -127,7 +133,7 @@ def report_figure(
     :func:`shown_data`; without ``results``, ``data_name`` is that of
     the data set.
     """
-    data_name = shown[0].data_name if shown else data["data_name"]
+    data_name = results.data_name if results else data["data_name"]
     for figure in panels:
         for own in (own for axis in figure.axes for own in (axis.xaxis, axis.yaxis)):
             if isinstance(own.get_major_formatter(), LogFormatter):
@@ -138,7 +144,8 @@ def report_figure(
             box = {"facecolor": RED if "STAND-IN" in mark else GREY, "edgecolor": "none", "pad": 2}
             figure.supxlabel(mark, bbox=box, **style)
         plt.close(figure)  # else a notebook would show it a second time
-    return ReportFigure(tuple(panels), numbers, finding, shown_data(numbers, *shown))
+    of_data = shown_data(numbers, results, names, quantities)
+    return ReportFigure(tuple(panels), numbers, finding, of_data)
 
 
 def html(table: pd.DataFrame) -> str:

@@ -82,8 +82,8 @@ def difference_by_epsilon(differences: pd.DataFrame, data_name: str) -> ReportFi
         panels.append(figure)
     finest = statistics.scientific(differences.max(axis=1).idxmin())
     finding = f"The largest difference is smallest with a step of {finest}."
-    results = Results({}, numbers, data_name)
-    return report_figure(panels, numbers, finding, results, (), ["gradient_difference"])
+    shown = {"quantities": ["gradient_difference"], "data_name": data_name}
+    return report_figure(panels, numbers, finding, **shown)
 
 
 def distance(results: Results, quantity: str) -> float:
