@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from kmnist_mlp.experiments.claims import rounding_limits
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.runs import Results
-from kmnist_mlp.figures.report_figure import ReportFigure, report_figure, title
+from kmnist_mlp.figures.report_figure import FINDINGS, ReportFigure, report_figure, title
 from kmnist_mlp.figures.style import draw_means, heat_map, legend_above, panel, panel_of_texts
 from kmnist_mlp.support.colours import BAND, BLUE, GREEN, GREY, ORANGE, RED, SKY
 from kmnist_mlp.support.statistics import interval, prediction_interval, signed, typeset
@@ -63,7 +63,8 @@ def against_paper(results: Results, names: str | Iterable[str] | None = None) ->
     axis.margins(x=0.08)
     axis.set_xlabel("test accuracy, %")
     legend_above(axis)
-    finding = f"Test accuracy lies between {means.min():.1f} % and {means.max():.1f} %."
+    best, worst = (title(names[place]) for place in (means.idxmax(), means.idxmin()))
+    finding = FINDINGS["accuracies"].format(best, means.max(), worst, means.min())
     return report_figure([figure], numbers, finding, results, names, ["test_accuracy"])
 
 
