@@ -221,11 +221,10 @@ def changes_figure(records: Records) -> ReportFigure:
 
 def ranking_figure(records: Records) -> ReportFigure:
     """Compare what is lost without each part in runs of two lengths, with the first seed."""
-    short = records.changes(["left out"])
-    long = records.changes(["left out, long"], "long")
-    changes = pd.DataFrame({"short": short[HELD_OUT], "long": long[HELD_OUT]})
-    numbers = changes.xs(0, level="seed").loc[short.index.unique("title")]
-    correlation = numbers.short.rank().corr(numbers.long.rank())
+    short = records.changes(["left out"])[HELD_OUT]
+    long = records.changes(["left out, long"], "long")[HELD_OUT]
+    numbers = short.to_frame("short").assign(long=long).xs(0, level="seed")
+    correlation = numbers.short.corr(numbers.long, "spearman")
     alike = (np.sign(numbers.short) == np.sign(numbers.long)).sum()
     finding = FINDINGS["ranking"].format(SHORT, LONG, correlation, alike, len(numbers))
     numbers = numbers.rename_axis("left_out").reset_index()
@@ -260,15 +259,12 @@ def sizes_figure(records: Records) -> ReportFigure:
     Runs half as long are crosses.
     """
     groups = ["size", "size, half as long"]
-    runs = records.percent[HELD_OUT].loc[groups].reset_index(name=PERCENT)
-    seen = {group: GROUPS[group]["images_seen"] for group in groups}
-    sizes = {
-        "training_images": runs.title.str.split().str[0].astype(int),
-        "augmented": ~runs.title.str.contains("not"),
-        "images_seen": runs.group.map(seen),
-    }
-    numbers = pd.DataFrame(sizes).join(runs[["seed", PERCENT]])
-    numbers = numbers.sort_values([*sizes, "seed"])
+    numbers = records.percent[HELD_OUT].loc[groups].reset_index(name=PERCENT)
+    titles, seen = numbers.pop("title"), {name: GROUPS[name]["images_seen"] for name in groups}
+    numbers.insert(0, "training_images", titles.str.split().str[0].astype(int))
+    numbers.insert(1, "augmented", ~titles.str.contains("not"))
+    numbers.insert(2, "images_seen", numbers.pop("group").map(seen))
+    numbers = numbers.sort_values([*numbers][:4])
     whole = numbers.images_seen == IMAGES_SEEN
     kinds = numbers.augmented.map({False: "not augmented", True: "augmented"})
     axes = {"xlabel": "training images (a fifth of them for validation)", "xscale": "log"}
@@ -340,15 +336,13 @@ def robustness_figure(numbers: pd.DataFrame) -> ReportFigure:
 
     ``numbers`` is that of :func:`~kmnist_mlp.beyond.protocol.robustness`.
     """
-    percent = numbers.assign(accuracy=100 * numbers.accuracy)
+    percent, panels, said = numbers.assign(accuracy=100 * numbers.accuracy), [], []
     axes = {"ylabel": ACCURACY, "ylim": (percent.accuracy.min() - 3, 100)}
-    panels = [
-        draw_series(rows, "severity", "accuracy", "model", xlabel=corruption, **axes)
-        for corruption, rows in percent.groupby("corruption", sort=False)
-    ]
-    most = percent.groupby("corruption").severity.transform("max")
-    last = percent[percent.severity == most].groupby(["corruption", "severity"], sort=False)
-    said = (f"{' and '.join(a.map('{:.0f} %'.format))} ({x}: {s:g})" for (x, s), a in last.accuracy)
+    for corruption, rows in percent.groupby("corruption", sort=False):
+        axes["xlabel"], most = corruption, rows.severity.max()
+        panels.append(draw_series(rows, "severity", "accuracy", "model", **axes))
+        last = rows.accuracy[rows.severity == most].map("{:.0f} %".format)
+        said.append(f"{' and '.join(last)} ({corruption}: {most})")
     models = " and ".join(percent.model.unique())
     finding = f"Accuracy of {models} at the highest severity: {', '.join(said)}."
     return on_kmnist(panels, numbers, finding)

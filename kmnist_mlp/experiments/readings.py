@@ -81,7 +81,7 @@ def plan() -> dict[tuple, Config]:
 def verdicts(table: pd.DataFrame, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:
     """Return the verdict on each claim (rows) in each reading (columns, as in READINGS)."""
     judged = [judge(Results.of_frame(table, **reading), {}, claims) for reading in READINGS]
-    columns = {number: frame.verdict for number, frame in enumerate(judged)}
+    columns = dict(enumerate(frame.verdict for frame in judged))
     claims = judged[0].number.astype(str) + " " + judged[0].claim
     return pd.DataFrame(columns).set_axis(claims.rename("claim"))
 

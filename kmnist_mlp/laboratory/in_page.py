@@ -14,9 +14,9 @@ import pandas as pd
 from IPython.display import HTML
 
 from kmnist_mlp.beyond import from_rounded, rounded
+from kmnist_mlp.beyond.evaluation import distorted
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.datasets.stand_in import KANA, spline, stroke_points
-from kmnist_mlp.extensions.augmentation import Distortion
 from kmnist_mlp.figures.report_figure import shown
 from kmnist_mlp.figures.style import deflated, web_font
 from kmnist_mlp.network import MLP
@@ -145,10 +145,7 @@ def rejection_threshold(model: MLP, data: Dataset, images: int = 2000) -> tuple[
     The second number is the share of :func:`scribbles` that have no
     smaller probability, and are taken for a character.
     """
-    known = data.train_images[:images].reshape(-1, SIDE**2)
-    distorted = np.empty(known.shape, np.float32)
-    Distortion((SIDE, SIDE), 1.0, seed=0)(distorted, known)
-    p = model.predict_proba(np.rint(distorted).astype(np.uint8))
+    p = model.predict_proba(distorted(data.train_images[:images]))
     least = float(np.quantile(p.max(axis=1), REJECTED))
     p = model.predict_proba(np.array([image_of(drawing) for drawing in scribbles()]))
     return least, float((p.max(axis=1) >= least).mean())
