@@ -243,13 +243,11 @@ def strength_figure(records: Records) -> ReportFigure:
     means = numbers.groupby(["epochs", "part", "strength"])[PERCENT].mean()
     best = means.unstack().idxmax(axis=1).map("{:g}".format).unstack()
     texts = "; ".join(f"{', '.join(values)} on {part}" for part, values in best.items())
-    finding = f"Best strength after {', '.join(map(str, best.index))} epochs: {texts}."
+    finding = FINDINGS["strength"].format(", ".join(map(str, best.index)), texts)
     drawn = numbers.assign(length=numbers.epochs.map("{} epochs".format))
-    labels = {"xlabel": "strength of the augmentation", "ylabel": ACCURACY}
-    panels = [
-        draw_series(rows, "strength", PERCENT, "length", title=part, **labels)
-        for part, rows in drawn.groupby("part")
-    ]
+    axes, panels = {"xlabel": "strength of the augmentation", "ylabel": ACCURACY}, []
+    for part, rows in drawn.groupby("part"):
+        panels.append(draw_series(rows, "strength", PERCENT, "length", title=part, **axes))
     return on_kmnist(panels, numbers, finding)
 
 
@@ -277,7 +275,7 @@ def sizes_figure(records: Records) -> ReportFigure:
         figure.axes[0].plot(half.index, half, "x", ms=6, color=style.COLOURS[augmented])
     gains = (means[True, True] - means[True, False]).items()
     texts = [f"{signed(gain, 1)} points with {images:,}" for images, gain in gains]
-    finding = f"Augmentation changes accuracy by {', '.join(texts)} images."
+    finding = FINDINGS["sizes"].format(", ".join(texts))
     return on_kmnist([figure], numbers, finding)
 
 
@@ -299,7 +297,7 @@ def augmentation_figure(data: Dataset) -> ReportFigure:
     names = ["original", *numbers["copy"].map("copy {}".format)]
     columns = [label.replace(" ", "\n") for label in data.class_labels]
     figure = image_grid(rows, len(images), rows=names, columns=columns)
-    finding = f"Augmentation changes a pixel by {100 * change.mean():.1f} % of full ink on average."
+    finding = FINDINGS["augmentation"].format(100 * change.mean())
     return report_figure([figure], numbers, finding, data_name=data.name)
 
 
@@ -344,5 +342,5 @@ def robustness_figure(numbers: pd.DataFrame) -> ReportFigure:
         last = rows.accuracy[rows.severity == most].map("{:.0f} %".format)
         said.append(f"{' and '.join(last)} ({corruption}: {most})")
     models = " and ".join(percent.model.unique())
-    finding = f"Accuracy of {models} at the highest severity: {', '.join(said)}."
+    finding = FINDINGS["robustness"].format(models, ", ".join(said))
     return on_kmnist(panels, numbers, finding)

@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.runs import Results
-from kmnist_mlp.figures.report_figure import ReportFigure, report_figure, title
+from kmnist_mlp.figures.report_figure import FINDINGS, ReportFigure, report_figure, title
 from kmnist_mlp.figures.style import PANEL, encoded, heat_map, legend_above, panel
 from kmnist_mlp.support.colours import GREEN, GREY, ON_PALE, ORANGE, RED
 from kmnist_mlp.support.statistics import in_percent
@@ -157,7 +157,7 @@ def first_layer_weights(
         images = weights.T.reshape(-1, *shape)
         neighbours = images[:, :, :-1].ravel(), images[:, :, 1:].ravel()
         alike.append(f"{title(name)} {np.corrcoef(*neighbours)[0, 1]:.2f}")
-    finding = f"Correlation of the weights of neighbouring pixels: {', '.join(alike)}."
+    finding = FINDINGS["neighbours"].format(", ".join(alike))
     numbers = pd.concat(tables, names=["experiment", "unit"]).reset_index()
     return report_figure(panels, numbers, finding, results, names)
 

@@ -13,7 +13,7 @@ from kmnist_mlp.experiments.published_code import DEVIATIONS, applicable
 from kmnist_mlp.experiments.readings import ABLATED, MINOR
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures.comparison import VERDICT_STYLES, draw_steps, stacked
-from kmnist_mlp.figures.report_figure import ReportFigure, report_figure, title
+from kmnist_mlp.figures.report_figure import FINDINGS, ReportFigure, report_figure, title
 from kmnist_mlp.figures.style import legend_above, panel, panel_of_texts
 from kmnist_mlp.figures.tables import in_words, table_of
 from kmnist_mlp.gradient_check import TOLERANCE
@@ -80,7 +80,7 @@ def difference_by_epsilon(differences: pd.DataFrame, data_name: str) -> ReportFi
         legend_above(axis)
         panels.append(figure)
     finest = scientific(differences.max(axis=1).idxmin())
-    finding = f"The largest difference is smallest with a step of {finest}."
+    finding = FINDINGS["steps of a check"].format(finest)
     results = Results({}, numbers, data_name)
     return report_figure(panels, numbers, finding, results, (), ["gradient_difference"])
 
@@ -216,7 +216,7 @@ def verdicts_figure(verdicts: pd.DataFrame) -> ReportFigure:
     """
     counts = pd.DataFrame({v: (verdicts == v).sum(axis=1) for v in VERDICT_STYLES})
     every, none = ((counts.reproduced == n).sum() for n in (verdicts.shape[1], 0))
-    finding = f"Of {len(counts)} claims, {every} are reproduced in every reading, {none} in none."
+    finding = FINDINGS["readings"].format(len(counts), every, none)
     order = counts.sort_values([*counts], ascending=False, kind="stable").index
     panels = []
     for start in range(0, len(order), 13):
@@ -253,5 +253,5 @@ def seeds_figure(widths: pd.DataFrame) -> ReportFigure:
     legend_above(axis)
     mean = widths.set_index("seeds")["mean"]
     each = [f"± {mean[seeds]:.2f} points with {seeds} seeds" for seeds in (2, 5, 20)]
-    finding = f"The 95 % interval of the mean test accuracy is {', '.join(each)}."
+    finding = FINDINGS["seeds"].format(", ".join(each))
     return report_figure([figure], widths, finding, data_name="KMNIST")

@@ -103,8 +103,8 @@ def drawing_pad(
         raise ValueError(f"activation must be one of {IN_PAGES} here; got {model.activation!r}")
     header, arrays = rounded(model, bits)
     levels, scales = (
-        np.concatenate([arrays[f"{kind}_{n}"].ravel() for n in range(len(model.weights))])
-        for kind in ("weights", "scales")
+        np.concatenate([array.ravel() for name, array in arrays.items() if kind in name])
+        for kind in ("weights_", "scales_")
     )
     model = from_rounded(header, arrays)
     p, (least, passing) = model.predict_proba(data.test_images), rejection_threshold(model, data)

@@ -67,11 +67,8 @@ class LossSurface:
 
     def directions(self, stage: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the gradient of the summed cross-entropy, and across it: (parameters,) each."""
-        model = self.models[stage]
-        along, across = (
-            np.concatenate([array.ravel() for arrays in model.gradients(x, y) for array in arrays])
-            for x, y in self.batches
-        )
+        gradients = (sum(self.models[stage].gradients(*batch), []) for batch in self.batches)
+        along, across = (np.concatenate([*map(np.ravel, arrays)]) for arrays in gradients)
         length = np.linalg.norm(along)
         unit = along / (length or 1)
         across = across - (across @ unit) * unit
