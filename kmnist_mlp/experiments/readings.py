@@ -68,7 +68,7 @@ def read_as(reading: dict[str, Any], config: Config) -> Config:
 
 
 def plan() -> dict[tuple, Config]:
-    """Return all runs: configurations by standardisation, momentum, variance, experiment, seed."""
+    """Return all configurations by standardisation, momentum, variance, experiment and seed."""
     pairs = [*product(READINGS, EXPERIMENTS), (SCALED, "baseline"), (RAW, "baseline")]
     return {
         (*reading.values(), name, seed): read_as(reading, EXPERIMENTS[name]).replace(seed=seed)

@@ -59,7 +59,7 @@ def load(name: str) -> pd.DataFrame:
 
 
 def plan() -> dict[tuple, Config]:
-    """Return the runs of the grid: configurations by learning rate, momentum, penalty and seed."""
+    """Return the configurations of the grid by learning rate, momentum, penalty and seed."""
     final = EXPERIMENTS["final"].replace(epochs=15)
     return {
         values: final.replace(**dict(zip([*AXES, "seed"], values, strict=True)))

@@ -71,10 +71,10 @@ def examples(name: str) -> list[list[np.ndarray]]:
 def drawing_pad(
     network: TrainingResult | MLP, data: Dataset, *, bits: int = 8, images: int = 0
 ) -> HTML:
-    """Return a pad on which a trained network classifies drawings: one element that loads nothing.
+    """Return a pad on which a trained network classifies drawings.
 
-    It is a sentence, which a script replaces by the pad; several on one
-    page are independent.
+    It is one element that loads nothing: a sentence, which a script
+    replaces by the pad. Several on one page are independent.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def pad_content(data: Dataset) -> dict:
 
 
 def rejection_threshold(model: MLP, data: Dataset, images: int = 2000) -> tuple[float, float]:
-    """Return the probability below which a pad says "none of these", and how many scribbles pass.
+    """Return the least probability that a pad accepts, and how many scribbles pass.
 
     The threshold rejects the share :data:`REJECTED` of training images
     that are distorted anew. These stand for validation images, of which
