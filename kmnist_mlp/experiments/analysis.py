@@ -295,7 +295,7 @@ def pooled_comparison(published: Results, mixed: Results) -> pd.DataFrame:
 
 
 def nearest_distances(data: Dataset) -> dict[str, np.ndarray]:
-    """Return distances of validation and test images to the nearest image of the training split.
+    """Return the distances of validation and test images to the nearest training image.
 
     Euclidean distance of the pixels as fractions of full ink, by
     ``|a - b|^2 = |a|^2 - 2 a.b + |b|^2``.

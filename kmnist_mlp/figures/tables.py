@@ -21,7 +21,7 @@ from kmnist_mlp.experiments.runs import OPTIONS, Results, named_configs
 from kmnist_mlp.experiments.sweep import AXES, means
 from kmnist_mlp.figures.report_figure import FINDINGS, WORDS, label, shown, shown_data, title
 from kmnist_mlp.support import statistics
-from kmnist_mlp.support.statistics import MISSING, interval, plus_minus, signed
+from kmnist_mlp.support.statistics import MISSING, interval, median_and_range, plus_minus, signed
 
 # the column of the verdict by each
 READINGS = {"text": "verdict", "code": "verdict_code"}
@@ -145,8 +145,8 @@ def comparison(results: Results, names: str | Iterable[str] | None = None) -> pd
         validation = results.values("validation_accuracy", name)
         row["validation accuracy, %"] = plus_minus(validation, 2)
         kept = [run.kept_epoch for run in results.of(name)]
-        row["weights of epoch"] = statistics.median_and_range(kept)
-        row["stopped at epoch"] = statistics.median_and_range(results.values("stopped_epoch", name))
+        row["weights of epoch"] = median_and_range(kept)
+        row["stopped at epoch"] = median_and_range(results.values("stopped_epoch", name))
         if diverged := int(results.values("diverged", name).sum()):
             row["stopped at epoch"] += f", {diverged} diverged"
     parts = " and ".join(FINDINGS[quantity].format(*max(apart[quantity])) for quantity in apart)
@@ -251,7 +251,7 @@ def saturation(numbers: pd.DataFrame, data_name: str) -> pd.DataFrame:
     for (name, weights), runs in numbers.groupby(["experiment", "weights"], sort=False):
         layers = dict(list(runs.groupby("layer")))
         row = rows[f"{title(name)}: {weights} weights"] = {}
-        row["epoch"] = statistics.median_and_range(layers[1].epoch)
+        row["epoch"] = median_and_range(layers[1].epoch)
         for n in [*layers][:-1]:
             share = 100 * layers[n].saturated_share
             row[f"saturated units, layer {n}, %"] = plus_minus(share, 1)

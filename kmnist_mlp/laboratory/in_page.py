@@ -14,9 +14,9 @@ import pandas as pd
 from IPython.display import HTML
 
 from kmnist_mlp.beyond import from_rounded, rounded
+from kmnist_mlp.beyond.evaluation import distorted
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.datasets.stand_in import KANA, spline, stroke_points
-from kmnist_mlp.extensions.augmentation import Distortion
 from kmnist_mlp.figures.report_figure import shown
 from kmnist_mlp.figures.style import deflated, web_font
 from kmnist_mlp.network import MLP
@@ -71,10 +71,10 @@ def examples(name: str) -> list[list[np.ndarray]]:
 def drawing_pad(
     network: TrainingResult | MLP, data: Dataset, *, bits: int = 8, images: int = 0
 ) -> HTML:
-    """Return a pad on which a trained network classifies drawings: one element that loads nothing.
+    """Return a pad on which a trained network classifies drawings.
 
-    It is a sentence, which a script replaces by the pad; several on one
-    page are independent.
+    It is one element that loads nothing: a sentence, which a script
+    replaces by the pad. Several on one page are independent.
 
     Parameters
     ----------
@@ -103,8 +103,8 @@ def drawing_pad(
         raise ValueError(f"activation must be one of {IN_PAGES} here; got {model.activation!r}")
     header, arrays = rounded(model, bits)
     levels, scales = (
-        np.concatenate([arrays[f"{kind}_{n}"].ravel() for n in range(len(model.weights))])
-        for kind in ("weights", "scales")
+        np.concatenate([array.ravel() for name, array in arrays.items() if kind in name])
+        for kind in ("weights_", "scales_")
     )
     model = from_rounded(header, arrays)
     p, (least, passing) = model.predict_proba(data.test_images), rejection_threshold(model, data)
@@ -137,7 +137,7 @@ def pad_content(data: Dataset) -> dict:
 
 
 def rejection_threshold(model: MLP, data: Dataset, images: int = 2000) -> tuple[float, float]:
-    """Return the probability below which a pad says "none of these", and how many scribbles pass.
+    """Return the least probability that a pad accepts, and how many scribbles pass.
 
     The threshold rejects the share :data:`REJECTED` of training images
     that are distorted anew. These stand for validation images, of which
@@ -145,10 +145,7 @@ def rejection_threshold(model: MLP, data: Dataset, images: int = 2000) -> tuple[
     The second number is the share of :func:`scribbles` that have no
     smaller probability, and are taken for a character.
     """
-    known = data.train_images[:images].reshape(-1, SIDE**2)
-    distorted = np.empty(known.shape, np.float32)
-    Distortion((SIDE, SIDE), 1.0, seed=0)(distorted, known)
-    p = model.predict_proba(np.rint(distorted).astype(np.uint8))
+    p = model.predict_proba(distorted(data.train_images[:images]))
     least = float(np.quantile(p.max(axis=1), REJECTED))
     p = model.predict_proba(np.array([image_of(drawing) for drawing in scribbles()]))
     return least, float((p.max(axis=1) >= least).mean())
