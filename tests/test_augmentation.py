@@ -72,26 +72,6 @@ def test_the_elastic_field_is_made_of_cubic_splines_of_four_cells_a_side():
 # ---- what it does to an image --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("rotation", "shear", "tall", "wide"),
-    [*np.diag([0.4, 0.3, 0.2, 0.2]), (0, 0, 0, 0), (0.4, 0.3, 0.1, -0.1)],
-)
-def test_a_blob_is_turned_slanted_and_shrunk_by_the_matrix(rotation, shear, tall, wide):
-    """Pixel p is read at A @ p, so that a covariance C becomes inv(A) @ C @ inv(A).T."""
-    y, x = np.indices((61, 61)) - 30
-    image = np.rint(255 * np.exp(-((y / 7) ** 2 + (x / 4) ** 2) / 2)).astype(np.uint8).ravel()
-    cos, sin = np.cos(rotation), np.sin(rotation)
-    stretch = np.diag(np.exp([tall, wide]))
-    matrix = np.array([[cos, sin], [-sin, cos]]) @ [[1, 0], [shear, 1]] @ stretch
-    distortion, out = Distortion((61, 61), 1, 0), np.empty((1, image.size), np.float32)
-    field = np.zeros((2, 1, len(distortion.basis)), np.float32)
-    field[:, 0, :2], field[:, :, 2] = matrix, 30
-    distortion.sample(image[None], field, out)
-    before, after = (np.cov(y.ravel(), x.ravel(), aweights=a) for a in (image, out[0]))
-    back = np.linalg.inv(matrix)
-    np.testing.assert_allclose(after, back @ before @ back.T, atol=0.5)
-
-
 @pytest.mark.parametrize("strength", [3, 9])
 def test_sampling_is_bilinear_interpolation_with_zeros_outside(strength):
     """SciPy's ``grid-constant`` has the same border: a frame of zeros beside the last pixels."""

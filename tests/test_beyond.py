@@ -313,7 +313,7 @@ def test_load_best_needs_numpy_alone():
     code = "import sys, numpy; from kmnist_mlp.beyond import load_best;"
     code += "load_best().predict(numpy.zeros((2, 28, 28), 'u1')); print(*sys.modules)"
     names = subprocess.check_output([sys.executable, "-c", code], text=True).split()
-    others = "pandas matplotlib scipy joblib IPython pooch tqdm kmnist_mlp.experiments"
+    others = "pandas matplotlib scipy joblib IPython pooch requests tqdm kmnist_mlp.experiments"
     assert "kmnist_mlp.beyond" in names and not {*others.split()} & {*names}
 
 

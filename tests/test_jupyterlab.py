@@ -154,7 +154,7 @@ def test_the_laboratory_trains_in_the_background(page, lab):
     before = page.evaluate(PANEL)
     assert " of 100" in before
     control(page, "step").locator(".noUi-handle").press("ArrowRight")  # of another panel
-    page.locator('.widget-html img[alt^="Step 1 of 10"]').first.wait_for()
+    page.locator('.widget-html img[alt*="Step 1 of 10"]').first.wait_for()
     wait_for(page, f"{PANEL} != {json.dumps(before)}")
     assert page.evaluate(PANEL).startswith("epoch "), "it is still training"
     button(page, "Stop").click()

@@ -372,7 +372,7 @@ def test_a_step_shows_what_is_known_by_then_and_no_more(kana):
     assert colours == {"p": ORANGE.lower(), "z2": BLUE.lower(), "dW1": GREY.lower()}
     before, after = steps.arrays[-2]["E"].item(), steps.arrays[-1]["E"].item()
     assert f"{before:.3f} before and {after:.3f} after" in figure.finding
-    assert figure.finding.startswith("Step 4 of 10")
+    assert "Step 4 of 10" in figure.finding
 
 
 # ---- the length of a step ------------------------------------------------------------------------

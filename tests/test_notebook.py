@@ -56,7 +56,7 @@ def test_a_table_has_its_caption_above_and_a_figure_below_with_its_finding(shown
     notebook.show(table, "Table 4. All\n    results.")
     notebook.show(figure, "Figure 3. Accuracy.")
     above, content, *_, below = (text for text, _ in shown())
-    assert above == "**Table 4.** All results." and "<table" in content
+    assert above == f"**Table 4.** {table.attrs['finding']} All results." and "<table" in content
     assert below == f"**Figure 3.** {figure.finding} Accuracy.".replace(".  ", ". ")
 
 

@@ -22,13 +22,6 @@ def assert_all_equal(first, second):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize("layers", [LAYERS, (9, 4, 3), (5, 4)])
-def test_without_a_bug_it_gives_the_gradients_of_the_module(layers):
-    model, (x, y) = some_model(layers, seed=1), some_batch(layers)
-    weights, biases = model.gradients(x, y)
-    assert_all_equal(backpropagation(model, x, y), weights + biases)
-
-
 @pytest.mark.parametrize(
     ("epsilon", "names", "f"),
     [

@@ -69,6 +69,8 @@ def test_the_comparison_puts_the_papers_numbers_beside_ours(small_results):
         ours[column] = f"{epochs.median():g} ({epochs.min()}–{epochs.max()})"
     assert row.to_dict() == papers | ours
     assert [*table][1:6:4] == ["paper, %", "loss difference"], "beside ours"
+    far = max(abs(float(plain(text))) for text in table.difference if text != MISSING)
+    assert f"most {far:.2f} points of test accuracy" in table.attrs["finding"]
     without = table.loc[["linear softmax", "mine"]]  # of which the paper prints no number
     assert (without[[*papers]] == MISSING).all(axis=None)
     stand_in = tables.comparison(replace(small_results, data_name="stand-in data"), "mine")
@@ -116,6 +118,7 @@ def test_differences_are_paired_by_seed_with_their_interval(small_results):
             shown = f"{row[f'{part} accuracy']} to {row[f'95 % interval ({part})']}"
             found = [float(text) for text in plain(shown).split(" to ")]
             assert found == pytest.approx(interval(one - other), abs=0.006)
+    assert f"is {row['test accuracy']} points (mine − linear softmax)" in table.attrs["finding"]
 
 
 def test_configurations_have_the_options_that_are_used():
@@ -167,6 +170,7 @@ def test_gradient_tables_have_our_rows_beside_the_papers(checks, pattern):
     assert consistent[consistent != "yes"].tolist() == slips[pattern]
     bad = tables.gradient_table(apart.assign(within_tolerance=False), pattern)
     assert ({*table["at most 10⁻⁴"]}, {*bad["at most 10⁻⁴"]}) == ({"yes"}, {"NO"})
+    assert [shown.attrs["finding"].split()[0] for shown in (table, bad)] == ["6", "0"]
 
 
 def test_planted_bugs_have_the_counts_of_all_seeds():
@@ -195,6 +199,7 @@ def test_the_scoreboard_shows_every_claim_that_was_judged(small_results, checks)
     assert board["verdict (text)"].tolist() == judged.verdict.tolist()
     assert board["verdict (code)"].replace("–", "").tolist() == judged.verdict_code.tolist()
     failed = board[board["verdict (text)"] == "not reproduced"]
+    assert f": {sum(judged.verdict == 'reproduced')} of " in board.attrs["finding"]
     assert len(failed) and not failed["cause or note"].eq("–").any()
     assert not any(bad in text_of(board) for bad in ("nan", "inf", "none"))
     np.testing.assert_allclose(data_of(board)["mean"], judged["mean"], 1e-6)

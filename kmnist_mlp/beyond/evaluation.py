@@ -8,6 +8,8 @@ import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy import ndimage
 
+from kmnist_mlp.extensions.augmentation import Distortion
+
 # ---- calibration ---------------------------------------------------------------------------------
 
 RESAMPLES = 1000  # of the bootstrap
@@ -101,6 +103,14 @@ def add_noise(images: np.ndarray, deviation: float) -> np.ndarray:
     rng = np.random.default_rng(0)  # the same noise every time
     noise = deviation * rng.standard_normal(images.shape, np.float32)
     return np.rint(images + noise).clip(0, 255).astype(np.uint8)
+
+
+def distorted(images: np.ndarray) -> np.ndarray:
+    """Return images of uint8, shape (n, height, width), distorted as in training."""
+    pixels = images.reshape(len(images), -1)
+    copies = np.empty(pixels.shape, np.float32)
+    Distortion(images.shape[1:], 1.0, 0)(copies, pixels)
+    return np.rint(copies).astype(np.uint8).reshape(images.shape)
 
 
 # function (images, severity) -> images, and the severities measured

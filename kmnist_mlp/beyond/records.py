@@ -20,12 +20,12 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from kmnist_mlp.beyond import FOLDER, from_rounded, load_ensemble, protocol, rounded
+from kmnist_mlp.beyond.evaluation import distorted
 from kmnist_mlp.beyond.plan import FINAL, SEEDS, Run, plan, planned
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments import runs
 from kmnist_mlp.experiments.store import note_digest, source_hash, write_kept
-from kmnist_mlp.extensions.augmentation import Distortion
 from kmnist_mlp.network import MLP
 from kmnist_mlp.results import Callback, TrainingResult
 from kmnist_mlp.support.files import load_arrays, save_arrays, whole_file
@@ -162,11 +162,7 @@ def add(folder: Path, trials: Dataset, run: Run, result: TrainingResult) -> str:
 
 def changed_by_rounding(model: MLP, data: Dataset) -> float:
     """Return the share of augmented training images that rounding classifies otherwise."""
-    images = data.train_images.reshape(len(data.train_images), -1)
-    augmented = np.empty(images.shape, np.float32)
-    Distortion(data.train_images.shape[1:], 1.0, 0)(augmented, images)
-    seen = np.rint(augmented).astype(np.uint8)
-    after = from_rounded(*rounded(model))
+    seen, after = distorted(data.train_images), from_rounded(*rounded(model))
     return float((after.predict(seen) != model.predict(seen)).mean())
 
 

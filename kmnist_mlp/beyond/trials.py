@@ -221,11 +221,10 @@ def changes_figure(records: Records) -> ReportFigure:
 
 def ranking_figure(records: Records) -> ReportFigure:
     """Compare what is lost without each part in runs of two lengths, with the first seed."""
-    short = records.changes(["left out"])
-    long = records.changes(["left out, long"], "long")
-    changes = pd.DataFrame({"short": short[HELD_OUT], "long": long[HELD_OUT]})
-    numbers = changes.xs(0, level="seed").loc[short.index.unique("title")]
-    correlation = numbers.short.rank().corr(numbers.long.rank())
+    short = records.changes(["left out"])[HELD_OUT]
+    long = records.changes(["left out, long"], "long")[HELD_OUT]
+    numbers = short.to_frame("short").assign(long=long).xs(0, level="seed")
+    correlation = numbers.short.corr(numbers.long, "spearman")
     alike = (np.sign(numbers.short) == np.sign(numbers.long)).sum()
     finding = FINDINGS["ranking"].format(SHORT, LONG, correlation, alike, len(numbers))
     numbers = numbers.rename_axis("left_out").reset_index()
@@ -244,13 +243,11 @@ def strength_figure(records: Records) -> ReportFigure:
     means = numbers.groupby(["epochs", "part", "strength"])[PERCENT].mean()
     best = means.unstack().idxmax(axis=1).map("{:g}".format).unstack()
     texts = "; ".join(f"{', '.join(values)} on {part}" for part, values in best.items())
-    finding = f"Best strength after {', '.join(map(str, best.index))} epochs: {texts}."
+    finding = FINDINGS["strength"].format(", ".join(map(str, best.index)), texts)
     drawn = numbers.assign(length=numbers.epochs.map("{} epochs".format))
-    labels = {"xlabel": "strength of the augmentation", "ylabel": ACCURACY}
-    panels = [
-        draw_series(rows, "strength", PERCENT, "length", title=part, **labels)
-        for part, rows in drawn.groupby("part")
-    ]
+    axes, panels = {"xlabel": "strength of the augmentation", "ylabel": ACCURACY}, []
+    for part, rows in drawn.groupby("part"):
+        panels.append(draw_series(rows, "strength", PERCENT, "length", title=part, **axes))
     return on_kmnist(panels, numbers, finding)
 
 
@@ -260,15 +257,12 @@ def sizes_figure(records: Records) -> ReportFigure:
     Runs half as long are crosses.
     """
     groups = ["size", "size, half as long"]
-    runs = records.percent[HELD_OUT].loc[groups].reset_index(name=PERCENT)
-    seen = {group: GROUPS[group]["images_seen"] for group in groups}
-    sizes = {
-        "training_images": runs.title.str.split().str[0].astype(int),
-        "augmented": ~runs.title.str.contains("not"),
-        "images_seen": runs.group.map(seen),
-    }
-    numbers = pd.DataFrame(sizes).join(runs[["seed", PERCENT]])
-    numbers = numbers.sort_values([*sizes, "seed"])
+    numbers = records.percent[HELD_OUT].loc[groups].reset_index(name=PERCENT)
+    titles, seen = numbers.pop("title"), {name: GROUPS[name]["images_seen"] for name in groups}
+    numbers.insert(0, "training_images", titles.str.split().str[0].astype(int))
+    numbers.insert(1, "augmented", ~titles.str.contains("not"))
+    numbers.insert(2, "images_seen", numbers.pop("group").map(seen))
+    numbers = numbers.sort_values([*numbers][:4])
     whole = numbers.images_seen == IMAGES_SEEN
     kinds = numbers.augmented.map({False: "not augmented", True: "augmented"})
     axes = {"xlabel": "training images (a fifth of them for validation)", "xscale": "log"}
@@ -281,7 +275,7 @@ def sizes_figure(records: Records) -> ReportFigure:
         figure.axes[0].plot(half.index, half, "x", ms=6, color=style.COLOURS[augmented])
     gains = (means[True, True] - means[True, False]).items()
     texts = [f"{signed(gain, 1)} points with {images:,}" for images, gain in gains]
-    finding = f"Augmentation changes accuracy by {', '.join(texts)} images."
+    finding = FINDINGS["sizes"].format(", ".join(texts))
     return on_kmnist([figure], numbers, finding)
 
 
@@ -303,7 +297,7 @@ def augmentation_figure(data: Dataset) -> ReportFigure:
     names = ["original", *numbers["copy"].map("copy {}".format)]
     columns = [label.replace(" ", "\n") for label in data.class_labels]
     figure = image_grid(rows, len(images), rows=names, columns=columns)
-    finding = f"Augmentation changes a pixel by {100 * change.mean():.1f} % of full ink on average."
+    finding = FINDINGS["augmentation"].format(100 * change.mean())
     return report_figure([figure], numbers, finding, data_name=data.name)
 
 
@@ -340,15 +334,13 @@ def robustness_figure(numbers: pd.DataFrame) -> ReportFigure:
 
     ``numbers`` is that of :func:`~kmnist_mlp.beyond.protocol.robustness`.
     """
-    percent = numbers.assign(accuracy=100 * numbers.accuracy)
+    percent, panels, said = numbers.assign(accuracy=100 * numbers.accuracy), [], []
     axes = {"ylabel": ACCURACY, "ylim": (percent.accuracy.min() - 3, 100)}
-    panels = [
-        draw_series(rows, "severity", "accuracy", "model", xlabel=corruption, **axes)
-        for corruption, rows in percent.groupby("corruption", sort=False)
-    ]
-    most = percent.groupby("corruption").severity.transform("max")
-    last = percent[percent.severity == most].groupby(["corruption", "severity"], sort=False)
-    said = (f"{' and '.join(a.map('{:.0f} %'.format))} ({x}: {s:g})" for (x, s), a in last.accuracy)
+    for corruption, rows in percent.groupby("corruption", sort=False):
+        axes["xlabel"], most = corruption, rows.severity.max()
+        panels.append(draw_series(rows, "severity", "accuracy", "model", **axes))
+        last = rows.accuracy[rows.severity == most].map("{:.0f} %".format)
+        said.append(f"{' and '.join(last)} ({corruption}: {most})")
     models = " and ".join(percent.model.unique())
-    finding = f"Accuracy of {models} at the highest severity: {', '.join(said)}."
+    finding = FINDINGS["robustness"].format(models, ", ".join(said))
     return on_kmnist(panels, numbers, finding)

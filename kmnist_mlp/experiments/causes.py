@@ -38,7 +38,7 @@ def in_both_readings(
     ablation: Mapping[str, Results] | None = None,
     claims: Iterable[Claim] = CLAIMS,
 ) -> pd.DataFrame:
-    """Return judged claims with the verdict under the published code, and the cause of a failure.
+    """Return claims with the published code's verdict, and the cause of a failure.
 
     Parameters
     ----------

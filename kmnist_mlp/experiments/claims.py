@@ -243,8 +243,7 @@ def judge(
                 continue
             mean, low, high = statistics.interval(values, claim.one_run)
             p = min(statistics.p_value(values, *ends, claim.one_run) for ends in claim.ranges)
-        lowest = min(a for a, _ in claim.ranges)
-        highest = max(b for _, b in claim.ranges)
+        lowest, highest = np.min(claim.ranges), np.max(claim.ranges)
         is_accuracy = claim.quantity.endswith("accuracy")
         found = verdict(low, high, claim)
         note = claim.doubt

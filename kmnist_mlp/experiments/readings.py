@@ -68,7 +68,7 @@ def read_as(reading: dict[str, Any], config: Config) -> Config:
 
 
 def plan() -> dict[tuple, Config]:
-    """Return all runs: configurations by standardisation, momentum, variance, experiment, seed."""
+    """Return all configurations by standardisation, momentum, variance, experiment and seed."""
     pairs = [*product(READINGS, EXPERIMENTS), (SCALED, "baseline"), (RAW, "baseline")]
     return {
         (*reading.values(), name, seed): read_as(reading, EXPERIMENTS[name]).replace(seed=seed)
@@ -81,7 +81,7 @@ def plan() -> dict[tuple, Config]:
 def verdicts(table: pd.DataFrame, claims: Iterable[Claim] = CLAIMS) -> pd.DataFrame:
     """Return the verdict on each claim (rows) in each reading (columns, as in READINGS)."""
     judged = [judge(Results.of_frame(table, **reading), {}, claims) for reading in READINGS]
-    columns = {number: frame.verdict for number, frame in enumerate(judged)}
+    columns = dict(enumerate(frame.verdict for frame in judged))
     claims = judged[0].number.astype(str) + " " + judged[0].claim
     return pd.DataFrame(columns).set_axis(claims.rename("claim"))
 

@@ -1,4 +1,4 @@
-"""Many runs: configurations x seeds, in parallel on one machine or a cluster, kept by store.py."""
+"""Many runs: configurations x seeds, in parallel on one machine or a cluster."""
 
 from __future__ import annotations
 
@@ -387,7 +387,7 @@ def cost(config: Config) -> float:
 
 
 def longest(configs: Collection[Config], data: Dataset, n_jobs: int) -> float:
-    """Return about how many seconds runs take if none stops early, from the pace of one gradient.
+    """Return about how many seconds runs take at most, from the pace of one gradient.
 
     A gradient takes two thirds of the time: the rest is taken by
     mini-batches, steps and curves.

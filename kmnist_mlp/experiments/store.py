@@ -38,7 +38,7 @@ SCALARS = [field.name for field in fields(TrainingResult) if field.name not in O
 
 
 def key_of(values: Any) -> str:
-    """Return a hash of plain values, such as those of a configuration: 64 hexadecimal digits."""
+    """Return a hash of plain values, such as a configuration's: 64 hexadecimal digits."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 

@@ -59,7 +59,7 @@ def load(name: str) -> pd.DataFrame:
 
 
 def plan() -> dict[tuple, Config]:
-    """Return the runs of the grid: configurations by learning rate, momentum, penalty and seed."""
+    """Return the configurations of the grid by learning rate, momentum, penalty and seed."""
     final = EXPERIMENTS["final"].replace(epochs=15)
     return {
         values: final.replace(**dict(zip([*AXES, "seed"], values, strict=True)))
@@ -99,12 +99,10 @@ def chosen_by(grid: pd.DataFrame) -> pd.DataFrame:
         that is best on this seed's "validation" images, and of that
         which is best on the "test" images themselves.
     """
-    runs = grid[~grid.diverged.astype(bool)].set_index("seed", append=True)
-    best = {
-        name: runs.test_accuracy[runs[f"{name}_accuracy"].groupby("seed").idxmax()]
-        for name in ("validation", "test")
-    }
-    return 100 * pd.DataFrame({name: found.droplevel(0) for name, found in best.items()})
+    runs = grid[~grid.diverged.astype(bool)]
+    best = runs.groupby("seed")[["validation_accuracy", "test_accuracy"]].idxmax()
+    best = best.rename(columns=lambda name: name.removesuffix("_accuracy"))
+    return 100 * best.map(runs.test_accuracy.get)
 
 
 def measure(data: Dataset) -> None:

@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from kmnist_mlp.experiments.claims import rounding_limits
 from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.runs import Results
-from kmnist_mlp.figures.report_figure import ReportFigure, report_figure, title
+from kmnist_mlp.figures.report_figure import FINDINGS, ReportFigure, report_figure, title
 from kmnist_mlp.figures.style import draw_means, heat_map, legend_above, panel, panel_of_texts
 from kmnist_mlp.support.colours import BAND, BLUE, GREEN, GREY, ORANGE, RED, SKY
 from kmnist_mlp.support.statistics import interval, prediction_interval, signed, typeset
@@ -63,7 +63,8 @@ def against_paper(results: Results, names: str | Iterable[str] | None = None) ->
     axis.margins(x=0.08)
     axis.set_xlabel("test accuracy, %")
     legend_above(axis)
-    finding = f"Test accuracy lies between {means.min():.1f} % and {means.max():.1f} %."
+    best, worst = (title(names[place]) for place in (means.idxmax(), means.idxmin()))
+    finding = FINDINGS["accuracies"].format(best, means.max(), worst, means.min())
     return report_figure([figure], numbers, finding, results, names, ["test_accuracy"])
 
 
@@ -142,7 +143,7 @@ def contributions(results: Results, start: str, changes: Iterable[str], end: str
     axis.set_xlabel("test accuracy, %")
     change = last.mean() - first.mean()
     alone, whole = (signed(points, 1) for points in (change - rest.mean(), change))
-    finding = f"Test accuracy changes by {whole} points; alone, the changes add up to {alone}."
+    finding = FINDINGS["contributions"].format(whole, alone)
     numbers = numbers.reset_index(names="seed")
     return report_figure([figure], numbers, finding, results, names, ["test_accuracy"])
 
@@ -231,7 +232,7 @@ def scoreboard_figure(judged: pd.DataFrame) -> ReportFigure:
     panels = [_draw_claims(rows, heading) for heading, rows in sections]
     verdicts = numbers.verdict.value_counts()
     counts = ", ".join(f"{n} {verdict}" for verdict, n in verdicts.items())
-    finding = f"{len(numbers)} claims with an interval over seeds: {counts or 'one seed has none'}."
+    finding = FINDINGS["claims"].format(len(numbers), counts or "one seed has none")
     data_name = judged.attrs.get("data_name", "")
     return report_figure(panels, numbers, finding, data_name=data_name)
 
@@ -330,8 +331,7 @@ def accuracy_by_parameters(results: Results, names: str | Iterable[str]) -> Repo
     axis.set_xlim(sizes[0] / 2.5, sizes[-1] * 1.15)
     axis.margins(y=0.1)
     size, layers = means.idxmax()
-    best = f"{means.max():.1f} %, {size:,} parameters"
-    finding = f"Test accuracy is highest with {layers} ({best})."
+    finding = FINDINGS["parameters"].format(layers, means.max(), size)
     return report_figure([figure], numbers, finding, results, names, ["test_accuracy"])
 
 

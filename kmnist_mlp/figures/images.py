@@ -1,6 +1,5 @@
 """Images: examples, distances, weights of the first layer, and errors."""
 
-import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from io import BytesIO
@@ -13,8 +12,8 @@ from matplotlib.patches import Rectangle
 
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.runs import Results
-from kmnist_mlp.figures.report_figure import ReportFigure, report_figure, title
-from kmnist_mlp.figures.style import PANEL, heat_map, legend_above, panel
+from kmnist_mlp.figures.report_figure import FINDINGS, ReportFigure, report_figure, title
+from kmnist_mlp.figures.style import PANEL, encoded, heat_map, legend_above, panel
 from kmnist_mlp.support.colours import GREEN, GREY, ON_PALE, ORANGE, RED
 from kmnist_mlp.support.statistics import in_percent
 
@@ -99,7 +98,7 @@ def example_images(data: Dataset, per_class: int = 10) -> ReportFigure:
     content = BytesIO()
     plt.imsave(content, 255 - np.hstack(strip), cmap="gray", vmin=0, vmax=255, format="png")
     figure = report_figure(panels, pd.concat(parts), data_name=data.name)
-    return replace(figure, strip=base64.b64encode(content.getvalue()).decode())
+    return replace(figure, strip=encoded(content.getvalue()))
 
 
 def distance_histogram(distances: Mapping[str, np.ndarray], data_name: str) -> ReportFigure:
@@ -158,7 +157,7 @@ def first_layer_weights(
         images = weights.T.reshape(-1, *shape)
         neighbours = images[:, :, :-1].ravel(), images[:, :, 1:].ravel()
         alike.append(f"{title(name)} {np.corrcoef(*neighbours)[0, 1]:.2f}")
-    finding = f"Correlation of the weights of neighbouring pixels: {', '.join(alike)}."
+    finding = FINDINGS["neighbours"].format(", ".join(alike))
     numbers = pd.concat(tables, names=["experiment", "unit"]).reset_index()
     return report_figure(panels, numbers, finding, results, names)
 

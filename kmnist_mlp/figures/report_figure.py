@@ -133,13 +133,13 @@ def report_figure(
     :func:`shown_data`; without ``results``, ``data_name`` is that of
     the data set.
     """
-    data_name = results.data_name if results else data["data_name"]
+    mark = mark_of(results.data_name if results else data["data_name"])
     for figure in panels:
         for own in (own for axis in figure.axes for own in (axis.xaxis, axis.yaxis)):
             if isinstance(own.get_major_formatter(), LogFormatter):
                 own.set_major_formatter(Powers())
                 own.set_minor_formatter(Powers())
-        if mark := mark_of(data_name):
+        if mark:
             style = {"x": 0.99, "ha": "right", "fontsize": 9, "color": "white", "weight": "bold"}
             box = {"facecolor": RED if "STAND-IN" in mark else GREY, "edgecolor": "none", "pad": 2}
             figure.supxlabel(mark, bbox=box, **style)

@@ -13,13 +13,12 @@ from kmnist_mlp.experiments.published_code import DEVIATIONS, applicable
 from kmnist_mlp.experiments.readings import ABLATED, MINOR
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures.comparison import VERDICT_STYLES, draw_steps, stacked
-from kmnist_mlp.figures.report_figure import ReportFigure, report_figure, title
+from kmnist_mlp.figures.report_figure import FINDINGS, ReportFigure, report_figure, title
 from kmnist_mlp.figures.style import legend_above, panel, panel_of_texts
 from kmnist_mlp.figures.tables import in_words, table_of
 from kmnist_mlp.gradient_check import TOLERANCE
-from kmnist_mlp.support import statistics
 from kmnist_mlp.support.colours import BLUE, COMPUTED, GREY, ORANGE, PALE
-from kmnist_mlp.support.statistics import MISSING, interval
+from kmnist_mlp.support.statistics import MISSING, interval, plus_minus, rounded, scientific
 
 Ablation = Mapping[str, Results]  # by "none", "all", "+name" and "-name"
 
@@ -80,8 +79,8 @@ def difference_by_epsilon(differences: pd.DataFrame, data_name: str) -> ReportFi
         axis.text(1.2 * PAPER_EPSILON, 1.5 * low, "paper's step", rotation=90, **grey)
         legend_above(axis)
         panels.append(figure)
-    finest = statistics.scientific(differences.max(axis=1).idxmin())
-    finding = f"The largest difference is smallest with a step of {finest}."
+    finest = scientific(differences.max(axis=1).idxmin())
+    finding = FINDINGS["steps of a check"].format(finest)
     shown = {"quantities": ["gradient_difference"], "data_name": data_name}
     return report_figure(panels, numbers, finding, **shown)
 
@@ -100,15 +99,15 @@ def distance(results: Results, quantity: str) -> float:
 def agreement(ablation: Ablation) -> pd.DataFrame:
     """Return the printed results beside both algorithms', those of ABLATED first."""
     rows, measured = {}, ablation["all"].names
-    others = [name for name in PAPER if name in measured and PAPER[name].test_accuracy]
-    for name in dict.fromkeys([*filter(ABLATED.__contains__, PAPER), *others]):
+    names = [name for name in PAPER if name in measured and PAPER[name].test_accuracy]
+    for name in sorted(names, key=lambda name: name not in ABLATED):
         row = rows[name] = {}
         for (quantity, digits), unit in zip(DIGITS.items(), ("%", "loss"), strict=True):
             paper = getattr(PAPER[name], quantity)
             row[f"{THE_PAPER}, {unit}"] = f"{paper:.{digits}f}" if paper else MISSING
             for label, key in ((OURS, "none"), (CODE, "all")):
                 values = ablation[key].values(quantity, name)
-                row[f"{label}, {unit}"] = statistics.plus_minus(values, digits)
+                row[f"{label}, {unit}"] = plus_minus(values, digits)
     return table_of(rows, "experiment")
 
 
@@ -167,7 +166,7 @@ def walk_figure(ablation: Ablation) -> ReportFigure:
     panels, walks = [], {label: walk(ablation, label) for label in WALKS}
     for label, steps in walks.items():
         digits, (figure, axis) = DIGITS[WALKS[label][0]], panel(3.9)
-        draw_steps(axis, steps, partial(statistics.rounded, digits=digits), digits, colours)
+        draw_steps(axis, steps, partial(rounded, digits=digits), digits, colours)
         axis.set_xlabel(label)
         panels.append(figure)
     return report_figure(panels, pd.concat(walks.values()), data_name="KMNIST")
@@ -200,7 +199,7 @@ def walk(ablation: Ablation, label: str) -> pd.DataFrame:
     steps = dict(zip(STEPS, alone.sub(ours, axis=0).to_numpy().T, strict=True))
     steps[REST] = theirs - ours - sum(map(np.nan_to_num, steps.values()))
     table = stacked(OURS, ours, steps, CODE, theirs)
-    mean, low, high = statistics.prediction_interval(theirs)
+    mean, low, high = interval(theirs, one_more=True)
     table.loc[len(table)] = UNEXPLAINED, mean, paper - mean, paper - high, paper - low
     table.loc[len(table)] = THE_PAPER, np.nan, paper, np.nan, np.nan
     table.insert(0, "quantity", label)
@@ -217,7 +216,7 @@ def verdicts_figure(verdicts: pd.DataFrame) -> ReportFigure:
     """
     counts = pd.DataFrame({v: (verdicts == v).sum(axis=1) for v in VERDICT_STYLES})
     every, none = ((counts.reproduced == n).sum() for n in (verdicts.shape[1], 0))
-    finding = f"Of {len(counts)} claims, {every} are reproduced in every reading, {none} in none."
+    finding = FINDINGS["readings"].format(len(counts), every, none)
     order = counts.sort_values([*counts], ascending=False, kind="stable").index
     panels = []
     for start in range(0, len(order), 13):
@@ -254,5 +253,5 @@ def seeds_figure(widths: pd.DataFrame) -> ReportFigure:
     legend_above(axis)
     mean = widths.set_index("seeds")["mean"]
     each = [f"± {mean[seeds]:.2f} points with {seeds} seeds" for seeds in (2, 5, 20)]
-    finding = f"The 95 % interval of the mean test accuracy is {', '.join(each)}."
+    finding = FINDINGS["seeds"].format(", ".join(each))
     return report_figure([figure], widths, finding, data_name="KMNIST")

@@ -162,13 +162,18 @@ def png(figure: Figure, dpi: int | None = None) -> bytes:
     return small.getvalue()
 
 
+def encoded(content: bytes) -> str:
+    """Return bytes in base64."""
+    return base64.b64encode(content).decode()
+
+
 def picture(figure: Figure) -> dict[str, Any]:
     """Return a figure by its type of medium, the same every time.
 
     Images are PNG in base64, charts SVG with coordinates in two decimals.
     """
     if any(axis.images for axis in figure.axes):
-        return {"image/png": base64.b64encode(png(figure)).decode()}
+        return {"image/png": encoded(png(figure))}
     content = io.StringIO()
     nothing = dict.fromkeys(("Date", "Format", "Type", "Creator"))
     figure.savefig(content, format="svg", metadata=nothing)
@@ -179,7 +184,7 @@ def picture(figure: Figure) -> dict[str, Any]:
 
 def png_address(figure: Figure, dpi: int | None = None) -> str:
     """Return a figure as an address for web pages: PNG in base64."""
-    return f"data:image/png;base64,{base64.b64encode(png(figure, dpi)).decode()}"
+    return f"data:image/png;base64,{encoded(png(figure, dpi))}"
 
 
 @lru_cache(maxsize=4)
@@ -195,7 +200,7 @@ def web_font(text: str) -> str:
     font.flavor = "woff"
     content = io.BytesIO()
     font.save(content)
-    return f"data:font/woff;base64,{base64.b64encode(content.getvalue()).decode()}"
+    return f"data:font/woff;base64,{encoded(content.getvalue())}"
 
 
 def deflated(content: bytes) -> str:
@@ -206,4 +211,4 @@ def deflated(content: bytes) -> str:
     >>> len(deflated(bytes(10_000))) < 100
     True
     """
-    return base64.b64encode(zlib.compress(content, 9)).decode()
+    return encoded(zlib.compress(content, 9))

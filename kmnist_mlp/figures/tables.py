@@ -19,9 +19,9 @@ from kmnist_mlp.experiments.claims import KINDS, VERDICTS
 from kmnist_mlp.experiments.paper import PAPER, published_gradients
 from kmnist_mlp.experiments.runs import OPTIONS, Results, named_configs
 from kmnist_mlp.experiments.sweep import AXES, means
-from kmnist_mlp.figures.report_figure import WORDS, label, shown, shown_data, title
+from kmnist_mlp.figures.report_figure import FINDINGS, WORDS, label, shown, shown_data, title
 from kmnist_mlp.support import statistics
-from kmnist_mlp.support.statistics import MISSING, interval, plus_minus, signed
+from kmnist_mlp.support.statistics import MISSING, interval, median_and_range, plus_minus, signed
 
 # the column of the verdict by each
 READINGS = {"text": "verdict", "code": "verdict_code"}
@@ -35,9 +35,10 @@ def table_of(
     corner: str,
     data_name: str = "",
     numbers: pd.DataFrame | None = None,
+    finding: str = "",
     **shown: Any,
 ) -> pd.DataFrame:
-    """Return a table with a heading over its row labels, and its numbers.
+    """Return a table with a heading over its row labels, its numbers and its finding.
 
     A row with the name of an experiment of the paper gets its title.
 
@@ -51,6 +52,9 @@ def table_of(
     numbers : DataFrame
         For download: unrounded. With ``results``, these give it and
         ``data_name``.
+    finding : str
+        One short sentence with its numbers, which begins the
+        caption; or "". The table has it as ``attrs["finding"]``.
     **shown
         As :func:`~kmnist_mlp.figures.report_figure.shown_data` takes it.
     """
@@ -64,6 +68,7 @@ def table_of(
         numbers = numbers[numbers.experiment.isin(shown["names"])]
     other = f" ({mark.removesuffix(', not KMNIST')})" if (mark := mark_of(data_name)) else ""
     table = rows.rename(index=title).rename_axis(index=None, columns=corner + other)
+    table.attrs["finding"] = finding
     if numbers is not None:
         table.attrs["shown_data"] = shown_data(numbers, **shown)
     return table
@@ -126,7 +131,7 @@ def comparison(results: Results, names: str | Iterable[str] | None = None) -> pd
     The weights of which epoch are tested: of the best one with early
     stopping, else of the last.
     """
-    names, rows = results.chosen(names), {}
+    names, rows, apart = results.chosen(names), {}, {}
     for name in names:
         row = rows[name] = {}
         for quantity, (digits, *columns) in PRINTED.items():
@@ -136,14 +141,17 @@ def comparison(results: Results, names: str | Iterable[str] | None = None) -> pd
             if paper := getattr(PAPER.get(name), quantity, None):
                 row[columns[1]] = f"{paper:g}"
                 row[columns[2]] = signed(ours.mean() - paper, digits)
+                apart.setdefault(quantity, []).append((abs(ours.mean() - paper), title(name)))
         validation = results.values("validation_accuracy", name)
         row["validation accuracy, %"] = plus_minus(validation, 2)
         kept = [run.kept_epoch for run in results.of(name)]
-        row["weights of epoch"] = statistics.median_and_range(kept)
-        row["stopped at epoch"] = statistics.median_and_range(results.values("stopped_epoch", name))
+        row["weights of epoch"] = median_and_range(kept)
+        row["stopped at epoch"] = median_and_range(results.values("stopped_epoch", name))
         if diverged := int(results.values("diverged", name).sum()):
             row["stopped at epoch"] += f", {diverged} diverged"
-    return table_of(rows, "experiment", results=results, names=names, quantities=PRINTED)
+    parts = " and ".join(FINDINGS[quantity].format(*max(apart[quantity])) for quantity in apart)
+    shown = {"results": results, "names": names, "quantities": PRINTED}
+    return table_of(rows, "experiment", finding=parts and FINDINGS["apart"].format(parts), **shown)
 
 
 def changes(results: Results, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
@@ -155,17 +163,22 @@ def changes(results: Results, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
     pairs : iterable of (str, str)
         An experiment, and the one that it is compared with, seed by seed.
     """
-    rows, names = {}, {}
+    rows, names, tested = {}, {}, []
     for pair in pairs:
-        row = rows["{} − {}".format(*map(title, pair))] = {}
+        difference = "{} − {}".format(*map(title, pair))
+        row = rows[difference] = {}
         names |= dict.fromkeys(pair)
         for part in ("test", "validation", "training"):
             one, other = (results.values(f"{part}_accuracy", name) for name in pair)
             mean, *between = interval(one - other)
             row[f"{part} accuracy"] = signed(mean, 2)
             row[f"95 % interval ({part})"] = ends(*between, 2)
+            if part == "test":
+                tested.append((abs(mean), signed(mean, 2), difference, np.prod(between) > 0))
+    clear = sum(excludes_zero for *_, excludes_zero in tested)
+    finding = FINDINGS["differences"].format(*max(tested)[1:3], clear, len(tested))
     shown = {"results": results, "names": names, "quantities": ["test_accuracy"]}
-    return table_of(rows, "difference, points", **shown)
+    return table_of(rows, "difference, points", finding=finding, **shown)
 
 
 def loss_and_weights(results: Results, names: Iterable[str]) -> pd.DataFrame:
@@ -238,7 +251,7 @@ def saturation(numbers: pd.DataFrame, data_name: str) -> pd.DataFrame:
     for (name, weights), runs in numbers.groupby(["experiment", "weights"], sort=False):
         layers = dict(list(runs.groupby("layer")))
         row = rows[f"{title(name)}: {weights} weights"] = {}
-        row["epoch"] = statistics.median_and_range(layers[1].epoch)
+        row["epoch"] = median_and_range(layers[1].epoch)
         for n in [*layers][:-1]:
             share = 100 * layers[n].saturated_share
             row[f"saturated units, layer {n}, %"] = plus_minus(share, 1)
@@ -282,7 +295,9 @@ def gradient_table(ours: pd.DataFrame, pattern: str) -> pd.DataFrame:
     table["paper: row consistent"] = [*map(paper_gradients.consistent, papers.to_dict("records"))]
     printed = papers[[quantity for quantity, *_ in GRADIENTS.values()]]
     numbers = ours.join(printed.add_prefix("paper_"))
-    return table_of(table, "weight", ours.attrs.get("data_name", ""), numbers)
+    largest = [statistics.scientific(rows.difference.max(), 1) for rows in (ours, papers)]
+    finding = FINDINGS["gradients"].format(ours.within_tolerance.sum(), len(ours), *largest)
+    return table_of(table, "weight", ours.attrs.get("data_name", ""), numbers, finding)
 
 
 def relative_differences(gradients: pd.DataFrame) -> list[float]:
@@ -395,7 +410,9 @@ def scoreboard(judged: pd.DataFrame) -> pd.DataFrame:
         if twice:
             cells[code] = row.verdict_code or MISSING
             cells["cause or note"] = remark(row) or MISSING
-    return table_of(rows, "no.", data_name, judged)
+    counts = [_reproduced(judged[column]) for column in READINGS.values() if column in judged]
+    finding = FINDINGS["both readings" if twice else "one reading"].format(*counts)
+    return table_of(rows, "no.", data_name, judged, finding)
 
 
 def in_percent(judged: pd.DataFrame) -> pd.DataFrame:

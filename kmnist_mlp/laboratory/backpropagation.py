@@ -125,7 +125,7 @@ class Backpropagation:
         numbers = pd.concat(cells, names=["array", "row", "column"]).reset_index(name="value")
         numbers["sum"] = (numbers.array + numbers.column.map("[{}]".format)).map(self.sums)
         losses = (known["E"].item() for known in self.arrays[-2:])
-        finding = FINDINGS["step"].format(number, len(STEPS) - 1, step.text, *losses)
+        finding = FINDINGS["step"].format(*losses, number, len(STEPS) - 1, step.text)
         finding += f" {self.sums[unit]}" if unit else ""
         return report_figure([figure], numbers, finding, data_name=self.data_name)
 

@@ -1,4 +1,4 @@
-"""What the first hidden layer of a trained network responds to: weights, and images, as pictures.
+"""What the first hidden layer of a trained network responds to, as pictures.
 
 A hidden unit's weights form an image: one weight per pixel. Its output
 ``f(x @ W + b)`` is large for images that have ink where the weights are

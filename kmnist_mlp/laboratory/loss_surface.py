@@ -1,4 +1,4 @@
-"""The loss of one mini-batch around the weights of a network: what a step too long does to it."""
+"""The loss of one mini-batch around a network's weights: what too long a step does."""
 
 from collections.abc import Iterable
 
@@ -66,12 +66,9 @@ class LossSurface:
         self.models |= {"after one epoch": again.plain(), "at the end": run.model}
 
     def directions(self, stage: str) -> tuple[np.ndarray, np.ndarray]:
-        """Return the gradient of the summed cross-entropy, and across it: (parameters,) each."""
-        model = self.models[stage]
-        along, across = (
-            np.concatenate([array.ravel() for arrays in model.gradients(x, y) for array in arrays])
-            for x, y in self.batches
-        )
+        """Return the gradient, and a direction across it: (parameters,) each."""
+        gradients = (sum(self.models[stage].gradients(*batch), []) for batch in self.batches)
+        along, across = (np.concatenate([*map(np.ravel, arrays)]) for arrays in gradients)
         length = np.linalg.norm(along)
         unit = along / (length or 1)
         across = across - (across @ unit) * unit

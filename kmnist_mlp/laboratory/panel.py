@@ -43,9 +43,9 @@ LAST_RUNS = (BLUE, GREEN, PURPLE, SKY)
 
 
 def explorer(draw: Callable[..., ReportFigure], **controls: widgets.Widget) -> widgets.VBox:
-    """Return controls above the figure that ``draw`` makes of their values, drawn at each change.
+    """Return controls above the figure that ``draw`` makes of their values.
 
-    Below the figure stands its finding.
+    It is drawn again at each change; below it stands its finding.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ class Laboratory:
         self.worker.start()
 
     def repeat(self, name: str) -> None:
-        """Train the configuration of a run with more seeds in the background, until it has five.
+        """Train a run with more seeds in the background, until it has five.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""``make measure``: measure again what is kept with the project, or train what is missing of it."""
+"""``make measure``: measure what is kept with the project, or train what is missing."""
 
 import argparse
 import sys

@@ -97,7 +97,8 @@ def show(
         numbers for download.
     caption : str
         "Figure S2.1. What is seen." Up to the first full stop and space
-        it is the number, which is followed by the finding of a figure.
+        it is the number, which is followed by the finding that the
+        figure or table has.
     role : str
         "results", "scoreboard", "picture", "characters", "shift" or
         "beyond": what the index page uses the figure or table for.
@@ -110,19 +111,19 @@ def show(
     number, _, text = " ".join(caption.split()).partition(". ")
     is_table = isinstance(content, pd.DataFrame)
     data = content.attrs.get("shown_data") if is_table else content.data
+    finding = content.attrs.get("finding", "") if is_table else content.finding
+    full = f"{finding} {text}".strip()
     mark = vars(data or shown_data(content.reset_index()))
-    mark = mark | {"number": number, "caption": text, "index": role}
+    mark = mark | {"number": number, "finding": finding, "caption": text, "index": role}
     # notebooks would sort the names
     mark["experiments"] = [*mark["experiments"].items()]
     if is_table:
-        say(f"**{number}.** {text}", role="caption")
+        say(f"**{number}.** {full}", role="caption")
         shown = {"text/html": html(content), "text/plain": str(content)}
         STATED.append(shown["text/html"])
         display(shown, raw=True, metadata={"kmnist_mlp": mark | {"role": "table"}})
         return
-    full = f"{content.finding} {text}".strip()
-    mark |= {"role": "figure", "finding": content.finding, "strip": content.strip}
-    mark["frames"] = []
+    mark |= {"role": "figure", "strip": content.strip, "frames": []}
     for frame in frames:
         drawn = [kind for panel in frame.panels for kind in picture(panel).values()]
         mark["frames"].append({"panels": drawn, "text": frame.finding})

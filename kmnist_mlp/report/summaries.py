@@ -89,9 +89,8 @@ def classifiers(results: Results) -> pd.DataFrame:
     """Return published test accuracies on KMNIST, and those that were measured here."""
     here = sweep.load("other classifiers").set_index("model").add_suffix("_here")
     table = sweep.QUOTED.join(here, "model").sort_values("test_accuracy_percent")
-    names = table.model + table.old_version.map({True: " *", False: ""})
+    table.index = table.model + table.old_version.map({True: " *", False: ""})
     cells = table.filter(like="percent").map("{:.2f}".format).replace("nan", MISSING)
-    cells = cells.set_axis(names)
     cells.columns = ["test accuracy, %", "measured here, %"]
     final = "multilayer perceptron, the paper's final model"
     ours = [f"{paper.PAPER['final'].test_accuracy:g}", number(results, "final").removesuffix(" %")]

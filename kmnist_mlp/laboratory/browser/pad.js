@@ -2,7 +2,7 @@
  * A pad to draw a character on, read by a multilayer perceptron in the page itself.
  *
  *   networkOf   the network of network.js from what Python wrote
- *   imageOf     strokes as an image like those of the data; the same as image_of in tests/test_in_page.py
+ *   imageOf     strokes as an image like those of the data; the same as image_of in in_page.py
  *   scanned     a picture as an image like those of the data
  *   startPad    pen, keys, buttons, picture files, bars
  *
@@ -382,14 +382,15 @@ async function startPad(host, { markup, font, classes, about, warning, shape, ne
   /** Take a picture file as the drawing. */
   async function open(file) {
     const bitmap = await createImageBitmap(file).catch(() => null);
-    const unread = "This file is not a picture that the browser can read.";
-    if (!bitmap) return void ($(".best").textContent = $("[role=status]").textContent = unread);
+    const image = bitmap && scanned(bitmap, shape.side);
+    const unread = bitmap ? "Nothing to read: it is blank." : "This file is no picture.";
+    if (!image?.some((grey) => grey)) return void ($(".best").textContent = $("[role=status]").textContent = unread);
     draw([]);
     const canvas = Object.assign(document.createElement("canvas"), { width: 200, height: 200 });
     const scale = 200 / Math.max(bitmap.width, bitmap.height);
     const [width, height] = [bitmap.width * scale, bitmap.height * scale];
     canvas.getContext("2d").drawImage(bitmap, 100 - width / 2, 100 - height / 2, width, height);
-    picture = { image: scanned(bitmap, shape.side), address: canvas.toDataURL() };
+    picture = { image, address: canvas.toDataURL() };
     changed();
   }
 

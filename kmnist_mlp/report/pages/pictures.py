@@ -60,8 +60,7 @@ def figure_html(output: NotebookNode, number: str, place: str = "") -> Markup:
     html = box("", marks.get("finding", ""), "", pictures)
     # hidden without scripts
     for n, frame in enumerate(marks.get("frames") or ()):
-        text = frame["text"]
-        pictures = Markup()
+        pictures, text = Markup(), frame["text"]
         for m, content in enumerate(frame["panels"]):
             pictures += picture_html(content, f"{place}-frame{n}-{m}", number if m else text)
         html += box(" frame", text, " hidden", pictures)

@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import tomllib
-from base64 import b64encode
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
@@ -21,7 +20,7 @@ from kmnist_mlp.data import CLASS_NAMES, Dataset
 from kmnist_mlp.datasets.folder import mark_of
 from kmnist_mlp.experiments.provenance import PROJECT
 from kmnist_mlp.figures.report_figure import title
-from kmnist_mlp.figures.style import deflated, web_font
+from kmnist_mlp.figures.style import deflated, encoded, web_font
 from kmnist_mlp.laboratory import drawing_pad
 from kmnist_mlp.laboratory.in_page import IMAGES, TEST, playground_html
 from kmnist_mlp.report.pages.page import FILTERS, TEMPLATES, index_content, make_pages
@@ -101,7 +100,7 @@ def render(
     alone = "".join(frame.render(content, shown=[page]) for page in EXTRAS)
     scripts = dict.fromkeys(re.findall("<script>(.*?)</script>", alone, re.DOTALL))
     digests = [hashlib.sha256(script.encode()).digest() for script in scripts]
-    content["digests"] = [b64encode(digest).decode() for digest in digests]
+    content["digests"] = [*map(encoded, digests)]
     files, searched, places = {}, [], targets(sections)
     for page in [INDEX] if single else pages:
         html = frame.render(content, shown=pages if single else [page])
