@@ -295,10 +295,10 @@ def pooled_comparison(published: Results, mixed: Results) -> pd.DataFrame:
 
 
 def nearest_distances(data: Dataset) -> dict[str, np.ndarray]:
-    """Return distances of validation and test images to the nearest image of the training split.
+    """Return the distances of validation and test images to the nearest training image.
 
-    Euclidean distance of the pixels as fractions of full ink, by
-    ``|a - b|^2 = |a|^2 - 2 a.b + |b|^2``.
+    Euclidean distance of the pixels as fractions of full ink; the
+    nearest image by ``|a - b|^2 = |a|^2 - 2 a.b + |b|^2``.
 
     Parameters
     ----------
@@ -322,9 +322,8 @@ def nearest_distances(data: Dataset) -> dict[str, np.ndarray]:
     squares = (train**2).sum(axis=1)
     for part, images in chosen.items():
         batches = np.array_split(images, 10)  # for the memory
-        nearest = [(squares - 2 * batch @ train.T).min(axis=1) for batch in batches]
-        squared = np.concatenate(nearest) + (images**2).sum(axis=1)
-        distances[part] = np.sqrt(np.maximum(squared, 0))
+        nearest = [(squares - 2 * batch @ train.T).argmin(axis=1) for batch in batches]
+        distances[part] = np.linalg.norm(images - train[np.concatenate(nearest)], axis=1)
     return distances
 
 
