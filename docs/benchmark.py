@@ -31,7 +31,7 @@ CONFIGS = Config(), Config(layer_specs=(784, 256, 256, 10), activation="ReLU")
 FLOOR = "matrix products alone"
 
 
-# ---- one epoch of training, by this project and by others ----------------------------------------
+# ---- one epoch of training, by this project and by others ------------
 # Each function takes a run, for its configuration and its standardised training split, and
 # returns a function that trains one epoch, or measures one, each time it is called.
 
@@ -181,7 +181,7 @@ IMPLEMENTATIONS: dict[str, tuple[str, Callable]] = {
 }
 
 
-# ---- measuring -----------------------------------------------------------------------------------
+# ---- measuring -------------------------------------------------------
 
 
 def alternate(epochs: dict[str, Callable], rounds: int = 7) -> dict[str, list[float]]:

@@ -22,7 +22,7 @@ from kmnist_mlp.training import Training
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(20, 6)), RNG.integers(0, 3, 20)
 
-# ---- errors --------------------------------------------------------------------------------------
+# ---- errors ----------------------------------------------------------
 
 
 def test_errors_are_those_of_the_networks_predictions(tiny10):
@@ -48,7 +48,7 @@ def test_errors_are_those_of_the_networks_predictions(tiny10):
     assert perfect.confident_share == 0 and len(perfect.most_confident) == 0
 
 
-# ---- saturation ----------------------------------------------------------------------------------
+# ---- saturation ------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_the_table_of_saturation_has_means_over_seeds_in_per_cent():
     assert table.loc["baseline, early stopping: kept weights"].tolist() == shown
 
 
-# ---- distribution shift --------------------------------------------------------------------------
+# ---- distribution shift ----------------------------------------------
 
 
 def test_pooling_keeps_images_labels_and_sizes():

@@ -21,7 +21,7 @@ def distorted(images, strength=1.0, seed=0):
     return out
 
 
-# ---- what is drawn -------------------------------------------------------------------------------
+# ---- what is drawn ---------------------------------------------------
 
 
 def test_the_seed_decides_every_bit_and_each_image_of_each_call_is_drawn_by_itself():
@@ -69,7 +69,7 @@ def test_the_elastic_field_is_made_of_cubic_splines_of_four_cells_a_side():
     np.testing.assert_array_equal(basis[:3], [y.ravel() - 4, x.ravel() - 5.5, np.ones(108)])
 
 
-# ---- what it does to an image --------------------------------------------------------------------
+# ---- what it does to an image ----------------------------------------
 
 
 @pytest.mark.parametrize("strength", [3, 9])

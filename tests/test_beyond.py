@@ -36,7 +36,7 @@ RUNS = [
     Run("distilled", "of two", STUDENT, teachers=(TINY, TINY.replace(seed=1))),
 ]
 
-# ---- held-out clusters ---------------------------------------------------------------------------
+# ---- held-out clusters -----------------------------------------------
 
 
 def pairs(images, labels):
@@ -64,7 +64,7 @@ def test_whole_styles_of_each_class_are_held_out_and_no_test_image_is_seen():
     assert {*in_their_place} <= {*pairs(images, labels)}
 
 
-# ---- plan ----------------------------------------------------------------------------------------
+# ---- plan ------------------------------------------------------------
 
 
 def differences(one, other):
@@ -90,7 +90,7 @@ def test_each_step_changes_one_thing_and_the_last_is_the_final_network_but_for_l
     assert distilled.teachers == tuple(TRIAL.replace(seed=seed) for seed in range(3))
 
 
-# ---- records -------------------------------------------------------------------------------------
+# ---- records ---------------------------------------------------------
 
 
 def empty(folder):
@@ -186,7 +186,7 @@ def test_no_row_is_incomplete_or_of_other_clusters(made, tmp_path, monkeypatch):
         add(folder, other, RUNS[2], result)
 
 
-# ---- measured on test images ---------------------------------------------------------------------
+# ---- measured on test images -----------------------------------------
 
 
 def answering(*classes):
@@ -305,7 +305,7 @@ def test_the_model_card_has_the_accuracies_of_the_stored_weights(measured, kana)
     assert timing.index.tolist() == ["3 epochs", NETWORK] and (timing > 0).all()
 
 
-# ---- shipped files -------------------------------------------------------------------------------
+# ---- shipped files ---------------------------------------------------
 
 
 def test_load_best_needs_numpy_alone():

@@ -51,7 +51,7 @@ def opened(tab, folder):
     return opened
 
 
-# ---- every page ----------------------------------------------------------------------------------
+# ---- every page ------------------------------------------------------
 
 
 def seen_by_tab(tab):
@@ -129,7 +129,7 @@ def test_nothing_of_a_page_is_refused_by_its_own_policy(tab, folder):
         assert refused == []
 
 
-# ---- one file, and PDF ---------------------------------------------------------------------------
+# ---- one file, and PDF -----------------------------------------------
 
 
 def test_the_search_of_the_single_file_leads_to_all_its_pages(tab, folder):
@@ -159,7 +159,7 @@ def test_the_pdf_is_a4_with_tags_language_bookmarks_and_alternative_texts(folder
     assert f">7 Beyond the paper</a><span>{first[7]}</span>" in number_contents(html, numbers)
 
 
-# ---- colours -------------------------------------------------------------------------------------
+# ---- colours ---------------------------------------------------------
 
 
 def test_colours_of_page_and_charts_follow_the_readers_scheme_or_choice_and_paper_is_white(opened):
@@ -183,7 +183,7 @@ def test_colours_of_page_and_charts_follow_the_readers_scheme_or_choice_and_pape
     expect(tab.locator("body")).to_have_css("background-color", DARK)
 
 
-# ---- finding one's way ---------------------------------------------------------------------------
+# ---- finding one's way -----------------------------------------------
 
 
 def test_a_wide_screen_shows_the_contents_beside_the_text_and_they_lead_to_its_sections(opened):
@@ -279,7 +279,7 @@ def test_a_term_opens_where_it_stands_by_keyboard_and_one_switch_shows_the_code(
     assert tab.locator(".code:not(.shown):visible").count() > 20
 
 
-# ---- numbers, claims, steps ----------------------------------------------------------------------
+# ---- numbers, claims, steps ------------------------------------------
 
 
 def test_the_numbers_behind_a_figure_are_a_table_and_download_as_csv(opened):

@@ -78,7 +78,7 @@ def test_a_run_that_diverges_diverges_after_an_interruption_too(tiny, path):
     assert_same(train(wild, tiny, callbacks=[Checkpoint(path)]), whole)
 
 
-# ---- files that are refused ----------------------------------------------------------------------
+# ---- files that are refused ------------------------------------------
 
 
 def refused(path, config, data, *named, dtype=np.float32, error=ValueError):

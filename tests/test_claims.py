@@ -33,7 +33,7 @@ def printed(*runs, quantity="test_accuracy"):
     return Claim("6", "it was printed", quantity, "a", runs, one_run=True)
 
 
-# ---- the rule ------------------------------------------------------------------------------------
+# ---- the rule --------------------------------------------------------
 
 
 RANGE = claim(low=1.0, high=2.0)
@@ -149,7 +149,7 @@ def test_losses_below_the_printed_ones_are_a_sign_test():
     assert losses_above(results) == (3, 3, pytest.approx(0.25))
 
 
-# ---- the causes ---------------------------------------------------------------------------------
+# ---- the causes ------------------------------------------------------
 
 NOISE = np.random.default_rng(0)
 WORSE = Claim("4", "Sigmoid is worse than tanh", "test_accuracy", "sigmoid", ((-INF, 0),), "tanh")
@@ -245,7 +245,7 @@ def test_a_deviation_need_not_apply_to_an_experiment():
     assert names == ["fixed epochs", "scaled tanh"]
 
 
-# ---- the claims of the paper ---------------------------------------------------------------------
+# ---- the claims of the paper -----------------------------------------
 
 TYPED = [[part.strip() for part in line.split("|")] for line in PRINTED.strip().splitlines()]
 # numbers that the project chose for words of the paper, see printed.py

@@ -18,7 +18,7 @@ BEYOND_THE_PAPER = {
     "standardisation": "pixel", "initial_variance": 2.0, "validation_fraction": 0.2,
 }  # fmt: skip
 
-# ---- configurations that are right ---------------------------------------------------------------
+# ---- configurations that are right -----------------------------------
 
 
 def test_the_defaults_are_the_papers_baseline_and_what_goes_beyond_it_is_off():
@@ -47,7 +47,7 @@ def test_equal_configurations_are_one_cache_key():
     assert one != same.replace(seed=4)
 
 
-# ---- one table of options ------------------------------------------------------------------------
+# ---- one table of options --------------------------------------------
 
 
 def test_every_option_is_explained_with_its_default_and_its_bounds():
@@ -84,7 +84,7 @@ def test_the_bounds_of_an_option_hold_exactly_and_are_told(option):
         assert all(part in str(caught.value) for part in parts), str(caught.value)
 
 
-# ---- streams of random numbers -------------------------------------------------------------------
+# ---- streams of random numbers ---------------------------------------
 
 
 def test_streams_of_a_seed_keep_their_numbers():

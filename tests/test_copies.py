@@ -29,7 +29,7 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-# ---- to play with --------------------------------------------------------------------------------
+# ---- to play with ----------------------------------------------------
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_what_a_reader_has_is_kept_a_missing_copy_made_again_and_a_new_original_
     assert ("play/01_one.ipynb is kept" in told) == changed and told.count("is kept") == changed
 
 
-# ---- for a class ---------------------------------------------------------------------------------
+# ---- for a class -----------------------------------------------------
 
 FOLDED = "<details><summary>{}</summary>\n\n{}\n\n</details>"
 EXERCISE = "### Exercise 1\n\nPredict the sum, then run it.\n\n" + FOLDED.format("Hint", "Even.")

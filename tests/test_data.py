@@ -22,7 +22,7 @@ from kmnist_mlp.data import (
 ARRAYS = "train_images", "train_labels", "test_images", "test_labels"
 IMAGES = ARRAYS[::2]
 
-# ---- what is loaded ------------------------------------------------------------------------------
+# ---- what is loaded --------------------------------------------------
 
 
 def test_real_kmnist_is_what_the_official_page_describes(kmnist):
@@ -60,7 +60,7 @@ def test_classes_without_readings_are_called_by_their_names_and_the_kana_have_th
     assert not kana.is_stand_in and replace(kana, name="stand-in data, pooled").is_stand_in
 
 
-# ---- split ---------------------------------------------------------------------------------------
+# ---- split -----------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_all_parts_are_standardised_by_the_training_part_alone(make_dataset, mod
         assert found.dtype == dtype
 
 
-# ---- copies --------------------------------------------------------------------------------------
+# ---- copies ----------------------------------------------------------
 
 
 def test_data_and_copies_of_it_do_not_change_with_the_arrays_that_they_were_made_of(make_dataset):

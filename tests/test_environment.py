@@ -64,7 +64,7 @@ def python(tmp_path):
     )
 
 
-# ---- lists of packages ---------------------------------------------------------------------------
+# ---- lists of packages -----------------------------------------------
 
 
 def test_environment_yml_is_written_from_pyproject():
@@ -96,7 +96,7 @@ def test_constraints_pin_every_direct_dependency_within_its_range():
         assert pins[canonicalize_name(needed.name)] in needed.specifier, needed
 
 
-# ---- make ----------------------------------------------------------------------------------------
+# ---- make ------------------------------------------------------------
 
 
 def test_make_alone_lists_the_targets_and_pages_name_no_other():

@@ -118,7 +118,7 @@ def test_each_exercise_with_code_has_the_cells_and_marks_by_which_nbgrader_grade
     assert [cell["id"] for cell in cells] == names
 
 
-# ---- notebook 0 ----------------------------------------------------------------------------------
+# ---- notebook 0 ------------------------------------------------------
 
 FIRST = ["".join(cell["source"]) for cell in PAGES[0] if cell["cell_type"] == "code"][1:-1]
 FIRST = [source for source in FIRST if "show(" not in source]

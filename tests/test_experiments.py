@@ -97,7 +97,7 @@ def test_results_have_the_hyper_parameters_that_differ_and_all_curves(results, t
     assert Results.of_frame(more.frame).curves.empty
 
 
-# ---- what is asked for ---------------------------------------------------------------------------
+# ---- what is asked for -----------------------------------------------
 
 
 def test_the_reports_seeds_are_five_or_as_many_as_the_variable_says(monkeypatch):
@@ -121,7 +121,7 @@ def test_a_diverging_run_is_a_row_of_finite_numbers(tiny10, monkeypatch):
     assert again.frame.cached.all() and again.frame.diverged.all()
 
 
-# ---- the key -------------------------------------------------------------------------------------
+# ---- the key ---------------------------------------------------------
 
 
 def test_the_hash_follows_numerical_code_and_what_it_imports_not_comments_or_layout(tmp_path):
@@ -183,7 +183,7 @@ def test_every_hyper_parameter_and_other_data_give_another_key(tiny10, make_data
     assert ResultCache(other).path(ALL_CHANGED) != cache.path(ALL_CHANGED)
 
 
-# ---- what is kept --------------------------------------------------------------------------------
+# ---- what is kept ----------------------------------------------------
 
 
 def test_a_second_call_takes_everything_from_the_cache_in_float32(tiny10, results_folder):
@@ -278,7 +278,7 @@ def test_an_interrupted_run_goes_on_from_its_checkpoint(tiny10, results_folder, 
         assert seen == [1, 2, 3, 4, 5, 6, 7, 8] and suffixes() == [".npz"]
 
 
-# ---- numbers -------------------------------------------------------------------------------------
+# ---- numbers ---------------------------------------------------------
 
 
 def test_fluctuation_is_of_the_last_ten_epochs_and_small_weights_of_the_first_layer(tiny10):

@@ -87,7 +87,7 @@ def test_a_step_is_the_slope_of_its_loss_times_the_learning_rate(tiny, activatio
         assert_slopes((gain - own) / step, loss, gain)
 
 
-# ---- batch normalisation -------------------------------------------------------------------------
+# ---- batch normalisation ---------------------------------------------
 
 
 def test_running_statistics_approach_those_of_the_batches():
@@ -121,7 +121,7 @@ def test_the_network_that_is_left_is_a_plain_one_with_the_running_statistics(spr
     np.testing.assert_array_equal(model.parameters, before)
 
 
-# ---- dropout -------------------------------------------------------------------------------------
+# ---- dropout ---------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -141,7 +141,7 @@ def test_dropout_draws_a_mask_for_each_image_and_layer_that_keeps_the_mean(dtype
         np.testing.assert_array_equal(a, out)
 
 
-# ---- training ------------------------------------------------------------------------------------
+# ---- training --------------------------------------------------------
 
 
 def test_training_distorts_its_mini_batches_and_not_what_it_measures(tiny):

@@ -31,7 +31,7 @@ def same(one, other):
     return repr(one) == repr(other) and np.array_equal(one.parameters, other.parameters)
 
 
-# ---- kill -9 -------------------------------------------------------------------------------------
+# ---- kill -9 ---------------------------------------------------------
 
 
 def is_killed(call, name, after=0):
@@ -109,7 +109,7 @@ def test_a_console_that_knows_fewer_characters_is_told_their_numbers():
     assert console.buffer.getvalue().split() == [rb"gr\xf6\xdfe", rb"\u65e5\u672c"]
 
 
-# ---- a full disk, and two processes in one folder ------------------------------------------------
+# ---- a full disk, and two processes in one folder --------------------
 
 
 def test_a_write_that_fails_leaves_the_old_file_or_none(tmp_path, monkeypatch):
@@ -135,7 +135,7 @@ def test_two_writers_of_one_file_do_not_meet(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-# ---- foreign files -------------------------------------------------------------------------------
+# ---- foreign files ---------------------------------------------------
 
 
 def rewritten(path, header, **arrays):

@@ -109,7 +109,7 @@ for kind in ("steps", "changes", "ranking", "strength", "sizes"):
     KEPT[getattr(trials, f"{kind}_figure")] = lambda r, d: [records.Records()]
 
 
-# ---- every figure --------------------------------------------------------------------------------
+# ---- every figure ----------------------------------------------------
 
 
 @pytest.mark.parametrize("make", ALL | KEPT, ids=lambda make: make.__name__)
@@ -159,7 +159,7 @@ def test_charts_are_svg_with_text_the_same_every_time(small_results, kana):
         report_figure([figure], pd.DataFrame({"a": [1]}))
 
 
-# ---- curves --------------------------------------------------------------------------------------
+# ---- curves ----------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def test_the_caption_of_an_error_has_both_classes_and_a_frame_below(kana):
     assert frames == [place for place, text in captions.items() if "→" in text]
 
 
-# ---- comparison ----------------------------------------------------------------------------------
+# ---- comparison ------------------------------------------------------
 
 
 def test_our_means_and_the_papers_values_are_drawn(small_results):
@@ -368,7 +368,7 @@ def test_contributions_and_the_rest_add_up(small_results):
     assert f"by {whole} points" in figure.finding and f"add up to {alone}." in figure.finding
 
 
-# ---- sweeps --------------------------------------------------------------------------------------
+# ---- sweeps ----------------------------------------------------------
 
 
 def test_accuracy_by_penalty_has_standard_deviations(small_results):

@@ -59,7 +59,7 @@ def test_a_difference_that_equals_the_tolerance_is_within_it(pattern, monkeypatc
     assert check_gradients(*pattern)["within_tolerance"].sum() == 4
 
 
-# ---- the paper's three patterns ------------------------------------------------------------------
+# ---- the paper's three patterns --------------------------------------
 
 
 @pytest.mark.parametrize("seed", [{}, {"seed": 2}])
@@ -88,7 +88,7 @@ def test_a_ten_times_smaller_step_gives_a_hundred_times_smaller_difference(tiny1
     assert 95 < table.iloc[1].max() / table.iloc[2].max() < 105
 
 
-# ---- what the bound lets pass --------------------------------------------------------------------
+# ---- what the bound lets pass ----------------------------------------
 
 
 def test_a_wrong_gradient_passes_where_it_differs_by_the_bound_at_most():

@@ -44,7 +44,7 @@ def rgb(colour):
     return np.rint(255 * np.array(to_rgb(colour)))
 
 
-# ---- the pad -------------------------------------------------------------------------------------
+# ---- the pad ---------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -297,7 +297,7 @@ def test_without_scripts_and_on_paper_there_is_a_sentence(tab, html, tmp_path):
     still.close()
 
 
-# ---- the playground ------------------------------------------------------------------------------
+# ---- the playground --------------------------------------------------
 
 
 CASES = tomllib.loads(Path(__file__).with_name("playground.toml").read_text("utf-8"))

@@ -65,7 +65,7 @@ def page():
         yield page
 
 
-# ---- what a reader does --------------------------------------------------------------------------
+# ---- what a reader does ----------------------------------------------
 
 HERE = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 CELLS = f"{HERE} .jp-CodeCell"
@@ -125,7 +125,7 @@ def test_a_notebook_runs_from_top_to_bottom(page, lab, name):
     shut_down(page)
 
 
-# ---- the laboratory ------------------------------------------------------------------------------
+# ---- the laboratory --------------------------------------------------
 
 # On a slow machine the panel asks whether to go on.
 GO_ON = "[...document.querySelectorAll('button')].find(b => b.textContent == 'Train it')?.click()"

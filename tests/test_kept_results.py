@@ -69,7 +69,7 @@ def test_numbers_that_two_kept_files_hold_are_the_same():
         assert len(both) >= count and (apart <= both.tolerance + 1e-9).all()
 
 
-# ---- readings ------------------------------------------------------------------------------------
+# ---- readings --------------------------------------------------------
 
 
 def test_a_reading_changes_what_it_names_and_ours_changes_nothing():
@@ -98,7 +98,7 @@ def test_each_claim_is_judged_in_each_reading():
     assert found.loc["2 ReLU is good"].tolist() == ["reproduced", no, no] * 4
 
 
-# ---- the published code --------------------------------------------------------------------------
+# ---- the published code ----------------------------------------------
 
 
 def test_a_run_of_the_whole_published_code_is_kept_with_its_curves(tmp_path, monkeypatch, tiny10):
@@ -126,7 +126,7 @@ def test_a_run_of_the_whole_published_code_is_kept_with_its_curves(tmp_path, mon
     assert curves[columns].to_numpy().tolist() == [["relu", 1, 1, 2.25], ["relu", 1, 2, 2.25]]
 
 
-# ---- the sweep -----------------------------------------------------------------------------------
+# ---- the sweep -------------------------------------------------------
 
 
 def grid_of(rows):
@@ -168,7 +168,7 @@ def test_choosing_on_the_test_images_is_compared_seed_by_seed():
     assert chosen.validation.tolist() == [90.0, 89.0] and chosen.test.tolist() == [91.0, 89.0]
 
 
-# ---- seeds ---------------------------------------------------------------------------------------
+# ---- seeds -----------------------------------------------------------
 
 
 def test_a_comparison_of_two_runs_is_beyond_chance_only_above_the_interval_of_the_limit():

@@ -64,7 +64,7 @@ def case(other_data):
     return train(OTHER, other_data, np.float64), other_data
 
 
-# ---- runs ----------------------------------------------------------------------------------------
+# ---- runs ------------------------------------------------------------
 
 
 def test_the_panel_passes_on_what_is_chosen(laboratory, other_data, baseline):
@@ -240,7 +240,7 @@ def test_table_and_captions_tell_how_each_run_was_made_and_ended(laboratory):
     assert laboratory.table().loc["lab run 1", "epochs (best)"] == "3 (1)"
 
 
-# ---- hidden units --------------------------------------------------------------------------------
+# ---- hidden units ----------------------------------------------------
 
 
 @pytest.mark.parametrize("layers", [OTHER.layer_specs, (24, 3)])  # the latter shows its logits
@@ -303,7 +303,7 @@ def test_a_run_on_other_data_is_refused(case, kana, look_into):
         look_into(case[0], kana)
 
 
-# ---- one backpropagation -------------------------------------------------------------------------
+# ---- one backpropagation ---------------------------------------------
 
 
 def test_the_steps_show_the_numbers_of_the_network(kana):
@@ -375,7 +375,7 @@ def test_a_step_shows_what_is_known_by_then_and_no_more(kana):
     assert "Step 4 of 10" in figure.finding
 
 
-# ---- the length of a step ------------------------------------------------------------------------
+# ---- the length of a step --------------------------------------------
 
 
 @pytest.fixture(scope="module")

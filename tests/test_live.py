@@ -65,7 +65,7 @@ def shown(monkeypatch):
     return pictures
 
 
-# ---- in a notebook -------------------------------------------------------------------------------
+# ---- in a notebook ---------------------------------------------------
 
 
 def test_a_picture_grows_in_its_place_and_the_last_one_stays(tiny, shown):
@@ -132,7 +132,7 @@ def test_an_object_can_watch_one_run_after_another(tiny, shown):
     assert signal.getsignal(signal.SIGINT) is before
 
 
-# ---- the stop button -----------------------------------------------------------------------------
+# ---- the stop button -------------------------------------------------
 
 
 @pytest.mark.parametrize(("batch_size", "number", "epochs"), [(32, 15, 2), (1, 20, 0)])
@@ -156,7 +156,7 @@ def test_another_press_a_second_later_leaves_at_once(tiny, shown, monkeypatch):
     assert {picture.kind for picture in shown} == {HTML}, "there is no result to show"
 
 
-# ---- in a terminal and a log ---------------------------------------------------------------------
+# ---- in a terminal and a log -----------------------------------------
 
 
 @pytest.mark.parametrize("config", [CONFIG, NO_VALIDATION])
@@ -181,7 +181,7 @@ def test_a_terminal_gets_one_line_and_a_log_nothing(tiny, monkeypatch, config):
     assert written.getvalue().count("\n") == 2, "an error stands below the line"
 
 
-# ---- what it costs, what it says -----------------------------------------------------------------
+# ---- what it costs, what it says -------------------------------------
 
 
 @pytest.fixture

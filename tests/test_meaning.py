@@ -18,7 +18,7 @@ def trained(make_dataset):
     return train(Config((36, 12, 3), learning_rate=0.01, epochs=3), data).model, data
 
 
-# ---- pixels --------------------------------------------------------------------------------------
+# ---- pixels ----------------------------------------------------------
 
 KINDS = {
     "list": lambda images: images.reshape(len(images), -1).tolist(),
@@ -69,7 +69,7 @@ def test_fractions_that_became_whole_numbers_are_refused(trained):
     assert model.predict(np.zeros((2, 6, 6))).shape == (2,), "a blank image is one"
 
 
-# ---- flags and results that are not finite -------------------------------------------------------
+# ---- flags and results that are not finite ---------------------------
 
 
 def test_a_flag_that_blas_raises_decides_nothing_and_results_are_looked_at(trained, monkeypatch):
@@ -110,7 +110,7 @@ def test_a_hundred_thousand_images_are_classified_in_little_memory():
         tracemalloc.stop()
 
 
-# ---- training ------------------------------------------------------------------------------------
+# ---- training --------------------------------------------------------
 
 
 def test_a_last_mini_batch_too_small_to_normalise_joins_the_one_before(tiny):
@@ -144,7 +144,7 @@ def test_only_true_ends_a_run_and_what_is_no_answer_is_refused(tiny, hook, answe
         assert train(config, tiny, callbacks=[callback]).stopped_epoch == epochs
 
 
-# ---- files ---------------------------------------------------------------------------------------
+# ---- files -----------------------------------------------------------
 
 
 def test_a_link_keeps_its_place_a_file_its_mode_and_nothing_else_is_replaced(tmp_path):

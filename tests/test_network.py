@@ -27,7 +27,7 @@ def assert_same_model(a, b):
     np.testing.assert_array_equal(a.standardisation, b.standardisation)
 
 
-# ---- loss and gradients --------------------------------------------------------------------------
+# ---- loss and gradients ----------------------------------------------
 
 
 @pytest.mark.parametrize("layers", TOPOLOGIES, ids=str)
@@ -62,7 +62,7 @@ def test_logits_of_ten_thousand_neither_overflow_nor_become_nan(dtype):
     np.testing.assert_array_equal(gradients[1][0], [1, 0, -1])
 
 
-# ---- initial weights -----------------------------------------------------------------------------
+# ---- initial weights -------------------------------------------------
 
 
 def test_initial_weights_are_normal_with_variance_two_over_fan_in_and_biases_are_zero():
@@ -85,7 +85,7 @@ def test_each_seed_and_each_layer_has_weights_of_its_own_and_float32_those_of_fl
     np.testing.assert_array_equal(single.parameters, one.parameters.astype(np.float32))
 
 
-# ---- copies --------------------------------------------------------------------------------------
+# ---- copies ----------------------------------------------------------
 
 
 def standardised_model():
@@ -138,7 +138,7 @@ def test_statistics_of_each_image_or_below_1_survive_a_copy_in_the_models_type()
     assert bare.standardisation is None and len(bare.weights) == 1
 
 
-# ---- files ---------------------------------------------------------------------------------------
+# ---- files -----------------------------------------------------------
 
 
 @pytest.fixture

@@ -88,7 +88,7 @@ def test_a_changed_run_is_drawn_beside_the_experiment_and_changes_no_result(
         notebook.try_out(small_results, kana, "baseline", "Figure S2.8", learning=1)
 
 
-# ---- sentences -----------------------------------------------------------------------------------
+# ---- sentences -------------------------------------------------------
 
 
 def with_values(results, quantity, **values):
@@ -146,7 +146,7 @@ def test_values_at_an_epoch_are_those_of_the_curves_or_of_their_ends(small_resul
         assert found.tolist() == [100 * curve.iloc[place] for curve in curves]
 
 
-# ---- compared text -------------------------------------------------------------------------------
+# ---- compared text ---------------------------------------------------
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -54,7 +54,7 @@ def texts(cell, *names):
         yield call, "".join(p.value if isinstance(p, ast.Constant) else "{}" for p in parts)
 
 
-# ---- form ----------------------------------------------------------------------------------------
+# ---- form ------------------------------------------------------------
 
 
 @each_notebook
@@ -92,7 +92,7 @@ def test_the_configuration_of_section_6_is_compared_and_is_the_papers():
     assert {ast.literal_eval(k): ast.literal_eval(v) for k, v in typed} == FINAL and not cell.tags
 
 
-# ---- captions ------------------------------------------------------------------------------------
+# ---- captions --------------------------------------------------------
 
 
 def captions(cell):

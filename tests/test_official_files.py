@@ -43,7 +43,7 @@ def files_in(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()} if folder.exists() else {}
 
 
-# ---- the search order ----------------------------------------------------------------------------
+# ---- the search order ------------------------------------------------
 
 
 @pytest.mark.filterwarnings("error")
@@ -75,7 +75,7 @@ def test_named_or_mandatory_data_that_cannot_be_had_is_an_error(monkeypatch, set
         load_kmnist()
 
 
-# ---- reading -------------------------------------------------------------------------------------
+# ---- reading ---------------------------------------------------------
 
 
 def test_a_right_file_is_read_and_any_other_refused_with_both_hashes(contents, folder):
@@ -98,7 +98,7 @@ def test_a_right_file_is_read_and_any_other_refused_with_both_hashes(contents, f
         kmnist.read_verified(path)
 
 
-# ---- downloading ---------------------------------------------------------------------------------
+# ---- downloading -----------------------------------------------------
 
 
 NOT_FOUND = (404, b"not here", 0)
@@ -184,7 +184,7 @@ def test_a_program_and_its_children_try_once(contents, folder, web, monkeypatch)
         assert not load_kmnist().is_stand_in and web.asked == NAMES[1:]
 
 
-# ---- the command ---------------------------------------------------------------------------------
+# ---- the command -----------------------------------------------------
 
 
 def test_the_command_asks_every_time(contents, folder, tmp_path, web, monkeypatch, capsys):

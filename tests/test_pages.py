@@ -133,7 +133,7 @@ def text_of(element):
     return " ".join(element.get_text().split())
 
 
-# ---- a page --------------------------------------------------------------------------------------
+# ---- a page ----------------------------------------------------------
 
 
 def test_each_picture_of_the_report_is_that_of_its_notebook_above_its_own_numbers(published):
@@ -184,7 +184,7 @@ def test_a_page_ends_with_what_it_was_made_with_and_the_comparisons_for_maintain
     assert folded.summary.get_text() == summary
 
 
-# ---- text, contents, search ----------------------------------------------------------------------
+# ---- text, contents, search ------------------------------------------
 
 
 @pytest.mark.parametrize("stem", ["02_one", "10_on_one_page", "draw", "train", "single"])
@@ -234,7 +234,7 @@ def test_search_finds_every_section_caption_and_term_of_all_pages(pages):
             assert text and text_of(figure.figcaption).partition(". ")[2] in text
 
 
-# ---- references ----------------------------------------------------------------------------------
+# ---- references ------------------------------------------------------
 
 
 def anchors(page):
@@ -279,7 +279,7 @@ def test_what_a_notebook_calls_more_is_folded_under_these_words(published):
         assert [text_of(fold).partition(" (")[0] for fold in folds] == more
 
 
-# ---- the index page ------------------------------------------------------------------------------
+# ---- the index page --------------------------------------------------
 
 
 def test_the_index_has_findings_where_they_are_shown_contents_citation_and_credit(

@@ -62,7 +62,7 @@ def test_the_gradients_are_those_of_tables_1_to_3():
     assert next(rows, None) is None
 
 
-# ---- the learning curves -------------------------------------------------------------------------
+# ---- the learning curves ---------------------------------------------
 
 
 def test_each_pair_of_figures_has_four_curves():

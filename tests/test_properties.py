@@ -20,7 +20,7 @@ seeds = st.integers(0, 2**70)
 THEIR_NAMES = {"tanh": "tanh", "sigmoid": "logistic", "ReLU": "relu"}
 
 
-# ---- shapes, batches -----------------------------------------------------------------------------
+# ---- shapes, batches -------------------------------------------------
 
 
 @given(st.builds(some_model, layers, activations, seeds, dtypes), st.integers(1, 300), seeds)
@@ -42,7 +42,7 @@ def test_every_output_has_the_value_of_the_textbook_and_its_own_shape_and_type(m
         assert [(g.shape, g.dtype) for g in part] == [(a.shape, a.dtype) for a in own]
 
 
-# ---- training ------------------------------------------------------------------------------------
+# ---- training --------------------------------------------------------
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

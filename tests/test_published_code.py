@@ -43,7 +43,7 @@ def test_without_deviations_it_is_our_own_algorithm(name, seed, make_dataset):
     assert found.test_accuracy == ours.test_accuracy
 
 
-# ---- all deviations, image by image ------------------------------------------------------------
+# ---- all deviations, image by image ----------------------------------
 
 
 def passed(x, weights, biases, activation):
@@ -128,7 +128,7 @@ def test_with_all_deviations_it_is_the_plain_reference(activation, L2, make_data
     assert found.curves["validation_loss"][-1] == pytest.approx(expected, rel=1e-9)
 
 
-# ---- one deviation at a time ---------------------------------------------------------------------
+# ---- one deviation at a time -----------------------------------------
 
 # Each deviation changes these runs; "clipping" needs a wild one.
 CHANGED = dict.fromkeys(DEVIATIONS, {"early_stop_epoch": 2}) | {

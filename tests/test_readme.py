@@ -64,7 +64,7 @@ def test_readme_its_pictures_and_the_options_are_what_reference_and_config_give(
     assert shown == [("accuracy", "accuracy"), ("loss", "loss")]
 
 
-# ---- numbers in prose ----------------------------------------------------------------------------
+# ---- numbers in prose ------------------------------------------------
 
 
 def test_the_numbers_and_directions_of_all_prose_are_those_written_down_a_second_time():

@@ -52,7 +52,7 @@ def said(capsys):
     return said
 
 
-# ---- checking ------------------------------------------------------------------------------------
+# ---- checking --------------------------------------------------------
 
 
 @pytest.mark.parametrize("quantity", MEASURED)
@@ -91,7 +91,7 @@ def test_the_check_compares_each_data_set_with_its_own_reference(kept, said):
     assert said(results("my images"))["relu"].startswith("NO REFERENCE")
 
 
-# ---- measuring -----------------------------------------------------------------------------------
+# ---- measuring -------------------------------------------------------
 
 
 def test_the_scatter_of_a_variant_is_its_largest_deviation_in_any_seed_that_both_have():

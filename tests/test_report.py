@@ -172,7 +172,7 @@ def test_all_that_decides_the_outputs_of_a_notebook_is_in_the_key_of_their_execu
         assert key_with(file) == keys[-1]
 
 
-# ---- what goes wrong -----------------------------------------------------------------------------
+# ---- what goes wrong -------------------------------------------------
 
 
 @pytest.fixture
@@ -255,7 +255,7 @@ def test_a_browser_that_cannot_print_is_named_and_the_single_file_is_left(
     assert [path.name for path in output.parent.iterdir()] == ["report.html"]
 
 
-# ---- notebooks in place, and README --------------------------------------------------------------
+# ---- notebooks in place, and README ----------------------------------
 
 README = (ROOT / "README.md").read_text("utf-8")
 WRITTEN = r"(?s)(<!-- (?:findings|results):.*?-->\n)(.*?)\n<!-- end of"
@@ -309,7 +309,7 @@ def test_notebooks_in_place_and_readme_stay_as_they_are_if_anything_fails(
     assert contents(checkout) == before
 
 
-# ---- the committed notebooks ---------------------------------------------------------------------
+# ---- the committed notebooks -----------------------------------------
 
 
 @pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.stem)

@@ -45,7 +45,7 @@ def data_of(table):
     return pd.read_csv(io.StringIO(table.attrs["shown_data"].csv))
 
 
-# ---- experiments ---------------------------------------------------------------------------------
+# ---- experiments -----------------------------------------------------
 
 
 def test_the_comparison_puts_the_papers_numbers_beside_ours(small_results):
@@ -141,7 +141,7 @@ def test_configurations_that_differ_do_not_look_alike(name):
     assert first != second and (setting(one) != setting(other) or name == "seed")
 
 
-# ---- gradient check ------------------------------------------------------------------------------
+# ---- gradient check --------------------------------------------------
 
 
 @pytest.mark.parametrize("pattern", ["first", "sixth", "last"])
@@ -184,7 +184,7 @@ def test_planted_bugs_have_the_counts_of_all_seeds():
     assert tables.detected_bugs(tried) == {"a": ["sign"], "b": []}, "with every seed"
 
 
-# ---- claims --------------------------------------------------------------------------------------
+# ---- claims ----------------------------------------------------------
 
 CAUSED = {"note": "", "cause": "fixed epochs", "cause_change": -3.1, "cause_low": -3.5,
           "cause_high": -2.75, "cause_share": 0.846, "also": "own statistics",
@@ -269,7 +269,7 @@ def test_a_claim_that_fails_stands_by_its_cause():
     )
 
 
-# ---- errors --------------------------------------------------------------------------------------
+# ---- errors ----------------------------------------------------------
 
 
 def test_accuracy_and_precision_are_those_of_scikit_learn(kana):
@@ -299,7 +299,7 @@ def test_the_most_confused_pairs_come_first(kana):
     assert "nan" not in text_of(tables.per_class([without], kana))
 
 
-# ---- HTML ----------------------------------------------------------------------------------------
+# ---- HTML ------------------------------------------------------------
 
 
 def test_html_escapes_text_but_not_markup():

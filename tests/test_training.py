@@ -59,7 +59,7 @@ def plain_loss_and_accuracy(model, x, y):
     return loss, (p.argmax(axis=1) == y).mean()
 
 
-# ---- options -------------------------------------------------------------------------------------
+# ---- options ---------------------------------------------------------
 
 STOPS_EARLY = quick(early_stop_epoch=1, learning_rate=0.02, epochs=30)
 
@@ -87,7 +87,7 @@ def test_a_trained_network_carries_its_standardisation_and_takes_images_as_they_
         np.testing.assert_allclose(one, result.model.predict_proba(x)[[2]], rtol=1e-4)
 
 
-# ---- measuring -----------------------------------------------------------------------------------
+# ---- measuring -------------------------------------------------------
 
 
 @pytest.mark.parametrize("rows", [1, 255, 256, 257, 700])
@@ -142,7 +142,7 @@ def test_without_validation_images_the_last_network_is_the_best(tiny):
     assert stopped.returned["training_loss"] == stopped.curves["training_loss"][1]
 
 
-# ---- early stopping ------------------------------------------------------------------------------
+# ---- early stopping --------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_training_stops_after_exactly_the_patience(tiny, losses, patience, best,
     assert (result.test_loss, result.test_accuracy) == test
 
 
-# ---- divergence ----------------------------------------------------------------------------------
+# ---- divergence ------------------------------------------------------
 
 
 @pytest.mark.parametrize("early_stop", [True, False])
@@ -206,7 +206,7 @@ def test_divergence_in_the_first_epoch_gives_the_initial_weights_and_empty_curve
     assert np.isfinite([result.test_loss, *measured[:2]]).all()
 
 
-# ---- callbacks -----------------------------------------------------------------------------------
+# ---- callbacks -------------------------------------------------------
 
 
 @pytest.mark.parametrize(("ends", "kept"), [(3, 2), (5, 5)])
@@ -268,7 +268,7 @@ def test_a_run_can_be_trained_by_hand_and_goes_back_to_a_state_that_was_kept(tin
             run.restore(state)
 
 
-# ---- threads -------------------------------------------------------------------------------------
+# ---- threads ---------------------------------------------------------
 
 
 def blas_threads():
@@ -292,7 +292,7 @@ def test_trainings_use_one_blas_thread_and_give_the_others_back(tiny):
         assert seen == [[1] * len(before)] * 6 and blas_threads() == before
 
 
-# ---- memory --------------------------------------------------------------------------------------
+# ---- memory ----------------------------------------------------------
 
 
 def test_an_epoch_allocates_no_array_of_a_mini_batch_or_of_the_weights(make_dataset):

@@ -53,7 +53,7 @@ def change(records, title, part="held_out", group="left out"):
     return accuracy(records, title, part, group) - unchanged
 
 
-# ---- tables --------------------------------------------------------------------------------------
+# ---- tables ----------------------------------------------------------
 
 
 def test_changes_are_differences_of_the_same_seed_with_interval_and_mcnemars_test(records):
@@ -149,7 +149,7 @@ def test_final_networks_stand_beside_all_other_classifiers_in_order():
     }
 
 
-# ---- figures -------------------------------------------------------------------------------------
+# ---- figures ---------------------------------------------------------
 
 
 def assert_drawn(axis, expected, xlabel, ylabel=""):
@@ -295,7 +295,7 @@ def test_robustness_has_a_panel_per_corruption_and_a_line_per_model():
     assert "a and b at the highest severity: 60 % and 50 % (shift: 3), 50 %" in figure.finding
 
 
-# ---- corruptions, test-time augmentation, statistics of shares -----------------------------------
+# ---- corruptions, test-time augmentation, statistics of shares -------
 
 
 def test_a_shift_to_the_left_moves_pixels_and_half_a_shift_averages_neighbours():

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from kmnist_mlp.extensions.augmentation import Distortion
 
-# ---- calibration ---------------------------------------------------------------------------------
+# ---- calibration -----------------------------------------------------
 
 RESAMPLES = 1000  # of the bootstrap
 BINS = 10  # of confidence, of equal width, from 0 to 1
@@ -83,7 +83,7 @@ def calibration_error_interval(probabilities: np.ndarray, labels: np.ndarray) ->
     return max(float(low), 0.0), max(float(high), 0.0)
 
 
-# ---- robustness ----------------------------------------------------------------------------------
+# ---- robustness ------------------------------------------------------
 
 # Accuracy by the severity of a corruption. Source of the method:
 # Hendrycks and Dietterich 2019, "Benchmarking Neural Network Robustness
@@ -121,7 +121,7 @@ CORRUPTIONS = {
 }
 
 
-# ---- test-time augmentation ----------------------------------------------------------------------
+# ---- test-time augmentation ------------------------------------------
 
 
 def average_over_shifts(predict_proba: Callable, images: np.ndarray, pixels: int = 1) -> np.ndarray:

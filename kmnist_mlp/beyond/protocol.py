@@ -65,7 +65,7 @@ SHIFTS, CORRUPTED = ", mean over nine shifts", ", corrupted images"
 TOLERANCE = 0.00025
 
 
-# ---- choosing ------------------------------------------------------------------------------------
+# ---- choosing --------------------------------------------------------
 
 
 def held_out_clusters(data: Dataset) -> Dataset:
@@ -109,7 +109,7 @@ def without_test_images(data: Dataset) -> Dataset:
     return replace(data, test_images=images, test_labels=labels, name=name)
 
 
-# ---- measuring on test images --------------------------------------------------------------------
+# ---- measuring on test images ----------------------------------------
 
 
 def measure(measurements: Iterable[tuple], data: Dataset, ledger: Path) -> None:

@@ -166,7 +166,7 @@ def changed_by_rounding(model: MLP, data: Dataset) -> float:
     return float((after.predict(seen) != model.predict(seen)).mean())
 
 
-# ---- training ------------------------------------------------------------------------------------
+# ---- training --------------------------------------------------------
 
 
 class Teachers(Callback):
@@ -249,7 +249,7 @@ def train_run(run: Run, config: Config, data: Dataset) -> TrainingResult:
     return train(config, data, callbacks=callbacks)
 
 
-# ---- all that ships ------------------------------------------------------------------------------
+# ---- all that ships --------------------------------------------------
 
 
 def measure(data: Dataset, folder: Path = FOLDER, ledger: Path = protocol.LEDGER) -> None:

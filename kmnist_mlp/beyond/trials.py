@@ -28,7 +28,7 @@ COPIES = 7  # of each image in the figure of data augmentation
 on_kmnist = partial(report_figure, data_name="KMNIST")
 
 
-# ---- tables of trials ----------------------------------------------------------------------------
+# ---- tables of trials ------------------------------------------------
 
 
 def changes_table(records: Records, groups: list, corner: str, base: str = "trial") -> pd.DataFrame:
@@ -114,7 +114,7 @@ def steps_table(records: Records) -> pd.DataFrame:
     return table_of(rows, "step", numbers=records.table)
 
 
-# ---- tables of test images -----------------------------------------------------------------------
+# ---- tables of test images -------------------------------------------
 
 
 def final_table(lines: pd.DataFrame) -> pd.DataFrame:
@@ -158,7 +158,7 @@ def ledger_table(ledger: pd.DataFrame) -> pd.DataFrame:
     return table_of(rows, "evaluated", numbers=ledger)
 
 
-# ---- figures of trials ---------------------------------------------------------------------------
+# ---- figures of trials -----------------------------------------------
 
 
 def draw_rows(numbers: pd.DataFrame, names: str, series: str, y: str, xlabel: str) -> Figure:
@@ -279,7 +279,7 @@ def sizes_figure(records: Records) -> ReportFigure:
     return on_kmnist([figure], numbers, finding)
 
 
-# ---- figures of augmentation, calibration, robustness --------------------------------------------
+# ---- figures of augmentation, calibration, robustness ----------------
 
 
 def augmentation_figure(data: Dataset) -> ReportFigure:

@@ -167,7 +167,7 @@ def _loaded(folder: Path | None) -> Dataset:
     return Dataset(*arrays, "KMNIST", CLASS_NAMES)
 
 
-# ---- the official files --------------------------------------------------------------------------
+# ---- the official files ----------------------------------------------
 
 
 def download(folder: Path) -> str:

@@ -36,7 +36,7 @@ POOLING, DISTANCES, ORIGINS = 2, 7, 8  # random numbers that no Stream of a run 
 COMPARED = 1000  # images of each part whose distances are computed
 
 
-# ---- errors --------------------------------------------------------------------------------------
+# ---- errors ----------------------------------------------------------
 
 
 def confusion_matrix(labels: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:
@@ -130,7 +130,7 @@ def analyse_errors(runs: Iterable[TrainingResult], data: Dataset) -> SimpleNames
     return SimpleNamespace(matrices=matrices, most_confident=errors, confident_share=share)
 
 
-# ---- saturation ----------------------------------------------------------------------------------
+# ---- saturation ------------------------------------------------------
 
 
 def layer_table(model: MLP, x: np.ndarray, y: np.ndarray) -> pd.DataFrame:
@@ -232,7 +232,7 @@ def saturation_by_seed(results: Results, data: Dataset) -> pd.DataFrame:
     return pd.concat(tables, names=names).reset_index(names).reset_index(drop=True)
 
 
-# ---- distribution shift --------------------------------------------------------------------------
+# ---- distribution shift ----------------------------------------------
 
 
 def pooled(data: Dataset) -> Dataset:

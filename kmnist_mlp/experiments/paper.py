@@ -25,7 +25,7 @@ def read_published(name: str) -> list[dict[str, Any]]:
     return rows.astype(object).fillna("").to_dict("records")
 
 
-# ---- the experiments -----------------------------------------------------------------------------
+# ---- the experiments -------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def published_gradients() -> list[dict[str, Any]]:
     return read_published("published_gradients.csv")
 
 
-# ---- the learning curves -------------------------------------------------------------------------
+# ---- the learning curves ---------------------------------------------
 
 
 def paper_curves(figures: Iterable[int], what: str = "value") -> pd.DataFrame:

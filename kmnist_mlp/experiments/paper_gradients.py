@@ -24,7 +24,7 @@ PAPER_EPSILON = 1e-2
 CODE_EPSILON = 0.1
 
 
-# ---- the paper's check ---------------------------------------------------------------------------
+# ---- the paper's check -----------------------------------------------
 
 
 def paper_patterns(
@@ -137,7 +137,7 @@ def would_pass(gradients: Iterable[float], factor: float) -> int:
     return sum(abs(g - factor * g) <= TOLERANCE for g in gradients)
 
 
-# ---- planted bugs --------------------------------------------------------------------------------
+# ---- planted bugs ----------------------------------------------------
 
 BUGS, CHECKS = RULES["planted_bugs"], RULES["gradient_checks"]
 RELATIVE_BOUND = 1e-4  # our choice: the paper's number, but relative

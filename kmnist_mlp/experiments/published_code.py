@@ -66,7 +66,7 @@ def applicable(config: Config) -> frozenset[str]:
     return frozenset(name for name in DEVIATIONS if not without.get(name))
 
 
-# ---- the network ---------------------------------------------------------------------------------
+# ---- the network -----------------------------------------------------
 
 
 def scaled_tanh(z: Array) -> Array:
@@ -160,7 +160,7 @@ def step(w: Array, g: Array, before: Array, config: Config, names: frozenset[str
     return g if "two-batch momentum" in names else v
 
 
-# ---- training ------------------------------------------------------------------------------------
+# ---- training --------------------------------------------------------
 
 
 @one_blas_thread()

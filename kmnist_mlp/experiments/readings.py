@@ -29,7 +29,7 @@ from kmnist_mlp.experiments.runs import Results, train_missing
 from kmnist_mlp.experiments.store import FOLDER, Table
 from kmnist_mlp.results import TrainingResult
 
-# ---- readings ------------------------------------------------------------------------------------
+# ---- readings --------------------------------------------------------
 
 CHOICES = ["standardisation", "momentum", "variance"]
 READINGS = [
@@ -91,7 +91,7 @@ def measure(data: Dataset) -> None:
     train_missing(TABLE.missing(plan()), TABLE.add, data)
 
 
-# ---- the published code --------------------------------------------------------------------------
+# ---- the published code ----------------------------------------------
 
 ABLATION = pd.read_csv(PUBLISHED / "ablation.csv")
 # Four deviations that hardly change a result are measured with the

@@ -49,7 +49,7 @@ def load_reference(data_name: str) -> pd.DataFrame:
     return tables_of(data_name)[0].load()
 
 
-# ---- checking ------------------------------------------------------------------------------------
+# ---- checking --------------------------------------------------------
 
 
 def numbers_of(frame: pd.DataFrame) -> pd.Series:
@@ -87,7 +87,7 @@ def check(results: Results) -> None:
         print(f"{name}: {text}")
 
 
-# ---- measuring -----------------------------------------------------------------------------------
+# ---- measuring -------------------------------------------------------
 
 # OpenBLAS's kernels for older and other processors add in another
 # order and with other instructions; float64 rounds differently

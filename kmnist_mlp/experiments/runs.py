@@ -217,7 +217,7 @@ class Results:
         return self.frame.to_html(index=False, float_format="{:.4g}".format)
 
 
-# ---- running -------------------------------------------------------------------------------------
+# ---- running ---------------------------------------------------------
 
 
 def run(
@@ -367,7 +367,7 @@ def _row(key: tuple[str, int], run: TrainingResult, cached: bool) -> dict[str, A
     return row | {"seconds": run.seconds, "cached": cached}
 
 
-# ---- in parallel ---------------------------------------------------------------------------------
+# ---- in parallel -----------------------------------------------------
 
 
 def cost(config: Config) -> float:

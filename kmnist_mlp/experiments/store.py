@@ -42,7 +42,7 @@ def key_of(values: Any) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-# ---- whole results -------------------------------------------------------------------------------
+# ---- whole results ---------------------------------------------------
 
 
 class ResultCache:
@@ -140,7 +140,7 @@ def possible(result: TrainingResult) -> bool:
     )
 
 
-# ---- numbers -------------------------------------------------------------------------------------
+# ---- numbers ---------------------------------------------------------
 
 
 def note_digest(path: Path) -> None:
@@ -231,7 +231,7 @@ class Table:
         return f"{', '.join(map(str, key))}: test accuracy {run.test_accuracy:.2%}"
 
 
-# ---- what decides a result -----------------------------------------------------------------------
+# ---- what decides a result -------------------------------------------
 
 
 def in_sources(name: str) -> bool:

@@ -55,7 +55,7 @@ def load(name: str) -> pd.DataFrame:
     return TABLES[name].load()
 
 
-# ---- hyper-parameters ----------------------------------------------------------------------------
+# ---- hyper-parameters ------------------------------------------------
 
 
 def plan() -> dict[tuple, Config]:
@@ -115,7 +115,7 @@ def measure(data: Dataset) -> None:
     train_missing(tuned.missing(planned), tuned.add, data)
 
 
-# ---- seeds ---------------------------------------------------------------------------------------
+# ---- seeds -----------------------------------------------------------
 
 
 def measure_seeds(data: Dataset) -> None:
@@ -216,7 +216,7 @@ def single_run_comparisons(groups: Iterable[Iterable[float]]) -> pd.DataFrame:
     return COMPARISONS.assign(difference=experiment - minus, beyond_chance=beyond)
 
 
-# ---- other classifiers ---------------------------------------------------------------------------
+# ---- other classifiers -----------------------------------------------
 
 
 def measure_neighbours(data: Dataset) -> None:

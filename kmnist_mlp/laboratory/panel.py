@@ -118,7 +118,7 @@ class Laboratory:
             shell.events.register("post_run_cell", lambda _: self._refresh())
         self._draw("Choose, and press Train.", 0.0)
 
-    # ---- running -----------------------------------------------------------------------------
+    # ---- running -----------------------------------------------------
 
     def train(
         self, config: Config, name: str = "", confirm: Callable[[str], None] | None = None
@@ -242,7 +242,7 @@ class Laboratory:
         self.confirmed.wait()
         self.message.value, go_on.display = "", "none"
 
-    # ---- what is shown -----------------------------------------------------------------------
+    # ---- what is shown -----------------------------------------------
 
     def table(self) -> pd.DataFrame:
         """Return one row per experiment: accuracies, how it ended, and then its configuration."""
@@ -314,7 +314,7 @@ class Laboratory:
         titles = "Validation loss", "Validation accuracy, %"
         self.picture.value = svg(curves_figure(text, done, lines, titles, self.data.name), text)
 
-    # ---- the panel ---------------------------------------------------------------------------
+    # ---- the panel ---------------------------------------------------
 
     def _panel(self) -> widgets.VBox:
         first, example = self.first_config.replace(epochs=20), "128, 64; none: empty"

@@ -197,7 +197,7 @@ def try_out(
     show(figure, TEXTS["your_run"].format(number, config.seed, setting(config)))
 
 
-# ---- numbers in sentences ------------------------------------------------------------------------
+# ---- numbers in sentences --------------------------------------------
 
 
 def called(name: str) -> str:

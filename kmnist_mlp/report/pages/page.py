@@ -137,7 +137,7 @@ def data_address(text: str, kind: str = "text/csv") -> str:
 FILTERS = {"slug": slug, "data_address": data_address, "figure_html": figure_html}
 
 
-# ---- the index page ------------------------------------------------------------------------------
+# ---- the index page --------------------------------------------------
 
 
 def index_content(pages: list[SimpleNamespace]) -> dict[str, Any]:
