@@ -17,7 +17,7 @@ settings.register_profile(
 )
 settings.load_profile("the same everywhere")
 
-USERS_CACHE = os.environ.get("KMNIST_MLP_CACHE")
+USERS_CACHE = os.environ.get("KMNIST_MLP_CACHE", "")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -49,10 +49,7 @@ def kmnist(_clean_environment):
     from kmnist_mlp.datasets.kmnist import StandInWarning, load_kmnist
 
     with pytest.MonkeyPatch.context() as environment, warnings.catch_warnings():
-        if USERS_CACHE is None:
-            environment.delenv("KMNIST_MLP_CACHE")
-        else:
-            environment.setenv("KMNIST_MLP_CACHE", USERS_CACHE)
+        environment.setenv("KMNIST_MLP_CACHE", USERS_CACHE)
         warnings.simplefilter("ignore", StandInWarning)
         return load_kmnist()
 

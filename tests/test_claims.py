@@ -12,7 +12,7 @@ from printed import CLAIMS as PRINTED
 from kmnist_mlp.experiments import CLAIMS, Results, claims_of, judge
 from kmnist_mlp.experiments.causes import causes, in_both_readings
 from kmnist_mlp.experiments.claims import Claim, losses_above, rounding_limits, verdict
-from kmnist_mlp.support.statistics import equivalence_p, interval, prediction_interval
+from kmnist_mlp.support.statistics import equivalence_p, interval
 
 INF = np.inf
 
@@ -21,8 +21,7 @@ def given(loss=0.06, **accuracies):
     """Results with these test accuracies in per cent, one per seed."""
     table = pd.DataFrame(accuracies).rename_axis(index="seed", columns="experiment") / 100
     frame = table.unstack().rename("test_accuracy").reset_index().assign(test_loss=loss)
-    runs = dict.fromkeys(frame[["experiment", "seed"]].itertuples(index=False, name=None))
-    return Results(runs, frame, "KMNIST")
+    return Results.of_frame(frame)
 
 
 def claim(experiment="a", low=-INF, high=INF, minus="", **more):
@@ -72,7 +71,7 @@ def test_a_printed_number_is_compared_with_the_next_run():
     claims = [printed(inside), printed(outside), printed(inside, outside)]
     judged = judge(given(a=seeds), {}, claims)
     low, high = judged.loc[0, ["interval_low", "interval_high"]]
-    assert (low, high) == pytest.approx(prediction_interval(seeds)[1:]) and 85.3 < high < 85.5
+    assert (low, high) == pytest.approx(interval(seeds, True)[1:]) and 85.3 < high < 85.5
     assert judged.verdict.tolist() == ["reproduced", "not reproduced", "not reproduced"]
     assert judged.p[2] == judged.p[1] < 0.05 < judged.p[0]
     assert judged.loc[2, ["low", "high"]].tolist() == [inside[0], outside[1]]

@@ -26,7 +26,7 @@ from kmnist_mlp.figures.comparison import FAR, VERDICT_STYLES
 from kmnist_mlp.figures.report_figure import report_figure, title
 from kmnist_mlp.figures.style import picture, png
 from kmnist_mlp.support.colours import BLUE, GREEN, GREY, ORANGE
-from kmnist_mlp.support.statistics import interval, prediction_interval, signed
+from kmnist_mlp.support.statistics import interval, signed
 
 RNG = np.random.default_rng(0)
 COUNTS = RNG.integers(1, 50, (10, 10)) + np.diag(RNG.integers(50, 99, 10))
@@ -290,7 +290,7 @@ def test_the_next_run_is_drawn_beside_the_paper(small_results):
         shown = [name for name in SMALL_RUNS if printed.get(name)]
         papers = np.array([[float(printed[name])] for name in shown])
         ours = np.array([small_results.values(quantity, name) for name in shown])
-        means, *limits = np.transpose([prediction_interval(values) for values in ours])
+        means, *limits = np.transpose([interval(values, True) for values in ours])
         limits, rows = np.transpose(limits), np.arange(len(shown))
         last = np.array([[0.1 ** len(printed[name].partition(".")[2])] for name in shown])
         rounding = last * [[-0.5, up]]

@@ -1,14 +1,13 @@
 """The published report's configurations, numbers and curves are all there, as printed."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from printed import CURVES, FINAL, GRADIENTS
 from printed import EXPERIMENTS as PRINTED
 
 from kmnist_mlp.config import Config
 from kmnist_mlp.experiments import EXPERIMENTS
-from kmnist_mlp.experiments.paper import PAPER, offset_and_rest, paper_curves, published_gradients
+from kmnist_mlp.experiments.paper import PAPER, paper_curves, published_gradients
 
 UNPRINTED = {"no_momentum": {"momentum": False}, "no_standardisation": {"standardisation": "none"},
              "linear": {"layer_specs": (784, 10)}}  # fmt: skip
@@ -76,9 +75,3 @@ def test_each_pair_of_figures_has_four_curves():
         uncertainty = paper_curves((figure, figure + 1), "uncertainty")[columns]
         assert uncertainty.notna().equals(curves.notna()) and (uncertainty.max() < 2e-3).all()
     assert paper_curves(()).empty
-
-
-def test_an_offset_is_the_mean_difference_of_all_curves():
-    curves = pd.DataFrame({"a": [5.0, 7.0, 9.0, 99.0], "b": [1.0, 1.0, np.nan, 99.0]})
-    others = pd.DataFrame({"a": [4.0, 4.0, 4.0], "b": [2.0, 0.0, 0.0]})
-    assert offset_and_rest(curves, others) == pytest.approx((9 / 5, np.std([1, 3, 5, -1, 1])))

@@ -295,7 +295,7 @@ def test_robustness_has_a_panel_per_corruption_and_a_line_per_model():
     assert "a and b at the highest severity: 60 % and 50 % (shift: 3), 50 %" in figure.finding
 
 
-# ---- corruptions, test-time augmentation, statistics of shares -------
+# ---- corruptions, test-time augmentation -----------------------------
 
 
 def test_a_shift_to_the_left_moves_pixels_and_half_a_shift_averages_neighbours():
@@ -331,11 +331,3 @@ def test_test_time_augmentation_averages_nine_shifts_by_up_to_one_pixel():
     expected[0, 1:4, 3:] += 1  # what leaves the image on the right does not come back
     found = evaluation.average_over_shifts(lambda x: x.astype(float), image)
     np.testing.assert_allclose(found, expected)
-
-
-def test_the_wilson_interval_is_that_of_a_published_table():
-    """Newcombe 1998, Statistics in Medicine 17:857, table I, method 3."""
-    published = {(81, 263): (25.53, 36.62), (15, 148): (6.24, 16.05)}
-    published |= {(0, 20): (0, 16.11), (1, 29): (0.61, 17.18)}
-    for (right, n), expected in published.items():
-        assert wilson_interval(right, n) == pytest.approx(expected, abs=0.005)

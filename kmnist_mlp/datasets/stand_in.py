@@ -54,15 +54,13 @@ def spline(points: np.ndarray) -> np.ndarray:
     return (b + bow / 2).reshape(-1, points.shape[1])
 
 
-def draw_stand_in(n_train: int = 6000, n_test: int = 1000, seed: int = 0) -> tuple:
+def draw_stand_in(n_train: int = 6000, n_test: int = 1000) -> tuple:
     """Draw a training set and, in another handwriting, a test set.
 
     Parameters
     ----------
     n_train, n_test : int
         Numbers of images.
-    seed : int
-        The same seed gives the same images.
 
     Returns
     -------
@@ -71,7 +69,7 @@ def draw_stand_in(n_train: int = 6000, n_test: int = 1000, seed: int = 0) -> tup
         uint8, the index in :data:`KANA`, every class equally often
         (to within one image), in random order.
     """
-    train_rng, test_rng = default_rng(seed).spawn(2)
+    train_rng, test_rng = default_rng(0).spawn(2)
     return *_draw(n_train, TRAINING, train_rng), *_draw(n_test, TEST, test_rng)
 
 

@@ -150,9 +150,9 @@ def offset_and_rest(curves: pd.DataFrame, others: pd.DataFrame) -> tuple[float, 
 
     Examples
     --------
-    >>> one, other = pd.DataFrame({"loss": [3.0, 2.0, 4.0]}), pd.DataFrame({"loss": [1.0, 1.0]})
-    >>> offset_and_rest(one, other)
-    (1.5, 0.5)
+    >>> curves = pd.DataFrame({"training": [3.0, 2.0, 9.0], "validation": [6.0, 5.0, 9.0]})
+    >>> offset_and_rest(curves, pd.DataFrame({"training": [1.0, 1.0], "validation": [3.0, 3.0]}))
+    (2.0, 0.7071...)
     """
     difference = (curves - others).stack()
     return float(difference.mean()), float(difference.std(ddof=0))

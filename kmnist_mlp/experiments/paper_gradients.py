@@ -69,7 +69,7 @@ def gradient_checks(data: Dataset) -> dict[int, pd.DataFrame]:
     return {seed: check_paper_patterns(data, seed) for seed in default_seeds()}
 
 
-def differences_by_epsilon(data: Dataset, seed: int = 0) -> pd.DataFrame:
+def differences_by_epsilon(data: Dataset) -> pd.DataFrame:
     """Return the 18 differences of Tables 1 to 3 for steps from 0.1 down to 1e-8.
 
     Returns
@@ -78,7 +78,7 @@ def differences_by_epsilon(data: Dataset, seed: int = 0) -> pd.DataFrame:
         Index epsilon, one column per gradient:
         (weight, index, pattern).
     """
-    patterns, columns = list(paper_patterns(data, seed)), {}
+    patterns, columns = list(paper_patterns(data)), {}
     for step in 10.0 ** -np.arange(1, 9):
         tables = {pattern: check_gradients(*of, step) for pattern, *of in patterns}
         table = _together(tables, "pattern", data)
@@ -131,7 +131,8 @@ def would_pass(gradients: Iterable[float], factor: float) -> int:
 
     Examples
     --------
-    >>> would_pass([0.00002, 0.0005, 0.1], 0), would_pass([0.00002, 0.0005, 0.1], 0.9)
+    >>> gradients = [0.00002, -0.0005, 0.1]
+    >>> would_pass(gradients, 0), would_pass(gradients, 0.9)
     (1, 2)
     """
     return sum(abs(g - factor * g) <= TOLERANCE for g in gradients)
@@ -193,9 +194,7 @@ def backpropagation(
     return gradients
 
 
-def slopes(
-    model: MLP, x: Array, y: Array, epsilon: float = EPSILON, f: Callable[[Array], Array] = np.tanh
-) -> Arrays:
+def slopes(model: MLP, x: Array, y: Array, epsilon: float, f: Callable[[Array], Array]) -> Arrays:
     """Return the central differences of each image's cross-entropy for every parameter.
 
     A step in ``W[i, j]`` moves only the weighted input ``z_j``, by
@@ -221,7 +220,7 @@ def slopes(
     --------
     >>> model = MLP((3, 4, 2), dtype=np.float64)
     >>> x, y = np.eye(3), np.array([0, 1, 1])
-    >>> summed = slopes(model, x, y)[0].sum(axis=0)
+    >>> summed = slopes(model, x, y, EPSILON, np.tanh)[0].sum(axis=0)
     >>> bool(np.allclose(summed, model.gradients(x, y)[0][0], atol=1e-7))
     True
     """

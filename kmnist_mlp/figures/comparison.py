@@ -18,7 +18,7 @@ from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures.report_figure import FINDINGS, ReportFigure, report_figure, title
 from kmnist_mlp.figures.style import draw_means, heat_map, legend_above, panel, panel_of_texts
 from kmnist_mlp.support.colours import BAND, BLUE, GREEN, GREY, ORANGE, RED, SKY
-from kmnist_mlp.support.statistics import interval, prediction_interval, signed, typeset
+from kmnist_mlp.support.statistics import interval, signed, typeset
 
 # points below the median: such an accuracy is written at the edge,
 # not drawn
@@ -80,7 +80,7 @@ def difference_to_paper(results: Results) -> ReportFigure:
         if paper := getattr(PAPER.get(name), quantity, None):
             ours = results.values(quantity, name).to_frame("ours").assign(paper=paper)
             values[name, quantity] = ours
-            ours[ends[:2]] = prediction_interval(ours.ours)[1:]
+            ours[ends[:2]] = interval(ours.ours, one_more=True)[1:]
             ours[ends[2:]] = rounding_limits(paper, quantity)
     numbers = pd.concat(values, names=["experiment", "quantity"]).reset_index()
     names = numbers.experiment.unique()

@@ -182,11 +182,6 @@ def picture(figure: Figure) -> dict[str, Any]:
     return {"image/svg+xml": "<svg" + shorter}
 
 
-def png_address(figure: Figure, dpi: int | None = None) -> str:
-    """Return a figure as an address for web pages: PNG in base64."""
-    return f"data:image/png;base64,{encoded(png(figure, dpi))}"
-
-
 @lru_cache(maxsize=4)
 def web_font(text: str) -> str:
     """Return the font of a text's characters as an address: WOFF in base64."""

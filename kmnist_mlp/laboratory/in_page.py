@@ -136,16 +136,16 @@ def pad_content(data: Dataset) -> dict:
     }
 
 
-def rejection_threshold(model: MLP, data: Dataset, images: int = 2000) -> tuple[float, float]:
+def rejection_threshold(model: MLP, data: Dataset) -> tuple[float, float]:
     """Return the least probability that a pad accepts, and how many scribbles pass.
 
-    The threshold rejects the share :data:`REJECTED` of training images
-    that are distorted anew. These stand for validation images, of which
-    the final network has none: it was trained on all training images.
-    The second number is the share of :func:`scribbles` that have no
-    smaller probability, and are taken for a character.
+    The threshold rejects the share :data:`REJECTED` of 2,000 training
+    images that are distorted anew. These stand for validation images,
+    of which the final network has none: it was trained on all training
+    images. The second number is the share of :func:`scribbles` that
+    have no smaller probability, and are taken for a character.
     """
-    p = model.predict_proba(distorted(data.train_images[:images]))
+    p = model.predict_proba(distorted(data.train_images[:2000]))
     least = float(np.quantile(p.max(axis=1), REJECTED))
     p = model.predict_proba(np.array([image_of(drawing) for drawing in scribbles()]))
     return least, float((p.max(axis=1) >= least).mean())

@@ -25,7 +25,7 @@ from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures import tables
 from kmnist_mlp.figures.report_figure import ReportFigure, html, label, setting, title
-from kmnist_mlp.figures.style import png_address
+from kmnist_mlp.figures.style import encoded, png
 from kmnist_mlp.laboratory.hidden_units import hidden_units
 from kmnist_mlp.laboratory.in_page import source
 from kmnist_mlp.results import TrainingResult
@@ -58,8 +58,8 @@ def explorer(draw: Callable[..., ReportFigure], **controls: widgets.Widget) -> w
     def redraw(_: object = None) -> None:
         figure = draw(**{name: control.value for name, control in controls.items()})
         text = escape(figure.finding)
-        image = f'<img alt="{text}" style="width: 410px" src="'
-        panels = [f'{image}{png_address(panel, 150)}">' for panel in figure.panels]
+        image = f'<img alt="{text}" style="width: 410px" src="data:image/png;base64,'
+        panels = [f'{image}{encoded(png(panel, 150))}">' for panel in figure.panels]
         picture.value = f"{''.join(panels)}<p>{text}</p>"
 
     for control in controls.values():

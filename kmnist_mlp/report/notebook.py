@@ -168,9 +168,7 @@ def show_curves(results: Results, name: str) -> None:
     show(learning_curves(results, name), caption)
 
 
-def try_out(
-    results: Results, data: Dataset, name: str, number: str, epochs: int = 10, **changes: Any
-) -> None:
+def try_out(results: Results, data: Dataset, name: str, number: str, **changes: Any) -> None:
     """Train a changed experiment with one seed; show its curves beside the report's.
 
     ``results`` stays as it is, so that nothing tried out here can
@@ -184,13 +182,12 @@ def try_out(
     name : str
     number : str
         Of the figure: "Figure S2.8".
-    epochs : int
-        At most; few, so that it takes seconds.
     **changes
         Other values of fields of :class:`~kmnist_mlp.Config`, such as
-        ``learning_rate=0.002``.
+        ``learning_rate=0.002``. Without ``epochs`` there are ten at
+        most, so that it takes seconds.
     """
-    config = results.of(name)[0].config.replace(epochs=epochs, **changes)
+    config = results.of(name)[0].config.replace(**{"epochs": 10} | changes)
     mine = run({"your run": config}, data=data, seeds=config.seed)
     both = results.plus("your run", mine.of("your run")[0])
     figure = overlay(both, [name, "your run"], "validation_loss", "validation_accuracy")

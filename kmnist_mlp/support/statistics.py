@@ -11,39 +11,27 @@ SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def interval(values: Iterable[float], one_more: bool = False) -> tuple[float, float, float]:
-    """Return the mean over seeds and the ends of its 95 % confidence interval (Student's t).
+    """Return the mean over seeds and the ends of its 95 % confidence interval.
 
-    With ``one_more``, it is that of :func:`prediction_interval`. One
-    seed says nothing of the scatter: its interval is infinite.
+    With ``one_more``, they are those of the prediction interval of one
+    more value, ``mean ± t s sqrt(1 + 1/n)`` (Student's t, n - 1 degrees
+    of freedom). One seed says nothing of the scatter: its interval is
+    infinite. Source: Geisser 1993, Predictive Inference,
+    doi:10.1201/9780203742310.
 
     Examples
     --------
-    >>> mean, low, high = interval([84.1, 84.3, 84.2])
-    >>> print(f"{mean:.2f}, {low:.2f} to {high:.2f}")
+    >>> for one_more in (False, True):
+    ...     mean, low, high = interval([84.1, 84.3, 84.2], one_more)
+    ...     print(f"{mean:.2f}, {low:.2f} to {high:.2f}")
     84.20, 83.95 to 84.45
+    84.20, 83.70 to 84.70
     """
     values = np.asarray(list(values), dtype=float)
     mean, n, half = float(values.mean()), len(values), np.inf
     if n > 1:
         half = float(students_t(n) * values.std(ddof=1) * np.sqrt(1 / n + one_more))
     return mean, mean - half, mean + half
-
-
-def prediction_interval(values: Iterable[float]) -> tuple[float, float, float]:
-    """Return the mean over seeds and the ends of the 95 % interval of one more value.
-
-    They are ``mean ± t s sqrt(1 + 1/n)`` (Student's t, n - 1 degrees of
-    freedom). One seed says nothing of the scatter: its interval is
-    infinite. Source: Geisser 1993, Predictive Inference,
-    doi:10.1201/9780203742310.
-
-    Examples
-    --------
-    >>> mean, low, high = prediction_interval([84.1, 84.3, 84.2])
-    >>> print(f"{mean:.2f}, {low:.2f} to {high:.2f}")
-    84.20, 83.70 to 84.70
-    """
-    return interval(values, one_more=True)
 
 
 def students_t(n: int | np.ndarray) -> float | np.ndarray:
@@ -111,8 +99,8 @@ def pooled_deviation(groups: Iterable[Iterable[float]]) -> tuple[float, int]:
 
     Examples
     --------
-    >>> pooled_deviation([[1.0, 2.0, 3.0], [7.0]])
-    (1.0, 2)
+    >>> pooled_deviation([[1.0, 2.0, 3.0], [7.0]]), pooled_deviation([[1.0]])
+    ((1.0, 2), (nan, 0))
     """
     arrays = [np.asarray(list(group), dtype=float) for group in groups]
     free = sum(max(len(group) - 1, 0) for group in arrays)
@@ -129,6 +117,8 @@ def holm(p: Iterable[float]) -> np.ndarray:
     --------
     >>> holm([0.01, 0.04, 0.03, np.nan]).round(3)
     array([0.03, 0.06, 0.06,  nan])
+    >>> holm([0.6, 0.7]), len(holm([]))
+    (array([1., 1.]), 0)
     """
     p = np.asarray(list(p), dtype=float)
     order = np.argsort(p)[: np.isfinite(p).sum()]
@@ -190,8 +180,8 @@ def p_text(p: float) -> str:
 
     Examples
     --------
-    >>> p_text(0.0454), p_text(0.0499), p_text(2e-9)
-    ('0.045', '<\xa00.05', '<\xa00.001')
+    >>> p_text(0.0454), p_text(0.0499), p_text(0.05), p_text(2e-9)
+    ('0.045', '<\xa00.05', '0.050', '<\xa00.001')
     """
     for limit in (0.001, 0.05):
         if p < limit and round(p, 3) in (0, limit):
@@ -209,6 +199,8 @@ def plus_minus(values: Iterable[float], digits: int) -> str:
     --------
     >>> plus_minus([84.1, 84.3, 84.2], 2), plus_minus([84.1], 2), plus_minus([100, 100], 1)
     ('84.20\xa0±\xa00.10', '84.10', '100')
+    >>> plus_minus([123456.0], 2), plus_minus([1.0, np.inf], 2), plus_minus([1.0, np.nan], 2)
+    ('1.2\xa0×\xa010⁵', 'not finite', 'not finite')
     """
     values = np.asarray(list(values), dtype=float)
     if np.isnan(values).all():
