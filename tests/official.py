@@ -17,11 +17,11 @@ def npz(array, name="arr_0"):
     return file.getvalue()
 
 
-def small_files(monkeypatch, train=30, test=20):
+def small_files(monkeypatch):
     """Make small files the official ones; return them as a dict of name to bytes."""
     rng = np.random.default_rng(0)
     arrays = {}
-    for n, images, labels in ((train, *NAMES[:2]), (test, *NAMES[2:])):
+    for n, images, labels in ((30, *NAMES[:2]), (20, *NAMES[2:])):
         arrays[images] = rng.integers(0, 256, (n, 28, 28), np.uint8)
         arrays[labels] = (np.arange(n) % 10).astype(np.uint8)
     files = {name: npz(array) for name, array in arrays.items()}

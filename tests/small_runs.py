@@ -30,11 +30,11 @@ def judged_twice(results, gradients=None, claims=CLAIMS):
     return in_both_readings(judge(results, gradients or {}, claims), alike, claims)
 
 
-def descend(sgd, model, x, y, epochs_done=0.0):
+def descend(sgd, model, x, y):
     """Let an optimiser take the step of one mini-batch."""
     buffers = Buffers(model, len(x))
     backpropagate(model, x, one_hot(y, model.layer_specs[-1]), buffers)
-    sgd.step(buffers.gradient, epochs_done)
+    sgd.step(buffers.gradient)
 
 
 def assert_digests(folder, count):

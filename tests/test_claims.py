@@ -181,8 +181,8 @@ def ablation(theirs=THEIRS, seeds=5, without=()):
     return found
 
 
-def both(readings, claims=(WORSE, NUMBER), data_name="KMNIST", ours=OURS):
-    judged = judge(replace(results(ours), data_name=data_name), {}, claims)
+def both(readings, claims=(WORSE, NUMBER), data_name="KMNIST"):
+    judged = judge(replace(results(OURS), data_name=data_name), {}, claims)
     return in_both_readings(judged, readings, claims)
 
 

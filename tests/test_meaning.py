@@ -9,7 +9,6 @@ import pytest
 
 from kmnist_mlp import MLP, Config, Dataset, evaluate, train
 from kmnist_mlp.results import Callback
-from kmnist_mlp.training import Training
 
 
 @pytest.fixture(scope="module")
@@ -38,14 +37,6 @@ def test_whole_numbers_from_0_to_255_are_pixels_whatever_their_type(trained, for
     assert model.loss(x, y) == model.loss(expected, y)
     for one, other in zip(model.gradients(x, y), model.gradients(expected, y), strict=True):
         np.testing.assert_array_equal(one[0], other[0])
-
-
-@pytest.mark.parametrize("standardisation", ["pixel", "global", "image", "scale", "none"])
-def test_what_training_has_standardised_is_what_a_network_takes_as_such(tiny, standardisation):
-    run = Training(Config((36, 5, 3), standardisation=standardisation), tiny)
-    rows = run.split.rows[:50]
-    found = run.model.predict_proba(tiny.train_images[rows])
-    np.testing.assert_array_equal(found, run.model.predict_proba(run.split.train[:50]))
 
 
 @pytest.mark.parametrize(
@@ -124,12 +115,6 @@ def test_a_last_mini_batch_too_small_to_normalise_joins_the_one_before(tiny):
         sizes.clear()
     train(Config((36, 5, 3), batch_size=95, epochs=1), tiny, callbacks=[watch])
     assert sizes == [95, 95, 2]
-
-
-def test_averaged_weights_of_a_short_run_do_not_hold_the_initial_ones(tiny):
-    config = Config((36, 8, 3), epochs=1, batch_size=192, early_stop=False)
-    plain, averaged = (train(c, tiny) for c in (config, config.replace(weight_averaging=0.999)))
-    np.testing.assert_allclose(averaged.model.parameters, plain.model.parameters, rtol=1e-5)
 
 
 @pytest.mark.parametrize("answer", [1, 0, "yes", [], np.array([1]), 0.5])

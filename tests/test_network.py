@@ -88,15 +88,6 @@ def test_each_seed_and_each_layer_has_weights_of_its_own_and_float32_those_of_fl
 # ---- copies ----------------------------------------------------------
 
 
-def standardised_model():
-    """Return a network with a standardisation, and images of uint8 for it."""
-    model = some_model((12, 5, 3), "sigmoid", dtype=np.float32)
-    rng = np.random.default_rng(4)
-    mean, std = rng.uniform(20, 200, 12), rng.uniform(0.5, 90, 12)
-    model.standardisation = mean.astype(np.float32), std.astype(np.float32)
-    return model, rng.integers(0, 256, (6, 3, 4), np.uint8)
-
-
 @pytest.mark.parametrize(
     "duplicate",
     [
@@ -111,7 +102,10 @@ def standardised_model():
     ids=["copy", "pickle", "file", "arrays", "parameters"],
 )
 def test_every_kind_of_copy_is_equal_and_trained_without_the_original(tmp_path, duplicate):
-    model, images = standardised_model()
+    model, rng = some_model((12, 5, 3), "sigmoid", dtype=np.float32), np.random.default_rng(4)
+    mean, std = rng.uniform(20, 200, 12), rng.uniform(0.5, 90, 12)
+    model.standardisation = mean.astype(np.float32), std.astype(np.float32)
+    images = rng.integers(0, 256, (6, 3, 4), np.uint8)
     x, y = standardised(model, model.checked_inputs(images)), np.arange(6) % 3
     twin, loss, kept = duplicate(model, tmp_path / "model"), model.loss(x, y), copy.deepcopy(model)
     assert_same_model(twin, model)

@@ -239,9 +239,9 @@ def test_strengths_and_sizes_are_drawn_as_means_over_seeds(records):
         assert f"{signed(one.mean() - other.mean(), 1)} points with {x:,}" in figure.finding
 
 
-def predictions(confidence, n, right, classes=4):
+def predictions(confidence, n, right):
     """Return n predictions of one confidence, of which some are right, and the labels."""
-    p = np.full((n, classes), (1 - confidence) / (classes - 1))
+    p = np.full((n, 4), (1 - confidence) / 3)
     p[:, 1] = confidence
     return p, np.where(np.arange(n) < right, 1, 2)
 
