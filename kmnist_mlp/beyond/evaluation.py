@@ -99,7 +99,7 @@ def shift_right(images: np.ndarray, pixels: float) -> np.ndarray:
 
 
 def add_noise(images: np.ndarray, deviation: float) -> np.ndarray:
-    """Return images with normal noise of a standard deviation in grey levels (0 to 255)."""
+    """Return images with normal noise of a standard deviation in grey levels."""
     rng = np.random.default_rng(0)  # the same noise every time
     noise = deviation * rng.standard_normal(images.shape, np.float32)
     return np.rint(images + noise).clip(0, 255).astype(np.uint8)
@@ -125,7 +125,7 @@ CORRUPTIONS = {
 
 
 def average_over_shifts(predict_proba: Callable, images: np.ndarray, pixels: int = 1) -> np.ndarray:
-    """Return the mean of the probabilities of each image and its shifts by up to some pixels.
+    """Return the mean probabilities of each image and its shifts by some pixels.
 
     The shifts are windows of the padded images: exact, and some thirty
     times as fast as ``scipy.ndimage.shift``.

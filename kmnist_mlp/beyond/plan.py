@@ -1,4 +1,4 @@
-"""Every network beyond the paper that is trained: the final ones, and trials that vary them.
+"""Every network that is trained beyond the paper: final ones, and trials.
 
 A trial is trained on the images that
 :func:`~kmnist_mlp.beyond.protocol.held_out_clusters` leaves, and measured

@@ -99,7 +99,7 @@ def held_out_clusters(data: Dataset) -> Dataset:
 
 
 def without_test_images(data: Dataset) -> Dataset:
-    """Return all training images; a thousand of them are in the place of the test images.
+    """Return all training images, a thousand of them as test images.
 
     The accuracy that training reports in the end is then one
     of training images.
@@ -145,7 +145,7 @@ def measure(measurements: Iterable[tuple], data: Dataset, ledger: Path) -> None:
 
 
 def final_measurements(networks: list[MLP], baseline: MLP) -> Iterator[tuple]:
-    """Yield what is measured of the final networks, by seed, and of the paper's baseline."""
+    """Yield what is measured of the final networks, by seed, and of the baseline."""
     for seed, network in enumerate(networks):
         yield NETWORK, [network], FINAL, str(seed)
     first, together = networks[:1], f"0 to {len(networks) - 1}"
@@ -184,7 +184,7 @@ def load_ledger(ledger: Path = LEDGER) -> pd.DataFrame:
 
 
 def recorded(networks: Sequence[MLP], ledger: pd.DataFrame) -> pd.DataFrame:
-    """Return the lines of a ledger that are about networks, one by one and all together.
+    """Return the lines of a ledger about networks, each and all together.
 
     Lines of networks that were trained another time, or of changed
     images, are left out.

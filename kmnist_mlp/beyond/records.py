@@ -161,7 +161,7 @@ def add(folder: Path, trials: Dataset, run: Run, result: TrainingResult) -> str:
 
 
 def changed_by_rounding(model: MLP, data: Dataset) -> float:
-    """Return the share of augmented training images that rounding classifies otherwise."""
+    """Return the share of augmented training images that rounding reclassifies."""
     seen, after = distorted(data.train_images), from_rounded(*rounded(model))
     return float((after.predict(seen) != model.predict(seen)).mean())
 
@@ -279,7 +279,7 @@ def measure(data: Dataset, folder: Path = FOLDER, ledger: Path = protocol.LEDGER
 
 
 def epoch_seconds(config: Config, data: Dataset) -> float:
-    """Return how long an epoch takes, with its measurement, on one core: a median of three."""
+    """Return how long an epoch with its measurement takes on one core (median of 3)."""
     run = Training(config, data)
     with threadpool_limits(1, user_api="blas"):
         times = repeat(lambda: (run.train_epoch(), run.measure_epoch()), number=1, repeat=3)

@@ -1,4 +1,4 @@
-"""Tables and figures beyond the paper: trials, final networks, other classifiers, ledger."""
+"""Tables and figures beyond the paper: trials, networks, classifiers, ledger."""
 
 from functools import partial
 
@@ -179,7 +179,7 @@ def draw_rows(numbers: pd.DataFrame, names: str, series: str, y: str, xlabel: st
 
 
 def draw_series(numbers: pd.DataFrame, x: str, y: str, series: str, **axes: object) -> Figure:
-    """Draw the means of y by x, a line per series, with the standard deviation as bars."""
+    """Draw the means of y by x, a line per series, with standard deviations."""
     figure, axis = style.panel()
     for number, (label, group) in enumerate(numbers.groupby(series, sort=False)):
         look = {"color": style.COLOURS[number], "ls": style.DASHES[number], "label": label}
@@ -196,7 +196,7 @@ def by_part(values: pd.DataFrame, name: str, of: str) -> pd.DataFrame:
 
 
 def steps_figure(records: Records) -> ReportFigure:
-    """Show each step from the paper's baseline: accuracy on both held-out parts, by seed."""
+    """Show the accuracy of each step on both held-out parts, by seed."""
     percent = records.percent.loc["step"]
     accuracy = percent[HELD_OUT].xs(0, level="seed")  # it has all steps
     gain = accuracy.diff()
@@ -220,7 +220,7 @@ def changes_figure(records: Records) -> ReportFigure:
 
 
 def ranking_figure(records: Records) -> ReportFigure:
-    """Compare what is lost without each part in runs of two lengths, with the first seed."""
+    """Compare what is lost without each part in runs of two lengths (first seed)."""
     short = records.changes(["left out"])[HELD_OUT]
     long = records.changes(["left out, long"], "long")[HELD_OUT]
     numbers = short.to_frame("short").assign(long=long).xs(0, level="seed")

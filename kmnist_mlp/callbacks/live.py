@@ -37,7 +37,7 @@ def in_notebook() -> bool:
 
 
 def someone_looks() -> bool:
-    """Whether progress would be seen: in JupyterLab and in a terminal, not in a page or a log.
+    """Whether progress would be seen: in JupyterLab or a terminal, not in a page or log.
 
     JupyterLab's server names the notebook; a kernel that nbconvert or
     nbval starts has no name.
@@ -46,7 +46,7 @@ def someone_looks() -> bool:
 
 
 class Live(Callback):
-    """Callback of :func:`kmnist_mlp.train` that shows the run, and lets the stop button end it.
+    """Callback that shows a run, and lets the stop button end it.
 
     The first press of the stop button (Ctrl-C in a terminal) ends
     training after the current mini-batch and keeps the best model so
@@ -205,7 +205,7 @@ def curves_figure(
 
 
 def svg(figure: Figure, title: str) -> str:
-    """Return a figure as an SVG element that is never wider than the page around it."""
+    """Return a figure as SVG that is never wider than its page."""
     content = io.StringIO()
     figure.savefig(content, format="svg", metadata={"Title": title, "Date": None})
     element = content.getvalue().partition("<svg")[2]
@@ -213,7 +213,7 @@ def svg(figure: Figure, title: str) -> str:
 
 
 def ended(result: TrainingResult) -> str:
-    """Return how a run ended, in a line: "24 epochs in 9 s · weights of epoch 19 · test ..."."""
+    """Return how a run ended, in a line: "24 epochs, 9 s · weights ..."."""
     text = f"{result.stopped_epoch} epoch{'s' * (result.stopped_epoch != 1)}"
     text = f"stopped by hand after {text}" if result.interrupted else text
     text = f"diverged in epoch {result.stopped_epoch}{result.remedy}" if result.diverged else text

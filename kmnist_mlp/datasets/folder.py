@@ -80,7 +80,7 @@ def read_array(path: str | os.PathLike) -> np.ndarray:
 
 
 def mark_of(data_name: str) -> str:
-    """Return what marks pictures of other data than KMNIST; "" for that and what is made of it.
+    """Return what marks pictures of other data than KMNIST, or "".
 
     Examples
     --------

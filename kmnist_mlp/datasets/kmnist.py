@@ -1,4 +1,4 @@
-"""Kuzushiji-MNIST: download, verify and read its four official files, or draw the stand-in."""
+"""Kuzushiji-MNIST: its four official files, verified, or the stand-in."""
 
 import os
 import sys
@@ -117,7 +117,7 @@ def load_and_announce() -> tuple[Dataset, str]:
 
 
 def data_at_hand() -> Dataset:
-    """Return KMNIST if its files are on this machine, else the stand-in; download nothing."""
+    """Return KMNIST if its files are here, else the stand-in; download nothing."""
     folder, _, wanted = data_folder()
     return _loaded(folder if wanted != "stand-in" and _complete(folder) else None)
 
@@ -171,7 +171,7 @@ def _loaded(folder: Path | None) -> Dataset:
 
 
 def download(folder: Path) -> str:
-    """Fetch what is missing or damaged in ``folder``; return "", or why that was not possible.
+    """Fetch what is missing or damaged; return "", or why it failed.
 
     A file gets its final name only after its SHA-256 was right. What is
     there is not asked for.

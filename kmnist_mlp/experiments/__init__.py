@@ -1,4 +1,4 @@
-"""Many runs, and what they say about the paper: claims, reference results, error analysis."""
+"""Many runs, and what they say of the paper: claims, references, errors."""
 
 from kmnist_mlp.experiments.analysis import analyse_errors
 from kmnist_mlp.experiments.claims import CLAIMS, RULE, Claim, claims_of, judge

@@ -1,4 +1,4 @@
-"""What trained networks and the data show: errors, saturated units, and a distribution shift.
+"""What networks and data show: errors, saturated units, a distribution shift.
 
 **Distribution shift.** Validation accuracy is far above test
 accuracy. The gap nearly closes when training and test images are
@@ -63,7 +63,7 @@ def confusion_matrix(labels: np.ndarray, predictions: np.ndarray, classes: int) 
 
 
 def recall(matrix: np.ndarray) -> np.ndarray:
-    """Return the share of each class (row) that is recognised; NaN for a class without images.
+    """Return the share of each class (row) that is recognised; NaN without images.
 
     Parameters
     ----------
@@ -236,7 +236,7 @@ def saturation_by_seed(results: Results, data: Dataset) -> pd.DataFrame:
 
 
 def pooled(data: Dataset) -> Dataset:
-    """Pool training and test images, and re-split them at random into parts of the same sizes.
+    """Pool training and test images, and re-split them at random in the same sizes.
 
     After that both parts come from one distribution: a difference
     between validation and test accuracy that is left is not due to a
@@ -274,7 +274,7 @@ def gap(results: Results, name: str = "baseline") -> pd.Series:
 
 
 def pooled_comparison(published: Results, mixed: Results) -> pd.DataFrame:
-    """Compare the baseline's accuracies on the data as published and on the pooled data.
+    """Compare the baseline's accuracies on published and on pooled data.
 
     Parameters
     ----------
@@ -328,7 +328,7 @@ def nearest_distances(data: Dataset) -> dict[str, np.ndarray]:
 
 
 def origin_auc(data: Dataset, seed: int = 0, control: bool = False) -> float:
-    """Return how well a network tells test images from training images that it has not seen.
+    """Return how well a network tells test images from unseen training images.
 
     The baseline's network, with two classes, is trained to say of
     images whether they are training or test images, as many of each as

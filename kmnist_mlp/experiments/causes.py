@@ -1,4 +1,4 @@
-"""Each claim as the paper's text describes it and as its code ran it, and why the two differ.
+"""Each claim as the text has it and as the code ran it, and why they differ.
 
 The published code deviates from our algorithm, and so from the text
 or where the text is silent, in the ways that published_code.py names.

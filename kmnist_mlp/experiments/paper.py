@@ -1,4 +1,4 @@
-"""The published report as data: its experiments, their numbers, learning curves and gradients.
+"""The published report as data: experiments, curves and gradients.
 
 The numbers are those of ``published/*.csv``; claims.py judges what the
 paper concludes from them.
@@ -107,7 +107,7 @@ def published_gradients() -> list[dict[str, Any]]:
 
 
 def paper_curves(figures: Iterable[int], what: str = "value") -> pd.DataFrame:
-    """Return the curves of figures of the paper: those of a loss, of an accuracy, or of both.
+    """Return the curves of the paper's figures: of a loss, an accuracy, or both.
 
     They were read from the pictures by this project; the authors'
     numbers are not printed. Each axis was calibrated with its ticks,

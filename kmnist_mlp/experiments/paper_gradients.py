@@ -1,4 +1,4 @@
-"""The gradient check of the paper's three patterns, other epsilons, and which check finds a bug.
+"""The paper's gradient check, other epsilons, and planted bugs.
 
 Bugs are planted into the backpropagation of published_code.py, so that
 :mod:`kmnist_mlp.network` is not touched; its numerical slopes are
@@ -45,7 +45,7 @@ def paper_patterns(
 
 
 def check_paper_patterns(data: Dataset, seed: int = 0) -> pd.DataFrame:
-    """Check the first, the sixth and the last pattern of the training split: Tables 1 to 3.
+    """Check the first, sixth and last training pattern: Tables 1 to 3.
 
     Returns
     -------
@@ -127,7 +127,7 @@ def consistent(row: Mapping[str, float]) -> str:
 
 
 def would_pass(gradients: Iterable[float], factor: float) -> int:
-    """Return how many gradients could be wrong by a factor and still keep the paper's bound.
+    """Return how many gradients could be wrong by a factor within the paper's bound.
 
     Examples
     --------
@@ -151,7 +151,7 @@ EPSILON = 1e-4
 def backpropagation(
     model: MLP, x: Array, y: Array, bug: str = "none", before: Arrays | None = None
 ) -> Arrays:
-    """Return the gradients of the summed cross-entropy, wrong in the way that ``bug`` names.
+    """Return gradients of the summed cross-entropy, wrong in the way of ``bug``.
 
     Parameters
     ----------

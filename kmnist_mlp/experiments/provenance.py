@@ -16,7 +16,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 def facts(data: Dataset, seeds: list[int]) -> dict[str, str]:
-    """Return what a reader needs in order to make the same results again, by name."""
+    """Return what is needed to make the same results again, by name."""
     return {
         "data": data.name,
         "fingerprint": data.fingerprint,
@@ -51,7 +51,7 @@ def commit() -> str:
 
 
 def blas_libraries() -> dict[str, int]:
-    """Return the BLAS that NumPy multiplies matrices with, and its number of threads.
+    """Return the BLAS of NumPy, and its number of threads.
 
     Library, version and kernel, such as "openblas 0.3.27 Haswell".
     """
@@ -71,7 +71,7 @@ def blas_libraries() -> dict[str, int]:
 
 
 def blas() -> str:
-    """Return library, kernel and threads of the BLAS that NumPy multiplies matrices with."""
+    """Return library, kernel and threads of NumPy's BLAS, as text."""
     pools = sorted(blas_libraries().items())
     found = [f"{name}, {threads} threads" for name, threads in pools]
     return ("; ".join(found) or "unknown") + " (one per training run)"

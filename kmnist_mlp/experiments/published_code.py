@@ -1,4 +1,4 @@
-"""The algorithm that the paper's published code runs, written anew beside this project's own.
+"""The algorithm of the paper's published code, written anew.
 
 One of the authors published the code of the report,
 github.com/Ruizhang666/Mnist-MLP_from_scratch. Where it differs from

@@ -68,7 +68,7 @@ def read_as(reading: dict[str, Any], config: Config) -> Config:
 
 
 def plan() -> dict[tuple, Config]:
-    """Return all configurations by standardisation, momentum, variance, experiment and seed."""
+    """Return all configurations by reading, experiment and seed."""
     pairs = [*product(READINGS, EXPERIMENTS), (SCALED, "baseline"), (RAW, "baseline")]
     return {
         (*reading.values(), name, seed): read_as(reading, EXPERIMENTS[name]).replace(seed=seed)
@@ -131,7 +131,7 @@ def train_published(key: tuple, config: Config, data: Dataset) -> TrainingResult
 
 
 def keep_published(key: tuple, run: TrainingResult) -> str:
-    """Keep the row of a run; before it the curves, if it is one of the whole published code."""
+    """Keep the row of a run; before it the curves, if it is of the whole code."""
     name, deviations, seed = key
     if deviations == "all" and PAPER[name].figures:
         epochs = range(1, run.stopped_epoch + 1)

@@ -326,7 +326,7 @@ def run(
 
 
 def named_configs(configs: Configs) -> dict[str, Config]:
-    """Return configurations, given in any of the ways that :func:`run` takes, by their names.
+    """Return configurations, as :func:`run` takes them, by name.
 
     Raises
     ------
@@ -547,7 +547,7 @@ def train_missing(
 
 
 def end_without_parent(progress: Progress) -> None:
-    """End a worker whose parent was killed, such as the kernel of a notebook that is restarted."""
+    """End a worker whose parent was killed, such as a notebook's kernel that is restarted."""
     started_by = multiprocessing.parent_process()
     # not one of a cluster
     of_loky = isinstance(multiprocessing.current_process(), LokyProcess)

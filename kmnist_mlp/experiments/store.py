@@ -1,4 +1,4 @@
-"""Finished runs on disk: whole ones in the user's cache, their numbers in tables of the project."""
+"""Finished runs on disk: whole in a cache, as numbers in tables."""
 
 import ast
 import hashlib
@@ -68,7 +68,7 @@ class ResultCache:
         self.folder = full_path("KMNIST_MLP_RESULTS", given)
 
     def key(self, config: Config) -> str:
-        """Return the hash of everything that decides the result of one configuration."""
+        """Return the hash of all that decides the result of a configuration."""
         return key_of([config.to_dict(), *self.decided_by])
 
     def path(self, config: Config) -> Path:
@@ -118,7 +118,7 @@ class ResultCache:
 
 
 def possible(result: TrainingResult) -> bool:
-    """Whether a result can be that of a whole run of its configuration, as far as it tells."""
+    """Whether a result can be that of a whole run of its configuration."""
     config, model, epochs = result.config, result.model, (result.best_epoch, result.kept_epoch)
     last = result.stopped_epoch
     curves = np.array([result.curves[name] for name in CURVES])
@@ -144,7 +144,7 @@ def possible(result: TrainingResult) -> bool:
 
 
 def note_digest(path: Path) -> None:
-    """Note the SHA-256 of a file that is kept with the project in SHA256SUMS beside it.
+    """Note the SHA-256 of a kept file in SHA256SUMS beside it.
 
     The list has the form of ``sha256sum``. A number that was changed by
     another way than the command that measures it does not agree with it.
@@ -211,12 +211,12 @@ class Table:
         return pd.DataFrame(columns=self.key)
 
     def missing(self, planned: Mapping[tuple, Config]) -> dict[tuple, Config]:
-        """Return the planned runs, by their values in the key columns, that have no row."""
+        """Return the planned runs, by their keys, that have no row."""
         known = set(self.load()[self.key].itertuples(index=False, name=None))
         return {key: config for key, config in planned.items() if key not in known}
 
     def write(self, rows: pd.DataFrame) -> None:
-        """Add or replace rows, of the columns that the file has; keep it sorted by the key."""
+        """Add or replace rows, of the file's columns; keep it sorted."""
         kept = self.load()
         if self.path.exists():
             rows = rows[list(kept)]

@@ -79,7 +79,7 @@ def means(grid: pd.DataFrame) -> pd.DataFrame:
 
 
 def edges(grid: pd.DataFrame) -> list[str]:
-    """Return the axes on which the best combination has the smallest or the largest value."""
+    """Return the axes on which the best combination lies at an end."""
     best = means(grid).iloc[0]
     return [axis for axis in AXES if best[axis] in (grid[axis].min(), grid[axis].max())]
 

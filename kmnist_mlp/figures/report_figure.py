@@ -111,7 +111,7 @@ class ReportFigure:
 
 
 class Powers(LogFormatter):
-    """Ticks of a logarithmic axis as text: formulas are off, as a name may hold a dollar."""
+    """Ticks of a logarithmic axis as text: formulas are off, as a name may hold a "$"."""
 
     def __call__(self, x: float, pos: int | None = None) -> str:
         """Return the label of a tick, such as "10⁻⁵"; "" for none."""
@@ -127,7 +127,7 @@ def report_figure(
     quantities: Iterable[str] = (),
     **data: str,
 ) -> ReportFigure:
-    """Return a figure of the report; each panel is marked if it shows other data than KMNIST.
+    """Return a figure of the report; other data than KMNIST is marked.
 
     The parameters are those of :class:`ReportFigure` and
     :func:`shown_data`; without ``results``, ``data_name`` is that of

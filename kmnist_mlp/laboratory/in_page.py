@@ -194,7 +194,7 @@ def source(name: str) -> str:
 
 
 def filled(frame: str, content: dict) -> str:
-    """Return a frame with the files that it names, such as $pad_js, and with data for its script.
+    """Return a frame with the files that it names ($pad_js), and its script's data.
 
     Only "<" could end that script.
     """

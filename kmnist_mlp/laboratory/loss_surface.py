@@ -108,7 +108,7 @@ class LossSurface:
 
 
 def draw_along(numbers: pd.DataFrame, stage: str, before: float, after: list[float]) -> Figure:
-    """Draw the loss by the length of the step, of all stages; the given one is emphasised."""
+    """Draw the loss by the length of the step; one stage is emphasised."""
     figure, axis = panel(3.3)
     for (name, line), dashes in zip(numbers.groupby("stage", sort=False), DASHES, strict=False):
         style = {"color": BLUE, "lw": 2, "zorder": 3} if name == stage else {"color": GREY, "lw": 1}

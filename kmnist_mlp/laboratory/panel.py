@@ -162,7 +162,7 @@ class Laboratory:
         return result
 
     def start(self, *configs: Config, name: str = "") -> None:
-        """Train in the background, while the kernel stays free; errors are shown in the panel.
+        """Train in the background; errors are shown in the panel.
 
         A run that may take more than ten minutes waits until
         it is confirmed.
@@ -219,7 +219,7 @@ class Laboratory:
         self._draw(f"{name} is removed.", 0.0)
 
     def stop(self) -> None:
-        """End the run in the background after its current mini-batch; its best model is kept."""
+        """End the run after its current mini-batch; its best model is kept."""
         self.message.value = "Stopping after this mini-batch ..."
         self.stop_requested.set()
         self.confirmed.set()
@@ -236,7 +236,7 @@ class Laboratory:
             self.buttons["Train"].disabled, self.buttons["Stop"].disabled = False, True
 
     def _confirm(self, sentence: str) -> None:
-        """Show how long a run may take, and wait until the user lets it go on or stops it."""
+        """Show how long a run may take, and wait for the user's decision."""
         go_on = self.buttons["Train it"].layout
         self.message.value, go_on.display = sentence, ""
         self.confirmed.wait()
@@ -245,7 +245,7 @@ class Laboratory:
     # ---- what is shown -----------------------------------------------
 
     def table(self) -> pd.DataFrame:
-        """Return one row per experiment: accuracies, how it ended, and then its configuration."""
+        """Return accuracies, end and configuration, a row per experiment."""
         runs = {name: self.results.of(name) for name in self.results.names}
         table = tables.comparison(self.results)[["test accuracy, %", "validation accuracy, %"]]
         of_each = self.results.frame.groupby("experiment", sort=False)
@@ -281,7 +281,7 @@ class Laboratory:
         return hidden_units(self.results.of(run)[0], self.data, first)
 
     def _refresh(self) -> None:
-        """Bring the menus and the table up to the results, and to the activations there are."""
+        """Bring menus and table up to the results and activations."""
         names = self.results.names
         trained = [name for name in names if name not in self.given]
         menus = self.run_menu, self.trained_menu, self.controls["activation"]
@@ -356,7 +356,7 @@ class Laboratory:
         return widgets.VBox([*rows, run, *below])
 
     def _attempt(self, action: Callable[..., object], *arguments: object) -> None:
-        """Do something; if it fails, show the error, which nobody would see otherwise."""
+        """Do something; if it fails, show the error in the panel."""
         try:
             action(*arguments)
         except Exception as error:
@@ -383,7 +383,7 @@ class Laboratory:
 
 
 def how_it_ended(runs: list[TrainingResult]) -> str:
-    """Return why training ended, of a single run: by hand, patience, the last epoch, divergence."""
+    """Return why training ended, of a single run, else how many."""
     if len(runs) > 1:
         return f"{len(runs)} seeds"
     (run,) = runs

@@ -88,7 +88,7 @@ def numeric(answer: object) -> bool:
 
 
 def compared(own: list[np.ndarray], expected: list[np.ndarray], labels: list[str]) -> list[str]:
-    """Return a sentence for each array that is wrong, and one that names those that are right.
+    """Return a sentence for each wrong array, and one that names the right ones.
 
     Examples
     --------

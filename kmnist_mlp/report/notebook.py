@@ -267,7 +267,7 @@ def at_epoch(results: Results, epoch: int) -> Results:
 
 
 def numbers_agree(data: Dataset, number: int) -> None:
-    """Print what has moved of what a notebook stated, or one line, the same on all machines.
+    """Print what has moved of what was stated, or one line, the same everywhere.
 
     Parameters
     ----------

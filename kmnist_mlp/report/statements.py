@@ -1,4 +1,4 @@
-"""Compare what a notebook states in sentences, captions and tables with the text that is kept.
+"""Compare what a notebook states with the text that is kept.
 
 ``reference_results/statements.csv`` holds each paragraph, and each row
 of a table, with a tolerance for each of its numbers: for one seed,

@@ -1,4 +1,4 @@
-"""Statistics over seeds and images: means with their spread, intervals, and these as text."""
+"""Statistics over seeds and images, and these as text."""
 
 import re
 from collections.abc import Iterable
@@ -95,7 +95,7 @@ def _below(distance: float, values: np.ndarray, factor: float) -> float:
 
 
 def pooled_deviation(groups: Iterable[Iterable[float]]) -> tuple[float, int]:
-    """Return the standard deviation within groups, pooled over them, and its degrees of freedom.
+    """Return the standard deviation within groups, pooled, and its degrees of freedom.
 
     Examples
     --------
@@ -274,7 +274,7 @@ def scientific(value: float, digits: int = 0) -> str:
 
 
 def typeset(text: str) -> str:
-    r"""Return a number that Python has written as one prints it; another text stays as it is.
+    r"""Return a number that Python has written as one prints it.
 
     Examples
     --------

@@ -264,7 +264,7 @@ def board(judged: pd.DataFrame, pages: list[SimpleNamespace]) -> dict[str, list[
 
 
 def places(judged: pd.DataFrame) -> tuple[list[list[float]], pd.DataFrame]:
-    """Return where claims' drawings have range, interval and mean, in pixels, and their ends.
+    """Return places of range, interval and mean in pixels, for drawings, and their ends.
 
     The scale is the claim's own: from the smallest (min) to the largest
     (max) of the five that are finite. An end that is infinite lies at

@@ -1,4 +1,4 @@
-"""All pages in their frame, with style, script and search; written, and printed as PDF."""
+"""All pages in their frame; written, and printed as PDF."""
 
 import hashlib
 import json
