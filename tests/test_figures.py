@@ -105,7 +105,7 @@ KEPT = {  # measured on KMNIST, on whatever data a notebook runs
     figures.heat_maps: lambda r, d: [changed_sweep(), "validation_accuracy"],
     trials.robustness_figure: lambda r, d: [protocol.robustness(protocol.load_ledger())],
 }
-for kind in ("steps", "changes", "ranking", "strength", "sizes"):
+for kind in ("steps", "changes", "strength", "sizes"):
     KEPT[getattr(trials, f"{kind}_figure")] = lambda r, d: [records.Records()]
 
 

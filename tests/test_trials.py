@@ -192,22 +192,6 @@ def test_steps_and_changes_have_a_row_each_with_the_mean_of_both_parts(records):
     assert f"{gain.idxmax()} ({signed(gain.max(), 2)} points)" in steps.finding
 
 
-def test_the_ranking_compares_the_first_seed_at_two_lengths(records):
-    figure = trials.ranking_figure(records)
-    base = accuracy(records, "nothing", group="long")[0]
-    short = np.array([change(records, title)[0] for title in LEFT_OUT])
-    long = [accuracy(records, title, group="left out, long")[0] - base for title in LEFT_OUT]
-    (axis,), order, rows = figure.panels[0].axes, short.argsort(), np.arange(len(LEFT_OUT))
-    assert [text.get_text() for text in axis.texts] == [LEFT_OUT[place] for place in order]
-    points = np.transpose([(short[order], rows), (np.array(long)[order], rows + 0.2)], (0, 2, 1))
-    assert_drawn(axis, {"20 epochs": points[0], "40 epochs": points[1]}, CHANGE)
-    assert figure.numbers.left_out.tolist() == LEFT_OUT
-    np.testing.assert_allclose(figure.numbers[["short", "long"]].T, [short, long])
-    correlation = scipy.stats.spearmanr(short, long).statistic
-    assert f"{correlation:.2f} (Spearman)" in figure.finding
-    assert f"{(short * np.array(long) > 0).sum()} of {len(LEFT_OUT)} " in figure.finding
-
-
 def test_strengths_and_sizes_are_drawn_as_means_over_seeds(records):
     def points(group, title, places, part="held_out"):
         """Return (place, values) of the runs with these places in their titles."""

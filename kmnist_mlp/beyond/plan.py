@@ -23,7 +23,7 @@ TRIAL = FINAL.replace(**BASE["trial"])
 SMALL = TRIAL.replace(**BASE["small"])
 BASES = {"final": FINAL, "trial": TRIAL, "small": SMALL, "baseline": EXPERIMENTS["baseline"]}
 SEEDS = range(GROUPS["final"]["seeds"])  # no run has another one
-SHORT, LONG = TRIAL.epochs, GROUPS["long"]["lengthened"] * TRIAL.epochs
+LONG = GROUPS["long"]["lengthened"] * TRIAL.epochs
 IMAGES_SEEN = GROUPS["size"]["images_seen"]
 
 

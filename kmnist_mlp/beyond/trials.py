@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from kmnist_mlp.beyond.evaluation import BINS, expected_calibration_error
-from kmnist_mlp.beyond.plan import GROUPS, IMAGES_SEEN, LONG, SHORT
+from kmnist_mlp.beyond.plan import GROUPS, IMAGES_SEEN
 from kmnist_mlp.beyond.protocol import ENSEMBLE, NETWORK, accuracies
 from kmnist_mlp.beyond.records import HELD_OUT, Records, load_timing
 from kmnist_mlp.data import Dataset
@@ -16,14 +16,14 @@ from kmnist_mlp.extensions.augmentation import Distortion
 from kmnist_mlp.figures import style
 from kmnist_mlp.figures.images import first_of_each_class, image_grid
 from kmnist_mlp.figures.report_figure import FINDINGS, ReportFigure, report_figure
-from kmnist_mlp.figures.tables import ends, table_of
+from kmnist_mlp.figures.tables import ends, highest_and_lowest, table_of
 from kmnist_mlp.support import statistics
 from kmnist_mlp.support.colours import BLUE, GREY, PALE
 from kmnist_mlp.support.statistics import MISSING, signed, wilson_interval
 
 ACCURACY, PERCENT = "accuracy, %", "accuracy_percent"
 CHANGE, POINTS = "change of accuracy, points", "difference_points"
-COPIES = 7  # of each image in the figure of data augmentation
+COPIES = 4  # of each image in the figure of data augmentation
 # what ships was measured on it
 on_kmnist = partial(report_figure, data_name="KMNIST")
 
@@ -48,10 +48,13 @@ def changes_table(records: Records, groups: list, corner: str, base: str = "tria
     base : str
         Group of the run without a change.
     """
-    points = records.changes(groups, base)
+    # a run may belong to two groups, and its seed lack a run without a change
+    points = records.changes(groups, base).dropna(how="all")
+    points = points[~points.index.duplicated()].drop("nothing", level="title", errors="ignore")
     unchanged = records.runs.loc[base].loc["nothing"].run
     rows = {"nothing": _accuracies(records.percent.loc[base].loc["nothing"])}
-    changed = records.runs.run.loc[groups].drop("nothing", level="title")
+    changed = records.runs.run.loc[groups].drop_duplicates()
+    changed = changed[changed.droplevel("group").index.isin(points.index)]
     for title, runs in changed.groupby("title", sort=False):
         row = rows[title] = _accuracies(records.percent.loc[runs.index])
         for part, change in points.loc[title].dropna(axis=1).items():
@@ -61,7 +64,11 @@ def changes_table(records: Records, groups: list, corner: str, base: str = "tria
         pairs = ((run, unchanged[seed]) for (*_, seed), run in runs.items())
         p = max(statistics.mcnemar(*map(records.correct, pair))[2] for pair in pairs)
         row["McNemar's p"] = statistics.p_text(p)
-    table = table_of(rows, corner, numbers=records.table).fillna(MISSING)
+    means = points[HELD_OUT].groupby("title").mean()
+    most = means.abs().idxmax()
+    said = (means > 0).sum(), len(means), signed(means[most], 2), most
+    finding = FINDINGS["each change"].format(*said)
+    table = table_of(rows, corner, numbers=records.table, finding=finding).fillna(MISSING)
     return table.loc[:, (table != MISSING).any()]  # one seed has no interval
 
 
@@ -111,7 +118,9 @@ def steps_table(records: Records) -> pd.DataFrame:
         row["parameters"] = f"{runs.parameters.iloc[0]:,}"
         row["epochs"] = statistics.median_and_range(runs.epochs)
         row["minutes"] = f"{runs.epochs.median() * seconds[title] / 60:.1f}"
-    return table_of(rows, "step", numbers=records.table)
+    minutes = [row["minutes"] for row in rows.values()]
+    finding = FINDINGS["cost"].format(minutes[0], minutes[-1])
+    return table_of(rows, "step", numbers=records.table, finding=finding)
 
 
 # ---- tables of test images -------------------------------------------
@@ -144,7 +153,8 @@ def others_table(lines: pd.DataFrame) -> pd.DataFrame:
     percent = numbers.test_accuracy_percent.map("{:.2f}".format)
     table = pd.DataFrame({"test accuracy, %": percent, "source": numbers.source})
     names = numbers.model + numbers.old_version.map({True: "*", False: ""})
-    return table_of(table.set_axis(names), "classifier", numbers=numbers)
+    finding = highest_and_lowest(numbers.test_accuracy_percent.set_axis(names))
+    return table_of(table.set_axis(names), "classifier", numbers=numbers, finding=finding)
 
 
 def ledger_table(ledger: pd.DataFrame) -> pd.DataFrame:
@@ -155,7 +165,8 @@ def ledger_table(ledger: pd.DataFrame) -> pd.DataFrame:
         row["dates"] = " to ".join(dict.fromkeys([lines.date.min(), lines.date.max()]))
         percent = (100 * lines.accuracy).agg(["min", "max"]).map("{:.2f}".format)
         row["accuracy, %"] = " to ".join(percent.unique())
-    return table_of(rows, "evaluated", numbers=ledger)
+    finding = FINDINGS["ledger"].format(len(ledger), *next(ledger.kind.value_counts().items()))
+    return table_of(rows, "evaluated", numbers=ledger, finding=finding)
 
 
 # ---- figures of trials -----------------------------------------------
@@ -164,7 +175,7 @@ def ledger_table(ledger: pd.DataFrame) -> pd.DataFrame:
 def draw_rows(numbers: pd.DataFrame, names: str, series: str, y: str, xlabel: str) -> Figure:
     """Draw y by names, a row each: strokes are seeds, marks are the mean of a series."""
     rows = {name: row for row, name in enumerate(numbers[names].unique())}
-    figure, axis = style.panel(0.5 * len(rows) + 1.2)
+    figure, axis = style.panel(0.36 * len(rows) + 1.1)
     for number, (label, group) in enumerate(numbers.groupby(series, sort=False)):
         places = group[names].map(rows) + 0.2 * number
         look = {"color": style.COLOURS[number], "ls": ""}
@@ -180,7 +191,7 @@ def draw_rows(numbers: pd.DataFrame, names: str, series: str, y: str, xlabel: st
 
 def draw_series(numbers: pd.DataFrame, x: str, y: str, series: str, **axes: object) -> Figure:
     """Draw the means of y by x, a line per series, with standard deviations."""
-    figure, axis = style.panel()
+    figure, axis = style.panel(2.8)
     for number, (label, group) in enumerate(numbers.groupby(series, sort=False)):
         look = {"color": style.COLOURS[number], "ls": style.DASHES[number], "label": label}
         style.draw_means(axis, group.groupby(x)[y], fmt="o", ms=4, capsize=3, **look)
@@ -216,21 +227,6 @@ def changes_figure(records: Records) -> ReportFigure:
     numbers = by_part(points, "change", POINTS)
     figure = draw_rows(numbers, "change", "part", POINTS, CHANGE)
     figure.axes[0].axvline(0, color=GREY, lw=1)
-    return on_kmnist([figure], numbers, finding)
-
-
-def ranking_figure(records: Records) -> ReportFigure:
-    """Compare what is lost without each part in runs of two lengths (first seed)."""
-    short = records.changes(["left out"])[HELD_OUT]
-    long = records.changes(["left out, long"], "long")[HELD_OUT]
-    numbers = short.to_frame("short").assign(long=long).xs(0, level="seed")
-    correlation = numbers.short.corr(numbers.long, "spearman")
-    alike = (np.sign(numbers.short) == np.sign(numbers.long)).sum()
-    finding = FINDINGS["ranking"].format(SHORT, LONG, correlation, alike, len(numbers))
-    numbers = numbers.rename_axis("left_out").reset_index()
-    lengths = {"short": f"{SHORT} epochs", "long": f"{LONG} epochs"}
-    drawn = numbers.sort_values("short").rename(columns=lengths).melt("left_out")
-    figure = draw_rows(drawn, "left_out", "variable", "value", CHANGE)
     return on_kmnist([figure], numbers, finding)
 
 

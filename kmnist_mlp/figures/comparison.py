@@ -232,7 +232,7 @@ def scoreboard_figure(judged: pd.DataFrame) -> ReportFigure:
     panels = [_draw_claims(rows, heading) for heading, rows in sections]
     verdicts = numbers.verdict.value_counts()
     counts = ", ".join(f"{n} {verdict}" for verdict, n in verdicts.items())
-    finding = FINDINGS["claims"].format(len(numbers), counts or "one seed has none")
+    finding = FINDINGS["claims"].format(len(numbers), counts) if counts else ""
     data_name = judged.attrs.get("data_name", "")
     return report_figure(panels, numbers, finding, data_name=data_name)
 

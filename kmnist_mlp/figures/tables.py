@@ -176,7 +176,9 @@ def changes(results: Results, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
             if part == "test":
                 tested.append((abs(mean), signed(mean, 2), difference, np.prod(between) > 0))
     clear = sum(excludes_zero for *_, excludes_zero in tested)
-    finding = FINDINGS["differences"].format(*max(tested)[1:3], clear, len(tested))
+    known = "intervals" if np.isfinite(between).all() else "one seed"
+    known = FINDINGS[known].format(clear, len(tested))
+    finding = FINDINGS["differences"].format(*max(tested)[1:3], known)
     shown = {"results": results, "names": names, "quantities": ["test_accuracy"]}
     return table_of(rows, "difference, points", finding=finding, **shown)
 
@@ -410,8 +412,10 @@ def scoreboard(judged: pd.DataFrame) -> pd.DataFrame:
         if twice:
             cells[code] = row.verdict_code or MISSING
             cells["cause or note"] = remark(row) or MISSING
-    counts = [_reproduced(judged[column]) for column in READINGS.values() if column in judged]
+    counts = [_reproduced(judged, column) for column in READINGS.values() if column in judged]
     finding = FINDINGS["both readings" if twice else "one reading"].format(*counts)
+    if not twice and len(judged) == 1:
+        finding = FINDINGS["one claim"].format(judged.verdict.item())
     return table_of(rows, "no.", data_name, judged, finding)
 
 
@@ -498,11 +502,23 @@ def verdicts_by_kind(judged: pd.DataFrame) -> pd.DataFrame:
         verdicts = judged[column][judged.kind == kind].replace("", "not run")
         counts = verdicts.value_counts().reindex([*VERDICTS, "not run"], fill_value=0)
         rows[f"{kind}, {reading}"] = {**counts, "claims": len(verdicts)}
-    table = table_of(rows, "kind of claim, reading", judged.attrs.get("data_name", ""))
-    return table.astype(str)
+    agree = judged.verdict == judged.verdict_code
+    finding = FINDINGS["agreement"].format(agree.sum(), (judged.verdict_code != "").sum())
+    finding *= _reproduced(judged, "verdict") != WORDS["one_seed"]
+    data_name = judged.attrs.get("data_name", "")
+    return table_of(rows, "kind of claim, reading", data_name, finding=finding).astype(str)
 
 
-def _reproduced(verdicts: pd.Series) -> str:
+def highest_and_lowest(accuracies: pd.Series) -> str:
+    """Return which accuracies, by name and in per cent, are the highest and the lowest."""
+    ends = accuracies.idxmax(), accuracies.max(), accuracies.idxmin(), accuracies.min()
+    return FINDINGS["accuracies"].format(*ends)
+
+
+def _reproduced(judged: pd.DataFrame, column: str) -> str:
+    verdicts = judged[column]
+    if column == "verdict" and np.isinf(judged.get("interval_low", 0)).any():
+        return WORDS["one_seed"]
     return f"{(verdicts == 'reproduced').sum()} of {(verdicts != '').sum()}"
 
 
@@ -522,10 +538,12 @@ def reproduced_by_kind(judged: pd.DataFrame, column: str = "verdict") -> str:
     '1 of 2 comparisons'
     """
     judgeable = judged[judged[column] != ""]
+    if (whole := _reproduced(judgeable, column)) == WORDS["one_seed"]:
+        return whole
     return ", ".join(
-        f"{_reproduced(verdicts)} {plural}"
+        f"{_reproduced(claims, column)} {plural}"
         for kind, plural in WORDS["kinds"].items()
-        if len(verdicts := judgeable[column][judgeable.kind == kind])
+        if len(claims := judgeable[judgeable.kind == kind])
     )
 
 
@@ -560,7 +578,7 @@ def differences_and_causes(judged: pd.DataFrame) -> pd.DataFrame:
             by_cause.setdefault(cause, []).append(claim)
         parts = [Markup("<b>{}:</b> {}").format(c, "; ".join(by_cause[c])) for c in by_cause]
         causes = Markup("<br>").join(parts) or MISSING
-        row = rows[kind] = {name: _reproduced(of_kind[c]) for name, c in READINGS.items()}
+        row = rows[kind] = {name: _reproduced(of_kind, c) for name, c in READINGS.items()}
         row["cause of what the text does not reproduce"] = causes
     return table_of(rows, "reproduced by", judged.attrs.get("data_name", ""), judged)
 

@@ -245,14 +245,13 @@ def compared(results: Results, name: str, minus: str, of: str = "test_accuracy")
         return f"{one} and {other} have the same {what} in every seed"
     # without seeds of one of them alone
     mean, low, high = interval(difference.dropna())
-    if low > 0 or high < 0:
-        way, ends = ("more", (low, high)) if low > 0 else ("less", (-high, -low))
-        known = "95 % interval {:.2f} to {:.2f}".format(*ends)
+    if low > 0 or high < 0 or np.isinf(low):
+        way = "more" if mean > 0 else "less"
+        known = "95 % interval {:.2f} to {:.2f}".format(*sorted(map(abs, (low, high))))
+        known = "one seed" if np.isinf(low) else known
         return f"{one} has {abs(mean):.2f} points {way} {what} than {other} ({known})"
-    known = f"95 % interval {signed(low, 2)} to {signed(high, 2)}"
-    known = known if np.isfinite(low) else "one seed"
-    difference = f"{signed(mean, 2)} points, {known}"
-    return f"{one} does not differ measurably from {other} in {what} ({difference})"
+    known = f"{signed(mean, 2)} points, 95 % interval {signed(low, 2)} to {signed(high, 2)}"
+    return f"{one} does not differ measurably from {other} in {what} ({known})"
 
 
 def at_epoch(results: Results, epoch: int) -> Results:

@@ -13,7 +13,7 @@ from kmnist_mlp.experiments.paper_gradients import would_pass
 from kmnist_mlp.experiments.published_code import DEVIATIONS
 from kmnist_mlp.figures.report_figure import title
 from kmnist_mlp.figures.sensitivity import distance
-from kmnist_mlp.figures.tables import relative_differences
+from kmnist_mlp.figures.tables import highest_and_lowest, relative_differences, table_of
 from kmnist_mlp.report.notebook import TEXTS, number
 from kmnist_mlp.support.statistics import MISSING, holm, mcnemar, signed
 
@@ -95,7 +95,9 @@ def classifiers(results: Results) -> pd.DataFrame:
     final = "multilayer perceptron, the paper's final model"
     ours = [f"{paper.PAPER['final'].test_accuracy:g}", number(results, "final").removesuffix(" %")]
     ours = pd.DataFrame([ours], [final], cells.columns)
-    return pd.concat([ours, cells]).rename_axis(columns="classifier")
+    table = pd.concat([ours, cells])
+    finding = highest_and_lowest(table["test accuracy, %"].astype(float))
+    return table_of(table, "classifier", finding=finding)
 
 
 def judged(results: Results, *sections: str) -> pd.DataFrame:

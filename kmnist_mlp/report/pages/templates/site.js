@@ -26,6 +26,16 @@
     }
   });
 
+  // ---- a link into what is folded opens it ----
+  function unfold() {
+    const target = byId(decodeURIComponent(location.hash.slice(1))), fold = target?.closest('details.more:not([open])');
+    if (!fold) return;
+    fold.open = true;
+    target.scrollIntoView();
+  }
+  addEventListener('hashchange', unfold);
+  unfold();
+
   // ---- search ----
   const box = byId('search'), query = byId('query'), found = byId('found'), hits = byId('hits');
   let index = null, sections = [];
