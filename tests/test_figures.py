@@ -251,13 +251,15 @@ def test_a_column_of_numbers_is_a_line_and_one_of_bools_shades_the_ground():
 
 def test_the_caption_of_an_error_has_both_classes_and_a_frame_below(kana):
     predicted = np.where(np.arange(100) % 7, kana.test_labels, (kana.test_labels + 1) % 10)
-    (axis,) = (figure := concepts.predictions(kana, predicted)).panels[0].axes
-    names, captions = np.array(kana.class_names), texts(axis)
+    figure, names = concepts.predictions(kana, predicted), np.array(kana.class_names)
+    axes = [axis for panel in figure.panels for axis in panel.axes]
+    captions = [caption for axis in axes for caption in texts(axis).items()]
     pairs = zip(names[kana.test_labels], names[predicted], strict=True)
     expected = [a if a == b else f"{a} → {b}" for a, b in pairs][:40]
-    assert [*captions.values()] == expected and figure.finding.startswith("34 of the first 40 ")
-    frames = [(frame.get_center()[0], frame.get_y() - 1) for frame in axis.patches]
-    assert frames == [place for place, text in captions.items() if "→" in text]
+    assert [text for _, text in captions] == expected
+    assert figure.finding.startswith("34 of the first 40 ")
+    above = [(f.get_center()[0], f.get_y() - 2) for axis in axes for f in axis.patches]
+    assert above == [place for place, text in captions if "→" in text]
 
 
 # ---- comparison ------------------------------------------------------

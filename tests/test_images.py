@@ -97,8 +97,7 @@ def test_errors_have_both_characters_and_probability(oblong):
     errors = pd.DataFrame(columns, [1, 0, 2])
     figure = figures.most_confident_errors(errors, oblong)
     (panel,) = figure.panels
-    captions = [*texts(panel.axes[0]).values()]
-    assert captions == ["a → c  99\xa0%", "b → c  90\xa0%", "a → c  80\xa0%"]
+    assert [*texts(panel.axes[0]).values()] == ["a→c 99\xa0%", "b→c 90\xa0%", "a→c 80\xa0%"]
     np.testing.assert_array_equal(cells(panel, 1, 4)[0][:3], oblong.test_images[[1, 0, 2]])
     numbers = figure.numbers.T.to_numpy().tolist()
     assert numbers == [[*"aba"], [*"ccc"], probabilities.tolist()]

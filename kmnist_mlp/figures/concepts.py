@@ -120,8 +120,11 @@ def predictions(data: Dataset, predicted: np.ndarray) -> ReportFigure:
     pairs = np.column_stack([data.test_labels, predicted])[:40]
     names = np.array(data.class_names)[pairs]
     captions = [" → ".join(dict.fromkeys(pair)) for pair in names]
-    wrong = np.flatnonzero(pairs[:, 0] != pairs[:, 1])
-    grid = image_grid(data.test_images[:40], 8, captions=captions, framed=wrong)
+    wrong = pairs[:, 0] != pairs[:, 1]
+    grids = [
+        image_grid(data.test_images[part], 5, captions=captions[part], framed=wrong[part])
+        for part in (slice(20), slice(20, 40))
+    ]
     numbers = pd.DataFrame(np.array(data.romaji)[pairs], columns=["true", "predicted"])
-    finding = FINDINGS["predictions"].format(len(pairs) - len(wrong), len(pairs))
-    return report_figure([grid], numbers, finding, data_name=data.name)
+    finding = FINDINGS["predictions"].format((~wrong).sum(), len(pairs))
+    return report_figure(grids, numbers, finding, data_name=data.name)

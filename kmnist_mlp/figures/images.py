@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from io import BytesIO
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -18,6 +19,7 @@ from kmnist_mlp.support.colours import GREEN, GREY, ON_PALE, ORANGE, RED
 from kmnist_mlp.support.statistics import in_percent
 
 GAP = 2  # pixels between images
+LABEL = 10.5  # size of a name: it is read on a telephone, too
 
 
 def image_grid(
@@ -28,7 +30,7 @@ def image_grid(
     columns: Sequence[str] = (),
     captions: Sequence[str] = (),
     signed: bool = False,
-    framed: Iterable[int] = (),
+    framed: Sequence[bool] = (),
 ) -> Figure:
     """Draw images in rows and columns, dark ink on white.
 
@@ -45,32 +47,53 @@ def image_grid(
         One above each image.
     signed : bool
         Whether values are between -1 and 1: blue and red.
-    framed : iterable of int
-        Which images stand out by a red frame.
+    framed : sequence of bool
+        Whether an image stands out by a red frame.
     """
     above = 9 * (len(captions) > 0)
     blank = max(-len(images) % across, across * (len(images) == 0))
     gaps = ((0, blank), (above, GAP), (0, GAP))
     padded = np.pad(images.astype(float), gaps, constant_values=np.nan)
     _, height, wide = padded.shape
-    canvas = padded.reshape(-1, across, height, wide).swapaxes(1, 2)
-    canvas = canvas.reshape(-1, across * wide)
-    figure, axis = panel(0.5 + 0.9 * PANEL * len(canvas) / (across * wide))
-    cmap, least, most = ("RdBu_r", -1, 1) if signed else ("gray_r", 0, 255)
-    axis.imshow(canvas, cmap, vmin=least, vmax=most)
-    axis.set_title(heading)
-    axis.set_yticks((np.arange(len(rows)) + 0.5) * height, rows)
-    axis.set_xticks((np.arange(len(columns)) + 0.5) * wide, columns)
+    grid = padded.reshape(-1, across, height, wide).swapaxes(1, 2)
+    cmap, limits = ("RdBu_r", (-1, 1)) if signed else ("gray_r", (0, 255))
+    left = (np.arange(len(rows)) + 0.5) * height, rows
+    top = (np.arange(len(columns)) + 0.5) * wide, columns
+    figure = tiles(grid.reshape(-1, across * wide), left, top, heading, cmap=cmap, clim=limits)
+    (axis,) = figure.axes
     for place, text in enumerate(captions):
         y, x = np.multiply(divmod(place, across), (height, wide))
-        axis.text(x + wide / 2 - 1, y + above - 2, text, ha="center", fontsize=9)
-    for place in framed:
+        axis.text(x + wide / 2 - 1, y + above - 3, text, ha="center", fontsize=LABEL)
+    for place in np.flatnonzero(framed):
         y, x = np.multiply(divmod(place, across), (height, wide)) + (above - 1, -1)
-        frame = Rectangle((x, y), wide, height - above, fill=False, edgecolor=RED, lw=1.8)
+        frame = Rectangle((x, y), wide, height - above, fill=False, ec=RED, lw=1.8, clip_on=False)
         axis.add_patch(frame)
-    axis.tick_params(length=0)
+    return figure
+
+
+def tiles(canvas: np.ndarray, left: tuple, top: tuple, heading: str = "", **style: Any) -> Figure:
+    """Return a panel of images, as high as they need.
+
+    Parameters
+    ----------
+    canvas : ndarray, shape (height, width) or (height, width, 3)
+    left, top : tuple of (sequence of float, sequence of str)
+        Places on the canvas, in pixels, and the names that stand there.
+    heading : str
+    **style
+        As :meth:`~matplotlib.axes.Axes.imshow` takes it.
+    """
+    figure, axis = panel(min(1 + PANEL * canvas.shape[0] / canvas.shape[1], 8))
+    axis.imshow(canvas, interpolation="none", **style)
+    axis.set_yticks(*left)
+    axis.set_xticks(*top)
+    axis.xaxis.tick_top()
+    axis.tick_params(length=0, labelsize=LABEL)
+    axis.set(title=heading, frame_on=False)
     axis.grid(visible=False)
-    axis.spines[:].set_visible(False)
+    for _ in range(3):  # the layout approaches its end
+        figure.draw_without_rendering()
+        figure.set_figheight(figure.get_tightbbox().height + 0.1)
     return figure
 
 
@@ -179,11 +202,11 @@ def confusion_matrix(matrix: np.ndarray, data: Dataset) -> ReportFigure:
     labels, images = data.class_labels, matrix.sum(axis=1, keepdims=True)
     percent = np.where(images > 0, 100 * matrix / np.maximum(images, 1), np.nan)
     errors = percent - np.diag(np.diag(percent))
-    figure, axis = panel(4.6)
+    figure, axis = panel(4.7)
     below = [label.replace(" ", "\n") for label in labels]  # in two lines
     seen = pd.DataFrame(errors, labels, below)
-    heat_map(axis, seen.where(errors >= 0.05), fontsize=8, cmap="Oranges", vmin=0)
-    style = {"ha": "center", "va": "center", "fontsize": 8, "weight": "bold", "color": ON_PALE}
+    heat_map(axis, seen.where(errors >= 0.05), cmap="Oranges", vmin=0)
+    style = {"ha": "center", "va": "center", "weight": "bold", "color": ON_PALE}
     for place, share in enumerate(np.diag(percent)):
         if share >= 0.05:
             axis.text(place + 0.5, place + 0.5, f"{share:.1f}", **style)
@@ -212,7 +235,7 @@ def most_confident_errors(errors: pd.DataFrame, data: Dataset) -> ReportFigure:
     numbers["probability"] = errors.confidence.to_numpy()
     names = data.class_names
     captions = [
-        f"{names[label]} → {names[prediction]}  {in_percent(confidence, 0)}"
+        f"{names[label]}→{names[prediction]} {in_percent(confidence, 0)}"
         for label, prediction, confidence in errors.itertuples(index=False)
     ]
     parts = [slice(n, n + 12) for n in range(0, max(len(errors), 1), 12)]

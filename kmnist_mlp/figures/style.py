@@ -122,9 +122,7 @@ def draw_means(axis: Axes, values: pd.core.groupby.SeriesGroupBy, **style: Any) 
     return means
 
 
-def heat_map(
-    axis: Axes, cells: pd.DataFrame, missing: str = "", fontsize: float = 10, **style: Any
-) -> None:
+def heat_map(axis: Axes, cells: pd.DataFrame, missing: str = "", **style: Any) -> None:
     """Draw a table as coloured cells with their numbers, its first row on top.
 
     Parameters
@@ -134,12 +132,11 @@ def heat_map(
         Its labels are those of the ticks. A cell of NaN has no colour.
     missing : str
         Stands in a cell of NaN.
-    fontsize : float
     **style
         As :meth:`~matplotlib.axes.Axes.pcolormesh` takes it.
     """
     mesh = axis.pcolormesh(cells, edgecolor="none", **style)
-    centred = {"ha": "center", "va": "center", "fontsize": fontsize}
+    centred = {"ha": "center", "va": "center"}
     for (row, column), value in np.ndenumerate(cells.to_numpy()):
         text, colour = missing, ON_PALE
         if np.isfinite(value):
@@ -170,15 +167,15 @@ def encoded(content: bytes) -> str:
 def picture(figure: Figure) -> dict[str, Any]:
     """Return a figure by its type of medium, the same every time.
 
-    Images are PNG in base64, charts SVG with coordinates in two decimals.
+    It is SVG, its text is text; coordinates have two decimals, but not
+    the scale of an image.
     """
-    if any(axis.images for axis in figure.axes):
-        return {"image/png": encoded(png(figure))}
     content = io.StringIO()
     nothing = dict.fromkeys(("Date", "Format", "Type", "Creator"))
     figure.savefig(content, format="svg", metadata=nothing)
     text = content.getvalue().partition("<svg")[2]
-    shorter = re.sub(r"(\.\d\d)\d+(?=[^<>]*>)", r"\1", text)  # in tags only
+    # in tags only
+    shorter = re.sub(r"(matrix\([^)]*)|(\.\d\d)\d+(?=[^<>]*>)", r"\1\2", text)
     return {"image/svg+xml": "<svg" + shorter}
 
 

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 
 from kmnist_mlp.activations import ACTIVATIONS
 from kmnist_mlp.data import Dataset, split_rows
+from kmnist_mlp.figures.images import tiles
 from kmnist_mlp.figures.report_figure import FINDINGS, ReportFigure, report_figure
-from kmnist_mlp.figures.style import panel
 from kmnist_mlp.network import standardised
 from kmnist_mlp.results import TrainingResult
 from kmnist_mlp.support.checks import layers_for
@@ -106,13 +106,6 @@ def draw(weights: np.ndarray, images: np.ndarray, names: list[str]) -> Figure:
         for place, image in enumerate(best):
             y, x = top + place // columns * down, left + place % columns * across
             canvas[y : y + height, x : x + width] = 1 - image[:, :, None] / 255
-    figure, axis = panel(min(0.5 + 3.1 * canvas.shape[0] / canvas.shape[1], 8))
-    axis.imshow(canvas, interpolation="nearest")
-    axis.set_yticks(rows + height, names, fontsize=8)
     titles = "weights", "validation images that\nactivate it most"
-    axis.set_xticks([width, (left + canvas.shape[1]) / 2], titles, fontsize=9)
-    axis.xaxis.tick_top()
-    axis.tick_params(length=0)
-    axis.set_frame_on(False)
-    axis.grid(visible=False)
-    return figure
+    places = width, (left + canvas.shape[1]) / 2
+    return tiles(canvas, (rows + height, names), (places, titles))
