@@ -1,6 +1,7 @@
 """The exported report in a real browser: offline, narrow, dark, on paper, by keyboard, by axe."""
 
 import re
+import tomllib
 from contextlib import closing
 from pathlib import Path
 
@@ -172,12 +173,10 @@ def test_colours_of_page_and_charts_follow_the_readers_scheme_or_choice_and_pape
     assert (tab.evaluate(GROUND), tab.evaluate(INK)) == light
     look(tab)
     button = tab.locator("#theme")
-    for theme, ground in 2 * (("light", WHITE), ("dark", DARK), ("system", WHITE)):
+    for theme, ground in (2 * (("light", WHITE), ("dark", DARK), ("system", WHITE)))[:5]:
         button.click()
         expect(button).to_have_text(f"Theme: {theme}")
         expect(tab.locator("body")).to_have_css("background-color", ground)
-    for _ in ("light", "dark"):
-        button.click()
     tab.reload()
     expect(button).to_have_text("Theme: dark")  # remembered
     expect(tab.locator("body")).to_have_css("background-color", DARK)
@@ -235,19 +234,17 @@ def test_search_finds_sections_of_other_pages_by_keyboard_and_says_when_there_ar
     tab.keyboard.press("/")
     tab.keyboard.type("What is not accessible")
     expect(tab.locator("#hits")).to_have_text(re.compile(r"\d+.* found$"))
-    first = tab.locator("#found a").first
     expect(tab.locator("#found li").first).to_contain_text("What is not accessible")
     tab.keyboard.press("ArrowDown")
-    expect(first).to_be_focused()
+    expect(tab.locator("#found a").first).to_be_focused()
     tab.keyboard.press("Enter")
     tab.wait_for_url(f"**/{STEMS[-1]}.html#*")
-    expect(tab.locator("h2:target")).to_contain_text("What is not accessible")
-    expect(tab.locator("h2:target")).to_be_in_viewport()
+    expect(tab.locator("h2:target", has_text="What is not accessible")).to_be_in_viewport()
     tab.locator("#find").click()
-    for words in ("dropout", "weight decay", "vanishing gradient", "Adam", "how to install", "CSV"):
-        tab.locator("#query").fill(words)
-        best = tab.locator("#found li").first
-        expect(best).to_contain_text(words.split()[-1], ignore_case=True)
+    for words, best in tomllib.loads((ROOT / "tests/search.toml").read_text("utf-8")).items():
+        for word in words.split(", "):
+            tab.locator("#query").fill(word)
+            expect(tab.locator("#found li").first).to_contain_text(best, ignore_case=True)
     tab.locator("#query").fill("xylophone")
     expect(tab.locator("#hits")).to_have_text("Nothing found")
     tab.keyboard.press("Escape")

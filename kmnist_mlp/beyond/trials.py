@@ -183,7 +183,7 @@ def draw_rows(numbers: pd.DataFrame, names: str, series: str, y: str, xlabel: st
         means = group[y].groupby(places).mean()
         axis.plot(means, means.index, marker="os"[number], ms=5, label=label, **look)
     for name, row in rows.items():
-        axis.text(0.02, row - 0.2, name, transform=axis.get_yaxis_transform(), fontsize=9)
+        axis.text(0.02, row - 0.2, name, transform=axis.get_yaxis_transform())
     axis.set(yticks=[], ylim=(len(rows) - 0.5, -0.7), xlabel=xlabel)
     style.legend_above(axis)
     return figure

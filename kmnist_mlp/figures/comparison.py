@@ -185,7 +185,7 @@ def draw_steps(
     colours : dict of str to str
         Of steps, if not blue.
     """
-    beside = {"transform": axis.get_yaxis_transform(), "va": "center", "fontsize": 8}
+    beside = {"transform": axis.get_yaxis_transform(), "va": "center"}
     for place, row in enumerate(steps.itertuples()):
         if np.isnan(row.start):
             colour, text = colours.get(row.step, BLUE), level(row.value)
@@ -198,10 +198,10 @@ def draw_steps(
         axis.hlines(place, *between, color="black", lw=1.2)
         axis.text(1.02, place, text, **beside)
     labels = [textwrap.fill(step, 24) for step in steps.step]
-    axis.set_yticks(range(len(labels)), labels, fontsize=8.5)
+    axis.set_yticks(range(len(labels)), labels)
     axis.set_ylim(len(labels) - 0.5, -0.5)
     axis.grid(visible=False)
-    axis.locator_params(axis="x", nbins=4)
+    axis.locator_params(axis="x", nbins=3)
 
 
 def scoreboard_figure(judged: pd.DataFrame) -> ReportFigure:

@@ -220,7 +220,7 @@ def playground_html(data: Dataset, images: int = IMAGES, test: int = TEST) -> st
     known = len(data.train_images[:images])
     labels = np.append(data.train_labels[:known], data.test_labels[:test])
     pixels = np.append(data.train_images[:known], data.test_images[:test])
-    more = {"pixels": deflated(pixels.tobytes()), "labels": labels, "rejected": REJECTED}
+    more = {"pixels": deflated(pixels.tobytes()), "labels": labels}
     more["parts"] = [known * 4 // 5, known]  # where those for validation and for test begin
     more["worker"] = source("network.js") + source("worker.js")
     return filled("playground_frame.html", pad_content(data) | more)

@@ -114,7 +114,7 @@ def draw_along(numbers: pd.DataFrame, stage: str, before: float, after: list[flo
         style = {"color": BLUE, "lw": 2, "zorder": 3} if name == stage else {"color": GREY, "lw": 1}
         style |= {"ls": dashes, "label": name}
         axis.plot(line.learning_rate, line.cross_entropy.clip(SMALLEST), **style)
-    figure.legend(loc="outside upper left", ncols=3, fontsize=8.5, columnspacing=1)
+    figure.legend(loc="outside upper left", ncols=3, columnspacing=1)
     axis.axhline(max(before, SMALLEST), color=GREY, ls=":", lw=1)
     for number, (rate, loss) in enumerate(zip(RATES, after, strict=True)):
         at = rate, max(loss, SMALLEST)

@@ -169,6 +169,7 @@ async function startPad(host, { markup, font, classes, about, warning, shape, ne
   $(".banner").hidden = !warning;
 
   let strokes = [];
+  let unread = ""; // why the last picture file is not shown
   let picture = null; // of a file, instead of strokes: its image, and its address to be shown
   const imageNow = () => picture?.image ?? imageOf(strokes, shape);
   let pen = null; // what holds the pen down: a pointer's number, "key", or nothing
@@ -239,8 +240,8 @@ async function startPad(host, { markup, font, classes, about, warning, shape, ne
       explain(image, first);
       answer = `${none ? "None of these. Closest" : "Best guess"}: ${name}, ${guess}`;
     } else {
-      $(".best").textContent = "Probability of each character";
-      answer = "The pad is empty";
+      $(".best").textContent = unread || "Probability of each character";
+      answer = unread || "The pad is empty";
     }
   }
 
@@ -375,6 +376,7 @@ async function startPad(host, { markup, font, classes, about, warning, shape, ne
     stopPlaying();
     pen = null;
     picture = null;
+    unread = "";
     strokes = [...lines];
     changed();
   }
@@ -383,9 +385,8 @@ async function startPad(host, { markup, font, classes, about, warning, shape, ne
   async function open(file) {
     const bitmap = await createImageBitmap(file).catch(() => null);
     const image = bitmap && scanned(bitmap, shape.side);
-    const unread = bitmap ? "Nothing to read: it is blank." : "This file is no picture.";
-    if (!image?.some((grey) => grey)) return void ($(".best").textContent = $("[role=status]").textContent = unread);
-    draw([]);
+    draw([]); // what was there before is another drawing
+    if (!image?.some((grey) => grey)) return void (unread = bitmap ? "Nothing to read: it is blank." : "This file is no picture.");
     const canvas = Object.assign(document.createElement("canvas"), { width: 200, height: 200 });
     const scale = 200 / Math.max(bitmap.width, bitmap.height);
     const [width, height] = [bitmap.width * scale, bitmap.height * scale];

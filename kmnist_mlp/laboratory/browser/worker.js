@@ -8,6 +8,7 @@ const history = [];
 function prepare(given) {
   const { mean, std } = given;
   data = given;
+  data.noise = standardised(data.noise, mean, std);
   for (const part of ['training', 'validation', 'test']) data[part].x = standardised(data[part].pixels, mean, std);
 }
 
@@ -62,11 +63,20 @@ function report(measured, point = measured) {
   postMessage(state);
 }
 
-/* Add to what the page is told: a network, the change of its first weights, what it says about images, and the largest
- * probability that all but a share of the validation images reach. */
-function show(state, { layers, activation, W, b }, { predicted, largest }, held) {
-  const least = held.largest.toSorted()[Math.floor(data.rejected * held.largest.length)];
-  Object.assign(state, { predicted, largest, least, layers, activation, W, b, weights: W[0].map((weight, i) => weight - initial[i]) });
+/* Return the largest probability at which the share of validation images below it and the share of scribbles that
+ * reach it have the least sum, and both. */
+function thresholdOf(network, held) {
+  const count = data.noise.length / data.inputs, noise = network.evaluate(data.noise, new Uint8Array(count)).largest;
+  const below = (values, least) => values.reduce((sum, p) => sum + (p < least), 0) / values.length;
+  const both = Array.from(held.toSorted(), (least) => ({ least, rejected: below(held, least), passing: 1 - below(noise, least) }));
+  return both.reduce((best, one) => (one.rejected + one.passing < best.rejected + best.passing ? one : best));
+}
+
+/* Add to what the page is told: a network, the change of its first weights, what it says about images, and when a
+ * drawing is none of the classes. */
+function show(state, network, { predicted, largest }, held) {
+  const { layers, activation, W, b } = network;
+  Object.assign(state, { predicted, largest, threshold: thresholdOf(network, held.largest), layers, activation, W, b, weights: W[0].map((weight, i) => weight - initial[i]) });
 }
 
 /* Measure the network of the best epoch on the test images. */

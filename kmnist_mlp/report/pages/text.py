@@ -107,15 +107,15 @@ def finish(page: BeautifulSoup, address: Callable, places: dict) -> list[dict]:
 
 
 def _sections(article: BeautifulSoup, stem: str, address: Callable) -> list[dict]:
-    found = []
-    current = {"text": ""}
+    found, current = [], {"text": ""}
     for node in article.descendants:
         inside = {name for tag in node.parents for name in (tag.name, *tag.get("class", ()))}
         if not NOT_SEARCHED & inside:
             between = BETWEEN.get(node.parent.name, "") if node.previous_sibling else ""
             current["text"] += node if type(node) is NavigableString else between
         if node.name in HEADINGS and node.get("id"):
-            current = {"id": node["id"], "title": node.get_text(), "text": ""}
+            words = node.get("data-also", "")
+            current = {"id": node["id"], "title": node.get_text(), "text": "", "words": words}
             found.append(current)
         elif node.name == "figure" and node.get("id") and node.figcaption:
             number, _, caption = node.figcaption.get_text().partition(". ")

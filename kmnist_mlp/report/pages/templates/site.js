@@ -39,11 +39,17 @@
   // ---- search ----
   const box = byId('search'), query = byId('query'), found = byId('found'), hits = byId('hits');
   let index = null, sections = [];
+  const COMMON = new Set('a an and are can do does for how i in is it my of on or the to was what with you your'.split(' '));
+  /* What is alike in "normalise", "normalizing" and "normalisation". */
+  const stem = (word) => word.toLowerCase().replace(/(?<=.{3})(?:i[sz](?:ations?|e[drs]?|ers|ing)|ings?|ies|e[ds]?|(?<![aisu])s|y)$/, '');
   async function makeIndex() {
     const bytes = Uint8Array.from(atob(byId('sections').textContent), (character) => character.charCodeAt(0));
     sections = await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate'))).json();
-    index = new MiniSearch({ fields: ['title', 'text', 'also'], storeFields: [], searchOptions: { boost: { title: 3, also: 0.4 }, prefix: true, fuzzy: (word) => word.length > 4 && 0.15, combineWith: 'AND' } });
-    index.addAll(sections.map((section, id) => ({ id, ...section })));
+    const processTerm = (word) => (COMMON.has(word.toLowerCase()) ? null : [word.toLowerCase(), stem(word)]);
+    const isList = ({ title }) => title === 'Contents', boostDocument = (id) => (isList(sections[id]) ? 0.1 : 1); // it names everything
+    const searchOptions = { boost: { title: 3, words: 2, also: 0.4 }, prefix: true, fuzzy: (word) => word.length > 4 && 0.15, combineWith: 'AND', boostDocument, processTerm: (word) => processTerm(word)?.[1] };
+    index = new MiniSearch({ fields: ['title', 'text', 'words', 'also'], storeFields: [], processTerm, searchOptions });
+    index.addAll(sections.map((section, id) => ({ id, ...section, also: isList(section) ? '' : section.also })));
   }
   function open() {
     box.showModal();
@@ -55,7 +61,7 @@
     return text.split(/([\u3040-\u30ff\u4e00-\u9fff]+)/).map((part, n) => (n % 2 ? Object.assign(document.createElement('span'), { lang: 'ja', textContent: part }) : part));
   }
   function snippet(text, terms) {
-    const words = new RegExp(`(${terms.map((t) => t.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|')})`, 'i');
+    const words = new RegExp(`((?<!\\w)(?:${terms.map((t) => t.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|')})\\w*)`, 'i');
     const at = Math.max(text.search(words), 0), start = at < 60 ? 0 : text.indexOf(' ', at - 60) + 1;
     const cut = (start ? '… ' : '') + text.slice(start, start + 170) + (text.length > start + 170 ? ' …' : '');
     const line = document.createElement('p');
