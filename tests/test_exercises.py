@@ -174,7 +174,7 @@ def test_every_number_of_notebook_0_is_the_modules(page):
 def test_notebook_0_notices_a_wrong_gradient_and_its_solution_is_right(page):
     solution = re.findall(r"`((\w+) = .*?)` in `", CELLS[PAGES[0][-2]["id"]])
     relu = [(rf"\b{name} = .*", line) for line, name in solution]
-    relu += [('"tanh"', '"ReLU"'), ("Config.e", 'Config(activation="ReLU", e')]
+    relu += [('"tanh"', '"ReLU"'), ("Config.l", 'Config(activation="ReLU", l')]
     wrong = run_page((r"a\.T @ delta2", "2 * a.T @ delta2"))
     for ran, agrees in ((page, "True"), (wrong, "False"), (run_page(*relu), "True")):
         assert [line.split()[-1] for line in ran.said[-2:]] == [agrees, agrees]

@@ -295,12 +295,11 @@ def run(
         raise ValueError("nothing to run: give at least one configuration and one seed")
     dtype = float_type(dtype)
     data = load_kmnist() if data is None else instance("data", data, Dataset)
-    inputs, outputs = data.train_images[0].size, len(data.class_names)
     for name, config in named.items():  # before the first of them trains for hours
         if config is EXPERIMENTS.get(name):  # as it is on images such as these
-            layers = (inputs, *config.layer_specs[1:-1], outputs)
+            layers = layers_on(data, *config.layer_specs[1:-1])
             named[name] = config = config.replace(layer_specs=layers)
-        layers_for(config.layer_specs, inputs, outputs)
+        layers_for(config.layer_specs, *layers_on(data))
         split_rows(len(data.train_images), config)
     wanted = {(name, n): config.replace(seed=n) for name, config in named.items() for n in seeds}
     store = ResultCache(data) if cache and dtype == np.float32 else None
@@ -323,6 +322,17 @@ def run(
         raise Interrupted(f"Interrupted: {done} are trained{' and kept' * bool(store)}.") from None
     rows = [_row(key, result, key not in missing) for key, result in known.items()]
     return Results(known, pd.DataFrame(rows), data.name)
+
+
+def layers_on(data: Dataset, *hidden: int) -> tuple[int, ...]:
+    """Return ``layer_specs`` of a network on some data: its pixels, hidden units, its classes.
+
+    Examples
+    --------
+    >>> layers_on(load_kmnist(), 64, 64)
+    (784, 64, 64, 10)
+    """
+    return data.train_images[0].size, *hidden, len(data.class_names)
 
 
 def named_configs(configs: Configs) -> dict[str, Config]:

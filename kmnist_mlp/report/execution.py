@@ -53,9 +53,6 @@ def executed(folder: Path, store: Path) -> dict[Path, NotebookNode]:
     if announcement:
         tell(announcement)
         tell("`make html` exports the committed notebooks, with results of KMNIST.")
-    has = data.train_images[0].size, len(data.class_names)
-    if has != EXPERIMENTS["baseline"].layer_specs[::2]:
-        raise ValueError(f"the notebooks need 784 pixels and 10 classes; `run` trains on {data!r}")
     keys = {path: outputs_key(notebook, data) for path, notebook in notebooks.items()}
     kept = {path: store / f"{path.stem}-{key}.ipynb" for path, key in keys.items()}
     stale = [path for path, file in kept.items() if not file.exists()]
