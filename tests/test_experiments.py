@@ -328,12 +328,14 @@ def test_only_rows_that_a_table_lacks_are_trained_and_each_is_added_at_once(tmp_
 
 def test_ctrl_c_ends_run_in_one_line_and_keeps_what_is_finished(tiny10, monkeypatch):
     def train_one(key, config, *others):
-        if key[1]:
+        if key[1]:  # of the second seed, or the data
             raise KeyboardInterrupt
         return train(config, tiny10)
 
     monkeypatch.setattr(runs, "train_one", lambda *given, dtype: train_one(*given))
-    with joblib.parallel_config("sequential"), pytest.raises(KeyboardInterrupt) as error:
-        run({"a": CONFIG}, [0, 1], data=tiny10)
-    assert error.value._render_traceback_() == [error.value.code] and "1 of 2" in error.value.code
+    monkeypatch.setattr(runs, "load_kmnist", lambda: train_one("data", None))
+    for data, done in ((tiny10, "1 of 2"), (None, "nothing")):
+        with joblib.parallel_config("sequential"), pytest.raises(KeyboardInterrupt) as error:
+            run({"a": CONFIG}, [0, 1], data=data)
+        assert error.value._render_traceback_() == [error.value.code] and done in error.value.code
     assert ResultCache(tiny10).get(CONFIG.replace(seed=0))

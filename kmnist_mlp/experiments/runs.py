@@ -294,32 +294,34 @@ def run(
     if not named or not seeds:
         raise ValueError("nothing to run: give at least one configuration and one seed")
     dtype = float_type(dtype)
-    data = load_kmnist() if data is None else instance("data", data, Dataset)
-    for name, config in named.items():  # before the first of them trains for hours
-        if config is EXPERIMENTS.get(name):  # as it is on images such as these
-            layers = layers_on(data, *config.layer_specs[1:-1])
-            named[name] = config = config.replace(layer_specs=layers)
-        layers_for(config.layer_specs, *layers_on(data))
-        split_rows(len(data.train_images), config)
-    wanted = {(name, n): config.replace(seed=n) for name, config in named.items() for n in seeds}
-    store = ResultCache(data) if cache and dtype == np.float32 else None
-    known = {key: store.get(config) if store else None for key, config in wanted.items()}
-    missing = {key: config for key, config in wanted.items() if known[key] is None}
-    if missing and someone_looks():
-        names = ", ".join(dict.fromkeys(name for name, _ in missing))
-        limit = clock(longest(missing.values(), data, n_jobs))
-        text = f"Training {len(missing)} networks, at most about {limit}: {names}"
-        tell(text, None if in_notebook() else sys.stderr)
-    trained = train_all(missing, data, n_jobs, partial(train_one, dtype=dtype))
+    missing, store = {}, None
     try:
-        with closing(trained):
+        data = load_kmnist() if data is None else instance("data", data, Dataset)
+        for name, config in named.items():  # before the first of them trains for hours
+            if config is EXPERIMENTS.get(name):  # as it is on images such as these
+                layers = layers_on(data, *config.layer_specs[1:-1])
+                named[name] = config = config.replace(layer_specs=layers)
+            layers_for(config.layer_specs, *layers_on(data))
+            split_rows(len(data.train_images), config)
+        wanted = {(name, n): each.replace(seed=n) for name, each in named.items() for n in seeds}
+        store = ResultCache(data) if cache and dtype == np.float32 else None
+        known = {key: store.get(config) if store else None for key, config in wanted.items()}
+        missing = {key: config for key, config in wanted.items() if known[key] is None}
+        if missing and someone_looks():
+            names = ", ".join(dict.fromkeys(name for name, _ in missing))
+            limit = clock(longest(missing.values(), data, n_jobs))
+            text = f"Training {len(missing)} networks, at most about {limit}: {names}"
+            tell(text, None if in_notebook() else sys.stderr)
+        job = partial(train_one, dtype=dtype)
+        with closing(train_all(missing, data, n_jobs, job)) as trained:
             for key, result, here in trained:
                 known[key] = result
                 if store and here:
                     store.put(result)
     except KeyboardInterrupt:
-        done = f"{sum(known[key] is not None for key in missing)} of {len(missing)} networks"
-        raise Interrupted(f"Interrupted: {done} are trained{' and kept' * bool(store)}.") from None
+        done = sum(known[key] is not None for key in missing)
+        kept = f"{done} of {len(missing)} networks are trained{' and kept' * bool(store)}"
+        raise Interrupted(f"Interrupted: {kept if missing else 'nothing was trained'}.") from None
     rows = [_row(key, result, key not in missing) for key, result in known.items()]
     return Results(known, pd.DataFrame(rows), data.name)
 
