@@ -56,7 +56,7 @@ def assert_complete_and_the_same(results, expected, folder):
     assert not results.frame.cached.any()
 
 
-def test_processes_that_share_a_cache_and_differ_in_threads_give_the_same_bits(
+def test_processes_that_share_a_cache_and_other_backends_give_the_same_bits(
     data, expected, monkeypatch
 ):
     jobs, spawn = [], multiprocessing.get_context("spawn")
@@ -66,7 +66,9 @@ def test_processes_that_share_a_cache_and_differ_in_threads_give_the_same_bits(
         pool = ProcessPoolExecutor(1, spawn)
         jobs.append(pool.submit(run, CONFIGS, SEEDS, 1, data, cache))
         pool.shutdown(wait=False)
-    for results in [job.result() for job in jobs] + [run(CONFIGS, SEEDS, 1, data)]:
+    with joblib.parallel_config(backend="multiprocessing"):  # gives all results together
+        together = run(CONFIGS, SEEDS, 2, data, False)
+    for results in (*(job.result() for job in jobs), together, run(CONFIGS, SEEDS, 1, data)):
         for key, result in expected.runs.items():
             assert np.array_equal(results.runs[key].model.parameters, result.model.parameters)
             assert results.runs[key].test_loss == result.test_loss
@@ -80,13 +82,6 @@ def test_calls_in_several_threads_wait_for_each_other(data, expected):
         for rate, job in zip(rates, jobs, strict=True):
             for one, other in zip(job.result(300).of(rate), expected.of(rate), strict=True):
                 assert np.array_equal(one.model.parameters, other.model.parameters)
-
-
-def test_a_backend_that_gives_all_results_together_is_used(data, expected):
-    with joblib.parallel_config(backend="multiprocessing"):
-        results = run(CONFIGS, SEEDS, 2, data, cache=False)
-    for key, result in expected.runs.items():
-        assert np.array_equal(results.runs[key].model.parameters, result.model.parameters)
 
 
 def test_a_killed_process_costs_no_result_and_is_reported(data, expected, results_folder):

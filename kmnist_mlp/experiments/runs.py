@@ -312,8 +312,7 @@ def run(
             limit = clock(longest(missing.values(), data, n_jobs))
             text = f"Training {len(missing)} networks, at most about {limit}: {names}"
             tell(text, None if in_notebook() else sys.stderr)
-        job = partial(train_one, dtype=dtype)
-        with closing(train_all(missing, data, n_jobs, job)) as trained:
+        with closing(train_all(missing, data, n_jobs, partial(train_one, dtype=dtype))) as trained:
             for key, result, here in trained:
                 known[key] = result
                 if store and here:
