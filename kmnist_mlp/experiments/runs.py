@@ -364,12 +364,9 @@ def named_configs(configs: Configs) -> dict[str, Config]:
         name = instance("the name of an experiment", given, str)
         found[name] = EXPERIMENTS.get(config, config) if isinstance(config, str) else config
         if not isinstance(found[name], Config):
-            shown, known = short(name), [*EXPERIMENTS]
-            raise ValueError(
-                f"{shown} must be one of the paper's experiments, {known}, "
-                f"or a Config, such as {{{shown}: Config(L2_penalty=0.1)}}; "
-                f"got {short(config)}"
-            )
+            known = f"one of the paper's experiments, {[*EXPERIMENTS]}, or a Config"
+            example = f"such as {{{short(name)}: Config(L2_penalty=0.1)}}"
+            raise ValueError(f"{short(name)} must be {known}, {example}; got {short(config)}")
     return found
 
 

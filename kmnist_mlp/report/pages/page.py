@@ -149,7 +149,8 @@ def index_content(pages: list[SimpleNamespace]) -> dict[str, Any]:
         table = pd.read_csv(io.StringIO(item.csv), dtype=dict.fromkeys(NAMES, str))
         kept[role] = table.fillna(NAMES)
     known = [page.facts for page in pages if "version" in page.facts]
-    facts = max(known, key=lambda facts: facts.get("seeds", "").count(","), default={})
+    seeds = [facts.get("seeds") for facts in known]
+    facts = max(known, key=lambda facts: seeds.count(facts.get("seeds")), default={})
     content = {
         "facts": facts,
         "found": found,
