@@ -7,10 +7,10 @@ import os
 import sys
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -32,8 +32,6 @@ FOLDER = Path(__file__).with_name("reference_results")
 NUMERICAL_SOURCES = ("training.py", "callbacks/checkpoint.py")
 # all else of a result is a plain value
 OTHERS = ("config", "model", "curves", "interrupted", "altered_by")
-# Python 3.11's ast.parse fails where two threads use it at once
-_reading = Lock()
 SCALARS = [field.name for field in fields(TrainingResult) if field.name not in OTHERS]
 
 
@@ -244,10 +242,9 @@ def environment() -> tuple[str, ...]:
     """Return what decides a result besides configuration and data: sources, NumPy, BLAS."""
     # The sources as they were loaded: as they are now only where a
     # notebook reloads a change.
-    with _reading:
-        if "IPython.extensions.autoreload" in sys.modules:
-            _environment.cache_clear()
-        return _environment()
+    if "IPython.extensions.autoreload" in sys.modules:
+        _environment.cache_clear()
+    return _environment()
 
 
 @lru_cache
@@ -271,7 +268,7 @@ def source_hash(package: Path = PACKAGE) -> str:
         name = path.relative_to(package).as_posix()
         if name in codes or not path.is_file():
             continue
-        tree = ast.parse(path.read_text("utf-8"))
+        tree = syntax_tree(path.read_text("utf-8"))
         for node in ast.walk(tree):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
                 if ast.get_docstring(node):
@@ -284,3 +281,10 @@ def source_hash(package: Path = PACKAGE) -> str:
                         waiting += [module.with_suffix(".py"), module / "__init__.py"]
         codes[name] = ast.dump(tree)
     return key_of(codes)
+
+
+def syntax_tree(source: str) -> ast.Module:
+    """Return a syntax tree; again if other threads disturb it (CPython's issue 106905)."""
+    while True:
+        with suppress(SystemError):
+            return ast.parse(source)

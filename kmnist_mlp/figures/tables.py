@@ -176,9 +176,8 @@ def changes(results: Results, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
             if part == "test":
                 tested.append((abs(mean), signed(mean, 2), difference, np.prod(between) > 0))
     clear = sum(excludes_zero for *_, excludes_zero in tested)
-    known = "intervals" if np.isfinite(between).all() else "one seed"
-    known = FINDINGS[known].format(clear, len(tested))
-    finding = FINDINGS["differences"].format(*max(tested)[1:3], known)
+    known = FINDINGS["intervals" if np.isfinite(between).all() else "one seed"]
+    finding = FINDINGS["differences"].format(*max(tested)[1:3], known.format(clear, len(tested)))
     shown = {"results": results, "names": names, "quantities": ["test_accuracy"]}
     return table_of(rows, "difference, points", finding=finding, **shown)
 
@@ -414,8 +413,6 @@ def scoreboard(judged: pd.DataFrame) -> pd.DataFrame:
             cells["cause or note"] = remark(row) or MISSING
     counts = [_reproduced(judged, column) for column in READINGS.values() if column in judged]
     finding = FINDINGS["both readings" if twice else "one reading"].format(*counts)
-    if not twice and len(judged) == 1:
-        finding = FINDINGS["one claim"].format(judged.verdict.item())
     return table_of(rows, "no.", data_name, judged, finding)
 
 

@@ -155,8 +155,7 @@ def choices() -> pd.DataFrame:
     """Return the choices of an experiment: in text and published code."""
     table = pd.read_csv(paper.PUBLISHED / "choices.csv", index_col=0)
     kept = pd.Series(DEVIATIONS, name="the published code")
-    table = table.fillna(kept.to_frame())
-    return table.rename_axis(index=None, columns="choice")
+    return table.fillna(kept.to_frame()).rename_axis(index=None, columns="choice")
 
 
 def results_by_input() -> tuple[Results, pd.DataFrame]:
