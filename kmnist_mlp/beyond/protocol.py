@@ -51,6 +51,7 @@ from kmnist_mlp.beyond.evaluation import CORRUPTIONS, average_over_shifts
 from kmnist_mlp.beyond.plan import FINAL
 from kmnist_mlp.config import Config, generator
 from kmnist_mlp.data import Dataset
+from kmnist_mlp.datasets.folder import mark_of
 from kmnist_mlp.experiments.paper import EXPERIMENTS
 from kmnist_mlp.experiments.store import key_of, write_kept
 from kmnist_mlp.network import MLP
@@ -237,8 +238,8 @@ def check(data: Dataset, folder: Path = FOLDER, ledger: Path = LEDGER) -> None:
     networks = load_ensemble(folder)
     lines = recorded(networks, load_ledger(ledger))
     print(f"weights of {len(networks)} x {networks[0]}: as recorded")
-    if data.name != "KMNIST":
-        return  # the accuracies are its
+    if mark_of(data.name):
+        return  # the accuracies are KMNIST's
     found = {}
     for network in networks:
         found[weights_digest([network])] = network.predict_proba(data.test_images)

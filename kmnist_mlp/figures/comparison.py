@@ -17,6 +17,7 @@ from kmnist_mlp.experiments.paper import PAPER
 from kmnist_mlp.experiments.runs import Results
 from kmnist_mlp.figures.report_figure import FINDINGS, ReportFigure, report_figure, title
 from kmnist_mlp.figures.style import draw_means, heat_map, legend_above, panel, panel_of_texts
+from kmnist_mlp.figures.tables import highest_and_lowest
 from kmnist_mlp.support.colours import BAND, BLUE, GREEN, GREY, ORANGE, RED, SKY
 from kmnist_mlp.support.statistics import interval, signed, typeset
 
@@ -63,8 +64,7 @@ def against_paper(results: Results, names: str | Iterable[str] | None = None) ->
     axis.margins(x=0.08)
     axis.set_xlabel("test accuracy, %")
     legend_above(axis)
-    best, worst = (title(names[place]) for place in (means.idxmax(), means.idxmin()))
-    finding = FINDINGS["accuracies"].format(best, means.max(), worst, means.min())
+    finding = highest_and_lowest(means.set_axis([*map(title, names)]))
     return report_figure([figure], numbers, finding, results, names, ["test_accuracy"])
 
 

@@ -62,7 +62,6 @@ def difference_by_epsilon(differences: pd.DataFrame, data_name: str) -> ReportFi
     rounding = 30 * np.finfo(float).eps / epsilon[-3:]
     truncation = 8 * most * (epsilon[:3] / epsilon[0]) ** 2
     low, high = values.min(axis=None) / 5, 20 * max(TOLERANCE, most)
-    grey = {"color": GREY}
     for kind in dict.fromkeys(values.columns.get_level_values("weight")):
         of_kind, (figure, axis) = values[kind], panel(3.6)
         axis.plot(epsilon, of_kind, color=BLUE, lw=0.7, alpha=0.5, label="one gradient")
@@ -73,10 +72,10 @@ def difference_by_epsilon(differences: pd.DataFrame, data_name: str) -> ReportFi
         axis.set(xscale="log", yscale="log", ylim=(low, high))
         axis.set(xlabel="step epsilon", ylabel="difference of the gradients")
         axis.set_title(f"{kind} ({of_kind.shape[1]})")
-        axis.text(epsilon[-2], 2 * rounding[1], " ∝ 1/ε", **grey)
-        axis.text(epsilon[1], 2 * truncation[1], "∝ ε² ", ha="right", **grey)
+        axis.text(epsilon[-2], 2 * rounding[1], " ∝ 1/ε", color=GREY)
+        axis.text(epsilon[1], 2 * truncation[1], "∝ ε² ", ha="right", color=GREY)
         axis.text(epsilon[-1], 1.6 * TOLERANCE, "paper's bound", color=ORANGE)
-        axis.text(1.2 * PAPER_EPSILON, 1.5 * low, "paper's step", rotation=90, **grey)
+        axis.text(1.2 * PAPER_EPSILON, 1.5 * low, "paper's step", rotation=90, color=GREY)
         legend_above(axis)
         panels.append(figure)
     finest = scientific(differences.max(axis=1).idxmin())

@@ -136,13 +136,12 @@ def heat_map(axis: Axes, cells: pd.DataFrame, missing: str = "", **style: Any) -
         As :meth:`~matplotlib.axes.Axes.pcolormesh` takes it.
     """
     mesh = axis.pcolormesh(cells, edgecolor="none", **style)
-    centred = {"ha": "center", "va": "center"}
     for (row, column), value in np.ndenumerate(cells.to_numpy()):
         text, colour = missing, ON_PALE
         if np.isfinite(value):
             pale = np.dot(mesh.to_rgba(value)[:3], (0.3, 0.6, 0.1)) > 0.5
             text, colour = f"{value:.1f}", ON_PALE if pale else ON_DARK
-        axis.text(column + 0.5, row + 0.5, text, color=colour, **centred)
+        axis.text(column + 0.5, row + 0.5, text, color=colour, ha="center", va="center")
     axis.set_xticks(np.arange(cells.shape[1]) + 0.5, cells.columns)
     axis.set(yticks=np.arange(len(cells)) + 0.5, yticklabels=cells.index, facecolor=ON_DARK)
     axis.invert_yaxis()

@@ -501,7 +501,7 @@ def verdicts_by_kind(judged: pd.DataFrame) -> pd.DataFrame:
         rows[f"{kind}, {reading}"] = {**counts, "claims": len(verdicts)}
     agree = judged.verdict == judged.verdict_code
     finding = FINDINGS["agreement"].format(agree.sum(), (judged.verdict_code != "").sum())
-    finding *= _reproduced(judged, "verdict") != WORDS["one_seed"]
+    finding *= _told(judged)
     data_name = judged.attrs.get("data_name", "")
     return table_of(rows, "kind of claim, reading", data_name, finding=finding).astype(str)
 
@@ -512,10 +512,15 @@ def highest_and_lowest(accuracies: pd.Series) -> str:
     return FINDINGS["accuracies"].format(*ends)
 
 
+def _told(judged: pd.DataFrame, column: str = "verdict") -> bool:
+    """Whether seeds suffice for verdicts: those on the code are kept, ours need several."""
+    return column != "verdict" or not np.isinf(judged.get("interval_low", 0)).any()
+
+
 def _reproduced(judged: pd.DataFrame, column: str) -> str:
-    verdicts = judged[column]
-    if column == "verdict" and np.isinf(judged.get("interval_low", 0)).any():
+    if not _told(judged, column):
         return WORDS["one_seed"]
+    verdicts = judged[column]
     return f"{(verdicts == 'reproduced').sum()} of {(verdicts != '').sum()}"
 
 
@@ -535,8 +540,8 @@ def reproduced_by_kind(judged: pd.DataFrame, column: str = "verdict") -> str:
     '1 of 2 comparisons'
     """
     judgeable = judged[judged[column] != ""]
-    if (whole := _reproduced(judgeable, column)) == WORDS["one_seed"]:
-        return whole
+    if not _told(judgeable, column):
+        return WORDS["one_seed"]
     return ", ".join(
         f"{_reproduced(claims, column)} {plural}"
         for kind, plural in WORDS["kinds"].items()
