@@ -167,7 +167,7 @@ def test_what_moved_is_named_be_it_a_number_a_sign_or_a_word(shown, monkeypatch,
     kept.assign(data="KMNIST", seeds=5, notebook=3).to_csv(tmp_path / "kept.csv", index=False)
     monkeypatch.setattr(statements, "KEPT", replace(statements.KEPT, path=tmp_path / "kept.csv"))
     for old, new, told in [
-        ("2.68", "2.91", "sentences and tables agree with the reference"),
+        ("2.68", "2.91", "every sentence and table agrees with the reference results"),
         ("2.68", "−2.68", ": -2.68, reference 2.68, tolerance 0.3"),
         ("undecided", "reproduced", "'relu −0.31 reproduced', reference 'relu −0.31 undecided'"),
         ("−0.31", "0.31", "'relu 0.31 undecided': 0.31, reference -0.31, tolerance 0.02"),

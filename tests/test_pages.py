@@ -39,7 +39,7 @@ from kmnist_mlp.report.pages.text import GLOSSARY, slug
 ARRAYS = [np.zeros(shape, np.uint8) for shape in ((20, 28, 28), 20, (10, 28, 28), 10)]
 IMAGES = Dataset(*ARRAYS, "KMNIST", CLASS_NAMES)
 FOREIGN = "<script>foreign()</script>"
-CHECKED = "a: agrees with the reference results\nb: MOVED by 3\nc: as recorded\n"
+CHECKED = "a: agrees with the reference results\nb: MOVED by 3\nMOVED: 2 to 3\nc: as recorded\n"
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +177,7 @@ def test_a_page_ends_with_what_it_was_made_with_and_the_comparisons_for_maintain
     assert [td.get_text() for td in row.find_all("td")] == ["baseline, early stopping", "0, 1"]
     (folded,) = one.select("details.check")
     assert not folded.has_attr("open") and "b: MOVED by 3" in folded.get_text()
-    summary = "2 comparisons agree with the reference results, 1 MOVED"
+    summary = "2 comparisons agree with the reference results, 2 MOVED"
     assert folded.summary.get_text() == summary
 
 

@@ -280,4 +280,4 @@ def numbers_agree(data: Dataset, number: int) -> None:
     found = ["MOVED: " + text for row in rows for text in statements.moved(*row)]
     if reference.empty:
         found = [f"NO REFERENCE for {seeds} seeds on {data.name}"]
-    print(*found or ["sentences and tables agree with the reference"], sep="\n")
+    print(*found or ["every sentence and table agrees with the reference results"], sep="\n")
