@@ -1,9 +1,8 @@
 """What each run of the plan gave, in ``results/``, and the command that makes all of it.
 
-``runs.csv`` has a row for each run, ``runs.npz`` which images of the
-held-out clusters it classifies correctly, ``timing.csv`` the time of an
-epoch. A final network's weights are in a file of its own, rounded to
-eight bits, and ``MODEL_CARD.md`` describes them.
+``runs.csv`` has a row for each run, ``timing.csv`` the time of an epoch.
+A final network's weights are in a file of its own, rounded to eight
+bits, and ``MODEL_CARD.md`` describes them.
 """
 
 import datetime
@@ -28,7 +27,7 @@ from kmnist_mlp.experiments import runs
 from kmnist_mlp.experiments.store import note_digest, source_hash, write_kept
 from kmnist_mlp.network import MLP
 from kmnist_mlp.results import Callback, TrainingResult
-from kmnist_mlp.support.files import load_arrays, save_arrays, whole_file
+from kmnist_mlp.support.files import save_arrays, whole_file
 from kmnist_mlp.support.statistics import in_percent, interval, wilson_interval
 from kmnist_mlp.training import Training, train
 
@@ -43,27 +42,22 @@ class Records:
     Parameters
     ----------
     folder : Path
-        With ``runs.csv`` and ``runs.npz``; without a record, they have a
-        heading and no array.
+        With ``runs.csv``; without a record, it has a heading.
 
     Attributes
     ----------
     table : DataFrame
         A row per run, its :attr:`~kmnist_mlp.beyond.plan.Run.identity`
         as index: group and title as planned, seed, data
-        (:attr:`~kmnist_mlp.beyond.plan.Run.data`), parameters, epochs,
-        diverged, seconds (beside other work, with pauses), losses and
-        accuracies (fractions) on training images (a tenth of them),
-        validation images and held-out clusters, date, code (hash of the
-        numerical sources) and configuration (JSON); of a final network
+        (:attr:`~kmnist_mlp.beyond.plan.Run.data`), images (fingerprint,
+        12 digits, of the data set that these are of), parameters,
+        epochs, diverged, seconds (beside other work, with pauses),
+        losses and accuracies
+        (fractions) on training images (a tenth of them), validation
+        images and held-out clusters, date, code (hash of the numerical
+        sources) and configuration (JSON); of a final network
         changed_by_rounding, the share of augmented training images that
         it classifies otherwise afterwards.
-    right : dict of str to ndarray
-        By identity, which images of the held-out clusters are classified
-        correctly: packed bits.
-    clusters : dict
-        "trials", the fingerprint of the trials' data, and
-        "held_out_images", their number in the held-out clusters.
     runs : DataFrame
         The rows of the table by group and title of the plan
         (a run may have several) and seed, the identity as column "run".
@@ -74,8 +68,8 @@ class Records:
 
     def __init__(self, folder: Path = FOLDER) -> None:
         self.folder = folder
-        self.clusters, self.right = load_arrays(folder / "runs.npz")
-        self.table = pd.read_csv(folder / "runs.csv", index_col="run")
+        texts = dict.fromkeys(["run", "images", "code"], str)  # also those of digits alone
+        self.table = pd.read_csv(folder / "runs.csv", index_col="run", dtype=texts)
         known = {}
         for place, (run, _) in plan().items():
             known |= {(*place, seed): run.with_seed(seed).identity for seed in SEEDS}
@@ -99,38 +93,27 @@ class Records:
         unchanged = self.accuracy.loc[base].loc["nothing"]
         return 100 * (changed - unchanged.reindex(changed.index, level="seed"))
 
-    def correct(self, run: str) -> np.ndarray:
-        """Return which images of the held-out clusters a run classifies correctly, (n,)."""
-        bits = np.unpackbits(self.right[run])
-        return bits[: self.clusters["held_out_images"]].astype(bool)
 
-
-def add(folder: Path, trials: Dataset, run: Run, result: TrainingResult) -> str:
+def add(folder: Path, images: Dataset, run: Run, result: TrainingResult) -> str:
     """Write the record of a run, and return a line about it for the console.
 
     Parameters
     ----------
     folder : Path
-    trials : Dataset
-        See :func:`~kmnist_mlp.beyond.protocol.held_out_clusters`.
+    images : Dataset
+        What it was trained on; the test images of a trial are held-out
+        clusters.
     run : Run
     result : TrainingResult
-
-    Raises
-    ------
-    ValueError
-        If the folder's records are of other held-out clusters.
     """
-    records, model = Records(folder), result.model
-    here = {"trials": trials.fingerprint, "held_out_images": len(trials.test_labels)}
-    if records.clusters not in ({}, here):
-        raise ValueError(f"{folder} holds records of {records.clusters}, not of {here}")
+    table, model, final = Records(folder).table, result.model, run.data == "all"
     row = {
         "run": run.identity,
         "group": run.group,
         "title": run.title,
         "seed": run.config.seed,
         "data": run.data,
+        "images": images.fingerprint[:12],
         "parameters": model.parameters.size,
         "epochs": result.stopped_epoch,
         "diverged": result.diverged,
@@ -140,22 +123,18 @@ def add(folder: Path, trials: Dataset, run: Run, result: TrainingResult) -> str:
         "code": source_hash()[:12],
         "configuration": json.dumps(run.config.to_dict(), sort_keys=True),
     }
-    # trained on the held-out clusters, too: they measure nothing
-    if run.data == "all":
-        row["changed_by_rounding"] = changed_by_rounding(model, trials)
+    # trained on all images: nothing held out measures it
+    if final:
+        row["changed_by_rounding"] = changed_by_rounding(model, images)
         path = folder / f"final_{run.config.seed}.npz"
         save_arrays(path, *rounded(model))
         note_digest(path)
     else:
         row["held_out_loss"] = result.test_loss
         row["held_out_accuracy"] = result.test_accuracy
-        right = model.predict(trials.test_images) == trials.test_labels
-        records.right[run.identity] = np.packbits(right)
-    save_arrays(folder / "runs.npz", here, records.right)
-    note_digest(folder / "runs.npz")
-    rows = [*records.table.reset_index().to_dict("records"), row]
+    rows = [*table.reset_index().to_dict("records"), row]
     # last: a row has what belongs to it, also after an interruption
-    table = pd.DataFrame(rows, columns=["run", *records.table])
+    table = pd.DataFrame(rows, columns=["run", *table])
     write_kept(table, folder / "runs.csv")
     return f"{run.group}, {run.title}, seed {run.config.seed}: {result}"
 
@@ -226,15 +205,22 @@ def train_records(wanted: list[Run], data: Dataset, folder: Path, n_jobs: int = 
         What trials and final networks are trained on, as
         :func:`~kmnist_mlp.beyond.protocol.held_out_clusters` and
         :func:`~kmnist_mlp.beyond.protocol.without_test_images` give it.
+
+    Raises
+    ------
+    ValueError
+        If the folder's records are of other images.
     """
     table = Records(folder).table
     missing = [run for run in wanted if run.identity not in table.index]
     trials = protocol.held_out_clusters(data)
     whole = protocol.without_test_images(data)
-    keep = partial(add, folder, trials)
     for final, images in ((True, whole), (False, trials)):
         todo = {run: run.config for run in missing if (run.data == "all") == final}
-        runs.train_missing(todo, keep, images, train_run, n_jobs)
+        known, here = table.images[(table.data == "all") == final], images.fingerprint[:12]
+        if todo and (others := {*known} - {here}):
+            raise ValueError(f"{folder} holds records of images {others}, not of {here}")
+        runs.train_missing(todo, partial(add, folder, images), images, train_run, n_jobs)
     return trials, whole
 
 
@@ -316,6 +302,7 @@ def model_card(folder: Path, ledger: pd.DataFrame, data: Dataset) -> str:
         minutes=FINAL.epochs * load_timing(folder)[protocol.NETWORK] / 60,
         spent=(seconds / 60).agg(["min", "max"]),
         config="\n".join(["Config(", *settings, ")"]).replace("'", '"'),
+        right=right.mean(),
         accuracy=100 * right.mean(),
         of_images=wilson_interval(int(right.sum()), len(right)),
         count=len(networks),

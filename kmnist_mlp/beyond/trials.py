@@ -35,8 +35,7 @@ def changes_table(records: Records, groups: list, corner: str, base: str = "tria
     """Return how much each change of a trial changes its accuracy.
 
     Per part of the images: the mean difference over seeds, seed by seed,
-    with its 95 % interval. Then the largest p-value of McNemar's test
-    among the seeds, on the images of the held-out clusters.
+    with its 95 % interval.
 
     Parameters
     ----------
@@ -51,7 +50,6 @@ def changes_table(records: Records, groups: list, corner: str, base: str = "tria
     # a run may belong to two groups, and its seed lack a run without a change
     points = records.changes(groups, base).dropna(how="all")
     points = points[~points.index.duplicated()].drop("nothing", level="title", errors="ignore")
-    unchanged = records.runs.loc[base].loc["nothing"].run
     rows = {"nothing": _accuracies(records.percent.loc[base].loc["nothing"])}
     changed = records.runs.run.loc[groups].drop_duplicates()
     changed = changed[changed.droplevel("group").index.isin(points.index)]
@@ -61,9 +59,6 @@ def changes_table(records: Records, groups: list, corner: str, base: str = "tria
             mean, *between = statistics.interval(change)
             row[f"change ({part})"] = signed(mean, 2)
             row[f"95 % interval ({part})"] = ends(*between, 2)
-        pairs = ((run, unchanged[seed]) for (*_, seed), run in runs.items())
-        p = max(statistics.mcnemar(*map(records.correct, pair))[2] for pair in pairs)
-        row["McNemar's p"] = statistics.p_text(p)
     means = points[HELD_OUT].groupby("title").mean()
     most = means.abs().idxmax()
     said = (means > 0).sum(), len(means), signed(means[most], 2), most
