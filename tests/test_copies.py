@@ -166,7 +166,7 @@ def test_a_notebook_of_the_class_runs_from_the_unpacked_folder_with_the_package_
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "agree with the reference" in done.stdout
+    assert "agrees with the reference" in done.stdout
     assert done.stdout.count("not answered yet") == 2
     assert str(here / "kmnist_mlp") in done.stdout
     assert set(here.rglob("*.*")) == before, "a run leaves nothing behind"
