@@ -52,12 +52,11 @@ class Records:
         (:attr:`~kmnist_mlp.beyond.plan.Run.data`), images (fingerprint,
         12 digits, of the data set that these are of), parameters,
         epochs, diverged, seconds (beside other work, with pauses),
-        losses and accuracies
-        (fractions) on training images (a tenth of them), validation
-        images and held-out clusters, date, code (hash of the numerical
-        sources) and configuration (JSON); of a final network
-        changed_by_rounding, the share of augmented training images that
-        it classifies otherwise afterwards.
+        losses and accuracies (fractions) on training images (a tenth of
+        them), validation images and held-out clusters, date, code (hash
+        of the numerical sources) and configuration (JSON); of a final
+        network changed_by_rounding, the share of augmented training
+        images that it classifies otherwise afterwards.
     runs : DataFrame
         The rows of the table by group and title of the plan
         (a run may have several) and seed, the identity as column "run".
@@ -106,7 +105,7 @@ def add(folder: Path, images: Dataset, run: Run, result: TrainingResult) -> str:
     run : Run
     result : TrainingResult
     """
-    table, model, final = Records(folder).table, result.model, run.data == "all"
+    table, model = Records(folder).table, result.model
     row = {
         "run": run.identity,
         "group": run.group,
@@ -124,7 +123,7 @@ def add(folder: Path, images: Dataset, run: Run, result: TrainingResult) -> str:
         "configuration": json.dumps(run.config.to_dict(), sort_keys=True),
     }
     # trained on all images: nothing held out measures it
-    if final:
+    if run.data == "all":
         row["changed_by_rounding"] = changed_by_rounding(model, images)
         path = folder / f"final_{run.config.seed}.npz"
         save_arrays(path, *rounded(model))
@@ -215,12 +214,15 @@ def train_records(wanted: list[Run], data: Dataset, folder: Path, n_jobs: int = 
     missing = [run for run in wanted if run.identity not in table.index]
     trials = protocol.held_out_clusters(data)
     whole = protocol.without_test_images(data)
+    jobs = []
     for final, images in ((True, whole), (False, trials)):
         todo = {run: run.config for run in missing if (run.data == "all") == final}
         known, here = table.images[(table.data == "all") == final], images.fingerprint[:12]
         if todo and (others := {*known} - {here}):
             raise ValueError(f"{folder} holds records of images {others}, not of {here}")
-        runs.train_missing(todo, partial(add, folder, images), images, train_run, n_jobs)
+        jobs.append((todo, partial(add, folder, images), images))
+    for job in jobs:
+        runs.train_missing(*job, train_run, n_jobs)
     return trials, whole
 
 
