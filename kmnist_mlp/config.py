@@ -21,6 +21,7 @@ YES_NO = partial(checks.boolean)
 COUNT = partial(checks.whole_number, at_least=1)
 POSITIVE = partial(checks.real_number, above=0)
 NOT_NEGATIVE = partial(checks.real_number, at_least=0)
+STRENGTHS = partial(checks.real_numbers, count=5, at_least=0)
 FRACTION = partial(checks.real_number, at_least=0, below=1)
 SEED = partial(checks.whole_number, at_least=0)
 ACTIVATION = partial(checks.one_of, allowed=ACTIVATIONS)
@@ -74,7 +75,9 @@ class Config:
     momentum: bool = option(True, YES_NO, "Follow a running mean of the gradients.")
     momentum_gamma: float = option(0.9, FRACTION, "Decay of that running mean.")
     seed: int = option(0, SEED, "Seed of the split, the weights and the mini-batches.")
-    distortion: float = option(0.0, NOT_NEGATIVE, "Strength of the distortion of training images.")
+    distortion: float | tuple[float, ...] = option(
+        0.0, STRENGTHS, "Strength of image distortions; or of rotation, stretch, shear, shift, bend."
+    )
     batch_normalisation: bool = option(False, YES_NO, "Normalise inputs of the hidden units.")
     dropout: float = option(0.0, FRACTION, "Probability that a hidden unit is left out.")
     label_smoothing: float = option(0.0, FRACTION, "Share of a label spread over all classes.")
@@ -101,8 +104,8 @@ class Config:
 
     def __repr__(self) -> str:
         """Read like the call that makes it; options beyond the paper only where they are used."""
-        values = {**self.to_dict(), "layer_specs": self.layer_specs}
-        return f"Config({', '.join(f'{name}={value!r}' for name, value in values.items())})"
+        values = (f"{name}={getattr(self, name)!r}" for name in self.to_dict())
+        return f"Config({', '.join(values)})"
 
     @classmethod
     def options(cls) -> list[dict[str, Any]]:
@@ -172,7 +175,7 @@ class Config:
         return self.from_dict({**asdict(self), **changes})
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the hyper-parameters as plain JSON values (``layer_specs`` as a list).
+        """Return the hyper-parameters as plain JSON values (lists for tuples).
 
         Of those that go beyond the paper, only what differs
         from its default.
@@ -187,9 +190,10 @@ class Config:
         >>> values["layer_specs"], Config.from_dict(values) == Config(layer_specs=(784, 10))
         ([784, 10], True)
         """
-        values = asdict(self) | {"layer_specs": list(self.layer_specs)}
+        values = asdict(self)
         unused = [f.name for f in fields(self)[PAPERS:] if values[f.name] == f.default]
-        return {name: value for name, value in values.items() if name not in unused}
+        used = {name: value for name, value in values.items() if name not in unused}
+        return {name: [*v] if isinstance(v, tuple) else v for name, v in used.items()}
 
 
 @wraps(Config.__init__)

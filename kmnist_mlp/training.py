@@ -168,7 +168,7 @@ class Training(Resumable):
         methods: list[Any] = [*self.methods, *callbacks]
         order = self.rng.permutation(len(self.split.train))
         for start, rows in zip(self.starts, np.split(order, self.starts[1:]), strict=True):
-            x, t, n = self.images(rows), self.targets[rows], len(rows)
+            x, t, n = self.images(rows, methods), self.targets[rows], len(rows)
             for change in hooks(methods, "mini_batch"):
                 change(x, t)
             buffers = self.buffers if n == len(self.buffers.ones) else Buffers(self.model, n)
@@ -179,13 +179,13 @@ class Training(Resumable):
                 return True
         return False
 
-    def images(self, rows: np.ndarray) -> np.ndarray:
+    def images(self, rows: np.ndarray, methods: Sequence[object]) -> np.ndarray:
         """Return images of the training split, distorted if asked for: standardised, (n, pixels).
 
         They are in the memory of :attr:`batch`.
         """
         split, x = self.split, self.batch[: len(rows)]
-        distort = hooks(self.methods, "pixels")
+        distort = hooks(methods, "pixels")
         if not distort:  # mode="clip" spares NumPy a copy; no row is ever out of range
             return split.train.take(rows, axis=0, out=x, mode="clip")
         x[...] = self.data.train_images[split.rows[rows]].reshape(x.shape)

@@ -69,8 +69,9 @@ class Checkpoint(Callback):
             "dtype": str(run.model.dtype),
             "altered_by": list(run.altered_by),
             **asdict(run.config),
-            "layer_specs": list(run.config.layer_specs),
         }
+        # as it is read from a file: lists for tuples
+        self.identity = json.loads(json.dumps(self.identity))
         if self.path.exists():
             self.take_up(*load_arrays(self.path))
         self.write()  # before the first epoch, as training would be lost if it could not be

@@ -19,8 +19,9 @@ from kmnist_mlp.support.memory import Array
 # logarithm of the stretch of height and of width, shear, vertical and
 # horizontal shift in pixels
 LARGEST = np.array([0.15, 0.15, 0.15, 0.15, 1.5, 1.5])[:, None]
+PARTS = [0, 1, 1, 2, 3, 3]  # which strength is that of each; the last one is of ELASTIC
 ELASTIC = 1.0  # pixels, root mean square at strength 1, normally distributed
-CELLS = 4  # of the spline's grid, along each side of the image
+CELLS = 4  # of the spline's grid
 CHUNK = 64  # images at once: their fields stay in the cache
 
 
@@ -31,10 +32,14 @@ class Distortion:
     ----------
     shape : tuple of int
         Height and width of the images.
-    strength : float
+    strength : float or tuple of float
         0 leaves every image as it is; 1 is that of the constants above.
+        Five are those of rotation, stretch, shear, shift and elastic
+        field.
     seed : int or numpy.random.Generator
         Decides all that is drawn.
+    cells : int
+        Of the elastic field's grid, along each side of the image.
 
     Attributes
     ----------
@@ -42,13 +47,15 @@ class Distortion:
     """
 
     def __init__(
-        self, shape: tuple[int, int], strength: float, seed: int | np.random.Generator
-    ) -> None:
+        self, shape: tuple[int, int], strength: float | tuple[float, ...],
+        seed: int | np.random.Generator, cells: int = CELLS,
+    ) -> None:  # fmt: skip
         self.shape = height, width = shape
-        self.strength, self.rng = strength, np.random.default_rng(seed)
+        self.strength, self.rng = np.broadcast_to(strength, 5), np.random.default_rng(seed)
         y, x = np.indices(shape, np.float32).reshape(2, -1)
         self.center = np.array([(height - 1) / 2, (width - 1) / 2], np.float32)
-        splines = np.einsum("ai,bj->abij", _splines(height), _splines(width)).reshape(-1, x.size)
+        along = _splines(height, cells), _splines(width, cells)
+        splines = np.einsum("ai,bj->abij", *along).reshape(-1, x.size)
         splines /= np.sqrt(np.square(splines).sum(axis=0).mean())  # so that ELASTIC is in pixels
         affine = [y - self.center[0], x - self.center[1], np.ones_like(x)]
         self.basis = np.concatenate([affine, splines]).astype(np.float32)
@@ -77,7 +84,7 @@ class Distortion:
         ``R(rotation) @ [[1, 0], [shear, 1]] @ diag(tall, wide)``, the
         third is the shift.
         """
-        drawn = self.rng.uniform(-LARGEST, LARGEST, (6, n)) * self.strength
+        drawn = self.rng.uniform(-LARGEST, LARGEST, (6, n)) * self.strength[PARTS, None]
         cos, sin, shear = np.cos(drawn[0]), np.sin(drawn[0]), drawn[3]
         tall, wide = np.exp(drawn[1:3])
         field = np.empty((2, n, len(self.basis)), np.float32)
@@ -85,7 +92,7 @@ class Distortion:
         field[1, :, 0], field[1, :, 1] = (cos * shear - sin) * tall, cos * wide
         field[:, :, 2] = drawn[4:] + self.center[:, None]
         elastic = self.rng.standard_normal((2, n, len(self.basis) - 3), np.float32)
-        field[:, :, 3:] = elastic * np.float32(ELASTIC * self.strength)
+        field[:, :, 3:] = elastic * np.float32(ELASTIC * self.strength[4])
         return field
 
     def sample(self, images: Array, field: Array, out: Array) -> None:
@@ -140,9 +147,9 @@ class Augmentation(Method):
         self.distort(x, x)
 
 
-def _splines(pixels: int) -> Array:
-    """Return the cubic B-splines of a grid of :data:`CELLS` cells, shape (CELLS + 3, pixels)."""
-    place = (np.arange(pixels) + 0.5) / pixels * CELLS
-    t = np.abs(place - np.arange(-1, CELLS + 2)[:, None])
+def _splines(pixels: int, cells: int) -> Array:
+    """Return the cubic B-splines of a grid of cells, shape (cells + 3, pixels)."""
+    place = (np.arange(pixels) + 0.5) / pixels * cells
+    t = np.abs(place - np.arange(-1, cells + 2)[:, None])
     near, far = (4 - 6 * t**2 + 3 * t**3) / 6, np.maximum(2 - t, 0) ** 3 / 6
     return np.where(t < 1, near, far)

@@ -35,8 +35,9 @@ def described(check: partial) -> str:
     "one of 'constant', 'cosine'"
     """
     limits = dict(check.keywords)
+    count = f" (one or {limits.pop('count')})" if "count" in limits else ""
     words = ", ".join(map(repr, limits.pop("allowed", ()))) or bounds(**limits)
-    return f"{check.func.__name__.replace('_', ' ')} {words}".strip()
+    return f"{check.func.__name__.replace('_', ' ')} {words}".strip() + count
 
 
 def bounds(**limits: float) -> str:
@@ -78,6 +79,19 @@ def real_number(name: str, value: Any, **limits: float) -> float:
     if isfinite(number) and all(SIGNS[name][1](number, limits[name]) for name in limits):
         return number
     raise ValueError(f"{name} must be a finite number {bounds(**limits)}; got {short(value)}")
+
+
+def real_numbers(name: str, values: Any, count: int, **limits: float) -> float | tuple:
+    """Return a number as float, or ``count`` of them as a tuple (float if all are equal).
+
+    ValueError as of :func:`real_number`, also for another count.
+    """
+    if not isinstance(values, (list, tuple, np.ndarray)):
+        return real_number(name, values, **limits)
+    if np.shape(values) != (count,):
+        raise ValueError(f"{name} must be a number, or {count} numbers; got {short(values)}")
+    each = tuple(real_number(f"each number in {name}", value, **limits) for value in values)
+    return each if len({*each}) > 1 else each[0]
 
 
 def boolean(name: str, value: Any) -> bool:
