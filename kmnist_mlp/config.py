@@ -21,7 +21,7 @@ YES_NO = partial(checks.boolean)
 COUNT = partial(checks.whole_number, at_least=1)
 POSITIVE = partial(checks.real_number, above=0)
 NOT_NEGATIVE = partial(checks.real_number, at_least=0)
-STRENGTHS = partial(checks.real_numbers, count=5, at_least=0)
+STRENGTHS = partial(checks.one_or_five_numbers, at_least=0)
 FRACTION = partial(checks.real_number, at_least=0, below=1)
 SEED = partial(checks.whole_number, at_least=0)
 ACTIVATION = partial(checks.one_of, allowed=ACTIVATIONS)
@@ -76,8 +76,11 @@ class Config:
     momentum_gamma: float = option(0.9, FRACTION, "Decay of that running mean.")
     seed: int = option(0, SEED, "Seed of the split, the weights and the mini-batches.")
     distortion: float | tuple[float, ...] = option(
-        0.0, STRENGTHS, "Strength of image distortions; or of rotation, stretch, shear, shift, bend."
+        0.0,
+        STRENGTHS,
+        "Strength of distortions; or those of rotation, stretch, shear, shift, bend.",
     )
+    elastic_cells: int = option(4, COUNT, "Cells of the elastic distortion along each side.")
     batch_normalisation: bool = option(False, YES_NO, "Normalise inputs of the hidden units.")
     dropout: float = option(0.0, FRACTION, "Probability that a hidden unit is left out.")
     label_smoothing: float = option(0.0, FRACTION, "Share of a label spread over all classes.")

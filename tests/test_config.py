@@ -1,5 +1,6 @@
 """Hyper-parameters have one canonical form, and cannot be changed behind a run's back."""
 
+import json
 import pydoc
 from dataclasses import fields
 
@@ -13,10 +14,12 @@ from kmnist_mlp.config import Stream, generator
 from kmnist_mlp.support.checks import described
 
 BEYOND_THE_PAPER = {
-    "distortion": 0.0, "batch_normalisation": False, "dropout": 0.0, "label_smoothing": 0.0,
-    "mixup": 0.0, "weight_averaging": 0.0, "schedule": "constant", "warm_up": 0.0,
-    "standardisation": "pixel", "initial_variance": 2.0, "validation_fraction": 0.2,
+    "distortion": 0.0, "elastic_cells": 4, "batch_normalisation": False, "dropout": 0.0,
+    "label_smoothing": 0.0, "mixup": 0.0, "weight_averaging": 0.0, "schedule": "constant",
+    "warm_up": 0.0, "standardisation": "pixel", "initial_variance": 2.0, "validation_fraction": 0.2,
 }  # fmt: skip
+
+FIVE = Config(distortion=(1, 0, 1, 1, 2.5))
 
 # ---- configurations that are right -----------------------------------
 
@@ -40,8 +43,10 @@ def test_what_goes_beyond_the_paper_is_told_only_where_it_is_used():
 
 
 def test_equal_configurations_are_one_cache_key():
-    one = Config([784, 10], activation="RELU", learning_rate=1, seed=np.int64(3))
+    one = Config([784, 10], activation="RELU", learning_rate=1, seed=np.int64(3), distortion=2)
     same = Config(np.array([784, 10]), "ReLU", np.float64(1), np.uint8(128), seed=3)
+    same = same.replace(distortion=[2, 2, 2, 2.0, 2])
+    assert Config.from_dict(json.loads(json.dumps(FIVE.to_dict()))) == FIVE == eval(repr(FIVE))
     same = same.replace(early_stop=np.True_)
     assert one == same and hash(one) == hash(same) and repr(one) == repr(same)
     assert one != same.replace(seed=4)
@@ -73,6 +78,9 @@ def test_the_bounds_of_an_option_hold_exactly_and_are_told(option):
     for word in bounds.get("allowed", ()):
         good += [word, word.lower(), word.upper()]
         bad += [word + "x", word[:-1], ""]
+    if option.name == "distortion":
+        good.append(FIVE.distortion)
+        bad += [(1, 2, 3, 4), (1, 2, 3, 4, -1)]
     for value in good:
         changes = {option.name: value, "early_stop": value is True}
         assert getattr(Config(**changes), option.name) in (value, *bounds.get("allowed", ()))

@@ -145,12 +145,15 @@ def test_dropout_draws_a_mask_for_each_image_and_layer_that_keeps_the_mean(dtype
 
 
 def test_training_distorts_its_mini_batches_and_not_what_it_measures(tiny):
-    config = Config((36, 3), batch_size=10**6, seed=4)
+    config = Config((36, 3), batch_size=10**6, seed=4, elastic_cells=3)
     plain, distorting = (Training(config.replace(distortion=d), tiny) for d in (0, 0.7))
     assert plain.methods == []
     order = generator(4, Stream.BATCHES).permutation(192)
     pixels = tiny.train_images.reshape(240, 36)[plain.split.rows[order]]
-    distort, seen = Distortion((6, 6), 0.7, np.random.default_rng([4, 5])), pixels / np.float32(1)
+    distort, seen = (
+        Distortion((6, 6), 0.7, np.random.default_rng([4, 5]), 3),
+        pixels / np.float32(1),
+    )
     for run in (plain, distorting):
         run.train_epoch()
         expected = (seen - run.split.mean) / run.split.std

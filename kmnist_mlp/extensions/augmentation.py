@@ -140,7 +140,8 @@ class Augmentation(Method):
 
     def __init__(self, run: Any) -> None:
         super().__init__(run)
-        self.distort = Distortion(run.data.train_images.shape[1:], self.value, self.rng)
+        shape, cells = run.data.train_images.shape[1:], run.config.elastic_cells
+        self.distort = Distortion(shape, self.value, self.rng, cells)
 
     def pixels(self, x: Array) -> None:
         """Distort images, (batch, pixels), in place."""

@@ -35,9 +35,8 @@ def described(check: partial) -> str:
     "one of 'constant', 'cosine'"
     """
     limits = dict(check.keywords)
-    count = f" (one or {limits.pop('count')})" if "count" in limits else ""
     words = ", ".join(map(repr, limits.pop("allowed", ()))) or bounds(**limits)
-    return f"{check.func.__name__.replace('_', ' ')} {words}".strip() + count
+    return f"{check.func.__name__.replace('_', ' ')} {words}".strip()
 
 
 def bounds(**limits: float) -> str:
@@ -81,17 +80,23 @@ def real_number(name: str, value: Any, **limits: float) -> float:
     raise ValueError(f"{name} must be a finite number {bounds(**limits)}; got {short(value)}")
 
 
-def real_numbers(name: str, values: Any, count: int, **limits: float) -> float | tuple:
-    """Return a number as float, or ``count`` of them as a tuple (float if all are equal).
+def one_or_five_numbers(name: str, values: Any, **limits: float) -> float | tuple[float, ...]:
+    """Return a finite number as float, or five as a tuple (if all are equal, one), or ValueError.
 
-    ValueError as of :func:`real_number`, also for another count.
+    Examples
+    --------
+    >>> one_or_five_numbers("distortion", [1, 2, 1, 1, 0]), one_or_five_numbers("distortion", 1)
+    ((1.0, 2.0, 1.0, 1.0, 0.0), 1.0)
     """
-    if not isinstance(values, (list, tuple, np.ndarray)):
-        return real_number(name, values, **limits)
-    if np.shape(values) != (count,):
-        raise ValueError(f"{name} must be a number, or {count} numbers; got {short(values)}")
-    each = tuple(real_number(f"each number in {name}", value, **limits) for value in values)
-    return each if len({*each}) > 1 else each[0]
+    several = isinstance(values, (list, tuple, np.ndarray)) and np.shape(values) == (5,)
+    try:
+        numbers = [
+            real_number(name, value, **limits) for value in (values if several else [values])
+        ]
+    except ValueError:
+        allowed = f"{name} must be one or five numbers {bounds(**limits)}, all finite"
+        raise ValueError(f"{allowed}; got {short(values)}") from None
+    return tuple(numbers) if len({*numbers}) > 1 else numbers[0]
 
 
 def boolean(name: str, value: Any) -> bool:
