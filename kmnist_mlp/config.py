@@ -78,9 +78,9 @@ class Config:
     distortion: float | tuple[float, ...] = option(
         0.0,
         STRENGTHS,
-        "Strength of distortions; or those of rotation, stretch, shear, shift, bend.",
+        "Strength of distortions, or of rotation, stretch, shear, shift, elastic field.",
     )
-    elastic_cells: int = option(4, COUNT, "Cells of the elastic distortion along each side.")
+    elastic_cells: int = option(4, COUNT, "Cells of the elastic field along each side.")
     batch_normalisation: bool = option(False, YES_NO, "Normalise inputs of the hidden units.")
     dropout: float = option(0.0, FRACTION, "Probability that a hidden unit is left out.")
     label_smoothing: float = option(0.0, FRACTION, "Share of a label spread over all classes.")

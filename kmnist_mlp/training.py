@@ -180,7 +180,7 @@ class Training(Resumable):
         return False
 
     def images(self, rows: np.ndarray, methods: Sequence[object]) -> np.ndarray:
-        """Return images of the training split, distorted if asked for: standardised, (n, pixels).
+        """Return images of the training split, changed by hooks and standardised, (n, pixels).
 
         They are in the memory of :attr:`batch`.
         """

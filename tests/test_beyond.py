@@ -1,6 +1,7 @@
 """Beyond the paper: nothing that is chosen sees a test image, and what ships is as recorded."""
 
 import dataclasses
+import itertools
 import json
 import re
 import subprocess
@@ -16,24 +17,24 @@ from small_runs import assert_digests
 
 from kmnist_mlp import MLP, Config, Dataset, train
 from kmnist_mlp.beyond import FOLDER, load_best, load_ensemble, plan, protocol, records
-from kmnist_mlp.beyond.evaluation import rotate
-from kmnist_mlp.beyond.plan import FINAL, TRIAL, Run, planned
+from kmnist_mlp.beyond.evaluation import COPIES, mean_probabilities, rotate
+from kmnist_mlp.beyond.plan import BASES, DRAWS, FINAL, Run, planned
 from kmnist_mlp.beyond.protocol import CLUSTERS, ENSEMBLE, NETWORK, accuracies, recorded
-from kmnist_mlp.beyond.records import Records, Teachers, add, train_records
+from kmnist_mlp.beyond.records import HELD_OUT, PARTS, Records, add, changes, chosen, train_records
+from kmnist_mlp.beyond.tried import Tried
 from kmnist_mlp.experiments import EXPERIMENTS, ResultCache
-from kmnist_mlp.results import Callback
 from kmnist_mlp.support.files import write_csv
 from kmnist_mlp.support.statistics import wilson_interval
 
 TINY = Config((36, 8, 10), learning_rate=0.01, batch_size=32, epochs=3, early_stop=False)
+MEMBERS = {"pixel": TINY, "global": TINY.replace(standardisation="global")}
 ON_ALL, ON_FEW = TINY.replace(validation_fraction=0.0), TINY.replace(epochs=2)
-STUDENT = TINY.replace(batch_normalisation=True)
 RUNS = [
     Run("final", "final network", ON_ALL),
     Run("final", "final network", ON_ALL.replace(seed=1)),
     Run("trial", "nothing", TINY),
-    Run("size", "100 images", ON_FEW, first=100),
-    Run("distilled", "of two", STUDENT, teachers=(TINY, TINY.replace(seed=1))),
+    Run("trial", "nothing", TINY.replace(seed=4)),  # of another draw
+    Run("kinds", "erasing", ON_FEW, tried=(("erasing", 0.5),)),
 ]
 
 # ---- held-out clusters -----------------------------------------------
@@ -52,6 +53,7 @@ def test_whole_styles_of_each_class_are_held_out_and_no_test_image_is_seen():
     images = np.clip(patterns[labels, style] + noise, 0, 255).astype(np.uint8)
     data = Dataset(images, labels, 255 - images, labels, "styles", "ab")
     trials, everything = protocol.held_out_clusters(data), protocol.without_test_images(data)
+    assert protocol.held_out_clusters(data, 1).fingerprint != trials.fingerprint
     held_out = pairs(trials.test_images, trials.test_labels)
     out = np.array([image in dict(held_out) for image in map(bytes, images)])
     shares = pd.Series(out).groupby([labels, style]).mean().unstack()
@@ -73,21 +75,23 @@ def differences(one, other):
     return {option: value for option, value in one.items() if value != other[option]}
 
 
-def test_each_step_changes_one_thing_and_the_last_is_the_final_network_but_for_length_and_images():
+def test_each_run_changes_one_thing_and_the_steps_lead_to_the_base_of_the_trials():
     runs = {name: run for name, (run, _) in plan.plan().items()}
     steps = [run.config for (group, _), run in runs.items() if group == "step"]
-    assert steps[0] == EXPERIMENTS["baseline"] and steps[-2] == TRIAL
-    together = [{"epochs", "early_stop"}, {"schedule", "warm_up"}]
+    assert steps[0] == EXPERIMENTS["baseline"] and steps[-3] == BASES["trial"]
+    together = [{"epochs", "early_stop"}, {"schedule", "warm_up"}, {"epochs", "distortion"}]
     for before, after in zip(steps, steps[1:], strict=False):
         changed = set(differences(after, before))
         assert len(changed) == 1 or changed in together
-    assert differences(FINAL, steps[-1]) == {"epochs": 200, "validation_fraction": 0.0}
-    for (group, _), run in runs.items():
-        if group in ("left out", "added", "distilled"):
-            assert len(differences(run.config, TRIAL)) == 1
-    (distilled,) = [run for run in runs.values() if run.teachers]
-    assert distilled.config.label_smoothing == 0  # its targets are not smoothed
-    assert distilled.teachers == tuple(TRIAL.replace(seed=seed) for seed in range(3))
+    parts = ["rotation", "stretch", "shear", "shift", "elastic field"]
+    for (group, title), run in runs.items():
+        changed = differences(run.config, BASES["trial"])
+        part = title.removeprefix("no ").removesuffix(" x 1.7")
+        if group in ("settings", "members"):
+            assert len(changed) == (title != "nothing") and not run.tried
+        elif group == "kinds" and part in parts:
+            strength = 0.0 if title.startswith("no ") else 1.7
+            assert changed == {"distortion": tuple(strength if p == part else 1.0 for p in parts)}
 
 
 # ---- records ---------------------------------------------------------
@@ -109,31 +113,16 @@ def made(make_dataset, tmp_path_factory):
         yield folder, data, protocol.held_out_clusters(data)
 
 
-def test_a_record_is_what_training_gave_with_its_images_and_teachers(made):
-    folder, _, trials = made
-    kept = Records(folder)
-    images, labels = trials.train_images[:100], trials.train_labels[:100]
-    few = dataclasses.replace(trials, train_images=images, train_labels=labels)
-    one, other = (train(TINY.replace(seed=seed), trials).model for seed in (0, 1))
-    both = Callback()
-    both.mini_batch = lambda x, t: np.copyto(t, (one.predict_proba(x) + other.predict_proba(x)) / 2)
-    taught = train(STUDENT, trials, callbacks=[both])
-    results = train(TINY, trials), train(ON_FEW, few), taught
-    for run, result in zip(RUNS[2:], results, strict=True):
+def test_a_record_is_what_training_gave_with_the_images_of_its_draw(made):
+    folder, data, trials = made
+    kept, other = Records(folder), protocol.held_out_clusters(data, 1)
+    results = [train(TINY, trials), train(RUNS[3].config, other)]
+    results.append(train(ON_FEW, trials, callbacks=[Tried({"erasing": 0.5})]))
+    for run, result, images in zip(RUNS[2:], results, (trials, other, trials), strict=True):
         row = kept.table.loc[run.identity]
         assert row.held_out_accuracy == pytest.approx(result.test_accuracy)
         assert row.validation_loss == pytest.approx(result.returned["validation_loss"], rel=1e-5)
-        assert row.images == trials.fingerprint[:12]
-
-
-def test_teachers_must_be_there_decide_alone_and_are_told_apart(tiny10):
-    with pytest.raises(ValueError, match="^models"):
-        Teachers([])
-    with pytest.raises(ValueError, match=r"^label_smoothing .*0\.1"):
-        train(TINY.replace(label_smoothing=0.1), tiny10, callbacks=[Teachers([MLP((4, 10))])])
-    by = [Teachers([MLP(TINY.layer_specs, seed=seed)]) for seed in (0, 1)]
-    (one,), (other,) = (train(ON_FEW, tiny10, callbacks=[each]).altered_by for each in by)
-    assert one != other
+        assert (row.draw, row.images) == (run.draw, images.fingerprint[:12])
 
 
 def test_nothing_that_trains_is_given_test_images(made):
@@ -179,10 +168,13 @@ def test_no_row_is_incomplete_or_of_other_images(made, tmp_path, monkeypatch):
             patched.setattr(records, stage, Mock(side_effect=OSError("the disk is full")))
             add(folder, trials, run, result)
         assert Records(folder).table.title.tolist() == ["nothing"]
-    other = dataclasses.replace(data, train_images=255 - data.train_images)
-    with pytest.raises(ValueError, match=protocol.held_out_clusters(other).fingerprint[:12]):
-        train_records(RUNS, other, folder)
-    assert [*Records(folder).table.title] == ["nothing"], "no final network is trained before"
+    whole = protocol.without_test_images(data)
+    add(folder, whole, RUNS[0], train(ON_ALL, whole))
+    other = dataclasses.replace(data, train_images=data.train_images[::-1])
+    other = dataclasses.replace(other, train_labels=data.train_labels[::-1])
+    with pytest.raises(ValueError, match=protocol.without_test_images(other).fingerprint[:12]):
+        train_records(RUNS[3:] + RUNS[:1] + [RUNS[1]], other, folder)
+    assert len(Records(folder).table) == 2, "no trial is trained before"
 
 
 # ---- measured on test images -----------------------------------------
@@ -230,13 +222,14 @@ def measured(made, kana):
     baseline = MLP((36, 10), seed=9)
     baseline.standardisation = np.zeros(36, np.float32), np.full(36, 99, np.float32)
     result = SimpleNamespace(of=lambda name: [SimpleNamespace(model=baseline)])
-    runs = {("step", "3 epochs"): (Run("step", "3 epochs", ON_ALL), 1)}
+    alike = {("members", name): (Run("members", name, c), 6) for name, c in MEMBERS.items()}
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(protocol, "FINAL", ON_ALL)
         patched.setattr(records, "FINAL", ON_ALL)
         patched.setattr(records, "planned", lambda: RUNS)
         patched.setattr(records.runs, "run", lambda *names, data: result)
-        patched.setattr(records, "plan", lambda: runs)
+        patched.setattr(records, "plan", lambda: alike)
+        patched.setenv("KMNIST_MLP_RESULTS", str(folder.parent / "results"))
         records.measure(kana, folder, ledger)
         lines = protocol.load_ledger(ledger)
         records.measure(kana, folder, ledger)  # adds nothing
@@ -283,6 +276,46 @@ def test_robustness_is_measured_on_all_test_images_and_through_the_ledger(measur
     assert row.accuracy.tolist() == pytest.approx([right])
 
 
+def test_averages_are_over_networks_of_one_draw_and_copies_of_images_they_have_not_seen(
+    measured, kana
+):
+    table = records.load_averages(measured[0]).set_index(["draw", "networks", "copies"])
+    assert len(table) == DRAWS * 3 * len(COPIES) and table.index.is_unique
+    images = protocol.held_out_clusters(kana, 2)
+    of = {
+        (name, s): train(c.replace(seed=s), images) for name, c in MEMBERS.items() for s in (2, 5)
+    }
+    one = of["pixel", 2]
+    members = {"one network": [one], "two alike": [one, of["pixel", 5]]}
+    members["two unlike"] = [one, of["global", 5]]
+    for (networks, results), copies in itertools.product(members.items(), COPIES):
+        p = mean_probabilities([result.model for result in results], images.test_images, copies)
+        row = table.loc[2, networks, copies]
+        right = p.argmax(axis=1) == images.test_labels
+        assert row.held_out_accuracy == pytest.approx(right.mean(), abs=1e-6)
+        assert np.isnan(row.validation_accuracy) == (networks != "one network")
+    found = table.validation_accuracy[2, "one network", "one copy"]
+    assert found == pytest.approx(one.returned["validation_accuracy"], abs=1e-6)
+
+
+def test_a_change_is_better_if_both_parts_say_so_by_their_standard_errors():
+    by_title = {
+        "nothing": [(0.5, 0.6, 0.4), (0.9, 0.9, 0.9)],
+        "better": [(0.52, 0.63, 0.42), (0.9, 0.894, 0.903)],  # validation: -0.4 errors
+        "best": [(0.55, 0.66, 0.44), (0.9, 0.9, 0.9)],
+        "by chance": [(0.59, 0.6, 0.38), (0.9, 0.9, 0.9)],
+        "validation falls": [(0.6, 0.71, 0.5), (0.9, 0.894, 0.899)],  # by 1.2 errors
+    }
+    rows = {
+        (title, draw): {HELD_OUT: held_out[draw], "validation": validation[draw]}
+        for title, (held_out, validation) in by_title.items()
+        for draw in range(DRAWS)
+    }
+    points = changes(pd.DataFrame.from_dict(rows, orient="index"))
+    np.testing.assert_allclose(points.loc["by chance", HELD_OUT], [9, 0, -2])
+    assert chosen(points) == ["best", "better"]
+
+
 def python_in(card):
     """Return the two blocks of code in a model card: how to use it, and the configuration."""
     return re.findall(r"```python\n(.*?)```", card, re.DOTALL)
@@ -302,8 +335,6 @@ def test_the_model_card_has_the_accuracies_of_the_stored_weights(measured, kana)
     networks = ledger[ledger.kind == NETWORK].accuracy
     assert f"over 2 seeds is {100 * networks.mean():.2f}" in " ".join(card.split())
     assert eval(python_in(card)[1], {"Config": Config}) == ON_ALL
-    timing = records.load_timing(folder)
-    assert timing.index.tolist() == ["3 epochs", NETWORK] and (timing > 0).all()
 
 
 # ---- shipped files ---------------------------------------------------
@@ -320,16 +351,24 @@ def test_load_best_needs_numpy_alone():
 
 def test_the_shipped_records_are_those_of_the_plan_and_of_its_images(kmnist):
     kept, runs = Records(), {run.identity: run for run in planned()}
-    assert {*kept.table.index} == {*runs} and len(kept.table) == len(runs) == 126
+    assert {*kept.table.index} == {*runs} and len(kept.table) == len(runs) == 134
     for name, row in kept.table.iterrows():
         run = runs[name]
-        assert (run.group, run.title, run.data) == (row.group, row.title, row.data)
-        assert run.config == Config.from_dict(json.loads(row.configuration))
-        assert (run.config.validation_fraction == 0) == (run.data == "all")
+        assert (run.group, run.title) == (row.group, row.title)
+        given = run.config.to_dict() | dict(run.tried)
+        assert json.loads(row.configuration) == given
+        assert (run.config.validation_fraction == 0) == pd.isna(row.draw)
+    images = kept.table.groupby("draw", dropna=False).images
+    assert (images.nunique() == 1).all() and len(images) == DRAWS + 1
     if not kmnist.is_stand_in:  # the same clusters on every machine
-        for images in (protocol.held_out_clusters(kmnist), protocol.without_test_images(kmnist)):
-            assert images.fingerprint[:12] in {*kept.table.images}
-        assert kept.table.images.nunique() == 2
+        for draw, known in images:
+            seen = records.images_of(None if pd.isna(draw) else draw, kmnist)
+            assert {*known} == {seen.fingerprint[:12]}
+    averages = records.load_averages().set_index(["networks", "copies", "draw"])
+    members = kept.runs.loc["members", "nothing"].loc[range(DRAWS)]
+    alone = averages.loc["one network", "one copy"][[*PARTS]]
+    np.testing.assert_allclose(alone, members[[*PARTS]], atol=protocol.TOLERANCE)
+    assert len(averages) == DRAWS * 3 * len(COPIES)
 
 
 def test_each_final_network_ships_is_small_and_is_in_the_ledger_as_planned():

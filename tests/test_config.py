@@ -80,7 +80,7 @@ def test_the_bounds_of_an_option_hold_exactly_and_are_told(option):
         bad += [word + "x", word[:-1], ""]
     if option.name == "distortion":
         good.append(FIVE.distortion)
-        bad += [(1, 2, 3, 4), (1, 2, 3, 4, -1)]
+        bad += [(1, 2, 3, 4), (1, 2, 3, 4, -1), (1, [2], 3, 4, 5), np.zeros(4)]
     for value in good:
         changes = {option.name: value, "early_stop": value is True}
         assert getattr(Config(**changes), option.name) in (value, *bounds.get("allowed", ()))

@@ -32,16 +32,6 @@ def test_errors_are_compared_as_means_over_seeds_and_a_quotient_ends_at_10():
     assert summaries.lowest(SimpleNamespace(of={"a": runs}.get), "a") == 1
 
 
-def test_an_ensemble_is_compared_with_each_network_on_a_sample_of_images():
-    ensemble, *networks = np.arange(8) < 7, np.arange(8) < 1, np.arange(8) > 1
-    found = summaries.against_ensemble(np.array(networks), ensemble)
-    assert found.T.to_dict("list") == {0: [6, 0, 0.0625], 1: [2, 1, 1]}  # 2 / 2 ** 6, and Holm's 2
-    assert summaries.against_ensemble(ensemble[None], ensemble).values.tolist() == [[0, 0, 1]]
-    share = np.array([50, 0, *[50] * 6])
-    expected = 1.96 * share.std(ddof=1) / 8**0.5
-    assert summaries.sampling_error(np.array(networks)) == pytest.approx(expected)
-
-
 def test_what_the_paper_prints_is_compared_with_means_and_chance():
     table, limit, low, high = summaries.single_runs()
     assert low < limit < high

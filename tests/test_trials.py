@@ -1,119 +1,81 @@
 """Beyond the paper: measures are as defined; tables and figures show records and ledger."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
-import scipy.stats
 
 from kmnist_mlp.beyond import FOLDER, evaluation, trials
-from kmnist_mlp.beyond.plan import GROUPS, SEEDS, plan
+from kmnist_mlp.beyond.plan import GROUPS, plan, planned
 from kmnist_mlp.beyond.protocol import ENSEMBLE, NETWORK
-from kmnist_mlp.beyond.records import Records, load_timing
+from kmnist_mlp.beyond.records import Records, changes, chosen
 from kmnist_mlp.experiments.sweep import QUOTED
 from kmnist_mlp.figures.style import use_style
-from kmnist_mlp.support import statistics
-from kmnist_mlp.support.statistics import interval, signed, wilson_interval
+from kmnist_mlp.support.statistics import signed, wilson_interval
 
 CHANGE = "change of accuracy, points"
 PARTS = {"held_out": "held-out clusters", "validation": "validation"}
-LEFT_OUT, STEPS = ([*GROUPS[group]["runs"]] for group in ("left out", "step"))
+SETTINGS, STEPS = ([*GROUPS[group]["runs"]] for group in ("settings", "step"))
 
 
 @pytest.fixture
 def records(tmp_path):
     """Records of each run of the plan, whose numbers are made up: no two are alike."""
     use_style()
-    rng = np.random.default_rng(0)
-    for name in ("timing", "runs"):
-        table = pd.read_csv(FOLDER / f"{name}.csv")
-        for column in table.filter(regex="accuracy|epoch|parameters"):
-            numbers = rng.permutation(range(5000, 9999))[: len(table)]
-            table[column] = numbers / 1e4 if column.endswith("accuracy") else numbers
-        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    rng, runs = np.random.default_rng(6), planned()
+    table = pd.DataFrame(index=range(len(runs)), columns=pd.read_csv(FOLDER / "runs.csv").columns)
+    table["run"] = [run.identity for run in runs]
+    for column in table.filter(regex="accuracy"):
+        table[column] = rng.permutation(range(5000, 9999))[: len(table)] / 1e4
+    table.to_csv(tmp_path / "runs.csv", index=False)
     return Records(tmp_path)
-
-
-def rows_of(records, title, group):
-    """Return the rows of a run of the plan, by seed."""
-    run, _ = plan()[group, title]
-    rows = records.table[records.table.index.isin([run.with_seed(n).identity for n in SEEDS])]
-    return rows.reset_index().set_index("seed")
 
 
 def accuracy(records, title, part="held_out", group="step"):
     """Return per cent by seed."""
-    return 100 * rows_of(records, title, group)[f"{part}_accuracy"]
+    run, seeds = plan()[group, title]
+    names = [run.with_seed(seed).identity for seed in range(seeds)]
+    return 100 * records.table[f"{part}_accuracy"].loc[names].reset_index(drop=True)
 
 
-def change(records, title, part="held_out", group="left out"):
-    unchanged = accuracy(records, "nothing", part, "trial")
-    return accuracy(records, title, part, group) - unchanged
+def change(records, title, part="held_out", group="settings"):
+    first = accuracy(records, "nothing", part, group)
+    return accuracy(records, title, part, group) - first
 
 
 # ---- tables ----------------------------------------------------------
 
 
-def test_changes_are_differences_of_the_same_seed_with_their_interval(records):
-    table = trials.changes_table(records, ["left out"], "left out")
-    assert table.index.tolist() == ["nothing", *LEFT_OUT]
+def test_changes_are_differences_of_the_same_draw_with_their_standard_error(records):
+    table = trials.changes_table(records.accuracy.loc["settings"], "changed")
+    assert table.index.tolist() == SETTINGS
+    taken = chosen(changes(records.accuracy.loc["settings"]))
     for title, row in table.iterrows():
-        group = "left out" if title in LEFT_OUT else "trial"
-        expected = {}
+        expected = {"by the rule": "better" if title in taken else "–"}
         for part, name in PARTS.items():
-            mean, low, high = interval(change(records, title, part, group))
-            expected[f"change ({name})"] = signed(mean, 2)
-            expected[f"95 % interval ({name})"] = f"{signed(low, 2)} to {signed(high, 2)}"
-        expected = dict.fromkeys(expected, "–") if group == "trial" else expected
-        for part, name in PARTS.items():
-            expected[f"{name}, %"] = statistics.plus_minus(accuracy(records, title, part, group), 2)
+            points = change(records, title, part)
+            error = points.std() / len(points) ** 0.5
+            text = f"{signed(points.mean(), 2)} ± {error:.2f}"
+            expected[f"change ({name})"] = text if title != "nothing" else "–"
+            expected[f"{name}, %"] = f"{accuracy(records, title, part, 'settings').mean():.2f}"
         assert row.to_dict() == expected
-    (distilled,) = GROUPS["distilled"]["runs"]
-    row = trials.changes_table(records, ["added", "distilled"], "added").loc[distilled]
-    # not compared on images that its teachers have seen
-    assert row["validation, %"] == row["change (validation)"] == "–"
-    found = change(records, distilled, group="distilled")[0]
-    assert row["change (held-out clusters)"] == signed(found, 2)
-    long = trials.changes_table(records, ["long"], "changed", base="long")
-    assert not long.columns.str.contains("interval").any()  # of one seed
-    longer, base = (accuracy(records, t, group="long")[0] for t in ("mixup of 0.2", "nothing"))
-    assert long.loc["nothing", "held-out clusters, %"] == f"{base:.2f}"
-    assert long["change (held-out clusters)"]["mixup of 0.2"] == signed(longer - base, 2)
+    assert 0 < len(taken) < len(SETTINGS) - 1
 
 
-def test_the_least_difference_is_that_of_a_t_test_with_the_pooled_deviation(records):
-    variances = [change(records, title).var(ddof=1) for title in LEFT_OUT]
-    t = scipy.stats.t.ppf(0.975, 2 * len(variances))
-    assert trials.least_difference(records) == pytest.approx(t * np.mean(variances) ** 0.5)
-
-
-def test_a_change_is_clear_if_its_test_is_after_correction_for_their_number(records):
-    base = records.accuracy["held-out clusters"].loc["trial"].loc["nothing"]
-    shifts = dict.fromkeys(LEFT_OUT, (0.01, -0.01, 0.0)) | {
-        "batch normalisation": (0.5, 0.51, 0.49),
-        "cosine schedule": (-0.5, -0.51, -0.49),
-        "L2 penalty": (-0.5, -0.55, -0.45),  # p = 0.003
-        "label smoothing": (-0.5, -0.6, -0.4),  # p = 0.013
-    }
-    for title, shift in shifts.items():
-        place = ("left out", title, slice(None)), "held-out clusters"
-        records.accuracy.loc[place] = (base + np.array(shift) / 100).to_numpy()
-    expected = ["cosine schedule", "L2 penalty"], ["batch normalisation"]
-    assert trials.clear_changes(records) == expected
-
-
-def test_steps_have_their_change_over_the_seeds_of_both_and_the_minutes_of_their_epochs(records):
-    table, seconds = trials.steps_table(records), load_timing(records.folder)
-    assert table.index.tolist() == STEPS
-    for title, before, (_, row) in zip(STEPS, [None, *STEPS], table.iterrows(), strict=False):
-        runs, change = rows_of(records, title, "step"), "–"
-        if before:
-            by_seed = (accuracy(records, title) - accuracy(records, before)).dropna()
-            change = signed(by_seed.mean(), 2) + f" ± {by_seed.std():.2f}" * (len(by_seed) > 1)
-        expected = [statistics.plus_minus(accuracy(records, title, part), 2) for part in PARTS]
-        epochs, minutes = runs.epochs, f"{runs.epochs.median() * seconds[title] / 60:.1f}"
-        expected += [change, len(runs), f"{runs.parameters[0]:,}"]
-        assert row.tolist() == [*expected, statistics.median_and_range(epochs), minutes]
-    assert table.seeds.tolist() == [2] * (len(STEPS) - 3) + [3, 3, 1]
+def test_averages_stand_by_copies_with_a_column_for_each_pair_of_networks():
+    names, copies = ["one network", "two alike", "two unlike"], ["one copy", "nine shifts"]
+    places = pd.MultiIndex.from_product(
+        [names, copies, range(3)], names=["networks", "copies", "draw"]
+    )
+    values = np.random.default_rng(0).random((18, 2))
+    parts = ["held_out_accuracy", "validation_accuracy"]
+    table = trials.averages_table(pd.DataFrame(values, places, parts).reset_index())
+    means = 100 * values[:, 0].reshape(3, 2, 3).mean(axis=2)
+    of_clusters = table.filter(regex=r"^(held-out|two).*%$").to_numpy().T
+    assert of_clusters.tolist() == [[f"{mean:.2f}" for mean in of] for of in means]
+    change = table["change (held-out clusters)"]["nine shifts"]
+    assert change.startswith(signed(means[0, 1] - means[0, 0], 2)) and [*table.index] == copies
 
 
 def test_final_networks_stand_beside_all_other_classifiers_in_order():
@@ -144,24 +106,22 @@ def test_final_networks_stand_beside_all_other_classifiers_in_order():
 
 
 def assert_drawn(axis, expected, xlabel, ylabel=""):
-    """Compare the lines with these labels, by (x, values) of a mean and its spread, and axes."""
+    """Compare the lines with these labels, by (x, values) of a mean, and axes."""
     assert (axis.get_xlabel(), axis.get_ylabel()) == (xlabel, ylabel)
     found = dict(zip(*axis.get_legend_handles_labels()[::-1], strict=True))
     found.pop("share of the predictions", None)  # bars
     assert [*found] == [*expected]
     for label, points in expected.items():
-        line, *_, bars = getattr(found[label], "lines", [found[label], ()])
         means = [(x, np.mean(y)) for x, y in points]
-        np.testing.assert_allclose(line.get_xydata(), means, atol=1e-9)
-        if bars:
-            half = np.diff(bars[0].get_segments(), axis=1)[:, 0, 1] / 2
-            deviations = [np.std(y, ddof=1) if np.size(y) > 1 else 0 for _, y in points]
-            np.testing.assert_allclose(half, deviations, atol=1e-9)
+        np.testing.assert_allclose(found[label].get_xydata(), means, atol=1e-9)
 
 
 def test_steps_and_changes_have_a_row_each_with_the_mean_of_both_parts(records):
-    changes, steps = trials.changes_figure(records), trials.steps_figure(records)
-    for figure, names, of in ((changes, LEFT_OUT, change), (steps, STEPS, accuracy)):
+    values = records.accuracy.loc["settings"]
+    changed, steps = trials.changes_figure(values), trials.steps_figure(records)
+    mean = pd.Series({title: change(records, title).mean() for title in SETTINGS[1:]})
+    by_mean = [*mean.sort_values(ascending=False).index]
+    for figure, names, of in ((changed, by_mean, change), (steps, STEPS, accuracy)):
         (axis,), expected = figure.panels[0].axes, {}
         rows = {text.get_text(): round(text.get_position()[1] + 0.2) for text in axis.texts}
         assert rows == {name: row for row, name in enumerate(names)} and axis.yaxis_inverted()
@@ -174,44 +134,13 @@ def test_steps_and_changes_have_a_row_each_with_the_mean_of_both_parts(records):
             np.testing.assert_allclose(axis.lines[2 * number].get_xydata(), strokes)
             expected[label] = [(own.mean(), row + 0.2 * number) for row, own in enumerate(values)]
         assert_drawn(axis, expected, "accuracy, %" if of is accuracy else CHANGE)
-    lost = pd.Series({name: change(records, name).mean() for name in LEFT_OUT})
-    for words, name in (("between", lost.idxmin()), ("and", lost.idxmax())):
-        assert f"{words} {signed(lost[name], 2)} points without {name}" in changes.finding
-    first = pd.Series({title: accuracy(records, title)[0] for title in STEPS})
-    assert f"from {first.iloc[0]:.1f} % to {first.iloc[-1]:.1f} %" in steps.finding
-    gain = first.diff()
+    most = mean.abs().idxmax()
+    assert f"{(mean > 0).sum()} of {len(mean)} changes raise" in changed.finding
+    assert f"{signed(mean[most], 2)} points ({most})" in changed.finding
+    accuracies = pd.Series({title: accuracy(records, title).mean() for title in STEPS})
+    assert "from {:.1f} % to {:.1f} %".format(*accuracies.iloc[[0, -1]]) in steps.finding
+    gain = accuracies.diff()
     assert f"{gain.idxmax()} ({signed(gain.max(), 2)} points)" in steps.finding
-
-
-def test_strengths_and_sizes_are_drawn_as_means_over_seeds(records):
-    def points(group, title, places, part="held_out"):
-        """Return (place, values) of the runs with these places in their titles."""
-        return [(x, accuracy(records, title.format(x), part, group)) for x in places]
-
-    figure = trials.strength_figure(records)
-    for panel, (part, label) in zip(figure.panels, PARTS.items(), strict=True):
-        (axis,), best, expected = panel.axes, [], {}
-        assert axis.get_title(loc="left") == label
-        for epochs in (5, 20, 60):
-            title = f"strength {{:g}}, {epochs} epochs"
-            found = points("strength", title, (0, 0.5, 1, 1.5), part)
-            expected[f"{epochs} epochs"] = found
-            best.append(f"{max(found, key=lambda point: point[1].mean())[0]:g}")
-        assert_drawn(axis, expected, "strength of the augmentation", "accuracy, %")
-        assert f"{', '.join(best)} on {label}" in figure.finding
-    figure = trials.sizes_figure(records)
-    labels = "training images (a fifth of them for validation)", "accuracy on held-out clusters, %"
-    (axis,), expected = figure.panels[0].axes, {}
-    crosses = [line.get_xydata() for line in axis.lines if line.get_marker() == "x"]
-    for kind, found in zip(("not augmented", "augmented"), crosses, strict=True):
-        title, sizes = f"{{}} images, {kind}", (1000, 4000, 16_000, 48_000)
-        whole, half = (points(of, title, sizes) for of in ("size", "size, half as long"))
-        expected[kind] = whole
-        np.testing.assert_allclose(found, [(x, own.mean()) for x, own in half])
-    assert_drawn(axis, expected, *labels)
-    plain, augmented = expected.values()
-    for (x, one), (_, other) in zip(augmented, plain, strict=True):
-        assert f"{signed(one.mean() - other.mean(), 1)} points with {x:,}" in figure.finding
 
 
 def predictions(confidence, n, right):
@@ -273,15 +202,6 @@ def test_robustness_has_a_panel_per_corruption_and_a_line_per_model():
 # ---- corruptions, test-time augmentation -----------------------------
 
 
-def test_a_shift_to_the_left_moves_pixels_and_half_a_shift_averages_neighbours():
-    images = np.random.default_rng(0).integers(0, 256, (5, 8, 8)).astype(np.uint8)
-    moved = evaluation.shift_right(images, -3)
-    np.testing.assert_array_equal(moved[:, :, :5], images[:, :, 3:])
-    assert not moved[:, :, 5:].any()
-    between = (images[:, :, :-1].astype(int) + images[:, :, 1:] + 1) // 2
-    np.testing.assert_array_equal(evaluation.shift_right(images, 0.5)[:, :, 1:], between)
-
-
 def test_a_rotation_keeps_the_size_and_leaves_the_centre_in_place():
     image = np.zeros((1, 9, 9), np.uint8)
     image[0, 4, 4:8] = 255  # from the centre to the right
@@ -298,11 +218,23 @@ def test_noise_has_the_stated_strength_and_stays_within_grey_levels():
         np.testing.assert_array_equal(evaluation.add_noise(images, strength), expected)
 
 
-def test_test_time_augmentation_averages_nine_shifts_by_up_to_one_pixel():
+def test_copies_are_regular_shifts_and_rotations_of_the_image():
     image = np.zeros((1, 5, 5), np.uint8)
     image[0, 1:3, 4] = 90, 9
+    network = SimpleNamespace(predict_proba=lambda x: x.astype(float))
     expected = np.zeros((1, 5, 5))
     expected[0, :3, 3:] += 10
     expected[0, 1:4, 3:] += 1  # what leaves the image on the right does not come back
-    found = evaluation.average_over_shifts(lambda x: x.astype(float), image)
+    found = evaluation.mean_probabilities([network] * 2, image, "nine shifts")
     np.testing.assert_allclose(found, expected)
+    (same,) = evaluation.COPIES["one copy"]
+    np.testing.assert_array_equal(evaluation.moved(image, *same), image)
+    half = evaluation.moved(image, 0.5, 0, 0)
+    np.testing.assert_array_equal(half[0, 1:4, 4], [45, 50, 5])  # of 49.5 and 4.5
+    both = evaluation.moved(image, 1, -1, 4)
+    turned = evaluation.rotate(image, 4)
+    np.testing.assert_array_equal(both[:, 1:, :-1], turned[:, :-1, 1:])
+    counts = {name: (len({*c}), *np.max(c, axis=0)) for name, c in evaluation.COPIES.items()}
+    assert [*counts.values()] == [
+        (1, 0, 0, 0), (9, 0.5, 0.5, 0), (9, 1, 1, 0), (25, 2, 2, 0), (3, 0, 0, 4), (27, 1, 1, 4),
+    ]  # fmt: skip

@@ -1,14 +1,15 @@
 """Beyond accuracy: calibration, robustness to corruptions, test-time augmentation."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
 import pandas as pd
-from numpy.lib.stride_tricks import sliding_window_view
 from scipy import ndimage
 
+from kmnist_mlp.beyond.plan import FINAL
 from kmnist_mlp.extensions.augmentation import Distortion
+from kmnist_mlp.network import MLP
 
 # ---- calibration -----------------------------------------------------
 
@@ -93,9 +94,10 @@ def calibration_error_interval(probabilities: np.ndarray, labels: np.ndarray) ->
 rotate = partial(ndimage.rotate, axes=(1, 2), reshape=False, order=1)
 
 
-def shift_right(images: np.ndarray, pixels: float) -> np.ndarray:
-    """Return images, shape (n, height, width), shifted to the right; empty pixels are 0."""
-    return ndimage.shift(images, (0, 0, pixels), order=1)
+def moved(images: np.ndarray, down: float, right: float, degrees: float) -> np.ndarray:
+    """Return images of uint8, shape (n, height, width), rotated and shifted; empty pixels are 0."""
+    turned = rotate(images, degrees) if degrees else images
+    return ndimage.shift(turned, (0, down, right), order=1) if down or right else turned
 
 
 def add_noise(images: np.ndarray, deviation: float) -> np.ndarray:
@@ -106,16 +108,16 @@ def add_noise(images: np.ndarray, deviation: float) -> np.ndarray:
 
 
 def distorted(images: np.ndarray) -> np.ndarray:
-    """Return images of uint8, shape (n, height, width), distorted as in training."""
+    """Return images of uint8, shape (n, height, width), distorted as for final networks."""
     pixels = images.reshape(len(images), -1)
     copies = np.empty(pixels.shape, np.float32)
-    Distortion(images.shape[1:], 1.0, 0)(copies, pixels)
+    Distortion(images.shape[1:], FINAL.distortion, 0, FINAL.elastic_cells)(copies, pixels)
     return np.rint(copies).astype(np.uint8).reshape(images.shape)
 
 
 # function (images, severity) -> images, and the severities measured
 CORRUPTIONS = {
-    "shift to the right, pixels": (shift_right, range(-4, 5)),
+    "shift to the right, pixels": (lambda x, pixels: moved(x, 0, pixels, 0), range(-4, 5)),
     "rotation, degrees": (rotate, range(-40, 41, 10)),
     "noise, grey levels of 255": (add_noise, range(0, 101, 20)),
 }
@@ -124,26 +126,49 @@ CORRUPTIONS = {
 # ---- test-time augmentation ------------------------------------------
 
 
-def average_over_shifts(predict_proba: Callable, images: np.ndarray, pixels: int = 1) -> np.ndarray:
-    """Return the mean probabilities of each image and its shifts by some pixels.
+def grid(pixels: float, reach: int = 1, degrees: float = 0) -> list[tuple[float, float, float]]:
+    """Return shifts down and right by multiples of some pixels, and rotations by 0 or ± degrees."""
+    steps = [pixels * step for step in range(-reach, reach + 1)]
+    turns = [-degrees, 0, degrees] if degrees else [0]
+    return [(down, right, turn) for turn in turns for down in steps for right in steps]
 
-    The shifts are windows of the padded images: exact, and some thirty
-    times as fast as ``scipy.ndimage.shift``.
+
+# what probabilities are averaged over: shift down and to the right, in
+# pixels, and rotation, in degrees
+COPIES = {
+    "one copy": grid(0, 0),
+    "nine shifts by half a pixel": grid(0.5),
+    "nine shifts": grid(1),
+    "25 shifts": grid(1, 2),
+    "three rotations by 4 degrees": grid(0, 0, 4),
+    "nine shifts, three rotations": grid(1, 1, 4),
+}
+
+
+def mean_probabilities(
+    networks: Sequence[MLP], images: np.ndarray, copies: str = "one copy"
+) -> np.ndarray:
+    """Return the mean probabilities over networks, and over copies of each image.
 
     Parameters
     ----------
-    predict_proba : callable
-        Takes images of uint8, shape (n, height, width);
-        returns (n, classes).
+    networks : sequence of MLP
+        Each takes as many forward passes as there are copies.
     images : ndarray of uint8, shape (n, height, width)
-    pixels : int
-        The largest shift in each direction: with 1, there are eight; with 0, none.
+    copies : str
+        One of :data:`COPIES`.
 
     Returns
     -------
     ndarray, shape (n, classes)
+
+    Examples
+    --------
+    >>> from kmnist_mlp.beyond import load_ensemble
+    >>> images = np.zeros((2, 28, 28), np.uint8)
+    >>> mean_probabilities(load_ensemble(), images, "nine shifts").shape
+    (2, 10)
     """
-    padded = np.pad(images, ((0, 0), (pixels, pixels), (pixels, pixels)))
-    windows = sliding_window_view(padded, images.shape[1:], (1, 2))
-    shifts = [*np.ndindex(windows.shape[1:3])]
-    return sum(predict_proba(windows[:, y, x]) for y, x in shifts) / len(shifts)
+    seen = [moved(images, *copy) for copy in COPIES[copies]]
+    each = [network.predict_proba(copy) for network in networks for copy in seen]
+    return sum(each) / len(each)

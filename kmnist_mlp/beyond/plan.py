@@ -1,9 +1,9 @@
 """Every network that is trained beyond the paper: final ones, and trials.
 
-A trial is trained on the images that
+A trial is trained on the images that a draw of
 :func:`~kmnist_mlp.beyond.protocol.held_out_clusters` leaves, and measured
 on the clusters that it holds out and on a validation split. ``plan.toml``
-says what each network changes in the configuration of another.
+lists how each network differs from a base.
 """
 
 from __future__ import annotations
@@ -17,14 +17,12 @@ from kmnist_mlp.experiments.paper import EXPERIMENTS
 from kmnist_mlp.experiments.store import key_of
 
 FILE = tomllib.loads(Path(__file__).with_name("plan.toml").read_text("utf-8"))
-BASE, GROUPS = FILE["base"], FILE["group"]
-FINAL = Config(**BASE["final"])
-TRIAL = FINAL.replace(**BASE["trial"])
-SMALL = TRIAL.replace(**BASE["small"])
-BASES = {"final": FINAL, "trial": TRIAL, "small": SMALL, "baseline": EXPERIMENTS["baseline"]}
-SEEDS = range(GROUPS["final"]["seeds"])  # no run has another one
-LONG = GROUPS["long"]["lengthened"] * TRIAL.epochs
-IMAGES_SEEN = GROUPS["size"]["images_seen"]
+GROUPS = FILE["group"]
+BASES = {"baseline": EXPERIMENTS["baseline"]}
+for base, options in FILE["base"].items():
+    BASES[base] = BASES.get(options.pop("of", ""), Config()).replace(**options)
+FINAL = BASES["final"]
+DRAWS = 3  # of held-out clusters
 
 
 class Run(NamedTuple):
@@ -37,36 +35,29 @@ class Run(NamedTuple):
         first. The runs of the group "final" are trained on all training
         images, the held-out clusters included.
     config : Config
-    first : int or None
-        Train on so many of the trials' training images; None is
-        all of them.
-    teachers : tuple of Config
-        Learn the mean probabilities of these networks in place
-        of the labels.
+    tried : tuple
+        Names and strengths of
+        :class:`~kmnist_mlp.beyond.tried.Tried`.
     """
 
     group: str
     title: str
     config: Config
-    first: int | None = None
-    teachers: tuple[Config, ...] = ()
+    tried: tuple[tuple[str, float], ...] = ()
 
     @property
-    def data(self) -> str:
-        """What it is trained on, as the records name it."""
-        if self.group == "final":
-            return "all"
-        if self.first:
-            return f"first {self.first}"
-        return "distilled" if self.teachers else "trials"
+    def draw(self) -> int | None:
+        """The draw of held-out clusters that it is trained without; None is all images."""
+        return None if self.group == "final" else self.config.seed % DRAWS
 
     @property
     def identity(self) -> str:
-        """Its name in the records: a hash of its configuration and :attr:`data`."""
-        return key_of([self.config.to_dict(), self.data])[:12]
+        """Its name in the records: a hash of its configuration and of what it is trained on."""
+        on = "all" if self.draw is None else f"draw {self.draw}"
+        return key_of([self.config.to_dict(), on, *map(list, self.tried)])[:12]
 
     def with_seed(self, seed: int) -> Run:
-        """Return the run with another seed."""
+        """Return the run with another seed, and the draw of that seed."""
         return self._replace(config=self.config.replace(seed=seed))
 
 
@@ -75,21 +66,13 @@ def plan() -> dict[tuple[str, str], tuple[Run, int]]:
     runs = {}
     for group, about in GROUPS.items():
         config = BASES[about["base"]]
-        teachers = [TRIAL.replace(seed=seed) for seed in range(about.get("teachers", 0))]
-        for title, options in GROUPS[about.get("runs_of", group)]["runs"].items():
+        for title, options in about["runs"].items():
             changes = dict(options)
-            first = changes.pop("first", None)
-            seeds = changes.pop("seeds", about["seeds"])
+            tried = tuple(sorted(changes.pop("tried", {}).items()))
             changed = config.replace(**changes)
-            epochs = about.get("lengthened", 1) * changed.epochs
-            if "images_seen" in about:
-                seen_once = (1 - config.validation_fraction) * first
-                epochs = round(about["images_seen"] / seen_once)
-            changed = changed.replace(epochs=epochs)
             if about.get("cumulative"):
                 config = changed
-            name = about.get("recorded_as", group), title + about.get("suffix", "")
-            runs[group, title] = Run(*name, changed, first, tuple(teachers)), seeds
+            runs[group, title] = Run(group, title, changed, tried), about["seeds"]
     return runs
 
 

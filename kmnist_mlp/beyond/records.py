@@ -1,35 +1,32 @@
 """What each run of the plan gave, in ``results/``, and the command that makes all of it.
 
-``runs.csv`` has a row for each run, ``timing.csv`` the time of an epoch.
-A final network's weights are in a file of its own, rounded to eight
-bits, and ``MODEL_CARD.md`` describes them.
+``runs.csv`` has a row for each run, ``averages.csv`` accuracies of mean
+probabilities. A final network's weights are in a file of its own,
+rounded to eight bits, and ``MODEL_CARD.md`` describes them.
 """
 
 import datetime
 import json
-from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from statistics import median
-from timeit import repeat
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from kmnist_mlp.beyond import FOLDER, from_rounded, load_ensemble, protocol, rounded
-from kmnist_mlp.beyond.evaluation import distorted
-from kmnist_mlp.beyond.plan import FINAL, SEEDS, Run, plan, planned
+from kmnist_mlp.beyond.evaluation import COPIES, distorted, moved
+from kmnist_mlp.beyond.plan import DRAWS, FINAL, Run, plan, planned
+from kmnist_mlp.beyond.tried import Tried
 from kmnist_mlp.config import Config
-from kmnist_mlp.data import Dataset
+from kmnist_mlp.data import Dataset, split_rows
 from kmnist_mlp.experiments import runs
 from kmnist_mlp.experiments.store import note_digest, source_hash, write_kept
 from kmnist_mlp.network import MLP
-from kmnist_mlp.results import Callback, TrainingResult
+from kmnist_mlp.results import TrainingResult
 from kmnist_mlp.support.files import save_arrays, whole_file
 from kmnist_mlp.support.statistics import in_percent, interval, wilson_interval
-from kmnist_mlp.training import Training, train
+from kmnist_mlp.training import train
 
 HELD_OUT = "held-out clusters"
 PARTS = {"held_out_accuracy": HELD_OUT, "validation_accuracy": "validation"}
@@ -48,9 +45,9 @@ class Records:
     ----------
     table : DataFrame
         A row per run, its :attr:`~kmnist_mlp.beyond.plan.Run.identity`
-        as index: group and title as planned, seed, data
-        (:attr:`~kmnist_mlp.beyond.plan.Run.data`), images (fingerprint,
-        12 digits, of the data set that these are of), parameters,
+        as index: group and title as planned, seed, draw of held-out
+        clusters (none of a final network), images (fingerprint, 12
+        digits, of the data set that it was trained on), parameters,
         epochs, diverged, seconds (beside other work, with pauses),
         losses and accuracies (fractions) on training images (a tenth of
         them), validation images and held-out clusters, date, code (hash
@@ -60,37 +57,22 @@ class Records:
     runs : DataFrame
         The rows of the table by group and title of the plan
         (a run may have several) and seed, the identity as column "run".
-    accuracy, percent : DataFrame
-        Their accuracies on both parts of the held-out images, as
-        fractions and in per cent.
+    accuracy : DataFrame
+        Their accuracies (fractions) on held-out clusters and validation
+        images.
     """
 
     def __init__(self, folder: Path = FOLDER) -> None:
-        self.folder = folder
-        texts = dict.fromkeys(["run", "images", "code"], str)  # also those of digits alone
-        self.table = pd.read_csv(folder / "runs.csv", index_col="run", dtype=texts)
+        # texts also of digits alone, whole numbers also with gaps
+        types = dict.fromkeys(["run", "images", "code"], str) | {"draw": "Int64"}
+        self.table = pd.read_csv(folder / "runs.csv", index_col="run", dtype=types)
         known = {}
-        for place, (run, _) in plan().items():
-            known |= {(*place, seed): run.with_seed(seed).identity for seed in SEEDS}
+        for place, (run, seeds) in plan().items():
+            known |= {(*place, seed): run.with_seed(seed).identity for seed in range(seeds)}
         names = pd.Series(known, name="run").rename_axis(["group", "title", "seed"])
         table = self.table.drop(columns=names.index.names)
         self.runs = names.to_frame().join(table, "run", "inner")
-        # the teachers of a distilled network have seen its
-        # validation images
-        self.runs.loc[self.runs.data == "distilled", "validation_accuracy"] = np.nan
         self.accuracy = self.runs[[*PARTS]].rename(columns=PARTS)
-        self.percent = 100 * self.accuracy
-
-    def changes(self, groups: list[str], base: str = "trial") -> pd.DataFrame:
-        """Return by how many points accuracies of groups differ from those of "nothing".
-
-        That is a trial without a change, in the group ``base``, of the
-        same seed. A row per title and seed, a column per part: held-out
-        clusters and validation.
-        """
-        changed = self.accuracy.loc[groups].droplevel("group")
-        unchanged = self.accuracy.loc[base].loc["nothing"]
-        return 100 * (changed - unchanged.reindex(changed.index, level="seed"))
 
 
 def add(folder: Path, images: Dataset, run: Run, result: TrainingResult) -> str:
@@ -111,7 +93,7 @@ def add(folder: Path, images: Dataset, run: Run, result: TrainingResult) -> str:
         "group": run.group,
         "title": run.title,
         "seed": run.config.seed,
-        "data": run.data,
+        "draw": run.draw,
         "images": images.fingerprint[:12],
         "parameters": model.parameters.size,
         "epochs": result.stopped_epoch,
@@ -120,10 +102,10 @@ def add(folder: Path, images: Dataset, run: Run, result: TrainingResult) -> str:
         **result.returned,
         "date": datetime.date.today().isoformat(),
         "code": source_hash()[:12],
-        "configuration": json.dumps(run.config.to_dict(), sort_keys=True),
+        "configuration": json.dumps(run.config.to_dict() | dict(run.tried), sort_keys=True),
     }
     # trained on all images: nothing held out measures it
-    if run.data == "all":
+    if run.draw is None:
         row["changed_by_rounding"] = changed_by_rounding(model, images)
         path = folder / f"final_{run.config.seed}.npz"
         save_arrays(path, *rounded(model))
@@ -147,50 +129,17 @@ def changed_by_rounding(model: MLP, data: Dataset) -> float:
 # ---- training --------------------------------------------------------
 
 
-class Teachers(Callback):
-    """Distillation: each image, as it was augmented, gets the teachers' mean probabilities.
-
-    A callback of :func:`~kmnist_mlp.training.train`; the labels are only
-    measured with. Source: Hinton, Vinyals and Dean 2015,
-    arXiv:1503.02531, section 2, at temperature 1 and without the labels.
-
-    Parameters
-    ----------
-    models : sequence of MLP
-        Trained on images standardised as the student's.
-
-    Raises
-    ------
-    ValueError
-        Without models, or if labels are smoothed, which has no effect.
-    """
-
-    def __init__(self, models: Sequence[MLP]) -> None:
-        if not models:
-            raise ValueError(f"models must be one or more networks; got {models!r}")
-        self.models, self.identity = models, protocol.weights_digest(models)
-
-    def start(self, run: Training) -> None:
-        """Refuse a run whose targets would be smoothed labels."""
-        if run.config.label_smoothing:
-            given = run.config.label_smoothing
-            raise ValueError(f"label_smoothing must be 0 with teachers; got {given}")
-
-    def mini_batch(self, x: np.ndarray, t: np.ndarray) -> None:
-        """Write the probabilities of each row of ``x`` into ``t``, (batch, classes)."""
-        t[...] = sum(model.predict_proba(x) for model in self.models) / len(self.models)
-
-
-def train_records(wanted: list[Run], data: Dataset, folder: Path, n_jobs: int = -1) -> tuple:
+def train_records(wanted: list[Run], data: Dataset, folder: Path, n_jobs: int = -1) -> None:
     """Train the runs that have no record, one on each core, and write a record of each.
 
     An interrupted call is continued by the next one: from the records,
     from the result cache, and within a run from the checkpoint of its
-    last epoch (a distilled network begins again).
+    last epoch (runs that try other augmentations begin again).
 
     Parameters
     ----------
     wanted : list of Run
+        Trials are trained first.
     data : Dataset
         With test images; nothing that trains sees them.
     folder : Path
@@ -198,50 +147,45 @@ def train_records(wanted: list[Run], data: Dataset, folder: Path, n_jobs: int = 
     n_jobs : int
         Number of processes; -1 is one for each core.
 
-    Returns
-    -------
-    trials, whole : Dataset
-        What trials and final networks are trained on, as
-        :func:`~kmnist_mlp.beyond.protocol.held_out_clusters` and
-        :func:`~kmnist_mlp.beyond.protocol.without_test_images` give it.
-
     Raises
     ------
     ValueError
         If the folder's records are of other images.
     """
-    table = Records(folder).table
-    missing = [run for run in wanted if run.identity not in table.index]
-    trials = protocol.held_out_clusters(data)
-    whole = protocol.without_test_images(data)
-    jobs = []
-    for final, images in ((True, whole), (False, trials)):
-        todo = {run: run.config for run in missing if (run.data == "all") == final}
-        known, here = table.images[(table.data == "all") == final], images.fingerprint[:12]
-        if todo and (others := {*known} - {here}):
+    table, jobs = Records(folder).table, []
+    if {run.identity for run in wanted} <= {*table.index}:
+        return
+    for draw in (*range(DRAWS), None):
+        of_draw = {run.identity: run for run in wanted if run.draw == draw}
+        images, known = images_of(draw, data), table.images[table.index.isin(of_draw)]
+        here = images.fingerprint[:12]
+        if others := {*known} - {here}:
             raise ValueError(f"{folder} holds records of images {others}, not of {here}")
+        todo = {run: run.config for name, run in of_draw.items() if name not in table.index}
         jobs.append((todo, partial(add, folder, images), images))
     for job in jobs:
         runs.train_missing(*job, train_run, n_jobs)
-    return trials, whole
+
+
+def images_of(draw: int | None, data: Dataset) -> Dataset:
+    """Return what the runs of a draw are trained on."""
+    if draw is None:
+        return protocol.without_test_images(data)
+    return protocol.held_out_clusters(data, draw)
 
 
 def train_run(run: Run, config: Config, data: Dataset) -> TrainingResult:
     """Train one run: a job of :func:`~kmnist_mlp.experiments.runs.train_missing`."""
-    images, labels = data.train_images[: run.first], data.train_labels[: run.first]
-    data = replace(data, train_images=images, train_labels=labels)
-    if not run.teachers:
-        return runs.train_or_resume(run, config, data)
-    models = [runs.train_or_resume(run, teacher, data).model for teacher in run.teachers]
-    callbacks = [Teachers(models), runs.end_without_parent]
-    return train(config, data, callbacks=callbacks)
+    if run.tried:
+        return train(config, data, callbacks=[Tried(dict(run.tried)), runs.end_without_parent])
+    return runs.train_or_resume(run, config, data)
 
 
 # ---- all that ships --------------------------------------------------
 
 
 def measure(data: Dataset, folder: Path = FOLDER, ledger: Path = protocol.LEDGER) -> None:
-    """Train what has no record (hours), then time, measure and describe final networks.
+    """Train what has no record (hours), then measure and describe final networks.
 
     Parameters
     ----------
@@ -250,14 +194,9 @@ def measure(data: Dataset, folder: Path = FOLDER, ledger: Path = protocol.LEDGER
         Where the records are; and what the accuracies on test images
         are added to.
     """
-    trials, whole = train_records(planned(), data, folder)
-    timing = {}
-    for (group, title), (run, _) in plan().items():
-        if group == "step":
-            timing[title] = epoch_seconds(run.config, trials)
-    timing[protocol.NETWORK] = epoch_seconds(FINAL, whole)
-    table = pd.DataFrame(timing.items(), columns=["step", "seconds_per_epoch"])
-    write_kept(table, folder / "timing.csv")
+    train_records(planned(), data, folder)
+    if not (folder / "averages.csv").exists():
+        write_kept(measure_averages(data), folder / "averages.csv")
     baseline = runs.run(["baseline"], [0], data=data).of("baseline")[0].model
     todo = protocol.final_measurements(load_ensemble(folder), baseline)
     protocol.measure(todo, data, ledger)
@@ -266,17 +205,81 @@ def measure(data: Dataset, folder: Path = FOLDER, ledger: Path = protocol.LEDGER
     note_digest(folder / "MODEL_CARD.md")
 
 
-def epoch_seconds(config: Config, data: Dataset) -> float:
-    """Return how long an epoch with its measurement takes on one core (median of 3)."""
-    run = Training(config, data)
-    with threadpool_limits(1, user_api="blas"):
-        times = repeat(lambda: (run.train_epoch(), run.measure_epoch()), number=1, repeat=3)
-    return median(times)
+def measure_averages(data: Dataset) -> pd.DataFrame:
+    """Return accuracies with the mean over networks, and over copies of an image.
+
+    The networks are those of the group "members": one; two that differ
+    in their seed; or one of each of two configurations. What is not in
+    the result cache is trained again.
+
+    Returns
+    -------
+    DataFrame
+        A row per draw of held-out clusters, networks and copies (see
+        :data:`~kmnist_mlp.beyond.evaluation.COPIES`), with accuracies
+        (fractions) on held-out clusters and, of one network, on its
+        validation images.
+    """
+    alike, unlike = (run for (group, _), (run, _) in plan().items() if group == "members")
+    rows: list[tuple] = []
+    for draw in range(DRAWS):
+        images, later = images_of(draw, data), draw + DRAWS
+        members = alike.with_seed(draw), alike.with_seed(later), unlike.with_seed(later)
+        models = [runs.train_or_resume(run, run.config, images).model for run in members]
+        _, validation = split_rows(len(images.train_images), members[0].config)
+        seen = by_copy(models, images.test_images)
+        known = by_copy(models[:1], images.train_images[validation])
+        for copies, places in COPIES.items():
+            first, second, third = sum(seen[place] for place in places)
+            right = sum(known[place][0] for place in places).argmax(axis=1)
+            of_validation = (right == images.train_labels[validation]).mean()
+            means = {"one network": first, "two alike": first + second}
+            for networks, p in (means | {"two unlike": first + third}).items():
+                right = p.argmax(axis=1) == images.test_labels
+                rows.append((draw, networks, copies, right.mean(), of_validation))
+                of_validation = np.nan
+    return pd.DataFrame(rows, columns=["draw", "networks", "copies", *PARTS])
 
 
-def load_timing(folder: Path) -> pd.Series:
-    """Return the seconds per epoch of each step and of a final network, as measured."""
-    return pd.read_csv(folder / "timing.csv", index_col="step").seconds_per_epoch
+def by_copy(models: list[MLP], images: np.ndarray) -> dict[tuple, np.ndarray]:
+    """Return probabilities (networks, images, classes) of each place of :data:`COPIES`."""
+    found = {}
+    for place in {*chain.from_iterable(COPIES.values())}:
+        seen = moved(images, *place)
+        found[place] = np.array([model.predict_proba(seen) for model in models])
+    return found
+
+
+def load_averages(folder: Path = FOLDER) -> pd.DataFrame:
+    """Return what :func:`measure_averages` gave."""
+    return pd.read_csv(folder / "averages.csv")
+
+
+def changes(values: pd.DataFrame, base: str = "nothing") -> pd.DataFrame:
+    """Return by how many points accuracies differ from those of one title.
+
+    Parameters
+    ----------
+    values : DataFrame
+        Fractions by title and seed (or draw), a column per part.
+    base : str
+        The title.
+    """
+    return 100 * (values - values.xs(base).reindex(values.index, level=1))
+
+
+def chosen(points: pd.DataFrame) -> list[str]:
+    """Return the titles that rule 2 of :mod:`~kmnist_mlp.beyond.protocol` takes, the best first.
+
+    Parameters
+    ----------
+    points : DataFrame
+        Changes as :func:`changes` returns them.
+    """
+    by_title = points.groupby(level=0, sort=False)
+    mean, error = by_title.mean(), by_title.sem()
+    taken = (mean > error)[HELD_OUT] & (mean >= -error)["validation"]
+    return [*mean[HELD_OUT][taken].sort_values(ascending=False).index]
 
 
 def model_card(folder: Path, ledger: pd.DataFrame, data: Dataset) -> str:
@@ -285,7 +288,7 @@ def model_card(folder: Path, ledger: pd.DataFrame, data: Dataset) -> str:
     Parameters
     ----------
     folder : Path
-        With the networks, their records and the time of an epoch.
+        With the networks and their records.
     ledger : DataFrame
     data : Dataset
     """
@@ -301,7 +304,6 @@ def model_card(folder: Path, ledger: pd.DataFrame, data: Dataset) -> str:
         data=data,
         model=models[0],
         epochs=FINAL.epochs,
-        minutes=FINAL.epochs * load_timing(folder)[protocol.NETWORK] / 60,
         spent=(seconds / 60).agg(["min", "max"]),
         config="\n".join(["Config(", *settings, ")"]).replace("'", '"'),
         right=right.mean(),

@@ -7,23 +7,24 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from kmnist_mlp.beyond.evaluation import BINS, expected_calibration_error
-from kmnist_mlp.beyond.plan import GROUPS, IMAGES_SEEN
+from kmnist_mlp.beyond.plan import FINAL
 from kmnist_mlp.beyond.protocol import ENSEMBLE, NETWORK, accuracies
-from kmnist_mlp.beyond.records import HELD_OUT, Records, load_timing
+from kmnist_mlp.beyond.records import HELD_OUT, PARTS, Records, changes, chosen
+from kmnist_mlp.beyond.tried import KINDS
 from kmnist_mlp.data import Dataset
 from kmnist_mlp.experiments.sweep import QUOTED
 from kmnist_mlp.extensions.augmentation import Distortion
 from kmnist_mlp.figures import style
 from kmnist_mlp.figures.images import first_of_each_class, image_grid
 from kmnist_mlp.figures.report_figure import FINDINGS, ReportFigure, report_figure
-from kmnist_mlp.figures.tables import ends, highest_and_lowest, table_of
-from kmnist_mlp.support import statistics
+from kmnist_mlp.figures.tables import highest_and_lowest, table_of
 from kmnist_mlp.support.colours import BLUE, GREY, PALE
 from kmnist_mlp.support.statistics import MISSING, signed, wilson_interval
 
 ACCURACY, PERCENT = "accuracy, %", "accuracy_percent"
 CHANGE, POINTS = "change of accuracy, points", "difference_points"
-COPIES = 4  # of each image in the figure of data augmentation
+AUGMENTED = 2  # copies of each image in the figure of data augmentation
+SHOWN = {"strokes": 1.0, "erasing": 1.0, "contrast": 0.5}  # as tried; erasing in each image
 # what ships was measured on it
 on_kmnist = partial(report_figure, data_name="KMNIST")
 
@@ -31,91 +32,55 @@ on_kmnist = partial(report_figure, data_name="KMNIST")
 # ---- tables of trials ------------------------------------------------
 
 
-def changes_table(records: Records, groups: list, corner: str, base: str = "trial") -> pd.DataFrame:
+def changes_table(values: pd.DataFrame, corner: str, base: str = "nothing") -> pd.DataFrame:
     """Return how much each change of a trial changes its accuracy.
 
-    Per part of the images: the mean difference over seeds, seed by seed,
-    with its 95 % interval.
+    Per part of the images: mean accuracy, and mean change over draws
+    with its standard error.
 
     Parameters
     ----------
-    records : Records
-    groups : list of str
-        Of the plan.
-    corner : str
-        Heading of the titles.
-    base : str
-        Group of the run without a change.
+    values : DataFrame
+        Fractions, as :func:`~kmnist_mlp.beyond.records.changes` takes
+        them.
+    corner, base : str
+        Heading of the titles, and the title without a change.
     """
-    # a run may belong to two groups, and its seed lack a run without a change
-    points = records.changes(groups, base).dropna(how="all")
-    points = points[~points.index.duplicated()].drop("nothing", level="title", errors="ignore")
-    rows = {"nothing": _accuracies(records.percent.loc[base].loc["nothing"])}
-    changed = records.runs.run.loc[groups].drop_duplicates()
-    changed = changed[changed.droplevel("group").index.isin(points.index)]
-    for title, runs in changed.groupby("title", sort=False):
-        row = rows[title] = _accuracies(records.percent.loc[runs.index])
-        for part, change in points.loc[title].dropna(axis=1).items():
-            mean, *between = statistics.interval(change)
-            row[f"change ({part})"] = signed(mean, 2)
-            row[f"95 % interval ({part})"] = ends(*between, 2)
-    means = points[HELD_OUT].groupby("title").mean()
+    points = changes(values, base)
+    taken, means = chosen(points), points[HELD_OUT].groupby(level=0, sort=False).mean()
+    rows = {}
+    for title, own in points.groupby(level=0, sort=False):
+        row = rows[title] = {}
+        for part, change in own.items():
+            row[f"{part}, %"] = f"{100 * values.loc[title, part].mean():.2f}"
+            row[f"change ({part})"] = f"{signed(change.mean(), 2)} ± {change.sem():.2f}"
+            if title == base:
+                row[f"change ({part})"] = MISSING
+        row["by the rule"] = "better" if title in taken else MISSING
+    return table_of(
+        rows, corner, numbers=values.reset_index(), finding=changes_finding(means.drop(base))
+    )
+
+
+def changes_finding(means: pd.Series) -> str:
+    """Return how many changes raise accuracy, and the largest."""
     most = means.abs().idxmax()
     said = (means > 0).sum(), len(means), signed(means[most], 2), most
-    finding = FINDINGS["each change"].format(*said)
-    table = table_of(rows, corner, numbers=records.table, finding=finding).fillna(MISSING)
-    return table.loc[:, (table != MISSING).any()]  # one seed has no interval
+    return FINDINGS["each change"].format(*said)
 
 
-def _accuracies(percent: pd.DataFrame) -> dict[str, str]:
-    return {f"{part}, %": statistics.plus_minus(p, 2) for part, p in percent.items()}
+def averages_table(averages: pd.DataFrame) -> pd.DataFrame:
+    """Return accuracies with several copies of an image: of one network, and of two.
 
-
-def clear_changes(records: Records) -> tuple[list[str], list[str]]:
-    """Return what lowers, and what raises, the accuracy on held-out clusters if left out.
-
-    Those whose difference over seeds is significant by the t-test at the
-    level of 5 %, corrected for their number by Holm's method.
+    ``averages`` is that of :func:`~kmnist_mlp.beyond.records.measure_averages`.
     """
-    changes = records.changes(["left out"])[HELD_OUT].groupby("title", sort=False)
-    p = statistics.holm(statistics.p_value(points, 0, 0) for _, points in changes)
-    clear = changes.mean()[p < 0.05]
-    return [*clear.index[clear < 0]], [*clear.index[clear >= 0]]
-
-
-def least_difference(records: Records) -> float:
-    """Return how many points two runs of equal expected accuracy differ by, in 95 %.
-
-    They have one seed. From the standard deviation of a change on
-    held-out clusters over seeds, pooled over all that is left out.
-    """
-    changes = records.changes(["left out"])[HELD_OUT].groupby("title")
-    deviation, free = statistics.pooled_deviation(points for _, points in changes)
-    return float(statistics.students_t(free + 1) * deviation)
-
-
-def steps_table(records: Records) -> pd.DataFrame:
-    """Return one row per step from the paper's baseline to the final network.
-
-    Changes are differences to the step before, seed by seed: mean and
-    standard deviation.
-    """
-    percent, seconds = records.percent.loc["step"], load_timing(records.folder)
-    changes = percent[HELD_OUT].unstack("seed", sort=False).diff()
-    rows = {}
-    for title, runs in records.runs.loc["step"].groupby("title", sort=False):
-        change = changes.loc[title].dropna()
-        text = signed(change.mean(), 2) if len(change) else MISSING
-        text += f" ± {change.std():.2f}" if len(change) > 1 else ""
-        row = rows[title] = _accuracies(percent.loc[title])
-        row[f"change ({HELD_OUT})"] = text
-        row["seeds"] = len(runs)
-        row["parameters"] = f"{runs.parameters.iloc[0]:,}"
-        row["epochs"] = statistics.median_and_range(runs.epochs)
-        row["minutes"] = f"{runs.epochs.median() * seconds[title] / 60:.1f}"
-    minutes = [row["minutes"] for row in rows.values()]
-    finding = FINDINGS["cost"].format(minutes[0], minutes[-1])
-    return table_of(rows, "step", numbers=records.table, finding=finding)
+    by_networks = averages.rename(columns=PARTS).set_index(["copies", "draw"]).groupby("networks")
+    values = {name: rows[[*PARTS.values()]] for name, rows in by_networks}
+    table = changes_table(values.pop("one network"), "copies", "one copy")
+    for name, rows in values.items():
+        means = 100 * rows[HELD_OUT].groupby("copies").mean()
+        table[f"{name} ({HELD_OUT}), %"] = means.map("{:.2f}".format)
+    return table
 
 
 # ---- tables of test images -------------------------------------------
@@ -168,7 +133,7 @@ def ledger_table(ledger: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw_rows(numbers: pd.DataFrame, names: str, series: str, y: str, xlabel: str) -> Figure:
-    """Draw y by names, a row each: strokes are seeds, marks are the mean of a series."""
+    """Draw y by names, a row each: ticks are seeds, marks are the mean of a series."""
     rows = {name: row for row, name in enumerate(numbers[names].unique())}
     figure, axis = style.panel(0.36 * len(rows) + 1.1)
     for number, (label, group) in enumerate(numbers.groupby(series, sort=False)):
@@ -184,17 +149,6 @@ def draw_rows(numbers: pd.DataFrame, names: str, series: str, y: str, xlabel: st
     return figure
 
 
-def draw_series(numbers: pd.DataFrame, x: str, y: str, series: str, **axes: object) -> Figure:
-    """Draw the means of y by x, a line per series, with standard deviations."""
-    figure, axis = style.panel(2.8)
-    for number, (label, group) in enumerate(numbers.groupby(series, sort=False)):
-        look = {"color": style.COLOURS[number], "ls": style.DASHES[number], "label": label}
-        style.draw_means(axis, group.groupby(x)[y], fmt="o", ms=4, capsize=3, **look)
-    axis.set(**axes)
-    style.legend_above(axis, 3)
-    return figure
-
-
 def by_part(values: pd.DataFrame, name: str, of: str) -> pd.DataFrame:
     """Return a row per title (as ``name``), seed and part, with the value as ``of``."""
     long = values.rename_axis(columns="part").stack()
@@ -202,9 +156,9 @@ def by_part(values: pd.DataFrame, name: str, of: str) -> pd.DataFrame:
 
 
 def steps_figure(records: Records) -> ReportFigure:
-    """Show the accuracy of each step on both held-out parts, by seed."""
-    percent = records.percent.loc["step"]
-    accuracy = percent[HELD_OUT].xs(0, level="seed")  # it has all steps
+    """Show the accuracy of each step on both held-out parts, by draw."""
+    percent = 100 * records.accuracy.loc["step"]
+    accuracy = percent[HELD_OUT].groupby("title", sort=False).mean()
     gain = accuracy.diff()
     most = gain.idxmax(), signed(gain.max(), 2)
     finding = FINDINGS["steps"].format(*accuracy.iloc[[0, -1]], *most)
@@ -213,82 +167,41 @@ def steps_figure(records: Records) -> ReportFigure:
     return on_kmnist([figure], numbers, finding)
 
 
-def changes_figure(records: Records) -> ReportFigure:
-    """Show how accuracy on both parts changes if one thing is left out of a trial."""
-    points = records.changes(["left out"])
-    means = points[HELD_OUT].groupby("title").mean()
-    titles = means.agg(["idxmin", "idxmax"])
-    finding = FINDINGS["changes"].format(*titles, *(signed(means[name], 2) for name in titles))
-    numbers = by_part(points, "change", POINTS)
+def changes_figure(values: pd.DataFrame) -> ReportFigure:
+    """Show the changes of :func:`changes_table` by draw, the highest on held-out clusters first."""
+    points = changes(values)
+    means = points[HELD_OUT].groupby(level=0, sort=False).mean()
+    means = means.drop("nothing").sort_values(ascending=False)
+    numbers = by_part(points.loc[means.index], "change", POINTS)
     figure = draw_rows(numbers, "change", "part", POINTS, CHANGE)
     figure.axes[0].axvline(0, color=GREY, lw=1)
-    return on_kmnist([figure], numbers, finding)
-
-
-def strength_figure(records: Records) -> ReportFigure:
-    """Show accuracy by the strength of the augmentation, a line per length of training."""
-    numbers = by_part(records.percent.loc["strength"], "title", PERCENT)
-    words = numbers.pop("title").str.split("[ ,]+", expand=True)
-    numbers.insert(0, "strength", words[1].astype(float))
-    numbers.insert(1, "epochs", words[2].astype(int))
-    means = numbers.groupby(["epochs", "part", "strength"])[PERCENT].mean()
-    best = means.unstack().idxmax(axis=1).map("{:g}".format).unstack()
-    texts = "; ".join(f"{', '.join(values)} on {part}" for part, values in best.items())
-    finding = FINDINGS["strength"].format(", ".join(map(str, best.index)), texts)
-    drawn = numbers.assign(length=numbers.epochs.map("{} epochs".format))
-    axes, panels = {"xlabel": "strength of the augmentation", "ylabel": ACCURACY}, []
-    for part, rows in drawn.groupby("part"):
-        panels.append(draw_series(rows, "strength", PERCENT, "length", title=part, **axes))
-    return on_kmnist(panels, numbers, finding)
-
-
-def sizes_figure(records: Records) -> ReportFigure:
-    """Show accuracy on held-out clusters by the number of images, augmented and not.
-
-    Runs half as long are crosses.
-    """
-    groups = ["size", "size, half as long"]
-    numbers = records.percent[HELD_OUT].loc[groups].reset_index(name=PERCENT)
-    titles, seen = numbers.pop("title"), {name: GROUPS[name]["images_seen"] for name in groups}
-    numbers.insert(0, "training_images", titles.str.split().str[0].astype(int))
-    numbers.insert(1, "augmented", ~titles.str.contains("not"))
-    numbers.insert(2, "images_seen", numbers.pop("group").map(seen))
-    numbers = numbers.sort_values([*numbers][:4])
-    whole = numbers.images_seen == IMAGES_SEEN
-    kinds = numbers.augmented.map({False: "not augmented", True: "augmented"})
-    axes = {"xlabel": "training images (a fifth of them for validation)", "xscale": "log"}
-    axes["ylabel"] = f"accuracy on {HELD_OUT}, %"
-    drawn = numbers[whole].assign(kind=kinds)
-    figure = draw_series(drawn, "training_images", PERCENT, "kind", **axes)
-    means = numbers.groupby([whole, "augmented", "training_images"])[PERCENT].mean()
-    for augmented in (False, True):
-        half = means[False, augmented]
-        figure.axes[0].plot(half.index, half, "x", ms=6, color=style.COLOURS[augmented])
-    gains = (means[True, True] - means[True, False]).items()
-    texts = [f"{signed(gain, 1)} points with {images:,}" for images, gain in gains]
-    finding = FINDINGS["sizes"].format(", ".join(texts))
-    return on_kmnist([figure], numbers, finding)
+    return on_kmnist([figure], numbers, changes_finding(means))
 
 
 # ---- figures of augmentation, calibration, robustness ----------------
 
 
 def augmentation_figure(data: Dataset) -> ReportFigure:
-    """Show the first training image of each class, and augmented copies of it."""
+    """Show the first training image of each class, augmented, and by kinds that were tried."""
     first = first_of_each_class(data.train_labels).ravel()
     images = data.train_images[first].astype(np.float32)
-    flat = images.reshape(len(images), -1)
-    copies = np.empty((COPIES, *flat.shape), np.float32)
-    augment = Distortion(images.shape[1:], 1.0, 0)
-    for copy in copies:
-        augment(copy, flat)
-    change = np.abs(copies - flat).mean(axis=(1, 2)) / 255
-    numbers = pd.DataFrame({"copy": range(1, COPIES + 1), "mean_change_of_a_pixel": change})
-    rows = np.concatenate([images, *copies.reshape(COPIES, *images.shape)])
-    names = ["original", *numbers["copy"].map("copy {}".format)]
+    shape, flat = images.shape, images.reshape(len(images), -1)
+    rows = {"original": images}
+    for seed in range(AUGMENTED):
+        copy = rows[f"augmented {seed + 1}"] = np.empty(shape, np.float32)
+        Distortion(shape[1:], FINAL.distortion, seed, FINAL.elastic_cells)(
+            copy.reshape(flat.shape), flat
+        )
+    for kind, strength in SHOWN.items():
+        copy = rows[kind] = images.copy()
+        KINDS[kind](copy, strength, np.random.default_rng(0))
+    change = [np.abs(row - images).mean() / 255 for row in rows.values()]
+    numbers = pd.DataFrame({"row": [*rows], "mean_change_of_a_pixel": change})
     columns = [label.replace(" ", "\n") for label in data.class_labels]
-    figure = image_grid(rows, len(images), rows=names, columns=columns)
-    finding = FINDINGS["augmentation"].format(100 * change.mean())
+    figure = image_grid(
+        np.concatenate([*rows.values()]), len(images), rows=[*rows], columns=columns
+    )
+    finding = FINDINGS["augmentation"].format(100 * np.mean(change[1 : 1 + AUGMENTED]))
     return report_figure([figure], numbers, finding, data_name=data.name)
 
 
@@ -326,10 +239,15 @@ def robustness_figure(numbers: pd.DataFrame) -> ReportFigure:
     ``numbers`` is that of :func:`~kmnist_mlp.beyond.protocol.robustness`.
     """
     percent, panels, said = numbers.assign(accuracy=100 * numbers.accuracy), [], []
-    axes = {"ylabel": ACCURACY, "ylim": (percent.accuracy.min() - 3, 100)}
     for corruption, rows in percent.groupby("corruption", sort=False):
-        axes["xlabel"], most = corruption, rows.severity.max()
-        panels.append(draw_series(rows, "severity", "accuracy", "model", **axes))
+        figure, axis = style.panel(2.8)
+        for number, (model, line) in enumerate(rows.groupby("model", sort=False)):
+            look = {"color": style.COLOURS[number], "ls": style.DASHES[number], "label": model}
+            axis.plot(line.severity, line.accuracy, marker="o", ms=4, **look)
+        axis.set(xlabel=corruption, ylabel=ACCURACY, ylim=(percent.accuracy.min() - 3, 100))
+        style.legend_above(axis)
+        panels.append(figure)
+        most = rows.severity.max()
         last = rows.accuracy[rows.severity == most].map("{:.0f} %".format)
         said.append(f"{' and '.join(last)} ({corruption}: {most})")
     models = " and ".join(percent.model.unique())

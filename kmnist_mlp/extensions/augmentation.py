@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from kmnist_mlp.config import Stream
+from kmnist_mlp.config import Config, Stream
 from kmnist_mlp.extensions.method import Method
 from kmnist_mlp.support.memory import Array
 
@@ -19,9 +19,8 @@ from kmnist_mlp.support.memory import Array
 # logarithm of the stretch of height and of width, shear, vertical and
 # horizontal shift in pixels
 LARGEST = np.array([0.15, 0.15, 0.15, 0.15, 1.5, 1.5])[:, None]
-PARTS = [0, 1, 1, 2, 3, 3]  # which strength is that of each; the last one is of ELASTIC
+PARTS = [0, 1, 1, 2, 3, 3]  # index of the strength of each row; strength 4 is ELASTIC's
 ELASTIC = 1.0  # pixels, root mean square at strength 1, normally distributed
-CELLS = 4  # of the spline's grid
 CHUNK = 64  # images at once: their fields stay in the cache
 
 
@@ -48,7 +47,7 @@ class Distortion:
 
     def __init__(
         self, shape: tuple[int, int], strength: float | tuple[float, ...],
-        seed: int | np.random.Generator, cells: int = CELLS,
+        seed: int | np.random.Generator, cells: int = Config.elastic_cells,
     ) -> None:  # fmt: skip
         self.shape = height, width = shape
         self.strength, self.rng = np.broadcast_to(strength, 5), np.random.default_rng(seed)

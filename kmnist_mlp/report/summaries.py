@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from kmnist_mlp.beyond.evaluation import calibration_error_interval
-from kmnist_mlp.beyond.records import HELD_OUT, Records
 from kmnist_mlp.experiments import Results, causes, claims, paper, readings, sweep
 from kmnist_mlp.experiments.paper_gradients import would_pass
 from kmnist_mlp.experiments.published_code import DEVIATIONS
@@ -15,7 +14,7 @@ from kmnist_mlp.figures.report_figure import title
 from kmnist_mlp.figures.sensitivity import distance
 from kmnist_mlp.figures.tables import highest_and_lowest, relative_differences, table_of
 from kmnist_mlp.report.notebook import TEXTS, number
-from kmnist_mlp.support.statistics import MISSING, holm, mcnemar, signed
+from kmnist_mlp.support.statistics import MISSING, signed
 
 
 def gradient_summary(gradients: pd.DataFrame | None = None) -> SimpleNamespace:
@@ -110,38 +109,6 @@ def together(results: Results, name: str, frame: pd.DataFrame) -> Results:
     """Return results with the runs of a table, under a name."""
     frame = pd.concat([results.frame, frame.assign(experiment=name)])
     return Results.of_frame(frame, results.data_name)
-
-
-def sampling_error(right: np.ndarray) -> float:
-    """Return ± 95 % of a mean accuracy, in points, as the test images are a sample.
-
-    Parameters
-    ----------
-    right : ndarray of bool, shape (networks, images)
-        Which images each network classifies correctly.
-    """
-    share = 100 * right.mean(axis=0)
-    return float(1.96 * share.std(ddof=1) / np.sqrt(len(share)))
-
-
-def against_ensemble(right: np.ndarray, ensemble: np.ndarray) -> pd.DataFrame:
-    """Return the errors of each network that an ensemble corrects and adds.
-
-    With McNemar's p, corrected by Holm.
-
-    Parameters
-    ----------
-    right : ndarray of bool, shape (networks, images)
-    ensemble : ndarray of bool, shape (images,)
-    """
-    pairs = [mcnemar(ensemble, network) for network in right]
-    table = pd.DataFrame(pairs, columns=["corrected", "added", "p"])
-    return table.assign(p=holm(table.p))
-
-
-def added(records: Records) -> pd.Series:
-    """Return by how many points each added method changes accuracy on held-out clusters."""
-    return records.changes(["added", "distilled"])[HELD_OUT].xs(0, level="seed")
 
 
 def calibration_errors(shown: Mapping[str, np.ndarray], labels: np.ndarray) -> list[str]:

@@ -81,18 +81,20 @@ def real_number(name: str, value: Any, **limits: float) -> float:
 
 
 def one_or_five_numbers(name: str, values: Any, **limits: float) -> float | tuple[float, ...]:
-    """Return a finite number as float, or five as a tuple (if all are equal, one), or ValueError.
+    """Return a finite number as float, or five as a tuple (if equal, one), or raise ValueError.
 
     Examples
     --------
     >>> one_or_five_numbers("distortion", [1, 2, 1, 1, 0]), one_or_five_numbers("distortion", 1)
     ((1.0, 2.0, 1.0, 1.0, 0.0), 1.0)
     """
-    several = isinstance(values, (list, tuple, np.ndarray)) and np.shape(values) == (5,)
+    several = isinstance(values, (list, tuple)) or (isinstance(values, np.ndarray) and values.ndim)
     try:
         numbers = [
             real_number(name, value, **limits) for value in (values if several else [values])
         ]
+        if several and len(numbers) != 5:
+            raise ValueError
     except ValueError:
         allowed = f"{name} must be one or five numbers {bounds(**limits)}, all finite"
         raise ValueError(f"{allowed}; got {short(values)}") from None

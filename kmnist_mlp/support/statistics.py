@@ -145,36 +145,6 @@ def wilson_interval(right: int, n: int) -> tuple[float, float]:
     return float(100 * low), float(100 * high)
 
 
-def mcnemar(one: np.ndarray, other: np.ndarray) -> tuple[int, int, float]:
-    """Compare two classifiers on the same images, of which each classifies some correctly.
-
-    Parameters
-    ----------
-    one, other : ndarray of bool, shape (images,)
-        Which images each classifies correctly.
-
-    Returns
-    -------
-    only_one, only_other : int
-        Images that only one of the two classifies correctly.
-    p : float
-        Two-sided p-value of the exact test that both are equally likely.
-        Source: McNemar 1947, doi:10.1007/BF02295996.
-
-    Examples
-    --------
-    >>> right = np.arange(100) < 90
-    >>> only_one, only_other, p = mcnemar(right, right & (np.arange(100) % 9 > 0))
-    >>> only_one, only_other, round(p, 3)
-    (10, 0, 0.002)
-    """
-    from scipy.stats import binomtest
-
-    only_one, only_other = int((one & ~other).sum()), int((other & ~one).sum())
-    differ = only_one + only_other
-    return only_one, only_other, float(binomtest(only_one, differ).pvalue) if differ else 1.0
-
-
 def p_text(p: float) -> str:
     r"""Return a p-value with three decimals; one below 0.05 never looks like 0.05.
 
