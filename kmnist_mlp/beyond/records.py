@@ -243,11 +243,9 @@ def measure_averages(data: Dataset) -> pd.DataFrame:
 
 def by_copy(models: list[MLP], images: np.ndarray) -> dict[tuple, np.ndarray]:
     """Return probabilities (networks, images, classes) of each place of :data:`COPIES`."""
-    found = {}
-    for place in {*chain.from_iterable(COPIES.values())}:
-        seen = moved(images, *place)
-        found[place] = np.array([model.predict_proba(seen) for model in models])
-    return found
+    places = {*chain.from_iterable(COPIES.values())}
+    seen = ((place, moved(images, *place)) for place in places)
+    return {place: np.array([model.predict_proba(x) for model in models]) for place, x in seen}
 
 
 def load_averages(folder: Path = FOLDER) -> pd.DataFrame:
