@@ -136,7 +136,7 @@ def test_the_class_has_the_targets_of_make_that_it_needs_and_all_that_it_reads_o
     told = subprocess.run(["make", "-s"], cwd=unpacked / CLASS, capture_output=True, text=True)
     targets = re.findall(r"^  ([a-z-]+) ", told.stdout, re.M)
     assert sorted(targets) == ["clean", "data", "distclean", "help", "lab", "setup"]
-    here, notebooks = unpacked / CLASS, (ROOT / "notebooks").iterdir()
+    here, notebooks = unpacked / CLASS, (ROOT / "notebooks").glob("*.ipynb")
     for path in (here / "README.md", *(here / "pages").iterdir(), *notebooks):
         named = re.findall(r"(?:`|<code>)(?:\w+=\S+ )?make ([a-z-]+)", path.read_text("utf-8"))
         assert {*named} <= {*targets}, path.name
