@@ -175,14 +175,22 @@ def test_calibration_counts_what_is_right_in_each_bin_of_confidence_and_is_drawn
     np.testing.assert_allclose(own, intervals)
 
 
-def test_the_interval_of_the_calibration_error_is_that_of_a_share_of_one_bin():
-    """All in one bin: the error is the distance of a share from 0.95, with the share's scatter."""
-    for n in (400, 40_000):
-        interval = evaluation.calibration_error_interval(*predictions(0.95, n, n // 2))
-        half = 1.96 * (0.5 * 0.5 / n) ** 0.5
-        np.testing.assert_allclose(interval, [0.45 - half, 0.45 + half], atol=0.1 * half)
-    low, high = evaluation.calibration_error_interval(*predictions(0.75, 400, 301))
-    assert low == 0 and 0 <= high < 0.05  # an error near 0
+def test_a_temperature_is_that_of_the_other_half_and_keeps_the_predicted_class():
+    rng, n = np.random.default_rng(0), 4000
+    true = rng.dirichlet(np.full(4, 0.3), n)
+    labels = np.array([rng.choice(4, p=p) for p in true])
+    labels[1::2] = (labels[1::2] + 1) % 4  # all wrong: nothing there is to be believed
+    flat = true**0.5 / (true**0.5).sum(axis=1, keepdims=True)
+    found, _ = evaluation.calibrated(flat, labels)
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+    assert (found.argmax(axis=1) == flat.argmax(axis=1)).all()
+    assert np.allclose(found[1::2], true[1::2], atol=0.06), "T = 0.5 undoes the root"
+    assert found[::2].max() < 0.5, "almost equal"
+    both, temperature = evaluation.calibrated(flat[::2], labels[::2])
+    assert temperature == pytest.approx(0.5, abs=0.04)
+    errors = [evaluation.calibration_table(p, labels[::2]) for p in (flat[::2], both)]
+    before, after = map(evaluation.expected_calibration_error, errors)
+    assert after < 0.04 < 0.1 < before
 
 
 def test_robustness_has_a_panel_per_corruption_and_a_line_per_model():

@@ -6,14 +6,13 @@ from functools import partial
 import numpy as np
 import pandas as pd
 from scipy import ndimage
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, softmax
 
-from kmnist_mlp.beyond.plan import FINAL
-from kmnist_mlp.extensions.augmentation import Distortion
 from kmnist_mlp.network import MLP
 
 # ---- calibration -----------------------------------------------------
 
-RESAMPLES = 1000  # of the bootstrap
 BINS = 10  # of confidence, of equal width, from 0 to 1
 
 
@@ -33,18 +32,13 @@ def calibration_table(probabilities: np.ndarray, labels: np.ndarray) -> pd.DataF
         One row per bin that is not empty: from, to, images, confidence
         (mean), accuracy.
     """
-    confidence, right, bins = _binned(probabilities, labels)
+    confidence = probabilities.max(axis=1).astype(float)
+    right = probabilities.argmax(axis=1) == labels
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
     values = pd.DataFrame({"confidence": confidence, "accuracy": right}).groupby(bins)
     low = np.unique(bins)
     places = {"from": low / BINS, "to": (low + 1) / BINS, "images": values.size()}
     return pd.DataFrame(places).join(values.mean()).reset_index(drop=True)
-
-
-def _binned(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return the confidence of each prediction, whether it is right, and its bin."""
-    confidence = probabilities.max(axis=1).astype(float)
-    right = probabilities.argmax(axis=1) == labels
-    return confidence, right, np.minimum((confidence * BINS).astype(int), BINS - 1)
 
 
 def expected_calibration_error(table: pd.DataFrame) -> float:
@@ -56,15 +50,13 @@ def expected_calibration_error(table: pd.DataFrame) -> float:
     return float((share * (table.confidence - table.accuracy).abs()).sum())
 
 
-def calibration_error_interval(probabilities: np.ndarray, labels: np.ndarray) -> tuple:
-    """Return an approximate 95 % interval of the calibration error over other images.
+def calibrated(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return probabilities with a temperature that the other half of the images decides.
 
-    The images are drawn again with replacement; the 2.5 % and 97.5 %
-    quantiles of the errors are reflected at the error of the images
-    themselves ("basic" bootstrap), as drawing again adds scatter, which
-    raises a mean distance. An end below 0 is 0: near 0, the lower end
-    says little. Source: Davison and Hinkley 1997, Bootstrap Methods and
-    their Application, section 5.2.
+    With temperature T, they are proportional to ``p ** (1 / T)``; the
+    predicted class remains. T has the least cross-entropy. That of every
+    second image is applied to the others, and theirs to it. Source: Guo,
+    Pleiss, Sun and Weinberger 2017, arXiv:1706.04599, section 4.2.
 
     Parameters
     ----------
@@ -73,15 +65,30 @@ def calibration_error_interval(probabilities: np.ndarray, labels: np.ndarray) ->
 
     Returns
     -------
-    low, high : float
+    calibrated : ndarray, shape (n, classes)
+    temperature : float
+        Mean of the two.
+
+    Examples
+    --------
+    >>> too_low, labels = np.full((20, 2), [0.7, 0.3]), np.array([0] * 18 + [1] * 2)
+    >>> found, temperature = calibrated(too_low, labels)
+    >>> found[0].round(3).tolist(), round(temperature, 3)
+    ([0.9, 0.1], 0.386)
     """
-    confidence, right, bins = _binned(probabilities, labels)
-    n = len(labels)
-    sums = np.eye(BINS)[bins] * (confidence - right)[:, None]
-    drawn = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), RESAMPLES)
-    found, *errors = np.abs(np.vstack([np.ones(n), drawn]) @ sums).sum(axis=1)
-    low, high = (2 * found - np.quantile(errors, [0.975, 0.025])) / n
-    return max(float(low), 0.0), max(float(high), 0.0)
+    logits = np.log(np.maximum(probabilities.astype(float), np.finfo(float).tiny))
+    found, temperatures = np.empty(logits.shape), []
+    for start in (0, 1):
+        others = logits[1 - start :: 2], labels[1 - start :: 2]
+        T = minimize_scalar(_cross_entropy, bounds=(0.05, 20), args=others, method="bounded").x
+        found[start::2] = softmax(logits[start::2] / T, axis=1)
+        temperatures.append(T)
+    return found, float(np.mean(temperatures))
+
+
+def _cross_entropy(T: float, logits: np.ndarray, labels: np.ndarray) -> float:
+    """Return the mean cross-entropy with a temperature."""
+    return -np.take_along_axis(log_softmax(logits / T, axis=1), labels[:, None], axis=1).mean()
 
 
 # ---- robustness ------------------------------------------------------
@@ -105,14 +112,6 @@ def add_noise(images: np.ndarray, deviation: float) -> np.ndarray:
     rng = np.random.default_rng(0)  # the same noise every time
     noise = deviation * rng.standard_normal(images.shape, np.float32)
     return np.rint(images + noise).clip(0, 255).astype(np.uint8)
-
-
-def distorted(images: np.ndarray) -> np.ndarray:
-    """Return images of uint8, shape (n, height, width), distorted as for final networks."""
-    pixels = images.reshape(len(images), -1)
-    copies = np.empty(pixels.shape, np.float32)
-    Distortion(images.shape[1:], FINAL.distortion, 0, FINAL.elastic_cells)(copies, pixels)
-    return np.rint(copies).astype(np.uint8).reshape(images.shape)
 
 
 # function (images, severity) -> images, and the severities measured

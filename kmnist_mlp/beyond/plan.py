@@ -32,9 +32,10 @@ class Run(NamedTuple):
     ----------
     group, title : str
         Where it stands in the plan; a run of two groups stands with the
-        first. The runs of the group "final" are trained on all training
-        images, the held-out clusters included.
+        first.
     config : Config
+        Without a validation split, it is trained on all training images,
+        the held-out clusters included.
     tried : tuple
         Names and strengths of
         :class:`~kmnist_mlp.beyond.tried.Tried`.
@@ -48,7 +49,7 @@ class Run(NamedTuple):
     @property
     def draw(self) -> int | None:
         """The draw of held-out clusters that it is trained without; None is all images."""
-        return None if self.group == "final" else self.config.seed % DRAWS
+        return self.config.seed % DRAWS if self.config.validation_fraction else None
 
     @property
     def identity(self) -> str:

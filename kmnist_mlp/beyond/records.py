@@ -2,7 +2,8 @@
 
 ``runs.csv`` has a row for each run, ``averages.csv`` accuracies of mean
 probabilities. A final network's weights are in a file of its own,
-rounded to eight bits, and ``MODEL_CARD.md`` describes them.
+rounded to eight bits, its learning curves in ``curves.csv``, and
+``MODEL_CARD.md`` describes all of them.
 """
 
 import datetime
@@ -15,13 +16,14 @@ import numpy as np
 import pandas as pd
 
 from kmnist_mlp.beyond import FOLDER, from_rounded, load_ensemble, protocol, rounded
-from kmnist_mlp.beyond.evaluation import COPIES, distorted, moved
+from kmnist_mlp.beyond.evaluation import COPIES, calibrated, moved
 from kmnist_mlp.beyond.plan import DRAWS, FINAL, Run, plan, planned
 from kmnist_mlp.beyond.tried import Tried
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset, split_rows
 from kmnist_mlp.experiments import runs
-from kmnist_mlp.experiments.store import note_digest, source_hash, write_kept
+from kmnist_mlp.experiments.store import Table, note_digest, source_hash, write_kept
+from kmnist_mlp.extensions.augmentation import Distortion
 from kmnist_mlp.network import MLP
 from kmnist_mlp.results import TrainingResult
 from kmnist_mlp.support.files import save_arrays, whole_file
@@ -106,10 +108,14 @@ def add(folder: Path, images: Dataset, run: Run, result: TrainingResult) -> str:
     }
     # trained on all images: nothing held out measures it
     if run.draw is None:
-        row["changed_by_rounding"] = changed_by_rounding(model, images)
-        path = folder / f"final_{run.config.seed}.npz"
+        row["changed_by_rounding"] = changed_by_rounding(run.config, model, images)
+        path = folder / f"{run.group}_{run.config.seed}.npz"
         save_arrays(path, *rounded(model))
         note_digest(path)
+        curves = pd.DataFrame(result.curves).dropna(axis="columns").round(6)
+        curves.insert(0, "run", run.identity)
+        curves.insert(1, "epoch", range(1, 1 + len(curves)))
+        Table(folder / "curves.csv", ["run", "epoch"]).write(curves)
     else:
         row["held_out_loss"] = result.test_loss
         row["held_out_accuracy"] = result.test_accuracy
@@ -120,9 +126,13 @@ def add(folder: Path, images: Dataset, run: Run, result: TrainingResult) -> str:
     return f"{run.group}, {run.title}, seed {run.config.seed}: {result}"
 
 
-def changed_by_rounding(model: MLP, data: Dataset) -> float:
+def changed_by_rounding(config: Config, model: MLP, data: Dataset) -> float:
     """Return the share of augmented training images that rounding reclassifies."""
-    seen, after = distorted(data.train_images), from_rounded(*rounded(model))
+    images, after = data.train_images, from_rounded(*rounded(model))
+    copies = np.empty((len(images), images[0].size), np.float32)
+    distortion = Distortion(images.shape[1:], config.distortion, 0, config.elastic_cells)
+    distortion(copies, images.reshape(copies.shape))
+    seen = np.rint(copies).astype(np.uint8).reshape(images.shape)
     return float((after.predict(seen) != model.predict(seen)).mean())
 
 
@@ -293,7 +303,8 @@ def model_card(folder: Path, ledger: pd.DataFrame, data: Dataset) -> str:
     models = load_ensemble(folder)
     lines = protocol.recorded(models, ledger)
     networks = 100 * protocol.accuracies(lines)
-    right = models[0].predict(data.test_images) == data.test_labels
+    p = models[0].predict_proba(data.test_images)
+    right = p.argmax(axis=1) == data.test_labels
     by_class = pd.Series(right).groupby(data.test_labels).mean()
     rows = zip(data.class_labels, by_class, strict=True)
     settings = [f"    {name}={value!r}," for name, value in FINAL.to_dict().items()]
@@ -309,6 +320,7 @@ def model_card(folder: Path, ledger: pd.DataFrame, data: Dataset) -> str:
         of_images=wilson_interval(int(right.sum()), len(right)),
         count=len(networks),
         of_seeds=interval(networks),
+        temperature=calibrated(p, data.test_labels)[1],
         ensemble=100 * protocol.accuracies(lines, protocol.ENSEMBLE).iloc[0],
         classes="\n".join(f"| {label} | {in_percent(share, 1)} |" for label, share in rows),
     )

@@ -1,12 +1,10 @@
 """What notebooks state in sentences and small tables, computed: a function each."""
 
-from collections.abc import Mapping
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 
-from kmnist_mlp.beyond.evaluation import calibration_error_interval
 from kmnist_mlp.experiments import Results, causes, claims, paper, readings, sweep
 from kmnist_mlp.experiments.paper_gradients import would_pass
 from kmnist_mlp.experiments.published_code import DEVIATIONS
@@ -109,12 +107,6 @@ def together(results: Results, name: str, frame: pd.DataFrame) -> Results:
     """Return results with the runs of a table, under a name."""
     frame = pd.concat([results.frame, frame.assign(experiment=name)])
     return Results.of_frame(frame, results.data_name)
-
-
-def calibration_errors(shown: Mapping[str, np.ndarray], labels: np.ndarray) -> list[str]:
-    """Return 95 % intervals of calibration errors, as text."""
-    ends = {name: calibration_error_interval(p, labels) for name, p in shown.items()}
-    return [f"{name} ({low:.3f} to {high:.3f})" for name, (low, high) in ends.items()]
 
 
 def choices() -> pd.DataFrame:
