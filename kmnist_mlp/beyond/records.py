@@ -16,14 +16,13 @@ import numpy as np
 import pandas as pd
 
 from kmnist_mlp.beyond import FOLDER, from_rounded, load_ensemble, protocol, rounded
-from kmnist_mlp.beyond.evaluation import COPIES, calibrated, moved
+from kmnist_mlp.beyond.evaluation import COPIES, calibrated, distorted, moved
 from kmnist_mlp.beyond.plan import DRAWS, FINAL, Run, plan, planned
 from kmnist_mlp.beyond.tried import Tried
 from kmnist_mlp.config import Config
 from kmnist_mlp.data import Dataset, split_rows
 from kmnist_mlp.experiments import runs
 from kmnist_mlp.experiments.store import Table, note_digest, source_hash, write_kept
-from kmnist_mlp.extensions.augmentation import Distortion
 from kmnist_mlp.network import MLP
 from kmnist_mlp.results import TrainingResult
 from kmnist_mlp.support.files import save_arrays, whole_file
@@ -128,11 +127,7 @@ def add(folder: Path, images: Dataset, run: Run, result: TrainingResult) -> str:
 
 def changed_by_rounding(config: Config, model: MLP, data: Dataset) -> float:
     """Return the share of augmented training images that rounding reclassifies."""
-    images, after = data.train_images, from_rounded(*rounded(model))
-    copies = np.empty((len(images), images[0].size), np.float32)
-    distortion = Distortion(images.shape[1:], config.distortion, 0, config.elastic_cells)
-    distortion(copies, images.reshape(copies.shape))
-    seen = np.rint(copies).astype(np.uint8).reshape(images.shape)
+    seen, after = distorted(data.train_images, config), from_rounded(*rounded(model))
     return float((after.predict(seen) != model.predict(seen)).mean())
 
 
