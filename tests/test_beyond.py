@@ -198,7 +198,7 @@ def test_every_accuracy_on_test_images_is_in_the_ledger_once(tmp_path):
         ("final", [good], TINY.replace(epochs=9), "0"),  # another one
         ("both", [good, worse, worse], TINY, "0 to 2"),
         ("final", [good], TINY, "0", "shift to the right, pixels", 2),
-        ("one, mean over nine shifts", [good], TINY, "0"),
+        ("one" + protocol.AVERAGED, [good], TINY, "0"),
     ]
     protocol.measure(measurements, data, ledger)
     shifted, *nine = good.predict_proba.call_args_list[4:]
@@ -206,7 +206,7 @@ def test_every_accuracy_on_test_images_is_in_the_ledger_once(tmp_path):
     assert len(nine) == 9
     table = protocol.load_ledger(ledger)
     assert table.accuracy.tolist() == [0.75, 0.5, 0.75, 0.5, 0.75, 0.75]
-    assert table.kind.tolist() == ["final"] * 3 + ["both", "final", "one, mean over nine shifts"]
+    assert table.kind.tolist() == ["final"] * 3 + ["both", "final", "one" + protocol.AVERAGED]
     assert table.what.tolist() == [""] * 4 + ["shift to the right, pixels: 2", ""]
     assert table.seed.tolist() == ["0"] * 3 + ["0 to 2"] + ["0"] * 2 and {*table.images} == {4}
     assert table.configuration[0] == table.configuration[1] != table.configuration[2]
@@ -246,7 +246,7 @@ def test_the_ledger_has_the_accuracy_of_each_final_network_and_of_their_mean(mea
     right = [(each.argmax(axis=1) == kana.test_labels).mean() for each in (*p, sum(p))]
     found = *accuracies(lines), *accuracies(lines, ENSEMBLE)
     assert found == pytest.approx(right) and len(right) == 3
-    assert len(lines) == 3 + 2  # two of them with shifts
+    assert len(lines) == 2 * 3  # with shifts and without
     with pytest.raises(ValueError, match=protocol.weights_digest([networks[0]])):
         recorded(networks, before)
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from kmnist_mlp.beyond import FOLDER, evaluation, trials
-from kmnist_mlp.beyond.plan import GROUPS, plan, planned
-from kmnist_mlp.beyond.protocol import ENSEMBLE, NETWORK
+from kmnist_mlp.beyond.plan import FINAL, GROUPS, plan, planned
+from kmnist_mlp.beyond.protocol import AVERAGED, ENSEMBLE, NETWORK, config_digest
 from kmnist_mlp.beyond.records import Records, changes, chosen
 from kmnist_mlp.experiments.sweep import QUOTED
 from kmnist_mlp.figures.style import use_style
@@ -79,26 +79,32 @@ def test_averages_stand_by_copies_with_a_column_for_each_pair_of_networks():
 
 
 def test_final_networks_stand_beside_all_other_classifiers_in_order():
-    rows = [("2", "final network", "0", 0.96), ("1", "final network", "1", 0.91),
-            ("3", "first attempt", "", 0.5), ("4", "ensemble", "0 to 1", 0.97),
-            ("2", "first attempt", "", 0.7), ("9", "first attempt", "", 0.6)]  # fmt: skip
-    ledger = pd.DataFrame(rows, columns=["date", "kind", "seed", "accuracy"]).assign(images=200)
-    lines = ledger[ledger.kind != "first attempt"]
+    now, together = config_digest(FINAL), (ENSEMBLE, ENSEMBLE + AVERAGED)
+    rows = [("2", NETWORK, now, "0", 0.96), ("1", NETWORK, now, "1", 0.91),
+            ("3", "first attempt", "", "", 0.5), ("4", together[0], now, "0 to 1", 0.97),
+            ("5", together[1], now, "0 to 1", 0.98), ("2", "first attempt", "", "", 0.7),
+            ("9", "first attempt", "", "", 0.6), ("0", NETWORK, "another", "0", 0.8)]  # fmt: skip
+    columns = ["date", "kind", "configuration", "seed", "accuracy"]
+    ledger = pd.DataFrame(rows, columns=columns).assign(images=200)
+    lines = ledger[ledger.configuration == now]
     found = trials.final_table(lines)
-    names = ["final network, seed 0", "final network, seed 1", "ensemble, seeds 0 to 1"]
-    for name, right, (title, row) in zip(names, (192, 182, 194), found.iterrows(), strict=True):
+    names = [f"{NETWORK}, seed 0", f"{NETWORK}, seed 1", *(f"{e}, seeds 0 to 1" for e in together)]
+    rights = 192, 182, 194, 196
+    for name, right, (title, row) in zip(names, rights, found.iterrows(), strict=True):
         between = "{:.2f} to {:.2f}".format(*wilson_interval(right, 200))
         assert [title, *row] == [name, f"{right / 2:.2f}", between]
     percent = trials.others_table(lines)["test accuracy, %"].astype(float)
-    assert percent.is_monotonic_increasing and len(percent) == 2 + len(QUOTED)
+    assert percent.is_monotonic_increasing and len(percent) == 3 + len(QUOTED)
     names = QUOTED.model + ["*" * old for old in QUOTED.old_version]
     quoted = dict(zip(names, QUOTED.test_accuracy_percent, strict=True))
-    assert percent.to_dict() == quoted | {NETWORK: 93.5, ENSEMBLE: 97}
+    assert percent.to_dict() == quoted | {NETWORK: 93.5, together[0]: 97, together[1]: 98}
     counted = trials.ledger_table(ledger)
     assert counted.T.to_dict("list") == {
-        "final network": [2, "1 to 2", "91.00 to 96.00"],
+        NETWORK: [2, "1 to 2", "91.00 to 96.00"],
         "first attempt": [3, "2 to 9", "50.00 to 70.00"],
-        "ensemble": [1, "4", "97.00"],
+        together[0]: [1, "4", "97.00"],
+        together[1]: [1, "5", "98.00"],
+        f"earlier {NETWORK}": [1, "0", "80.00"],
     }
 
 

@@ -317,5 +317,7 @@ def model_card(folder: Path, ledger: pd.DataFrame, data: Dataset) -> str:
         of_seeds=interval(networks),
         temperature=calibrated(p, data.test_labels)[1],
         ensemble=100 * protocol.accuracies(lines, protocol.ENSEMBLE).iloc[0],
+        averaged=100 * protocol.accuracies(lines, protocol.ENSEMBLE + protocol.AVERAGED).iloc[0],
+        copies=protocol.AVERAGED_OVER,
         classes="\n".join(f"| {label} | {in_percent(share, 1)} |" for label, share in rows),
     )
