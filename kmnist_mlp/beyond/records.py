@@ -108,9 +108,9 @@ def add(folder: Path, images: Dataset, run: Run, result: TrainingResult) -> str:
         path = folder / f"{run.group}_{run.config.seed}.npz"
         save_arrays(path, *rounded(model))
         note_digest(path)
-        curves = pd.DataFrame(result.curves)[["training_loss", "training_accuracy"]].round(6)
-        curves = curves.assign(run=run.identity, epoch=range(1, 1 + len(curves)))
-        Table(folder / "curves.csv", ["run", "epoch"]).write(curves)
+        curves = {name: result.curves[name] for name in ("training_loss", "training_accuracy")}
+        epochs = {"run": run.identity, "epoch": range(1, 1 + result.stopped_epoch)}
+        Table(folder / "curves.csv", ["run", "epoch"]).write(pd.DataFrame(epochs | curves).round(6))
     else:
         row["held_out_loss"] = result.test_loss
         row["held_out_accuracy"] = result.test_accuracy
