@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import signal
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -29,31 +28,6 @@ def data(make_dataset):
 @pytest.fixture(scope="module")
 def expected(data):
     return run(CONFIGS, SEEDS, n_jobs=1, data=data, cache=False)
-
-
-def kill_at_the_first_result(folder, workers):
-    """Kill one of ``workers()`` when a first result is in the folder; return the thread."""
-
-    def wait_and_kill():
-        while not list(folder.glob("*.npz")):
-            time.sleep(0.01)
-        # Both are training again. Killed while it takes a run from the queue, a worker may keep the
-        # queue's lock: a known race of loky (its issue 279), which then waits for ever.
-        time.sleep(0.05)
-        os.kill(workers()[0], signal.SIGKILL)
-
-    thread = threading.Thread(target=wait_and_kill, daemon=True)
-    thread.start()
-    return thread
-
-
-def assert_complete_and_the_same(results, expected, folder):
-    for column in ("experiment", "seed", "test_accuracy", "test_loss", "best_epoch"):
-        assert list(results.frame[column]) == list(expected.frame[column])
-    for key, result in expected.runs.items():
-        assert np.array_equal(results.runs[key].model.parameters, result.model.parameters)
-    assert len(list(folder.glob("*.npz"))) == len(results.frame) == 9
-    assert not results.frame.cached.any()
 
 
 def test_processes_that_share_a_cache_and_other_backends_give_the_same_bits(
@@ -85,36 +59,32 @@ def test_calls_in_several_threads_wait_for_each_other(data, expected):
 
 
 def test_a_killed_process_costs_no_result_and_is_reported(data, expected, results_folder):
-    def workers():
+    def kill_a_worker_at_the_first_result():
+        while not list(results_folder.glob("*.npz")):
+            time.sleep(0.01)
+        # Both are training again. Killed while it takes a run from the queue, a worker may keep the
+        # queue's lock: a known race of loky (its issue 279), which then waits for ever.
+        time.sleep(0.05)
         children = psutil.Process().children(recursive=True)
-        return [p.pid for p in children if any("popen_loky" in word for word in p.cmdline())]
+        next(p for p in children if any("popen_loky" in word for word in p.cmdline())).kill()
 
-    killer = kill_at_the_first_result(results_folder, workers)
+    killer = threading.Thread(target=kill_a_worker_at_the_first_result, daemon=True)
+    killer.start()
     with pytest.warns(UserWarning, match=r"\d of 9 "):
         results = run(CONFIGS, SEEDS, n_jobs=2, data=data)
     killer.join()
-    assert_complete_and_the_same(results, expected, results_folder)
-
-
-def cluster_of(workers):
-    settings = {"host": "127.0.0.1", "dashboard_address": None, "silence_logs": 50}
-    return LocalCluster(n_workers=workers, threads_per_worker=1, **settings)
+    for column in ("experiment", "seed", "test_accuracy", "test_loss", "best_epoch"):
+        assert list(results.frame[column]) == list(expected.frame[column])
+    for key, result in expected.runs.items():
+        assert np.array_equal(results.runs[key].model.parameters, result.model.parameters)
+    assert len(list(results_folder.glob("*.npz"))) == len(results.frame) == 9
+    assert not results.frame.cached.any()
 
 
 def test_the_only_thread_of_a_cluster_is_used(data):
-    with cluster_of(1) as cluster, Client(cluster) as client:
+    settings = {"n_workers": 1, "threads_per_worker": 1, "silence_logs": 50}
+    settings |= {"host": "127.0.0.1", "dashboard_address": None}
+    with LocalCluster(**settings) as cluster, Client(cluster) as client:
         with joblib.parallel_config(backend="dask"):
             trained = list(train_all(CONFIGS, data, -1, lambda *_: os.getpid()))
         assert {pid for _, pid, _ in trained} == {*client.run(os.getpid).values()}
-
-
-def test_a_killed_worker_of_a_cluster_costs_no_result(data, expected, results_folder):
-    with cluster_of(2) as cluster, Client(cluster) as client:
-        pids = list(client.run(os.getpid).values())
-        assert len({*pids, os.getpid()}) == 3  # two processes, and this one
-        killer = kill_at_the_first_result(results_folder, lambda: pids)
-        with joblib.parallel_config(backend="dask"):
-            results = run(CONFIGS, SEEDS, data=data)
-        killer.join()
-        assert pids[0] not in client.run(os.getpid, on_error="ignore").values()
-    assert_complete_and_the_same(results, expected, results_folder)

@@ -10,7 +10,6 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
 from kmnist_mlp.beyond.plan import FINAL
-from kmnist_mlp.config import Config
 from kmnist_mlp.extensions.augmentation import Distortion
 from kmnist_mlp.network import MLP
 
@@ -117,11 +116,11 @@ def add_noise(images: np.ndarray, deviation: float) -> np.ndarray:
     return np.rint(images + noise).clip(0, 255).astype(np.uint8)
 
 
-def distorted(images: np.ndarray, config: Config = FINAL) -> np.ndarray:
-    """Return images of uint8, shape (n, height, width), distorted as in training."""
+def distorted(images: np.ndarray) -> np.ndarray:
+    """Return images of uint8, shape (n, height, width), distorted as for final networks."""
     pixels = images.reshape(len(images), -1)
     copies = np.empty(pixels.shape, np.float32)
-    Distortion(images.shape[1:], config.distortion, 0, config.elastic_cells)(copies, pixels)
+    Distortion(images.shape[1:], FINAL.distortion, 0, FINAL.elastic_cells)(copies, pixels)
     return np.rint(copies).astype(np.uint8).reshape(images.shape)
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from kmnist_mlp.beyond import FOLDER, from_rounded, load_ensemble, protocol, rounded
-from kmnist_mlp.beyond.evaluation import COPIES, calibrated, distorted, moved
+from kmnist_mlp.beyond import FOLDER, load_ensemble, protocol, rounded
+from kmnist_mlp.beyond.evaluation import COPIES, calibrated, moved
 from kmnist_mlp.beyond.plan import DRAWS, FINAL, Run, plan, planned
 from kmnist_mlp.beyond.tried import Tried
 from kmnist_mlp.config import Config
@@ -52,9 +52,7 @@ class Records:
         epochs, diverged, seconds (beside other work, with pauses),
         losses and accuracies (fractions) on training images (a tenth of
         them), validation images and held-out clusters, date, code (hash
-        of the numerical sources) and configuration (JSON); of a final
-        network changed_by_rounding, the share of augmented training
-        images that it classifies otherwise afterwards.
+        of the numerical sources) and configuration (JSON).
     runs : DataFrame
         The rows of the table by group and title of the plan
         (a run may have several) and seed, the identity as column "run".
@@ -107,14 +105,12 @@ def add(folder: Path, images: Dataset, run: Run, result: TrainingResult) -> str:
     }
     # trained on all images: nothing held out measures it
     if run.draw is None:
-        row["changed_by_rounding"] = changed_by_rounding(run.config, model, images)
         path = folder / f"{run.group}_{run.config.seed}.npz"
         save_arrays(path, *rounded(model))
         note_digest(path)
-        curves = pd.DataFrame(result.curves).dropna(axis="columns").round(6)
-        curves.insert(0, "run", run.identity)
-        curves.insert(1, "epoch", range(1, 1 + len(curves)))
-        Table(folder / "curves.csv", ["run", "epoch"]).write(curves)
+        curves = {name: result.curves[name] for name in ("training_loss", "training_accuracy")}
+        epochs = {"run": run.identity, "epoch": range(1, 1 + result.stopped_epoch)}
+        Table(folder / "curves.csv", ["run", "epoch"]).write(pd.DataFrame(epochs | curves).round(6))
     else:
         row["held_out_loss"] = result.test_loss
         row["held_out_accuracy"] = result.test_accuracy
@@ -123,12 +119,6 @@ def add(folder: Path, images: Dataset, run: Run, result: TrainingResult) -> str:
     table = pd.DataFrame(rows, columns=["run", *table])
     write_kept(table, folder / "runs.csv")
     return f"{run.group}, {run.title}, seed {run.config.seed}: {result}"
-
-
-def changed_by_rounding(config: Config, model: MLP, data: Dataset) -> float:
-    """Return the share of augmented training images that rounding reclassifies."""
-    seen, after = distorted(data.train_images, config), from_rounded(*rounded(model))
-    return float((after.predict(seen) != model.predict(seen)).mean())
 
 
 # ---- training --------------------------------------------------------
