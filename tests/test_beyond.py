@@ -372,18 +372,6 @@ def test_the_shipped_records_are_those_of_the_plan_and_of_its_images(kmnist):
     assert len(averages) == DRAWS * 3 * len(COPIES)
 
 
-def test_the_curve_of_a_final_network_begins_as_recorded_if_it_is_trained_again(kmnist):
-    curves = pd.read_csv(FOLDER / "curves.csv").set_index(["run", "epoch"]).training_loss
-    final = Records().table.query("draw.isna()")
-    last = curves.groupby("run").last()
-    np.testing.assert_allclose(last, final.training_loss.loc[last.index], rtol=1e-4)
-    if not kmnist.is_stand_in:  # a minute
-        run, images = plan.plan()["next", "next network"][0], records.images_of(None, kmnist)
-        result = train(run.config, images, callbacks=[lambda progress: True])
-        found = result.curves["training_loss"].item()
-        assert found == pytest.approx(curves[run.identity, 1], rel=0.02)
-
-
 def test_each_final_network_ships_is_small_and_is_in_the_ledger_as_planned():
     networks, ledger = load_ensemble(), protocol.load_ledger()
     for path, network in zip(sorted(FOLDER.glob("final_?.npz")), networks, strict=True):
