@@ -378,7 +378,7 @@ def test_the_curve_of_a_final_network_begins_as_recorded_if_it_is_trained_again(
     last = curves.groupby("run").last()
     np.testing.assert_allclose(last, final.training_loss.loc[last.index], rtol=1e-4)
     if not kmnist.is_stand_in:  # a minute
-        run, images = plan.plan()["next", "next network"][0], records.images_of(None, kmnist)
+        run, images = planned()[0], records.images_of(None, kmnist)
         result = train(run.config, images, callbacks=[lambda progress: True])
         found = result.curves["training_loss"].item()
         assert found == pytest.approx(curves[run.identity, 1], rel=0.02)
