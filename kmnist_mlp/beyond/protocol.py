@@ -49,7 +49,7 @@ was therefore known partly from test images before the trials, which
 compared all of these again but rectifiers.
 
 The ledger begins with the first attempt, as far as its tables and
-records go. Besides, it has a network of the final configuration after
+records go. Besides, it has a network of the earlier configuration after
 two epochs, whose test accuracy was printed when the speed of training
 was measured.
 """
