@@ -240,7 +240,7 @@ def measured(made, kana):
 
 def test_the_ledger_has_the_accuracy_of_each_final_network_and_of_their_mean(measured, kana):
     folder, ledger, before = measured
-    assert_digests(folder, 6)
+    assert_digests(folder, 7)
     networks = load_ensemble(folder)
     lines = recorded(networks, pd.concat([before, ledger]))
     p = [network.predict_proba(kana.test_images) for network in networks]
