@@ -133,7 +133,7 @@ def test_nothing_that_trains_is_given_test_images(made):
 
 
 def test_the_record_of_a_final_network_has_its_weights_and_no_measurement(made):
-    folder, data, trials = made
+    folder, data, _ = made
     row = Records(folder).table.loc[RUNS[0].identity]
     assert np.isnan(row.held_out_accuracy) and np.isnan(row.validation_accuracy)
     result = train(ON_ALL, protocol.without_test_images(data))

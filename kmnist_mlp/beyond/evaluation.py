@@ -6,12 +6,10 @@ from functools import partial
 import numpy as np
 import pandas as pd
 from scipy import ndimage
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
 
 from kmnist_mlp.beyond.plan import FINAL
 from kmnist_mlp.extensions.augmentation import Distortion
-from kmnist_mlp.network import MLP
+from kmnist_mlp.network import MLP, cross_entropies, softmax
 
 # ---- calibration -----------------------------------------------------
 
@@ -78,19 +76,19 @@ def calibrated(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarra
     >>> found[0].round(3).tolist(), round(temperature, 3)
     ([0.9, 0.1], 0.386)
     """
+    from scipy.optimize import minimize_scalar  # only here, as it loads slowly
+
+    def loss(T: float, logits: np.ndarray, labels: np.ndarray) -> float:
+        return cross_entropies(logits / T, labels).mean()
+
     logits = np.log(np.maximum(probabilities.astype(float), np.finfo(float).tiny))
     found, temperatures = np.empty(logits.shape), []
     for start in (0, 1):
         others = logits[1 - start :: 2], labels[1 - start :: 2]
-        T = minimize_scalar(_cross_entropy, bounds=(0.05, 20), args=others, method="bounded").x
-        found[start::2] = softmax(logits[start::2] / T, axis=1)
+        T = minimize_scalar(loss, bounds=(0.05, 20), args=others, method="bounded").x
+        found[start::2] = softmax(logits[start::2] / T)
         temperatures.append(T)
     return found, float(np.mean(temperatures))
-
-
-def _cross_entropy(T: float, logits: np.ndarray, labels: np.ndarray) -> float:
-    """Return the mean cross-entropy with a temperature."""
-    return -np.take_along_axis(log_softmax(logits / T, axis=1), labels[:, None], axis=1).mean()
 
 
 # ---- robustness ------------------------------------------------------
