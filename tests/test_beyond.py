@@ -248,8 +248,9 @@ def test_the_ledger_has_the_accuracy_of_each_final_network_and_of_their_mean(mea
     found = *accuracies(lines), *accuracies(lines, ENSEMBLE)
     assert found == pytest.approx(right) and len(right) == 3
     assert len(lines) == 2 * 3  # with shifts and without
-    with pytest.raises(ValueError, match=protocol.weights_digest([networks[0]])):
-        recorded(networks, before)
+    for lacking in (before, ledger[~ledger.kind.str.endswith(protocol.AVERAGED)]):
+        with pytest.raises(ValueError, match=protocol.weights_digest([networks[0]])):
+            recorded(networks, lacking)
 
 
 def test_the_check_refuses_an_accuracy_that_is_not_in_the_ledger(measured, kana, tmp_path):
@@ -372,16 +373,16 @@ def test_the_shipped_records_are_those_of_the_plan_and_of_its_images(kmnist):
     assert len(averages) == DRAWS * 3 * len(COPIES)
 
 
-def test_the_curve_of_a_final_network_begins_as_recorded_if_it_is_trained_again(kmnist):
+def test_a_final_network_that_is_trained_again_has_the_recorded_curve(kmnist):
     curves = pd.read_csv(FOLDER / "curves.csv").set_index(["run", "epoch"]).training_loss
-    final = Records().table.query("draw.isna()")
-    last = curves.groupby("run").last()
-    np.testing.assert_allclose(last, final.training_loss.loc[last.index], rtol=1e-4)
-    if not kmnist.is_stand_in:  # a minute
+    last, table = curves.groupby("run").last(), Records().table
+    final = table.training_loss[table.draw.isna()]
+    pd.testing.assert_series_equal(last, final, rtol=0, atol=1e-6, check_like=True)
+    if not kmnist.is_stand_in:  # a minute; after two epochs, seeds differ by more than a tenth
         run, images = planned()[0], records.images_of(None, kmnist)
-        result = train(run.config, images, callbacks=[lambda progress: True])
-        found = result.curves["training_loss"].item()
-        assert found == pytest.approx(curves[run.identity, 1], rel=0.02)
+        result = train(run.config, images, callbacks=[lambda progress: progress.epoch == 2])
+        recorded = curves[run.identity][:2]
+        np.testing.assert_allclose(result.curves["training_loss"], recorded, rtol=0.02)
 
 
 def test_each_final_network_ships_is_small_and_is_in_the_ledger_as_planned():

@@ -309,5 +309,6 @@ def model_card(folder: Path, ledger: pd.DataFrame, data: Dataset) -> str:
         ensemble=100 * protocol.accuracies(lines, protocol.ENSEMBLE).iloc[0],
         averaged=100 * protocol.accuracies(lines, protocol.ENSEMBLE + protocol.AVERAGED).iloc[0],
         copies=protocol.AVERAGED_OVER,
+        passes=len(COPIES[protocol.AVERAGED_OVER]) * len(models),
         classes="\n".join(f"| {label} | {in_percent(share, 1)} |" for label, share in rows),
     )

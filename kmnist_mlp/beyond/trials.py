@@ -53,13 +53,18 @@ def changes_table(values: pd.DataFrame, corner: str, base: str = "nothing") -> p
         row = rows[title] = {}
         for part, change in own.items():
             row[f"{part}, %"] = f"{100 * values.loc[title, part].mean():.2f}"
-            row[f"change ({part})"] = f"{signed(change.mean(), 2)} ± {change.sem():.2f}"
+            row[f"change ({part})"] = over_draws(change)
             if title == base:
                 row[f"change ({part})"] = MISSING
         row["by the rule"] = "better" if title in taken else MISSING
     return table_of(
         rows, corner, numbers=values.reset_index(), finding=changes_finding(means.drop(base))
     )
+
+
+def over_draws(points: pd.Series) -> str:
+    """Return the mean change over draws, and its standard error."""
+    return f"{signed(points.mean(), 2)} ± {points.sem():.2f}"
 
 
 def changes_finding(means: pd.Series) -> str:
