@@ -199,7 +199,7 @@ def test_a_drawing_becomes_the_same_image_as_in_python_and_is_rejected_alike(pad
         assert np.abs(there - (image_of(drawing) if drawing else 0)).max() <= 1
         rejected.append(drawing and model.predict_proba(there.astype(np.uint8)).max() < least)
         assert ("None of these" in pad.js("$('.best').textContent")) == bool(rejected[-1])
-    assert kmnist.is_stand_in or (0.2 < passing < 0.3 and not any(rejected[12:]))
+    assert kmnist.is_stand_in or (0.4 < passing < 0.55 and not any(rejected[12:]))
 
 
 @needs_browser
