@@ -256,7 +256,8 @@ def robustness(ledger: pd.DataFrame) -> pd.DataFrame:
 def check(data: Dataset, folder: Path = FOLDER, ledger: Path = LEDGER) -> None:
     """Compare the shipped networks with the ledger: weights and, on KMNIST, accuracies.
 
-    Accuracies with the mean over copies are not computed again.
+    Accuracies with the mean over copies are computed again by
+    :func:`~kmnist_mlp.beyond.records.measure` alone.
 
     Raises
     ------
