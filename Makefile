@@ -117,14 +117,12 @@ endif
 
 setup: $(SETUP) ## Build .venv; the targets above do so by themselves, once
 .venv/stamp: pyproject.toml constraints.txt
-	@mkdir .venv.lock 2>/dev/null || { \
-	  echo "Another make is setting up .venv; wait for it. If there is none: rmdir .venv.lock" >&2; exit 1; }; \
-	trap 'rmdir .venv.lock' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM HUP; \
+	@trap 'exit 130' INT; trap 'exit 143' TERM HUP; \
 	if { [ -e .venv ] || [ -L .venv ]; } && ! [ -e $@ ]; then \
-	  echo ".venv was not built by make: move it away (mv .venv other), and make builds its own." >&2; exit 1; fi; \
+	  echo "Another make is building .venv, or it is not make's: wait, or move it away (mv .venv other)." >&2; exit 1; fi; \
 	if [ -z "$(PYTHON)" ]; then echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3" >&2; exit 1; fi; \
 	echo "Setting up .venv with $(PYTHON) (once, a minute or two) ..."; unset PYTHONPATH; \
-	trap '[ -e $@ ] || rm -rf .venv; rmdir .venv.lock' EXIT; \
+	trap '[ -e $@ ] || rm -rf .venv' EXIT; \
 	"$(PYTHON)" -m venv --clear .venv \
 	  && .venv/bin/python -m pip install --quiet -c constraints.txt -e '.[test]' \
 	  && echo "$(CURDIR)" > $@ || { echo "Setting up .venv failed (see above): it needs Python 3.11 to 3.14." >&2; exit 1; }

@@ -353,7 +353,7 @@ def test_load_best_needs_numpy_alone():
 
 def test_the_shipped_records_are_those_of_the_plan_and_of_its_images(kmnist):
     kept, runs = Records(), {run.identity: run for run in planned()}
-    assert {*kept.table.index} == {*runs} and len(kept.table) == len(runs) == 134
+    assert {*kept.table.index} == {*runs} and len(kept.table) == len(runs) == 140
     for name, row in kept.table.iterrows():
         run = runs[name]
         assert (run.group, run.title) == (row.group, row.title)
