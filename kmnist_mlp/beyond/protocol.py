@@ -52,9 +52,9 @@ unknown amount.
 That wide networks, long training, rectifiers, augmentation and its
 strength, batch normalisation, standardisation, a cosine schedule, an L2
 penalty, ensembles and shifted copies help was thus known partly from
-test images. The trials compared all of these again but rectifiers,
-learning rate and mini-batch size, which are only steps of Figure S7.1
-(one seed, one draw).
+test images. The trials compared all of these again except rectifiers,
+which are only a step of Figure S7.1 (one seed, one draw), as are the
+learning rate and the mini-batch size.
 
 The ledger begins with the first attempt, as far as its tables and
 records go. It also lists a network of the earlier configuration after
