@@ -23,7 +23,7 @@ SETTINGS, STEPS = ([*GROUPS[group]["runs"]] for group in ("settings", "step"))
 def records(tmp_path):
     """Records of each run of the plan, whose numbers are made up: no two are alike."""
     use_style()
-    rng, runs = np.random.default_rng(6), planned()
+    rng, runs = np.random.default_rng(0), planned()
     table = pd.DataFrame(index=range(len(runs)), columns=pd.read_csv(FOLDER / "runs.csv").columns)
     table["run"] = [run.identity for run in runs]
     for column in table.filter(regex="accuracy"):
