@@ -373,16 +373,12 @@ def test_the_shipped_records_are_those_of_the_plan_and_of_its_images(kmnist):
     assert len(averages) == DRAWS * 3 * len(COPIES)
 
 
-def test_a_final_network_that_is_trained_again_has_the_recorded_curve(kmnist):
+def test_the_recorded_curves_end_with_the_losses_of_the_records():
     curves = pd.read_csv(FOLDER / "curves.csv").set_index(["run", "epoch"]).training_loss
     last, table = curves.groupby("run").last(), Records().table
     final = table.training_loss[table.draw.isna()]
     pd.testing.assert_series_equal(last, final, rtol=0, atol=1e-6, check_like=True)
-    if not kmnist.is_stand_in:  # a minute; after two epochs, seeds differ by more than a tenth
-        run, images = planned()[0], records.images_of(None, kmnist)
-        result = train(run.config, images, callbacks=[lambda progress: progress.epoch == 2])
-        recorded = curves[run.identity][:2]
-        np.testing.assert_allclose(result.curves["training_loss"], recorded, rtol=0.02)
+    assert len(curves) == len(final) * FINAL.epochs
 
 
 def test_each_final_network_ships_is_small_and_is_in_the_ledger_as_planned():
